@@ -1,0 +1,94 @@
+"""Run the benchmarks and print the table: `python -m bench [--only PARTS] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+from rich.console import Console
+
+from bench import decisions, fastapi_app, memory, ring
+from bench.machine import describe_machine
+from bench.plan import Plan, full_plan, quick_plan
+from bench.report import print_report
+from bench.results import Results, UnavailableError, VoidError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.status import Status
+
+PARTS: Final = {part.PART: part.measure for part in (decisions, fastapi_app, memory, ring)}
+RESULTS: Final = Path(__file__).with_name("results")
+
+
+def main() -> int:
+    """Return the exit status: 0 unless figures had to be thrown away, 130 when interrupted."""
+    plan = _plan(sys.argv[1:])
+    console = Console(record=True)
+    results = Results(describe_machine())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_measure(plan, results, console))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    print_report(results, console, plan.rounds)
+    _save(results, console)
+    return 1 if results.void else 0
+
+
+async def _measure(plan: Plan, results: Results, console: Console) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder:
+        for part in plan.parts:
+            with console.status(part) as status:
+                await _measure_part(part, plan, results, Path(folder), status)
+
+
+async def _measure_part(
+    part: str, plan: Plan, results: Results, folder: Path, status: Status
+) -> None:
+    def tell(step: str) -> None:
+        status.update(f"{part}, {step}")
+
+    try:
+        await PARTS[part](plan, results, folder, tell)
+    except UnavailableError as reason:
+        results.skipped[part] = str(reason)
+    except VoidError as reason:
+        results.void[part] = str(reason)
+
+
+def _save(results: Results, console: Console) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    results.save(RESULTS / f"{stem}.json")
+    console.save_text(str(RESULTS / f"{stem}.txt"))
+    print(f"\nraw figures: {RESULTS / stem}.json")
+
+
+def _plan(arguments: Sequence[str]) -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", metavar="PARTS", help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, help="rounds to take the median of (3)")
+    parser.add_argument("--quick", action="store_true", help="one short round, roughly right")
+    options = parser.parse_args(arguments)
+    parts = tuple(options.only.split(",")) if options.only else tuple(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"--only: no part is called {', '.join(sorted(unknown))}")
+    make = quick_plan if options.quick else full_plan
+    return make(parts, options.rounds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

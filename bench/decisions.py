@@ -1,0 +1,68 @@
+"""Part (a) and (b): decisions per second and latency, by checks in flight."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from bench.echo import echo
+from bench.headgate_client import headgate_clients
+from bench.plan import IN_FLIGHT
+from bench.redis_benchmark import redis_benchmark
+from bench.redis_client import redis_client
+from bench.redis_server import redis_server
+from bench.results import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bench.contender import Contender
+    from bench.plan import Plan
+    from bench.results import Results
+
+PART: Final = "decisions"
+
+
+async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
+    """Measure all contenders, one after the other at each point, so that drift hits them alike."""
+    async with AsyncExitStack() as stack:
+        contenders = await _open(stack, results, folder)
+        for contender in contenders:
+            results.notes[contender.name] = contender.note
+        for round_ in range(plan.rounds):
+            for in_flight in IN_FLIGHT:
+                for contender in _rotated(contenders, round_):
+                    tell(f"round {round_ + 1}, {in_flight} in flight: {contender.name}")
+                    await contender.measure(in_flight, plan.warm_up)
+                    point = await contender.measure(in_flight, plan.seconds)
+                    results.add(
+                        PART,
+                        contender.name,
+                        str(in_flight),
+                        round_,
+                        rate=point.rate,
+                        p50=point.p50,
+                        p99=point.p99,
+                    )
+
+
+def _rotated(contenders: list[Contender], by: int) -> list[Contender]:
+    by %= len(contenders)
+    return contenders[by:] + contenders[:by]
+
+
+async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[Contender]:
+    contenders: list[Contender] = []
+    try:
+        contenders += await stack.enter_async_context(headgate_clients(folder))
+    except UnavailableError as reason:
+        results.skipped["headgate"] = str(reason)
+    try:
+        redis = await stack.enter_async_context(redis_server(folder))
+        contenders += [redis_benchmark(redis, pipelined=flag) for flag in (False, True)]
+        contenders.append(await stack.enter_async_context(redis_client(redis)))
+    except UnavailableError as reason:
+        results.skipped["Redis"] = str(reason)
+    contenders.append(await stack.enter_async_context(echo(folder)))
+    return contenders

@@ -1,0 +1,48 @@
+"""Plan: which parts a run measures, how often and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IN_FLIGHT: Final = (1, 16, 64, 256)
+LIMIT_TOKENS: Final = 100_000
+LIMIT: Final = f"{LIMIT_TOKENS}/day"  # no run makes so many checks on a key: always allowed,
+LIMIT_WINDOW: Final = 86_400  # and no key is ever full again in mid-run, so none is made anew
+KEYS: Final = 10_000
+
+HELD_TOKENS: Final = 100
+HELD_LIMIT: Final = f"{HELD_TOKENS}/day"  # a key stays in debt for longer than it takes to fill
+
+OUT_OF_REACH: Final = "1000000/second"  # for the web apps, where all requests share one key
+TINY: Final = "1/hour"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. Times are in seconds, for each point of each round."""
+
+    parts: tuple[str, ...]
+    rounds: int
+    seconds: float
+    warm_up: float
+    wrk_seconds: int  # wrk knows whole seconds only
+    keys_held: int  # for the memory of a key
+
+
+def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
+    """Return the plan behind the published figures: under eight minutes."""
+    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 1_000_000)
+
+
+def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
+    """Return a plan for someone at work on the code: under two minutes, and only roughly right."""
+    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 200_000)
+
+
+def key_names(count: int) -> Iterator[str]:
+    """Make keys like those that redis-benchmark makes of `user:__rand_int__`, one at a time."""
+    return (f"user:{number:012}" for number in range(count))

@@ -1,0 +1,146 @@
+"""The tables of a run: medians, ratios, targets, and what each contender ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from bench import decisions, fastapi_app, memory, ring
+from bench.echo import ECHO
+from bench.headgate_client import ONE_HOP
+from bench.targets import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from bench.results import Results
+
+_DRIVER = (
+    "Closed loops: N coroutines of one process on uvloop each await one check after the other. "
+    "Driver and servers share the cores of this machine. One check of 16 is timed. "
+    "All contenders in Python take the same limit and 10,000 random keys; every check is allowed."
+)
+
+
+def print_report(results: Results, console: Console, rounds: int) -> None:
+    """Print the tables of all parts that have figures, then targets, notes and skips."""
+    for table in _tables(results, rounds):
+        console.print(table)
+        console.print()
+    console.print(_targets(results))
+    console.print(Text.assemble("\n", ("How: ", "bold"), _DRIVER))
+    _print_pairs(console, "What each ran", results.notes)
+    _print_pairs(console, "Skipped", results.skipped)
+    _print_pairs(console, "Thrown away", results.void)
+    _print_pairs(console, "Machine", results.machine)
+
+
+def _tables(results: Results, rounds: int) -> Iterator[Table]:
+    titled = f"medians of {rounds} rounds" if rounds > 1 else "one round"
+    if results.contenders(decisions.PART):
+        yield _rates(results, decisions.PART, ONE_HOP, f"Decisions/s by checks in flight, {titled}")
+        yield _latencies(results)
+    if results.contenders(fastapi_app.PART):
+        yield _web(results)
+    if results.contenders(memory.PART):
+        yield _memory(results)
+    if results.contenders(ring.PART):
+        yield _rates(results, ring.PART, ring.OURS, "Ring lookups/s by nodes")
+
+
+def _rates(results: Results, part: str, ours: str, title: str) -> Table:
+    table = _table(f"{title} (x = how many times {ours} is faster)", *results.settings(part))
+    for contender in results.contenders(part):
+        cells: list[str] = []
+        for setting in results.settings(part):
+            rate = results.median(part, contender, setting, "rate")
+            base = results.median(part, ours, setting, "rate")
+            cells.append(_cell(rate, _over(base, rate)))
+        table.add_row(contender, *cells)
+    return table
+
+
+def _latencies(results: Results) -> Table:
+    part = decisions.PART
+    title = "Latency in µs by checks in flight: p50 / p99 (x = p50 over the echo's)"
+    table = _table(title, *results.settings(part))
+    for contender in results.contenders(part):
+        cells: list[str] = []
+        for setting in results.settings(part):
+            p50 = results.median(part, contender, setting, "p50")
+            p99 = results.median(part, contender, setting, "p99")
+            floor = results.median(part, ECHO, setting, "p50")
+            cells.append(f"{_figure(p50)} / " + _cell(p99, _over(p50, floor)))
+        table.add_row(contender, *cells)
+    return table
+
+
+def _web(results: Results) -> Table:
+    part, setting = fastapi_app.PART, fastapi_app.SETTING
+    bare = results.median(part, fastapi_app.BARE, setting, "rate")
+    columns = ("requests/s", "of bare", "p50 µs", "p99 µs", "not 2xx")
+    table = _table(f"FastAPI under {setting}", *columns)
+    for contender in results.contenders(part):
+        rate, p50, p99, refused = (
+            results.median(part, contender, setting, value)
+            for value in ("rate", "p50", "p99", "refused")
+        )
+        kept, not_2xx = _percent(_over(rate, bare)), _percent(refused)
+        table.add_row(contender, _figure(rate), kept, _figure(p50), _figure(p99), not_2xx)
+    return table
+
+
+def _memory(results: Results) -> Table:
+    (setting,) = results.settings(memory.PART)
+    table = _table(f"RSS bytes per key at {setting}", "bytes", "Redis needs")
+    redis = results.median(memory.PART, memory.REDIS, setting, "bytes_per_key")
+    for contender in results.contenders(memory.PART):
+        held = results.median(memory.PART, contender, setting, "bytes_per_key")
+        ratio = _over(redis, held)
+        table.add_row(contender, _figure(held), "" if ratio is None else f"{ratio:.2f}x")
+    return table
+
+
+def _targets(results: Results) -> Table:
+    table = _table("Targets", "wanted", "measured", "met")
+    marks = {True: "[green]yes[/]", False: "[red]NO[/]", None: "not measured"}
+    for target in targets(results):
+        sign = "≥" if target.at_least else "≤"
+        measured = "-" if target.measured is None else f"{target.measured:.2f}"
+        table.add_row(target.text, f"{sign} {target.wanted:g}", measured, marks[target.met])
+    return table
+
+
+def _print_pairs(console: Console, title: str, pairs: dict[str, str]) -> None:
+    if pairs:
+        console.print(Text(f"\n{title}", style="bold"))
+    for name, text in pairs.items():
+        console.print(Text(f"  {name}: {text}"))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _over(figure: float | None, base: float | None) -> float | None:
+    return None if figure is None or base is None else figure / base
+
+
+def _cell(figure: float | None, ratio: float | None) -> str:
+    return _figure(figure) if ratio is None else f"{_figure(figure)} ({ratio:.2f}x)"
+
+
+def _figure(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:,.0f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

@@ -1,0 +1,47 @@
+"""Sidecars of our own, as a user would start them: `headgate serve`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.processes import free_port, python, running, until_listening
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A running sidecar; `address` is what a client is given."""
+
+    name: str
+    pid: int
+    address: str
+
+
+@asynccontextmanager
+async def sidecar(
+    folder: Path, name: str, link: str | None = None, seed: str | None = None
+) -> AsyncGenerator[Sidecar]:
+    """Run a sidecar for as long as the block; its ring is itself and what it meets by the seed."""
+    path, log = folder / f"{name}.sock", folder / f"{name}.log"
+    options = {
+        "--name": name,
+        "--socket": str(path),
+        "--link": link or loopback(),
+        "--http": loopback(),
+    }
+    if seed is not None:
+        options["--seed"] = seed
+    arguments = [word for option in options.items() for word in option]
+    with running(python("headgate_sidecar", "serve", *arguments), log) as process:
+        await until_listening(process, path, log)
+        yield Sidecar(name, process.pid, f"unix:{path}")
+
+
+def loopback() -> str:
+    """Return an address of loopback that is free right now."""
+    return f"127.0.0.1:{free_port()}"

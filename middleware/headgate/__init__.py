@@ -1,0 +1,1 @@
+"""headgate: rate limits shared by all processes of a service, without a store."""

@@ -1,0 +1,84 @@
+"""Checks on their way: who asked, and which of them have no answer yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from headgate.wire import Answers, WireError
+
+
+class Asker(Protocol):
+    """Who gets the answers to a frame of checks, perhaps in parts, each position once."""
+
+    def answered(self, answers: Answers) -> None:
+        """Take the answers to the checks at `answers.positions`, or to all (None)."""
+
+    def unanswered(self, positions: Sequence[int] | None) -> None:
+        """Take note that the checks at these positions, or all (None), get no answer."""
+
+
+class Flight:
+    """One frame of checks that isn't wholly answered; `left` counts those without an answer."""
+
+    __slots__ = ("_asker", "_count", "_open", "left")
+
+    def __init__(self, asker: Asker, count: int) -> None:
+        self._asker = asker
+        self._count = count
+        self._open: set[int] | None = None  # None: all; a set only once a part was answered
+        self.left = count
+
+    def land(self, answers: Answers) -> int:
+        """Hand over answers; return how many checks they settled. WireError if they don't fit."""
+        before = self.left
+        if answers.positions is None:
+            self._require(self._open is None and len(answers.answers) == self._count)
+            self.left = 0
+        else:
+            self._settle(answers.positions, len(answers.answers))
+        self._asker.answered(answers)
+        return before - self.left
+
+    def _settle(self, positions: list[int], answers: int) -> None:
+        waiting = set(range(self._count)) if self._open is None else self._open
+        settled = set(positions)
+        self._require(len(settled) == len(positions) == answers and settled <= waiting)
+        self._open = waiting - settled
+        self.left = len(self._open)
+
+    @staticmethod
+    def _require(fits: bool) -> None:
+        if not fits:
+            raise WireError("bad-message", "answers that don't fit the checks they name")
+
+    def crash(self) -> None:
+        """Tell the asker that what is left gets no answer."""
+        self._asker.unanswered(None if self._open is None else sorted(self._open))
+
+
+class _Shifted:
+    """The part of an asker's checks that starts at `offset`, when they needed several frames."""
+
+    def __init__(self, asker: Asker, start: int, stop: int) -> None:
+        self._asker = asker
+        self._start = start
+        self._stop = stop
+
+    def _shift(self, positions: Sequence[int] | None) -> list[int]:
+        if positions is None:
+            return list(range(self._start, self._stop))
+        return [self._start + position for position in positions]
+
+    def answered(self, answers: Answers) -> None:
+        self._asker.answered(replace(answers, positions=self._shift(answers.positions)))
+
+    def unanswered(self, positions: Sequence[int] | None) -> None:
+        self._asker.unanswered(self._shift(positions))
+
+
+def halves(asker: Asker, middle: int, count: int) -> tuple[Asker, Asker]:
+    """Return two askers for the checks before `middle` and for the rest of `count`."""
+    return _Shifted(asker, 0, middle), _Shifted(asker, middle, count)

@@ -1,0 +1,189 @@
+"""The handshake of a link: both sides say who they are and prove that they know the secret. Pure.
+
+    dialling side                     accepting side
+    Hello(nonce)            ->
+                            <-        Hello(nonce)
+    Proof                   ->
+                            <-        Welcome(proof)
+
+A proof is HMAC-SHA256 with the secret as key over the role of its sender ("dialler" or "acceptor")
+and the bytes of both Hellos. The secret itself never crosses the wire. A proof is worth nothing on
+any other connection, since each side put a fresh nonce in, nor for the other direction, since the
+role is in it too. The side that was dialled shows its proof last: who doesn't know the secret
+learns nothing from it that could be tried against a list of words.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
+from typing import TypeAlias, TypeVar
+
+from headgate.wire import (
+    HEADER_BYTES,
+    VERSION,
+    Bytes,
+    Error,
+    Hello,
+    Message,
+    Proof,
+    Refused,
+    Welcome,
+    WireError,
+    decode,
+    encode,
+    version_of,
+)
+
+Kind = TypeVar("Kind", bound=Message)
+
+ROLES = ("app", "node")
+NONCE_BYTES = 32
+MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
+
+Approval: TypeAlias = Callable[[Hello], None]
+"""Raises WireError when this side doesn't want to talk to the one that said this Hello."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this side is and what it knows; the same for all of its connections.
+
+    `secret` is empty when there is none: then the other side's proof isn't looked at. `instance`
+    starts the nonces of a node, so that it knows itself when it has dialled its own address.
+    """
+
+    role: str
+    name: str
+    cluster: str
+    secret: bytes = b""
+    link: str = ""
+    instance: bytes = b""
+
+    def hello(self, nonce: bytes) -> Hello:
+        """Return the Hello that opens one connection."""
+        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link)
+
+
+class Step(Enum):
+    """What a side waits for next."""
+
+    HELLO = auto()
+    PROOF = auto()
+    WELCOME = auto()
+    DONE = auto()
+
+
+class Handshake:
+    """One side of one handshake: `opening` and `receive` return the frames to send.
+
+    After the last message `done` is true and `peer` is the other side's Hello. A WireError says
+    why the connection must be closed; it is for the log here and, as an Error, for the other side.
+    """
+
+    def __init__(self, me: Identity, nonce: bytes) -> None:
+        self._me = me
+        self._hello = encode(me.hello(nonce))
+        self._transcript = b""
+        self._step = Step.HELLO
+        self.peer: Hello | None = None
+
+    @property
+    def done(self) -> bool:
+        """Is the link up?"""
+        return self._step is Step.DONE
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send, perhaps nothing."""
+        raise NotImplementedError
+
+    def _meet(self, body: Bytes) -> Hello:
+        if (version := version_of(body)) not in {None, VERSION}:
+            raise WireError("version", f"version {version} is not spoken here, only {VERSION}")
+        hello = _expect(Hello, decode(body))
+        if len(hello.nonce) != NONCE_BYTES:
+            raise WireError("bad-message", f"a nonce of {len(hello.nonce)} bytes, not 32")
+        if hello.role not in ROLES:
+            raise WireError("bad-message", f"role {hello.role[:20]!r} is not one of {ROLES}")
+        if not 0 < len(hello.name.encode()) <= MOST_NAME_BYTES:
+            raise WireError("bad-message", "a name must have 1 to 253 bytes")
+        if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
+            raise WireError(
+                "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster[:253]!r}"
+            )
+        self.peer = hello
+        return hello
+
+    def _prove(self, role: bytes) -> bytes:
+        return hmac.digest(self._me.secret, role + b"\0" + self._transcript, "sha256")
+
+    def _verify(self, role: bytes, proof: bytes) -> None:
+        if self._me.secret and not hmac.compare_digest(self._prove(role), proof):
+            raise WireError("secret", "the two sides don't have the same secret")
+
+
+class Dialling(Handshake):
+    """The side that opened the connection."""
+
+    def opening(self) -> bytes:
+        """Return the frame to send as soon as the connection is there."""
+        return self._hello
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send, perhaps nothing."""
+        match self._step:
+            case Step.HELLO:
+                self._meet(body)
+                self._transcript = _transcript(self._hello[HEADER_BYTES:], body)
+                self._step = Step.WELCOME
+                return encode(Proof(self._prove(b"dialler")))
+            case _:
+                self._verify(b"acceptor", _expect(Welcome, decode(body)).proof)
+                self._step = Step.DONE
+                return b""
+
+
+class Accepting(Handshake):
+    """The side that was dialled. `approve` may turn a Hello away.
+
+    `trust_apps`: an app needn't prove anything (on a Unix socket, which the file system guards).
+    """
+
+    def __init__(
+        self, me: Identity, nonce: bytes, *, approve: Approval, trust_apps: bool = False
+    ) -> None:
+        super().__init__(me, nonce)
+        self._approve = approve
+        self._trust_apps = trust_apps
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send."""
+        match self._step:
+            case Step.HELLO:
+                self._approve(self._meet(body))
+                self._transcript = _transcript(body, self._hello[HEADER_BYTES:])
+                self._step = Step.PROOF
+                return self._hello
+            case _:
+                proof = _expect(Proof, decode(body)).proof
+                if not (self._trust_apps and self.peer and self.peer.role == "app"):
+                    self._verify(b"dialler", proof)
+                self._step = Step.DONE
+                return encode(Welcome(self._prove(b"acceptor")))
+
+
+def _transcript(dialler: Bytes, acceptor: Bytes) -> bytes:
+    """Return what a proof is about: both Hellos, byte for byte, so neither can be tampered with."""
+    return sha256(dialler).digest() + sha256(acceptor).digest()
+
+
+def _expect(kind: type[Kind], message: Message) -> Kind:
+    if isinstance(message, kind):
+        return message
+    if isinstance(message, Error):
+        raise Refused(message.code, message.text)
+    expected, got = kind.__name__.lower(), type(message).__name__.lower()
+    raise WireError("bad-message", f"expected {expected}, got {got}")

@@ -1,0 +1,353 @@
+"""A link: one connection to a sidecar that is dialled again when it breaks, and its open questions.
+
+A link is also its own circuit breaker. A budget that ran out makes it *suspect*: it takes no more
+checks, each is refused at once and answered by the policy for unreachable, so a hanging sidecar
+costs one budget and not one per request. A probe goes out every 100 ms; the first bytes that come
+back, be they a late answer, make the link usable again. A broken link is dialled again with
+jittered backoff and is usable from the moment the handshake is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from heapq import heappop, heappush
+from random import uniform
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from headgate.connection import Connection
+from headgate.flight import Asker, Flight, halves
+from headgate.handshake import NONCE_BYTES, Dialling, Identity
+from headgate.wire import (
+    HEADER_BYTES,
+    MOST_CHECKS,
+    MOST_FRAME_BYTES,
+    Answers,
+    Check,
+    Checks,
+    Hello,
+    Holdings,
+    Inspect,
+    Message,
+    Ping,
+    Pong,
+    Reset,
+    Roster,
+    WireError,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from headgate.address import Address
+
+log = logging.getLogger("headgate")
+
+MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
+PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
+HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
+DIAL_WITHIN = 2.0  # seconds for connecting and the handshake
+FIRST_DELAY = 0.05  # seconds before the first redial; doubles up to the link's most
+_GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it expires checks
+
+
+class State(StrEnum):
+    """What a link is good for."""
+
+    CONNECTING = "connecting"  # for the first time: checks wait for it, within their budget
+    UP = "up"
+    SUSPECT = "suspect"  # connected, but a budget ran out: checks are refused
+    DOWN = "down"  # not connected: checks are refused
+    CLOSED = "closed"
+
+
+class Watcher(Protocol):
+    """Who is told what happens on a link besides answers."""
+
+    def link_up(self, link: Link, peer: Hello, /) -> None:
+        """Handle that the handshake is done."""
+
+    def link_down(self, link: Link, /) -> None:
+        """Handle that the connection is gone; it is being dialled again."""
+
+    def roster(self, link: Link, roster: Roster, /) -> None:
+        """Handle the other side's view of the ring."""
+
+
+Context: TypeAlias = Callable[[], "SSLContext | None"]
+"""Makes the TLS context for one dial, from files that may have changed; None for plain TCP."""
+
+
+class Link:
+    """Questions to one sidecar and their answers, over connections that come and go."""
+
+    def __init__(
+        self,
+        address: Address,
+        me: Identity,
+        watcher: Watcher,
+        *,
+        context: Context = lambda: None,
+        most_delay: float = 1.0,
+        most_in_flight: int = MOST_IN_FLIGHT,
+    ) -> None:
+        self.address = address
+        self.state = State.CONNECTING
+        self.peer: Hello | None = None
+        self.refusal = ""  # why the last dial failed, for people
+        self.refusal_code = ""  # the other side's word for it, if it had one
+        self.in_flight = 0
+        self._me = me
+        self._watcher = watcher
+        self._context = context
+        self._most_delay = most_delay
+        self._most_in_flight = most_in_flight
+        self._loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._flights: dict[int, Flight] = {}
+        self._inspections: dict[int, asyncio.Future[Holdings]] = {}
+        self._deadlines: list[tuple[float, int]] = []
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._probe_timer: asyncio.TimerHandle | None = None
+        self._suspect_since = 0.0
+        self._waiting: list[bytes] = []
+        self._last_id = 0
+        self._closing: asyncio.Task[None] | None = None
+        self._dialling = self._loop.create_task(self._stay_connected())
+
+    @property
+    def takes_checks(self) -> bool:
+        """Would `ask` take a check now?"""
+        return self.state is State.UP or self.state is State.CONNECTING
+
+    # --- questions
+
+    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
+
+        False, and nothing is sent, if the link takes no checks or too many are in flight.
+        """
+        if not self.takes_checks or self.in_flight + len(checks) > self._most_in_flight:
+            return False
+        if len(checks) > MOST_CHECKS:
+            return self._ask_halves(checks, hops, budget, asker)
+        self._last_id = number = self._last_id + 1
+        frame = encode(Checks(number, hops, int(budget * 1e6), checks))
+        if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
+            return self._ask_halves(checks, hops, budget, asker)
+        self.in_flight += len(checks)
+        self._flights[number] = Flight(asker, len(checks))
+        self._await(self._loop.time() + budget - _GRACE, number)
+        self._write(frame)
+        return True
+
+    def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        """Send what doesn't fit into one frame in two."""
+        middle = len(checks) // 2
+        first, second = halves(asker, middle, len(checks))
+        for part, half in ((checks[:middle], first), (checks[middle:], second)):
+            if not self.ask(part, hops, budget, half):
+                half.unanswered(None)
+        return True
+
+    async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
+        """Return the buckets of a key there, or those forgotten; None if there is no answer."""
+        if not self.takes_checks:
+            return None
+        self._last_id = number = self._last_id + 1
+        answer = self._inspections[number] = self._loop.create_future()
+        self._write(encode((Reset if reset else Inspect)(number, hops, key)))
+        try:
+            async with asyncio.timeout(budget):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            del self._inspections[number]
+
+    def _write(self, frame: bytes) -> None:
+        if self._connection is not None and self.state is State.UP:
+            self._connection.write(frame)
+        else:
+            self._waiting.append(frame)
+
+    # --- answers
+
+    def message(self, connection: Connection, message: Message) -> None:
+        """Handle a message of the other side."""
+        if self.state is State.SUSPECT:
+            self._trust_again()
+        match message:
+            case Answers():
+                self._answered(message)
+            case Roster():
+                self._watcher.roster(self, message)
+            case Holdings():
+                if (answer := self._inspections.get(message.id)) and not answer.done():
+                    answer.set_result(message)
+            case Ping():
+                connection.send(Pong(message.id))
+            case Pong():
+                pass
+            case _:
+                refuse(message)
+
+    def _answered(self, answers: Answers) -> None:
+        flight = self._flights.get(answers.id)
+        if flight is None:
+            return  # too late, and already answered by the policy
+        self.in_flight -= flight.land(answers)
+        if not flight.left:
+            del self._flights[answers.id]
+
+    # --- deadlines: one timer a link
+
+    def _await(self, deadline: float, number: int) -> None:
+        heappush(self._deadlines, (deadline, number))
+        if self._sweep_timer is None:
+            self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
+
+    def _read_then_sweep(self) -> None:
+        self._sweep_timer = self._loop.call_later(_GRACE, self._sweep)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        deadlines, flights = self._deadlines, self._flights
+        overdue: list[Flight] = []
+        while deadlines and (deadlines[0][0] <= now or deadlines[0][1] not in flights):
+            if flight := flights.pop(heappop(deadlines)[1], None):
+                overdue.append(flight)
+        self._sweep_timer = (
+            self._loop.call_at(deadlines[0][0], self._read_then_sweep) if deadlines else None
+        )
+        if overdue:
+            self._suspect()
+            self._give_up(overdue)
+
+    def _give_up(self, flights: list[Flight]) -> None:
+        for flight in flights:
+            self.in_flight -= flight.left
+            flight.crash()
+
+    # --- the breaker
+
+    def _suspect(self) -> None:
+        if self.state is State.UP:
+            self.state = State.SUSPECT
+            self._suspect_since = self._loop.time()
+            self._probe()
+        elif self.state is State.CONNECTING:
+            self.state = State.DOWN
+            self._waiting.clear()
+
+    def _probe(self) -> None:
+        if self._connection is None or self.state is not State.SUSPECT:
+            return
+        if self._loop.time() - self._suspect_since > HUNG_AFTER:
+            self._connection.abort()
+            return
+        self._connection.send(Ping(0))
+        self._probe_timer = self._loop.call_later(PROBE_EVERY, self._probe)
+
+    def _trust_again(self) -> None:
+        self.state = State.UP
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+
+    # --- connecting
+
+    async def _stay_connected(self) -> None:
+        delay = FIRST_DELAY
+        while True:
+            connection = await self._dial()
+            if connection is not None and connection.is_up:
+                delay = FIRST_DELAY
+                await connection.closed.wait()
+            self._lose_all()
+            await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311  # jitter, not a secret
+            delay = min(delay * 2, self._most_delay)
+
+    async def _dial(self) -> Connection | None:
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(DIAL_WITHIN):
+                connection = await self._open()
+                await connection.shaken.wait()
+        except (OSError, TimeoutError, ValueError) as error:
+            self._note_refusal(str(error) or f"no answer within {DIAL_WITHIN:g} s")
+            if connection is not None:
+                connection.abort()
+        return connection
+
+    async def _open(self) -> Connection:
+        def protocol() -> Connection:
+            instance = self._me.instance
+            nonce = instance + token_bytes(NONCE_BYTES - len(instance))
+            return Connection(Dialling(self._me, nonce), self)
+
+        if self.address.path:
+            return (await self._loop.create_unix_connection(protocol, self.address.path))[1]
+        context = self._context()
+        host, port = self.address.host, self.address.port
+        return (await self._loop.create_connection(protocol, host, port, ssl=context))[1]
+
+    def up(self, connection: Connection) -> None:
+        """Send what waited for the handshake."""
+        assert connection.peer is not None  # the handshake is done
+        self.peer, self.refusal = connection.peer, ""
+        self._connection, self.state = connection, State.UP
+        for frame in self._waiting:
+            connection.write(frame)
+        self._waiting.clear()
+        self._watcher.link_up(self, connection.peer)
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        """Answer what was in flight by the policy for unreachable, at once."""
+        if error is not None:
+            self.refusal_code = error.code if isinstance(error, WireError) else ""
+            self._note_refusal(str(error))
+        if connection is self._connection:
+            self._lose_all()
+            self._watcher.link_down(self)
+
+    def _lose_all(self) -> None:
+        self._connection = None
+        if self.state is not State.CLOSED:
+            self.state = State.DOWN
+        self._waiting.clear()
+        flights = list(self._flights.values())
+        self._flights.clear()
+        self._give_up(flights)
+
+    def _note_refusal(self, text: str) -> None:
+        if text != self.refusal:  # said once, not at every redial
+            log.warning("link to %s: %s", self.address, text)
+        self.refusal = text
+
+    def close_soon(self) -> None:
+        """Close for good, without waiting for it."""
+        self._closing = self._loop.create_task(self.close())
+
+    async def close(self) -> None:
+        """Close for good; what is in flight is answered by the policy for unreachable."""
+        self.state = State.CLOSED
+        self._dialling.cancel()
+        for timer in (self._sweep_timer, self._probe_timer):
+            if timer is not None:
+                timer.cancel()
+        connection = self._connection
+        self._lose_all()
+        if connection is not None:
+            connection.close()
+            await connection.closed.wait()
+        await asyncio.gather(self._dialling, return_exceptions=True)
+
+
+def refuse(message: Message) -> None:
+    """Raise the WireError for a message that has no place on this side of a link."""
+    name = type(message).__name__.lower()
+    raise WireError("bad-message", f"a {name} has no place here")

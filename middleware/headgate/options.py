@@ -1,0 +1,84 @@
+"""What a client takes from its arguments, or else from the environment; read at one place."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate.address import Address, parse_address
+from headgate.handshake import Identity
+
+DEFAULT_SIDECAR = "127.0.0.1:7171"
+DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that doesn't answer
+MOST_BUDGET = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files for TLS with certificates on both sides; read again at each new connection."""
+
+    cert: str
+    key: str
+    ca: str
+
+    def context(self, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> ssl.SSLContext:
+        """Return a context that shows our certificate and requires one signed by `ca`.
+
+        Names aren't compared: sidecars come and go under addresses that no certificate knows, so
+        the CA should sign for this cluster only.
+        """
+        context = ssl.create_default_context(purpose, cafile=self.ca)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the sidecar is and how to talk to it; checked when it is made."""
+
+    sidecar: Address
+    budget: float
+    identity: Identity
+    tls: Tls | None
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return the TLS context for one connection, None on a Unix socket or without TLS."""
+        return self.tls.context() if self.tls and not self.sidecar.path else None
+
+
+def client_options(
+    sidecar: str | None, budget: float, secret: str | bytes | None, tls: Tls | None, name: str
+) -> Options:
+    """Return the options of a client. ValueError names an option that can't be used.
+
+    None means: take it from HEADGATE_SIDECAR, HEADGATE_SECRET or HEADGATE_SECRET_FILE.
+    """
+    if not 0 < budget <= MOST_BUDGET:
+        raise ValueError(f"budget={budget!r}: expected seconds, more than 0 and at most 60")
+    text = sidecar or os.environ.get("HEADGATE_SIDECAR") or DEFAULT_SIDECAR
+    identity = Identity("app", name, "", as_secret(secret))
+    return Options(parse_address(text), budget, identity, tls)
+
+
+def as_secret(secret: str | bytes | None) -> bytes:
+    """Return the secret given, or else that of the environment, or else none (empty)."""
+    if secret is None:
+        if path := os.environ.get("HEADGATE_SECRET_FILE"):
+            return read_secret(path)
+        secret = os.environ.get("HEADGATE_SECRET", "")
+    return secret.encode() if isinstance(secret, str) else secret
+
+
+def read_secret(path: str) -> bytes:
+    """Return the secret in a file, without white space around it. ValueError if it has none."""
+    try:
+        secret = Path(path).read_bytes().strip()
+    except OSError as error:
+        raise ValueError(f"secret file {path!r}: {error.strerror}") from None
+    if not secret:
+        raise ValueError(f"secret file {path!r} is empty")
+    return secret

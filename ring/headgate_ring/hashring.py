@@ -1,0 +1,261 @@
+"""The ring: which node owns a key, and who is asked after it.
+
+Consistent hashing (Karger et al., "Consistent Hashing and Random Trees", 1997). Picture the 64-bit
+numbers as a circle. Every node is hashed to many points on it, a key to one, and the key belongs
+to the node whose point comes at or next after the key's. So a node that joins takes keys from
+others but moves none between them, and a node that leaves hands each of its keys to the node next
+on the circle, which until then was that key's backup. With one point a node the arcs would differ
+wildly in length; `POINTS` of them even that out.
+
+Nobody hands out the ring: each node builds it for itself from the names it knows. Two nodes agree
+on the owner of every key exactly when they hold the same ring, and to find that out they compare
+`digest`: 16 letters that stand for the names, the weights, the points and the hash.
+
+That is also why the tests hold golden vectors. If the hash, the text of a point or the rule for
+ties changed between two releases, then in the middle of a rolling deploy old and new nodes would
+each be sure of a different owner, and limits would be granted twice. To change them is to change
+the protocol.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from mmh3 import hash128
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Hash: TypeAlias = Callable[[str], int]
+
+CIRCLE: Final = 1 << 64
+"""How many positions there are."""
+
+POINTS: Final = 512
+"""Points that a node has for each unit of its weight.
+
+The largest share among 3, 10 and 50 nodes is, at the 99th percentile over random names, 1.10, 1.13
+and 1.16 times the mean; with 256 points it is 1.15, 1.18 and 1.21. A point costs about 50 bytes.
+"""
+
+MOST_WEIGHT: Final = 100
+"""A weight above it is a slip of the hand, and must not cost every node its memory."""
+
+
+def position(text: str) -> int:
+    """Return where a text is on the circle: the low 64 bits of murmur3 x64 128, unsigned.
+
+    The same number as `mmh3.hash64(text, signed=False)[0]`, in two thirds of the time.
+    """
+    return hash128(text) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class Ring:
+    """The nodes of a cluster on a circle; immutable, a change makes another ring.
+
+    `nodes` are names, or names with weights from 1 to `MOST_WEIGHT`; order and repetition don't
+    matter. `hash` takes a text to a position, 0 <= position < 2**64. Otherwise ValueError.
+
+    Building a ring of 3, 50, 500 nodes takes about 1, 20, 500 ms, the second of
+    which an event loop may feel and the third is a pause for everyone; `with_node` and
+    `without_node` make the next ring from this one in 1, 2, 30 ms.
+    """
+
+    nodes: tuple[str, ...]
+    """The names, sorted."""
+    points: int
+    """Points that a node has for each unit of its weight."""
+    digest: str
+    """16 hex digits, the same exactly where nodes, weights, points and hash are the same."""
+
+    _weights: dict[str, int]
+    _hash: Hash
+    # Plain lists: an array('Q') would take a quarter of the memory, but bisect needs twice the
+    # time in it, for every probe makes an int.
+    _positions: list[int]
+    _owners: list[str]  # one more than positions: after the last point comes the first again
+    _shares: dict[str, float]  # filled when first asked for
+
+    def __init__(
+        self,
+        nodes: Iterable[str] | Mapping[str, int] = (),
+        *,
+        points: int = POINTS,
+        hash: Hash = position,  # noqa: A002 - the word for it; callers name it, nothing here shadows
+    ) -> None:
+        """Build the ring from nothing."""
+        if points < 1:
+            raise ValueError(f"points={points!r}: a node needs at least one")
+        weights = _weights_of(nodes)
+        # The sort is stable and the names come in order, so of two nodes on one position the first
+        # by name stands first, whoever joined first.
+        places = [place for name in weights for place in _places(name, weights[name], points, hash)]
+        names = [name for name in weights for _ in range(points * weights[name])]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        self._settle(weights, points, hash, [places[i] for i in order], [names[i] for i in order])
+
+    def _settle(
+        self,
+        weights: dict[str, int],
+        points: int,
+        place_of: Hash,
+        positions: list[int],
+        owners: list[str],
+    ) -> None:
+        """Become the ring of these nodes: weights sorted by name, points by position and name."""
+        if positions and not 0 <= positions[0] <= positions[-1] < CIRCLE:
+            raise ValueError(f"hash={place_of!r}: it leaves the circle, 0 <= position < 2**64")
+        values = {
+            "nodes": tuple(weights),
+            "points": points,
+            "digest": _digest(weights, points, positions),
+            "_weights": weights,
+            "_hash": place_of,
+            "_positions": positions,
+            "_owners": owners + owners[:1],
+            "_shares": {},
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def owner(self, key: str) -> str:
+        """Return the node that decides about the key; LookupError on a ring without nodes."""
+        try:
+            return self._owners[bisect_left(self._positions, self._hash(key))]
+        except IndexError:
+            raise LookupError(f"nobody owns {key!r}: the ring has no nodes") from None
+
+    def owners(self, key: str, n: int) -> tuple[str, ...]:
+        """Return n different nodes: the owner, then the backups in the order they are asked.
+
+        Or all nodes if they are fewer. The key goes to each of them when those before it leave.
+        """
+        n = min(n, len(self.nodes))
+        found: dict[str, None] = {}
+        at = bisect_left(self._positions, self._hash(key))
+        while len(found) < n:
+            found[self._owners[at]] = None
+            at = (at + 1) % len(self._positions)
+        return tuple(found)
+
+    def share(self, node: str) -> float:
+        """Return the part of the circle that the node owns, 0 to 1; 0 for one that isn't here."""
+        if not self._shares:
+            self._shares.update(_shares(self._positions, self._owners))
+        return self._shares.get(node, 0.0)
+
+    def weight(self, node: str) -> int:
+        """Return the node's weight; 0 for one that isn't here."""
+        return self._weights.get(node, 0)
+
+    def with_node(self, name: str, weight: int = 1) -> Ring:
+        """Return the ring with one more node, or with the node's weight changed."""
+        if self.weight(name) == weight:
+            return self
+        if name in self:
+            return self.without_node(name).with_node(name, weight)
+        weights = _weights_of(self._weights | {name: weight})
+        places = sorted(_places(name, weight, self.points, self._hash))
+        positions: list[int] = []
+        owners: list[str] = []
+        start = 0
+        for place, slot in zip(places, self._slots(name, places), strict=True):
+            positions += [*self._positions[start:slot], place]
+            owners += [*self._owners[start:slot], name]
+            start = slot
+        positions += self._positions[start:]
+        owners += self._owners[start : len(self._positions)]
+        return self._next(weights, positions, owners)
+
+    def without_node(self, name: str) -> Ring:
+        """Return the ring without the node."""
+        if name not in self:
+            return self
+        weights = {node: weight for node, weight in self._weights.items() if node != name}
+        places = sorted(_places(name, self.weight(name), self.points, self._hash))
+        positions: list[int] = []
+        owners: list[str] = []
+        start = 0
+        for slot in self._slots(name, places):
+            positions += self._positions[start:slot]
+            owners += self._owners[start:slot]
+            # A node may stand on one position twice; then the two have the same slot.
+            start = max(start, slot) + 1
+        positions += self._positions[start:]
+        owners += self._owners[start : len(self._positions)]
+        return self._next(weights, positions, owners)
+
+    def _slots(self, name: str, places: Iterable[int]) -> Iterator[int]:
+        """Yield where each of the node's places, which are sorted, belongs among the points."""
+        slot = 0
+        for place in places:
+            slot = bisect_left(self._positions, place, slot)
+            while self._positions[slot : slot + 1] == [place] and self._owners[slot] < name:
+                slot += 1
+            yield slot
+
+    def _next(self, weights: dict[str, int], positions: list[int], owners: list[str]) -> Ring:
+        ring = object.__new__(Ring)
+        ring._settle(weights, self.points, self._hash, positions, owners)
+        return ring
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._weights
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ring):
+            return NotImplemented
+        return self.digest == other.digest and self._weights == other._weights
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"<Ring of {len(self)} nodes, {self.digest}>"
+
+
+def _weights_of(nodes: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    """Return the nodes and their weights in the order of their names."""
+    if isinstance(nodes, str):
+        raise TypeError(f"nodes={nodes!r}: one text, not several names")
+    if isinstance(nodes, Mapping):
+        weights = cast("Mapping[str, int]", nodes)
+    else:
+        weights = dict.fromkeys(nodes, 1)
+    for name, weight in weights.items():
+        if not name:
+            raise ValueError("nodes: a node's name is empty")
+        if not 1 <= weight <= MOST_WEIGHT:
+            raise ValueError(f"nodes: {name!r} weighs {weight!r}, not 1 to {MOST_WEIGHT}")
+    return dict(sorted(weights.items()))
+
+
+def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
+    """Return the points of a node. The "#" keeps node1's 11th apart from node11's 1st."""
+    return [place_of(f"{name}#{i}") for i in range(weight * points)]
+
+
+def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:
+    """Return each owner's part of the circle: whole arcs are added up, then divided once."""
+    arcs = dict.fromkeys(owners, 0)
+    before = positions[-1] - CIRCLE if positions else 0
+    for place, owner in zip(positions, owners, strict=False):
+        arcs[owner] += place - before
+        before = place
+    return {owner: arc / CIRCLE for owner, arc in arcs.items()}
+
+
+def _digest(weights: Mapping[str, int], points: int, positions: Sequence[int]) -> str:
+    """Return a name for the ring. The lowest position is in it as a witness of the hash."""
+    # ascii() puts names in quotes and escapes them, so no two sets of nodes have the same text; and
+    # unlike repr() it is the same in every Python, whatever that one's Unicode deems printable.
+    text = ascii((points, list(weights.items()), positions[:1]))
+    return blake2b(text.encode(), digest_size=8).hexdigest()

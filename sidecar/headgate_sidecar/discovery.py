@@ -1,0 +1,71 @@
+"""Discovery: names of seeds are resolved to all their addresses, again and again.
+
+So the name of a Docker service or of a headless Kubernetes service is enough for all replicas to
+find each other, whenever they start. Nothing but DNS is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from random import uniform
+from socket import SOCK_STREAM, gaierror
+from typing import TYPE_CHECKING
+
+from headgate.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate_sidecar.peers import Peers
+
+log = logging.getLogger("headgate")
+
+EVERY = 5.0  # seconds between two rounds; the usual TTL of names in Kubernetes
+EVERY_ALONE = 1.0  # seconds, while no other node is known
+
+
+class Discovery:
+    """Meets whatever the seeds resolve to. `settled` is set once the first round is over."""
+
+    def __init__(self, seeds: Sequence[Address], peers: Peers) -> None:
+        self._seeds = seeds
+        self._peers = peers
+        self._failed: set[Address] = set()
+        self.settled = asyncio.Event()
+
+    async def run(self) -> None:
+        """Resolve and meet for ever."""
+        while True:
+            found = await self._resolve_all()
+            self._peers.meet(sorted(found, key=str))
+            await self._settle()
+            await self._peers.forget_strangers(found)
+            pause = EVERY if self._peers.by_name or not self._seeds else EVERY_ALONE
+            await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
+
+    async def _settle(self) -> None:
+        """Wait until each address has answered or failed, so that the first ring is no surprise."""
+        while not self.settled.is_set():
+            if self._peers.settled:
+                self.settled.set()
+            else:
+                await asyncio.sleep(0.02)
+
+    async def _resolve_all(self) -> set[Address]:
+        found: set[Address] = set()
+        for seed in self._seeds:
+            found |= await self._resolve(seed)
+        return found
+
+    async def _resolve(self, seed: Address) -> set[Address]:
+        loop = asyncio.get_running_loop()
+        try:
+            rows = await loop.getaddrinfo(seed.host, seed.port, type=SOCK_STREAM)
+        except gaierror as error:
+            if seed not in self._failed:  # said once, not at every round
+                log.warning("seed %s: %s; trying again", seed, error.strerror)
+            self._failed.add(seed)
+            return set()
+        self._failed.discard(seed)
+        return {Address(str(row[4][0]), seed.port) for row in rows}

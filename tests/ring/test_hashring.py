@@ -1,0 +1,383 @@
+"""The ring: who owns a key, what a change moves, how even the shares are, what never may change."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import mmh3
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headgate_ring import Ring
+from headgate_ring.hashring import CIRCLE, MOST_WEIGHT, position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEYS = [f"user:{i}" for i in range(400)]
+POINTS = 16  # enough for every property but balance, and quick to build
+
+names = st.text(min_size=1, max_size=8)
+weights = st.dictionaries(names, st.integers(1, 3), min_size=1, max_size=8)
+keys = st.text(max_size=12)
+
+
+def collide(text: str) -> int:
+    """Hash to eight positions only, so that most points share theirs with another node's."""
+    return position(text) & 7
+
+
+hashes = st.sampled_from([position, collide])
+
+
+def on_five(_: str) -> int:
+    """Hash everything to one position."""
+    return 5
+
+
+def build(nodes: dict[str, int], place: Callable[[str], int] = position) -> Ring:
+    return Ring(nodes, points=POINTS, hash=place)
+
+
+def lists(ring: Ring) -> tuple[list[int], list[str]]:
+    return ring._positions, ring._owners
+
+
+# Who owns a key
+
+
+def identity(text: str) -> int:
+    """Hash "12" to 12 and a node's points to its number and the same in later turns of a hundred.
+
+    Node "6" of two points stands on 6 and 106; keys are plain numbers.
+    """
+    number, _, turn = text.partition("#")
+    return int(number) + 100 * int(turn or 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "owner"),
+    [
+        ("0", "2"),  # before the first point
+        ("2", "2"),  # on a point: that point's node
+        ("3", "4"),  # between two: the next one's
+        ("5", "6"),
+        ("6", "6"),
+        ("7", "2"),  # 2's second point, 102
+        ("103", "4"),
+        ("106", "6"),  # the last point
+        ("107", "2"),  # past the last: around the circle to the first
+    ],
+)
+def test_a_key_belongs_to_the_next_point_on_the_circle(key: str, owner: str) -> None:
+    # points: 2 4 6 102 104 106
+    assert Ring(["6", "4", "2"], points=2, hash=identity).owner(key) == owner
+
+
+def test_the_backups_are_the_next_other_nodes_on_the_circle() -> None:
+    # points: 2 4 6 102 104 106
+    ring = Ring(["6", "4", "2"], points=2, hash=identity)
+    assert ring.owners("5", 3) == ("6", "2", "4")
+    assert ring.owners("105", 2) == ("6", "2")
+    # points: 2 4 5 6 102 104 105 106
+    assert ring.with_node("5").owners("5", 3) == ("5", "6", "2")
+
+
+def test_weight_is_a_number_of_points() -> None:
+    # points: 2 4 104 204
+    ring = Ring({"2": 1, "4": 3}, points=1, hash=identity)
+    assert [ring.owner(key) for key in ("1", "3", "104", "204", "205")] == ["2", "4", "4", "4", "2"]
+
+
+def test_a_ring_without_nodes_has_no_owner_and_says_so() -> None:
+    with pytest.raises(LookupError, match="nobody owns 'user:1': the ring has no nodes"):
+        Ring([]).owner("user:1")
+    assert Ring([]).owners("user:1", 2) == ()
+    assert Ring([]).share("alpha") == 0
+
+
+@given(weights, keys, st.integers(0, 10), hashes)
+def test_owners_are_different_nodes_and_the_first_is_the_owner(
+    nodes: dict[str, int], key: str, n: int, place: Callable[[str], int]
+) -> None:
+    ring = build(nodes, place)
+    owners = ring.owners(key, n)
+    assert len(owners) == len(set(owners)) == min(n, len(nodes))
+    assert set(owners) <= set(nodes)
+    assert owners[:1] == (ring.owner(key),)[:n]
+
+
+# What a change moves
+
+
+@given(st.data(), weights, hashes)
+def test_the_order_of_the_nodes_does_not_matter(
+    data: st.DataObject, nodes: dict[str, int], place: Callable[[str], int]
+) -> None:
+    shuffled = dict(data.draw(st.permutations(list(nodes.items()))))
+    one, other = build(nodes, place), build(shuffled, place)
+    assert lists(one) == lists(other)
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.digest == other.digest
+
+
+@given(st.data(), weights, hashes)
+@example(data=None, nodes={"a": 1, "b": 1, "c": 1}, place=on_five)  # all points on one
+def test_a_ring_grown_node_by_node_is_the_ring_built_at_once(
+    data: st.DataObject | None, nodes: dict[str, int], place: Callable[[str], int]
+) -> None:
+    items = list(nodes.items())
+    grown = Ring(points=POINTS, hash=place)
+    for name, weight in data.draw(st.permutations(items)) if data else items[::-1]:
+        grown = grown.with_node(name, weight)
+    assert grown == build(nodes, place)
+    assert lists(grown) == lists(build(nodes, place))
+
+
+@given(weights, names, st.integers(1, 3), hashes)
+def test_a_node_that_leaves_leaves_no_trace(
+    nodes: dict[str, int], name: str, weight: int, place: Callable[[str], int]
+) -> None:
+    without = build({node: nodes[node] for node in nodes if node != name}, place)
+    left = build(nodes, place).with_node(name, weight).without_node(name)
+    assert left == without
+    assert lists(left) == lists(without)
+
+
+@given(weights, names, hashes)
+def test_a_join_moves_keys_only_to_the_newcomer(
+    nodes: dict[str, int], newcomer: str, place: Callable[[str], int]
+) -> None:
+    nodes.pop(newcomer, None)
+    before = build(nodes, place)
+    after = before.with_node(newcomer)
+    for key in KEYS if nodes else []:
+        assert after.owner(key) in {before.owner(key), newcomer}
+
+
+@given(weights, hashes)
+def test_a_leave_moves_only_the_keys_of_the_leaver_and_to_their_backups(
+    nodes: dict[str, int], place: Callable[[str], int]
+) -> None:
+    before = build({**nodes, "stays": 1}, place)
+    for leaver in nodes.keys() - {"stays"}:
+        after = before.without_node(leaver)
+        for key in KEYS[:50]:
+            owner, backup = before.owners(key, 2)
+            assert after.owner(key) == (backup if owner == leaver else owner)
+
+
+def test_a_newcomer_takes_its_fair_part_of_the_keys() -> None:
+    before = Ring(["alpha", "beta", "gamma"])
+    after = before.with_node("delta")
+    moved = sum(before.owner(f"{i}") != after.owner(f"{i}") for i in range(4_000)) / 4_000
+    assert moved == pytest.approx(after.share("delta"), abs=0.03)  # 4 standard deviations
+    assert after.share("delta") == pytest.approx(0.25, rel=0.14)
+
+
+def test_a_change_leaves_the_old_ring_as_it_was() -> None:
+    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS)
+    before = [list(part) for part in lists(ring)]
+    assert len(ring.with_node("gamma").without_node("alpha")) == 2
+    assert [list(part) for part in lists(ring)] == before
+    assert ring.nodes == ("alpha", "beta")
+    with pytest.raises(FrozenInstanceError):
+        ring.nodes = ()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue] - the point
+
+
+def test_a_change_that_changes_nothing_returns_the_same_ring() -> None:
+    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS)
+    assert ring.with_node("beta", 2) is ring
+    assert ring.without_node("gamma") is ring
+
+
+def test_a_node_may_change_its_weight() -> None:
+    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS).with_node("beta", 3)
+    assert ring == Ring({"alpha": 1, "beta": 3}, points=POINTS)
+    assert lists(ring) == lists(Ring({"alpha": 1, "beta": 3}, points=POINTS))
+
+
+# Shares
+
+
+@given(weights, hashes)
+def test_the_shares_of_all_nodes_are_the_whole_circle(
+    nodes: dict[str, int], place: Callable[[str], int]
+) -> None:
+    ring = build(nodes, place)
+    assert sum(map(ring.share, ring.nodes)) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_share_is_the_arcs_before_the_nodes_points() -> None:
+    # points: 2 4 6; the arc from 6 around to 2 is 2's
+    ring = Ring(["6", "4", "2"], points=1, hash=identity)
+    assert ring.share("4") == ring.share("6") == 2 / CIRCLE
+    assert ring.share("2") == float(Fraction(CIRCLE - 4, CIRCLE))
+    assert ring.share("stranger") == 0
+
+
+def test_shares_are_the_parts_of_keys_that_the_nodes_get() -> None:
+    ring = Ring({"alpha": 1, "beta": 2})
+    owned = sum(ring.owner(f"key {i}") == "beta" for i in range(20_000)) / 20_000
+    assert owned == pytest.approx(ring.share("beta"), abs=0.015)  # 4 standard deviations
+
+
+def test_a_node_of_twice_the_weight_owns_twice_as_much() -> None:
+    ring = Ring({"small": 1, "big": 2, "huge": 4})
+    assert ring.share("small") == pytest.approx(1 / 7, rel=0.1)
+    assert ring.share("big") == pytest.approx(2 / 7, rel=0.1)
+    assert ring.share("huge") == pytest.approx(4 / 7, rel=0.1)
+
+
+@pytest.mark.parametrize(("count", "bound"), [(3, 1.14), (10, 1.18), (50, 1.19)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "n{i}",
+        "app-{i}",
+        "10.42.{i}.7:7171",
+        "[fd00::{i:x}]:7171",
+        "shop-7d9f8c6b5-{i:05x}",
+        "headgate-{i}.headgate.production.svc.cluster.local:7171",
+    ],
+)
+def test_no_node_owns_much_more_than_the_mean(name: str, count: int, bound: float) -> None:
+    for first in (0, 1, 1000):
+        ring = Ring(name.format(i=i) for i in range(first, first + count))
+        assert max(map(ring.share, ring.nodes)) * count <= bound
+
+
+# What never may change
+
+
+def test_golden_vectors() -> None:
+    """Nodes of different releases agree on the owner of every key and on the ring's digest.
+
+    These may never change. While a cluster is upgraded node by node, a release that computes
+    another owner for a key has its own bucket for it: limits are granted twice, and each half of
+    the cluster forwards to the other. If you must change them, raise the version of the wire
+    protocol, so that the two releases refuse each other instead of disagreeing in silence.
+    """
+    ring = Ring(["alpha", "beta", "gamma"])
+    assert ring.digest == "eb83d9160415c8da"
+    assert ring.owners("user:1", 3) == ("gamma", "alpha", "beta")
+    assert ring.owners("user:2", 3) == ("gamma", "beta", "alpha")
+    assert ring.owners("user:4", 3) == ("alpha", "beta", "gamma")
+    assert ring.owners("10.0.0.1", 3) == ("beta", "alpha", "gamma")
+    assert ring.owners("api:é", 3) == ("beta", "alpha", "gamma")
+    assert ring.owners("k" * 512, 3) == ("beta", "gamma", "alpha")
+    assert ring.owners("", 3) == ("alpha", "beta", "gamma")
+
+
+def test_golden_vectors_with_weights_and_other_names() -> None:
+    """As above, for what the first ring has not: weights, other points, names beyond ASCII."""
+    ring = Ring({"alpha": 1, "beta": 2, "été 🂡": 3}, points=64)
+    assert ring.digest == "55f23829d95a1730"
+    assert [ring.owner(f"user:{i}") for i in range(8)] == [
+        "été 🂡",
+        "alpha",
+        "été 🂡",
+        "beta",
+        "été 🂡",
+        "été 🂡",
+        "été 🂡",
+        "été 🂡",
+    ]
+
+
+def test_the_positions_of_golden_texts() -> None:
+    """As above; murmur3 of the empty text is 0 by its definition, the rest are by mmh3 5.3."""
+    assert position("") == 0
+    assert position("alpha#0") == 13_915_507_083_951_521_087
+    assert position("user:1") == 6_120_565_781_388_772_718
+
+
+@given(keys)
+def test_a_position_is_the_unsigned_64_bits_of_murmur3(key: str) -> None:
+    assert position(key) == mmh3.hash64(key, signed=False)[0]
+    assert position(key) == mmh3.mmh3_x64_128_utupledigest(key.encode(), 0)[0]
+
+
+def test_positions_fill_the_circle() -> None:
+    """The signed hash of mmh3 put half of all points before 0, and so on one node."""
+    eighths = [position(key) * 8 // CIRCLE for key in KEYS]
+    assert set(eighths) == set(range(8))
+    assert max(map(eighths.count, range(8))) < len(KEYS) / 5
+
+
+def test_a_hash_that_leaves_the_circle_is_refused() -> None:
+    """This is what would have caught the signed hash."""
+    with pytest.raises(ValueError, match="it leaves the circle"):
+        Ring(["alpha"], hash=lambda text: mmh3.hash64(text, signed=True)[0])
+    with pytest.raises(ValueError, match="it leaves the circle"):
+        Ring(["alpha"], hash=mmh3.hash128)
+
+
+def test_a_name_that_ends_in_a_digit_shares_no_points_with_another() -> None:
+    """Joined without a separator, node1's 11th point would be node11's 1st."""
+    ring = Ring(["node", "node1", "node11", "node#1"])
+    assert len(set(lists(ring)[0])) == len(lists(ring)[0])
+
+
+# The digest, and what a ring tells of itself
+
+
+@given(weights, weights)
+def test_digests_are_equal_where_the_rings_are(one: dict[str, int], other: dict[str, int]) -> None:
+    assert (build(one).digest == build(other).digest) == (one == other)
+    assert (build(one) == build(other)) == (one == other)
+
+
+def test_the_digest_tells_points_and_hash_apart() -> None:
+    rings = [
+        Ring(["alpha", "beta"], points=POINTS),
+        Ring(["alpha", "beta"], points=POINTS + 1),
+        Ring(["alpha", "beta"], points=POINTS, hash=collide),
+        Ring({"alpha": 2, "beta": 1}, points=POINTS),
+        Ring(["alpha, beta"], points=POINTS),
+    ]
+    assert len({ring.digest for ring in rings}) == len(set(rings)) == len(rings)
+
+
+def test_a_ring_is_a_collection_of_names() -> None:
+    ring = Ring(["gamma", "alpha", "beta", "alpha"])
+    assert ring.nodes == ("alpha", "beta", "gamma")
+    assert len(ring) == 3
+    assert "alpha" in ring
+    assert "delta" not in ring
+    assert Ring({"alpha": 3}).weight("alpha") == 3
+    assert ring.weight("delta") == 0
+    assert ring != "alpha"
+    assert repr(ring) == "<Ring of 3 nodes, eb83d9160415c8da>"
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("nodes", "points", "text"),
+    [
+        ([""], 1, "a node's name is empty"),
+        ({"alpha": 0}, 1, "'alpha' weighs 0, not 1 to 100"),
+        ({"alpha": -1}, 1, "'alpha' weighs -1"),
+        ({"alpha": MOST_WEIGHT + 1}, 1, "'alpha' weighs 101"),
+        (["alpha"], 0, "points=0"),
+    ],
+)
+def test_a_bad_option_is_named(nodes: list[str] | dict[str, int], points: int, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Ring(nodes, points=points)
+
+
+def test_a_bad_weight_is_refused_in_a_change_too() -> None:
+    with pytest.raises(ValueError, match="'beta' weighs 101"):
+        Ring(["alpha"], points=1).with_node("beta", 101)
+
+
+def test_one_text_is_not_taken_for_names_of_one_letter() -> None:
+    with pytest.raises(TypeError, match="'alpha': one text"):
+        Ring("alpha")
