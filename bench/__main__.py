@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PARTS: Final = {part.PART: part.measure for part in (decisions, fastapi_app, memory, ring)}
+WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")
 
 
 def main() -> int:
     """Return the exit status: 0 unless figures had to be thrown away, 130 when interrupted."""
     plan = _plan(sys.argv[1:])
-    console = Console(record=True)
+    console = Console(record=True, width=WIDTH)
     results = Results(describe_machine())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

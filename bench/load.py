@@ -7,21 +7,18 @@ percent. Every contender in Python is driven by this loop, with the same keys in
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import cycle
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bench.results import VoidError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 Ask: TypeAlias = Callable[[str], Awaitable[Any]]
 _TIMED = 16  # a power of two
-_SHUFFLED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,12 @@ class _Load:
 async def drive(
     ask: Ask,
     allowed: Callable[[Any], bool],
-    keys: Sequence[str],
+    keys: Iterator[str],
     in_flight: int,
     seconds: float,
 ) -> Point:
     """Keep `in_flight` checks under way for some seconds."""
-    order = random.Random(in_flight).choices(keys, k=_SHUFFLED)
-    load = _Load(ask, allowed, cycle(order))
+    load = _Load(ask, allowed, keys)
     asyncio.get_running_loop().call_later(seconds, load.stop)
     began = perf_counter_ns()
     counts = await asyncio.gather(*(load.loop(phase) for phase in range(in_flight)))

@@ -12,7 +12,7 @@ from bench.plan import HELD_LIMIT, HELD_TOKENS, key_names
 from bench.processes import output_of, python, resident_bytes
 from bench.redis_server import gcra_arguments, redis_server
 from bench.results import UnavailableError, VoidError
-from bench.sidecars import sidecar
+from bench.sidecars import BUDGET, sidecar
 from headgate.client import Client
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def _table(count: int, _folder: Path) -> int:
 
 
 async def _sidecar(count: int, folder: Path) -> int:
-    async with sidecar(folder, "full") as server, Client(server.address, budget=1.0) as client:
+    async with sidecar(folder, "full") as server, Client(server.address, budget=BUDGET) as client:
         await client.check("warm", HELD_LIMIT, 0)
         before = resident_bytes(server.pid)
         held = 0

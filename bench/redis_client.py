@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from bench.contender import Contender, python_contender
+from bench.contender import Contender, charge_all, python_contender
 from bench.plan import IN_FLIGHT, KEYS, key_names
 from bench.results import UnavailableError
 
@@ -38,11 +38,13 @@ async def redis_client(server: RedisServer) -> AsyncGenerator[Contender]:
         def ask(key: str) -> Awaitable[list[int]]:
             return redis.evalsha(script, 1, key, *arguments)
 
+        keys = list(key_names(KEYS))
+        await charge_all(ask, keys)
         yield python_contender(
             REDIS_PY,
             f"redis.asyncio on uvloop with {_parser()}, unix socket, EVALSHA of bench/gcra.lua, "
             f"a connection for each check in flight (pool of {most})",
             ask,
             lambda answer: answer[0] == 1,
-            list(key_names(KEYS)),
+            keys,
         )

@@ -41,40 +41,33 @@ def print_report(results: Results, console: Console, rounds: int) -> None:
 
 def _tables(results: Results, rounds: int) -> Iterator[Table]:
     titled = f"medians of {rounds} rounds" if rounds > 1 else "one round"
-    if results.contenders(decisions.PART):
-        yield _rates(results, decisions.PART, ONE_HOP, f"Decisions/s by checks in flight, {titled}")
-        yield _latencies(results)
+    part = decisions.PART
+    if results.contenders(part):
+        title = f"Decisions/s by checks in flight, {titled} (x: {ONE_HOP} is so many times faster)"
+        yield _by_setting(results, part, "rate", title, ONE_HOP)
+        for share in ("p50", "p99"):
+            title = f"{share} latency in µs by checks in flight (x: so many times that of the echo)"
+            yield _by_setting(results, part, share, title, ECHO)
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     if results.contenders(memory.PART):
         yield _memory(results)
     if results.contenders(ring.PART):
-        yield _rates(results, ring.PART, ring.OURS, "Ring lookups/s by nodes")
+        title = f"Ring lookups/s by nodes (x: {ring.OURS} is so many times faster)"
+        yield _by_setting(results, ring.PART, "rate", title, ring.OURS)
 
 
-def _rates(results: Results, part: str, ours: str, title: str) -> Table:
-    table = _table(f"{title} (x = how many times {ours} is faster)", *results.settings(part))
-    for contender in results.contenders(part):
-        cells: list[str] = []
-        for setting in results.settings(part):
-            rate = results.median(part, contender, setting, "rate")
-            base = results.median(part, ours, setting, "rate")
-            cells.append(_cell(rate, _over(base, rate)))
-        table.add_row(contender, *cells)
-    return table
-
-
-def _latencies(results: Results) -> Table:
-    part = decisions.PART
-    title = "Latency in µs by checks in flight: p50 / p99 (x = p50 over the echo's)"
+def _by_setting(results: Results, part: str, value: str, title: str, base: str) -> Table:
+    """Return a row for each contender; the ratio says how far off `base` is to its advantage."""
     table = _table(title, *results.settings(part))
     for contender in results.contenders(part):
         cells: list[str] = []
         for setting in results.settings(part):
-            p50 = results.median(part, contender, setting, "p50")
-            p99 = results.median(part, contender, setting, "p99")
-            floor = results.median(part, ECHO, setting, "p50")
-            cells.append(f"{_figure(p50)} / " + _cell(p99, _over(p50, floor)))
+            figure = results.median(part, contender, setting, value)
+            other = results.median(part, base, setting, value)
+            cells.append(
+                _cell(figure, _over(other, figure) if value == "rate" else _over(figure, other))
+            )
         table.add_row(contender, *cells)
     return table
 

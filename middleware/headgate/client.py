@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from headgate.answers import decision
 from headgate.decision import Decision, Source
 from headgate.denials import Denials
 from headgate.errors import CheckError, CostError
@@ -17,7 +18,15 @@ from headgate.fallback import Fallback
 from headgate.limits import Limits, parse_limits
 from headgate.link import Link
 from headgate.options import DEFAULT_BUDGET, Tls, client_options
-from headgate.wire import Answers, Check, Hello, Roster, require_key
+from headgate.wire import (
+    SURELY_SHORT_KEY,
+    Answer,
+    Answers,
+    Check,
+    Hello,
+    Roster,
+    require_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +60,9 @@ class Client:
         self._options = client_options(sidecar, budget, secret, tls, name)
         self._budget = budget
         self.fallback = Fallback(on_unreachable)
-        self.denials = Denials() if remember_denials else None
+        self._remembers = remember_denials
+        self._denials = Denials()
+        self._denied = self._denials.table  # empty most of the time, which costs nothing to see
         self.nodes = 1  # on the ring, as the sidecar last said
         self._link: Link | None = None
         self._turn: _Turn | None = None
@@ -67,10 +78,11 @@ class Client:
             limits = parse_limits(limits)
         if not 0 <= cost <= limits.smallest_burst:
             raise CostError(cost, limits.smallest_burst)
-        require_key(key)
+        if len(key) > SURELY_SHORT_KEY:
+            require_key(key)
         loop = self._loop or self._start()
         future: asyncio.Future[Decision] = loop.create_future()
-        if self.denials and (denial := self.denials.recall(key, limits, cost, time.monotonic_ns())):
+        if self._denied and (denial := self._recall(key, limits, cost)):
             future.set_result(denial)
             return future
         turn = self._turn
@@ -78,8 +90,17 @@ class Client:
             turn = self._turn = _Turn(self)
             loop.call_soon(self._flush)
         turn.checks.append((key, limits.text, cost))
-        turn.asked.append((future, limits))
+        turn.limits.append(limits)
+        turn.futures.append(future)
         return future
+
+    def _recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
+        return self._denials.recall(key, limits, cost, time.monotonic_ns())
+
+    def note_denial(self, key: str, denial: Decision) -> None:
+        """Remember a denial, if this client does."""
+        if self._remembers:
+            self._denials.remember(key, denial, time.monotonic_ns())
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = self._loop = asyncio.get_running_loop()
@@ -132,41 +153,64 @@ class Client:
 
 
 class _Turn:
-    """The checks of one turn of the loop, and the futures that wait for their answers."""
+    """The checks of one turn of the loop, their limits, and the futures that wait for answers."""
 
-    __slots__ = ("_client", "asked", "checks")
+    __slots__ = ("_client", "checks", "futures", "limits")
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.checks: list[Check] = []
-        self.asked: list[tuple[asyncio.Future[Decision], Limits]] = []
+        self.limits: list[Limits] = []
+        self.futures: list[asyncio.Future[Decision]] = []
 
     def answered(self, answers: Answers) -> None:
-        source, denials = Source(answers.source), self._client.denials
-        checks, asked = self.checks, self.asked
-        if answers.positions is not None:
-            checks = [checks[position] for position in answers.positions]
-            asked = [asked[position] for position in answers.positions]
-        if source is Source.LOCAL:
-            asked = [(future, limits.divided(answers.parts)) for future, limits in asked]
-        for (key, _, cost), (future, limits), answer in zip(
-            checks, asked, answers.answers, strict=True
+        """Resolve the futures; the plain case, all allowed by the owner, without detours."""
+        if answers.source != Source.OWNER or answers.positions is not None:
+            self._answered_otherwise(answers)
+            return
+        node, owner = answers.node, Source.OWNER
+        asked = zip(self.futures, self.limits, self.checks, answers.answers, strict=True)
+        for future, limits, check, answer in asked:
+            if isinstance(answer, str) or not answer[0]:
+                self._settle(future, limits, check, answers, answer)
+            elif not future.done():
+                future.set_result(Decision(True, limits, check[2], answer[1:], owner, node))  # a positional call is faster
+
+    def _answered_otherwise(self, answers: Answers) -> None:
+        positions = answers.positions
+        for position, answer in zip(
+            range(len(self.checks)) if positions is None else positions,
+            answers.answers,
+            strict=True,
         ):
-            if future.done():
-                continue  # its caller gave up
-            if isinstance(answer, str):
-                future.set_exception(CheckError(answer))
-                continue
-            decision = Decision(answer[0] == 1, limits, cost, answer[1:], source, answers.node)
-            future.set_result(decision)
-            if not decision.allowed and denials is not None:
-                denials.remember(key, decision, time.monotonic_ns())
+            check, limits = self.checks[position], self.limits[position]
+            self._settle(self.futures[position], limits, check, answers, answer)
+
+    def _settle(
+        self,
+        future: asyncio.Future[Decision],
+        limits: Limits,
+        check: Check,
+        answers: Answers,
+        answer: Answer,
+    ) -> None:
+        if future.done():
+            return  # its caller gave up
+        key, _, cost = check
+        try:
+            made = decision(answers, answer, limits, cost)
+        except CheckError as error:
+            future.set_exception(error)
+            return
+        future.set_result(made)
+        if not made.allowed:
+            self._client.note_denial(key, made)
 
     def unanswered(self, positions: Sequence[int] | None) -> None:
         """Answer by the policy for unreachable: here, since the sidecar can't."""
         client, now = self._client, time.monotonic_ns()
         for position in range(len(self.checks)) if positions is None else positions:
             key, _, cost = self.checks[position]
-            future, limits = self.asked[position]
+            future, limits = self.futures[position], self.limits[position]
             if not future.done():
                 future.set_result(client.fallback.decide(key, limits, cost, client.nodes, now))

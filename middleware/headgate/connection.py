@@ -6,7 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 from headgate.handshake import Accepting, Dialling, Handshake
-from headgate.wire import Error, Framer, Hello, Message, Refused, WireError, decode, encode
+from headgate.wire import (
+    MOST_FRAME_BYTES,
+    MOST_HELLO_BYTES,
+    Error,
+    Framer,
+    Hello,
+    Message,
+    Refused,
+    WireError,
+    decode,
+    encode,
+)
 
 if TYPE_CHECKING:
     from headgate.wire import Bytes
@@ -42,13 +53,15 @@ class Connection(asyncio.Protocol):
         self._handshake = handshake
         self._handler = handler
         self._loop = asyncio.get_running_loop()
-        self._framer = Framer()
+        self._handle = handler.message
+        self._framer = Framer(MOST_HELLO_BYTES)
         self._out: list[bytes] = []
         self._flush_is_due = False
         self._error: Exception | None = None
         self.transport: asyncio.Transport = _UNCONNECTED
         self.opened_at = self._loop.time()
         self.unfinished_since: float | None = None
+        self.is_up = False  # is the handshake done?
         self.shaken = asyncio.Event()  # done when the handshake is, or has failed
         self.closed = asyncio.Event()
 
@@ -56,11 +69,6 @@ class Connection(asyncio.Protocol):
     def peer(self) -> Hello | None:
         """Who is at the other side, as soon as it has said so."""
         return self._handshake.peer
-
-    @property
-    def is_up(self) -> bool:
-        """Is the handshake done?"""
-        return self._handshake.done
 
     @property
     def remote_host(self) -> str:
@@ -78,29 +86,30 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle all messages that are complete, then write all that they gave rise to."""
         self._flush_is_due = True
+        framer = self._framer
         try:
-            for body in self._framer.feed(data):
-                if self._handshake.done:
-                    self._handler.message(self, decode(body))
+            for body in framer.feed(data):
+                self.unfinished_since = None  # an older one is finished
+                if self.is_up:
+                    self._handle(self, decode(body))
                 else:
                     self._shake_hands(body)
         except WireError as error:
             self.fail(error)
-        self._note_unfinished()
+        if framer.unfinished:
+            self.unfinished_since = self.unfinished_since or self._loop.time()
+        else:
+            self.unfinished_since = None
         self._flush()
 
     def _shake_hands(self, body: Bytes) -> None:
         if reply := self._handshake.receive(body):
             self._out.append(reply)
         if self._handshake.done:
+            self.is_up = True
+            self._framer.most = MOST_FRAME_BYTES
             self.shaken.set()
             self._handler.up(self)
-
-    def _note_unfinished(self) -> None:
-        if not self._framer.unfinished:
-            self.unfinished_since = None
-        elif self.unfinished_since is None:
-            self.unfinished_since = self._loop.time()
 
     def send(self, message: Message) -> None:
         """Send a message with all others of this turn of the loop."""
@@ -115,9 +124,9 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_is_due = False
-        if self._out:
-            self.transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
-        self._out.clear()
+        if out := self._out:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
 
     def fail(self, error: WireError) -> None:
         """Tell the other side what it did wrong, unless it told us, and close."""

@@ -12,7 +12,9 @@ _SEALED = 512  # items in a tuple: 256 entries
 
 def due_time(at: int, now: int) -> int:
     """Return `at` (ns, after `now`) rounded up, the more so the further away it is."""
-    bits = max((at - now).bit_length() - _BITS, _FINEST)
+    bits = (at - now).bit_length() - _BITS
+    if bits < _FINEST:
+        bits = _FINEST
     return ((at >> bits) + 1) << bits
 
 
@@ -28,18 +30,6 @@ class _Slot:
     def __init__(self) -> None:
         self.open: list[str] = []
         self.sealed: list[tuple[str, ...]] = []
-
-    def push(self, text: str, key: str) -> None:
-        self.open += text, key
-        if len(self.open) >= _SEALED:
-            self.sealed.append(tuple(self.open))
-            self.open = []
-
-    def pop(self) -> tuple[str, str]:
-        if not self.open:
-            self.open = list(self.sealed.pop())
-        key = self.open.pop()
-        return self.open.pop(), key
 
 
 class DueTimes:
@@ -67,12 +57,20 @@ class DueTimes:
         if slot is None:
             slot = self._slots[due] = _Slot()
             heappush(self._times, due)
-        slot.push(text, key)
+        items = slot.open
+        items.append(text)
+        items.append(key)
+        if len(items) >= _SEALED:
+            slot.sealed.append(tuple(items))
+            slot.open = []
 
     def pop(self) -> tuple[str, str]:
         """Take out one of the entries that are due first."""
         slot = self._slots[self._times[0]]
-        entry = slot.pop()
+        if not slot.open:
+            slot.open = list(slot.sealed.pop())
+        key = slot.open.pop()
+        text = slot.open.pop()
         if not slot.open and not slot.sealed:
             del self._slots[heappop(self._times)]
-        return entry
+        return text, key

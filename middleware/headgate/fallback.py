@@ -6,6 +6,9 @@ from headgate.buckets import Buckets
 from headgate.decision import Decision, Source
 from headgate.limits import Limits
 
+MOST_KEYS = 100_000  # 30 MB of an app's memory; a sidecar brings its own buckets
+_SWEPT = 2  # buckets looked at for each one taken from: more than can come
+
 
 class OnUnreachable(StrEnum):
     """What happens to a check that nobody can decide."""
@@ -28,7 +31,8 @@ class Fallback:
             names = ", ".join(OnUnreachable)
             raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
         self.source = Source(self.policy.value)
-        self._buckets = Buckets() if buckets is None else buckets
+        self._mine = buckets is None  # then nobody else sweeps them
+        self._buckets = Buckets(MOST_KEYS) if buckets is None else buckets
 
     def parts(self, nodes: int) -> int:
         """Return by how much a limit is divided when `nodes` nodes decide alone."""
@@ -46,6 +50,8 @@ class Fallback:
             case OnUnreachable.CLOSED:
                 return [0]
             case OnUnreachable.LOCAL:
+                if self._mine:
+                    self._buckets.sweep(now, _SWEPT)
                 share = limits.divided(nodes)
                 cost = min(cost, share.smallest_burst)
                 allowed, debts = self._buckets.take(key, share, cost, now)

@@ -48,18 +48,21 @@ class Policy:
         self._heads = [name + b";r=" for name in self._quoted]
         self.field: Pair = (POLICY, b", ".join(map(_policy, self._quoted, limits)))
 
-    def current(self, decision: Decision) -> bytes:
-        """Return the value of `RateLimit`: for each limit what is left, and for how long."""
-        parts = [
-            b"%b%d;t=%d" % (head, decision.remaining_of(at), effective_window(decision, at))
-            for at, head in enumerate(self._heads)
-        ]
-        return parts[0] if len(parts) == 1 else b", ".join(parts)
+    def current(self, decision: Decision, retry: int) -> bytes:
+        """Return the value of `RateLimit`: for each limit what is left, and for how long.
 
-    def problem(self, decision: Decision) -> bytes:
-        """Return the body of a refusal (RFC 9457)."""
+        `retry` is `retry_after` of the decision.
+        """
+        parts: list[bytes] = []
+        for at, head in enumerate(self._heads):
+            left = decision.remaining_of(at)
+            parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
+        return b", ".join(parts)
+
+    def problem(self, decision: Decision, retry: int) -> bytes:
+        """Return the body of a refusal (RFC 9457); `retry` is its `retry_after`."""
         if decision.source is Source.CLOSED:
-            detail = f"The limits can't be checked now. Retry in {CLOSED_RETRY} s."
+            detail = f"The limits can't be checked now. Retry in {retry} s."
             return _PROBLEM % (
                 b"temporary-reduced-capacity",
                 b"Temporary Reduced Capacity",
@@ -72,52 +75,56 @@ class Policy:
             b"quota-exceeded",
             b"Quota Exceeded",
             429,
-            self._detail(decision, violated).encode("ascii"),
+            self._detail(decision, violated, retry).encode("ascii"),
             b", ".join(self._quoted[at] for at in violated),
         )
 
-    def _detail(self, decision: Decision, violated: list[int]) -> str:
+    def _detail(self, decision: Decision, violated: list[int], retry: int) -> str:
         limits = ", ".join(str(self.limits.items[at]) for at in violated)
-        wait = retry_after(decision)
-        if not wait:
+        if not retry:
             return f"A request of cost {decision.cost} never fits in {limits}."
-        return f"The limit is {limits}. Retry in {wait} s."
+        return f"The limit is {limits}. Retry in {retry} s."
 
 
 def retry_after(decision: Decision) -> int:
     """Return the seconds to wait after a refusal, rounded up and at least 1.
 
-    0 stands for "don't say": retrying won't help, since the cost is above what the limit holds.
+    0 stands for "don't say": it was allowed, or retrying won't help, since the cost is above what
+    a limit holds.
     """
+    if decision.allowed:
+        return 0
     if decision.source is Source.CLOSED:
         return CLOSED_RETRY
     return max(_seconds(decision.wait), 1) if decision.debts else 0
 
 
-def effective_window(decision: Decision, at: int) -> int:
-    """Return the parameter `t` of limit number `at`: seconds, rounded up.
+def effective_window(decision: Decision, at: int, left: int, retry: int) -> int:
+    """Return the parameter `t` of limit number `at`, of which `left` is left: seconds, rounded up.
 
     It is the time until the bucket is full again, but for an empty one the time until it holds
     something, so that a client that obeys doesn't sleep through the refill. On a denial it is the
-    time until this limit would let the request pass, and never later than `Retry-After`, which
-    section 6 of the draft asks for.
+    time until this limit would let the request pass, and never later than `retry`, the field
+    Retry-After: section 6 of the draft asks for that.
     """
-    if decision.allowed:
-        debt = decision.debts[at]
-        return _seconds(debt if decision.remaining_of(at) else _first_token(decision, at))
-    wait = _seconds(decision.wait_of(at) or decision.debts[at])
-    return min(wait, retry_after(decision))
+    debt = decision.debts[at]
+    if not decision.allowed:
+        return min(_seconds(decision.wait_of(at) or debt), retry)
+    if not left:
+        limit = decision.limits.items[at]
+        debt -= (limit.capacity - limit.interval) // limit.scale
+    return -(-debt // SECOND)
 
 
-def refusal(decision: Decision, body: bytes) -> list[Pair]:
+def refusal(retry: int, body: bytes) -> list[Pair]:
     """Return the fields that only a refusal with this body has."""
     fields = [*_NOT_STORED, (b"content-length", b"%d" % len(body))]
-    if wait := retry_after(decision):
-        fields.append((RETRY_AFTER, b"%d" % wait))
+    if retry:
+        fields.append((RETRY_AFTER, b"%d" % retry))
     return fields
 
 
-def legacy(decision: Decision, epoch: float) -> list[Pair]:
+def legacy(decision: Decision, retry: int, epoch: float) -> list[Pair]:
     """Return X-RateLimit-Limit, -Remaining and -Reset of the binding limit, as slowapi sends them.
 
     Reset is a moment in seconds since 1970, rounded up; `epoch` is now. Empty when nobody knows.
@@ -126,10 +133,11 @@ def legacy(decision: Decision, epoch: float) -> list[Pair]:
     if binding is None:
         return []
     at = decision.limits.items.index(binding[0])
-    reset = ceil(epoch) + effective_window(decision, at)
+    left = decision.remaining_of(at)
+    reset = ceil(epoch) + effective_window(decision, at, left, retry)
     return [
         (b"x-ratelimit-limit", b"%d" % binding[0].burst),
-        (b"x-ratelimit-remaining", b"%d" % decision.remaining_of(at)),
+        (b"x-ratelimit-remaining", b"%d" % left),
         (b"x-ratelimit-reset", b"%d" % reset),
     ]
 
@@ -144,11 +152,6 @@ def _refusing(decision: Decision) -> list[int]:
     if not decision.debts:
         return [at for at, limit in enumerate(limits) if limit.burst < decision.cost]
     return [at for at in range(len(limits)) if decision.wait_of(at)]
-
-
-def _first_token(decision: Decision, at: int) -> int:
-    limit = decision.limits.items[at]
-    return decision.debts[at] - (limit.capacity - limit.interval) // limit.scale
 
 
 def _seconds(nanoseconds: int) -> int:

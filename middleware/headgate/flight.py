@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
 from headgate.wire import Answers, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Asker(Protocol):
@@ -33,21 +35,22 @@ class Flight:
 
     def land(self, answers: Answers) -> int:
         """Hand over answers; return how many checks they settled. WireError if they don't fit."""
-        before = self.left
+        count = len(answers.answers)
         if answers.positions is None:
-            self._require(self._open is None and len(answers.answers) == self._count)
-            self.left = 0
+            self._require(self._open is None and count == self._count)
+            self._asker.answered(answers)
         else:
-            self._settle(answers.positions, len(answers.answers))
-        self._asker.answered(answers)
-        return before - self.left
+            still_open = self._without(answers.positions, count)
+            self._asker.answered(answers)
+            self._open = still_open  # only now: what the asker couldn't take is still open
+        self.left -= count
+        return count
 
-    def _settle(self, positions: list[int], answers: int) -> None:
+    def _without(self, positions: list[int], answers: int) -> set[int]:
         waiting = set(range(self._count)) if self._open is None else self._open
         settled = set(positions)
         self._require(len(settled) == len(positions) == answers and settled <= waiting)
-        self._open = waiting - settled
-        self.left = len(self._open)
+        return waiting - settled
 
     @staticmethod
     def _require(fits: bool) -> None:

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Iterable
 from functools import lru_cache
 from inspect import iscoroutine
-from typing import Generic, NamedTuple, TypedDict, TypeVar
+from typing import Generic, TypedDict, TypeVar
+
+import msgspec
 
 from headgate.decision import Decision, Source
 from headgate.errors import CostError
 from headgate.fallback import OnUnreachable
-from headgate.fields import CURRENT, SHADOW, SOURCE, Pair, Policy, legacy, refusal
+from headgate.fields import CURRENT, SHADOW, SOURCE, Pair, Policy, legacy, refusal, retry_after
 from headgate.identity import Cost, Identity, bucket_key, client_ip
 from headgate.limits import Limits
 from headgate.options import DEFAULT_BUDGET, MOST_BUDGET, Tls
@@ -59,7 +61,7 @@ class Options(TypedDict, Generic[C], total=False):
     legacy_headers: bool
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a request: the app gets it (status 0), or the response is this one.
 
     `fields` belong to the response in either case.
@@ -87,9 +89,8 @@ class Gate:
 
     def rule_for(self, path: str, method: str) -> Rule | None:
         """Return the rule that applies to a request, None if it isn't limited."""
-        for matches in self._exempt:
-            if matches(path):
-                return None
+        if self._exempt and any(matches(path) for matches in self._exempt):
+            return None
         for rule in self.rules:
             if rule.matches(path, method):
                 return rule
@@ -122,11 +123,12 @@ class Gate:
         policy = rule.policy
         if decision.limits is not rule.limits:
             policy = _lowered(rule.name, decision.limits)
+        retry = retry_after(decision)
         fields = [policy.field]
         if decision.debts:
-            fields.append((CURRENT, policy.current(decision)))
+            fields.append((CURRENT, policy.current(decision, retry)))
             if self.legacy:
-                fields += legacy(decision, epoch)
+                fields += legacy(decision, retry, epoch)
         if decision.source is not Source.OWNER:
             fields.append((SOURCE, decision.source.encode("ascii")))
         if decision.allowed:
@@ -134,8 +136,8 @@ class Gate:
         if rule.shadow or self._shadow:
             fields.append((SHADOW, b"denied"))
             return Verdict(fields)
-        body = policy.problem(decision)
-        fields += refusal(decision, body)
+        body = policy.problem(decision, retry)
+        fields += refusal(retry, body)
         return Verdict(fields, 503 if decision.source is Source.CLOSED else 429, body)
 
 

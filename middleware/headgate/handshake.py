@@ -108,11 +108,12 @@ class Handshake:
             raise WireError("bad-message", f"a nonce of {len(hello.nonce)} bytes, not 32")
         if hello.role not in ROLES:
             raise WireError("bad-message", f"role {hello.role[:20]!r} is not one of {ROLES}")
-        if not 0 < len(hello.name.encode()) <= MOST_NAME_BYTES:
-            raise WireError("bad-message", "a name must have 1 to 253 bytes")
+        for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
+            if not 0 < len(name.encode()) <= MOST_NAME_BYTES or not name.isprintable():
+                raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
         if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
             raise WireError(
-                "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster[:253]!r}"
+                "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
             )
         self.peer = hello
         return hello

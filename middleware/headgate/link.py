@@ -131,17 +131,21 @@ class Link:
 
         False, and nothing is sent, if the link takes no checks or too many are in flight.
         """
-        if not self.takes_checks or self.in_flight + len(checks) > self._most_in_flight:
+        count = len(checks)
+        if not self.takes_checks or self.in_flight + count > self._most_in_flight:
             return False
-        if len(checks) > MOST_CHECKS:
+        if count > MOST_CHECKS:
             return self._ask_halves(checks, hops, budget, asker)
         self._last_id = number = self._last_id + 1
         frame = encode(Checks(number, hops, int(budget * 1e6), checks))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
             return self._ask_halves(checks, hops, budget, asker)
-        self.in_flight += len(checks)
-        self._flights[number] = Flight(asker, len(checks))
-        self._await(self._loop.time() + budget - _GRACE, number)
+        self.in_flight += count
+        self._flights[number] = Flight(asker, count)
+        deadline = self._loop.time() + budget - _GRACE
+        heappush(self._deadlines, (deadline, number))
+        if self._sweep_timer is None:
+            self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
         self._write(frame)
         return True
 
@@ -181,9 +185,17 @@ class Link:
         """Handle a message of the other side."""
         if self.state is State.SUSPECT:
             self._trust_again()
+        if type(message) is Answers:  # by far the most frequent
+            flight = self._flights.get(message.id)
+            if flight is not None:  # else it is too late, and answered by the policy
+                self.in_flight -= flight.land(message)
+                if not flight.left:
+                    del self._flights[message.id]
+        else:
+            self._handle_rarer(connection, message)
+
+    def _handle_rarer(self, connection: Connection, message: Message) -> None:
         match message:
-            case Answers():
-                self._answered(message)
             case Roster():
                 self._watcher.roster(self, message)
             case Holdings():
@@ -196,20 +208,7 @@ class Link:
             case _:
                 refuse(message)
 
-    def _answered(self, answers: Answers) -> None:
-        flight = self._flights.get(answers.id)
-        if flight is None:
-            return  # too late, and already answered by the policy
-        self.in_flight -= flight.land(answers)
-        if not flight.left:
-            del self._flights[answers.id]
-
     # --- deadlines: one timer a link
-
-    def _await(self, deadline: float, number: int) -> None:
-        heappush(self._deadlines, (deadline, number))
-        if self._sweep_timer is None:
-            self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
 
     def _read_then_sweep(self) -> None:
         self._sweep_timer = self._loop.call_later(_GRACE, self._sweep)

@@ -19,6 +19,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 MOST_HOPS = 32  # a real chain has two or three; the walk from the right ends there
 MOST_ADDRESS = 64  # characters; the longest is 45, with quotes, brackets and port 54
+MOST_ADDRESSES = 16_384  # cached: 3 MB; an address costs 3 µs to parse and 0.1 µs to find again
 UNIX = "unix:"
 
 
@@ -59,9 +60,8 @@ class Proxies:
         if len(entries) < self.hops:
             return peer
         for entry in entries[-self.hops :]:
-            address = parse_ip(entry)
-            if address is not None:
-                return str(address)
+            if address := canonical(entry):
+                return address
         return peer
 
     def _by_network(self, peer: str, entries: list[str]) -> str:
@@ -109,7 +109,18 @@ def parse_ip(entry: str) -> IP | None:
     return _parse(text) if len(text) <= MOST_ADDRESS else None
 
 
-@lru_cache(maxsize=4_096)  # the same proxies and clients come again; a parse costs 3 µs
+def canonical(entry: str) -> str:
+    """Return the address in an entry as text, "" if there is none."""
+    return _written(entry) if len(entry) <= MOST_ADDRESS else ""
+
+
+@lru_cache(maxsize=MOST_ADDRESSES)
+def _written(entry: str) -> str:
+    address = parse_ip(entry)
+    return "" if address is None else str(address)
+
+
+@lru_cache(maxsize=MOST_ADDRESSES)
 def _parse(text: str) -> IP | None:
     try:
         address = ip_address(_without_port(text))

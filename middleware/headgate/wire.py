@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
+MOST_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few numbers
 MOST_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
+SURELY_SHORT_KEY = MOST_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
 MOST_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 MOST_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
@@ -37,6 +39,9 @@ Answer: TypeAlias = Annotated[list[int], Meta(min_length=1, max_length=9)] | str
 """[allowed (1 or 0), debt of each limit in ns, …] or the reason why the check can't be decided.
 
 There are no debts where they are not known (sources `open` and `closed`)."""
+
+Hops: TypeAlias = Annotated[int, Meta(ge=0)]
+"""How often a question was forwarded: 0 from an app. Below 0 it could go round for ever."""
 
 Member: TypeAlias = tuple[str, str]
 """(name, address) of a node of the ring; the address is "HOST:PORT"."""
@@ -72,8 +77,8 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     """Up to 4,096 checks made at the same time, to be answered within `budget` microseconds."""
 
     id: int
-    hops: int  # how often these checks were forwarded: 0 from an app
-    budget: int
+    hops: Hops
+    budget: Annotated[int, Meta(ge=0)]
     checks: Annotated[list[Check], Meta(max_length=MOST_CHECKS)]
 
 
@@ -114,7 +119,7 @@ class Inspect(Struct, array_like=True, frozen=True, tag=8):
     """Which buckets does this key have? Answered by Holdings."""
 
     id: int
-    hops: int
+    hops: Hops
     key: str
 
 
@@ -122,7 +127,7 @@ class Reset(Struct, array_like=True, frozen=True, tag=9):
     """Forget all buckets of this key. Answered by Holdings: those forgotten."""
 
     id: int
-    hops: int
+    hops: Hops
     key: str
 
 
@@ -180,10 +185,8 @@ _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 def encode(message: Message) -> bytes:
     """Return the frame for a message. Whoever sends long lists minds MOST_FRAME_BYTES."""
-    frame = bytearray(HEADER_BYTES)
-    _encoder.encode_into(message, frame, HEADER_BYTES)
-    _LENGTH.pack_into(frame, 0, len(frame) - HEADER_BYTES)
-    return bytes(frame)
+    body = _encoder.encode(message)
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
 def decode(body: Bytes) -> Message:
@@ -206,17 +209,25 @@ def version_of(body: Bytes) -> int | None:
 
 
 def require_key(key: str) -> None:
-    """Raise KeyTooLong if the key has more than 512 bytes in UTF-8."""
-    if len(key) > MOST_KEY_BYTES >> 2 and (length := len(key.encode())) > MOST_KEY_BYTES:
+    """Raise KeyTooLong if the key has more than 512 bytes in UTF-8.
+
+    UnicodeEncodeError (a ValueError) for half a surrogate pair, which has no bytes there.
+    """
+    length = len(key) if key.isascii() else len(key.encode())
+    if length > MOST_KEY_BYTES:
         raise KeyTooLong(length, MOST_KEY_BYTES)
 
 
 class Framer:
-    """Cuts a stream of bytes into the bodies of frames; holds at most one unfinished frame."""
+    """Cuts a stream of bytes into the bodies of frames; holds at most one unfinished frame.
 
-    __slots__ = ("_need", "_rest")
+    `most` bytes in a body: whoever accepts connections allows less until a handshake is done.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_need", "_rest", "most")
+
+    def __init__(self, most: int = MOST_FRAME_BYTES) -> None:
+        self.most = most
         self._rest = bytearray()
         self._need = HEADER_BYTES  # nothing can be cut before that many bytes are there
 
@@ -227,6 +238,11 @@ class Framer:
 
     def feed(self, data: bytes) -> Sequence[Bytes]:
         """Return the bodies of all frames that are complete now. WireError for too long a one."""
+        # One whole frame and nothing else is the usual case, and worth a microsecond a hop.
+        if not self._rest and len(data) > HEADER_BYTES:
+            (length,) = _LENGTH.unpack_from(data)
+            if length == len(data) - HEADER_BYTES and length <= self.most:
+                return (data[HEADER_BYTES:],)
         if self._rest:
             self._rest += data
             if len(self._rest) < self._need:
@@ -242,10 +258,10 @@ class Framer:
         self._need = HEADER_BYTES
         while end - start >= HEADER_BYTES:
             (length,) = _LENGTH.unpack_from(view, start)
-            if length > MOST_FRAME_BYTES:
+            if length > self.most:
                 raise WireError(
                     "frame-too-long",
-                    f"a frame of {length:,} bytes; at most {MOST_FRAME_BYTES:,} are allowed",
+                    f"a frame of {length:,} bytes; at most {self.most:,} are allowed",
                 )
             stop = start + HEADER_BYTES + length
             if stop > end:

@@ -42,7 +42,9 @@ class EnvironRequest(Request):
     @property
     def path(self) -> str:
         path: str = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
-        return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
+        if path.isascii():
+            return path
+        return path.encode("latin-1", "replace").decode("utf-8", "replace")  # as PEP 3333 has it
 
     @property
     def peer(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.address import Address, parse_address
 from headgate.fallback import OnUnreachable
+from headgate.handshake import MOST_NAME_BYTES
 from headgate.options import DEFAULT_BUDGET, MOST_BUDGET
 
 if TYPE_CHECKING:
@@ -17,11 +18,31 @@ DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
 MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
+MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
+
+_EXPOSED = (
+    "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
+    " read and reset limits. Give --secret-file (or HEADGATE_SECRET), or --tls-cert, --tls-key and"
+    " --tls-ca; or --insecure if the network keeps others out"
+)
+
+
+class OptionError(ValueError):
+    """An option that can't be used. `option` is its name on the command line, without dashes."""
+
+    def __init__(self, option: str, value: object, why: str) -> None:
+        super().__init__(option, value, why)
+        self.option = option
+        self.value = value
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.option} {str(self.value)!r}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The options of one sidecar. ValueError names the one that can't be used, and why."""
+    """The options of one sidecar. OptionError names the one that can't be used, and why."""
 
     name: str = field(default_factory=gethostname)
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
@@ -38,19 +59,31 @@ class Config:
     most_connections: int = MOST_CONNECTIONS
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name.encode()) > 253:
-            raise ValueError(f"name {self.name!r}: expected 1 to 253 bytes")
-        if self.link.path or self.http.path:
-            raise ValueError("link and http: expected HOST:PORT; a Unix socket goes to --socket")
-        if not 0 < self.budget <= MOST_BUDGET:
-            raise ValueError(f"budget {self.budget!r}: expected seconds, above 0 and at most 60")
-        for name, value in (("most-keys", self.most_keys), ("connections", self.most_connections)):
-            if value < 1:
-                raise ValueError(f"{name} {value}: expected at least 1")
+        for option, value in (("name", self.name), ("cluster", self.cluster)):
+            if not 0 < len(value.encode()) <= MOST_NAME_BYTES or not value.isprintable():
+                why = f"expected 1 to {MOST_NAME_BYTES} bytes of printable text"
+                raise OptionError(option, value, why)
+        for option, address in (("link", self.link), ("http", self.http), *self._seeds()):
+            if address.path:
+                why = "expected HOST:PORT; a Unix socket for apps goes to --socket"
+                raise OptionError(option, address, why)
+        if len(self.socket.encode()) > MOST_PATH_BYTES:
+            why = f"expected at most {MOST_PATH_BYTES} bytes, what the system takes"
+            raise OptionError("socket", self.socket, why)
+        if self.secret != self.secret.strip():
+            raise OptionError("secret", "(not shown)", "expected no white space around it")
+        self._check_numbers()
         if not (self.link.is_local or self.secret or self.tls or self.insecure):
-            raise ValueError(
-                f"link {self.link} can be reached from other machines, and neither a secret nor TLS"
-                " is set: anyone there could spend, read and reset limits. Give --secret-file (or"
-                " HEADGATE_SECRET), or --tls-cert, --tls-key and --tls-ca; or --insecure if the"
-                " network keeps others out"
-            )
+            raise OptionError("link", self.link, _EXPOSED)
+
+    def _seeds(self) -> list[tuple[str, Address]]:
+        return [("seed", seed) for seed in self.seeds]
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.budget <= MOST_BUDGET:
+            why = f"expected seconds, above 0 and at most {MOST_BUDGET:g}"
+            raise OptionError("budget", self.budget, why)
+        counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
+        for option, value in counts:
+            if value < 1:
+                raise OptionError(option, value, "expected at least 1")

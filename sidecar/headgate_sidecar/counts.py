@@ -30,25 +30,48 @@ class Latency:
 
 
 @dataclass(slots=True)
-class Counts:
-    """Counters since the start of the process."""
+class Tally:
+    """Outcomes of checks that came from one kind of asker and were decided by one source."""
 
-    checks: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """By asker ("app" or "node"), source and outcome ("allowed", "denied" or "error")."""
-    forwarded: Latency = field(default_factory=Latency)
-    """How long frames of forwarded checks took to be answered."""
-    unanswered: Counter[str] = field(default_factory=Counter)
-    """Checks that their owner, by name, did not answer."""
-    turned_away: Counter[str] = field(default_factory=Counter)
-    """Connections closed for a fault of the other side, by error code."""
+    allowed: int = 0
+    denied: int = 0
+    error: int = 0
 
-    def count(self, asker: str, source: str, answers: Sequence[Answer]) -> None:
+    def add(self, answers: Sequence[Answer]) -> None:
         """Count the outcomes of some answers."""
         verdicts = [answer[0] for answer in answers]
         allowed, denied = verdicts.count(1), verdicts.count(0)
-        checks = self.checks
-        checks[asker, source, "allowed"] += allowed
-        if denied:
-            checks[asker, source, "denied"] += denied
-        if errors := len(answers) - allowed - denied:
-            checks[asker, source, "error"] += errors
+        self.allowed += allowed
+        self.denied += denied
+        self.error += len(verdicts) - allowed - denied
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counters since the start of the process."""
+
+    forwarded: Latency = field(default_factory=Latency)
+    """How long frames of forwarded checks took to be answered."""
+    unanswered: Counter[str] = field(default_factory=Counter[str])
+    """Checks that their owner, by name, did not answer."""
+    turned_away: Counter[str] = field(default_factory=Counter[str])
+    """Connections closed for a fault of the other side, by error code."""
+    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
+
+    def tally(self, asker: str, source: str) -> Tally:
+        """Return where to count the checks of an asker ("app" or "node") decided by a source."""
+        tally = self._tallies.get((asker, source))
+        if tally is None:
+            tally = self._tallies[asker, source] = Tally()
+        return tally
+
+    @property
+    def checks(self) -> Counter[tuple[str, str, str]]:
+        """Checks by asker, source and outcome ("allowed", "denied" or "error")."""
+        return Counter(
+            {
+                (asker, source, outcome): getattr(tally, outcome)
+                for (asker, source), tally in self._tallies.items()
+                for outcome in ("allowed", "denied", "error")
+            }
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from random import uniform
-from socket import SOCK_STREAM, gaierror
+from socket import SOCK_STREAM
 from typing import TYPE_CHECKING
 
 from headgate.address import Address
@@ -40,7 +40,7 @@ class Discovery:
             found = await self._resolve_all()
             self._peers.meet(sorted(found, key=str))
             await self._settle()
-            await self._peers.forget_strangers(found)
+            self._peers.forget_strangers(found)
             pause = EVERY if self._peers.by_name or not self._seeds else EVERY_ALONE
             await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
 
@@ -62,9 +62,9 @@ class Discovery:
         loop = asyncio.get_running_loop()
         try:
             rows = await loop.getaddrinfo(seed.host, seed.port, type=SOCK_STREAM)
-        except gaierror as error:
+        except (OSError, UnicodeError) as error:  # no such name; no name at all
             if seed not in self._failed:  # said once, not at every round
-                log.warning("seed %s: %s; trying again", seed, error.strerror)
+                log.warning("seed %s: %s; trying again", seed, error)
             self._failed.add(seed)
             return set()
         self._failed.discard(seed)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from headgate.decision import Source
 from headgate.errors import HeadgateError
 from headgate.limits import parse_limits
-from headgate.wire import MOST_HOPS, Answer, Answers, Check, Checks, Holdings, require_key
+from headgate.wire import (
+    MOST_HOPS,
+    SURELY_SHORT_KEY,
+    Answer,
+    Answers,
+    Check,
+    Checks,
+    Holdings,
+    require_key,
+)
 from headgate_sidecar.counts import Counts
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 
     Send: TypeAlias = Callable[[Answers], None]
 
+MOST_ERROR = 500  # characters of an error in an answer: enough to see which part is wrong
 _OWN_SHARE = 0.8  # of the asker's budget: the rest is for our answer to reach it in time
 
 
@@ -44,6 +54,8 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.counts = Counts()
+        self._tally_own = self.counts.tally("app", Source.OWNER)
+        self._tally_forwarded = self.counts.tally("node", Source.OWNER)
 
     def decide(self, frame: Checks, send: Send) -> None:
         """Answer a frame of checks, in as many parts as there are nodes that own keys of it."""
@@ -62,7 +74,7 @@ class Node:
         """Return the positions of checks whose keys are mine (None: all), and those of others."""
         ring, me = self.peers.ring, self.name
         elsewhere: dict[str, list[int]] = {}
-        if len(ring) == 1 or frame.hops >= MOST_HOPS:
+        if len(ring.nodes) == 1 or frame.hops >= MOST_HOPS:
             return None, elsewhere
         mine: list[int] = []
         owner_of = ring.owner
@@ -77,21 +89,32 @@ class Node:
         return mine if elsewhere else None, elsewhere
 
     def _decide_here(self, frame: Checks, positions: list[int] | None, send: Send) -> None:
-        now, take = self.clock(), self._take
+        """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
+        now, take = self.clock(), self.buckets.take
         checks = frame.checks
         if positions is not None:
             checks = [checks[position] for position in positions]
-        answers = [take(key, limits, cost, now) for key, limits, cost in checks]
-        send(Answers(frame.id, Source.OWNER, self.name, positions, answers))
-        self.counts.count("node" if frame.hops else "app", Source.OWNER, answers)
-
-    def _take(self, key: str, text: str, cost: int, now: int) -> Answer:
-        try:
-            require_key(key)
-            allowed, debts = self.buckets.take(key, parse_limits(text), cost, now)
-        except HeadgateError as error:
-            return str(error)[:500]
-        return [int(allowed), *debts]
+        answers: list[Answer] = []
+        denied = errors = 0
+        for key, limits, cost in checks:
+            try:
+                if len(key) > SURELY_SHORT_KEY:
+                    require_key(key)
+                allowed, debts = take(key, parse_limits(limits), cost, now)
+            except HeadgateError as error:
+                answers.append(str(error)[:MOST_ERROR])
+                errors += 1
+            else:
+                if allowed:
+                    answers.append([1, *debts])
+                else:
+                    answers.append([0, *debts])
+                    denied += 1
+        send(Answers(frame.id, "owner", self.name, positions, answers))
+        tally = self._tally_forwarded if frame.hops else self._tally_own
+        tally.allowed += len(answers) - denied - errors
+        tally.denied += denied
+        tally.error += errors
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:
         """Answer checks that nobody else could be asked about, by the policy for unreachable."""
@@ -106,7 +129,7 @@ class Node:
                 self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
             return self.fallback.answer(key, limits, cost, len(self.peers.ring), now)
         except HeadgateError as error:
-            return str(error)[:500]
+            return str(error)[:MOST_ERROR]
 
     async def inspect(self, key: str, *, reset: bool = False, hops: int = 0) -> Holdings | None:
         """Return the buckets of a key on its owner, or those it forgot; None if it can't be asked.
@@ -189,4 +212,4 @@ class Forward:
         else:
             back = None if self._whole else self._positions
         self._send(Answers(self._frame_id, source, node, back, answers, parts))
-        self._node.counts.count(self._asker, source, answers)
+        self._node.counts.tally(self._asker, source).add(answers)

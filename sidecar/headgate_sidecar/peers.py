@@ -7,6 +7,7 @@ known by name, which is what the ring hashes. A node once met stays on the ring,
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ log = logging.getLogger("headgate")
 
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
+HEARD_WITHIN = 3.0  # seconds: a node that runs tells us its ring every second
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Peer:
     name: str
     link: Link
     digest: str = ""  # of the ring as that node last told it; empty while unknown
+    heard_at: float = 0.0  # when it last told us, in seconds of the clock of Peers
 
     @property
     def state(self) -> State:
@@ -47,10 +50,12 @@ class Peers:
     me: Identity
     context: Context
     changed: Callable[[], None]
+    clock: Callable[[], float] = time.monotonic
     ring: Ring = field(init=False)
-    by_name: dict[str, Peer] = field(default_factory=dict)
-    _strangers: dict[Address, Link] = field(default_factory=dict)
-    _known: dict[Address, str] = field(default_factory=dict)  # second addresses of nodes, and ours
+    by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
+    _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
+    _known: dict[Address, str] = field(default_factory=dict[Address, str])
+    """Second addresses of nodes, and our own."""
 
     def __post_init__(self) -> None:
         self.ring = Ring([self.me.name])
@@ -72,6 +77,11 @@ class Peers:
         mine = self.ring.digest
         return all(peer.digest == mine for peer in self.by_name.values() if peer.digest)
 
+    @property
+    def strangers(self) -> list[Link]:
+        """Links to addresses from which no node has answered yet, our own left out."""
+        return [link for link in self._strangers.values() if link.refusal_code != "self"]
+
     def members(self) -> list[Member]:
         """Return (name, address) of all nodes of the ring; this one under the address it gives."""
         others = [(peer.name, str(peer.link.address)) for peer in self.by_name.values()]
@@ -79,7 +89,8 @@ class Peers:
 
     def meet(self, addresses: Iterable[Address]) -> None:
         """Dial the addresses from which no node has answered yet."""
-        linked = {peer.link.address for peer in self.by_name.values()}
+        peers = self.by_name.values()
+        linked = {peer.link.address for peer in peers if peer.state is not State.CLOSED}
         for address in addresses:
             if address in linked or address in self._strangers or address in self._known:
                 continue
@@ -91,7 +102,7 @@ class Peers:
     def _dial(self, address: Address) -> Link:
         return Link(address, self.me, self, context=self.context, most_delay=MOST_DELAY)
 
-    async def forget_strangers(self, still_named: set[Address]) -> None:
+    def forget_strangers(self, still_named: set[Address]) -> None:
         """Give up addresses that turned out to be ours, or that no seed names and nobody answers.
 
         The second addresses of nodes are forgotten too, so that one which has moved to another
@@ -103,7 +114,7 @@ class Peers:
             elif address in still_named or link.state is not State.DOWN:
                 continue
             del self._strangers[address]
-            await link.close()
+            link.close_soon()
         stale = [at for at, name in self._known.items() if name != self.me.name]
         for address in stale:
             del self._known[address]
@@ -113,58 +124,111 @@ class Peers:
     def link_up(self, link: Link, hello: Hello, /) -> None:
         """Welcome a node: a new one, or one that is back, perhaps under a new address."""
         self._strangers.pop(link.address, None)
+        before = self._at(link)
+        if before is not None and before.name != hello.name:
+            self._hand_over(before, hello)
+            return
         peer = self.by_name.get(hello.name)
         if peer is None:
-            self.by_name[hello.name] = Peer(hello.name, link)
+            peer = self.by_name[hello.name] = Peer(hello.name, link)
             self.ring = self.ring.with_node(hello.name)
             log.info("met node %s at %s; the ring has %d", hello.name, link.address, len(self.ring))
             self.changed()
-        elif peer.link is not link:
-            self._choose(peer, link)
+        elif peer.link is not link and not self._choose(peer, link, hello):
+            return
+        peer.heard_at = self.clock()
 
-    def _choose(self, peer: Peer, link: Link) -> None:
-        """Keep one of two links to the same node: the one that works, else the newer."""
-        if peer.link.state is State.UP:
-            self._known[link.address] = peer.name
-            link.close_soon()
-        else:
+    def _at(self, link: Link) -> Peer | None:
+        return next((peer for peer in self.by_name.values() if peer.link is link), None)
+
+    def _hand_over(self, before: Peer, hello: Hello) -> None:
+        """Take an address from the node that was there, which keeps a closed link to it."""
+        address = before.link.address
+        log.info("at %s is now node %s, not %s", address, hello.name, before.name)
+        before.link.close_soon()
+        before.digest = ""
+        self._strangers[address] = self._dial(address)
+
+    def _choose(self, peer: Peer, link: Link, hello: Hello) -> bool:
+        """Decide between two links to nodes of one name; is it the new one?"""
+        if not self._is_here(peer):
             log.info("node %s has moved from %s to %s", peer.name, peer.link.address, link.address)
             peer.link.close_soon()
             peer.link = link
+            return True
+        if not self._is_same(peer, hello):
+            one, other = peer.link.address, link.address
+            log.error(
+                "two nodes are named %r: give each its own --name (%s, %s)", peer.name, one, other
+            )
+        self._known[link.address] = peer.name
+        link.close_soon()
+        return False
+
+    def _is_here(self, peer: Peer) -> bool:
+        """Does it surely run where we think? A link alone may be up to a machine that is gone."""
+        return peer.state is State.UP and self.clock() - peer.heard_at < HEARD_WITHIN
+
+    def _is_same(self, peer: Peer, hello: Hello) -> bool:
+        """Is this Hello from the very process that we have a link to?"""
+        size = len(self.me.instance)
+        known = peer.link.peer
+        return known is None or known.nonce[:size] == hello.nonce[:size]
 
     def link_down(self, link: Link, /) -> None:
         """Forget the view of a node that is away."""
-        for peer in self.by_name.values():
-            if peer.link is link:
-                log.warning("node %s at %s is out of reach", peer.name, link.address)
-                peer.digest = ""
+        if peer := self._at(link):
+            log.warning("node %s at %s is out of reach", peer.name, link.address)
+            peer.digest = ""
 
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Note another node's view of the ring, and meet the nodes that it knows and we don't."""
-        for peer in self.by_name.values():
-            if peer.link is link:
-                peer.digest = roster.digest
-        known = {self.me.name, *self.by_name}
-        self.meet(parse_address(address) for name, address in roster.members if name not in known)
+        if peer := self._at(link):
+            peer.digest, peer.heard_at = roster.digest, self.clock()
+        self.meet([at for name, text in roster.members if (at := self._sought(name, text))])
 
     def dialled_by(self, hello: Hello, remote_host: str) -> None:
         """Meet a node that has dialled us, at the address that it gives."""
-        address = parse_address(hello.link)
-        if address.is_wildcard:
-            address = replace(address, host=remote_host)
-        if hello.name not in self.by_name:
+        if address := self._sought(hello.name, hello.link, remote_host):
             self.meet([address])
 
+    def _sought(self, name: str, text: str, host: str = "") -> Address | None:
+        """Return the address given for a node if we aren't linked to that node, else None."""
+        address = _address_of(name, text)
+        if address.is_wildcard:
+            address = replace(address, host=host)
+        peer = self.by_name.get(name)
+        if name == self.me.name or not address.host or (peer is not None and self._is_here(peer)):
+            return None
+        return address
+
     def approve(self, hello: Hello) -> None:
-        """Raise WireError for a node that has this node's name, be it this node itself."""
-        if hello.role != "node" or hello.name != self.me.name:
+        """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""
+        if hello.role != "node":
             return
-        if hello.nonce.startswith(self.me.instance):
+        _address_of(hello.name, hello.link)
+        if hello.name == self.me.name and hello.nonce.startswith(self.me.instance):
             raise WireError("self", "this is the node that is dialling")
-        raise WireError("name", f"another node is named {hello.name!r}: give each its own --name")
+        peer = self.by_name.get(hello.name)
+        taken = peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
+        if taken or hello.name == self.me.name:
+            raise WireError(
+                "name", f"another node is named {hello.name!r}: give each its own --name"
+            )
 
     async def close(self) -> None:
         """Close all links."""
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
         for link in links:
             await link.close()
+
+
+def _address_of(name: str, text: str) -> Address:
+    """Return where a node says that it, or another one, listens; WireError for nonsense."""
+    try:
+        address = parse_address(text[:300])
+    except ValueError as error:
+        raise WireError("bad-message", f"node {name!r}: {error}") from None
+    if address.path or not address.port:
+        raise WireError("bad-message", f"node {name!r}: {text[:300]!r} is no HOST:PORT to dial")
+    return address

@@ -6,14 +6,10 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
-from headgate.address import Address
 from headgate.buckets import Buckets
 from headgate.fallback import Fallback
 from headgate.handshake import Identity
@@ -23,12 +19,16 @@ from headgate_sidecar.http import HttpServer
 from headgate_sidecar.node import Node
 from headgate_sidecar.peers import Peers
 from headgate_sidecar.sessions import Sessions
+from headgate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
 from headgate_sidecar.tls import Listener
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Coroutine
     from ssl import SSLContext
+    from typing import Self
 
+    from headgate.address import Address
     from headgate_sidecar.config import Config
 
 log = logging.getLogger("headgate")
@@ -36,7 +36,6 @@ log = logging.getLogger("headgate")
 TELL_EVERY = 1.0  # seconds between two words to all sides about the ring
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
-BACKLOG = 4_096  # connections that may wait to be accepted: all workers of a pod start at once
 
 
 class Sidecar:
@@ -47,8 +46,12 @@ class Sidecar:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._link_socket = _listen(config.link)
-        self._http_socket = _listen(config.http)
+        self._link_socket = listen(config.link)
+        try:
+            self._http_socket = listen(config.http)
+        except ListenError:
+            self._link_socket.close()
+            raise
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
         me = Identity(
@@ -62,6 +65,7 @@ class Sidecar:
         self.discovery = Discovery(config.seeds, self.peers)
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
+        self._unix = ""  # the path of our Unix socket, once it is ours
         self._http_server = HttpServer(create_app(self), self._http_socket)
 
     @property
@@ -79,9 +83,9 @@ class Sidecar:
         """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
         accept = self.sessions.accept
         if self.config.socket:
-            unix = _listen_unix(self.config.socket)
-            trusting = Listener(unix, lambda: accept(trust_apps=True))
-            self._listeners.append(trusting)
+            unix = listen_unix(self.config.socket)
+            self._unix = self.config.socket
+            self._listeners.append(Listener(unix, lambda: accept(trust_apps=True)))
         self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
         for listener in self._listeners:
             await listener.start()
@@ -105,11 +109,14 @@ class Sidecar:
         self.sessions.close()
         await self.peers.close()
         await self._http_server.stop()
-        if self.config.socket:
-            Path(self.config.socket).unlink(missing_ok=True)
+        remove_unix(self._unix)
 
-    async def __aenter__(self) -> Sidecar:
-        await self.start()
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,14 +130,14 @@ class Sidecar:
     async def _sweep_buckets(self) -> None:
         node = self.node
         while True:
-            await asyncio.sleep(SWEEP_EVERY)
-            while node.buckets.sweep(node.clock(), SWEEP_SLICE) >= SWEEP_SLICE:
-                await asyncio.sleep(0)  # checks go first
+            looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            more = looked_at >= SWEEP_SLICE
+            await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
 
 async def serve(config: Config) -> None:
     """Run a sidecar until SIGTERM or SIGINT."""
-    _raise_file_limit(config.most_connections)
+    raise_file_limit(config.most_connections)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -143,59 +150,5 @@ async def serve(config: Config) -> None:
         log.info("node %s: stopping", config.name)
 
 
-def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setblocking(False)
-    try:
-        listening.bind((address.host, address.port))
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"can't listen on {address}: {error.strerror}") from None
-    listening.listen(BACKLOG)
-    return listening
-
-
-def _listen_unix(path: str) -> socket.socket:
-    """Listen on a Unix socket that the group may use too; a stale one is replaced."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.setblocking(False)
-    try:
-        if _is_stale(path):
-            Path(path).unlink()
-        listening.bind(path)
-        Path(path).chmod(0o660)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"can't listen on unix:{path}: {error.strerror}") from None
-    listening.listen(BACKLOG)
-    return listening
-
-
-def _is_stale(path: str) -> bool:
-    """Is there a socket file behind which nobody listens?"""
-    if not Path(path).is_socket():
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-    return False
-
-
 def _bound(listening: socket.socket, wanted: Address) -> Address:
     return replace(wanted, port=listening.getsockname()[1])
-
-
-def _raise_file_limit(connections: int) -> None:
-    """Allow as many open files as connections and some, as far as the system lets us."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource  # noqa: PLC0415  # not on Windows
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = connections + 1_024
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

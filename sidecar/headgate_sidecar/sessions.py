@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
@@ -28,33 +29,47 @@ if TYPE_CHECKING:
     from headgate.handshake import Identity
     from headgate_sidecar.node import Node
 
-HANDSHAKE_WITHIN = 5.0  # seconds: an honest side takes milliseconds
-FRAME_WITHIN = 5.0  # seconds from the first to the last byte of a frame
-SWEEP_EVERY = 1.0  # seconds between two looks for connections that are overdue
 MOST_INSPECTIONS = 1_000  # at a time: they are for people and scripts
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a connection may take its time for, in seconds."""
+
+    handshake: float = 5.0  # an honest side takes milliseconds
+    frame: float = 5.0  # from its first byte to its last
+    unread: float = 30.0  # with more than 1 MiB of answers waiting: an app that reads has less
+    look_every: float = 1.0  # between two looks for connections that are overdue
+
+
 class Sessions:
-    """All accepted connections of a node; a handler of each."""
+    """All accepted connections of a node, at most `most`; a handler of each."""
 
     def __init__(self, node: Node, me: Identity, most: int) -> None:
         self._node = node
         self._me = me
         self._most = most
         self._inspections: set[asyncio.Task[None]] = set()
+        self._stuck: dict[Connection, float] = {}  # since when they don't read
+        self.patience = Patience()
         self.open: set[Connection] = set()
 
     def accept(self, *, trust_apps: bool = False) -> asyncio.Protocol:
-        """Return the protocol for one more connection: a session, or a word of refusal."""
-        if len(self.open) >= self._most:
-            self._node.counts.turned_away["busy"] += 1
-            return _TurnedAway(self._most)
+        """Return the protocol for one more connection."""
         nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
         approve = self._node.peers.approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=trust_apps)
-        connection = Connection(handshake, self)
-        self.open.add(connection)
-        return connection
+        return _Session(handshake, self)
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection in, or say a word of refusal when there are too many."""
+        if len(self.open) < self._most:
+            self.open.add(connection)
+            return
+        self._node.counts.turned_away["busy"] += 1
+        text = f"{self._most:,} connections are open, no more fit"
+        connection.transport.write(encode(Error("busy", text)))
+        connection.transport.close()
 
     def up(self, connection: Connection) -> None:
         """Tell the new side which nodes there are, and meet it if it is one."""
@@ -78,14 +93,18 @@ class Sessions:
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
         self.open.discard(connection)
+        self._stuck.pop(connection, None)
         if isinstance(error, WireError):
             self._node.counts.turned_away[error.code] += 1
 
     def tell_ring(self) -> None:
-        """Send the ring to all sides: after a change, and now and then."""
+        """Send the ring to all sides: after a change, and now and then.
+
+        A side that hasn't read what it was sent before hears of it the next time.
+        """
         roster = self._roster()
         for connection in self.open:
-            if connection.is_up:
+            if connection.is_up and not connection.transport.get_write_buffer_size():
                 connection.send(roster)
 
     def _roster(self) -> Roster:
@@ -112,13 +131,34 @@ class Sessions:
             connection.send(Holdings(message.id, held.source, held.node, held.buckets))
 
     async def sweep(self) -> None:
-        """Close connections that take too long over a handshake or a frame, for ever."""
+        """Close connections that take too long over something, for ever."""
         while True:
-            await asyncio.sleep(SWEEP_EVERY)
+            await asyncio.sleep(self.patience.look_every)
             now = asyncio.get_running_loop().time()
             for connection in list(self.open):
-                if overdue := _overdue(connection, now):
+                if overdue := self._overdue(connection, now):
                     connection.fail(WireError("timeout", overdue))
+
+    def _overdue(self, connection: Connection, now: float) -> str:
+        """Return what a connection takes too long for, or nothing."""
+        patience = self.patience
+        if not connection.is_up and now - connection.opened_at > patience.handshake:
+            return f"no handshake within {patience.handshake:g} s"
+        since = connection.unfinished_since
+        if since is not None and now - since > patience.frame:
+            return f"a frame unfinished for {patience.frame:g} s"
+        if now - self._stuck_since(connection, now) > patience.unread:
+            return f"answers unread for {patience.unread:g} s"
+        return ""
+
+    def _stuck_since(self, connection: Connection, now: float) -> float:
+        """Return since when too many bytes wait to be read whenever we look; now if they don't."""
+        transport = connection.transport
+        _, most = transport.get_write_buffer_limits()
+        if transport.get_write_buffer_size() > most:
+            return self._stuck.setdefault(connection, now)
+        self._stuck.pop(connection, None)
+        return now
 
     def close(self) -> None:
         """Close all connections."""
@@ -126,23 +166,13 @@ class Sessions:
             connection.close()
 
 
-def _overdue(connection: Connection, now: float) -> str:
-    """Return what a connection takes too long for, or nothing."""
-    if not connection.is_up and now - connection.opened_at > HANDSHAKE_WITHIN:
-        return f"no handshake within {HANDSHAKE_WITHIN:g} s"
-    since = connection.unfinished_since
-    if since is not None and now - since > FRAME_WITHIN:
-        return f"a frame unfinished for {FRAME_WITHIN:g} s"
-    return ""
+class _Session(Connection):
+    """A connection that counts from when it is there: after the handshake of TLS, if it has one."""
 
-
-class _TurnedAway(asyncio.Protocol):
-    """Says that there are too many connections, and closes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, handshake: Accepting, sessions: Sessions) -> None:
+        super().__init__(handshake, sessions)
+        self._sessions = sessions
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(encode(Error("busy", f"{self._most:,} connections are open, no more fit")))
-        transport.close()
+        super().connection_made(transport)
+        self._sessions.opened(self)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("headgate")
 
 LOOK_EVERY = 2.0  # seconds between two looks at the certificate files
+SHAKE_WITHIN = 5.0  # seconds for the handshake of TLS: an honest side takes milliseconds
 
 
 class Listener:
@@ -31,10 +32,13 @@ class Listener:
         listening: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
         tls: Tls | None = None,
+        *,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         self._socket = listening
         self._protocol = protocol
         self._tls = tls
+        self._look_every = look_every
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -48,7 +52,11 @@ class Listener:
         context = self._tls.context(ssl.Purpose.CLIENT_AUTH) if self._tls else None
         before = self._server
         self._server = await asyncio.get_running_loop().create_server(
-            self._protocol, sock=self._socket.dup(), ssl=context, backlog=4_096
+            self._protocol,
+            sock=self._socket.dup(),
+            ssl=context,
+            ssl_handshake_timeout=SHAKE_WITHIN if context else None,
+            backlog=4_096,
         )
         if before is not None:
             before.close()
@@ -57,7 +65,7 @@ class Listener:
         files = (tls.cert, tls.key, tls.ca)
         seen = _stamps(files)
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
             if (now := _stamps(files)) == seen:
                 continue
             try:

@@ -1,0 +1,214 @@
+"""The options of the command: their names here and in the environment, and how they are read."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import typer
+
+from headgate.address import Address, parse_address
+from headgate.fallback import OnUnreachable
+from headgate.options import MOST_BUDGET, Tls, read_secret
+from headgate_sidecar.config import OptionError
+from headgate_sidecar.logs import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Value = TypeVar("Value")
+
+_PLURAL: Final = {"seed": "HEADGATE_SEEDS"}  # several in one variable
+
+
+def variable(option: str) -> str:
+    """Return the name of an option in the environment."""
+    return _PLURAL.get(option, "HEADGATE_" + option.upper().replace("-", "_"))
+
+
+def _option(option: str, metavar: str, text: str, group: str = "Options", shown: str = "") -> object:
+    return typer.Option(
+        f"--{option}",
+        metavar=metavar,
+        help=text,
+        envvar=variable(option),
+        rich_help_panel=group,
+        show_default=shown or True,
+    )
+
+
+_WHO = "Who and where"
+_TRUST = "Trust"
+_BEHAVIOUR = "Behaviour"
+
+Name = Annotated[
+    str, _option("name", "NAME", "Name of this node on the ring; unique.", _WHO, "host name")
+]
+Link = Annotated[
+    str, _option("link", "HOST:PORT", "Where to listen for apps and for other nodes.", _WHO)
+]
+SocketPath = Annotated[
+    str, _option("socket", "PATH", "Where to listen for apps on a Unix socket as well.", _WHO)
+]
+Http = Annotated[str, _option("http", "HOST:PORT", "Where to serve the HTTP API.", _WHO)]
+Seeds = Annotated[
+    list[str],
+    _option(
+        "seed",
+        "HOST:PORT",
+        "Where to find other nodes: all addresses behind the name, asked for again and again."
+        " Repeat it, or separate several by commas.",
+        _WHO,
+    ),
+]
+Cluster = Annotated[
+    str, _option("cluster", "NAME", "Only nodes of the same cluster talk to each other.", _WHO)
+]
+SecretFile = Annotated[
+    str,
+    _option(
+        "secret-file",
+        "PATH",
+        "The secret that all nodes and apps share. Or put the secret itself into HEADGATE_SECRET.",
+        _TRUST,
+    ),
+]
+TlsCert = Annotated[
+    str, _option("tls-cert", "PATH", "Our certificate (PEM), for the link over TCP.", _TRUST)
+]
+TlsKey = Annotated[str, _option("tls-key", "PATH", "Its private key (PEM).", _TRUST)]
+TlsCa = Annotated[
+    str, _option("tls-ca", "PATH", "Who signs the certificates of the other side (PEM).", _TRUST)
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Serve other machines without a secret or TLS.  [env var: HEADGATE_INSECURE]",
+        rich_help_panel=_TRUST,
+        show_default=False,
+    ),
+]
+Policy = Annotated[
+    str,
+    _option(
+        "on-unreachable",
+        "|".join(OnUnreachable),
+        "What becomes of a check whose owner can't be asked: let through, refused, or decided here"
+        " with this node's share of the limit.",
+        _BEHAVIOUR,
+    ),
+]
+Budget = Annotated[
+    str, _option("budget", "SECONDS", "How long a check may wait for its owner.", _BEHAVIOUR)
+]
+MostKeys = Annotated[
+    str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
+]
+MostConnections = Annotated[
+    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+]
+LogLevel = Annotated[
+    str, _option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
+]
+
+Sidecar = Annotated[str, _option("http", "HOST:PORT", "The HTTP address of the sidecar to ask.")]
+CallerSecret = Annotated[
+    str,
+    _option(
+        "secret-file", "PATH", "The secret of the cluster. Or put it into HEADGATE_SECRET."
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the answer as JSON, for scripts.", show_default=False)
+]
+
+
+def address(option: str, text: str) -> Address:
+    """Return the address that an option holds."""
+    return _read(option, text, parse_address, "expected HOST:PORT, such as 127.0.0.1:7171")
+
+
+def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:
+    """Return the addresses in texts, each of which may hold several between commas."""
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    return tuple(address(option, part) for part in parts if part)
+
+
+def seconds(option: str, text: str) -> float:
+    """Return a number of seconds."""
+    return _read(option, text, float, f"expected seconds, above 0 and at most {MOST_BUDGET:g}")
+
+
+def whole(option: str, text: str) -> int:
+    """Return a whole number."""
+    return _read(option, text, int, "expected a whole number, at least 1")
+
+
+def policy(option: str, text: str) -> OnUnreachable:
+    """Return a policy for unreachable."""
+    return _read(option, text, OnUnreachable, f"expected one of {', '.join(OnUnreachable)}")
+
+
+def level(option: str, text: str) -> str:
+    """Return a log level."""
+    return _read(option, text.lower(), _level, f"expected one of {', '.join(LEVELS)}")
+
+
+def _level(text: str) -> str:
+    return LEVELS[LEVELS.index(text)]
+
+
+def _read(option: str, text: str, read: Callable[[str], Value], expected: str) -> Value:
+    try:
+        return read(text)
+    except ValueError:
+        raise OptionError(option, text, expected) from None
+
+
+def flag(option: str, *, given: bool) -> bool:
+    """Return whether a flag is given, or set in the environment."""
+    text = os.environ.get(variable(option), "").strip().lower()
+    if text not in _YES | _NO:
+        raise OptionError(option, text, "expected 1, true, yes or on; or 0, false, no or off")
+    return given or text in _YES
+
+
+_YES = frozenset({"1", "true", "yes", "on"})
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+
+def secret(path: str) -> bytes:
+    """Return the secret in a file, or else that in HEADGATE_SECRET, or else none (empty)."""
+    if not path:
+        return os.environ.get("HEADGATE_SECRET", "").encode()
+    try:
+        return read_secret(path)
+    except ValueError as error:
+        raise OptionError("secret-file", path, f"expected a file with the secret: {error}") from None
+
+
+def tls(cert: str, key: str, ca: str) -> Tls | None:
+    """Return the files for TLS, None without any; OptionError for some, or for unusable ones."""
+    files = {"tls-cert": cert, "tls-key": key, "tls-ca": ca}
+    if not any(files.values()):
+        return None
+    for option, path in files.items():
+        if not path:
+            raise OptionError(option, path, "expected a path: --tls-cert, --tls-key and --tls-ca go together")
+        _require_readable(option, path)
+    made = Tls(cert, key, ca)
+    try:
+        made.context(ssl.Purpose.CLIENT_AUTH)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise OptionError("tls-cert", cert, f"not usable with {key} and {ca}: {error}") from None
+    return made
+
+
+def _require_readable(option: str, path: str) -> None:
+    try:
+        Path(path).read_bytes()
+    except OSError as error:
+        raise OptionError(option, path, f"expected a PEM file: {error.strerror}") from None

@@ -1,0 +1,25 @@
+"""The setting of the demo: who takes part, and what all of them know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMES: Final = ("a", "b", "c")
+"""Of the sidecars, and of the app beside each."""
+
+KEYS: Final = ("alice", "bob", "carol", "dave", "erin", "frank")
+"""API keys; by their hash, each of the three sidecars owns two."""
+
+KEY_HEADER: Final = "x-api-key"
+
+LIMIT: Final = "5/second"
+"""Of each API key, over all apps."""
+
+RULE: Final = "default"
+"""What the middleware calls the rule that `limits=` makes."""
+
+BUDGET: Final = 0.25
+"""Seconds: five times the default, for seven processes may share a small machine."""
+
+LOAD: Final = 3.0
+"""How many times as many requests are sent as the limit allows."""

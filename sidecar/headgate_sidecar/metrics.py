@@ -1,0 +1,153 @@
+"""Metrics for Prometheus: read off the node when scraped, so that they cost nothing in between.
+
+Every label is bounded: `peer` and `owner` by the ring, `code` by the faults that we name, the
+others by lists in the code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from headgate.decision import Source
+from headgate.link import State
+from headgate.version import __version__
+from headgate_sidecar.counts import LATENCIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client import Metric
+
+    from headgate_sidecar.counts import Counts, Latency
+    from headgate_sidecar.peers import Peers
+    from headgate_sidecar.server import Sidecar
+
+_Labels = TypeVar("_Labels", bound=tuple[str, ...])  # the values, in the order of the names
+
+
+def make_registry(sidecar: Sidecar) -> CollectorRegistry:
+    """Return a registry of this sidecar's own: many of them run in one process in tests."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SidecarCollector(sidecar))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+class SidecarCollector(Collector):
+    """The metrics of one sidecar."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all metrics as they are now."""
+        sidecar = self._sidecar
+        yield from _checks(sidecar.node.counts)
+        yield from _holdings(sidecar)
+        yield from _connections(sidecar)
+        yield from _peers(sidecar.peers)
+        yield _gauge("ready", "Whether this node has looked for the others.", sidecar.ready)
+        build = InfoMetricFamily("headgate_build", "The version of headgate.")
+        build.add_metric([], {"version": __version__})
+        yield build
+
+
+def _checks(counts: Counts) -> Iterator[Metric]:
+    checks = _bounded(counts.checks)
+    text = "Checks by asker (app, node), source of the decision, and outcome."
+    yield _counter("checks", text, ("asker", "source", "outcome"), checks)
+    yield _histogram(
+        "forward_seconds", "Time until a frame of forwarded checks was answered.", counts.forwarded
+    )
+    text = "Checks that the node owning their key did not answer."
+    unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
+    yield _counter("unanswered_checks", text, ("owner",), unanswered)
+
+
+def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:
+    """Count sources that we don't know as one: they come from other nodes, as text."""
+    bounded: Counter[tuple[str, str, str]] = Counter()
+    for (asker, source, outcome), count in checks.items():
+        bounded[asker, source if source in _SOURCES else "other", outcome] += count
+    return bounded
+
+
+_SOURCES = frozenset(source.value for source in Source)
+
+
+def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
+    buckets = sidecar.node.buckets
+    yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
+    text = "Buckets forgotten while in debt, because no more fitted."
+    yield _counter("keys_evicted", text, (), {(): buckets.evicted})
+
+
+def _connections(sidecar: Sidecar) -> Iterator[Metric]:
+    text = "Connections of apps and nodes that are open to this node."
+    yield _gauge("connections", text, len(sidecar.sessions.open))
+    codes = {(code,): count for code, count in sidecar.node.counts.turned_away.items()}
+    text = "Connections closed for a fault of the other side, by its code."
+    yield _counter("connections_refused", text, ("code",), codes)
+
+
+def _peers(peers: Peers) -> Iterator[Metric]:
+    yield _gauge("ring_nodes", "Nodes on the ring, this one included.", len(peers.ring))
+    text = "Whether all nodes that this one hears from hold the same ring."
+    yield _gauge("ring_agrees", text, peers.agree)
+    states = Counter([peer.state for peer in peers.by_name.values()])
+    states.update(link.state for link in peers.strangers)
+    text = "Links to other nodes, and to addresses where none has answered yet, by state."
+    yield _gauges("links", text, ("state",), (((state,), states[state]) for state in State))
+    by_name = sorted(peers.by_name.items())
+    text = "Whether the link to a node takes checks."
+    ups = (((name,), peer.link.takes_checks) for name, peer in by_name)
+    yield _gauges("peer_up", text, ("peer",), ups)
+    text = "1 for the state of the link to a node; suspect is an open breaker."
+    yield _gauges(
+        "peer_state",
+        text,
+        ("peer", "state"),
+        (((name, state), peer.state is state) for name, peer in by_name for state in State),
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"headgate_{name}", text, float(value))
+
+
+def _gauges(
+    name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]
+) -> Metric:
+    family = GaugeMetricFamily(f"headgate_{name}", text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, float(value))
+    return family
+
+
+def _counter(
+    name: str, text: str, labels: tuple[str, ...], values: Mapping[_Labels, int]
+) -> Metric:
+    family = CounterMetricFamily(f"headgate_{name}", text, labels=labels)
+    for label_values, value in sorted(values.items()):
+        family.add_metric(label_values, value)
+    return family
+
+
+def _histogram(name: str, text: str, latency: Latency) -> Metric:
+    bounds = [*map(str, LATENCIES), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(latency.buckets)), strict=True))
+    family = HistogramMetricFamily(f"headgate_{name}", text)
+    family.add_metric([], buckets, latency.total)
+    return family

@@ -1,0 +1,195 @@
+"""Bare peers of both sides: real sockets that say just what the test makes them say."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headgate.address import Address
+from headgate.connection import Connection
+from headgate.handshake import NONCE_BYTES, Accepting, Dialling, Identity
+from headgate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
+from headgate_sidecar.server import Sidecar
+from tests.cluster.cluster import GENEROUS, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+Kind = TypeVar("Kind", bound=Message)
+
+APP = Identity("app", "bare", "")
+
+
+def node_named(name: str, link: str = "127.0.0.1:9", **options: Any) -> Identity:
+    """Return the identity of a node that nobody runs."""
+    return Identity("node", name, options.pop("cluster", "headgate"), link=link, **options)
+
+
+def checks(number: int, *asked: tuple[str, str, int], hops: int = 0, budget: int = 10**7) -> Checks:
+    """Return a frame of checks; the budget is in microseconds."""
+    return Checks(number, hops, budget, list(asked))
+
+
+def frame(body: bytes) -> bytes:
+    """Return a frame with any body."""
+    return len(body).to_bytes(4, "big") + body
+
+
+class Bare:
+    """A bare connection to a sidecar: sends what it is told, and returns what comes back."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._framer = Framer()
+        self._bodies: list[Bytes] = []
+        self.writer = writer
+
+    async def send(self, *frames: bytes | Message) -> None:
+        """Send bytes as they are, and messages in their frames; a closed door is no error."""
+        data = (part if isinstance(part, bytes) else encode(part) for part in frames)
+        self.writer.write(b"".join(data))
+        with suppress(ConnectionError):
+            await self.writer.drain()
+
+    async def body(self) -> bytes | None:
+        """Return the body of the next frame, None once the other side has closed."""
+        async with asyncio.timeout(GENEROUS):
+            while not self._bodies:
+                try:
+                    data = await self._reader.read(1 << 16)
+                except ConnectionError:  # it closed while we were still sending
+                    return None
+                if not data:
+                    return None
+                self._bodies += self._framer.feed(data)
+        return bytes(self._bodies.pop(0))
+
+    async def next(self) -> Message | None:
+        """Return the next message that isn't a Roster, None once the other side has closed."""
+        while (body := await self.body()) is not None:
+            message = decode(body)
+            if not isinstance(message, Roster):
+                return message
+        return None
+
+    async def rest(self) -> list[Message]:
+        """Return all messages until the other side closes."""
+        messages: list[Message] = []
+        while (message := await self.next()) is not None:
+            messages.append(message)
+        return messages
+
+    async def error(self) -> Error:
+        """Return the error with which the other side closes, and nothing after it."""
+        messages = await self.rest()
+        assert messages, "closed without a word"
+        assert isinstance(messages[-1], Error), messages
+        return messages[-1]
+
+    async def shake(self, me: Identity = Identity("app", "bare", "")) -> None:  # noqa: B008  # frozen
+        """Do the handshake as an honest side would."""
+        handshake = Dialling(me, (me.instance + b"\x07" * NONCE_BYTES)[:NONCE_BYTES])
+        await self.send(handshake.opening())
+        while not handshake.done:
+            body = await self.body()
+            assert body is not None, "closed in the middle of the handshake"
+            if reply := handshake.receive(body):
+                await self.send(reply)
+
+
+@asynccontextmanager
+async def bare(sidecar: Sidecar | Address, me: Identity | None = None) -> AsyncGenerator[Bare]:
+    """Connect to a sidecar; with an identity, do the handshake too."""
+    at = sidecar.link if isinstance(sidecar, Sidecar) else sidecar
+    if at.path:
+        reader, writer = await asyncio.open_unix_connection(at.path)
+    else:
+        reader, writer = await asyncio.open_connection(at.host, at.port)
+    peer = Bare(reader, writer)
+    try:
+        if me is not None:
+            await peer.shake(me)
+        yield peer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+class Puppet:
+    """A listening side: shakes hands, keeps what it is told, says what it is made to say."""
+
+    def __init__(self, me: Identity) -> None:
+        self.me = me
+        self.address = Address()
+        self.connections: list[Connection] = []
+        self.heard: list[Message] = []
+        self.errors: list[Exception] = []
+        self.approve = _approve_all
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, "127.0.0.1", port)
+        self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
+
+    def _accept(self) -> Connection:
+        return Connection(Accepting(self.me, token_bytes(NONCE_BYTES), approve=self._approve), self)
+
+    def _approve(self, hello: Hello) -> None:
+        self.approve(hello)
+
+    def up(self, connection: Connection) -> None:
+        """Keep the connection."""
+        self.connections.append(connection)
+
+    def message(self, connection: Connection, message: Message) -> None:
+        """Keep the message, if its connection is still wanted."""
+        if connection in self.connections:
+            self.heard.append(message)
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        """Drop the connection, and keep why."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+        if error is not None:
+            self.errors.append(error)
+
+    async def hear(self, kind: type[Kind], within: float = GENEROUS) -> Kind:
+        """Wait for a message of this kind, and take it and those before it."""
+        await eventually(lambda: any(isinstance(it, kind) for it in self.heard), within)
+        while not isinstance(message := self.heard.pop(0), kind):
+            pass
+        return message
+
+    async def say(self, *messages: Message) -> None:
+        """Say something on the latest connection."""
+        await eventually(lambda: self.connections)
+        for message in messages:
+            self.connections[-1].send(message)
+
+    async def stop(self) -> None:
+        """Stop listening, and cut off everyone."""
+        assert self._server is not None
+        self._server.close()
+        for connection in list(self.connections):
+            connection.abort()
+        await eventually(lambda: not self.connections)
+
+
+def _approve_all(_hello: Hello) -> None:
+    pass
+
+
+@asynccontextmanager
+async def puppet(name: str = "puppet", **options: Any) -> AsyncGenerator[Puppet]:
+    """Run a puppet that calls itself a node of this name."""
+    acting = Puppet(node_named(name, **options))
+    await acting.start()
+    try:
+        yield acting
+    finally:
+        await acting.stop()

@@ -1,0 +1,134 @@
+"""Clusters of real sidecars in this process, and clients for them.
+
+Everything listens on free ports of loopback. Budgets are generous, so that a busy machine never
+turns an answer of the owner into one by the policy; a test about budgets sets its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headgate.address import Address, parse_address
+from headgate.client import Client
+from headgate.link import State
+from headgate_sidecar.config import Config
+from headgate_sidecar.server import Sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable
+
+    from headgate.decision import Decision
+    from headgate_ring.hashring import Ring
+
+T = TypeVar("T")
+
+LOOPBACK = parse_address("127.0.0.1:0")
+GENEROUS = 20.0  # seconds
+
+
+async def eventually(condition: Callable[[], T], within: float = GENEROUS) -> T:
+    """Wait until the condition is true, and return its value; fail `within` seconds."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within
+    while not (value := condition()):
+        assert clock() < deadline, f"not so within {within:g} s"
+        await asyncio.sleep(0.002)
+    return value
+
+
+# --- sidecars
+
+
+def config(name: str, **options: Any) -> Config:
+    """Return what a sidecar on free ports is told."""
+    defaults: dict[str, Any] = {"link": LOOPBACK, "http": LOOPBACK, "budget": GENEROUS}
+    return Config(name=name, **{**defaults, **options})
+
+
+@asynccontextmanager
+async def cluster(*names: str, **options: Any) -> AsyncGenerator[list[Sidecar]]:
+    """Run a sidecar for each name. All know the first; when this is entered, all know all."""
+    nodes: list[Sidecar] = []
+    try:
+        for name in names:
+            seeds = tuple(node.link for node in nodes[:1])
+            nodes.append(Sidecar(config(name, **{"seeds": seeds, **options})))
+            await nodes[-1].start()
+        await eventually(lambda: are_one_ring(nodes))
+        yield nodes
+    finally:
+        await asyncio.gather(*(node.stop() for node in nodes))
+
+
+def are_one_ring(nodes: Iterable[Sidecar]) -> bool:
+    """Do all of these have links to all others, and know that all hold the same ring?"""
+    nodes = list(nodes)
+    names = tuple(sorted(node.config.name for node in nodes))
+    return all(
+        node.peers.ring.nodes == names
+        and all(
+            peer.state is State.UP and peer.digest == node.peers.ring.digest
+            for peer in node.peers.by_name.values()
+        )
+        for node in nodes
+    )
+
+
+def key_of(owner: str, ring: Ring, start: str = "key") -> str:
+    """Return a key that this node owns."""
+    return next(key for at in range(10_000) if ring.owner(key := f"{start}{at}") == owner)
+
+
+# --- clients
+
+
+def client(sidecar: Sidecar | Address | str, **options: Any) -> Client:
+    """Return a client that takes nothing from the environment, and asks for every denial."""
+    address = sidecar.link if isinstance(sidecar, Sidecar) else sidecar
+    defaults: dict[str, Any] = {"budget": GENEROUS, "secret": "", "remember_denials": False}
+    return Client(str(address), **{**defaults, **options})
+
+
+@asynccontextmanager
+async def clients(
+    *sidecars: Sidecar | Address | str, **options: Any
+) -> AsyncGenerator[list[Client]]:
+    """Make a client for each sidecar, and close them all."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(client(at, **options)) for at in sidecars]
+
+
+def sources(decisions: Iterable[Decision]) -> Counter[str]:
+    """Count who decided."""
+    return Counter(str(decision.source) for decision in decisions)
+
+
+def admitted(decisions: Iterable[Decision]) -> int:
+    """Count what was allowed."""
+    return sum(decision.allowed for decision in decisions)
+
+
+@asynccontextmanager
+async def witness(sidecar: Sidecar, **options: Any) -> AsyncGenerator[list[Decision]]:
+    """Keep checking meanwhile, one check after the other; in the end the owner decided them all."""
+    decisions: list[Decision] = []
+    async with client(sidecar, **options) as asking:
+
+        async def check() -> None:
+            while True:
+                decisions.append(await asking.check("witness", "1000000000/hour"))
+
+        checking = asyncio.create_task(check())
+        try:
+            await eventually(lambda: decisions)
+            yield decisions
+            more = len(decisions) + 10
+            await eventually(lambda: len(decisions) >= more)
+        finally:
+            checking.cancel()
+            with suppress(asyncio.CancelledError):
+                await checking
+    assert sources(decisions).keys() == {"owner"}

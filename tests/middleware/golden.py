@@ -1,0 +1,273 @@
+"""Frames byte by byte: the contract for clients in other languages, also in docs/protocol.md.
+
+A change here is a change of the protocol: it breaks every client and every rolling deploy that
+mixes two releases. Add a version instead.
+"""
+
+from __future__ import annotations
+
+from headgate.wire import (
+    Answers,
+    Checks,
+    Error,
+    Hello,
+    Holdings,
+    Inspect,
+    Message,
+    Ping,
+    Pong,
+    Proof,
+    Reset,
+    Roster,
+    Welcome,
+)
+
+SECRET = b"correct horse"  # that the proofs below prove
+APP = Hello(1, "app", "web-1", "", bytes(range(32)), "")
+NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171")
+
+
+def frame_of(text: str) -> bytes:
+    """Return the bytes of a text of hex digits, in which # starts a comment."""
+    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
+
+
+GOLDEN: dict[str, tuple[Message, str]] = {
+    "Hello of an app": (
+        APP,
+        """
+00 00 00 31                                      # 49 bytes follow
+97                                               # array of 7
+00                                               #   kind: Hello
+01                                               #   version: 1
+a3 61 70 70                                      #   role: "app"
+a5 77 65 62 2d 31                                #   name: "web-1"
+a0                                               #   cluster: ""
+c4 20 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d  #   nonce: 32 bytes
+0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d
+1e 1f
+a0                                               #   link: ""
+""",
+    ),
+    "Hello of a node": (
+        NODE,
+        """
+00 00 00 44                                      # 68 bytes follow
+97                                               # array of 7
+00                                               #   kind: Hello
+01                                               #   version: 1
+a4 6e 6f 64 65                                   #   role: "node"
+a6 6e 6f 64 65 2d 61                             #   name: "node-a"
+a4 70 72 6f 64                                   #   cluster: "prod"
+c4 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d  #   nonce: 32 bytes
+2e 2f 30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d
+3e 3f
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
+""",
+    ),
+    "Proof": (
+        Proof(bytes.fromhex("c3368763897ce7dc56fd62472a436b934922f8670f1fcca0261bbb676e630bbf")),
+        """
+00 00 00 24                                      # 36 bytes follow
+92                                               # array of 2
+01                                               #   kind: Proof
+c4 20 c3 36 87 63 89 7c e7 dc 56 fd 62 47 2a 43  #   proof: 32 bytes
+6b 93 49 22 f8 67 0f 1f cc a0 26 1b bb 67 6e 63
+0b bf
+""",
+    ),
+    "Welcome": (
+        Welcome(bytes.fromhex("d4c379fd8be4025431ac0c8f7ed38f98c31d5bf965876c18e3623f94efa6d221")),
+        """
+00 00 00 24                                      # 36 bytes follow
+92                                               # array of 2
+02                                               #   kind: Welcome
+c4 20 d4 c3 79 fd 8b e4 02 54 31 ac 0c 8f 7e d3  #   proof: 32 bytes
+8f 98 c3 1d 5b f9 65 87 6c 18 e3 62 3f 94 ef a6
+d2 21
+""",
+    ),
+    "Checks": (
+        Checks(
+            7,
+            0,
+            50_000,
+            [("login:10.0.0.1", "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)],
+        ),
+        """
+00 00 00 42                                      # 66 bytes follow
+95                                               # array of 5
+03                                               #   kind: Checks
+07                                               #   id: 7
+00                                               #   hops: 0
+cd c3 50                                         #   budget: 50,000
+92                                               #   checks: array of 2
+93                                               #     array of 3
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+01                                               #       1
+93                                               #     array of 3
+a6 61 70 69 3a 6b 31                             #       "api:k1"
+b6 31 30 30 2f 73 65 63 6f 6e 64 3b 20 31 30 30  #       "100/second; 10000/hour"
+30 30 2f 68 6f 75 72
+02                                               #       2
+""",
+    ),
+    "Answers to all": (
+        Answers(
+            7, "owner", "node-a", None, [[1, 12_000_000_000], [0, 990_000_000, 35_640_000_000]]
+        ),
+        """
+00 00 00 2e                                      # 46 bytes follow
+97                                               # array of 7
+04                                               #   kind: Answers
+07                                               #   id: 7
+a5 6f 77 6e 65 72                                #   source: "owner"
+a6 6e 6f 64 65 2d 61                             #   node: "node-a"
+c0                                               #   positions: nil
+92                                               #   answers: array of 2
+92                                               #     array of 2
+01                                               #       1
+cf 00 00 00 02 cb 41 78 00                       #       12,000,000,000
+93                                               #     array of 3
+00                                               #       0
+ce 3b 02 33 80                                   #       990,000,000
+cf 00 00 00 08 4c 4f 3e 00                       #       35,640,000,000
+01                                               #   parts: 1
+""",
+    ),
+    "Answers to some": (
+        Answers(7, "local", "node-a", [1], [[1, 60_000_000, 2_160_000_000]], 3),
+        """
+00 00 00 20                                      # 32 bytes follow
+97                                               # array of 7
+04                                               #   kind: Answers
+07                                               #   id: 7
+a5 6c 6f 63 61 6c                                #   source: "local"
+a6 6e 6f 64 65 2d 61                             #   node: "node-a"
+91                                               #   positions: array of 1
+01                                               #     1
+91                                               #   answers: array of 1
+93                                               #     array of 3
+01                                               #       1
+ce 03 93 87 00                                   #       60,000,000
+ce 80 be fc 00                                   #       2,160,000,000
+03                                               #   parts: 3
+""",
+    ),
+    "Answers of nobody": (
+        Answers(7, "open", "node-b", [0], [[1]]),
+        """
+00 00 00 15                                      # 21 bytes follow
+97                                               # array of 7
+04                                               #   kind: Answers
+07                                               #   id: 7
+a4 6f 70 65 6e                                   #   source: "open"
+a6 6e 6f 64 65 2d 62                             #   node: "node-b"
+91                                               #   positions: array of 1
+00                                               #     0
+91                                               #   answers: array of 1
+91                                               #     array of 1
+01                                               #       1
+01                                               #   parts: 1
+""",
+    ),
+    "Answers with a reason": (
+        Answers(8, "owner", "node-a", None, ["cost 6: expected 0 to 5"]),
+        """
+00 00 00 2b                                      # 43 bytes follow
+97                                               # array of 7
+04                                               #   kind: Answers
+08                                               #   id: 8
+a5 6f 77 6e 65 72                                #   source: "owner"
+a6 6e 6f 64 65 2d 61                             #   node: "node-a"
+c0                                               #   positions: nil
+91                                               #   answers: array of 1
+b7 63 6f 73 74 20 36 3a 20 65 78 70 65 63 74 65  #     "cost 6: expected 0 to 5"
+64 20 30 20 74 6f 20 35
+01                                               #   parts: 1
+""",
+    ),
+    "Ping": (
+        Ping(9),
+        """
+00 00 00 03                                      # 3 bytes follow
+92                                               # array of 2
+05                                               #   kind: Ping
+09                                               #   id: 9
+""",
+    ),
+    "Pong": (
+        Pong(9),
+        """
+00 00 00 03                                      # 3 bytes follow
+92                                               # array of 2
+06                                               #   kind: Pong
+09                                               #   id: 9
+""",
+    ),
+    "Roster": (
+        Roster("8a1fc0de", [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]),
+        """
+00 00 00 38                                      # 56 bytes follow
+93                                               # array of 3
+07                                               #   kind: Roster
+a8 38 61 31 66 63 30 64 65                       #   digest: "8a1fc0de"
+92                                               #   members: array of 2
+92                                               #     array of 2
+a6 6e 6f 64 65 2d 61                             #       "node-a"
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #       "10.0.0.1:7171"
+92                                               #     array of 2
+a6 6e 6f 64 65 2d 62                             #       "node-b"
+ad 31 30 2e 30 2e 30 2e 32 3a 37 31 37 31        #       "10.0.0.2:7171"
+""",
+    ),
+    "Inspect": (
+        Inspect(10, 0, "login:10.0.0.1"),
+        """
+00 00 00 13                                      # 19 bytes follow
+94                                               # array of 4
+08                                               #   kind: Inspect
+0a                                               #   id: 10
+00                                               #   hops: 0
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
+""",
+    ),
+    "Reset": (
+        Reset(11, 0, "login:10.0.0.1"),
+        """
+00 00 00 13                                      # 19 bytes follow
+94                                               # array of 4
+09                                               #   kind: Reset
+0b                                               #   id: 11
+00                                               #   hops: 0
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
+""",
+    ),
+    "Holdings": (
+        Holdings(10, "owner", "node-a", [("5/minute", 12_000_000_000)]),
+        """
+00 00 00 24                                      # 36 bytes follow
+95                                               # array of 5
+0a                                               #   kind: Holdings
+0a                                               #   id: 10
+a5 6f 77 6e 65 72                                #   source: "owner"
+a6 6e 6f 64 65 2d 61                             #   node: "node-a"
+91                                               #   buckets: array of 1
+92                                               #     array of 2
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+cf 00 00 00 02 cb 41 78 00                       #       12,000,000,000
+""",
+    ),
+    "Error": (
+        Error("secret", "the secrets differ"),
+        """
+00 00 00 1c                                      # 28 bytes follow
+93                                               # array of 3
+0f                                               #   kind: Error
+a6 73 65 63 72 65 74                             #   code: "secret"
+b2 74 68 65 20 73 65 63 72 65 74 73 20 64 69 66  #   text: "the secrets differ"
+66 65 72
+""",
+    ),
+}

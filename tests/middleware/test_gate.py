@@ -1,0 +1,290 @@
+"""What both middlewares do with options, requests and decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import Any, cast
+
+import pytest
+
+from headgate.decision import Decision, Source
+from headgate.errors import CostError
+from headgate.gate import Gate, Options
+from headgate.identity import header
+from headgate.limits import SECOND, parse_limits
+from headgate.rules import Rule
+
+RULE = Rule("api", "100/minute")
+LIMITS = RULE.limits
+
+
+def gate(**options: Any) -> Gate:
+    return Gate(cast("Options[object]", options or {"limits": "100/minute"}))
+
+
+def decided(
+    source: Source = Source.OWNER, *, allowed: bool = True, debt: float | None = 0.6, cost: int = 1
+) -> Decision:
+    debts = () if debt is None else (round(debt * SECOND),)
+    return Decision(allowed, LIMITS, cost, debts, source)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"shadow": True}, "limits=None, rules=None"),
+        ({"limits": "1/s", "rules": [RULE]}, "limits='1/s', rules=[Rule("),
+        ({"limits": "many"}, "limits='many'"),
+        ({"limits": "1/s", "cost": 2}, "cost=2"),
+        ({"limits": "1/s", "key": "ip"}, "key='ip'"),
+        ({"rules": "login"}, "rules='login'"),
+        ({"rules": ["login"]}, "rules: 'login'"),
+        ({"rules": [RULE, Rule("api", "1/s")]}, "rules: two of them are named 'api'"),
+        ({"rules": [RULE], "key": header("a")}, "key=header('a'"),
+        ({"rules": [RULE], "cost": 2}, "cost=2"),
+        ({"limits": "1/s", "exempt": "/healthz"}, "exempt='/healthz'"),
+        ({"limits": "1/s", "exempt": ["healthz"]}, "exempt='healthz'"),
+        ({"limits": "1/s", "on_unreachable": "shut"}, "on_unreachable='shut'"),
+        ({"limits": "1/s", "budget": 0}, "budget=0"),
+        ({"limits": "1/s", "budget": float("nan")}, "budget=nan"),
+        ({"limits": "1/s", "budget": "1"}, "budget='1'"),
+        ({"limits": "1/s", "trusted_proxies": -1}, "trusted_proxies=-1"),
+        ({"limits": "1/s", "client": object(), "sidecar": "localhost:1"}, "sidecar='localhost:1'"),
+        ({"limits": "1/s", "client": object(), "secret": "x"}, "secret"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)):
+        gate(**options)
+
+
+def test_an_unknown_option_is_refused_like_any_argument() -> None:
+    with pytest.raises(TypeError, match="limit is no option"):
+        gate(limits="1/s", limit="1/s")
+
+
+def test_limits_are_one_rule_for_every_request() -> None:
+    key = header("a")
+    (rule,) = gate(limits="100/minute", key=key, cost=5).rules
+    assert (rule.name, rule.limits.text, rule.key, rule.cost) == ("default", "100/minute", key, 5)
+    assert rule.matches("/anything", "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "name"),
+    [
+        ("/login", "POST", "login"),
+        ("/login", "GET", "rest"),
+        ("/api/users", "GET", "api"),
+        ("/api/private", "GET", "api"),
+        ("/healthz", "GET", None),
+        ("/static/a.css", "GET", None),
+        ("/api/health", "GET", None),
+        ("/elsewhere", "GET", "rest"),
+        ("/elsewhere", "PATCH", None),
+    ],
+)
+def test_the_first_rule_that_matches_applies(path: str, method: str, name: str | None) -> None:
+    rules = [
+        Rule("login", "5/minute", path="/login", methods=["POST"]),
+        Rule("api", "100/minute", path="/api/*"),
+        Rule("private", "1/minute", path="/api/private"),
+        Rule("rest", "1000/minute", methods=["GET", "POST"]),
+    ]
+    exempt = ["/healthz", "/static/*", "/api/health"]
+    rule = gate(rules=rules, exempt=exempt).rule_for(path, method)
+    assert (rule and rule.name) == name
+
+
+POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
+
+
+@pytest.mark.parametrize(
+    ("decision", "status", "fields"),
+    [
+        pytest.param(decided(), 0, {b"ratelimit": b'"api";r=99;t=1'}, id="owner"),
+        pytest.param(
+            decided(Source.BACKUP),
+            0,
+            {b"ratelimit": b'"api";r=99;t=1', b"headgate-source": b"backup"},
+            id="backup",
+        ),
+        pytest.param(decided(Source.OPEN, debt=None), 0, {b"headgate-source": b"open"}, id="open"),
+        pytest.param(
+            decided(allowed=False, debt=60),
+            429,
+            {b"ratelimit": b'"api";r=0;t=1', b"retry-after": b"1"},
+            id="denied",
+        ),
+        pytest.param(
+            decided(Source.REMEMBERED, allowed=False, debt=60),
+            429,
+            {
+                b"ratelimit": b'"api";r=0;t=1',
+                b"retry-after": b"1",
+                b"headgate-source": b"remembered",
+            },
+            id="remembered",
+        ),
+        pytest.param(
+            decided(Source.CLOSED, allowed=False, debt=None),
+            503,
+            {b"headgate-source": b"closed", b"retry-after": b"1"},
+            id="closed",
+        ),
+        pytest.param(decided(allowed=False, debt=None, cost=101), 429, {}, id="never fits"),
+    ],
+)
+def test_a_decision_becomes_a_response(
+    decision: Decision, status: int, fields: dict[bytes, bytes]
+) -> None:
+    verdict = gate().verdict(RULE, decision, 0.0)
+    refusal = {
+        b"content-type": b"application/problem+json",
+        b"cache-control": b"no-store",
+        b"content-length": b"%d" % len(verdict.body),
+    }
+    assert verdict.status == status
+    assert bool(verdict.body) == bool(status)
+    assert dict(verdict.fields) == dict([POLICY]) | fields | (refusal if status else {})
+    assert len(verdict.fields) == len(dict(verdict.fields))
+
+
+@pytest.mark.parametrize(
+    ("options", "shadow"),
+    [({"rules": [RULE], "shadow": True}, False), ({"rules": [RULE]}, True)],
+)
+@pytest.mark.parametrize(
+    ("decision", "marked"),
+    [
+        (decided(), False),
+        (decided(allowed=False, debt=60), True),
+        (decided(Source.CLOSED, allowed=False, debt=None), True),
+        (decided(allowed=False, debt=None, cost=101), True),
+    ],
+)
+def test_a_shadow_marks_what_it_would_refuse(
+    options: dict[str, Any], shadow: bool, decision: Decision, marked: bool
+) -> None:
+    verdict = gate(**options).verdict(Rule("api", LIMITS, shadow=shadow), decision, 0.0)
+    fields = dict(verdict.fields)
+    assert verdict.status == 0
+    assert (fields.get(b"headgate-shadow") == b"denied") is marked
+    assert b"retry-after" not in fields
+
+
+@pytest.mark.parametrize("decision", [decided(), decided(allowed=False, debt=60)])
+def test_legacy_headers_come_by_option(decision: Decision) -> None:
+    with_them = dict(gate(limits="1/s", legacy_headers=True).verdict(RULE, decision, 999.5).fields)
+    assert with_them[b"x-ratelimit-limit"] == b"100"
+    assert with_them[b"x-ratelimit-reset"] == b"1001"
+    without = gate().verdict(RULE, decision, 999.5).fields
+    assert not any(name.startswith(b"x-") for name, _ in without)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "policy", "current"),
+    [
+        ("100/minute", 4, b'"api";q=25;w=60', b'"api";r=24;t=3'),
+        (
+            "100/second; 1000/minute",
+            4,
+            b'"api 25/second";q=25;w=1, "api 250/minute";q=250;w=60',
+            b'"api 25/second";r=24;t=1, "api 250/minute";r=249;t=1',
+        ),
+        ("2/hour; 2/hour burst 1", 2, b'"api";q=1;w=3600', b'"api";r=0;t=3600'),
+    ],
+)
+def test_a_node_that_decides_alone_shows_its_share(
+    text: str, parts: int, policy: bytes, current: bytes
+) -> None:
+    rule = Rule("api", text)
+    share = rule.limits.divided(parts)
+    debts = [-(-limit.interval // limit.scale) for limit in share]
+    decision = Decision(True, share, 1, debts, Source.LOCAL)
+    fields = dict(gate().verdict(rule, decision, 0.0).fields)
+    assert fields[b"ratelimit-policy"] == policy
+    assert fields[b"ratelimit"] == current
+    assert fields[b"headgate-source"] == b"local"
+
+
+def test_equal_limits_parsed_twice_are_the_rules_own() -> None:
+    limits = parse_limits("100 per minute")
+    decision = Decision(True, limits, 1, (SECOND,), Source.OWNER)
+    assert gate().verdict(RULE, decision, 0.0).fields[0] == POLICY
+
+
+def test_a_question_is_a_key_and_a_cost() -> None:
+    assert gate().question(RULE, "192.0.2.1", 3) == ("api:192.0.2.1", 3)
+    assert gate().question(RULE, "", 0) == ("api:", 0)
+
+
+@pytest.mark.parametrize(
+    ("identity", "cost", "error"),
+    [
+        (7, 1, "the key must be a text or None, not 7"),
+        (b"x", 1, "not b'x'"),
+        ("x" * 9, "1", "the cost must be a number from 0 up, not '1'"),
+        ("x", -1, "not -1"),
+        ("x", 1.5, "not 1.5"),
+        ("x", True, "not True"),
+        ("x", None, "not None"),
+        (["x"] * 999, 1, "the key must be"),
+    ],
+)
+def test_nonsense_is_no_question(identity: object, cost: object, error: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(error)) as caught:
+        gate().question(RULE, identity, cost)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("place", ["key", "cost"])
+def test_a_coroutine_is_nonsense_and_leaves_no_warning(place: str) -> None:
+    pending = asyncio.sleep(0)
+    key, cost = (pending, 1) if place == "key" else ("x", pending)
+    with pytest.raises(TypeError, match="coroutine object sleep"):
+        gate().question(RULE, key, cost)
+
+
+@pytest.mark.parametrize(
+    ("on_unreachable", "allowed", "source"),
+    [
+        ("open", True, Source.OPEN),
+        ("local", True, Source.OPEN),
+        ("closed", False, Source.CLOSED),
+    ],
+)
+def test_a_fault_is_decided_by_on_unreachable(
+    on_unreachable: str, allowed: bool, source: Source
+) -> None:
+    closed = gate(limits="1/s", on_unreachable=on_unreachable)
+    decision = closed.fault(RULE, KeyError("x"))
+    assert (decision.allowed, decision.source, decision.debts) == (allowed, source, ())
+
+
+@pytest.mark.parametrize("on_unreachable", ["open", "local", "closed"])
+def test_a_cost_that_never_fits_is_denied_by_any_policy(on_unreachable: str) -> None:
+    """Else a client that can choose the cost could choose not to be limited."""
+    chosen = gate(limits="1/s", on_unreachable=on_unreachable)
+    with pytest.raises(CostError) as caught:
+        chosen.question(RULE, "x", 101)
+    verdict = chosen.verdict(RULE, chosen.fault(RULE, caught.value), 0.0)
+    assert verdict.status == 429
+    assert b"retry-after" not in dict(verdict.fields)
+    assert b"cost 101 never fits in 100/minute" in verdict.body
+
+
+def test_a_fault_is_logged_once_a_rule_and_kind(caplog: pytest.LogCaptureFixture) -> None:
+    chosen, other = gate(), Rule("other", "1/s")
+    for rule in (RULE, RULE, other):
+        for error in (KeyError("x"), KeyError("y"), TimeoutError()):
+            chosen.fault(rule, error)
+    assert [(record.name, record.levelno) for record in caplog.records] == [
+        ("headgate", logging.WARNING)
+    ] * 4
+    assert [record.getMessage() for record in caplog.records[:2]] == [
+        "rule 'api' can't be checked (said once): KeyError: 'x'",
+        "rule 'api' can't be checked (said once): TimeoutError: ",
+    ]

@@ -1,0 +1,250 @@
+"""Accepted connections: what they may do, how long they may take, how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.wire import (
+    Answers,
+    Error,
+    Holdings,
+    Inspect,
+    Ping,
+    Pong,
+    Reset,
+    Roster,
+    decode,
+    encode,
+)
+from headgate_sidecar.server import Sidecar
+from headgate_sidecar.sessions import MOST_INSPECTIONS, Patience
+from tests.cluster.bare import APP, bare, checks, node_named, puppet
+from tests.cluster.cluster import config, eventually, witness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+PATIENT = Patience()
+HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
+
+
+@asynccontextmanager
+async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Sidecar]:
+    node = Sidecar(config("n1", **options))
+    node.sessions.patience = patience
+    async with node:
+        yield node
+
+
+def turned_away(node: Sidecar) -> dict[str, int]:
+    return dict(node.node.counts.turned_away)
+
+
+# What they may do
+
+
+async def test_a_ping_is_answered_with_its_number() -> None:
+    """A ping gets its pong, between other questions and in their order."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        await peer.send(Ping(5), checks(6, ("k", "1/day", 1)), Ping(7))
+        told = [await peer.next() for _ in range(3)]
+    assert [told[0], told[2]] == [Pong(5), Pong(7)]
+    assert isinstance(told[1], Answers)
+    assert (told[1].id, told[1].source, told[1].node, told[1].positions) == (6, "owner", "n1", None)
+
+
+async def test_a_new_side_is_told_the_ring_at_once() -> None:
+    """The first message after the handshake says which nodes there are, and where."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        body = await peer.body()
+        assert body is not None
+        assert decode(body) == Roster(node.peers.ring.digest, [("n1", str(node.link))])
+
+
+async def test_a_change_of_the_ring_is_told_at_once() -> None:
+    """An app hears of a new node when the ring changes, not at the next look."""
+    async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
+        await peer.body()
+        node.peers.meet([other.address])
+        body = await peer.body()
+        assert body is not None
+        assert decode(body) == Roster(
+            node.peers.ring.digest, [("n1", str(node.link)), ("n2", str(other.address))]
+        )
+
+
+async def test_buckets_can_be_seen_and_forgotten() -> None:
+    """Inspect shows the buckets of a key, Reset forgets them and shows what it forgot."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        await peer.send(checks(1, ("k", "5/hour", 2)), Inspect(2, 0, "k"), Reset(3, 0, "k"))
+        await peer.next()
+        seen, forgotten = await peer.next(), await peer.next()
+        await peer.send(Inspect(4, 0, "k"))
+        nothing = await peer.next()
+    assert isinstance(seen, Holdings)
+    assert isinstance(forgotten, Holdings)
+    assert [limit for limit, _ in seen.buckets] == ["5/hour"]
+    assert [limit for limit, _ in forgotten.buckets] == ["5/hour"]
+    assert nothing == Holdings(4, "owner", "n1", [])
+
+
+async def test_inspections_are_few_at_a_time() -> None:
+    """Who asks for more inspections at once than there may be is closed with a word why."""
+    async with sidecar() as node, bare(node, APP) as peer, witness(node):
+        await peer.send(*(Inspect(at, 0, "k") for at in range(MOST_INSPECTIONS + 1)))
+        error = await peer.error()
+    assert error.code == "busy"
+    assert str(MOST_INSPECTIONS) in error.text
+
+
+async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
+    """When a sidecar stops, its connections are closed, not left hanging."""
+    async with AsyncExitStack() as stack:
+        async with sidecar() as node:
+            shaken = await stack.enter_async_context(bare(node, APP))
+            silent = await stack.enter_async_context(bare(node))
+            await eventually(lambda: len(node.sessions.open) == 2)
+        assert await shaken.rest() == []
+        assert await silent.rest() == []
+    assert not node.sessions.open
+
+
+# How long they may take
+
+
+async def test_a_handshake_that_takes_too_long_is_ended() -> None:
+    """Who connects and says nothing is told so and closed; whoever has shaken hands may be idle."""
+    async with sidecar(HASTY) as node, bare(node, APP) as idle, bare(node) as silent:
+        error = await silent.error()
+        assert (error.code, error.text) == ("timeout", "no handshake within 0.05 s")
+        assert turned_away(node) == {"timeout": 1}
+        await idle.send(Ping(1))
+        assert await idle.next() == Pong(1)
+
+
+async def test_half_a_handshake_is_none() -> None:
+    """Who says Hello and then nothing is ended as well."""
+    async with sidecar(HASTY) as node, bare(node) as silent:
+        await silent.send(APP.hello(b"n" * 32))
+        error = await silent.error()
+    assert error.text == "no handshake within 0.05 s"
+
+
+async def test_a_frame_that_takes_too_long_is_ended() -> None:
+    """Who begins a frame and doesn't end it is told so and closed."""
+    async with sidecar(HASTY) as node, bare(node, APP) as slow, witness(node):
+        await slow.send(encode(Ping(1))[:-1])
+        error = await slow.error()
+    assert (error.code, error.text) == ("timeout", "a frame unfinished for 0.05 s")
+
+
+async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None:
+    """A busy side may have a frame unfinished at every look, as long as each is finished."""
+    patience = Patience(frame=0.3, look_every=0.01)
+    start, end = encode(Ping(0))[:-3], encode(Ping(0))[-3:]
+    async with sidecar(patience) as node, bare(node, APP) as busy:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await busy.send(start)
+        while clock() - began < 2 * patience.frame:
+            await busy.send(end + start)
+            assert await busy.next() == Pong(0)
+        assert not turned_away(node)
+
+
+async def test_a_peer_that_does_not_read_is_read_from_no_more_and_then_cut_off() -> None:
+    """Answers that nobody reads stop the questions, and after a while end the connection."""
+    asked = encode(checks(1, *[("k", "1/d; 2/d; 3/d; 4/d; 5/d; 6/d", 0)] * 1_000))
+    async with sidecar(HASTY) as node, bare(node, APP) as deaf, witness(node):
+        await eventually(lambda: len(node.sessions.open) == 2)
+        [session] = [it for it in node.sessions.open if it.peer and it.peer.name == "bare"]
+        deaf.writer.write(asked * 400)  # 12 MB of questions, 25 MB of answers
+        await eventually(lambda: turned_away(node) == {"timeout": 1})
+        assert session.transport.get_write_buffer_size() < 8 << 20
+        await eventually(lambda: session not in node.sessions.open)
+
+
+async def test_a_peer_that_does_not_read_is_not_told_the_ring_for_ever() -> None:
+    """What a silent reader has not read of the ring is not piled up behind its back."""
+    async with sidecar() as node, bare(node, APP) as deaf:
+        await eventually(lambda: [it for it in node.sessions.open if it.is_up])
+        [session] = node.sessions.open
+        for _ in range(200_000):
+            node.sessions.tell_ring()
+            if session.transport.get_write_buffer_size():
+                break
+            await asyncio.sleep(0)
+        before = session.transport.get_write_buffer_size()
+        assert before
+        for _ in range(1_000):
+            node.sessions.tell_ring()
+            await asyncio.sleep(0)
+        assert session.transport.get_write_buffer_size() <= before
+        assert deaf
+
+
+# How many there may be
+
+
+async def test_one_connection_too_many_is_told_so() -> None:
+    """The first connection above the bound hears why it is closed, and the others go on."""
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(sidecar(most_connections=20))
+        await stack.enter_async_context(witness(node))
+        for _ in range(19):
+            await stack.enter_async_context(bare(node))
+        await eventually(lambda: len(node.sessions.open) == 20)
+        one_too_many = await stack.enter_async_context(bare(node))
+        assert await one_too_many.rest() == [Error("busy", "20 connections are open, no more fit")]
+        assert turned_away(node) == {"busy": 1}
+
+
+async def test_a_connection_that_ends_makes_room() -> None:
+    """When one of many closes, the next one fits."""
+    async with sidecar(most_connections=2) as node, bare(node, APP):
+        for _ in range(10):
+            async with bare(node, APP) as peer:
+                await peer.send(Ping(1))
+                assert await peer.next() == Pong(1)
+            await eventually(lambda: len(node.sessions.open) == 1)
+    assert not turned_away(node)
+
+
+async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
+    """Of 200 connections made at once, exactly as many stay as there may be."""
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(sidecar(most_connections=50))
+        peers = await asyncio.gather(*(stack.enter_async_context(bare(node)) for _ in range(200)))
+        await eventually(lambda: turned_away(node) == {"busy": 150})
+        assert len(node.sessions.open) == 50
+        refused = [peer for peer in peers if peer.writer.transport.is_closing()]
+        assert len(refused) <= 150
+
+
+# Who they are
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ("", "expected HOST:PORT"),
+        ("nonsense", "expected HOST:PORT"),
+        ("127.0.0.1:port", "got 'port'"),
+        ("127.0.0.1:0", "is no HOST:PORT to dial"),
+        ("unix:/run/secret.sock", "is no HOST:PORT to dial"),
+        ("h" * 10_000, "expected HOST:PORT"),
+    ],
+)
+async def test_a_node_that_cannot_be_dialled_is_refused(link: str, why: str) -> None:
+    """A node that gives no address to dial it at gets an error that shows what it gave."""
+    async with sidecar() as node, witness(node), bare(node) as peer:
+        await peer.send(node_named("n2", link).hello(b"n" * 32))
+        error = await peer.error()
+    assert error.code == ("frame-too-long" if len(link) > 4_096 else "bad-message")
+    assert len(link) > 4_096 or why in error.text
+    assert len(error.text) <= 500
+    assert node.peers.ring.nodes == ("n1",)
