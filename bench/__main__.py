@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import tempfile
@@ -33,6 +34,8 @@ RESULTS: Final = Path(__file__).with_name("results")
 def main() -> int:
     """Return the exit status: 0 unless figures had to be thrown away, 130 when interrupted."""
     plan = _plan(sys.argv[1:])
+    for name in [name for name in os.environ if name.startswith("HEADGATE_")]:
+        del os.environ[name]  # our sidecars are nobody else's
     console = Console(record=True, width=WIDTH)
     results = Results(describe_machine())
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.echo import echo
 from bench.headgate_client import headgate_clients
-from bench.plan import IN_FLIGHT
+from bench.plan import IN_FLIGHT, rotated
 from bench.redis_benchmark import redis_benchmark
 from bench.redis_client import redis_client
 from bench.redis_server import redis_server
@@ -32,7 +32,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
             results.notes[contender.name] = contender.note
         for round_ in range(plan.rounds):
             for in_flight in IN_FLIGHT:
-                for contender in _rotated(contenders, round_):
+                for contender in rotated(contenders, round_):
                     tell(f"round {round_ + 1}, {in_flight} in flight: {contender.name}")
                     await contender.measure(in_flight, plan.warm_up)
                     point = await contender.measure(in_flight, plan.seconds)
@@ -45,11 +45,6 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
                         p50=point.p50,
                         p99=point.p99,
                     )
-
-
-def _rotated(contenders: list[Contender], by: int) -> list[Contender]:
-    by %= len(contenders)
-    return contenders[by:] + contenders[:by]
 
 
 async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[Contender]:

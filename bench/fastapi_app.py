@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from bench.peers import program
+from bench.plan import rotated
 from bench.redis_server import redis_server
 from bench.results import UnavailableError, VoidError
 from bench.serving import App, serving
@@ -40,7 +41,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
             results.notes[app.variant] = _NOTES[app.variant]
             await wrk(app.url, 1)  # warm
         for round_ in range(plan.rounds):
-            for app in apps:
+            for app in rotated(apps, round_):
                 tell(f"round {round_ + 1}: {app.variant}")
                 found = await wrk(app.url, plan.wrk_seconds)
                 _verify(app, found)

@@ -12,14 +12,13 @@ from bench.plan import KEYS, LIMIT, key_names
 from bench.processes import PATIENCE
 from bench.results import UnavailableError
 from bench.sidecars import BUDGET, Sidecar, loopback, sidecar
-from headgate.client import Client
-from headgate.decision import Source
+from headgate import Client, Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
     from pathlib import Path
 
-    from headgate.decision import Decision
+    from headgate import Decision
 
 ONE_HOP: Final = "headgate, owner"
 TWO_HOPS: Final = "headgate, forwarded"

@@ -13,7 +13,7 @@ from bench.processes import output_of, python, resident_bytes
 from bench.redis_server import gcra_arguments, redis_server
 from bench.results import UnavailableError, VoidError
 from bench.sidecars import BUDGET, sidecar
-from headgate.client import Client
+from headgate import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
 
 IN_FLIGHT: Final = (1, 16, 64, 256)
 KEYS: Final = 10_000
@@ -44,6 +46,12 @@ def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
 def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
     """Return a plan for someone at work on the code: under two minutes, and only roughly right."""
     return Plan(parts, rounds or 1, 0.5, 0.1, 1, 200_000)
+
+
+def rotated(contenders: Sequence[T], round_: int) -> list[T]:
+    """Return who is measured in which order: each round begins with another one."""
+    first = round_ % len(contenders)
+    return [*contenders[first:], *contenders[:first]]
 
 
 def key_names(count: int) -> Iterator[str]:

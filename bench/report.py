@@ -25,6 +25,9 @@ _DRIVER = (
     "All contenders in Python take the same limit and 10,000 random keys; every check is allowed."
 )
 
+_BUSY = 0.5
+_WARNING = "\nThis machine was busy with other work when the run began: don't trust its figures."
+
 
 def print_report(results: Results, console: Console, rounds: int) -> None:
     """Print the tables of all parts that have figures, then targets, notes and skips."""
@@ -34,6 +37,8 @@ def print_report(results: Results, console: Console, rounds: int) -> None:
     console.print(_targets(results))
     console.print(Text.assemble("\n", ("How: ", "bold"), _DRIVER))
     _print_pairs(console, "What each ran", results.notes)
+    if float(results.machine["load before"]) > _BUSY:
+        console.print(Text(_WARNING, style="bold red"))
     _print_pairs(console, "Skipped", results.skipped)
     _print_pairs(console, "Thrown away", results.void)
     _print_pairs(console, "Machine", results.machine)
@@ -89,7 +94,7 @@ def _web(results: Results) -> Table:
 
 def _memory(results: Results) -> Table:
     (setting,) = results.settings(memory.PART)
-    table = _table(f"RSS bytes per key at {setting}", "bytes", "Redis needs")
+    table = _table(f"RSS bytes per key at {setting}", "bytes", "Redis / this")
     redis = results.median(memory.PART, memory.REDIS, setting, "bytes_per_key")
     for contender in results.contenders(memory.PART):
         held = results.median(memory.PART, contender, setting, "bytes_per_key")

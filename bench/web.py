@@ -34,7 +34,7 @@ def _bare(_store: str) -> FastAPI:
 
 
 def _headgate(store: str, limits: str) -> FastAPI:
-    from headgate.asgi import RateLimitMiddleware  # noqa: PLC0415
+    from headgate import RateLimitMiddleware  # noqa: PLC0415
 
     app = _bare(store)
     app.add_middleware(RateLimitMiddleware, limits=limits, sidecar=store)

@@ -47,6 +47,6 @@ def parse_address(text: str) -> Address:
         host = host[1:-1]
     if not colon or not host or (":" in host and not bracketed):
         raise ValueError(f"address {text!r}: expected HOST:PORT, [IPV6]:PORT or unix:/PATH")
-    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
         raise ValueError(f"address {text!r}: expected a port from 0 to 65535, got {port!r}")
     return Address(host, int(port))

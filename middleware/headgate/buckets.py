@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from headgate.due import DueTimes, due_time
 from headgate.errors import CostError
 from headgate.limits import Limit, Limits
-from headgate.table import Table
+from headgate.table import SHIFT, Table
 
 # Full whatever the time is: `now` is never negative.
 _FULL = 0
@@ -71,7 +71,7 @@ class Buckets:
         if table is None or cost < 1:
             return self._take(key, limits, cost, now)
         shards = table.shards
-        held = table.one if shards is None else shards[hash(key) >> 58]
+        held = table.one if shards is None else shards[hash(key) >> SHIFT]
         full_at = held.get(key)
         if full_at is None:
             return self._take_first(key, table.limit, cost, now)
@@ -102,17 +102,25 @@ class Buckets:
         places: list[_Place] = []
         debts: list[int] = []
         for limit in limits.items:
-            place = self._place(key, limit)
-            debt = 0 if place is None else place[key] - now * limit.scale
-            if debt < 0:
-                debt = 0
-            if debt + cost * limit.interval > limit.capacity:
+            debt = 0
+            place = None
+            table = self._tables.get(limit.text)
+            if table is not None:
+                shards = table.shards
+                place = table.one if shards is None else shards[hash(key) >> SHIFT]
+                full_at = place.get(key)
+                if full_at is None:
+                    place = None
+                elif full_at > now * limit.scale:
+                    debt = full_at - now * limit.scale
+            debt += cost * limit.interval
+            if debt > limit.capacity:
                 allowed = False
             places.append(place)
             debts.append(debt)
-        if allowed and cost:
-            for at, limit in enumerate(limits.items):
-                debts[at] += cost * limit.interval
+        if not allowed:
+            debts = [debts[at] - cost * limit.interval for at, limit in enumerate(limits.items)]
+        elif cost:
             self._put_all(key, limits, places, debts, now)
         return allowed, _in_ns(debts, limits)
 
@@ -141,7 +149,8 @@ class Buckets:
 
     def reset(self, key: str) -> int:
         """Make all buckets of the key full; how many there were."""
-        known = [held for held in self._dicts_of(key) if held.get(key)]
+        dicts = [table.dict_of(key) for table in self._tables.values()]
+        known = [held for held in dicts if held.get(key)]
         for held in known:
             held[key] = _FULL
         return len(known)
@@ -187,9 +196,6 @@ class Buckets:
                 self._forget(text, key)
         return most
 
-    def _dicts_of(self, key: str) -> list[dict[str, int]]:
-        return [table.dict_of(key) for table in self._tables.values()]
-
     def _debt(self, key: str, limit: Limit, now: int) -> int:
         """Ticks until the bucket is full."""
         table = self._tables.get(limit.text)
@@ -220,7 +226,9 @@ class Buckets:
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
         while self._count + self._extra >= self._most:
             self._evict(now)
-        table = self._tables.get(limit.text)  # only now: the last bucket to go takes its table along
+        table = self._tables.get(
+            limit.text
+        )  # only now: the last bucket to go takes its table along
         if table is None:
             table = self._add_table(limit)
         table.add(key, full_at)
@@ -249,7 +257,9 @@ class Buckets:
             else:
                 closest, other = min(closest, entry), max(closest, entry)
                 self._due.push(other[0], now, other[1], other[2])
-            if due_time(entry[0], now) <= due:  # else it was taken from since, and others are closer
+            if (
+                due_time(entry[0], now) <= due
+            ):  # else it was taken from since, and others are closer
                 break
         assert closest  # only called with buckets to forget
         self.evicted += closest[0] > now
@@ -280,8 +290,6 @@ def _in_ns(debts: list[int], limits: Limits) -> list[int]:
     return debts
 
 
-def _exported(
-    limit: Limit, items: list[tuple[str, int]], now: int
-) -> list[tuple[str, Limit, int]]:
+def _exported(limit: Limit, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
     debts = ((key, _ns(full_at, limit.scale) - now) for key, full_at in items)
     return [(key, limit, debt) for key, debt in debts if debt > 0]

@@ -174,7 +174,7 @@ class _Turn:
             if isinstance(answer, str) or not answer[0]:
                 self._settle(future, limits, check, answers, answer)
             elif not future.done():
-                future.set_result(Decision(True, limits, check[2], answer[1:], owner, node))  # a positional call is faster
+                future.set_result(Decision(True, limits, check[2], answer[1:], owner, node))
 
     def _answered_otherwise(self, answers: Answers) -> None:
         positions = answers.positions

@@ -125,7 +125,8 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         self._flush_is_due = False
         if out := self._out:
-            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if not self.transport.is_closing():
+                self.transport.write(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
 
     def fail(self, error: WireError) -> None:
@@ -154,6 +155,7 @@ class Connection(asyncio.Protocol):
         """
         if self._may_pause():
             self.transport.pause_reading()
+            self.unfinished_since = None  # a frame may be, but through no fault of the peer
 
     def resume_writing(self) -> None:
         """Read on."""

@@ -80,8 +80,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         limit = self.limits.items[at]
         # The debt was rounded up to a whole nanosecond: this is the least that it can have been.
         debt = max(self.debts[at] * limit.scale - limit.scale + 1, 0)
-        left = max((limit.capacity - debt) // limit.interval, 0)
-        return min(left, self.cost - 1) if self.wait_of(at) else left
+        left = (limit.capacity - debt) // limit.interval
+        return max(min(left, self.cost - 1) if self.wait_of(at) else left, 0)
 
     def reset_of(self, at: int) -> float:
         """Seconds until the bucket of limit number `at` is full."""

@@ -19,7 +19,7 @@ from inspect import iscoroutinefunction
 from ipaddress import IPv6Address
 from typing import TypeAlias
 
-from headgate.proxies import MOST_ADDRESSES, NO_PROXIES, Proxies, parse_ip
+from headgate.proxies import MOST_ADDRESS, MOST_ADDRESSES, NO_PROXIES, Proxies, parse_ip
 
 UNKNOWN = "unknown"
 MOST_KEY_BYTES = 512  # what the wire takes
@@ -161,9 +161,13 @@ def is_async(function: object) -> bool:
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
-@lru_cache(maxsize=MOST_ADDRESSES)
 def group(address: str, v6_prefix: int) -> str:
     """Return the identity of an address: itself, its IPv6 network, or "unknown" for ""."""
+    return _group(address, v6_prefix) if len(address) <= MOST_ADDRESS else address
+
+
+@lru_cache(maxsize=MOST_ADDRESSES)
+def _group(address: str, v6_prefix: int) -> str:
     parsed = parse_ip(address)
     if parsed is None:
         return address or UNKNOWN

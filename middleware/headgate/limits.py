@@ -127,9 +127,10 @@ class Limits:
 
 
 def _check_counts(tokens: int, window: int, burst: int) -> None:
-    for name, value in (("tokens", tokens), ("burst", burst)):
-        if not 1 <= value <= MOST_TOKENS:
-            raise LimitError(f"{value} {name}, expected 1 to {MOST_TOKENS}")
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise LimitError(f"{tokens} tokens, expected 1 to {MOST_TOKENS}")
+    if not 1 <= burst <= MOST_TOKENS:
+        raise LimitError(f"a burst of {burst}, expected 1 to {MOST_TOKENS}")
     if not 1 <= window <= MOST_DEBT // SECOND:
         raise LimitError(f"a window of {window} seconds, expected 1 second to 146 years")
     if burst * window * SECOND > MOST_DEBT * tokens:
@@ -181,7 +182,7 @@ def _parse(text: str) -> Limits:
 
 def _parse_one(part: str, text: str) -> Limit:
     match = _PART.fullmatch(part)
-    assert match  # noqa: S101 - every piece may be missing
+    assert match  # every piece may be missing
     wrong = _wrong(match)
     if wrong:
         raise LimitError(wrong, part, text)

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections import deque
 from contextlib import suppress
+from ipaddress import ip_address
 from secrets import token_bytes
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,6 +30,7 @@ from headgate.wire import (
     WireError,
     decode,
     encode,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ class Line:
         self._last_id = number = self._last_id + 1
         self._late = False
         left = _left(deadline)
-        self._send(encode(Checks(number, 0, int(left * 1e6), [check])), deadline)
+        self._allow(left)
+        self._socket.sendall(encode(Checks(number, 0, int(left * 1e6), [check])))
         while (answers := self._hear(number, deadline)) is None:
             pass
         return answers
@@ -123,19 +126,16 @@ class Line:
                 self._send(encode(Pong(message.id)), deadline)
             case Pong():
                 pass
-            case Error():
-                raise Refused(message.code, message.text)
             case _:
-                name = type(message).__name__.lower()
-                raise WireError("bad-message", f"a {name} has no place here")
+                refuse(message)
         return None
 
     def fail(self, error: BaseException) -> None:
         """Close, and tell the sidecar if it did something wrong."""
         if isinstance(error, WireError) and not isinstance(error, Refused):
             with suppress(OSError):
-                self._allow(_SHORT)
-                self._socket.sendall(encode(Error(error.code, error.text[:500])))
+                self._allow(0)  # if it doesn't fit in the buffer, then not
+                self._socket.send(encode(Error(error.code, error.text[:500])))
         self.close()
 
     def close(self) -> None:
@@ -193,23 +193,32 @@ def _only_one(answers: Answers) -> Answers:
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("no connection within the budget")
+        raise TimeoutError("no time is left within the budget")
     return left
 
 
 def _connect(address: Address, deadline: float) -> socket.socket:
     """Return a connected socket, to the first address of a name that answers."""
-    if address.path:
-        return _connect_to(socket.AF_UNIX, address.path, deadline)
     failure: OSError = OSError(f"{address.host!r} has no address")
-    for family, _, _, _, where in socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM
-    ):
+    for family, where in _places(address):
         try:
             return _connect_to(family, where, deadline)
         except OSError as error:
             failure = error
     raise failure
+
+
+def _places(address: Address) -> list[tuple[int, str | tuple[object, ...]]]:
+    """Return family and address of all places that an address stands for."""
+    if address.path:
+        return [(socket.AF_UNIX, address.path)]
+    host, port = address.host, address.port
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [(family, where) for family, _, _, _, where in found]
+    return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
 
 
 def _connect_to(family: int, where: str | tuple[object, ...], deadline: float) -> socket.socket:

@@ -38,6 +38,7 @@ from headgate.wire import (
     Roster,
     WireError,
     encode,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ class Link:
         if not self.takes_checks:
             return None
         self._last_id = number = self._last_id + 1
-        answer = self._inspections[number] = self._loop.create_future()
+        answer: asyncio.Future[Holdings] = self._loop.create_future()
+        self._inspections[number] = answer
         self._write(encode((Reset if reset else Inspect)(number, hops, key)))
         try:
             async with asyncio.timeout(budget):
@@ -344,9 +346,3 @@ class Link:
             connection.close()
             await connection.closed.wait()
         await asyncio.gather(self._dialling, return_exceptions=True)
-
-
-def refuse(message: Message) -> None:
-    """Raise the WireError for a message that has no place on this side of a link."""
-    name = type(message).__name__.lower()
-    raise WireError("bad-message", f"a {name} has no place here")

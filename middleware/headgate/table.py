@@ -8,7 +8,7 @@ from headgate.limits import Limit
 # takes the low ones; they are -32 to 31, and a negative index counts from the end.
 _SPREAD_ABOVE = 4_096
 _SHARDS = 64
-_SHIFT = 58
+SHIFT = 58
 
 
 class Table:
@@ -31,7 +31,7 @@ class Table:
 
     def dict_of(self, key: str) -> dict[str, int]:
         """Return the dict that holds this key, or would."""
-        return self.one if self.shards is None else self.shards[hash(key) >> _SHIFT]
+        return self.one if self.shards is None else self.shards[hash(key) >> SHIFT]
 
     def dicts(self) -> list[dict[str, int]]:
         """Return all dicts that hold keys."""
@@ -46,12 +46,15 @@ class Table:
 
     def remove(self, key: str) -> None:
         """Remove a key that is there."""
-        del self.dict_of(key)[key]
+        held = self.dict_of(key)
+        del held[key]
         self.size -= 1
+        if not held and self.shards is not None:
+            self.shards[hash(key) >> SHIFT] = {}  # a dict that was large stays so while it lives
 
     def _spread(self) -> None:
         shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
         for key, full_at in self.one.items():
-            shards[hash(key) >> _SHIFT][key] = full_at
+            shards[hash(key) >> SHIFT][key] = full_at
         self.shards = shards
         self.one = {}

@@ -9,7 +9,7 @@ language; tests/middleware/test_wire.py holds the bytes.
 from __future__ import annotations
 
 from struct import Struct as ByteLayout
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -206,6 +206,14 @@ def version_of(body: Bytes) -> int | None:
     if len(values) < 2 or values[0] != 0 or not isinstance(values[1], int):
         return None
     return values[1]
+
+
+def refuse(message: Message) -> NoReturn:
+    """Raise what a message means that has no place here: Refused for an Error, or a WireError."""
+    if isinstance(message, Error):
+        raise Refused(message.code, message.text)
+    name = type(message).__name__.lower()
+    raise WireError("bad-message", f"a {name} has no place here")
 
 
 def require_key(key: str) -> None:

@@ -18,6 +18,7 @@ from headgate.limits import parse_limits
 from headgate.link import State
 from headgate.version import __version__
 from headgate.wire import Holdings as HeldThere
+from headgate.wire import WireError
 from headgate_sidecar.access import MayChange
 from headgate_sidecar.api_models import (
     Bucket,
@@ -68,6 +69,7 @@ _NOT_ALLOWED = (
     (401, "no secret was sent: expected Authorization: Bearer and the secret of the cluster"),
     (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
 )
+_NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
 _LOOKING = "still looking for the other nodes: not all seeds have answered or failed"
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
@@ -102,6 +104,8 @@ class Api:
             decision = await ask_one(self._node, asked.key, parse_limits(asked.limits), asked.cost)
         except CheckError as error:  # of an owner that holds something else for good input
             raise HTTPException(422, str(error)) from None
+        except WireError as error:
+            raise HTTPException(502, f"the owner of this key makes no sense: {error}") from None
         return CheckResponse.of(decision, self._owner(asked.key))
 
     async def peek(self, key: KeyInPath) -> Holdings:
@@ -181,7 +185,16 @@ def create_app(sidecar: "Sidecar") -> FastAPI:
 def _add_routes(app: FastAPI, api: Api, may_change: list[Any]) -> None:
     limits, cluster, process = (_at(app, tag["name"]) for tag in _TAGS)
     key = "/v1/keys/{key:path}"
-    limits("POST", "/v1/check", api.check, may_change, *_NOT_ALLOWED, _TOO_LONG, _WRONG_CHECK)
+    limits(
+        "POST",
+        "/v1/check",
+        api.check,
+        may_change,
+        *_NOT_ALLOWED,
+        _TOO_LONG,
+        _WRONG_CHECK,
+        _NO_SENSE,
+    )
     limits("GET", key, api.peek, [], _WRONG_KEY, _UNREACHABLE)
     limits("DELETE", key, api.reset, may_change, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     cluster("GET", "/v1/nodes", api.nodes, [])

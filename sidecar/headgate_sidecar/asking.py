@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from headgate.decision import Decision, Source
-from headgate.errors import CheckError
+from headgate.answers import decision
 from headgate.wire import Answers, Check, Checks
 
 if TYPE_CHECKING:
+    from headgate.decision import Decision
     from headgate.limits import Limits
     from headgate_sidecar.node import Node
 
@@ -17,17 +17,10 @@ if TYPE_CHECKING:
 async def ask_one(node: Node, key: str, limits: Limits, cost: int) -> Decision:
     """Have one check decided, here or by the owner of the key, within the node's budget.
 
-    CheckError for what the node that decides takes for bad input.
+    CheckError for what the node that decides takes for bad input, WireError if it makes no sense.
     """
     answers = await _answers(node, (key, limits.text, cost))
-    answer = answers.answers[0]
-    if isinstance(answer, str):
-        raise CheckError(answer)
-    source = Source(answers.source)
-    if source is Source.LOCAL:
-        limits = limits.divided(answers.parts)
-        cost = min(cost, limits.smallest_burst)
-    return Decision(answer[0] == 1, limits, cost, answer[1:], source, answers.node)
+    return decision(answers, answers.answers[0], limits, cost)
 
 
 async def _answers(node: Node, check: Check) -> Answers:

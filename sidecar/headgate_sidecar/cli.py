@@ -1,5 +1,8 @@
 """The command `headgate`: run a sidecar, or ask one."""
 
+# Commands import what they need when they run: a server takes a second, an HTTP client a third.
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 import sys
@@ -12,15 +15,20 @@ import typer
 from headgate.fallback import OnUnreachable
 from headgate.options import DEFAULT_BUDGET
 from headgate.version import __version__
-from headgate_sidecar import cli_options as read
-from headgate_sidecar.config import DEFAULT_HTTP, DEFAULT_LINK, MOST_CONNECTIONS, MOST_KEYS, Config, OptionError
+from headgate_sidecar import cli_options as given
+from headgate_sidecar.config import (
+    DEFAULT_HTTP,
+    DEFAULT_LINK,
+    MOST_CONNECTIONS,
+    MOST_KEYS,
+    Config,
+    OptionError,
+)
 from headgate_sidecar.failure import BAD_INPUT, DENIED, NOT_SERVING, Failure
+from headgate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Commands import what they need when they run: a server takes a second to import.
-# ruff: noqa: PLC0415
+    from collections.abc import Mapping, Sequence
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), or can't listen (serve); 2 wrong usage or"
@@ -30,36 +38,174 @@ _EPILOG = (
 app = typer.Typer(
     name="headgate",
     epilog=_EPILOG,
-    help="A distributed rate limiter for Python services: one sidecar beside each app.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.")]
-LimitsArgument = Annotated[
-    str, typer.Argument(metavar="LIMITS", help='Such as "100/minute; 1000/hour burst 50".')
-]
-Cost = Annotated[int, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")]
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, by default with the arguments of the process; return its exit code."""
+    try:
+        return app(arguments, prog_name="headgate", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        return _complain(error.format_message(), BAD_INPUT)
+    except OptionError as error:
+        return _complain(given.complaint(error.option, error.value, error.why), BAD_INPUT)
+    except ListenError as error:
+        return _complain(given.complaint(error.option, error.value, error.why), NOT_SERVING)
+    except Failure as error:
+        return _complain(error.text, error.exit_code)
+
+
+def _complain(text: str, exit_code: int) -> int:
+    sys.stderr.write(f"headgate: {text}\n")
+    return exit_code
 
 
 @app.callback(invoke_without_command=True)
-def headgate(
-    context: typer.Context,
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", show_default=False)] = False,
-) -> None:
-    """Print the version, or the help when no command is given."""
+def headgate(context: typer.Context, *, version: given.Version = False) -> None:
+    """Limit rates for Python services: one sidecar beside each app, all of them one limiter."""
     if version:
         typer.echo(f"headgate {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
+    elif context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(BAD_INPUT)
 
 
 @app.command(epilog=_EPILOG)
-def serve(  # noqa: PLR0913  # one parameter an option, as typer wants it
+def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     *,
-    name: read.Name = "",
-    ...
+    name: given.Name = "",
+    link: given.Link = DEFAULT_LINK,
+    socket: given.SocketPath = "",
+    http: given.Http = DEFAULT_HTTP,
+    seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
+    cluster: given.Cluster = "headgate",
+    secret_file: given.SecretFile = "",
+    tls_cert: given.TlsCert = "",
+    tls_key: given.TlsKey = "",
+    tls_ca: given.TlsCa = "",
+    insecure: given.Insecure = False,
+    on_unreachable: given.Policy = OnUnreachable.OPEN.value,
+    budget: given.Budget = f"{DEFAULT_BUDGET:g}",
+    most_keys: given.MostKeys = str(MOST_KEYS),
+    most_connections: given.MostConnections = str(MOST_CONNECTIONS),
+    log_level: given.LogLevel = "info",
+) -> None:
+    """Run a sidecar until SIGTERM or SIGINT."""
+    level = given.level("log-level", log_level)
+    config = Config(
+        name=name or gethostname(),
+        link=given.address("link", link),
+        http=given.address("http", http),
+        socket=socket.removeprefix("unix:"),
+        seeds=given.addresses("seed", seed),
+        cluster=cluster,
+        secret=given.secret(secret_file),
+        tls=given.tls(tls_cert, tls_key, tls_ca),
+        insecure=given.flag("insecure", given=insecure),
+        on_unreachable=given.policy("on-unreachable", on_unreachable),
+        budget=given.seconds("budget", budget),
+        most_keys=given.whole("most-keys", most_keys),
+        most_connections=given.whole("most-connections", most_connections),
+    )
+    from headgate_sidecar.logs import log_to_stderr
+    from headgate_sidecar.server import run_until_signal
+
+    log_to_stderr(level)
+    run_until_signal(config)
+
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]
+Limits = Annotated[
+    str,
+    typer.Argument(
+        metavar="LIMITS", help='Such as "100/minute; 1000/hour burst 50".', show_default=False
+    ),
+]
+
+
+@app.command(epilog=_EPILOG)
+def check(
+    key: Key,
+    limits: Limits,
+    *,
+    cost: given.Cost = "1",
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> int:
+    """Charge tokens to a key, if its limits have them; exit with 1 if not."""
+    body = {"key": _sendable(key), "limits": _sendable(limits), "cost": given.whole("cost", cost)}
+    answer = _ask(http, secret_file, "POST", "/v1/check", body)
+    _show(answer, "check", as_json=as_json)
+    return 0 if answer["allowed"] else DENIED
+
+
+@app.command(epilog=_EPILOG)
+def nodes(*, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Show the cluster as a sidecar sees it."""
+    _show(_ask(http, "", "GET", "/v1/nodes"), "nodes", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def owner(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Name the node that owns a key, and its backups."""
+    query = urlencode({"key": _sendable(key)})
+    _show(_ask(http, "", "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def peek(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Show what is left of the limits of a key, without charging it."""
+    _show(_ask(http, "", "GET", _path(key)), "buckets", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def reset(
+    key: Key,
+    *,
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> None:
+    """Make all limits of a key full again."""
+    _show(_ask(http, secret_file, "DELETE", _path(key)), "buckets", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def demo(*, seconds: given.Seconds = "") -> int:
+    """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
+    length = given.seconds("seconds", seconds) if seconds else None
+    from headgate_sidecar.demo.run import run_demo
+
+    return run_demo(length)
+
+
+def _ask(
+    http: str, secret_file: str, method: str, path: str, body: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    address, secret = given.address("http", http), given.secret(secret_file)
+    from headgate_sidecar.remote import Remote
+
+    return Remote(address, secret).ask(method, path, body)
+
+
+def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
+    from headgate_sidecar import console
+
+    (console.print_json if as_json else console.PRINTERS[kind])(answer)
+
+
+def _path(key: str) -> str:
+    quoted = quote(_sendable(key), safe="").replace(".", "%2E")  # "." and ".." would be folders
+    return f"/v1/keys/{quoted}"
+
+
+def _sendable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Failure(BAD_INPUT, f"{text!a}: expected text in UTF-8") from None
+    return text

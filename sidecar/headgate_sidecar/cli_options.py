@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -11,7 +12,7 @@ import typer
 
 from headgate.address import Address, parse_address
 from headgate.fallback import OnUnreachable
-from headgate.options import MOST_BUDGET, Tls, read_secret
+from headgate.options import Tls, read_secret
 from headgate_sidecar.config import OptionError
 from headgate_sidecar.logs import LEVELS
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Value = TypeVar("Value")
 
+_ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
 _PLURAL: Final = {"seed": "HEADGATE_SEEDS"}  # several in one variable
 
 
@@ -28,7 +30,20 @@ def variable(option: str) -> str:
     return _PLURAL.get(option, "HEADGATE_" + option.upper().replace("-", "_"))
 
 
-def _option(option: str, metavar: str, text: str, group: str = "Options", shown: str = "") -> object:
+def complaint(option: str, value: object, why: str) -> str:
+    """Return the line that says what is wrong with an option."""
+    if option == "secret":  # has no flag: everyone on the machine can read a command line
+        names = variable(option)
+    elif option in _ONLY_FLAGS:
+        names = f"--{option}"
+    else:
+        names = f"--{option} (or {variable(option)})"
+    return f"{names} {str(value)!r}: {why}"
+
+
+def _option(
+    option: str, metavar: str, text: str, group: str = "Options", shown: str = ""
+) -> object:
     return typer.Option(
         f"--{option}",
         metavar=metavar,
@@ -86,7 +101,7 @@ Insecure = Annotated[
     bool,
     typer.Option(
         "--insecure",
-        help="Serve other machines without a secret or TLS.  [env var: HEADGATE_INSECURE]",
+        help="Serve other machines without a secret or TLS. \\[env var: HEADGATE_INSECURE]",
         rich_help_panel=_TRUST,
         show_default=False,
     ),
@@ -114,21 +129,29 @@ LogLevel = Annotated[
     str, _option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
 ]
 
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)]
 Sidecar = Annotated[str, _option("http", "HOST:PORT", "The HTTP address of the sidecar to ask.")]
 CallerSecret = Annotated[
     str,
-    _option(
-        "secret-file", "PATH", "The secret of the cluster. Or put it into HEADGATE_SECRET."
-    ),
+    _option("secret-file", "PATH", "The secret of the cluster. Or put it into HEADGATE_SECRET."),
+]
+Cost = Annotated[
+    str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
+]
+Seconds = Annotated[
+    str, typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long.")
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the answer as JSON, for scripts.", show_default=False)
 ]
 
 
+_AN_ADDRESS = "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"
+
+
 def address(option: str, text: str) -> Address:
     """Return the address that an option holds."""
-    return _read(option, text, parse_address, "expected HOST:PORT, such as 127.0.0.1:7171")
+    return _read(option, text, parse_address, _AN_ADDRESS)
 
 
 def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:
@@ -139,12 +162,18 @@ def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:
 
 def seconds(option: str, text: str) -> float:
     """Return a number of seconds."""
-    return _read(option, text, float, f"expected seconds, above 0 and at most {MOST_BUDGET:g}")
+    return _read(option, text, _above_zero, "expected seconds, above 0")
+
+
+def _above_zero(text: str) -> float:
+    if not 0 < float(text) < inf:
+        raise ValueError(text)
+    return float(text)
 
 
 def whole(option: str, text: str) -> int:
     """Return a whole number."""
-    return _read(option, text, int, "expected a whole number, at least 1")
+    return _read(option, text, int, "expected a whole number")
 
 
 def policy(option: str, text: str) -> OnUnreachable:
@@ -187,7 +216,8 @@ def secret(path: str) -> bytes:
     try:
         return read_secret(path)
     except ValueError as error:
-        raise OptionError("secret-file", path, f"expected a file with the secret: {error}") from None
+        why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
+        raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None
 
 
 def tls(cert: str, key: str, ca: str) -> Tls | None:
@@ -197,7 +227,9 @@ def tls(cert: str, key: str, ca: str) -> Tls | None:
         return None
     for option, path in files.items():
         if not path:
-            raise OptionError(option, path, "expected a path: --tls-cert, --tls-key and --tls-ca go together")
+            raise OptionError(
+                option, path, "expected a path: --tls-cert, --tls-key and --tls-ca go together"
+            )
         _require_readable(option, path)
     made = Tls(cert, key, ca)
     try:

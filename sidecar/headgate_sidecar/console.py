@@ -13,12 +13,18 @@ from rich.text import Text
 from headgate_sidecar.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Answer = Mapping[str, Any]
 
 _WIDE = 10_000  # columns: what goes to a file or a pipe is never cut or folded
-_STYLES = {"up": "green", "suspect": "yellow", "connecting": "yellow", "down": "red", "closed": "red"}
+_STYLES = {
+    "up": "green",
+    "suspect": "yellow",
+    "connecting": "yellow",
+    "down": "red",
+    "closed": "red",
+}
 
 
 def print_json(answer: Answer) -> None:
@@ -28,16 +34,18 @@ def print_json(answer: Answer) -> None:
 
 def print_check(answer: Answer) -> None:
     """Print a decision."""
-    if answer["remaining"] is None:
-        rest = f"nobody knows what is left of {answer['limits']}"
-    elif answer["allowed"]:
-        rest = f"{answer['remaining']} of {answer['limit']} left, full again in {duration(answer['reset_after'])}"
-    else:
-        rest = f"retry in {duration(answer['retry_after'])}, {answer['remaining']} of {answer['limit']} left"
     verdict, style = ("allowed", "green") if answer["allowed"] else ("denied", "red")
-    console = _console()
-    console.print(verdict, style=style, end="")
-    console.print(f": {rest} ({visible(answer['limits'])}; {_who(answer)})", soft_wrap=True)
+    rest = f"{_left(answer)} ({visible(answer['limits'])}; {_who(answer)})"
+    _console().print(Text.assemble((verdict, style), ": ", rest), soft_wrap=True)
+
+
+def _left(answer: Answer) -> str:
+    if answer["remaining"] is None:
+        return "nobody knows what is left"
+    left = f"{answer['remaining']} of {answer['limit']} left"
+    if answer["allowed"]:
+        return f"{left}, full again in {duration(answer['reset_after'])}"
+    return f"{left}, retry in {duration(answer['retry_after'])}"
 
 
 def _who(answer: Answer) -> str:
@@ -49,21 +57,28 @@ def _who(answer: Answer) -> str:
 
 def print_nodes(answer: Answer) -> None:
     """Print the cluster."""
-    this, nodes, strangers = answer["this"], answer["nodes"], answer["strangers"]
-    agree = "all agree on the ring" if this["agrees"] else "they do not all hold the same ring yet"
-    ready = "" if this["ready"] else ", not ready yet"
     console = _console()
-    console.print(
-        f"{visible(this['name'])}, headgate {this['version']}: {_count(len(nodes), 'node')}, {agree};"
-        f" {_count(this['keys'], 'bucket')} held here{ready}",
-        soft_wrap=True,
-    )
-    rows = [
-        (node["name"], node["address"], node["state"], f"{node['share']:.1%}", node["ring"] or "unknown", node["refusal"])
-        for node in nodes
+    console.print(_summary(answer), soft_wrap=True)
+    rows = [_node_row(node) for node in answer["nodes"]]
+    rows += [
+        ("?", one["address"], one["state"], "", "", one["refusal"]) for one in answer["strangers"]
     ]
-    rows += [("?", one["address"], one["state"], "", "", one["refusal"]) for one in strangers]
-    _print_table(console, ("NODE", "ADDRESS", "STATE", "SHARE", "RING", "WHY"), rows, right="SHARE")
+    _print_table(console, ("NODE", "ADDRESS", "STATE", "SHARE", "RING", "WHY"), rows, "SHARE")
+
+
+def _summary(answer: Answer) -> str:
+    this, nodes = answer["this"], _count(len(answer["nodes"]), "node")
+    parts = [
+        f"{visible(this['name'])} (headgate {this['version']}) sees {nodes}",
+        "all that answer hold the same ring" if this["agrees"] else "their rings differ",
+        f"{_count(this['keys'], 'bucket')} held here",
+    ]
+    return "; ".join(parts if this["ready"] else [*parts, "not ready yet"])
+
+
+def _node_row(node: Answer) -> Sequence[str]:
+    share, ring = f"{node['share']:.1%}", node["ring"] or "unknown"
+    return node["name"], node["address"], node["state"], share, ring, node["refusal"]
 
 
 def print_owner(answer: Answer) -> None:
@@ -77,7 +92,7 @@ def print_owner(answer: Answer) -> None:
 def print_buckets(answer: Answer) -> None:
     """Print the buckets of a key, or those that were forgotten."""
     console = _console()
-    owner, key = visible(answer["owner"]), visible(answer["key"])
+    owner, key = visible(answer["owner"]), visible(answer["key"]) or '""'
     forgotten = "forgotten" in answer
     buckets = answer["forgotten"] if forgotten else answer["buckets"]
     if not buckets:
@@ -92,9 +107,22 @@ def print_buckets(answer: Answer) -> None:
     _print_table(console, ("LIMIT", "LEFT", "FULL IN"), rows, right="LEFT, FULL IN")
 
 
+PRINTERS: Mapping[str, Callable[[Answer], None]] = {
+    "check": print_check,
+    "nodes": print_nodes,
+    "owner": print_owner,
+    "buckets": print_buckets,
+}
+
+
 def duration(seconds: float) -> str:
     """Return a time for people: two to four digits and a unit."""
-    for most, unit, text in ((1, 1e-3, "ms"), (120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+    for most, unit, text in (
+        (1, 1e-3, "ms"),
+        (120, 1, "s"),
+        (7_200, 60, "min"),
+        (172_800, 3_600, "h"),
+    ):
         if seconds < most:
             return f"{seconds / unit:.3g} {text}"
     return f"{seconds / 86_400:,.0f} d"

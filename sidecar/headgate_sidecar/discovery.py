@@ -33,6 +33,7 @@ class Discovery:
         self._peers = peers
         self._failed: set[Address] = set()
         self.settled = asyncio.Event()
+        peers.joined = not seeds
 
     async def run(self) -> None:
         """Resolve and meet for ever."""
@@ -48,6 +49,7 @@ class Discovery:
         """Wait until each address has answered or failed, so that the first ring is no surprise."""
         while not self.settled.is_set():
             if self._peers.settled:
+                self._peers.joined = True
                 self.settled.set()
             else:
                 await asyncio.sleep(0.02)

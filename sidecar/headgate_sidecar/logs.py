@@ -16,7 +16,7 @@ class LineFormatter(logging.Formatter):
     What doesn't print is escaped: names of nodes come from elsewhere, and might forge a line.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

@@ -59,6 +59,9 @@ class Node:
 
     def decide(self, frame: Checks, send: Send) -> None:
         """Answer a frame of checks, in as many parts as there are nodes that own keys of it."""
+        if not self.peers.joined and not frame.hops:
+            self._decide_unjoined(frame, send)
+            return
         mine, elsewhere = self._split(frame)
         if mine is None or mine:
             self._decide_here(frame, mine, send)
@@ -115,6 +118,16 @@ class Node:
         tally.allowed += len(answers) - denied - errors
         tally.denied += denied
         tally.error += errors
+
+    def _decide_unjoined(self, frame: Checks, send: Send) -> None:
+        """Answer by the policy for unreachable, until we have looked for the other nodes.
+
+        Before that this node takes itself for the owner of every key, and would grant limits that
+        are already spent elsewhere.
+        """
+        source, answers = self.fallback.source, self.fall_back(frame.checks)
+        send(Answers(frame.id, source, self.name, None, answers))
+        self.counts.tally("app", source).add(answers)
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:
         """Answer checks that nobody else could be asked about, by the policy for unreachable."""

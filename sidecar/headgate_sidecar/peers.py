@@ -51,6 +51,7 @@ class Peers:
     context: Context
     changed: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
+    joined: bool = True  # False until Discovery has looked for the other nodes once
     ring: Ring = field(init=False)
     by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
     _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
@@ -166,7 +167,7 @@ class Peers:
         return False
 
     def _is_here(self, peer: Peer) -> bool:
-        """Does it surely run where we think? A link alone may be up to a machine that is gone."""
+        """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
         return peer.state is State.UP and self.clock() - peer.heard_at < HEARD_WITHIN
 
     def _is_same(self, peer: Peer, hello: Hello) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from headgate.address import Address
 
+_FAULTS_OF_INPUT = {400, 413, 422}
 TIMEOUT = 5.0  # seconds: the sidecar itself waits no longer than its budget
 
 
@@ -32,37 +33,42 @@ class Remote:
         """Return the answer to a call. Failure says why there is none, and what to do about it."""
         answer = self._send(method, path, body)
         content = _content(answer)
-        if content is None:
-            raise Failure(OUT_OF_REACH, f"what answers at {self._url} is no headgate sidecar: {answer.status_code} to {method} {path}")
-        if answer.is_success:
+        if content is not None and answer.is_success:
             return content
-        raise self._refused(answer.status_code, str(content.get("detail", "")))
+        raise self._refused(answer.status_code, content)
 
     def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx2.Response:
-        url = self._url + path
+        # trust_env would send a call to this machine through the proxy of the environment.
         try:
-            # trust_env would send a call to this machine through the proxy of the environment
             with httpx2.Client(timeout=TIMEOUT, trust_env=False, headers=self._headers) as client:
-                return client.request(method, url, json=body)
-        except httpx2.ConnectError as error:
-            raise Failure(OUT_OF_REACH, f"no sidecar answers at {self._url}: {_reason(error)}. Is `headgate serve` running there? Use --http") from None
-        except httpx2.TimeoutException:
-            raise Failure(OUT_OF_REACH, f"no answer from {self._url} within {TIMEOUT:g} s") from None
-        except httpx2.RemoteProtocolError:
-            raise Failure(OUT_OF_REACH, f"what listens at {self._url} doesn't speak HTTP: is that its --link? Use the address of its --http") from None
+                return client.request(method, self._url + path, json=body)
         except httpx2.LocalProtocolError as error:
             raise Failure(BAD_INPUT, f"the secret can't be sent over HTTP: {error}") from None
         except httpx2.TransportError as error:
-            raise Failure(OUT_OF_REACH, f"the connection to {self._url} broke: {error}") from None
+            raise Failure(OUT_OF_REACH, self._unreachable(error)) from None
 
-    def _refused(self, status: int, detail: str) -> Failure:
-        match status:
-            case 400 | 413 | 422:
-                return Failure(BAD_INPUT, detail)
-            case 401:
-                return Failure(OUT_OF_REACH, f"the sidecar at {self._url} refuses: {detail}. Give --secret-file or HEADGATE_SECRET")
+    def _unreachable(self, error: httpx2.TransportError) -> str:
+        match error:
+            case httpx2.ConnectError():
+                why = f"no sidecar answers at {self._url}: {_reason(error)}"
+                return f"{why}. Is `headgate serve` running there? Use --http"
+            case httpx2.TimeoutException():
+                return f"no answer from {self._url} within {TIMEOUT:g} s"
+            case httpx2.RemoteProtocolError():
+                why = f"what listens at {self._url} doesn't speak HTTP"
+                return f"{why}: is that its --link? Use the address of its --http"
             case _:
-                return Failure(OUT_OF_REACH, f"the sidecar at {self._url} refuses: {detail}")
+                return f"the connection to {self._url} broke: {_reason(error)}"
+
+    def _refused(self, status: int, content: Mapping[str, Any] | None) -> Failure:
+        if content is None or "detail" not in content:
+            text = f"what answers at {self._url} is no headgate sidecar (status {status})"
+            return Failure(OUT_OF_REACH, text)
+        detail = str(content["detail"])
+        if status in _FAULTS_OF_INPUT:
+            return Failure(BAD_INPUT, detail)
+        hint = ". Give --secret-file or HEADGATE_SECRET" if status == 401 else ""
+        return Failure(OUT_OF_REACH, f"the sidecar at {self._url} refuses: {detail}{hint}")
 
 
 def _content(answer: httpx2.Response) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from headgate_sidecar.tls import Listener
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from ssl import SSLContext
     from typing import Self
 
@@ -46,9 +46,9 @@ class Sidecar:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._link_socket = listen(config.link)
+        self._link_socket = listen("link", config.link)
         try:
-            self._http_socket = listen(config.http)
+            self._http_socket = listen("http", config.http)
         except ListenError:
             self._link_socket.close()
             raise
@@ -83,7 +83,7 @@ class Sidecar:
         """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
         accept = self.sessions.accept
         if self.config.socket:
-            unix = listen_unix(self.config.socket)
+            unix = listen_unix("socket", self.config.socket)
             self._unix = self.config.socket
             self._listeners.append(Listener(unix, lambda: accept(trust_apps=True)))
         self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
@@ -148,6 +148,20 @@ async def serve(config: Config) -> None:
         gc.set_threshold(100_000, 50, 50)
         await stop.wait()
         log.info("node %s: stopping", config.name)
+
+
+def run_until_signal(config: Config) -> None:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _bound(listening: socket.socket, wanted: Address) -> Address:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from headgate.connection import Connection
 from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting
-from headgate.link import refuse
 from headgate.wire import (
     Checks,
     Error,
@@ -19,10 +18,12 @@ from headgate.wire import (
     Message,
     Ping,
     Pong,
+    Refused,
     Reset,
     Roster,
     WireError,
     encode,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Sessions:
         """Forget a connection."""
         self.open.discard(connection)
         self._stuck.pop(connection, None)
-        if isinstance(error, WireError):
+        if isinstance(error, WireError) and not isinstance(error, Refused):  # those are theirs
             self._node.counts.turned_away[error.code] += 1
 
     def tell_ring(self) -> None:
@@ -136,6 +137,8 @@ class Sessions:
             await asyncio.sleep(self.patience.look_every)
             now = asyncio.get_running_loop().time()
             for connection in list(self.open):
+                if connection.transport.is_closing():
+                    continue
                 if overdue := self._overdue(connection, now):
                     connection.fail(WireError("timeout", overdue))
 
@@ -152,13 +155,11 @@ class Sessions:
         return ""
 
     def _stuck_since(self, connection: Connection, now: float) -> float:
-        """Return since when too many bytes wait to be read whenever we look; now if they don't."""
-        transport = connection.transport
-        _, most = transport.get_write_buffer_limits()
-        if transport.get_write_buffer_size() > most:
-            return self._stuck.setdefault(connection, now)
-        self._stuck.pop(connection, None)
-        return now
+        """Return since when we found, at each look, that too many answers wait to be read."""
+        if connection.transport.is_reading():  # see Connection.pause_writing
+            self._stuck.pop(connection, None)
+            return now
+        return self._stuck.setdefault(connection, now)
 
     def close(self) -> None:
         """Close all connections."""

@@ -15,17 +15,19 @@ OTHER_FILES = 1_024  # besides accepted links: links to other nodes, HTTP, certi
 
 
 class ListenError(OSError):
-    """An address that can't be listened on, and the system's reason."""
+    """The address that an option holds can't be listened on; `why` is the system's reason."""
 
-    def __init__(self, address: str, error: OSError) -> None:
+    def __init__(self, option: str, value: str, error: OSError) -> None:
         super().__init__(error.errno, error.strerror or str(error))
-        self.address = address
+        self.option = option
+        self.value = value
+        self.why = f"can't listen there: {self.strerror}"
 
     def __str__(self) -> str:
-        return f"can't listen on {self.address}: {self.strerror}"
+        return f"{self.option} {self.value!r}: {self.why}"
 
 
-def listen(address: Address) -> socket.socket:
+def listen(option: str, address: Address) -> socket.socket:
     """Listen on a TCP address; port 0 takes a free one. ListenError says why not."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -36,11 +38,11 @@ def listen(address: Address) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
-        raise ListenError(str(address), error) from None
+        raise ListenError(option, str(address), error) from None
     return listening
 
 
-def listen_unix(path: str) -> socket.socket:
+def listen_unix(option: str, path: str) -> socket.socket:
     """Listen on a Unix socket that the group may use too; a stale one is replaced."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.setblocking(False)
@@ -52,7 +54,7 @@ def listen_unix(path: str) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
-        raise ListenError(f"unix:{path}", error) from None
+        raise ListenError(option, path, error) from None
     return listening
 
 

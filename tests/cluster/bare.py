@@ -51,7 +51,8 @@ class Bare:
         data = (part if isinstance(part, bytes) else encode(part) for part in frames)
         self.writer.write(b"".join(data))
         with suppress(ConnectionError):
-            await self.writer.drain()
+            async with asyncio.timeout(GENEROUS):
+                await self.writer.drain()
 
     async def body(self) -> bytes | None:
         """Return the body of the next frame, None once the other side has closed."""
@@ -65,6 +66,15 @@ class Bare:
                     return None
                 self._bodies += self._framer.feed(data)
         return bytes(self._bodies.pop(0))
+
+    async def raw(self) -> bytes:
+        """Return what comes until the other side closes, in frames or not."""
+        received = b""
+        async with asyncio.timeout(GENEROUS):
+            with suppress(ConnectionError):
+                while data := await self._reader.read(1 << 16):
+                    received += data
+        return received
 
     async def next(self) -> Message | None:
         """Return the next message that isn't a Roster, None once the other side has closed."""
@@ -137,7 +147,8 @@ class Puppet:
         self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
 
     def _accept(self) -> Connection:
-        return Connection(Accepting(self.me, token_bytes(NONCE_BYTES), approve=self._approve), self)
+        nonce = self.me.instance + token_bytes(NONCE_BYTES - len(self.me.instance))
+        return Connection(Accepting(self.me, nonce, approve=self._approve), self)
 
     def _approve(self, hello: Hello) -> None:
         self.approve(hello)
@@ -147,9 +158,10 @@ class Puppet:
         self.connections.append(connection)
 
     def message(self, connection: Connection, message: Message) -> None:
-        """Keep the message, if its connection is still wanted."""
-        if connection in self.connections:
-            self.heard.append(message)
+        """Keep the message; close when the other side says what is wrong."""
+        self.heard.append(message)
+        if isinstance(message, Error):
+            connection.close()
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Drop the connection, and keep why."""

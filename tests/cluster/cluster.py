@@ -18,7 +18,7 @@ from headgate_sidecar.config import Config
 from headgate_sidecar.server import Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from headgate.decision import Decision
     from headgate_ring.hashring import Ring
@@ -37,6 +37,18 @@ async def eventually(condition: Callable[[], T], within: float = GENEROUS) -> T:
         assert clock() < deadline, f"not so within {within:g} s"
         await asyncio.sleep(0.002)
     return value
+
+
+async def eventually_answered(
+    ask: Callable[[], Awaitable[T]], right: Callable[[T], bool], within: float = GENEROUS
+) -> T:
+    """Ask until the answer is right, and return it; an OSError is no answer."""
+    async with asyncio.timeout(within):
+        while True:
+            with suppress(OSError):
+                if right(answer := await ask()):
+                    return answer
+            await asyncio.sleep(0.01)
 
 
 # --- sidecars
@@ -112,14 +124,16 @@ def admitted(decisions: Iterable[Decision]) -> int:
 
 
 @asynccontextmanager
-async def witness(sidecar: Sidecar, **options: Any) -> AsyncGenerator[list[Decision]]:
+async def witness(
+    sidecar: Sidecar, key: str = "witness", **options: Any
+) -> AsyncGenerator[list[Decision]]:
     """Keep checking meanwhile, one check after the other; in the end the owner decided them all."""
     decisions: list[Decision] = []
     async with client(sidecar, **options) as asking:
 
         async def check() -> None:
             while True:
-                decisions.append(await asking.check("witness", "1000000000/hour"))
+                decisions.append(await asking.check(key, "1000000000/hour"))
 
         checking = asyncio.create_task(check())
         try:

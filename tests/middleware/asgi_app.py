@@ -10,18 +10,19 @@ from tests.middleware.checker import Checker
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]}
 BODY: Message = {"type": "http.response.body", "body": b"hello"}
+SHUTDOWN: Message = {"type": "lifespan.shutdown.complete"}
 
 
 @dataclass
 class App:
-    """Answers hello, and keeps what it was called with."""
+    """Answers hello, ends its lifespan at once, and keeps what it was called with."""
 
     messages: tuple[Message, ...] = (START, BODY)
     calls: list[Scope] = field(default_factory=list[Scope])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         self.calls.append(scope)
-        for message in self.messages:
+        for message in (SHUTDOWN,) if scope["type"] == "lifespan" else self.messages:
             await send(message)
 
 

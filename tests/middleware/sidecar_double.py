@@ -16,7 +16,7 @@ from headgate.connection import Connection
 from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting, Identity
 from headgate.limits import parse_limits
-from headgate.wire import Answer, Answers, Checks, Message, Ping, Pong, Roster, require_key
+from headgate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -44,6 +44,8 @@ class SidecarDouble:
         self.accepted = 0
         self.connections: set[Connection] = set()
         self.members = [("double", "127.0.0.1:1")]
+        self.reason = ""  # why it can't decide, if it can't
+        self.dropped = 0  # so many frames to come are answered by closing their connections
         self._me = Identity("node", "double", "test", secret, "127.0.0.1:1")
         self._tls = tls
         self._buckets = Buckets()
@@ -130,11 +132,13 @@ class SidecarDouble:
 
     def _accept(self) -> Connection:
         handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=_approve)
-        connection = Connection(handshake, self)
+        return _Session(handshake, self)
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection in."""
         self.accepted += 1
         self.connections.add(connection)
         self._note()
-        return connection
 
     async def _die(self) -> None:
         if self._server is not None:
@@ -172,12 +176,11 @@ class SidecarDouble:
         """Handle a message: decide checks, or hold them."""
         if isinstance(message, Checks):
             self.frames.append(message)
-            self._held.append((connection, message))
-            self._release()
+            self._take(connection, message)
         else:
             self.heard.append(message)
-            if isinstance(message, Ping):
-                connection.send(Pong(message.id))
+            if not isinstance(message, Pong):
+                refuse(message)
         self._note()
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
@@ -191,6 +194,14 @@ class SidecarDouble:
         with self._happened:
             self._happened.notify_all()
 
+    def _take(self, connection: Connection, frame: Checks) -> None:
+        if self.dropped:
+            self.dropped -= 1
+            connection.abort()
+            return
+        self._held.append((connection, frame))
+        self._release()
+
     def _release(self) -> None:
         if len(self._held) < self._hold_until:
             return
@@ -202,6 +213,8 @@ class SidecarDouble:
 
     def _decide(self, check: Check) -> Answer:
         key, limits, cost = check
+        if self.reason:
+            return self.reason
         try:
             require_key(key)
             now = time.monotonic_ns()
@@ -209,6 +222,18 @@ class SidecarDouble:
         except HeadgateError as error:
             return str(error)
         return [int(allowed), *debts]
+
+
+class _Session(Connection):
+    """A connection that counts only when it is there: not if TLS fails before."""
+
+    def __init__(self, handshake: Accepting, double: SidecarDouble) -> None:
+        super().__init__(handshake, double)
+        self._double = double
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._double.opened(self)
 
 
 def _approve(_hello: Hello) -> None:

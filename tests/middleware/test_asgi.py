@@ -12,11 +12,22 @@ from headgate.client import Client
 from headgate.decision import Source
 from headgate.identity import header
 from headgate.rules import Rule
-from tests.middleware.asgi_app import BODY, START, App, fields, http, limit, run, status, websocket
+from tests.middleware.asgi_app import (
+    BODY,
+    SHUTDOWN,
+    START,
+    App,
+    fields,
+    http,
+    limit,
+    run,
+    status,
+    websocket,
+)
 from tests.middleware.checker import Checker, items
 
 if TYPE_CHECKING:
-    from headgate.asgi import Message, RateLimitMiddleware
+    from headgate.asgi import Message, RateLimitMiddleware, Receive, Scope, Send
     from headgate.identity import Request
 
 
@@ -81,9 +92,9 @@ async def test_a_response_without_headers_gets_them() -> None:
 
 async def test_legacy_headers_give_a_moment() -> None:
     limited = limit(App(), limits="10/minute", legacy_headers=True)
-    assert {b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"} <= set(
-        await fields(limited, http())
-    )
+    headers = await fields(limited, http())
+    assert headers[b"x-ratelimit-remaining"] == b"9"
+    assert int(headers[b"x-ratelimit-reset"]) > 10**9
 
 
 @pytest.mark.parametrize(
@@ -165,6 +176,15 @@ async def test_a_request_counts_by_its_identity(
     assert await status(limited, http(peer=peer, headers=FORWARDED, user="ann")) == 200
     ((asked, _, _),) = checker.asked
     assert asked == f"default:{key}" if key else len(asked) == len("default:") + 64
+
+
+@pytest.mark.parametrize(("peer", "cached"), [("192.0.2.1", 1), ("x" * 65, 0)])
+async def test_only_what_may_be_an_address_is_cached(peer: str, cached: int) -> None:
+    """A server that believes X-Forwarded-For may give a text of any length as the peer."""
+    limited = limit(App(), limits="10/minute")
+    await run(limited, http(peer=peer))
+    by_peer: Any = limited._gate.rules[0].key_of_peer
+    assert by_peer.cache_info().currsize == cached
 
 
 async def ask_key(request: Request) -> str | None:
@@ -283,51 +303,73 @@ async def test_a_handshake_is_a_get() -> None:
 
 @pytest.mark.parametrize("kind", ["lifespan", "something.else"])
 async def test_other_scopes_pass(kind: str) -> None:
-    app, checker = App(({"type": "anything"},)), Checker()
+    app, checker = App((SHUTDOWN,)), Checker()
     limited = limit(app, limits="1/minute", client=checker)
-    assert await run(limited, scope := {"type": kind}) == [{"type": "anything"}]
+    assert await run(limited, scope := {"type": kind}) == [SHUTDOWN]
     assert app.calls == [scope]
     assert app.calls[0] is scope
     assert checker.asked == []
 
 
 NOWHERE = "unix:/nonexistent/headgate.sock"
-SHUTDOWN = {"type": "lifespan.shutdown.complete"}
+
+
+def dialling() -> set[asyncio.Task[Any]]:
+    """Return what a client has under way: it tries to connect until it is closed."""
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 async def test_its_own_client_is_closed_before_the_shutdown_is_complete() -> None:
-    limited = limit(App((SHUTDOWN,)), limits="1/minute", sidecar=NOWHERE)
+    """For the server may end the loop as soon as it hears that."""
+    under_way: list[set[asyncio.Task[Any]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await App()(scope, receive, send)
+
+    async def receive() -> Message:
+        return {}
+
+    async def send(_: Message) -> None:
+        under_way.append(dialling())
+
+    limited = limit(app, limits="1/minute", sidecar=NOWHERE)
     assert (await fields(limited, http()))[b"headgate-source"] == b"open"
-    dialling = asyncio.all_tasks() - {asyncio.current_task()}
-    assert len(dialling) == 1
-    assert await run(limited, {"type": "lifespan"}) == [SHUTDOWN]
-    assert all(task.done() for task in dialling)
+    assert len(dialling()) == 1
+    await limited({"type": "lifespan"}, receive, send)
+    assert under_way == [set()]
 
 
 async def test_a_client_that_was_never_used_needs_no_close() -> None:
-    limited = limit(App((SHUTDOWN,)), limits="1/minute", sidecar=NOWHERE)
+    limited = limit(App(), limits="1/minute", sidecar=NOWHERE)
     assert await run(limited, {"type": "lifespan"}) == [SHUTDOWN]
 
 
 async def test_a_given_client_is_not_closed() -> None:
     async with Client(NOWHERE) as client:
-        limited = limit(App((SHUTDOWN,)), limits="1/minute", client=client)
+        limited = limit(App(), limits="1/minute", client=client)
         await run(limited, http())
-        dialling = asyncio.all_tasks() - {asyncio.current_task()}
         await run(limited, {"type": "lifespan"})
-        assert not any(task.done() for task in dialling)
+        assert len(dialling()) == 1
 
 
-def test_each_event_loop_gets_a_client() -> None:
-    """As under test clients that run each request in a loop of its own."""
-    limited = limit(App((SHUTDOWN,)), limits="1/minute", sidecar=NOWHERE)
+@pytest.mark.parametrize("closing", [True, False])
+def test_each_event_loop_gets_a_client(closing: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """As under test clients, of which some run each request in a loop of its own."""
+    limited = limit(App(), limits="1/minute", sidecar=NOWHERE)
 
     async def serve() -> list[bytes]:
         sources = [(await fields(limited, http()))[b"headgate-source"] for _ in range(2)]
-        await run(limited, {"type": "lifespan"})
+        if closing:
+            await run(limited, {"type": "lifespan"})
         return sources
 
     assert [asyncio.run(serve()) for _ in range(2)] == [[b"open", b"open"]] * 2
+    asyncio.run(one_lifespan(limited))
+    assert not [record for record in caplog.records if "link to" not in record.getMessage()]
+
+
+async def one_lifespan(app: RateLimitMiddleware) -> None:
+    assert await run(app, {"type": "lifespan"}) == [SHUTDOWN]
 
 
 @pytest.mark.parametrize(

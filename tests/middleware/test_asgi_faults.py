@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from headgate.limits import Limits
 
 
+MUCH_LONGER = 4  # seconds, than a budget of 0.01: what never ends is not waited for
+
+
 class Broken:
     """A client that fails in its own way."""
 
@@ -103,7 +106,8 @@ async def test_the_app_does_not_suffer_for_its_limiter(
     app = App()
     options = {"limits": "10/minute; 90/hour", "client": Checker(), "budget": 0.01} | options
     limited = limit(app, on_unreachable=policy, **options)
-    start, *_ = await run(limited, http())
+    async with asyncio.timeout(MUCH_LONGER):
+        start, *_ = await run(limited, http())
     headers = dict(start["headers"])
     assert start["status"] == expected
     assert headers[b"headgate-source"] == (b"closed" if policy == "closed" else b"open")
@@ -116,7 +120,8 @@ async def test_the_budget_holds_for_key_cost_and_check_together() -> None:
     """Nothing here ends by itself, so that the request does shows the budget at work."""
     for options in ({"key": ann}, {"cost": one}):
         limited = limit(App(), limits="10/minute", client=Broken(never), budget=0.01, **options)
-        assert (await fields(limited, http()))[b"headgate-source"] == b"open"
+        async with asyncio.timeout(MUCH_LONGER):
+            assert (await fields(limited, http()))[b"headgate-source"] == b"open"
 
 
 @pytest.mark.parametrize("policy", ["open", "closed"])

@@ -142,7 +142,7 @@ def test_retry_after_is_the_longest_wait_rounded_up(decision: Decision, seconds:
             id="both",
         ),
         pytest.param(
-            decided("10/second; 1000/hour", allowed=False, cost=50),
+            decided("10/second; 50/hour", allowed=False, cost=50),
             "Quota Exceeded",
             429,
             "A request of cost 50 never fits in 10/second.",

@@ -54,6 +54,8 @@ def of_request(_: Request) -> Any:
         ("/a**b", "/ab", True),
         ("/a.c", "/abc", False),
         ("/[ab]", "/a", False),
+        ("/a.c*", "/abc", False),
+        ("/a.c*", "/a.cd", True),
         ("/é/*", "/é/x", True),
     ],
 )

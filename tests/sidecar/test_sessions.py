@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +23,13 @@ from headgate.wire import (
 )
 from headgate_sidecar.server import Sidecar
 from headgate_sidecar.sessions import MOST_INSPECTIONS, Patience
-from tests.cluster.bare import APP, bare, checks, node_named, puppet
+from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
 from tests.cluster.cluster import config, eventually, witness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from headgate.connection import Connection
 
 PATIENT = Patience()
 HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
@@ -113,6 +116,17 @@ async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
     assert not node.sessions.open
 
 
+async def test_a_side_that_says_an_error_gets_none_back() -> None:
+    """An error of the other side closes its connection; its code isn't taken into the counts."""
+    async with sidecar() as node, witness(node):
+        for number in range(20):
+            async with bare(node, APP if number % 2 else None) as peer:
+                await peer.send(Error(f"made-up-{number}", "because"))
+                assert await peer.rest() == []
+        await eventually(lambda: len(node.sessions.open) == 1)
+        assert not turned_away(node)
+
+
 # How long they may take
 
 
@@ -156,35 +170,55 @@ async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None
         assert not turned_away(node)
 
 
-async def test_a_peer_that_does_not_read_is_read_from_no_more_and_then_cut_off() -> None:
-    """Answers that nobody reads stop the questions, and after a while end the connection."""
-    asked = encode(checks(1, *[("k", "1/d; 2/d; 3/d; 4/d; 5/d; 6/d", 0)] * 1_000))
+QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))
+
+
+async def fill(node: Sidecar, deaf: Bare) -> Connection:
+    """Ask without reading the answers, until the sidecar holds some of them; return its side."""
+    deaf.writer.transport.pause_reading()
+    await eventually(lambda: [it for it in node.sessions.open if it.peer and it.is_up])
+    [session] = [it for it in node.sessions.open if it.peer and it.peer.name == "bare"]
+    for transport, buffer in ((deaf.writer.transport, SO_RCVBUF), (session.transport, SO_SNDBUF)):
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, buffer, 1 << 16)
+    while not session.transport.get_write_buffer_size():
+        deaf.writer.write(QUESTIONS)
+        await asyncio.sleep(0)
+    return session
+
+
+async def test_a_peer_that_does_not_read_is_read_from_no_more() -> None:
+    """Answers that nobody reads stop the questions, so few of them wait; read, they go on."""
+    async with sidecar() as node, bare(node, APP) as deaf, witness(node) as decisions:
+        session = await fill(node, deaf)
+        deaf.writer.write(QUESTIONS * 40 + encode(Ping(2)))
+        await eventually(lambda: not session.transport.is_reading())
+        more = len(decisions) + 100
+        await eventually(lambda: len(decisions) > more)
+        assert session.transport.get_write_buffer_size() < 4 << 20
+        deaf.writer.transport.resume_reading()
+        while await deaf.next() != Pong(2):
+            pass
+
+
+async def test_a_peer_that_never_reads_is_cut_off() -> None:
+    """Who leaves too many answers unread for too long is closed, and the word for it is counted."""
     async with sidecar(HASTY) as node, bare(node, APP) as deaf, witness(node):
-        await eventually(lambda: len(node.sessions.open) == 2)
-        [session] = [it for it in node.sessions.open if it.peer and it.peer.name == "bare"]
-        deaf.writer.write(asked * 400)  # 12 MB of questions, 25 MB of answers
+        session = await fill(node, deaf)
+        deaf.writer.write(QUESTIONS * 40)
+        await eventually(session.transport.is_closing)
+        session.abort()  # which it would do by itself, 5 s after closing
         await eventually(lambda: turned_away(node) == {"timeout": 1})
-        assert session.transport.get_write_buffer_size() < 8 << 20
-        await eventually(lambda: session not in node.sessions.open)
 
 
 async def test_a_peer_that_does_not_read_is_not_told_the_ring_for_ever() -> None:
     """What a silent reader has not read of the ring is not piled up behind its back."""
     async with sidecar() as node, bare(node, APP) as deaf:
-        await eventually(lambda: [it for it in node.sessions.open if it.is_up])
-        [session] = node.sessions.open
-        for _ in range(200_000):
-            node.sessions.tell_ring()
-            if session.transport.get_write_buffer_size():
-                break
-            await asyncio.sleep(0)
+        session = await fill(node, deaf)
         before = session.transport.get_write_buffer_size()
-        assert before
         for _ in range(1_000):
             node.sessions.tell_ring()
             await asyncio.sleep(0)
         assert session.transport.get_write_buffer_size() <= before
-        assert deaf
 
 
 # How many there may be

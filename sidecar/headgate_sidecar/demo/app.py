@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 from fastapi import FastAPI
 
-from headgate.asgi import RateLimitMiddleware
-from headgate.identity import header
+from headgate import RateLimitMiddleware, header
 from headgate_sidecar.demo.setting import BUDGET, KEY_HEADER, LIMIT
 
 if TYPE_CHECKING:
@@ -54,14 +53,15 @@ class Passed:
         await self._app(scope, receive, send)
 
 
+async def hello() -> dict[str, str]:
+    """Answer what a small app answers."""
+    return {"hello": "world"}
+
+
 def create_app() -> FastAPI:
     """Return the app, limited by API key; the middleware added last sees a request first."""
     app = FastAPI(title="headgate demo")
-
-    @app.get("/")
-    async def hello() -> dict[str, str]:  # pyright: ignore[reportUnusedFunction]  # by its route
-        return {"hello": "world"}
-
+    app.add_api_route("/", hello)
     app.add_middleware(Passed)
     app.add_middleware(RateLimitMiddleware, limits=LIMIT, key=header(KEY_HEADER), budget=BUDGET)
     app.add_middleware(Stopwatch)

@@ -28,7 +28,8 @@ def chart(slots: Sequence[Slot], refill: float, label: str, width: int, height: 
     labelled = int((refill * scale - 1) // _EIGHTHS)
     lines: list[Text] = []
     for row in reversed(range(height)):
-        line = Text(f"{label if row == labelled else '':>{_MARGIN - 1}} ", "dim")
+        line = Text()
+        line.append(f"{label if row == labelled else '':>{_MARGIN - 1}} ", "dim")
         for slot in slots:
             line.append(*_cell(slot, scale, row))
         lines.append(line)

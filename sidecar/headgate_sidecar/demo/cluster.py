@@ -6,21 +6,24 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from headgate.client import Client
 from headgate.identity import bucket_key
 from headgate_ring.hashring import Ring
 from headgate_sidecar.demo.processes import Child, end_all, free_ports
 from headgate_sidecar.demo.setting import BUDGET, KEY_HEADER, KEYS, NAMES, RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
 
-START_WITHIN: Final = 30.0  # seconds; one is usual, on a machine with nothing else to do
+    Environment: TypeAlias = Mapping[str, str] | None
+
+START_WITHIN: Final = 60.0  # seconds; two are usual, on a machine with nothing else to do
 LOOK_EVERY: Final = 0.05  # seconds between two looks whether something is ready
+_LOOPBACK: Final = "127.0.0.1"
 
 
 class StartError(Exception):
@@ -41,7 +44,7 @@ class State(StrEnum):
 
     STARTING = "starting"
     UP = "up"
-    KILLED = "killed"
+    DEAD = "dead"
 
 
 @dataclass(slots=True)
@@ -52,14 +55,21 @@ class Pair:
     link_port: int
     http_port: int
     app_port: int
-    state: State = State.STARTING
     sidecar: Child | None = None
     app: Child | None = None
+    met_all: bool = False  # has the sidecar met the others?
+
+    @property
+    def state(self) -> State:
+        """What the sidecar is doing."""
+        if self.sidecar is not None and self.sidecar.exit_code is not None:
+            return State.DEAD
+        return State.UP if self.met_all else State.STARTING
 
     @property
     def link(self) -> str:
         """Where the sidecar listens for its app and for the other sidecars."""
-        return f"127.0.0.1:{self.link_port}"
+        return f"{_LOOPBACK}:{self.link_port}"
 
     def __str__(self) -> str:
         assert self.sidecar
@@ -70,7 +80,7 @@ class Pair:
     @property
     def url(self) -> str:
         """Where the app serves."""
-        return f"http://127.0.0.1:{self.app_port}/"
+        return f"http://{_LOOPBACK}:{self.app_port}/"
 
 
 class Cluster:
@@ -90,27 +100,29 @@ class Cluster:
         for pair in self.pairs.values():
             self._start_sidecar(pair)
             self._start_app(pair)
-        async with httpx2.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as waiting:
+        async with _http() as client, asyncio.TaskGroup() as waiting:
             for pair in self.pairs.values():
-                waiting.create_task(self._sidecar_ready(pair))
+                waiting.create_task(self._sidecar_ready(pair, client))
                 waiting.create_task(self._app_ready(pair, client))
 
     def owned_by(self, name: str) -> list[str]:
         """Return the API keys whose buckets this sidecar holds."""
         return [key for key in KEYS if self._ring.owner(_bucket(key)) == name]
 
-    def kill(self, name: str) -> None:
-        """Kill a sidecar with SIGKILL; it is gone when this returns."""
-        pair = self.pairs[name]
-        assert pair.sidecar
-        pair.sidecar.kill()
-        pair.state = State.KILLED
+    def kill(self, name: str) -> int:
+        """Kill a sidecar with SIGKILL and return its process id; it is gone then."""
+        sidecar = self.pairs[name].sidecar
+        assert sidecar
+        sidecar.kill()
+        return sidecar.pid
 
-    async def restart(self, name: str) -> None:
-        """Start a killed sidecar again, at the same addresses; it is ready when this returns."""
+    async def restart(self, name: str) -> int:
+        """Start a dead sidecar at the same addresses, return its process id once it is ready."""
         pair = self.pairs[name]
-        self._start_sidecar(pair)
-        await self._sidecar_ready(pair)
+        sidecar = self._start_sidecar(pair)
+        async with _http() as client:
+            await self._sidecar_ready(pair, client)
+        return sidecar.pid
 
     def end(self) -> None:
         """End all processes."""
@@ -119,48 +131,47 @@ class Cluster:
 
     # --- starting
 
-    def _start_sidecar(self, pair: Pair) -> None:
-        pair.state = State.STARTING
-        seeds = (f"--seed={other.link}" for other in self.pairs.values() if other is not pair)
+    def _start_sidecar(self, pair: Pair) -> Child:
+        pair.met_all = False
         pair.sidecar = self._start_child(
             f"sidecar {pair.name}",
             "headgate_sidecar",
             "serve",
             f"--name={pair.name}",
             f"--link={pair.link}",
-            f"--http=127.0.0.1:{pair.http_port}",
+            f"--http={_LOOPBACK}:{pair.http_port}",
             f"--budget={BUDGET}",
-            *seeds,
+            *(f"--seed={other.link}" for other in self.pairs.values() if other is not pair),
         )
+        return pair.sidecar
 
     def _start_app(self, pair: Pair) -> None:
-        module = f"{__package__}.app"
+        command = (f"{__package__}.app", str(pair.app_port))
         environment = {"HEADGATE_SIDECAR": pair.link}
-        pair.app = self._start_child(
-            f"app {pair.name}", module, str(pair.app_port), environment=environment
-        )
+        pair.app = self._start_child(f"app {pair.name}", *command, environment=environment)
 
-    def _start_child(
-        self, title: str, module: str, *arguments: str, environment: dict[str, str] | None = None
-    ) -> Child:
-        child = Child(title, module, *arguments, environment=environment)
+    def _start_child(self, title: str, *command: str, environment: Environment = None) -> Child:
+        child = Child(title, *command, environment=environment)
         self._children = [*(one for one in self._children if one.exit_code is None), child]
         return child
 
-    async def _sidecar_ready(self, pair: Pair) -> None:
+    async def _sidecar_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
         async def knows_all() -> bool:
-            return await _accepts(pair.link_port) and await _ring_size(pair.link) == len(NAMES)
+            answer = await _get(client, f"http://{_LOOPBACK}:{pair.http_port}/v1/nodes")
+            nodes: list[dict[str, Any]] = answer.json()["nodes"] if answer else []
+            return [node["state"] for node in nodes] == ["up"] * len(NAMES)
 
         assert pair.sidecar
         await _until(pair.sidecar, knows_all)
-        pair.state = State.UP
+        pair.met_all = True
 
     async def _app_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
-        async def limits() -> bool:
-            return await _accepts(pair.app_port) and await _is_limited(client, pair.url)
+        async def is_limited() -> bool:
+            answer = await _get(client, pair.url, key="nobody")
+            return answer is not None and "headgate-source" not in answer.headers  # the owner's
 
         assert pair.app
-        await _until(pair.app, limits)
+        await _until(pair.app, is_limited)
 
 
 def _bucket(key: str) -> str:
@@ -178,26 +189,14 @@ async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _accepts(port: int) -> bool:
+def _http() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(trust_env=False)
+
+
+async def _get(client: httpx2.AsyncClient, url: str, key: str = "") -> httpx2.Response | None:
+    """Return the answer to a request by this API key, None if there is no good one yet."""
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-async def _ring_size(link: str) -> int:
-    """Return how many sidecars the one at this address has met, itself included."""
-    async with Client(link, budget=1.0, secret="") as client:
-        await client.connect()
-        return client.nodes
-
-
-async def _is_limited(client: httpx2.AsyncClient, url: str) -> bool:
-    """Is a request answered, and was it the owner of its key that decided it?"""
-    try:
-        response = await client.get(url, headers={KEY_HEADER: "nobody"})
+        answer = await client.get(url, headers={KEY_HEADER: key})
     except httpx2.HTTPError:
-        return False
-    return response.is_success and "headgate-source" not in response.headers
+        return None
+    return answer if answer.is_success else None

@@ -16,7 +16,7 @@ from headgate_sidecar.demo.tally import Outcome
 if TYPE_CHECKING:
     from headgate_sidecar.demo.story import Event, Story
 
-REDRAW_EVERY: Final = 0.2  # seconds; a frame costs 10 ms
+REDRAW_EVERY: Final = 0.25  # seconds; a frame costs up to 25 ms
 TELL_EVERY: Final = 1.0  # seconds
 
 
@@ -52,7 +52,7 @@ class Frames:
 
     def close(self, story: Story) -> None:
         """Leave the last frame on the terminal's first screen."""
-        self._console.print(frame(story, *self._console.size))
+        self._console.print(frame(story, *self._console.size), "")
 
 
 class Lines:

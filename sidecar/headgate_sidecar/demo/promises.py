@@ -31,7 +31,6 @@ def promises(story: Story) -> list[Promise]:
         Promise(failed == 0, f"5xx: {failed}"),
         Promise(other == 0, f"requests with no answer or any other status: {other}"),
         _steady(story),
-        _owners(story),
     ]
     if story.never_back:
         text = f"sidecar {story.never_back} was up again, but limiting wasn't"
@@ -49,13 +48,3 @@ def _steady(story: Story) -> Promise:
     if counts.unlimited:
         text += f", {counts.unlimited:,} of them unlimited: was the machine too busy?"
     return Promise(passed <= most, text)
-
-
-def _owners(story: Story) -> Promise:
-    """Return whether owners kept to the limit, key by key and at all times."""
-    admitted, most = story.tally.counts.limited, story.tally.most(story.now)
-    text = f"all the time: owners admitted {admitted:,} of at most {most:,}"
-    over = story.tally.excess(story.now)
-    if over:
-        text += ", too many for " + ", ".join(f"{key} (+{count})" for key, count in over.items())
-    return Promise(not over, text)

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import cycle
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from headgate_sidecar.demo.setting import KEYS
@@ -55,7 +56,7 @@ ENDLESS: Final = Times(steady=5.0, dead=3.0, back=6.0, endless=True)
 
 def times_of(seconds: float | None) -> Times:
     """Return the phases that fill so many seconds, at least SHORTEST; None is endless."""
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         return ENDLESS
     seconds = max(SHORTEST, seconds)
     steady, dead = seconds * 0.4, min(seconds * 0.2, 10.0)
@@ -127,19 +128,17 @@ class Story:
 
     async def _kill(self, victim: str) -> None:
         self._turn(Phase.DEAD)
-        sidecar = self.cluster.pairs[victim].sidecar
-        assert sidecar
-        self.cluster.kill(victim)
+        pid = self.cluster.kill(victim)
         keys = self.cluster.owned_by(victim)
         self.tally.owner_died(keys, time.monotonic())
-        self._note(f"kill -9 sidecar {victim} (pid {sidecar.pid}), owner of {' and '.join(keys)}")
+        self._note(f"kill -9 sidecar {victim} (pid {pid}), owner of {' and '.join(keys)}")
         await asyncio.sleep(self.times.dead)
         self._note(f"start sidecar {victim} again")
 
     async def _restart(self, victim: str) -> None:
-        await self.cluster.restart(victim)
+        pid = await self.cluster.restart(victim)
         up = time.monotonic()
-        self._note(f"sidecar {victim} is up, its buckets are full")
+        self._note(f"sidecar {victim} is up (pid {pid}), its buckets are full")
         while not self._is_back(victim, up):
             if time.monotonic() > up + BACK_WITHIN:
                 self.never_back = victim
@@ -151,10 +150,12 @@ class Story:
         self._note(f"limiting is back, {took:.1f} s later")
 
     def _is_back(self, victim: str, up: float) -> bool:
-        """Have all requests that the dead sidecar had a part in been decided by an owner since?"""
-        keys = self.cluster.owned_by(victim)
-        forwarded = [(app, key) for app in self.cluster.pairs for key in keys]
-        return self.tally.decided_since([*forwarded, *((victim, key) for key in KEYS)], up)
+        """Do owners decide for every app again: for its own all keys, for others those it owns?"""
+        owned = self.cluster.owned_by(victim)
+        return all(
+            self.tally.decided_since(app, KEYS if app == victim else owned, up)
+            for app in self.cluster.pairs
+        )
 
     async def _stay_back(self) -> None:
         if self.times.total is None:

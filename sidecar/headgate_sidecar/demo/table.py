@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from headgate_sidecar.demo.tally import Tally
 
 WIDEST: Final = 100  # columns of the table: figures that are further apart are hard to follow
-TALL: Final = 32  # rows that have room for a high chart
 _REST: Final = 16  # rows of everything but the chart's bars and the events
+_EVENTS: Final = 8
+_LEAST_BARS: Final = 4
+_MOST_BARS: Final = 12
 _BAR: Final = 24  # columns of the bar beside "admitted … of at most …"
 
-_STATES: Final = {State.STARTING: "yellow", State.UP: "green", State.KILLED: "bold red"}
+_STATES: Final = {State.STARTING: "yellow", State.UP: "green", State.DEAD: "bold red"}
 _PHASES: Final = {
     Phase.STEADY: ("all sidecars up: each key is decided by its owner", "green"),
     Phase.DEAD: ("a sidecar is dead: what it would decide is let through", "yellow"),
@@ -43,7 +45,7 @@ _TITLES: Final = (
 
 def frame(story: Story, width: int, height: int) -> RenderableType:
     """Draw the state of a story for a terminal of this size."""
-    bars = 8 if height >= TALL else 4
+    bars = min(max(height - _REST - _EVENTS, _LEAST_BARS), _MOST_BARS)
     events = list(story.events)[-max(height - _REST - bars, 1) :]
     tally = story.tally
     refill = len(KEYS) * tally.limit.tokens / tally.limit.window
@@ -114,7 +116,13 @@ def _figures(tally: Tally, app: str | None) -> list[Text]:
 
 
 def _number(number: int, colour: str = "") -> Text:
-    text = f"{number:,}" if number < 100_000 else f"{number / 1_000:,.0f}k"
+    """Return a number in at most six characters: 80 columns hold no more."""
+    if number < 100_000:
+        text = f"{number:,}"
+    elif number < 10_000_000:
+        text = f"{number // 1_000:,}k"
+    else:
+        text = f"{number // 1_000_000:,}M"
     return Text(text, colour if number else "dim")
 
 

@@ -148,9 +148,9 @@ class Tally:
         over = {key: count - allowed[key] for key, count in self._admitted.items()}
         return {key: count for key, count in over.items() if count > 0}
 
-    def decided_since(self, pairs: Iterable[tuple[str, str]], moment: float) -> bool:
-        """Has the owner decided for each (app, key) a request that was sent after a moment?"""
-        return all(self._decided.get(pair, 0.0) > moment for pair in pairs)
+    def decided_since(self, app: str, keys: Iterable[str], moment: float) -> bool:
+        """Has an owner decided one of an app's requests by these keys, sent after a moment?"""
+        return any(self._decided.get((app, key), 0.0) > moment for key in keys)
 
     def added_ms(self, app: str | None = None) -> float | None:
         """Return the median of what the limiter lately added to a request, in ms."""

@@ -1,0 +1,34 @@
+"""What all apps under test hand to the middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from headgate.identity import header
+from headgate.rules import Rule
+
+if TYPE_CHECKING:
+    from headgate.gate import Options
+
+BY_KEY: Final = header("x-api-key")
+
+# Windows are so long that no token comes back while a test looks, on however busy a machine.
+RULES: Final = (
+    Rule("login", "3/hour", path="/login", methods=["POST"]),
+    Rule("api", "7/hour; 90/day", path="/api/*", key=BY_KEY),
+    Rule("busy", "40/day", path="/busy", key=BY_KEY),
+    Rule("thousand", "1000/hour", path="/thousand", key=BY_KEY),
+    Rule("thousand a day", "1000/day", path="/thousand-a-day", key=BY_KEY),
+    Rule("plenty", "1000000/hour", path="/plenty", key=BY_KEY),
+    Rule("default", "5/hour"),
+)
+
+OPTIONS: Final[Options[Any]] = {
+    "rules": RULES,
+    "exempt": ["/healthz"],
+    "trusted_proxies": 1,  # so that each test can be a client of its own
+    "budget": 20.0,  # seconds: a busy machine never turns a slow answer into none
+}
+
+WORKER: Final = "x-worker"
+"""The field in which an app says which process answered."""

@@ -1,0 +1,56 @@
+"""Three sidecars that make one ring, with a FastAPI app beside each."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from headgate.identity import bucket_key
+from headgate_ring.hashring import Ring
+from tests.cluster.apps.running import UVICORN, App, Sidecar, running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+NAMES: Final = ("a", "b", "c")
+FASTAPI: Final = (*UVICORN, "tests.cluster.apps.fastapi_app:app")
+
+
+class Trio:
+    """Sidecars and apps by the same names; sidecars wait `budget` seconds for each other."""
+
+    def __init__(self, budget: float = 20.0) -> None:
+        self.sidecars = {name: Sidecar(name, budget=budget) for name in NAMES}
+        for sidecar in self.sidecars.values():
+            sidecar.seeds = list(self.sidecars.values())
+        self.apps = {
+            name: App(f"app {name}", sidecar, *FASTAPI) for name, sidecar in self.sidecars.items()
+        }
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Run all six; all sidecars know each other when this is entered."""
+        with running(*self.sidecars.values(), *self.apps.values()):
+            self.wait_for_one_ring()
+            yield
+
+    def wait_for_one_ring(self) -> None:
+        """Wait until each sidecar has links to both others, and holds the same ring."""
+        for sidecar in self.sidecars.values():
+            until(lambda: _knows_all(sidecar), lambda: sidecar.get("/v1/nodes").text)  # noqa: B023 - called at once
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric over all sidecars."""
+        return sum(sidecar.metric(name, **labels) for sidecar in self.sidecars.values())
+
+
+def _knows_all(sidecar: Sidecar) -> bool:
+    nodes = sidecar.get("/v1/nodes").json()["nodes"]
+    return {(node["name"], node["state"]) for node in nodes} == {(name, "up") for name in NAMES}
+
+
+def api_key_of(owner: str, rule: str, start: str) -> str:
+    """Return an API key whose buckets under a rule this sidecar of a trio holds."""
+    ring = Ring(NAMES)
+    keys = (f"{start} {number}" for number in range(10_000))
+    return next(key for key in keys if ring.owner(bucket_key(rule, f"x-api-key={key}")) == owner)

@@ -1,0 +1,136 @@
+"""Options of a client: arguments before the environment, and errors that name the option."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.address import Address
+from headgate.options import Options, Tls, client_options
+from tests.middleware.certificates import Authority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEADGATE_SIDECAR", "HEADGATE_SECRET", "HEADGATE_SECRET_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def options(
+    sidecar: str | None = None,
+    *,
+    budget: float = 0.05,
+    secret: str | bytes | None = None,
+    tls: Tls | None = None,
+) -> Options:
+    return client_options(sidecar, budget, secret, tls, "web-1")
+
+
+class TestSidecar:
+    def test_default(self) -> None:
+        """Without a word it is the sidecar on this machine, on the usual port."""
+        assert options().sidecar == Address("127.0.0.1", 7171)
+
+    def test_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """HEADGATE_SIDECAR says another; an empty one says nothing; an argument goes first."""
+        monkeypatch.setenv("HEADGATE_SIDECAR", "unix:/run/h.sock")
+        assert options().sidecar == Address(path="/run/h.sock")
+        assert options("127.0.0.1:1").sidecar == Address("127.0.0.1", 1)
+        monkeypatch.setenv("HEADGATE_SIDECAR", "")
+        assert options().sidecar.port == 7171
+
+    def test_nonsense(self) -> None:
+        """What isn't an address is quoted."""
+        with pytest.raises(ValueError, match="'nowhere'"):
+            options("nowhere")
+
+    def test_identity(self) -> None:
+        """A client is an app of any cluster."""
+        identity = options().identity
+        assert (identity.role, identity.name, identity.cluster) == ("app", "web-1", "")
+
+
+class TestBudget:
+    @pytest.mark.parametrize("budget", [0.001, 0.05, 60])
+    def test_seconds(self, budget: float) -> None:
+        """A budget is up to a minute."""
+        assert options(budget=budget).budget == budget
+
+    @pytest.mark.parametrize("budget", [0, -1, 61, float("nan"), float("inf")])
+    def test_nonsense(self, budget: float) -> None:
+        """Others are refused with name and value."""
+        with pytest.raises(ValueError, match=f"budget={budget}"):
+            options(budget=budget)
+
+
+class TestSecret:
+    def test_none(self) -> None:
+        """Without a word there is none."""
+        assert options().identity.secret == b""
+
+    def test_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """The argument goes before the file, and the file before the variable."""
+        monkeypatch.setenv("HEADGATE_SECRET", "of the variable")
+        assert options().identity.secret == b"of the variable"
+        file = tmp_path / "secret"
+        file.write_text("  of the file\n")
+        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        assert options().identity.secret == b"of the file"
+        assert options(secret="é").identity.secret == b"\xc3\xa9"
+        assert options(secret=b"\xff").identity.secret == b"\xff"
+        assert options(secret="").identity.secret == b""
+
+    def test_missing_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A file that can't be read is an error: the app must not go on without a secret."""
+        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "none"))
+        with pytest.raises(ValueError, match="none': No such file"):
+            options()
+
+    def test_empty_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """So is one with nothing in it but white space."""
+        (tmp_path / "empty").write_text(" \n")
+        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "empty"))
+        with pytest.raises(ValueError, match="empty' is empty"):
+            options()
+
+
+class TestTls:
+    def test_context(self, tmp_path: Path) -> None:
+        """A context shows our certificate and requires one, whatever the name in it."""
+        context = options(tls=Authority().issue(tmp_path, "app")).context()
+        assert context is not None
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert not context.check_hostname
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+    def test_only_the_given_authority(self, tmp_path: Path) -> None:
+        """No other authority is trusted, not even those of the system."""
+        context = options(tls=Authority("ours").issue(tmp_path, "app")).context()
+        assert context is not None
+        assert len(context.get_ca_certs()) == 1
+
+    def test_not_on_a_unix_socket(self, tmp_path: Path) -> None:
+        """A Unix socket needs none."""
+        tls = Authority().issue(tmp_path, "app")
+        assert options("unix:/run/h.sock", tls=tls).context() is None
+        assert options().context() is None
+
+    def test_files_are_read_each_time(self, tmp_path: Path) -> None:
+        """Certificates that were replaced are those of the next connection."""
+        tls = Authority("first").issue(tmp_path, "app")
+        with_tls = options(tls=tls)
+        first = authority_of(with_tls)
+        Authority("second").issue(tmp_path, "app")
+        assert authority_of(with_tls) != first
+
+
+def authority_of(with_tls: Options) -> bytes:
+    context = with_tls.context()
+    assert context is not None
+    (authority,) = context.get_ca_certs(binary_form=True)
+    return authority

@@ -1,0 +1,323 @@
+"""The WSGI middleware, driven call by call."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+
+from headgate.decision import Decision, Source
+from headgate.identity import header
+from headgate.rules import Rule
+from headgate.wsgi import RateLimitWSGIMiddleware
+from tests.middleware.checker import BlockingChecker, items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from headgate.identity import Request
+    from headgate.limits import Limits
+
+
+class Body:
+    """A response that tells whether it was read ahead and whether it was closed."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = iter(parts)
+        self.read = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        part = next(self.parts)
+        self.read += 1
+        return part
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class App:
+    """Answers in two parts, and keeps what it was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[WSGIEnvironment] = []
+        self.body = Body()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        self.calls.append(environ)
+        self.body = Body(b"hel", b"lo")
+        start_response("200 OK", [("Content-Type", "text/plain"), ("X-App", "1")])
+        return self.body
+
+
+class Response:
+    """What a server got."""
+
+    def __init__(self, app: Any, environ: WSGIEnvironment) -> None:
+        self.started: list[tuple[str, list[tuple[str, str]]]] = []
+        self.exc_info: list[Any] = []
+        self.body = app(environ, self._start)
+        self.status, fields = self.started[-1]
+        self.fields = dict(fields)
+        assert len(self.fields) == len(fields)
+
+    def _start(
+        self, status: str, fields: list[tuple[str, str]], *exc_info: Any
+    ) -> Callable[[bytes], object]:
+        self.started.append((status, fields))
+        self.exc_info.append(exc_info)
+        return lambda _: None
+
+
+def limit(app: Any, **options: Any) -> RateLimitWSGIMiddleware:
+    if "sidecar" not in options:
+        options.setdefault("client", BlockingChecker())
+    return RateLimitWSGIMiddleware(app, **options)
+
+
+def environ(path: str = "/", method: str = "GET", **more: Any) -> WSGIEnvironment:
+    given = {"REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path}
+    given |= {"REMOTE_ADDR": "192.0.2.1", **more}
+    setup_testing_defaults(given)
+    return given
+
+
+def test_a_response_says_what_is_left_and_is_passed_as_it_comes() -> None:
+    app, checker = App(), BlockingChecker()
+    limited = limit(app, limits="10/minute", client=checker)
+    response = Response(limited, given := environ())
+    assert app.calls == [given]
+    assert response.status == "200 OK"
+    assert response.fields == {
+        "Content-Type": "text/plain",
+        "X-App": "1",
+        "Ratelimit-Policy": '"default";q=10;w=60',
+        "Ratelimit": '"default";r=9;t=6',
+    }
+    assert response.body is app.body
+    assert (app.body.read, app.body.closed) == (0, False)
+    assert checker.asked == [("default:192.0.2.1", "10/minute", 1)]
+
+
+def test_a_client_is_refused_when_its_tokens_are_gone() -> None:
+    app, checker = App(), BlockingChecker()
+    limited = limit(app, limits="2/minute", client=checker)
+    assert [Response(limited, environ()).status for _ in range(2)] == ["200 OK"] * 2
+    response = Response(limited, environ())
+    assert response.status == "429 Too Many Requests"
+    assert items(response.fields["Ratelimit"]) == {"default": {"r": 0, "t": 30}}
+    assert response.fields["Retry-After"] == "30"
+    assert response.fields["Cache-Control"] == "no-store"
+    assert response.fields["Content-Type"] == "application/problem+json"
+    (body,) = response.body
+    assert response.fields["Content-Length"] == str(len(body))
+    assert json.loads(body)["violated-policies"] == ["default"]
+    assert len(app.calls) == 2
+    assert Response(limited, environ(REMOTE_ADDR="192.0.2.2")).status == "200 OK"
+    checker.now += 30 * 10**9
+    assert Response(limited, environ()).status == "200 OK"
+
+
+def test_a_head_request_gets_the_fields_and_no_body() -> None:
+    limited = limit(App(), limits="1/minute")
+    Response(limited, environ())
+    get, head = Response(limited, environ()), Response(limited, environ(method="HEAD"))
+    assert (head.status, head.fields) == (get.status, get.fields)
+    assert list(head.body) == []
+
+
+def test_closed_is_a_503() -> None:
+    response = Response(
+        limit(App(), limits="1/minute", client=BlockingChecker(Source.CLOSED)), environ()
+    )
+    assert response.status == "503 Service Unavailable"
+    assert response.fields["Headgate-Source"] == "closed"
+
+
+def test_legacy_headers_give_a_moment() -> None:
+    response = Response(limit(App(), limits="10/minute", legacy_headers=True), environ())
+    assert response.fields["X-Ratelimit-Remaining"] == "9"
+    assert int(response.fields["X-Ratelimit-Reset"]) > 10**9
+
+
+def test_a_shadow_lets_through_and_marks() -> None:
+    limited = limit(App(), rules=[Rule("a", "1/minute", shadow=True)])
+    Response(limited, environ())
+    response = Response(limited, environ())
+    assert (response.status, response.fields["Headgate-Shadow"]) == ("200 OK", "denied")
+
+
+def test_requests_without_a_rule_pass_untouched() -> None:
+    checker = BlockingChecker()
+    rules = [
+        Rule("login", "5/minute", path="/app/login", methods=["POST"]),
+        Rule("api", "9/second", path="/é/*", key=header("x-api-key", missing=None)),
+    ]
+    limited = limit(App(), rules=rules, exempt=["/é/health"], client=checker)
+    encoded = "/é/".encode().decode("latin-1")
+    for given in (environ("/"), environ("/login", "POST"), environ(f"{encoded}health")):
+        assert set(Response(limited, given).fields) == {"Content-Type", "X-App"}
+    assert set(Response(limited, environ(f"{encoded}users")).fields) == {"Content-Type", "X-App"}
+    assert checker.asked == []
+    Response(limited, environ("/login", "POST", SCRIPT_NAME="/app"))
+    Response(limited, environ(f"{encoded}users", HTTP_X_API_KEY="k"))
+    assert checker.asked == [
+        ("login:192.0.2.1", "5/minute", 1),
+        ("api:x-api-key=k", "9/second", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "key"),
+    [
+        ({}, {}, "192.0.2.1"),
+        ({}, {"REMOTE_ADDR": ""}, "unknown"),
+        ({}, {"REMOTE_ADDR": "2001:db8::1"}, "2001:db8::/64"),
+        ({"trusted_proxies": 1}, {"HTTP_X_FORWARDED_FOR": "1.1.1.1, 192.0.2.9"}, "192.0.2.9"),
+        ({}, {"HTTP_X_FORWARDED_FOR": "1.1.1.1"}, "192.0.2.1"),
+    ],
+)
+def test_a_request_counts_by_its_identity(
+    options: dict[str, Any], more: dict[str, str], key: str
+) -> None:
+    checker = BlockingChecker()
+    Response(limit(App(), limits="10/minute", client=checker, **options), environ(**more))
+    assert checker.asked == [(f"default:{key}", "10/minute", 1)]
+
+
+# --- what goes wrong
+
+
+class Broken:
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    def check(self, key: str, limits: Limits, cost: int) -> Decision:  # noqa: ARG002
+        if self._error:
+            raise self._error
+        return Decision(True, limits, 1, (5,), Source.OWNER)  # debts are missing
+
+
+def boom(_: Request) -> Any:
+    raise RuntimeError("boom")
+
+
+async def later(_: Request) -> Any:
+    return 1
+
+
+def hidden(request: Request) -> Any:
+    """Is no coroutine function, so only the first request shows what it returns."""
+    return later(request)
+
+
+def gives(value: object) -> Callable[[Request], Any]:
+    return lambda _: value
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("open", "200 OK"), ("local", "200 OK"), ("closed", "503 Service Unavailable")],
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"key": boom},
+        {"key": gives(7)},
+        {"key": hidden},
+        {"cost": boom},
+        {"cost": gives(-1)},
+        {"cost": hidden},
+        {"client": Broken(RuntimeError("closed"))},
+        {"client": Broken()},
+    ],
+)
+def test_the_app_does_not_suffer_for_its_limiter(
+    options: dict[str, Any], policy: str, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App()
+    limited = limit(app, limits="10/minute; 90/hour", on_unreachable=policy, **options)
+    response = Response(limited, environ())
+    assert response.status == expected
+    assert response.fields["Headgate-Source"] == ("closed" if policy == "closed" else "open")
+    assert len(app.calls) == (expected == "200 OK")
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_cost_that_never_fits_is_denied() -> None:
+    response = Response(limit(App(), limits="10/minute", cost=gives(11)), environ())
+    assert response.status == "429 Too Many Requests"
+    assert "Retry-After" not in response.fields
+
+
+def test_no_key_is_no_limit_and_asks_for_no_cost() -> None:
+    limited = limit(App(), limits="10/minute", key=gives(None), cost=boom)
+    assert set(Response(limited, environ()).fields) == {"Content-Type", "X-App"}
+
+
+@pytest.mark.parametrize("options", [{"key": later}, {"cost": later}])
+def test_coroutine_functions_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"Rule\('default'.*plain functions in WSGI"):
+        limit(App(), limits="10/minute", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"sidecar": "nowhere"}, "nowhere"), ({"on_unreachable": "shut"}, "shut")],
+)
+def test_a_wrong_option_is_found_before_the_first_request(
+    options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        limit(App(), limits="1/minute", **options)
+
+
+def test_without_a_sidecar_it_goes_by_on_unreachable() -> None:
+    limited = limit(App(), limits="1/minute", sidecar="unix:/nonexistent/headgate.sock")
+    assert Response(limited, environ()).fields["Headgate-Source"] == "open"
+
+
+def test_what_the_app_raises_passes_and_it_is_called_once() -> None:
+    calls: list[WSGIEnvironment] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:  # noqa: ARG001
+        calls.append(environ)
+        raise LookupError("the app's own")
+
+    with pytest.raises(LookupError, match="the app's own"):
+        Response(limit(app, limits="10/minute"), environ())
+    assert len(calls) == 1
+
+
+def test_a_response_that_starts_again_for_an_error_has_the_fields_too() -> None:
+    error: Any = (ValueError, ValueError("late"), None)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:  # noqa: ARG001
+        start_response("200 OK", [])
+        start_response("500 Internal Server Error", [], error)
+        return [b"sorry"]
+
+    response = Response(limit(app, limits="10/minute"), environ())
+    assert response.status == "500 Internal Server Error"
+    assert response.exc_info == [(), (error,)]
+    assert set(response.fields) == {"Ratelimit-Policy", "Ratelimit"}
+
+
+@pytest.mark.filterwarnings("ignore::wsgiref.validate.WSGIWarning")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_both_sides_keep_to_the_standard(method: str) -> None:
+    """The standard library's validator stands before and behind the middleware."""
+    limited = validator(limit(validator(App()), limits="1/minute"))
+    for expected in ("200 OK", "429 Too Many Requests"):
+        response = Response(limited, environ(method=method, QUERY_STRING=""))
+        list(response.body)
+        response.body.close()
+        assert response.status == expected

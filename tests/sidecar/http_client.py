@@ -1,0 +1,67 @@
+"""Clients of the HTTP API of sidecars in this process."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx2
+
+from headgate.limits import parse_limits
+from headgate_sidecar.server import Sidecar
+from tests.cluster.cluster import GENEROUS, config, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tests.cluster.bare import Puppet
+
+PROBLEM = "application/problem+json"
+
+
+@asynccontextmanager
+async def http(sidecar: Sidecar) -> AsyncGenerator[httpx2.AsyncClient]:
+    """Return a client of one sidecar."""
+    url = f"http://127.0.0.1:{sidecar.http.port}"
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=GENEROUS) as client:
+        yield client
+
+
+def path_of(key: str) -> str:
+    """Return where the buckets of a key are; dots are escaped too, lest they be folders."""
+    return "/v1/keys/" + quote(key, safe="").replace(".", "%2E")
+
+
+async def check(
+    client: httpx2.AsyncClient, key: str, limits: str = "5/hour", cost: int = 1
+) -> dict[str, Any]:
+    """Check, which must be answered."""
+    answer = await client.post("/v1/check", json={"key": key, "limits": limits, "cost": cost})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def charged(sidecar: Sidecar, key: str, limits: str, cost: int) -> None:
+    """Put a key in debt on this node."""
+    node = sidecar.node
+    assert node.buckets.take(key, parse_limits(limits), cost, node.clock())[0]
+
+
+def problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
+    """Return the problem that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    body = dict(answer.json())
+    assert body.keys() == {"type", "title", "status", "detail", "errors"}
+    assert body["status"] == status
+    assert body["title"]
+    return body
+
+
+@asynccontextmanager
+async def beside(other: Puppet, **options: Any) -> AsyncGenerator[Sidecar]:
+    """Run a node that has met the puppet."""
+    async with Sidecar(config("n1", seeds=(other.address,), **options)) as node:
+        await eventually(lambda: "puppet" in node.peers.by_name)
+        yield node

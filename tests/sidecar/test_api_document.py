@@ -1,0 +1,126 @@
+"""The OpenAPI document, and the HTTP connections that it can be read over."""
+
+from __future__ import annotations
+
+import asyncio
+from re import findall
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from headgate_sidecar import http as http_module
+from tests.cluster.cluster import cluster
+from tests.sidecar.http_client import http
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import httpx2
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client() -> AsyncGenerator[httpx2.AsyncClient]:
+    """Return a client of a node that is alone; all tests share it, each with keys of its own."""
+    async with cluster("n1") as (node,), http(node) as shared:
+        yield shared
+
+
+# --- the document
+
+
+async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
+    """Each call has words, each field a description, each reference a target."""
+    answer = await client.get("/openapi.json")
+    document = answer.json()
+    page = await client.get("/docs")
+    assert document["paths"].keys() == {
+        "/v1/check",
+        "/v1/keys/{key}",
+        "/v1/nodes",
+        "/v1/owner",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    schemas = document["components"]["schemas"]
+    for call in _calls(document):
+        assert call["summary"]
+        for parameter in call.get("parameters", []):
+            assert parameter["description"]
+    for name, schema in schemas.items():
+        for field, about in schema.get("properties", {}).items():
+            assert "description" in about, (name, field)
+    for reference in findall(r'"\$ref":\s*"([^"]+)"', answer.text):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    assert "swagger" in page.text
+
+
+async def test_the_document_has_examples_that_work(client: httpx2.AsyncClient) -> None:
+    """Each example of a check is answered."""
+    document = (await client.get("/openapi.json")).json()
+    content = document["paths"]["/v1/check"]["post"]["requestBody"]["content"]
+    examples = content["application/json"]["examples"]
+    schema = document["components"]["schemas"]["CheckRequest"]
+    for body in [example["value"] for example in examples.values()] + schema["examples"]:
+        assert (await client.post("/v1/check", json=body)).status_code == 200
+    assert len(examples) >= 2
+
+
+async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClient) -> None:
+    """Calls that change something name the security scheme; problems have their media type."""
+    document = (await client.get("/openapi.json")).json()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    secured = {call["operationId"] for call in _calls(document) if "security" in call}
+    assert secured == {"check", "reset"}
+    for call in _calls(document):
+        for status, answer in call["responses"].items():
+            if status >= "400":
+                assert list(answer["content"]) == ["application/problem+json"]
+                assert answer["content"]["application/problem+json"]["example"]["detail"]
+
+
+def _calls(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call for path in document["paths"].values() for call in path.values()]
+
+
+# --- connections
+
+
+async def test_http_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One connection too many is closed at once; those that are there go on."""
+    monkeypatch.setattr(http_module, "MOST_CONNECTIONS", 2)
+    async with cluster("n1") as (node,), http(node) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        _, second = await asyncio.open_connection("127.0.0.1", node.http.port)
+        reader, third = await asyncio.open_connection("127.0.0.1", node.http.port)
+        try:
+            async with asyncio.timeout(10):
+                assert await _ending(reader) == b""
+            assert (await client.get("/healthz")).status_code == 200
+        finally:
+            second.close()
+            third.close()
+
+
+async def test_silent_http_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that asks nothing doesn't stay."""
+    monkeypatch.setattr(http_module, "FIRST_BYTE_WITHIN", 0.02)
+    async with cluster("n1") as (node,):
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.http.port)
+        try:
+            async with asyncio.timeout(10):
+                assert await _ending(reader) == b""
+        finally:
+            writer.close()
+
+
+async def _ending(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""

@@ -1,0 +1,125 @@
+"""Names of seeds: all their addresses, again and again, and none that stops the search."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.address import Address
+from headgate_sidecar.discovery import Discovery
+from headgate_sidecar.server import Sidecar
+from tests.cluster.bare import puppet
+from tests.cluster.cluster import are_one_ring, config, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+# Names that can't be resolved, for which nobody asks a name server.
+NO_NAMES = ["two..dots", f"{'long' * 16}.example", "fe80::1%no-such-interface"]
+
+
+@pytest.fixture
+async def stack() -> AsyncGenerator[AsyncExitStack]:
+    """Return a stack that ends what a test runs, the latest first."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def addresses_of(seed: Address) -> set[Address]:
+    node = Sidecar(config("n1"))
+    async with node:
+        return await Discovery([seed], node.peers)._resolve_all()
+
+
+async def test_an_address_is_its_own_address() -> None:
+    """A seed that is an IP address leads to that address alone."""
+    assert await addresses_of(Address("127.0.0.1", 7171)) == {Address("127.0.0.1", 7171)}
+    assert await addresses_of(Address("::1", 7171)) == {Address("::1", 7171)}
+
+
+async def test_a_name_is_all_its_addresses() -> None:
+    """A seed that is a name leads to its port at every address of the name."""
+    found = await addresses_of(Address("localhost", 7171))
+    assert Address("127.0.0.1", 7171) in found
+    assert found <= {Address("127.0.0.1", 7171), Address("::1", 7171)}
+
+
+async def test_a_name_leads_to_the_nodes_behind_it(stack: AsyncExitStack) -> None:
+    """A node whose seed is a name meets whoever listens at one of its addresses."""
+    one = await stack.enter_async_context(Sidecar(config("n1")))
+    seed = Address("localhost", one.link.port)
+    other = await stack.enter_async_context(Sidecar(config("n2", seeds=(seed,))))
+    await eventually(lambda: are_one_ring([one, other]))
+
+
+async def test_nodes_behind_one_name_are_all_met(stack: AsyncExitStack) -> None:
+    """Two nodes at two addresses of one port are both met by a seed for each."""
+    v4 = await stack.enter_async_context(Sidecar(config("v4")))
+    v6 = await stack.enter_async_context(Sidecar(config("v6", link=replace(v4.link, host="::1"))))
+    seeds = (v4.link, v6.link)
+    both = await stack.enter_async_context(Sidecar(config("both", seeds=seeds)))
+    await eventually(lambda: are_one_ring([v4, v6, both]))
+
+
+@pytest.mark.parametrize("host", NO_NAMES)
+async def test_a_name_that_is_none_is_logged_once_and_stops_nothing(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    """Among several seeds, one that doesn't resolve is named in the log; the others are met."""
+    one = await stack.enter_async_context(Sidecar(config("n1")))
+    wrong = Address(host, 7171)
+    with caplog.at_level(logging.WARNING, "headgate"):
+        seeds = (wrong, one.link)
+        other = await stack.enter_async_context(Sidecar(config("n2", seeds=seeds)))
+        await eventually(lambda: are_one_ring([one, other]))
+        for _ in range(3):
+            await other.discovery._resolve_all()
+    assert other.ready
+    assert [record.getMessage() for record in caplog.records if "seed" in record.msg] == [
+        next(record.getMessage() for record in caplog.records if str(wrong) in record.getMessage())
+    ]
+
+
+async def test_a_name_that_fails_again_is_logged_again(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a name was resolved, its next failure is news."""
+    node = await stack.enter_async_context(Sidecar(config("n1")))
+    seed = Address(NO_NAMES[0], 7171)
+    discovery = Discovery([seed], node.peers)
+    await discovery._resolve_all()
+    discovery._failed.clear()  # what a success does
+    await discovery._resolve_all()
+    assert caplog.text.count(str(seed)) == 2
+
+
+async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
+    stack: AsyncExitStack,
+) -> None:
+    """A node isn't ready while a seed may still answer, and is when it has; failures count too."""
+    slow = await stack.enter_async_context(puppet("slow"))
+    node = Sidecar(config("n1", seeds=(slow.address, Address(NO_NAMES[0], 1), Address("::1", 1))))
+    assert not node.ready
+    await stack.enter_async_context(node)
+    await eventually(lambda: node.ready)
+    assert node.peers.ring.nodes == ("n1", "slow")
+
+
+async def test_a_node_without_seeds_is_ready_at_once(stack: AsyncExitStack) -> None:
+    """Who has nobody to look for needn't wait."""
+    node = await stack.enter_async_context(Sidecar(config("n1")))
+    await eventually(lambda: node.ready)
+
+
+async def test_an_address_that_no_seed_names_any_more_is_given_up(stack: AsyncExitStack) -> None:
+    """A stranger that nobody answers from is dialled only as long as some seed leads to it."""
+    node = await stack.enter_async_context(Sidecar(config("n1")))
+    gone, named = Address("127.0.0.2", 1), Address("127.0.0.2", 2)
+    node.peers.meet([gone, named])
+    await eventually(lambda: node.peers.settled)
+    node.peers.forget_strangers({named})
+    assert [link.address for link in node.peers.strangers] == [named]

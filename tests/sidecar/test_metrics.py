@@ -1,0 +1,253 @@
+"""Metrics: what a scrape says after something has happened."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from headgate.link import State
+from headgate.version import __version__
+from headgate.wire import Answers, Checks, Error
+from headgate_sidecar.counts import LATENCIES
+from tests.cluster.bare import bare, puppet
+from tests.cluster.cluster import cluster, eventually, key_of
+from tests.sidecar.http_client import beside, charged, check, http
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate_sidecar.server import Sidecar
+
+LABELS = {
+    "headgate_checks": {"asker", "source", "outcome"},
+    "headgate_forward_seconds": set[str](),
+    "headgate_unanswered_checks": {"owner"},
+    "headgate_keys": set[str](),
+    "headgate_keys_evicted": set[str](),
+    "headgate_connections": set[str](),
+    "headgate_connections_refused": {"code"},
+    "headgate_ring_nodes": set[str](),
+    "headgate_ring_agrees": set[str](),
+    "headgate_links": {"state"},
+    "headgate_peer_up": {"peer"},
+    "headgate_peer_state": {"peer", "state"},
+    "headgate_ready": set[str](),
+    "headgate_build_info": {"version"},
+}
+
+
+class Scrape:
+    """What a sidecar says of itself."""
+
+    def __init__(self, text: str) -> None:
+        self.families = {family.name: family for family in parse(text)}
+
+    def __getitem__(self, series: str) -> float:
+        return self.all(series)[()]
+
+    def all(self, series: str, *labels: str) -> dict[Any, float]:
+        """Return the values of all series of a name, by these labels."""
+        return {
+            tuple(sample.labels[label] for label in labels): sample.value
+            for sample in self.samples()
+            if sample.name == series
+        }
+
+    def samples(self) -> Iterator[Any]:
+        for family in self.families.values():
+            yield from family.samples
+
+
+async def scrape(sidecar: Sidecar) -> Scrape:
+    async with http(sidecar) as client:
+        answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return Scrape(answer.text)
+
+
+async def test_all_metrics_have_their_names_and_labels() -> None:
+    """The names and labels that dashboards and alerts are built on."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for owner in ("n1", "n2"):
+            await check(client, key_of(owner, one.peers.ring))
+        one.node.counts.unanswered["n2"] += 1
+        one.node.counts.turned_away["secret"] += 1
+        seen = await scrape(one)
+        assert (await scrape(two))["headgate_ring_nodes"] == 2
+    ours = {name: family for name, family in seen.families.items() if name.startswith("headgate_")}
+    labels = {
+        name: {label for sample in family.samples for label in sample.labels} - {"le"}
+        for name, family in ours.items()
+    }
+    assert labels == LABELS
+    assert all(family.documentation for family in ours.values())
+
+
+async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
+    """Allowed and denied checks, of apps and of other nodes, at the one asked and at the owner."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        mine, theirs = (key_of(owner, one.peers.ring) for owner in ("n1", "n2"))
+        for key in (mine, mine, mine, theirs, theirs):
+            await check(client, key, "1/hour")
+        asked, owner = await scrape(one), await scrape(two)
+    labels = ("asker", "source", "outcome")
+    assert _counted(asked.all("headgate_checks_total", *labels)) == {
+        ("app", "owner", "allowed"): 2,
+        ("app", "owner", "denied"): 3,
+    }
+    assert _counted(owner.all("headgate_checks_total", *labels)) == {
+        ("node", "owner", "allowed"): 1,
+        ("node", "owner", "denied"): 1,
+    }
+
+
+def _counted(values: dict[Any, float]) -> dict[Any, float]:
+    return {labels: value for labels, value in values.items() if value}
+
+
+async def test_forwarded_checks_are_timed() -> None:
+    """The histogram holds one observation for each frame that was forwarded, and adds up."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for _ in range(3):
+            await check(client, key_of("n2", one.peers.ring))
+        await check(client, key_of("n1", one.peers.ring))
+        asked, owner = await scrape(one), await scrape(two)
+    buckets = asked.all("headgate_forward_seconds_bucket", "le")
+    assert [float(bound) for (bound,) in buckets] == [*LATENCIES, float("inf")]
+    assert list(buckets.values()) == sorted(buckets.values())
+    assert buckets["+Inf",] == asked["headgate_forward_seconds_count"] == 3
+    assert 0 < asked["headgate_forward_seconds_sum"] < 60
+    assert owner["headgate_forward_seconds_count"] == 0
+
+
+async def test_an_owner_that_is_silent_is_seen() -> None:
+    """Checks that their owner let wait are counted for it; its link is suspect, and takes none."""
+    async with (
+        puppet() as silent,
+        beside(silent, budget=0.02) as node,
+        http(node) as client,
+    ):
+        before = await scrape(node)
+        key = key_of("puppet", node.peers.ring)
+        for _ in range(3):
+            await check(client, key)
+        after = await scrape(node)
+    assert before.all("headgate_peer_up", "peer") == {("puppet",): 1}
+    assert after.all("headgate_peer_up", "peer") == {("puppet",): 0}
+    assert after.all("headgate_unanswered_checks_total", "owner") == {("puppet",): 3}
+    opened = after.all("headgate_checks_total", "source", "outcome")
+    assert opened["open", "allowed"] == 3
+    assert _states(before) == {"up"}
+    assert _states(after) == {"suspect"}
+    assert _counted(before.all("headgate_links", "state")) == {("up",): 1}
+    assert _counted(after.all("headgate_links", "state")) == {("suspect",): 1}
+
+
+def _states(seen: Scrape) -> set[str]:
+    states = seen.all("headgate_peer_state", "peer", "state")
+    assert {state for _, state in states} == set(State)
+    return {state for (_, state), value in states.items() if value}
+
+
+async def test_seeds_that_do_not_answer_are_links_too() -> None:
+    """A link that is refused counts as down, and makes no peer."""
+    async with (
+        cluster("n1", secret=b"one") as (one,),
+        cluster("n2", secret=b"two", seeds=(one.link,)) as (two,),
+    ):
+        await eventually(lambda: two.ready)
+        seen = await scrape(two)
+        refused = (await scrape(one)).all("headgate_connections_refused_total", "code")
+    assert _counted(seen.all("headgate_links", "state")) == {("down",): 1}
+    assert seen.all("headgate_peer_up", "peer") == {}
+    assert refused["secret",] >= 1
+
+
+async def test_the_ring_is_measured() -> None:
+    """How many nodes there are, and whether they agree."""
+    async with cluster("n1", "n2", "n3") as (one, *_):
+        agreed = await scrape(one)
+        one.peers.by_name["n2"].digest = "something else"
+        split = await scrape(one)
+    assert agreed["headgate_ring_nodes"] == split["headgate_ring_nodes"] == 3
+    assert (agreed["headgate_ring_agrees"], split["headgate_ring_agrees"]) == (1, 0)
+
+
+async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
+    """Buckets held, and those forgotten at the bound."""
+    async with cluster("n1", most_keys=3) as (one,):
+        for number in range(5):
+            charged(one, f"k{number}", "5/hour", 1)
+        seen = await scrape(one)
+    assert (seen["headgate_keys"], seen["headgate_keys_evicted_total"]) == (3, 2)
+
+
+async def test_connections_are_counted_with_those_refused() -> None:
+    """Open connections, and those closed for a fault, by its code."""
+    async with cluster("n1") as (one,), bare(one) as peer:
+        await eventually(lambda: one.sessions.open)
+        assert (await scrape(one))["headgate_connections"] == 1
+        await peer.send(b"\xff" * 100)
+        await peer.error()
+        await eventually(lambda: not one.sessions.open)
+        seen = await scrape(one)
+    assert seen["headgate_connections"] == 0
+    assert seen.all("headgate_connections_refused_total", "code") == {("frame-too-long",): 1}
+
+
+async def test_what_others_say_makes_no_labels() -> None:
+    """Error codes and sources that come from elsewhere can't fill the metrics."""
+    async with (
+        puppet() as other,
+        beside(other) as node,
+        bare(node) as rude,
+        http(node) as client,
+    ):
+        await rude.send(Error("made-up", "I don't like you"))
+        assert await rude.next() is None
+        key = key_of("puppet", node.peers.ring)
+        asking = asyncio.create_task(
+            client.post("/v1/check", json={"key": key, "limits": "5/hour"})
+        )
+        asked = await other.hear(Checks)
+        await other.say(Answers(asked.id, "made-up", "puppet", None, [[1, 0]]))
+        assert "made-up" in problem(await asking, 502)["detail"]
+        seen = await scrape(node)
+    assert seen.all("headgate_connections_refused_total", "code") == {}
+    sources = {source for (source,) in seen.all("headgate_checks_total", "source")}
+    assert "other" in sources
+    assert "made-up" not in sources
+
+
+async def test_each_sidecar_has_its_own() -> None:
+    """Two sidecars in one process don't share any count."""
+    async with cluster("n1") as (one,), cluster("n2") as (two,), http(one) as client:
+        await check(client, "k")
+        assert (await scrape(one))["headgate_keys"] == 1
+        assert (await scrape(two))["headgate_keys"] == 0
+
+
+async def test_the_process_is_measured_too() -> None:
+    """Memory and processor time of the process, the version of headgate, and readiness."""
+    async with cluster("n1") as (one,):
+        await eventually(lambda: one.ready)
+        seen = await scrape(one)
+    assert seen["process_resident_memory_bytes"] > 1_000_000
+    assert seen["process_cpu_seconds_total"] > 0
+    assert seen.all("headgate_build_info", "version") == {(__version__,): 1}
+    assert seen["headgate_ready"] == 1
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.0.0", "text/plain"])
+async def test_a_scraper_may_ask_for_open_metrics(accept: str) -> None:
+    """The format is the one that the scraper accepts."""
+    async with cluster("n1") as (one,), http(one) as client:
+        answer = await client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(accept.partition(";")[0])
+    families = parse_open(answer.text) if "openmetrics" in accept else parse(answer.text)
+    assert "headgate_checks" in {family.name for family in families}

@@ -1,0 +1,294 @@
+"""How nodes meet, what makes two of them the same, and what happens when one moves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.link import State
+from headgate.wire import Error, Roster
+from headgate_ring.hashring import Ring
+from headgate_sidecar.discovery import Discovery
+from headgate_sidecar.peers import MOST_STRANGERS
+from headgate_sidecar.server import Sidecar
+from tests.cluster.bare import bare, node_named, puppet
+from tests.cluster.cluster import (
+    are_one_ring,
+    client,
+    cluster,
+    config,
+    eventually,
+    key_of,
+    witness,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from headgate.address import Address
+
+
+def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
+    links = tuple(seed.link if isinstance(seed, Sidecar) else seed for seed in seeds)
+    return Sidecar(config(name, seeds=links, **options))
+
+
+@pytest.fixture
+async def stack() -> AsyncGenerator[AsyncExitStack]:
+    """Return a stack that ends what a test runs, the latest first."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def ring_of(nodes: Sequence[Sidecar]) -> None:
+    await eventually(lambda: are_one_ring(nodes))
+
+
+# How nodes meet
+
+
+async def test_nodes_that_know_only_one_become_one_ring() -> None:
+    """Seeds in a star: five nodes that all know the first end in one ring of five."""
+    async with cluster("n1", "n2", "n3", "n4", "n5") as nodes:
+        assert {node.peers.ring.nodes for node in nodes} == {("n1", "n2", "n3", "n4", "n5")}
+        assert all(node.peers.agree for node in nodes)
+
+
+async def test_nodes_that_know_only_the_one_before_become_one_ring(stack: AsyncExitStack) -> None:
+    """Seeds in a chain: each node knows the one before it, and in the end all know all."""
+    nodes: list[Sidecar] = []
+    for name in ("n1", "n2", "n3", "n4", "n5"):
+        nodes.append(await stack.enter_async_context(seeded(name, *nodes[-1:])))
+    await ring_of(nodes)
+
+
+async def test_nodes_that_all_know_all_become_one_ring(stack: AsyncExitStack) -> None:
+    """Every node is a seed of every node, itself too, and all start at once."""
+    nodes = [Sidecar(config(name)) for name in ("n1", "n2", "n3")]
+    for node in nodes:
+        node.discovery = Discovery([other.link for other in nodes], node.peers)
+    await asyncio.gather(*(stack.enter_async_context(node) for node in nodes))
+    await ring_of(nodes)
+    assert [node.peers.strangers for node in nodes] == [[], [], []]
+
+
+async def test_a_seed_that_comes_later_is_met_when_it_comes(stack: AsyncExitStack) -> None:
+    """A node whose seed isn't there yet is ready alone, and in a ring of two afterwards."""
+    async with seeded("late") as late:
+        address = late.link
+    early = await stack.enter_async_context(seeded("early", address))
+    await eventually(lambda: early.ready)
+    assert early.peers.ring.nodes == ("early",)
+    late = await stack.enter_async_context(seeded("late", link=address))
+    await ring_of([early, late])
+
+
+async def test_a_node_that_is_its_own_seed_is_alone_and_ready(stack: AsyncExitStack) -> None:
+    """A node recognises itself, and doesn't go on dialling."""
+    node = Sidecar(config("n1"))
+    node.discovery = Discovery([node.link], node.peers)
+    await stack.enter_async_context(node)
+    await eventually(lambda: node.ready and not node.peers._strangers)
+    assert node.peers.ring.nodes == ("n1",)
+    assert dict(node.node.counts.turned_away) == {"self": 1}
+    node.peers.meet([node.link])
+    assert not node.peers._strangers
+
+
+async def test_a_node_of_another_cluster_stays_out(stack: AsyncExitStack) -> None:
+    """Two clusters that find each other don't mix, and each says which it is."""
+    one = await stack.enter_async_context(seeded("n1", cluster="blue"))
+    other = await stack.enter_async_context(seeded("n2", one, cluster="red"))
+    [link] = await eventually(lambda: other.peers.strangers)
+    await eventually(lambda: link.refusal)
+    assert link.refusal_code == "cluster"
+    assert "this is cluster 'blue', not 'red'" in link.refusal
+    assert (one.peers.ring.nodes, other.peers.ring.nodes) == (("n1",), ("n2",))
+
+
+async def test_a_node_without_the_secret_stays_out(stack: AsyncExitStack) -> None:
+    """A node with another secret isn't on the ring, and hears why."""
+    one = await stack.enter_async_context(seeded("n1", secret=b"hush"))
+    other = await stack.enter_async_context(seeded("n2", one, secret=b"guess"))
+    [link] = await eventually(lambda: other.peers.strangers)
+    await eventually(lambda: link.refusal_code == "secret")
+    assert "the two sides don't have the same secret" in link.refusal
+    assert one.peers.ring.nodes == ("n1",)
+    await eventually(lambda: one.node.counts.turned_away["secret"])
+
+
+async def test_only_so_many_strangers_are_dialled() -> None:
+    """A node that tells of thousands of nodes makes us dial a bounded number of addresses."""
+    async with cluster("n1") as (node,), puppet("n2") as other:
+        node.peers.meet([other.address])
+        await eventually(lambda: len(node.peers.ring) == 2)
+        members = [(f"x{at}", f"127.0.0.2:{at + 1}") for at in range(MOST_STRANGERS + 500)]
+        await other.say(Roster("digest", members))
+        await eventually(lambda: node.peers._strangers)
+        assert len(node.peers._strangers) == MOST_STRANGERS
+
+
+@pytest.mark.parametrize(
+    "address", ["", "nonsense", "127.0.0.1:x", "127.0.0.1:0", "unix:/run/secret.sock", "[::1:5"]
+)
+async def test_a_ring_with_nonsense_in_it_ends_that_link_only(address: str) -> None:
+    """A node that tells of nodes at no address gets an error that shows it; others go on."""
+    key = key_of("n3", Ring(["n1", "n2", "n3"]))
+    async with cluster("n1", "n3") as nodes, puppet("n2") as other, witness(nodes[0], key):
+        nodes[0].peers.meet([other.address])
+        await eventually(lambda: other.connections)
+        await other.say(Roster("digest", [("n9", address)]))
+        error = await other.hear(Error)
+    assert error.code == "bad-message"
+    assert "'n9'" in error.text
+    assert repr(address) in error.text
+
+
+async def test_nodes_that_see_another_ring_are_known_to_disagree() -> None:
+    """`agree` is false while a node tells another digest; a lost node tells none."""
+    async with cluster("n1") as (node,), puppet("n2") as other:
+        node.peers.meet([other.address])
+        await other.say(Roster("another", []))
+        await eventually(lambda: not node.peers.agree)
+        await other.say(Roster(node.peers.ring.digest, []))
+        await eventually(lambda: node.peers.agree)
+        await other.say(Roster("another", []))
+        await eventually(lambda: not node.peers.agree)
+        other.connections[-1].abort()
+        await eventually(lambda: node.peers.agree)
+
+
+# Two nodes of one name
+
+
+async def test_a_node_is_told_that_its_seed_has_its_name(stack: AsyncExitStack) -> None:
+    """Two nodes of one name that dial each other say so, and stay apart."""
+    one = await stack.enter_async_context(seeded("twin"))
+    other = await stack.enter_async_context(seeded("twin", one))
+    [link] = await eventually(lambda: other.peers.strangers)
+    await eventually(lambda: link.refusal_code == "name")
+    assert link.refusal.startswith("another node is named 'twin': give each its own --name")
+    await eventually(lambda: one.node.counts.turned_away["name"])
+
+
+async def test_a_node_is_told_that_a_third_knows_its_name(stack: AsyncExitStack) -> None:
+    """The second of two nodes of one name is refused by whoever has met the first."""
+    middle = await stack.enter_async_context(seeded("middle"))
+    first = await stack.enter_async_context(seeded("twin", middle))
+    await ring_of([middle, first])
+    second = await stack.enter_async_context(seeded("twin", middle))
+    [link] = await eventually(lambda: second.peers.strangers)
+    await eventually(lambda: link.refusal_code == "name")
+    assert "another node is named 'twin'" in link.refusal
+    assert second.peers.ring.nodes == ("twin",)
+    assert middle.peers.by_name["twin"].link.address == first.link
+    await ring_of([middle, first])
+
+
+async def test_two_seeds_of_one_name_are_reported_with_their_addresses(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node that reaches two nodes of one name keeps the first, and logs where both are."""
+    twins = [await stack.enter_async_context(seeded("twin")) for _ in range(2)]
+    with caplog.at_level(logging.ERROR, "headgate"):
+        middle = await stack.enter_async_context(seeded("middle", *twins))
+        await eventually(lambda: caplog.records)
+    assert "two nodes are named 'twin': give each its own --name" in caplog.text
+    assert all(str(twin.link) in caplog.text for twin in twins)
+    assert middle.peers.ring.nodes == ("middle", "twin")
+    assert middle.peers.by_name["twin"].state is State.UP
+
+
+async def test_a_node_at_two_addresses_is_one_node(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node reached by a second address keeps its first link, and nobody calls it a twin."""
+    one = await stack.enter_async_context(cluster("n1"))
+    other = await stack.enter_async_context(puppet("n2", instance=b"i" * 16))
+    node = one[0]
+    node.peers.meet([other.address])
+    await eventually(lambda: node.peers.by_name)
+    second = await stack.enter_async_context(puppet("n2", instance=b"i" * 16))
+    node.peers.meet([second.address])
+    await eventually(lambda: second.address in node.peers._known)
+    assert node.peers.by_name["n2"].link.address == other.address
+    assert "two nodes are named" not in caplog.text
+    await eventually(lambda: not second.connections)
+
+
+# A node that moves
+
+
+async def test_a_node_that_returns_where_it_was_is_used_again(stack: AsyncExitStack) -> None:
+    """After a restart under the same name and address the node's keys are decided by it again."""
+    one = await stack.enter_async_context(seeded("n1"))
+    async with seeded("n2", one) as two:
+        await ring_of([one, two])
+        key, address = key_of("n2", one.peers.ring), two.link
+    await eventually(lambda: one.peers.by_name["n2"].state is State.DOWN)
+    assert one.peers.ring.nodes == ("n1", "n2")
+    two = await stack.enter_async_context(seeded("n2", one, link=address))
+    await ring_of([one, two])
+    asking = await stack.enter_async_context(client(one))
+    decision = await asking.check(key, "5/day")
+    assert (decision.source, decision.node, decision.remaining) == ("owner", "n2", 4)
+
+
+async def test_a_node_that_returns_elsewhere_is_found_there(stack: AsyncExitStack) -> None:
+    """A node that comes back under another address is found there by all, not only by its seed."""
+    one = await stack.enter_async_context(seeded("n1"))
+    three = await stack.enter_async_context(seeded("n3", one))
+    async with seeded("n2", one) as two:
+        await ring_of([one, two, three])
+        before = two.link
+    moved = await stack.enter_async_context(seeded("n2", one))
+    assert moved.link != before
+    await ring_of([one, moved, three])
+    assert [it.peers.by_name["n2"].link.address for it in (one, three)] == [moved.link] * 2
+
+
+async def test_an_address_that_goes_to_another_node_takes_no_keys_along(
+    stack: AsyncExitStack,
+) -> None:
+    """A node at another's old address isn't asked about the keys of that other one."""
+    one = await stack.enter_async_context(seeded("n1"))
+    async with seeded("n2", one) as two:
+        await ring_of([one, two])
+        key, address = key_of("n2", one.peers.ring), two.link
+    heir = await stack.enter_async_context(seeded("n3", link=address))
+    await eventually(lambda: "n3" in one.peers.by_name)
+    assert one.peers.by_name["n3"].link.address == address
+    assert one.peers.by_name["n2"].state is State.CLOSED
+    assert one.peers.ring.nodes == ("n1", "n2", "n3")
+    assert heir.peers.ring.nodes != one.peers.ring.nodes or heir.config.name == "n3"
+    asking = await stack.enter_async_context(client(one))
+    key = key_of("n2", one.peers.ring)
+    assert (await asking.check(key, "5/day")).source == "open"
+    back = await stack.enter_async_context(seeded("n2", one))
+    await ring_of([one, heir, back])
+    assert (await asking.check(key, "5/day")).node == "n2"
+
+
+async def test_a_node_is_dialled_where_it_says_it_listens(stack: AsyncExitStack) -> None:
+    """A node that dials us is dialled back at the address in its Hello."""
+    one = await stack.enter_async_context(seeded("n1"))
+    other = await stack.enter_async_context(puppet("n2"))
+    await stack.enter_async_context(bare(one, node_named("n2", str(other.address))))
+    await eventually(lambda: other.connections)
+    await eventually(lambda: one.peers.ring.nodes == ("n1", "n2"))
+
+
+async def test_a_node_that_listens_everywhere_is_dialled_where_it_came_from(
+    stack: AsyncExitStack,
+) -> None:
+    """A node that gives 0.0.0.0 is dialled back at the address that its connection came from."""
+    one = await stack.enter_async_context(seeded("n1"))
+    other = await stack.enter_async_context(puppet("n2"))
+    link = f"0.0.0.0:{other.address.port}"
+    await stack.enter_async_context(bare(one, node_named("n2", link)))
+    await eventually(lambda: one.peers.ring.nodes == ("n1", "n2"))
+    assert one.peers.by_name["n2"].link.address == other.address
