@@ -174,7 +174,7 @@ class Buckets:
         two lists: a bucket that is there all along is given once.
         """
         for table in list(self._tables.values()):
-            for held in list(table.dicts()):
+            for held in table.dicts():
                 items = list(held.items())  # at most 16,000 of 1,000,000
                 for start in range(0, len(items), most):
                     yield _exported(table.limit, items[start : start + most], now)
@@ -226,9 +226,8 @@ class Buckets:
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
         while self._count + self._extra >= self._most:
             self._evict(now)
-        table = self._tables.get(
-            limit.text
-        )  # only now: the last bucket to go takes its table along
+        # Not before there is room: the last bucket of a table takes it along.
+        table = self._tables.get(limit.text)
         if table is None:
             table = self._add_table(limit)
         table.add(key, full_at)

@@ -110,6 +110,7 @@ class Client:
             options.identity,
             self,
             context=options.context,
+            patience=self._budget,
             most_delay=_MOST_DELAY,
         )
         return loop

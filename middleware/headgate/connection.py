@@ -54,7 +54,9 @@ class Connection(asyncio.Protocol):
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._handle = handler.message
-        self._framer = Framer(MOST_HELLO_BYTES)
+        # Whoever dials is told the ring right behind the last word of the handshake, in one read.
+        accepts = isinstance(handshake, Accepting)
+        self._framer = Framer(MOST_HELLO_BYTES if accepts else MOST_FRAME_BYTES)
         self._out: list[bytes] = []
         self._flush_is_due = False
         self._error: Exception | None = None

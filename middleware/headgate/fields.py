@@ -56,7 +56,11 @@ class Policy:
         parts: list[bytes] = []
         for at, head in enumerate(self._heads):
             left = decision.remaining_of(at)
-            parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
+            if left and not retry:  # as effective_window would: 0.3 µs less for nearly all
+                window = -(-decision.debts[at] // SECOND)
+            else:
+                window = effective_window(decision, at, left, retry)
+            parts.append(b"%b%d;t=%d" % (head, left, window))
         return b", ".join(parts)
 
     def problem(self, decision: Decision, retry: int) -> bytes:

@@ -86,9 +86,13 @@ class Gate:
         self._exempt = [path_matcher("exempt", path) for path in _listed("exempt", exempt)]
         self.on_unreachable = _on_unreachable(options)
         self._logged: set[tuple[str, str]] = set()
+        plain = len(self.rules) == 1 and not self._exempt
+        self._every = self.rules[0] if plain and self.rules[0].matches_all else None
 
     def rule_for(self, path: str, method: str) -> Rule | None:
         """Return the rule that applies to a request, None if it isn't limited."""
+        if self._every is not None:
+            return self._every
         if self._exempt and any(matches(path) for matches in self._exempt):
             return None
         for rule in self.rules:

@@ -41,7 +41,7 @@ _EXPECTED = "second, minute, hour, day, week, month or year (or s, m, h, d, w)"
 _PART = re.compile(
     r"(?P<count>[0-9]+)?\s*(?P<per>/|per)?\s*(?P<times>[0-9]+)?\s*(?P<unit>[a-z]+)?"
     r"\s*(?P<burst>burst)?\s*(?P<size>[0-9]+)?\s*(?P<rest>.*)",
-    re.IGNORECASE | re.ASCII | re.DOTALL,
+    re.IGNORECASE | re.DOTALL,
 )
 
 

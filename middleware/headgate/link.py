@@ -1,10 +1,12 @@
 """A link: one connection to a sidecar that is dialled again when it breaks, and its open questions.
 
-A link is also its own circuit breaker. A budget that ran out makes it *suspect*: it takes no more
-checks, each is refused at once and answered by the policy for unreachable, so a hanging sidecar
-costs one budget and not one per request. A probe goes out every 100 ms; the first bytes that come
-back, be they a late answer, make the link usable again. A broken link is dialled again with
-jittered backoff and is usable from the moment the handshake is done.
+A link is also its own circuit breaker. A budget that ran out, after nothing at all was heard for
+the link's patience, makes it *suspect*: it takes no more checks, each is refused at once and
+answered by the policy for unreachable. So a hanging sidecar costs one budget and not one per
+request, while an asker with a tiny budget of its own proves nothing about the other side. A probe
+goes out every 100 ms; the first bytes that come back, be they a late answer, make the link usable
+again. A broken link is dialled again with jittered backoff and is usable from the moment the
+handshake is done.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from heapq import heappop, heappush
+from math import inf
 from random import uniform
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -93,6 +96,7 @@ class Link:
         watcher: Watcher,
         *,
         context: Context = lambda: None,
+        patience: float = 0.01,
         most_delay: float = 1.0,
         most_in_flight: int = MOST_IN_FLIGHT,
     ) -> None:
@@ -105,6 +109,7 @@ class Link:
         self._me = me
         self._watcher = watcher
         self._context = context
+        self._patience = patience - 2 * _GRACE
         self._most_delay = most_delay
         self._most_in_flight = most_in_flight
         self._loop = asyncio.get_running_loop()
@@ -113,9 +118,11 @@ class Link:
         self._inspections: dict[int, asyncio.Future[Holdings]] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_at = inf
+        self._silent_since: float | None = None  # the first question since we heard anything
         self._probe_timer: asyncio.TimerHandle | None = None
         self._suspect_since = 0.0
-        self._waiting: list[bytes] = []
+        self._waiting: dict[int, bytes] = {}  # for the handshake
         self._last_id = 0
         self._closing: asyncio.Task[None] | None = None
         self._dialling = self._loop.create_task(self._stay_connected())
@@ -140,14 +147,17 @@ class Link:
         self._last_id = number = self._last_id + 1
         frame = encode(Checks(number, hops, int(budget * 1e6), checks))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
-            return self._ask_halves(checks, hops, budget, asker)
+            return count > 1 and self._ask_halves(checks, hops, budget, asker)
         self.in_flight += count
         self._flights[number] = Flight(asker, count)
-        deadline = self._loop.time() + budget - _GRACE
+        self._write(number, frame)
+        now = self._loop.time()
+        if self._silent_since is None:
+            self._silent_since = now
+        deadline = now + budget - _GRACE
         heappush(self._deadlines, (deadline, number))
-        if self._sweep_timer is None:
-            self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
-        self._write(frame)
+        if deadline < self._sweep_at:
+            self._sweep_by(deadline)
         return True
 
     def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
@@ -166,7 +176,7 @@ class Link:
         self._last_id = number = self._last_id + 1
         answer: asyncio.Future[Holdings] = self._loop.create_future()
         self._inspections[number] = answer
-        self._write(encode((Reset if reset else Inspect)(number, hops, key)))
+        self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
         try:
             async with asyncio.timeout(budget):
                 return await answer
@@ -174,17 +184,19 @@ class Link:
             return None
         finally:
             del self._inspections[number]
+            self._waiting.pop(number, None)
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, number: int, frame: bytes) -> None:
         if self._connection is not None and self.state is State.UP:
             self._connection.write(frame)
         else:
-            self._waiting.append(frame)
+            self._waiting[number] = frame
 
     # --- answers
 
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a message of the other side."""
+        self._silent_since = None
         if self.state is State.SUSPECT:
             self._trust_again()
         if type(message) is Answers:  # by far the most frequent
@@ -212,6 +224,12 @@ class Link:
 
     # --- deadlines: one timer a link
 
+    def _sweep_by(self, deadline: float) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._sweep_at = deadline
+        self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
+
     def _read_then_sweep(self) -> None:
         self._sweep_timer = self._loop.call_later(_GRACE, self._sweep)
 
@@ -220,13 +238,16 @@ class Link:
         deadlines, flights = self._deadlines, self._flights
         overdue: list[Flight] = []
         while deadlines and (deadlines[0][0] <= now or deadlines[0][1] not in flights):
-            if flight := flights.pop(heappop(deadlines)[1], None):
+            _, number = heappop(deadlines)
+            self._waiting.pop(number, None)
+            if flight := flights.pop(number, None):
                 overdue.append(flight)
-        self._sweep_timer = (
-            self._loop.call_at(deadlines[0][0], self._read_then_sweep) if deadlines else None
-        )
+        self._sweep_timer, self._sweep_at = None, inf
+        if deadlines:
+            self._sweep_by(deadlines[0][0])
         if overdue:
-            self._suspect()
+            if self._silent_since is not None and now - self._silent_since >= self._patience:
+                self._suspect()
             self._give_up(overdue)
 
     def _give_up(self, flights: list[Flight]) -> None:
@@ -280,8 +301,9 @@ class Link:
                 await connection.shaken.wait()
         except (OSError, TimeoutError, ValueError) as error:
             self._note_refusal(str(error) or f"no answer within {DIAL_WITHIN:g} s")
-            if connection is not None:
-                connection.abort()
+        finally:
+            if connection is not None and not connection.is_up:
+                connection.close()
         return connection
 
     async def _open(self) -> Connection:
@@ -301,7 +323,7 @@ class Link:
         assert connection.peer is not None  # the handshake is done
         self.peer, self.refusal = connection.peer, ""
         self._connection, self.state = connection, State.UP
-        for frame in self._waiting:
+        for frame in self._waiting.values():
             connection.write(frame)
         self._waiting.clear()
         self._watcher.link_up(self, connection.peer)

@@ -83,6 +83,11 @@ class Rule:
         return bool(self.matches_path(path))
 
     @property
+    def matches_all(self) -> bool:
+        """Whether every request is this rule's."""
+        return self.path == "*" and self.methods is None
+
+    @property
     def awaits(self) -> bool:
         """Whether its key or cost is a coroutine function."""
         return is_async(self.key) or is_async(self.cost)

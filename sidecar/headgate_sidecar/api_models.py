@@ -252,7 +252,7 @@ class Stranger(BaseModel):
 class Nodes(BaseModel):
     """The cluster as this node sees it."""
 
-    this: ThisNode = Field(description="The node that answers.")
+    this: ThisNode
     nodes: list[RingNode] = Field(description="All nodes of the ring by name, this one included.")
     strangers: list[Stranger] = Field(description="Addresses that aren't known to be nodes.")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from socket import gethostname
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlencode
@@ -69,7 +70,8 @@ def headgate(context: typer.Context, *, version: given.Version = False) -> None:
     if version:
         typer.echo(f"headgate {__version__}")
     elif context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        with redirect_stdout(sys.stderr):
+            typer.echo(context.get_help(), nl=False)
         raise typer.Exit(BAD_INPUT)
 
 
@@ -110,11 +112,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         most_keys=given.whole("most-keys", most_keys),
         most_connections=given.whole("most-connections", most_connections),
     )
-    from headgate_sidecar.logs import log_to_stderr
     from headgate_sidecar.server import run_until_signal
 
-    log_to_stderr(level)
-    run_until_signal(config)
+    run_until_signal(config, level)
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]

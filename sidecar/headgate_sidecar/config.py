@@ -50,7 +50,7 @@ class Config:
     socket: str = ""
     seeds: tuple[Address, ...] = ()
     cluster: str = "headgate"
-    secret: bytes = b""
+    secret: bytes = field(default=b"", repr=False)
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN

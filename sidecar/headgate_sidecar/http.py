@@ -22,6 +22,7 @@ FIRST_BYTE_WITHIN = 5.0  # seconds; uvicorn itself waits for ever
 class _Connection(HttpToolsProtocol):
     """A connection of which there is a bounded number, and which may not stay silent."""
 
+    # uvicorn too takes a Transport where asyncio declares a BaseTransport
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:

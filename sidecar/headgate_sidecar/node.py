@@ -10,6 +10,7 @@ from headgate.errors import HeadgateError
 from headgate.limits import parse_limits
 from headgate.wire import (
     MOST_HOPS,
+    MOST_KEY_BYTES,
     SURELY_SHORT_KEY,
     Answer,
     Answers,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[Answers], None]
 
 MOST_ERROR = 500  # characters of an error in an answer: enough to see which part is wrong
-_OWN_SHARE = 0.8  # of the asker's budget: the rest is for our answer to reach it in time
+OWNERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
 
 
 class Node:
@@ -82,7 +83,8 @@ class Node:
         mine: list[int] = []
         owner_of = ring.owner
         for position, check in enumerate(frame.checks):
-            owner = owner_of(check[0])
+            key = check[0]
+            owner = owner_of(key) if len(key) <= MOST_KEY_BYTES else me  # too long: say so here
             if owner == me:
                 mine.append(position)
             elif owner in elsewhere:
@@ -193,7 +195,7 @@ class Forward:
         self._asker = "node" if frame.hops else "app"
         self._since = node.clock()
         self.checks = [frame.checks[position] for position in positions]
-        self.budget = min(node.budget, frame.budget * 1e-6) * _OWN_SHARE
+        self.budget = min(node.budget, frame.budget * 1e-6) * OWNERS_SHARE
 
     def answered(self, answers: Answers) -> None:
         """Pass answers on under the frame id and the positions of whoever asked."""

@@ -50,6 +50,7 @@ class Peers:
     me: Identity
     context: Context
     changed: Callable[[], None]
+    patience: float = 0.04  # seconds that a node may be silent when asked, before it is suspect
     clock: Callable[[], float] = time.monotonic
     joined: bool = True  # False until Discovery has looked for the other nodes once
     ring: Ring = field(init=False)
@@ -101,7 +102,14 @@ class Peers:
             self._strangers[address] = self._dial(address)
 
     def _dial(self, address: Address) -> Link:
-        return Link(address, self.me, self, context=self.context, most_delay=MOST_DELAY)
+        return Link(
+            address,
+            self.me,
+            self,
+            context=self.context,
+            patience=self.patience,
+            most_delay=MOST_DELAY,
+        )
 
     def forget_strangers(self, still_named: set[Address]) -> None:
         """Give up addresses that turned out to be ours, or that no seed names and nobody answers.

@@ -42,8 +42,8 @@ class Remote:
         try:
             with httpx2.Client(timeout=TIMEOUT, trust_env=False, headers=self._headers) as client:
                 return client.request(method, self._url + path, json=body)
-        except httpx2.LocalProtocolError as error:
-            raise Failure(BAD_INPUT, f"the secret can't be sent over HTTP: {error}") from None
+        except httpx2.LocalProtocolError:  # its text has the secret in it
+            raise Failure(BAD_INPUT, "the secret has bytes that HTTP can't carry") from None
         except httpx2.TransportError as error:
             raise Failure(OUT_OF_REACH, self._unreachable(error)) from None
 

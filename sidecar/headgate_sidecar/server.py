@@ -16,7 +16,8 @@ from headgate.handshake import Identity
 from headgate_sidecar.api import create_app
 from headgate_sidecar.discovery import Discovery
 from headgate_sidecar.http import HttpServer
-from headgate_sidecar.node import Node
+from headgate_sidecar.logs import log_to_stderr
+from headgate_sidecar.node import OWNERS_SHARE, Node
 from headgate_sidecar.peers import Peers
 from headgate_sidecar.sessions import Sessions
 from headgate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
@@ -58,7 +59,8 @@ class Sidecar:
             "node", config.name, config.cluster, config.secret, str(self.link), token_bytes(16)
         )
         buckets = Buckets(config.most_keys)
-        self.peers = Peers(me, self._context, changed=self._ring_changed)
+        patience = config.budget * OWNERS_SHARE
+        self.peers = Peers(me, self._context, self._ring_changed, patience)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(config.name, buckets, self.peers, fallback, budget=config.budget)
         self.sessions = Sessions(self.node, me, config.most_connections)
@@ -150,8 +152,9 @@ async def serve(config: Config) -> None:
         log.info("node %s: stopping", config.name)
 
 
-def run_until_signal(config: Config) -> None:
-    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one."""
+def run_until_signal(config: Config, log_level: str) -> None:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
+    log_to_stderr(log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(config))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from secrets import token_bytes
+from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from headgate.connection import Connection
@@ -97,6 +98,8 @@ class Sessions:
         self._stuck.pop(connection, None)
         if isinstance(error, WireError) and not isinstance(error, Refused):  # those are theirs
             self._node.counts.turned_away[error.code] += 1
+        elif isinstance(error, (SSLError, ConnectionAbortedError)):  # the latter: took too long
+            self._node.counts.turned_away["tls"] += 1
 
     def tell_ring(self) -> None:
         """Send the ring to all sides: after a change, and now and then.

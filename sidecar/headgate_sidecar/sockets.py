@@ -30,7 +30,8 @@ class ListenError(OSError):
 def listen(option: str, address: Address) -> socket.socket:
     """Listen on a TCP address; port 0 takes a free one. ListenError says why not."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, or asyncio leaves Nagle's delay on for what is accepted.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setblocking(False)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from headgate.address import Address
 from headgate.connection import Connection
@@ -45,6 +45,11 @@ class Bare:
         self._framer = Framer()
         self._bodies: list[Bytes] = []
         self.writer = writer
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below."""
+        return cast("asyncio.Transport", self.writer.transport)
 
     async def send(self, *frames: bytes | Message) -> None:
         """Send bytes as they are, and messages in their frames; a closed door is no error."""

@@ -6,14 +6,15 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
-from tests.cluster.apps.asking import current, show, statuses
+from tests.cluster.apps.asking import async_client, current, show, statuses
 from tests.cluster.apps.trio import NAMES, Trio, api_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    import httpx2
 
 EACH = 1_000  # requests at each app
 CONNECTIONS = 8  # to each app, kept alive
@@ -31,7 +32,7 @@ async def flood(url: str, headers: dict[str, str]) -> list[httpx2.Response]:
     todo = iter(range(EACH))
 
     async def ask_on_one() -> list[httpx2.Response]:
-        async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as client:
+        async with async_client(headers=headers) as client:
             return [await client.get(url) for _ in todo]
 
     parts = await asyncio.gather(*(ask_on_one() for _ in range(CONNECTIONS)))

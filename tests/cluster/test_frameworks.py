@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
+from tests.cluster.apps import asking
 from tests.cluster.apps.asking import assert_is_refusal, current, policy, statuses
 from tests.cluster.apps.options import WORKER
 from tests.cluster.apps.running import GREENLETS, THREADS, UVICORN, App, Sidecar, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    import httpx2
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,7 @@ def by_key(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def client(app: App, address: str) -> Generator[httpx2.Client]:
     """Stand behind the proxy that the app trusts, with one connection."""
-    behind = {"x-forwarded-for": address}
-    with httpx2.Client(base_url=app.url, headers=behind, trust_env=False, timeout=30) as client:
+    with asking.client(app.url, {"x-forwarded-for": address}) as client:
         yield client
 
 
@@ -186,10 +187,7 @@ def test_without_a_proxy_the_client_is_the_peer(client: httpx2.Client, sidecar: 
 
 async def test_a_limit_holds_for_requests_at_once(app: App, by_key: dict[str, str]) -> None:
     """Of a hundred requests on sixteen connections exactly forty pass a limit of 40/day."""
-    connections = httpx2.Limits(max_connections=16)
-    async with httpx2.AsyncClient(
-        base_url=app.url, headers=by_key, limits=connections, trust_env=False, timeout=60
-    ) as client:
+    async with asking.async_client(app.url, by_key, connections=16) as client:
         answers = await asyncio.gather(*(client.get("/busy") for _ in range(100)))
     assert Counter(statuses(answers)) == {200: 40, 429: 60}
     allowed = [answer for answer in answers if answer.is_success]
@@ -204,9 +202,7 @@ def test_a_limit_holds_over_all_workers(
         clients: dict[str, httpx2.Client] = {}
 
         def have_one_for_each_worker() -> bool:
-            client = stack.enter_context(
-                httpx2.Client(base_url=app.url, headers=by_key, trust_env=False, timeout=30)
-            )
+            client = stack.enter_context(asking.client(app.url, by_key))
             clients.setdefault(client.get("/healthz").headers[WORKER], client)
             return len(clients) == server.workers
 

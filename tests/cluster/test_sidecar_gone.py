@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
-from tests.cluster.apps.asking import show, statuses
+from tests.cluster.apps.asking import async_client, show, statuses
 from tests.cluster.apps.load import Load, load
 from tests.cluster.apps.running import GREENLETS, THREADS, App, Sidecar, running, until
 from tests.cluster.apps.trio import FASTAPI, Trio, api_key_of
@@ -20,7 +18,7 @@ from tests.cluster.cluster import eventually
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-BUDGET = 0.25  # seconds that a sidecar waits for an owner
+BUDGET = 1.0  # seconds that a sidecar waits for an owner: enough for one that runs
 PATIENCE = 60.0  # seconds
 
 
@@ -28,16 +26,22 @@ PATIENCE = 60.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def trio() -> Generator[Trio]:
+def processes() -> Generator[Trio]:
     trio = Trio(BUDGET)
     with trio.running():
         yield trio
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.fixture
+def trio(processes: Trio) -> Trio:
+    """Return three sidecars that run, whatever the last test did to them."""
+    processes.mend()
+    return processes
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 async def test_the_owner_is_gone(trio: Trio, how: signal.Signals) -> None:
     """Without the owner of a key, apps let its requests through and say so; no request is lost."""
-    trio.wait_for_one_ring()
     owner, others = trio.sidecars["a"], [trio.sidecars["b"], trio.sidecars["c"]]
     opened = {"asker": "app", "source": "open", "outcome": "allowed"}
     before = [other.metric("headgate_checks_total", **opened) for other in others]
@@ -71,17 +75,18 @@ def _bring_back(sidecar: Sidecar, how: signal.Signals = signal.SIGKILL) -> float
 
 async def test_one_of_three_local_sidecars_is_killed(trio: Trio) -> None:
     """Its app goes on unlimited and the other apps limited; back again, it is one with the rest."""
-    trio.wait_for_one_ring()
     app, sidecar = trio.apps["b"], trio.sidecars["b"]
     spent = {"x-api-key": api_key_of("a", "api", "spent")}
-    async with httpx2.AsyncClient(trust_env=False, timeout=60, headers=spent) as client:
-        answers = [await client.get(f"{trio.apps['c'].url}/api/it") for _ in range(8)]
+    async with async_client(headers=spent) as client:
+        answers = [await client.get(f"{trio.apps['a'].url}/api/it") for _ in range(8)]
         assert statuses(answers) == [200] * 7 + [429]
         async with load(api_key_of("a", "plenty", "local"), *trio.apps.values()) as loads:
             beside = loads[1]
             await eventually(lambda: all(it.sources["owner"] > 20 for it in loads), PATIENCE)
             sidecar.kill()
+            gone_at = monotonic()
             await eventually(lambda: beside.sources["open"] > 50, PATIENCE)
+            await eventually(lambda: loads[2].workers("owner", gone_at), PATIENCE)
             answer = await client.get(f"{app.url}/api/it")
             assert (answer.status_code, answer.headers["headgate-source"]) == (200, "open")
             back_at = await asyncio.to_thread(_bring_back, sidecar)
@@ -91,10 +96,11 @@ async def test_one_of_three_local_sidecars_is_killed(trio: Trio) -> None:
                 tries.append(await client.get(f"{app.url}/api/it"))
             limited_at = monotonic()
     _report("one of three", loads, back_at)
-    by = dict(Counter(it.headers.get("headgate-source", "owner") for it in tries))
-    show(f"one of three: refused by another owner after {limited_at - back_at:.3f} s and {by}")
+    by = [answer.headers.get("headgate-source") for answer in tries[:-1]]
+    show(f"one of three: refused after {limited_at - back_at:.3f} s and {len(by)} answers")
+    assert set(by) <= {"open"}  # it never took itself for the owner
     assert [set(it.statuses) for it in loads] == [{200}] * 3
-    assert [set(it.sources) for it in loads] == [{"owner"}, {"owner", "open"}, {"owner"}]
+    assert [set(it.sources) for it in loads[:2]] == [{"owner"}, {"owner", "open"}]
 
 
 # --- an app's only sidecar is gone
@@ -141,7 +147,7 @@ async def test_the_only_sidecar_is_killed(alone: Sidecar, apps: list[App]) -> No
     _report("alone", loads, back_at)
     assert [set(it.statuses) for it in loads] == [{200}] * 3
     assert [set(it.sources) for it in loads] == [{"owner", "open"}] * 3
-    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+    async with async_client() as client:
         fields = {"x-api-key": "of all three"}
         answers = [await client.get(f"{app.url}/busy", headers=fields) for app in apps * 20]
     assert statuses(answers) == [200] * 40 + [429] * 20
@@ -150,8 +156,9 @@ async def test_the_only_sidecar_is_killed(alone: Sidecar, apps: list[App]) -> No
 def _report(name: str, loads: list[Load], back_at: float) -> None:
     """Print how long it took; nothing of it is asserted, for a machine may be busy."""
     for it in loads:
-        back = {worker: f"{at - back_at:.3f} s" for worker, at in it.back.items()}
+        back = {worker: round(at - back_at, 3) for worker, at in it.back.items()}
+        slowest = [round(took, 3) for took in sorted(it.took)[-5:]]
         show(
-            f"{name}: {it.app.title}: {dict(it.statuses)}, {dict(it.sources)},"
-            f" slowest {it.slowest:.3f} s; limited again after {back or 'never gone'}"
+            f"{name}: {it.app.title}: {dict(it.statuses)}, {dict(it.sources)}, slowest {slowest} s,"
+            f" seconds until limited again by worker {back or 'none, never gone'}"
         )

@@ -39,12 +39,13 @@ def test_the_next_token_comes_after_one_interval_to_the_nanosecond(text: str) ->
     assert buckets.take("key", limits, 1, START + interval)[0]
 
 
-def test_a_bucket_fills_up_to_its_burst_and_no_further() -> None:
+@pytest.mark.parametrize("limits", [ONE, BOTH], ids=str)
+def test_a_bucket_fills_up_to_its_burst_and_no_further(limits: Limits) -> None:
     """A key that waited for a year has one burst."""
     buckets = Buckets()
-    buckets.take("key", ONE, 5, START)
-    assert buckets.take("key", ONE, 5, LATE) == (True, [SECOND])
-    assert buckets.take("key", ONE, 1, LATE) == (False, [SECOND])
+    _, debts = buckets.take("key", limits, 5, START)
+    assert buckets.take("key", limits, 5, LATE) == (True, debts)
+    assert buckets.take("key", limits, 1, LATE) == (False, debts)
 
 
 def test_all_limits_are_charged_or_none() -> None:
@@ -55,6 +56,14 @@ def test_all_limits_are_charged_or_none() -> None:
     assert buckets.take("key", ONE, 5, START + SECOND)[0] is True
     assert buckets.take("key", BOTH, 1, START + SECOND)[0] is False  # now 5/second has none
     assert buckets.take("key", parse_limits("8/hour"), 3, START + SECOND)[0] is True
+
+
+def test_a_denied_check_holds_nothing() -> None:
+    """A flood of denied checks makes no bucket under the limits that would have let them pass."""
+    buckets = Buckets()
+    buckets.take("key", ONE, 5, START)
+    assert buckets.take("key", BOTH, 1, START) == (False, [SECOND, 0])
+    assert len(buckets) == 1
 
 
 def test_one_limit_in_two_checks_is_one_bucket() -> None:
@@ -77,6 +86,9 @@ def test_a_peek_changes_nothing_and_holds_nothing(limits: Limits) -> None:
     buckets = Buckets()
     assert buckets.take("key", limits, 0, START) == (True, [0] * len(limits))
     assert len(buckets) == 0
+    buckets.take("other", limits, 1, START)
+    assert buckets.take("key", limits, 0, START) == (True, [0] * len(limits))
+    assert len(buckets) == len(limits)
     _, debts = buckets.take("key", limits, 5, START)
     assert buckets.take("key", limits, 0, START) == (True, debts)
     assert buckets.take("key", limits, 0, START) == (True, debts)
@@ -187,12 +199,12 @@ def test_an_export_gives_every_bucket_in_debt_once_in_short_lists() -> None:
     buckets = Buckets()
     for at in range(10_000):
         buckets.take(f"key{at}", BOTH, 1, START)
-    lists = list(buckets.export(START + SECOND, 1_000))  # 5/second is full again
+    lists = list(buckets.export(START + SECOND // 5, 1_000))  # 5/second is full just now
     assert max(map(len, lists)) <= 1_000
     keys = [key for entries in lists for key, _, _ in entries]
     assert sorted(keys) == sorted(f"key{at}" for at in range(10_000))
     assert {(limit, debt) for entries in lists for _, limit, debt in entries} == {
-        (BOTH.items[1], HOUR // 8 - SECOND)
+        (BOTH.items[1], HOUR // 8 - SECOND // 5)
     }
 
 

@@ -214,17 +214,18 @@ def test_a_table_is_dropped_with_its_last_bucket_even_by_the_bucket_that_needs_i
 
 def test_limits_made_up_by_the_thousand_are_answered_within_the_bound() -> None:
     """Beyond 4,096 of them, each costs the room of eight more buckets."""
-    buckets = Buckets(5_000)
+    buckets, kept = Buckets(5_000), parse_limits("1/day")
+    buckets.take("key", kept, 1, START)
     for tokens in range(1, 6_000):
         limits = Limits([Limit(tokens, 3_600)])
         assert buckets.take("key", limits, tokens, START)[0] is True
     tables = len(buckets._tables)
     assert 4_096 < tables <= 4_096 + (5_000 - 4_096) // 9 + 1
     assert len(buckets) + 8 * (tables - 4_096) <= 5_000 + 8
-    drain(buckets, LATE)
-    assert buckets._tables == {}
+    drain(buckets, START + 2 * HOUR)
+    assert list(buckets._tables) == ["1/day"]
     for at in range(5_001):  # all of the room is back
-        buckets.take(f"key{at}", ONE, 1, START)
+        buckets.take(f"new{at}", kept, 1, START + 2 * HOUR)
     assert len(buckets) == 5_000
 
 

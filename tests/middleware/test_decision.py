@@ -104,6 +104,17 @@ def test_tokens_charged_at_once_are_missing_exactly(text: str) -> None:
         assert decided(text, cost).remaining == burst - cost
 
 
+def test_a_denial_never_shows_the_token_that_it_refused() -> None:
+    """1 ns before 1/7 s the token isn't there, though the rounded debt can't tell."""
+    limits, buckets = parse_limits("7/second"), Buckets()
+    buckets.take("key", limits, 7, START)
+    now = START + 10**9 // 7
+    allowed, debts = buckets.take("key", limits, 1, now)
+    decision = Decision(allowed, limits, 1, debts, Source.OWNER)
+    assert (decision.allowed, decision.remaining, decision.wait) == (False, 0, 1)
+    assert buckets.take("key", limits, 1, now + 1)[0] is True
+
+
 @given(
     st.sampled_from(TEXTS),
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(-2, 2)), max_size=12),

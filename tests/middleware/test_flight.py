@@ -93,6 +93,7 @@ class TestLanding:
             ([-3, 0], 2),
             ([2**63], 1),
             ([1, 1], 2),  # twice in one part
+            ([1, 1], 1),
         ],
     )
     def test_misfit(self, positions: list[int] | None, values: int) -> None:

@@ -98,6 +98,25 @@ def test_the_first_rule_that_matches_applies(path: str, method: str, name: str |
     assert (rule and rule.name) == name
 
 
+@pytest.mark.parametrize(
+    ("options", "applies"),
+    [
+        ({}, True),
+        ({"path": "/api/*"}, True),
+        ({"path": "/login"}, False),
+        ({"methods": ["GET"]}, True),
+        ({"methods": ["POST"]}, False),
+    ],
+)
+@pytest.mark.parametrize("exempt", [[], ["/healthz"]])
+def test_a_rule_alone_applies_where_it_matches(
+    options: dict[str, Any], applies: bool, exempt: list[str]
+) -> None:
+    alone = gate(rules=[Rule("alone", "1/s", **options)], exempt=exempt)
+    assert (alone.rule_for("/api/x", "GET") is not None) is applies
+    assert alone.rule_for("/healthz", "GET") is None or not exempt
+
+
 POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
 
 

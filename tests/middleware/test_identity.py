@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate import identity, proxies
 from headgate.asgi import ScopeRequest
 from headgate.identity import (
     MOST_KEY_BYTES,
@@ -111,6 +112,17 @@ def test_a_path_that_is_not_utf_8_is_still_a_path() -> None:
 def test_a_client_counts_by_its_address(peer: str, identity: str) -> None:
     assert client_ip()(asgi([], peer)) == identity
     assert client_ip()(wsgi([], peer)) == identity
+
+
+def test_only_what_may_be_an_address_is_cached() -> None:
+    """A header field may be 64 kB long, and a cache must not keep thousands of those."""
+    caches: list[Any] = [identity._group, proxies._written, proxies._parse]
+    before = [cache.cache_info().currsize for cache in caches]
+    long = "1" * 65
+    assert identity.group(long, 64) == long
+    assert proxies.canonical(long) == ""
+    assert proxies.parse_ip(long) is None
+    assert [cache.cache_info().currsize for cache in caches] == before
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,64 @@
-"""How the tests of this folder run: on asyncio's loop, those of TLS on uvloop too."""
+"""Running the command in this process, and tests of TLS on both loops."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
+import pytest
 import uvloop
+
+from headgate_sidecar import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run the tests of TLS on both loops: each has its own TLS."""
+    """Run the tests of TLS on both loops, since each has its own TLS; others on asyncio's."""
     factories = {"asyncio": asyncio.new_event_loop}
     return {**factories, "uvloop": uvloop.new_event_loop} if "tls" in item.path.stem else factories
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line that says what is wrong."""
+        assert self.out == ""
+        assert self.err.startswith("headgate: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
+
+class Run(Protocol):
+    """Runs the command with these arguments, and returns how it ended."""
+
+    def __call__(self, *arguments: str) -> Ending:
+        """Run it to its end."""
+        ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what runs the command, with nothing in the environment that it would take."""
+    for name in [*os.environ]:
+        if name.startswith("HEADGATE_") or name in {"FORCE_COLOR", "NO_COLOR", "COLUMNS"}:
+            monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> Ending:
+        code = cli.run(arguments)
+        said = capsys.readouterr()
+        return Ending(code, said.out, said.err)
+
+    return run

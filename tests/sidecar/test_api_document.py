@@ -53,7 +53,8 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
             assert parameter["description"]
     for name, schema in schemas.items():
         for field, about in schema.get("properties", {}).items():
-            assert "description" in about, (name, field)
+            target = schemas.get(about.get("$ref", "").rpartition("/")[2], {})
+            assert (about | target).get("description"), (name, field)
     for reference in findall(r'"\$ref":\s*"([^"]+)"', answer.text):
         assert reference.removeprefix("#/components/schemas/") in schemas
     assert "swagger" in page.text

@@ -175,10 +175,10 @@ QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))
 
 async def fill(node: Sidecar, deaf: Bare) -> Connection:
     """Ask without reading the answers, until the sidecar holds some of them; return its side."""
-    deaf.writer.transport.pause_reading()
+    deaf.transport.pause_reading()
     await eventually(lambda: [it for it in node.sessions.open if it.peer and it.is_up])
     [session] = [it for it in node.sessions.open if it.peer and it.peer.name == "bare"]
-    for transport, buffer in ((deaf.writer.transport, SO_RCVBUF), (session.transport, SO_SNDBUF)):
+    for transport, buffer in ((deaf.transport, SO_RCVBUF), (session.transport, SO_SNDBUF)):
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, buffer, 1 << 16)
     while not session.transport.get_write_buffer_size():
         deaf.writer.write(QUESTIONS)
@@ -195,7 +195,7 @@ async def test_a_peer_that_does_not_read_is_read_from_no_more() -> None:
         more = len(decisions) + 100
         await eventually(lambda: len(decisions) > more)
         assert session.transport.get_write_buffer_size() < 4 << 20
-        deaf.writer.transport.resume_reading()
+        deaf.transport.resume_reading()
         while await deaf.next() != Pong(2):
             pass
 
@@ -255,7 +255,7 @@ async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
         peers = await asyncio.gather(*(stack.enter_async_context(bare(node)) for _ in range(200)))
         await eventually(lambda: turned_away(node) == {"busy": 150})
         assert len(node.sessions.open) == 50
-        refused = [peer for peer in peers if peer.writer.transport.is_closing()]
+        refused = [peer for peer in peers if peer.transport.is_closing()]
         assert len(refused) <= 150
 
 

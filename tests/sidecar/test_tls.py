@@ -32,6 +32,7 @@ from tests.middleware.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
     from headgate.options import Tls
 
 ALERT = b"\x15"  # how TLS says that something is wrong
@@ -142,6 +143,7 @@ async def test_failed_handshakes_take_no_room(ours: Tls) -> None:
                 assert (await stranger.raw())[:1] in {b"", ALERT}
         async with client(node, tls=ours) as asking:
             assert (await asking.check("k", "5/day")).source == "owner"
+        assert node.node.counts.turned_away == {"tls": 20}
 
 
 async def test_a_connection_that_never_begins_tls_takes_no_room_and_stops_nothing(
@@ -154,6 +156,25 @@ async def test_a_connection_that_never_begins_tls_takes_no_room_and_stops_nothin
     asking = await stack.enter_async_context(client(node, tls=ours))
     assert (await asking.check("k", "5/day")).source == "owner"
     assert len(node.sessions.open) == 1
+
+
+async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> None:
+    """Who connects and never begins TLS is closed, and the protocol hears that it was lost."""
+    lost: list[Exception | None] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.append(exc)
+
+    socket = listen("link", parse_address("127.0.0.1:0"))
+    address = parse_address("{}:{}".format(*socket.getsockname()))
+    listener = Listener(socket, Protocol, ours, shake_within=0.05)
+    await listener.start()
+    async with bare(address) as silent:
+        assert await silent.raw() == b""
+        await eventually(lambda: lost)
+    assert isinstance(lost[0], ConnectionAbortedError)
+    await listener.close()
 
 
 # Certificates that change

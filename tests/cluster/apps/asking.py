@@ -1,16 +1,32 @@
-"""What responses of a limited app say."""
+"""Clients for limited apps, and what the responses say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
 
 from tests.cluster.apps.options import WORKER
 from tests.middleware.checker import items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    import httpx2
+# Nobody speaks TLS here, and to load its certificates takes 60 ms for each client.
+_PLAIN: Final[dict[str, Any]] = {"verify": False, "trust_env": False, "timeout": 60}
+
+
+def client(url: str = "", headers: Mapping[str, str] | None = None) -> httpx2.Client:
+    """Return a client for paths under a URL."""
+    return httpx2.Client(base_url=url, headers=headers, **_PLAIN)
+
+
+def async_client(
+    url: str = "", headers: Mapping[str, str] | None = None, *, connections: int = 100
+) -> httpx2.AsyncClient:
+    """Return a client for asyncio, with so many connections at most."""
+    limits = httpx2.Limits(max_connections=connections)
+    return httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, **_PLAIN)
 
 
 def show(text: str) -> None:

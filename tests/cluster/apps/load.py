@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-import httpx2
-
+from tests.cluster.apps.asking import async_client
 from tests.cluster.apps.options import WORKER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import httpx2
 
     from tests.cluster.apps.running import App
 
@@ -30,7 +31,7 @@ class Load:
     asked: int = 0
     statuses: Counter[int] = field(default_factory=Counter[int])
     sources: Counter[str] = field(default_factory=Counter[str])
-    slowest: float = 0.0
+    took: list[float] = field(default_factory=list[float])
     latest: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """When a worker process was last asked what a source then decided."""
     back: dict[str, float] = field(default_factory=dict[str, float])
@@ -48,7 +49,7 @@ class Load:
         source, worker = headers.get("headgate-source", "owner"), headers.get(WORKER, "")
         self.statuses[response.status_code] += 1
         self.sources[source] += 1
-        self.slowest = max(self.slowest, monotonic() - asked_at)
+        self.took.append(monotonic() - asked_at)
         self.latest[worker, source] = asked_at
         if source == "open":
             self.back.pop(worker, None)
@@ -63,14 +64,8 @@ async def load(key: str, *apps: App) -> AsyncGenerator[list[Load]]:
     over = asyncio.Event()
 
     async def go_on(load: Load, *, kept_alive: bool) -> None:
-        connections = httpx2.Limits(max_keepalive_connections=int(kept_alive))
-        async with httpx2.AsyncClient(
-            base_url=load.app.url,
-            headers={"x-api-key": key},
-            limits=connections,
-            trust_env=False,
-            timeout=60,
-        ) as client:
+        headers = {"x-api-key": key, "connection": "keep-alive" if kept_alive else "close"}
+        async with async_client(load.app.url, headers) as client:
             while not over.is_set():
                 await load.ask(client)
 

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from random import sample
+from signal import SIGCONT
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from headgate_sidecar.demo.processes import PORTS, Child, end_all
+from tests.cluster.apps.asking import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -101,9 +103,13 @@ class Service:
         assert self.child, "launched before"
         assert self.child.exit_code is None, self._last_words()
         try:
-            return httpx2.get(f"{self.url}{self.ready_at}", trust_env=False, timeout=5).is_success
+            return self._ask("GET", self.ready_at).is_success
         except httpx2.TransportError:
             return False
+
+    def _ask(self, method: str, path: str) -> httpx2.Response:
+        with client(self.url) as asking:
+            return asking.request(method, path)
 
     def _last_words(self) -> str:
         return f"{self.title} said:\n{self.child.last_words if self.child else ''}"
@@ -123,6 +129,15 @@ class Service:
         """End it by SIGKILL; it is gone when this returns."""
         assert self.child
         self.child.kill()
+
+    def revive(self) -> None:
+        """Have it run, if it was stopped or has ended; it serves when this returns."""
+        assert self.child
+        self.child.send(SIGCONT)
+        if self.child.exit_code is not None:
+            self.kill()  # takes its pipes away
+            self.launch()
+        self.wait()
 
     def close(self) -> None:
         """Give the port back."""
@@ -155,7 +170,7 @@ class Sidecar(Service):
 
     def get(self, path: str) -> httpx2.Response:
         """Ask its HTTP API."""
-        return httpx2.get(f"{self.url}{path}", trust_env=False).raise_for_status()
+        return self._ask("GET", path).raise_for_status()
 
     def buckets(self, key: str) -> list[dict[str, Any]]:
         """Return the buckets of a key as its HTTP API shows them."""
@@ -166,8 +181,7 @@ class Sidecar(Service):
 
     def reset(self, key: str) -> None:
         """Make all limits of a key full again."""
-        url = f"{self.url}/v1/keys/{quote(key, safe='')}"
-        httpx2.delete(url, trust_env=False).raise_for_status()
+        self._ask("DELETE", f"/v1/keys/{quote(key, safe='')}").raise_for_status()
 
     def metric(self, sample_name: str, **labels: str) -> float:
         """Return the sum of the samples of that name that have these labels, as it tells them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from headgate.identity import bucket_key
@@ -34,10 +35,16 @@ class Trio:
             self.wait_for_one_ring()
             yield
 
+    def mend(self) -> None:
+        """Have all sidecars run and make one ring, whatever became of them."""
+        for sidecar in self.sidecars.values():
+            sidecar.revive()
+        self.wait_for_one_ring()
+
     def wait_for_one_ring(self) -> None:
         """Wait until each sidecar has links to both others, and holds the same ring."""
         for sidecar in self.sidecars.values():
-            until(lambda: _knows_all(sidecar), lambda: sidecar.get("/v1/nodes").text)  # noqa: B023 - called at once
+            until(partial(_knows_all, sidecar))
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric over all sidecars."""

@@ -1,0 +1,294 @@
+"""The command: what it is told, what it says, and with which code it ends."""
+
+from __future__ import annotations
+
+from socket import gethostname
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.address import parse_address
+from headgate.fallback import OnUnreachable
+from headgate.options import Tls
+from headgate.version import __version__
+from headgate_sidecar import server
+from headgate_sidecar.config import Config
+from tests.middleware.certificates import Authority
+from tests.sidecar.conftest import Ending
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sidecar.conftest import Run
+
+    Told = list[tuple[Config, str]]
+
+
+# --- help
+
+
+def test_help_says_what_there_is(run: Run) -> None:
+    """Each command explains itself, with what its exit codes mean."""
+    for command in ("", "serve", "check", "nodes", "owner", "peek", "reset", "demo"):
+        ending = run(*command.split(), "--help")
+        assert ending.code == 0
+        assert "Exit codes" in ending.out
+    assert run("serve", "-h").code == 0
+
+
+def test_without_a_command_there_is_help(run: Run) -> None:
+    """Nothing to do is wrong usage; the help goes to stderr."""
+    ending = run()
+    assert (ending.code, ending.out) == (2, "")
+    assert "serve" in ending.err
+
+
+def test_the_version_is_said(run: Run) -> None:
+    """--version prints it and ends."""
+    assert run("--version") == Ending(0, f"headgate {__version__}\n", "")
+
+
+def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The help of serve has every option with its name in the environment."""
+    monkeypatch.setenv("COLUMNS", "200")
+    text = run("serve", "--help").out
+    for option, variable in VARIABLES.items():
+        assert f"{option} " in text
+        assert f"[env var: {variable}]" in text
+    assert "HEADGATE_SECRET." in text
+
+
+# --- options of serve
+
+VARIABLES = {
+    "--name": "HEADGATE_NAME",
+    "--link": "HEADGATE_LINK",
+    "--socket": "HEADGATE_SOCKET",
+    "--http": "HEADGATE_HTTP",
+    "--seed": "HEADGATE_SEEDS",
+    "--cluster": "HEADGATE_CLUSTER",
+    "--secret-file": "HEADGATE_SECRET_FILE",
+    "--tls-cert": "HEADGATE_TLS_CERT",
+    "--tls-key": "HEADGATE_TLS_KEY",
+    "--tls-ca": "HEADGATE_TLS_CA",
+    "--insecure": "HEADGATE_INSECURE",
+    "--on-unreachable": "HEADGATE_ON_UNREACHABLE",
+    "--budget": "HEADGATE_BUDGET",
+    "--most-keys": "HEADGATE_MOST_KEYS",
+    "--most-connections": "HEADGATE_MOST_CONNECTIONS",
+    "--log-level": "HEADGATE_LOG_LEVEL",
+}
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, str]]:
+    """Return what serve was told, instead of serving: options and log level."""
+    told: list[tuple[Config, str]] = []
+
+    def note(config: Config, log_level: str) -> None:
+        told.append((config, log_level))
+
+    monkeypatch.setattr(server, "run_until_signal", note)
+    return told
+
+
+def test_serve_has_defaults(run: Run, configured: Told) -> None:
+    """Without any option a sidecar is for this machine, under the name of the host."""
+    assert run("serve").code == 0
+    assert configured == [(Config(name=gethostname()), "info")]
+
+
+@pytest.fixture
+def everything(tmp_path: Path) -> dict[str, str]:
+    """Return a value for each option of serve, none of them the default."""
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame\n")
+    tls = Authority().issue(tmp_path / "tls", "n1")
+    return {
+        "--name": "n1",
+        "--link": "[::1]:1",
+        "--socket": "/run/h.sock",
+        "--http": "127.0.0.1:2",
+        "--seed": "a:1, b:2,[::1]:3",
+        "--cluster": "blue",
+        "--secret-file": str(secret),
+        "--tls-cert": tls.cert,
+        "--tls-key": tls.key,
+        "--tls-ca": tls.ca,
+        "--insecure": "true",
+        "--on-unreachable": "local",
+        "--budget": "0.2",
+        "--most-keys": "1000",
+        "--most-connections": "64",
+        "--log-level": "error",
+    }
+
+
+def expected(given: dict[str, str]) -> Config:
+    return Config(
+        name="n1",
+        link=parse_address("[::1]:1"),
+        http=parse_address("127.0.0.1:2"),
+        socket="/run/h.sock",
+        seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
+        cluster="blue",
+        secret=b"open sesame",
+        tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
+        insecure=True,
+        on_unreachable=OnUnreachable.LOCAL,
+        budget=0.2,
+        most_keys=1000,
+        most_connections=64,
+    )
+
+
+def test_options_come_from_flags(run: Run, configured: Told, everything: dict[str, str]) -> None:
+    """Each option by its flag."""
+    assert everything.keys() == VARIABLES.keys()
+    words = [word for option in everything.items() for word in option]
+    words.remove("true")
+    assert run("serve", *words).code == 0
+    assert configured == [(expected(everything), "error")]
+
+
+def test_options_come_from_the_environment(
+    run: Run,
+    configured: Told,
+    everything: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each option by its variable."""
+    for option, value in everything.items():
+        monkeypatch.setenv(VARIABLES[option], value)
+    assert run("serve").code == 0
+    assert configured == [(expected(everything), "error")]
+
+
+def test_empty_variables_are_none(
+    run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that a template left empty is as good as not set."""
+    for variable in [*VARIABLES.values(), "HEADGATE_SECRET"]:
+        monkeypatch.setenv(variable, "")
+    assert run("serve").code == 0
+    assert configured == [(Config(name=gethostname()), "info")]
+
+
+def test_seeds_may_be_repeated(run: Run, configured: Told) -> None:
+    """--seed several times, each perhaps with several."""
+    run("serve", "--seed", "a:1,b:2", "--seed", "c:3")
+    assert [str(seed) for seed in configured[0][0].seeds] == ["a:1", "b:2", "c:3"]
+
+
+def test_the_secret_comes_from_the_environment(
+    run: Run,
+    configured: Told,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """HEADGATE_SECRET is the secret itself; a file, where one is given, has the last word."""
+    monkeypatch.setenv("HEADGATE_SECRET", "schlüssel")
+    file = tmp_path / "secret"
+    file.write_text("from the file")
+    run("serve")
+    run("serve", "--secret-file", str(file))
+    assert [told.secret for told, _ in configured] == ["schlüssel".encode(), b"from the file"]
+
+
+WRONG = {
+    "--name": ("a\tb", "'a\\tb': expected 1 to 253 bytes of printable text"),
+    "--link": ("7171", "'7171': expected HOST:PORT"),
+    "--http": ("127.0.0.1:70000", "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"),
+    "--socket": ("/" + "s" * 200, "expected at most 103 bytes"),
+    "--seed": ("a:1,b", "'b': expected HOST:PORT"),
+    "--cluster": ("\x07", "'\\x07': expected 1 to 253 bytes"),
+    "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
+    "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
+    "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
+    "--budget": ("soon", "'soon': expected seconds, above 0"),
+    "--most-keys": ("1e6", "'1e6': expected a whole number"),
+    "--most-connections": ("0", "'0': expected at least 1"),
+    "--log-level": ("loud", "'loud': expected one of debug, info, warning, error"),
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line has the flag, the variable, the value, and what was expected: by either way in."""
+    value, words = WRONG[option]
+    flag = run("serve", option, value)
+    monkeypatch.setenv(VARIABLES[option], value)
+    variable = run("serve")
+    assert (flag.code, variable.code) == (2, 2)
+    assert flag.complaint == variable.complaint
+    assert f"{option} (or {VARIABLES[option]}) " in flag.complaint
+    assert words in flag.complaint
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "61"])
+def test_a_budget_is_a_number_of_seconds(value: str, run: Run) -> None:
+    """Not just anything that Python takes for a number."""
+    assert "expected seconds, above 0" in run("serve", "--budget", value).complaint
+
+
+def test_a_flag_in_the_environment_is_yes_or_no(
+    run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HEADGATE_INSECURE may say yes or no in several ways, but not maybe."""
+    for value in ("1", "true", "YES", "on", "0", "false", "No", "off"):
+        monkeypatch.setenv("HEADGATE_INSECURE", value)
+        run("serve")
+    assert [told.insecure for told, _ in configured] == [True] * 4 + [False] * 4
+    monkeypatch.setenv("HEADGATE_INSECURE", "maybe")
+    ending = run("serve")
+    assert ending.code == 2
+    assert "--insecure (or HEADGATE_INSECURE) 'maybe': expected 1" in ending.complaint
+
+
+def test_an_open_door_is_refused(run: Run) -> None:
+    """A link that others can reach needs a secret, TLS or --insecure, and the line says so."""
+    ending = run("serve", "--link", "0.0.0.0:7171")
+    assert ending.code == 2
+    assert "--link (or HEADGATE_LINK) '0.0.0.0:7171': other machines can" in ending.complaint
+    assert "--secret-file" in ending.complaint
+
+
+def test_a_wrong_secret_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The complaint about a secret names its variable, and not the secret."""
+    monkeypatch.setenv("HEADGATE_SECRET", "sesame ")
+    assert run("serve").complaint.startswith("headgate: HEADGATE_SECRET '(not shown)': expected")
+
+
+def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_path: Path) -> None:
+    """All three or none, all readable, and fitting."""
+    cert, key, ca = (everything[f"--tls-{file}"] for file in ("cert", "key", "ca"))
+    assert "--tls-key (or HEADGATE_TLS_KEY) ''" in run("serve", "--tls-cert", cert).complaint
+    assert "--tls-cert (or HEADGATE_TLS_CERT) ''" in run("serve", "--tls-ca", ca).complaint
+    other = Authority().issue(tmp_path / "other", "n2").key
+    files = ("--tls-cert", cert, "--tls-key", other, "--tls-ca", ca)
+    assert "not usable" in run("serve", *files).complaint
+    files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", __file__)
+    assert "not usable" in run("serve", *files).complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("serve --bogus", "No such option: --bogus"),
+        ("serve --budget", "'--budget' requires an argument"),
+        ("serve extra", "unexpected extra argument"),
+        ("bogus", "No such command 'bogus'"),
+        ("check", "Missing argument 'KEY'"),
+        ("check k", "Missing argument 'LIMITS'"),
+        ("check k 1/s --cost one", "--cost 'one': expected a whole number"),
+        ("peek", "Missing argument 'KEY'"),
+        ("nodes --http somewhere", "--http (or HEADGATE_HTTP) 'somewhere': expected HOST:PORT"),
+        ("demo --seconds -3", "--seconds '-3': expected seconds, above 0"),
+        ("peek \udcff", "'\\udcff': expected text in UTF-8"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: str, words: str, run: Run) -> None:
+    """Wrong usage ends with 2, and a line that says what is wrong."""
+    ending = run(*arguments.split())
+    assert ending.code == 2
+    assert words in ending.complaint

@@ -1,0 +1,71 @@
+"""The options of a sidecar: what can't be used is named, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headgate.address import Address, parse_address
+from headgate.options import Tls
+from headgate_sidecar.config import Config, OptionError
+
+LOOPBACK = parse_address("127.0.0.1:0")
+ANYWHERE = parse_address("0.0.0.0:7171")
+UNIX = Address(path="/run/headgate.sock")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"name": ""}, "name '': expected 1 to 253 bytes of printable text"),
+        ({"name": "n" * 254}, "expected 1 to 253 bytes"),
+        ({"name": "ä" * 127}, "expected 1 to 253 bytes"),
+        ({"name": "a\nb"}, "expected 1 to 253 bytes of printable text"),
+        ({"cluster": ""}, "cluster '': expected 1 to 253 bytes of printable text"),
+        ({"link": UNIX}, "link 'unix:/run/headgate.sock': expected HOST:PORT"),
+        ({"http": UNIX}, "http 'unix:/run/headgate.sock': expected HOST:PORT"),
+        ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/headgate.sock': expected HOST:PORT"),
+        ({"socket": "/" + "s" * 103}, "expected at most 103 bytes"),
+        ({"secret": b" s"}, "secret '(not shown)': expected no white space"),
+        ({"secret": b"\n"}, "secret '(not shown)': expected no white space"),
+        ({"budget": 0.0}, "budget '0.0': expected seconds, above 0 and at most 60"),
+        ({"budget": -1.0}, "budget '-1.0'"),
+        ({"budget": 60.1}, "budget '60.1'"),
+        ({"budget": float("nan")}, "budget 'nan'"),
+        ({"most_keys": 0}, "most-keys '0': expected at least 1"),
+        ({"most_connections": -5}, "most-connections '-5': expected at least 1"),
+    ],
+)
+def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> None:
+    """The error has the option as on the command line, its value, and what was expected."""
+    with pytest.raises(OptionError, match="expected") as caught:
+        Config(**options)
+    assert text in str(caught.value)
+    assert caught.value.option == text.partition(" ")[0] or text.startswith("expected")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "some-host"])
+def test_an_open_door_needs_a_reason(host: str) -> None:
+    """A link that others can reach needs a secret, or TLS, or an explicit word."""
+    link = Address(host, 7171)
+    with pytest.raises(OptionError, match="neither a secret nor TLS") as caught:
+        Config(link=link)
+    assert "--insecure" in str(caught.value)
+    assert Config(link=link, secret=b"s").link == link
+    assert Config(link=link, tls=Tls("c", "k", "a")).link == link
+    assert Config(link=link, insecure=True).link == link
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_needs_none(host: str) -> None:
+    """What only this machine can reach needs no secret; the HTTP address is another matter."""
+    assert Config(link=Address(host, 7171), http=ANYWHERE).http == ANYWHERE
+
+
+def test_the_secret_is_never_shown() -> None:
+    """Neither an error nor the text of the options has the secret in it."""
+    with pytest.raises(OptionError) as caught:
+        Config(secret=b"open sesame ")
+    assert "sesame" not in str(caught.value)
+    assert "sesame" not in repr(Config(secret=b"open sesame"))
