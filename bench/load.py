@@ -43,7 +43,7 @@ class _Load:
         """Check until told to stop; return how many checks that were."""
         ask, keys, clock = self._ask, self._keys, perf_counter_ns
         done = phase  # each coroutine starts elsewhere in its 16, or all would time the same turn
-        while self.running:
+        while self.running or done == phase:  # at least one: a stall may outlast the whole time
             if done % _TIMED:
                 await ask(next(keys))
             else:

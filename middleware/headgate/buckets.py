@@ -26,7 +26,7 @@ from headgate.table import SHIFT, Table
 
 # Full whatever the time is: `now` is never negative.
 _FULL = 0
-# Entries looked at to find the bucket to forget at the bound: 50 µs. Each of those that was not
+# Entries looked at to find the bucket to forget at the bound: 100 µs. Each of those that was not
 # to go has a later due time now, and isn't in the way again.
 _LOOKS = 64
 # Tables are bounded by the bound for keys, because there is none without a key. Each is larger
@@ -66,7 +66,7 @@ class Buckets:
         The debts are the ns until each limit's bucket is full, after the charge, rounded up.
         A cost of 0 only looks. CostError for a cost that can never pass.
         """
-        # The common case, one limit, by hand: a third of the time of _take.
+        # The common case, one limit, by hand: half the time of _take.
         table = self._tables.get(limits.text)
         if table is None or cost < 1:
             return self._take(key, limits, cost, now)

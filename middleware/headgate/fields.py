@@ -53,14 +53,14 @@ class Policy:
 
         `retry` is `retry_after` of the decision.
         """
+        if len(self._heads) == 1 and decision.allowed:  # nearly all: half the time
+            left, debt = decision.remaining_of(0), decision.debts[0]
+            window = -(-debt // SECOND) if left else effective_window(decision, 0, left, retry)
+            return b"%b%d;t=%d" % (self._heads[0], left, window)
         parts: list[bytes] = []
         for at, head in enumerate(self._heads):
             left = decision.remaining_of(at)
-            if left and not retry:  # as effective_window would: 0.3 µs less for nearly all
-                window = -(-decision.debts[at] // SECOND)
-            else:
-                window = effective_window(decision, at, left, retry)
-            parts.append(b"%b%d;t=%d" % (head, left, window))
+            parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
         return b", ".join(parts)
 
     def problem(self, decision: Decision, retry: int) -> bytes:

@@ -1,4 +1,7 @@
-"""Gate: what both middlewares do with a request and a decision, whatever carries them. Pure."""
+"""Gate: what both middlewares do with a request and a decision, whatever carries them.
+
+No I/O, except that a fault is logged.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -86,8 +89,8 @@ class Gate:
         self._exempt = [path_matcher("exempt", path) for path in _listed("exempt", exempt)]
         self.on_unreachable = _on_unreachable(options)
         self._logged: set[tuple[str, str]] = set()
-        plain = len(self.rules) == 1 and not self._exempt
-        self._every = self.rules[0] if plain and self.rules[0].matches_all else None
+        first = self.rules[0] if self.rules and not self._exempt else None
+        self._every = first if first and first.matches_all else None
 
     def rule_for(self, path: str, method: str) -> Rule | None:
         """Return the rule that applies to a request, None if it isn't limited."""
@@ -127,6 +130,8 @@ class Gate:
         policy = rule.policy
         if decision.limits is not rule.limits:
             policy = _lowered(rule.name, decision.limits)
+        elif decision.allowed and decision.source is Source.OWNER and not self.legacy:
+            return Verdict([policy.field, (CURRENT, policy.current(decision, 0))])  # nearly all
         retry = retry_after(decision)
         fields = [policy.field]
         if decision.debts:
@@ -158,7 +163,7 @@ def _require_known(options: Options[C]) -> None:
     if options.get("client") is not None:
         for option in ("sidecar", "secret", "tls"):
             if options.get(option) is not None:
-                raise ValueError(f"{option}={options.get(option)!r}: client= has its own")
+                raise ValueError(f"{option}= given with client=, which has its own")
 
 
 def _rules(options: Options[C]) -> tuple[Rule, ...]:

@@ -80,7 +80,8 @@ def are_one_ring(nodes: Iterable[Sidecar]) -> bool:
     nodes = list(nodes)
     names = tuple(sorted(node.config.name for node in nodes))
     return all(
-        node.peers.ring.nodes == names
+        node.ready
+        and node.peers.ring.nodes == names
         and all(
             peer.state is State.UP and peer.digest == node.peers.ring.digest
             for peer in node.peers.by_name.values()

@@ -51,8 +51,11 @@ def decided(
         ({"limits": "1/s", "budget": float("nan")}, "budget=nan"),
         ({"limits": "1/s", "budget": "1"}, "budget='1'"),
         ({"limits": "1/s", "trusted_proxies": -1}, "trusted_proxies=-1"),
-        ({"limits": "1/s", "client": object(), "sidecar": "localhost:1"}, "sidecar='localhost:1'"),
-        ({"limits": "1/s", "client": object(), "secret": "x"}, "secret"),
+        (
+            {"limits": "1/s", "client": object(), "sidecar": "localhost:1"},
+            "sidecar= given with client=",
+        ),
+        ({"limits": "1/s", "client": object(), "secret": "x"}, "secret= given with client="),
     ],
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], named: str) -> None:
@@ -96,6 +99,10 @@ def test_the_first_rule_that_matches_applies(path: str, method: str, name: str |
     exempt = ["/healthz", "/static/*", "/api/health"]
     rule = gate(rules=rules, exempt=exempt).rule_for(path, method)
     assert (rule and rule.name) == name
+
+
+def test_no_rules_are_no_limit() -> None:
+    assert gate(rules=[]).rule_for("/", "GET") is None
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def _calls(document: dict[str, Any]) -> list[dict[str, Any]]:
 async def test_http_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection too many is closed at once; those that are there go on."""
     monkeypatch.setattr(http_module, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(http_module, "FIRST_BYTE_WITHIN", 999)
     async with cluster("n1") as (node,), http(node) as client:
         assert (await client.get("/healthz")).status_code == 200
         _, second = await asyncio.open_connection("127.0.0.1", node.http.port)

@@ -78,7 +78,7 @@ async def test_a_name_that_is_none_is_logged_once_and_stops_nothing(
         await eventually(lambda: are_one_ring([one, other]))
         for _ in range(3):
             await other.discovery._resolve_all()
-    assert other.ready
+    await eventually(lambda: other.ready)
     assert [record.getMessage() for record in caplog.records if "seed" in record.msg] == [
         next(record.getMessage() for record in caplog.records if str(wrong) in record.getMessage())
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate_sidecar.server import Sidecar
-from headgate_sidecar.sockets import ListenError
+from headgate_sidecar.sockets import ListenError, listen
 from tests.cluster.cluster import cluster, config
 
 if TYPE_CHECKING:
@@ -38,10 +38,13 @@ async def test_a_unix_socket_of_another_process_is_left_alone(tmp_path: Path) ->
     """A socket behind which someone listens isn't taken over, nor removed on the way out."""
     path = tmp_path / "headgate.sock"
     async with cluster("n1", socket=str(path)):
+        late = Sidecar(config("n2", socket=str(path)))
         with pytest.raises(ListenError, match="Address already in use"):
-            async with Sidecar(config("n2", socket=str(path))):
+            async with late:
                 pass
         assert path.is_socket()
+    for address in (late.link, late.http):
+        listen("link", address).close()  # what was opened before is free again
     assert not path.exists()
 
 

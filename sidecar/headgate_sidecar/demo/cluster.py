@@ -158,8 +158,8 @@ class Cluster:
     async def _sidecar_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
         async def knows_all() -> bool:
             answer = await _get(client, f"http://{_LOOPBACK}:{pair.http_port}/v1/nodes")
-            nodes: list[dict[str, Any]] = answer.json()["nodes"] if answer else []
-            return [node["state"] for node in nodes] == ["up"] * len(NAMES)
+            view: dict[str, Any] = answer.json() if answer else {"ready": False, "nodes": []}
+            return view["ready"] and [at["state"] for at in view["nodes"]] == ["up"] * len(NAMES)
 
         assert pair.sidecar
         await _until(pair.sidecar, knows_all)
