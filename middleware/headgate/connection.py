@@ -1,4 +1,4 @@
-"""One connection, seen from either side: frames in and out, handshake, one write a loop turn."""
+"""One connection, seen from either side: frames in and out, and the handshake before them."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ class Handler(Protocol):
 class Connection(asyncio.Protocol):
     """An asyncio protocol that speaks our messages to a handler.
 
-    Frames sent while bytes are being received leave together when all of them are handled; others
-    leave together at the end of the loop turn. A peer that doesn't read isn't read from either.
+    Frames sent while bytes are being received leave in one write when all of them are handled,
+    others at once (uvloop joins what is written in one turn of the loop). A peer that doesn't
+    read isn't read from either.
     """
 
     def __init__(self, handshake: Handshake, handler: Handler) -> None:
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         accepts = isinstance(handshake, Accepting)
         self._framer = Framer(MOST_HELLO_BYTES if accepts else MOST_FRAME_BYTES)
         self._out: list[bytes] = []
-        self._flush_is_due = False
+        self._is_receiving = False
         self._error: Exception | None = None
         self.transport: asyncio.Transport = _UNCONNECTED
         self.opened_at = self._loop.time()
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle all messages that are complete, then write all that they gave rise to."""
-        self._flush_is_due = True
+        self._is_receiving = True
         framer = self._framer
         try:
             for body in framer.feed(data):
@@ -102,7 +103,9 @@ class Connection(asyncio.Protocol):
             self.unfinished_since = self.unfinished_since or self._loop.time()
         else:
             self.unfinished_since = None
-        self._flush()
+        self._is_receiving = False
+        if self._out:
+            self._flush()
 
     def _shake_hands(self, body: Bytes) -> None:
         if reply := self._handshake.receive(body):
@@ -114,22 +117,20 @@ class Connection(asyncio.Protocol):
             self._handler.up(self)
 
     def send(self, message: Message) -> None:
-        """Send a message with all others of this turn of the loop."""
+        """Send a message."""
         self.write(encode(message))
 
     def write(self, frame: bytes) -> None:
         """Send a frame that is already encoded."""
         self._out.append(frame)
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            self._loop.call_soon(self._flush)
+        if not self._is_receiving:
+            self._flush()
 
     def _flush(self) -> None:
-        self._flush_is_due = False
-        if out := self._out:
-            if not self.transport.is_closing():
-                self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            out.clear()
+        out = self._out
+        if not self.transport.is_closing():
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
 
     def fail(self, error: WireError) -> None:
         """Tell the other side what it did wrong, unless it told us, and close."""
@@ -141,7 +142,8 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Send what is waiting and close; a peer that doesn't take it within 5 s is cut off."""
         if not self.transport.is_closing():
-            self._flush()
+            if self._out:
+                self._flush()
             self.transport.close()
             self._loop.call_later(_LINGER, self.transport.abort)
 

@@ -23,11 +23,15 @@ class Asker(Protocol):
 
 
 class Flight:
-    """One frame of checks that isn't wholly answered; `left` counts those without an answer."""
+    """One frame of checks that isn't wholly answered; `left` counts those without an answer.
 
-    __slots__ = ("_asker", "_count", "_open", "left")
+    `deadline` is when its askers stop waiting, on the clock of whoever keeps the flight.
+    """
 
-    def __init__(self, asker: Asker, count: int) -> None:
+    __slots__ = ("_asker", "_count", "_open", "deadline", "left")
+
+    def __init__(self, asker: Asker, count: int, deadline: float = 0.0) -> None:
+        self.deadline = deadline
         self._asker = asker
         self._count = count
         self._open: set[int] | None = None  # None: all; a set only once a part was answered
@@ -37,7 +41,8 @@ class Flight:
         """Hand over answers; return how many checks they settled. WireError if they don't fit."""
         count = len(answers.answers)
         if answers.positions is None:
-            self._require(self._open is None and count == self._count)
+            if count != self._count or self._open is not None:
+                raise _unfit()
             self._asker.answered(answers)
         else:
             still_open = self._without(answers.positions, count)
@@ -49,17 +54,17 @@ class Flight:
     def _without(self, positions: list[int], answers: int) -> set[int]:
         waiting = set(range(self._count)) if self._open is None else self._open
         settled = set(positions)
-        self._require(len(settled) == len(positions) == answers and settled <= waiting)
+        if not (len(settled) == len(positions) == answers and settled <= waiting):
+            raise _unfit()
         return waiting - settled
-
-    @staticmethod
-    def _require(fits: bool) -> None:
-        if not fits:
-            raise WireError("bad-message", "answers that don't fit the checks they name")
 
     def crash(self) -> None:
         """Tell the asker that what is left gets no answer."""
         self._asker.unanswered(None if self._open is None else sorted(self._open))
+
+
+def _unfit() -> WireError:
+    return WireError("bad-message", "answers that don't fit the checks they name")
 
 
 class _Shifted:

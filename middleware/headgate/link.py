@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from heapq import heappop, heappush
 from math import inf
 from random import uniform
 from secrets import token_bytes
@@ -116,7 +115,6 @@ class Link:
         self._connection: Connection | None = None
         self._flights: dict[int, Flight] = {}
         self._inspections: dict[int, asyncio.Future[Holdings]] = {}
-        self._deadlines: list[tuple[float, int]] = []
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._sweep_at = inf
         self._silent_since: float | None = None  # the first question since we heard anything
@@ -148,16 +146,15 @@ class Link:
         frame = encode(Checks(number, hops, int(budget * 1e6), checks))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
             return count > 1 and self._ask_halves(checks, hops, budget, asker)
-        self.in_flight += count
-        self._flights[number] = Flight(asker, count)
-        self._write(number, frame)
         now = self._loop.time()
+        deadline = now + budget - _GRACE
+        self.in_flight += count
+        self._flights[number] = Flight(asker, count, deadline)
         if self._silent_since is None:
             self._silent_since = now
-        deadline = now + budget - _GRACE
-        heappush(self._deadlines, (deadline, number))
         if deadline < self._sweep_at:
             self._sweep_by(deadline)
+        self._write(number, frame)
         return True
 
     def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
@@ -235,16 +232,17 @@ class Link:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        deadlines, flights = self._deadlines, self._flights
         overdue: list[Flight] = []
-        while deadlines and (deadlines[0][0] <= now or deadlines[0][1] not in flights):
-            _, number = heappop(deadlines)
-            self._waiting.pop(number, None)
-            if flight := flights.pop(number, None):
-                overdue.append(flight)
+        next_deadline = inf
+        for number, flight in list(self._flights.items()):  # few: a frame a loop turn and budget
+            if flight.deadline <= now:
+                overdue.append(self._flights.pop(number))
+                self._waiting.pop(number, None)
+            else:
+                next_deadline = min(next_deadline, flight.deadline)
         self._sweep_timer, self._sweep_at = None, inf
-        if deadlines:
-            self._sweep_by(deadlines[0][0])
+        if self._flights:
+            self._sweep_by(next_deadline)
         if overdue:
             if self._silent_since is not None and now - self._silent_since >= self._patience:
                 self._suspect()

@@ -193,30 +193,6 @@ class Ownership(BaseModel):
     state: State = Field(description=f"Of the owner: {_STATE}")
 
 
-class ThisNode(BaseModel):
-    """The node that answers."""
-
-    model_config = _example(
-        name="node-a",
-        version="0.1.0",
-        link="127.0.0.1:7171",
-        http="127.0.0.1:7172",
-        ring="6f8a2c7d9e01b345",
-        agrees=True,
-        keys=1200,
-        ready=True,
-    )
-
-    name: str = Field(description="Its name on the ring.")
-    version: str = Field(description="The version of headgate.")
-    link: str = Field(description="Where it listens for apps and nodes.")
-    http: str = Field(description="Where it serves this API.")
-    ring: str = Field(description="Digest of its ring; equal digests are equal rings.")
-    agrees: bool = Field(description="Whether all nodes that it hears from hold the same ring.")
-    keys: int = Field(description="Buckets held: one for each key and limit in debt.")
-    ready: bool = Field(description="Whether it has looked for the other nodes once.")
-
-
 class RingNode(BaseModel):
     """One node of the ring."""
 
@@ -250,9 +226,16 @@ class Stranger(BaseModel):
 
 
 class Nodes(BaseModel):
-    """The cluster as this node sees it."""
+    """The node that answers, and the cluster as it sees it."""
 
-    this: ThisNode
+    name: str = Field(description="Its name on the ring.")
+    version: str = Field(description="The version of headgate.")
+    link: str = Field(description="Where it listens for apps and nodes.")
+    http: str = Field(description="Where it serves this API.")
+    ring: str = Field(description="Digest of its ring; equal digests are equal rings.")
+    agrees: bool = Field(description="Whether all nodes that it hears from hold the same ring.")
+    keys: int = Field(description="Buckets held: one for each key and limit in debt.")
+    ready: bool = Field(description="Whether it has looked for the other nodes once.")
     nodes: list[RingNode] = Field(description="All nodes of the ring by name, this one included.")
     strangers: list[Stranger] = Field(description="Addresses that aren't known to be nodes.")
 

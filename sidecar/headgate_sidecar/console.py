@@ -67,13 +67,13 @@ def print_nodes(answer: Answer) -> None:
 
 
 def _summary(answer: Answer) -> str:
-    this, nodes = answer["this"], _count(len(answer["nodes"]), "node")
+    nodes = _count(len(answer["nodes"]), "node")
     parts = [
-        f"{visible(this['name'])} (headgate {this['version']}) sees {nodes}",
-        "all that answer hold the same ring" if this["agrees"] else "their rings differ",
-        f"{_count(this['keys'], 'bucket')} held here",
+        f"{visible(answer['name'])} (headgate {answer['version']}) sees {nodes}",
+        "all that answer hold the same ring" if answer["agrees"] else "their rings differ",
+        f"{_count(answer['keys'], 'bucket')} held here",
     ]
-    return "; ".join(parts if this["ready"] else [*parts, "not ready yet"])
+    return "; ".join(parts if answer["ready"] else [*parts, "not ready yet"])
 
 
 def _node_row(node: Answer) -> Sequence[str]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from headgate.link import State
 from headgate.version import __version__
-from headgate_sidecar.api_models import Nodes, RingNode, Stranger, ThisNode
+from headgate_sidecar.api_models import Nodes, RingNode, Stranger
 
 if TYPE_CHECKING:
+    from headgate.link import Link
     from headgate_sidecar.peers import Peers
     from headgate_sidecar.server import Sidecar
 
@@ -16,16 +17,7 @@ if TYPE_CHECKING:
 def nodes_of(sidecar: Sidecar) -> Nodes:
     """Return this node, all nodes of its ring by name, and the addresses that no node is behind."""
     peers = sidecar.peers
-    strangers = [
-        Stranger(address=str(link.address), state=link.state, refusal=link.refusal)
-        for link in peers.strangers
-    ]
-    return Nodes(this=_this(sidecar), nodes=_ring(peers), strangers=strangers)
-
-
-def _this(sidecar: Sidecar) -> ThisNode:
-    peers = sidecar.peers
-    return ThisNode(
+    return Nodes(
         name=sidecar.config.name,
         version=__version__,
         link=str(sidecar.link),
@@ -34,7 +26,13 @@ def _this(sidecar: Sidecar) -> ThisNode:
         agrees=peers.agree,
         keys=len(sidecar.node.buckets),
         ready=sidecar.ready,
+        nodes=_ring(peers),
+        strangers=[_stranger(link) for link in peers.strangers],
     )
+
+
+def _stranger(link: Link) -> Stranger:
+    return Stranger(address=str(link.address), state=link.state, refusal=link.refusal)
 
 
 def _ring(peers: Peers) -> list[RingNode]:

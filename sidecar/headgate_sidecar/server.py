@@ -84,11 +84,11 @@ class Sidecar:
     async def start(self) -> None:
         """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
         accept = self.sessions.accept
+        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket)
             self._unix = self.config.socket
-            self._listeners.append(Listener(unix, lambda: accept(trust_apps=True)))
-        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+            self._listeners.insert(0, Listener(unix, lambda: accept(trust_apps=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
