@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 
 from bench import decisions, fastapi_app, memory, ring
-from bench.machine import describe_machine
+from bench.machine import busy_share, describe_machine
 from bench.plan import Plan, full_plan, quick_plan
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
@@ -37,7 +37,7 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("HEADGATE_")]:
         del os.environ[name]  # our sidecars are nobody else's
     console = Console(record=True, width=WIDTH)
-    results = Results(describe_machine())
+    results = Results(describe_machine(), busy_share())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_measure(plan, results, console))

@@ -48,11 +48,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
 
 
 async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[Contender]:
-    contenders: list[Contender] = []
-    try:
-        contenders += await stack.enter_async_context(headgate_clients(folder))
-    except UnavailableError as reason:
-        results.skipped["headgate"] = str(reason)
+    contenders = [*await stack.enter_async_context(headgate_clients(folder))]
     try:
         redis = await stack.enter_async_context(redis_server(folder))
         contenders += [redis_benchmark(redis, pipelined=flag) for flag in (False, True)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bench.contender import Contender, charge_all, python_contender
 from bench.plan import KEYS, LIMIT, key_names
 from bench.processes import PATIENCE
-from bench.results import UnavailableError
+from bench.results import VoidError
 from bench.sidecars import BUDGET, Sidecar, loopback, sidecar
 from headgate import Client, Source
 
@@ -72,6 +72,6 @@ async def _until_met(client: Client) -> None:
     deadline = time.monotonic() + PATIENCE
     while client.nodes < 2:
         if time.monotonic() > deadline:
-            raise UnavailableError("the two sidecars did not meet")
+            raise VoidError("the two sidecars did not meet")
         await asyncio.sleep(0.02)
         await client.check("hello", LIMIT, 0)  # the first one dials

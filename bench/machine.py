@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,16 +28,28 @@ _PROGRAMS: Final = (("redis-server", "--version"), ("wrk", "-v"))
 
 def describe_machine() -> dict[str, str]:
     """Return the versions and the machine in words."""
-    one, _, _ = os.getloadavg()
     return {
         "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "processor": f"{os.cpu_count()} x {_processor()}",
-        "load before": f"{one:.2f}",
         "system": platform.platform(),
         "Python": platform.python_version(),
         **{name: found for name in _PACKAGES if (found := _version(name))},
         **{name: found for name, flag in _PROGRAMS if (found := _first_line(name, flag))},
     }
+
+
+def busy_share() -> float:
+    """Return the share of all cores that was busy with other work, for half a second."""
+    idle, total = _ticks()
+    time.sleep(0.5)
+    idle_then, total_then = _ticks()
+    return 1 - (idle_then - idle) / max(total_then - total, 1)
+
+
+def _ticks() -> tuple[int, int]:
+    """Return the idle and all ticks of all cores since the start, as the kernel counts them."""
+    ticks = [int(figure) for figure in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks[:8])
 
 
 def _processor() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.processes import free_port, python, running, until_listening
+from bench.results import UnavailableError, VoidError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -43,7 +44,10 @@ async def sidecar(
         options["--seed"] = seed
     arguments = [word for option in options.items() for word in option]
     with running(python("headgate_sidecar", "serve", *arguments), log) as process:
-        await until_listening(process, path, log)
+        try:
+            await until_listening(process, path, log)
+        except UnavailableError as reason:
+            raise VoidError(str(reason)) from None  # a peer may be missing, but we may not
         yield Sidecar(name, process.pid, f"unix:{path}")
 
 

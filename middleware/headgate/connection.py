@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
                     self._shake_hands(body)
         except WireError as error:
             self.fail(error)
-        if framer.unfinished:
+        if framer.rest:
             self.unfinished_since = self.unfinished_since or self._loop.time()
         else:
             self.unfinished_since = None

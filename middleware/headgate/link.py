@@ -68,6 +68,9 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
+_CONNECTING, _UP, _SUSPECT = State.CONNECTING, State.UP, State.SUSPECT  # quicker to look up
+
+
 class Watcher(Protocol):
     """Who is told what happens on a link besides answers."""
 
@@ -111,7 +114,7 @@ class Link:
         self._patience = patience - 2 * _GRACE
         self._most_delay = most_delay
         self._most_in_flight = most_in_flight
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._flights: dict[int, Flight] = {}
         self._inspections: dict[int, asyncio.Future[Holdings]] = {}
@@ -123,7 +126,7 @@ class Link:
         self._waiting: dict[int, bytes] = {}  # for the handshake
         self._last_id = 0
         self._closing: asyncio.Task[None] | None = None
-        self._dialling = self._loop.create_task(self._stay_connected())
+        self._dialling = self.loop.create_task(self._stay_connected())
 
     @property
     def takes_checks(self) -> bool:
@@ -138,7 +141,10 @@ class Link:
         False, and nothing is sent, if the link takes no checks or too many are in flight.
         """
         count = len(checks)
-        if not self.takes_checks or self.in_flight + count > self._most_in_flight:
+        state = self.state
+        if state is not _UP and state is not _CONNECTING:
+            return False
+        if self.in_flight + count > self._most_in_flight:
             return False
         if count > MOST_CHECKS:
             return self._ask_halves(checks, hops, budget, asker)
@@ -146,7 +152,7 @@ class Link:
         frame = encode(Checks(number, hops, int(budget * 1e6), checks))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
             return count > 1 and self._ask_halves(checks, hops, budget, asker)
-        now = self._loop.time()
+        now = self.loop.time()
         deadline = now + budget - _GRACE
         self.in_flight += count
         self._flights[number] = Flight(asker, count, deadline)
@@ -171,7 +177,7 @@ class Link:
         if not self.takes_checks:
             return None
         self._last_id = number = self._last_id + 1
-        answer: asyncio.Future[Holdings] = self._loop.create_future()
+        answer: asyncio.Future[Holdings] = self.loop.create_future()
         self._inspections[number] = answer
         self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
         try:
@@ -184,7 +190,7 @@ class Link:
             self._waiting.pop(number, None)
 
     def _write(self, number: int, frame: bytes) -> None:
-        if self._connection is not None and self.state is State.UP:
+        if self._connection is not None and self.state is _UP:
             self._connection.write(frame)
         else:
             self._waiting[number] = frame
@@ -194,7 +200,7 @@ class Link:
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a message of the other side."""
         self._silent_since = None
-        if self.state is State.SUSPECT:
+        if self.state is _SUSPECT:
             self._trust_again()
         if type(message) is Answers:  # by far the most frequent
             flight = self._flights.get(message.id)
@@ -225,13 +231,13 @@ class Link:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         self._sweep_at = deadline
-        self._sweep_timer = self._loop.call_at(deadline, self._read_then_sweep)
+        self._sweep_timer = self.loop.call_at(deadline, self._read_then_sweep)
 
     def _read_then_sweep(self) -> None:
-        self._sweep_timer = self._loop.call_later(_GRACE, self._sweep)
+        self._sweep_timer = self.loop.call_later(_GRACE, self._sweep)
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         overdue: list[Flight] = []
         next_deadline = inf
         for number, flight in list(self._flights.items()):  # few: a frame a loop turn and budget
@@ -258,7 +264,7 @@ class Link:
     def _suspect(self) -> None:
         if self.state is State.UP:
             self.state = State.SUSPECT
-            self._suspect_since = self._loop.time()
+            self._suspect_since = self.loop.time()
             self._probe()
         elif self.state is State.CONNECTING:
             self.state = State.DOWN
@@ -267,11 +273,11 @@ class Link:
     def _probe(self) -> None:
         if self._connection is None or self.state is not State.SUSPECT:
             return
-        if self._loop.time() - self._suspect_since > HUNG_AFTER:
+        if self.loop.time() - self._suspect_since > HUNG_AFTER:
             self._connection.abort()
             return
         self._connection.send(Ping(0))
-        self._probe_timer = self._loop.call_later(PROBE_EVERY, self._probe)
+        self._probe_timer = self.loop.call_later(PROBE_EVERY, self._probe)
 
     def _trust_again(self) -> None:
         self.state = State.UP
@@ -298,7 +304,7 @@ class Link:
                 connection = await self._open()
                 await connection.shaken.wait()
         except (OSError, TimeoutError, ValueError) as error:
-            self._note_refusal(str(error) or f"no answer within {DIAL_WITHIN:g} s")
+            self._note_refusal(_why(error))
         finally:
             if connection is not None and not connection.is_up:
                 connection.close()
@@ -311,10 +317,10 @@ class Link:
             return Connection(Dialling(self._me, nonce), self)
 
         if self.address.path:
-            return (await self._loop.create_unix_connection(protocol, self.address.path))[1]
+            return (await self.loop.create_unix_connection(protocol, self.address.path))[1]
         context = self._context()
         host, port = self.address.host, self.address.port
-        return (await self._loop.create_connection(protocol, host, port, ssl=context))[1]
+        return (await self.loop.create_connection(protocol, host, port, ssl=context))[1]
 
     def up(self, connection: Connection) -> None:
         """Send what waited for the handshake."""
@@ -351,7 +357,7 @@ class Link:
 
     def close_soon(self) -> None:
         """Close for good, without waiting for it."""
-        self._closing = self._loop.create_task(self.close())
+        self._closing = self.loop.create_task(self.close())
 
     async def close(self) -> None:
         """Close for good; what is in flight is answered by the policy for unreachable."""
@@ -366,3 +372,11 @@ class Link:
             connection.close()
             await connection.closed.wait()
         await asyncio.gather(self._dialling, return_exceptions=True)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {DIAL_WITHIN:g} s"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

@@ -6,7 +6,7 @@ spoil the whole frame that it travels in, with the checks of everybody else.
 
 from headgate.errors import CostError
 from headgate.limits import Limits, parse_limits
-from headgate.wire import Check, require_key
+from headgate.wire import SURELY_SHORT_KEY, Check, require_key
 
 
 def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
@@ -21,7 +21,8 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
         key, cost = _plain(key, cost)
     if not 0 <= cost <= limits.smallest_burst:
         raise CostError(cost, limits.smallest_burst)
-    require_key(key)
+    if len(key) > SURELY_SHORT_KEY or not key.isascii():
+        require_key(key)
     return (key, limits.text, cost), limits
 
 
@@ -32,9 +33,9 @@ def _read(limits: object) -> Limits:
 
 
 def _plain(key: object, cost: object) -> tuple[str, int]:
-    """Return what a subclass (a marked-safe string, a bool, an IntEnum) stands for."""
+    """Return what a subclass (a marked-safe string, an IntEnum) stands for."""
     if not isinstance(key, str):
         raise TypeError(f"key={key!r:.80}: expected a text")
-    if not isinstance(cost, int):
+    if not isinstance(cost, int) or isinstance(cost, bool):
         raise TypeError(f"cost={cost!r:.80}: expected a whole number")
     return str.__str__(key), int(cost)

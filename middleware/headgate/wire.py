@@ -232,31 +232,26 @@ class Framer:
     `most` bytes in a body: whoever accepts connections allows less until a handshake is done.
     """
 
-    __slots__ = ("_need", "_rest", "most")
+    __slots__ = ("_need", "most", "rest")
 
     def __init__(self, most: int = MOST_FRAME_BYTES) -> None:
         self.most = most
-        self._rest = bytearray()
+        self.rest = bytearray()  # the part of a frame that waits for its other part
         self._need = HEADER_BYTES  # nothing can be cut before that many bytes are there
-
-    @property
-    def unfinished(self) -> bool:
-        """Is a part of a frame waiting for its other part?"""
-        return bool(self._rest)
 
     def feed(self, data: bytes) -> Sequence[Bytes]:
         """Return the bodies of all frames that are complete now. WireError for too long a one."""
         # One whole frame and nothing else is the usual case, and worth a microsecond a hop.
-        if not self._rest and len(data) > HEADER_BYTES:
+        if not self.rest and len(data) > HEADER_BYTES:
             (length,) = _LENGTH.unpack_from(data)
             if length == len(data) - HEADER_BYTES and length <= self.most:
                 return (data[HEADER_BYTES:],)
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._need:
+        if self.rest:
+            self.rest += data
+            if len(self.rest) < self._need:
                 return ()
-            data = bytes(self._rest)
-            self._rest.clear()
+            data = bytes(self.rest)
+            self.rest.clear()
         return self._cut(data)
 
     def _cut(self, data: bytes) -> Sequence[Bytes]:
@@ -278,5 +273,5 @@ class Framer:
             bodies.append(view[start + HEADER_BYTES : stop])
             start = stop
         if start < end:
-            self._rest += view[start:]
+            self.rest += view[start:]
         return bodies

@@ -7,10 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headgate.decision import Source
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.wire import Answer
+
+_SOURCES = frozenset(Source)
 
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 """Upper bounds in seconds, around what a hop costs: 50 µs at rest, the budget at worst."""
@@ -59,7 +63,12 @@ class Counts:
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
 
     def tally(self, asker: str, source: str) -> Tally:
-        """Return where to count the checks of an asker ("app" or "node") decided by a source."""
+        """Return where to count the checks of an asker ("app" or "node") decided by a source.
+
+        A source that isn't known here, from a newer node, counts as "other".
+        """
+        if source not in _SOURCES:
+            source = "other"
         tally = self._tallies.get((asker, source))
         if tally is None:
             tally = self._tallies[asker, source] = Tally()

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     Send: TypeAlias = Callable[[Answers], None]
 
-MOST_ERROR = 500  # characters of an error in an answer: enough to see which part is wrong
+MOST_ERROR = 240  # characters of an error in an answer: those of 4,096 checks fit into a frame
+MOST_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
 OWNERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
 
 
@@ -164,7 +165,7 @@ class Node:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]
         if reset:
             self.buckets.reset(key)
-        return Holdings(0, Source.OWNER, self.name, held)
+        return Holdings(0, Source.OWNER, self.name, held[:MOST_HELD])
 
 
 class Forward:

@@ -210,3 +210,21 @@ async def puppet(name: str = "puppet", **options: Any) -> AsyncGenerator[Puppet]
         yield acting
     finally:
         await acting.stop()
+
+
+@asynccontextmanager
+async def deaf() -> AsyncGenerator[Address]:
+    """Accept connections at an address, and say nothing."""
+    taken: list[asyncio.BaseTransport] = []
+
+    class Silent(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken.append(transport)
+
+    server = await asyncio.get_running_loop().create_server(Silent, "127.0.0.1", 0)
+    try:
+        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for transport in taken:
+            transport.close()

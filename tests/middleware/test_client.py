@@ -199,7 +199,7 @@ async def test_without_a_sidecar_the_policy_decides_at_once(
         assert all(future.done() for future in futures)
         for decision in await asyncio.gather(*futures):
             assert (decision.allowed, decision.source, decision.node) == (allowed, source, "")
-            assert (decision.remaining, decision.reset_after, decision.debts) == (None, None, ())
+            assert (decision.remaining, decision.reset_after, decision.debts) == (None, None, [])
 
 
 async def test_without_a_sidecar_a_local_policy_admits_the_share_of_one_node() -> None:
@@ -368,7 +368,7 @@ async def test_a_denial_is_remembered_while_it_holds() -> None:
         decisions = await asyncio.gather(*(asking.check("k", "5/day") for _ in range(100)))
         assert sources(decisions) == {"remembered": 100}
         assert admitted(decisions) == 0
-        assert all(0 < decision.retry_after < (await first).retry_after for decision in decisions)
+        assert all(0 < decision.retry_after < first.result().retry_after for decision in decisions)
         assert not [it for it in other.heard if isinstance(it, Checks)]
 
 

@@ -28,7 +28,7 @@ from headgate.wire import (
     Roster,
     encode,
 )
-from tests.cluster.bare import Puppet, puppet
+from tests.cluster.bare import Puppet, deaf, puppet
 from tests.cluster.cluster import GENEROUS, eventually
 
 if TYPE_CHECKING:
@@ -271,16 +271,6 @@ async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connect
         assert link.state is State.DOWN
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert link.in_flight == 0
-
-
-@asynccontextmanager
-async def deaf() -> AsyncGenerator[Address]:
-    """Accept connections and say nothing."""
-    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
-    try:
-        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
-    finally:
-        server.close()
 
 
 async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:

@@ -200,7 +200,7 @@ class TestFramer:
         for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
             bodies += map(bytes, framer.feed(stream[start:stop]))
         assert bodies == [frame[HEADER_BYTES:] for frame in chosen]
-        assert not framer.unfinished
+        assert not framer.rest
 
     @pytest.mark.parametrize("frame", FRAMES, ids=list(GOLDEN))
     def test_every_split_in_two(self, frame: bytes) -> None:
@@ -208,10 +208,10 @@ class TestFramer:
         for cut in range(1, len(frame)):
             framer = Framer()
             assert not framer.feed(frame[:cut])
-            assert framer.unfinished
+            assert framer.rest
             (body,) = framer.feed(frame[cut:])
             assert body == frame[HEADER_BYTES:]
-            assert not framer.unfinished
+            assert not framer.rest
 
     def test_empty_frame(self) -> None:
         """A frame of no bytes is a frame; what isn't in it is for the decoder to say."""
@@ -223,7 +223,7 @@ class TestFramer:
         assert not framer.feed(b"\x00\x20\x00")
         with pytest.raises(WireError, match=r"2,097,152 bytes; at most 1,048,576.*frame-too-long"):
             framer.feed(b"\x00")
-        assert not framer.unfinished
+        assert not framer.rest
 
     @pytest.mark.parametrize("before", [b"", encode(Ping(1))])
     def test_too_long_in_one_piece(self, before: bytes) -> None:

@@ -1,0 +1,358 @@
+"""A node: what it decides itself, what it asks the owner, and what it answers when it can't."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headgate.link import State
+from headgate.wire import MOST_CHECKS, Answers, Checks, Holdings, Inspect, Reset
+from headgate_sidecar.node import MOST_HELD, OWNERS_SHARE
+from headgate_sidecar.server import Sidecar
+from tests.cluster.bare import APP, Bare, Puppet, bare, checks, deaf, puppet
+from tests.cluster.cluster import cluster, config, eventually, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from headgate.wire import Answer
+
+SOON = 0.05  # seconds: a budget that is to run out
+
+
+@asynccontextmanager
+async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Sidecar, Puppet]]:
+    """Run a sidecar n1 in a ring with a puppet n2."""
+    async with puppet("n2") as other:
+        node = Sidecar(config("n1", **{"seeds": (other.address,), **options}))
+        async with node:
+            await eventually(lambda: node.ready and other.connections)
+            yield node, other
+
+
+async def answers_to(peer: Bare, frame: Checks) -> list[Answers]:
+    """Send a frame and return the parts in which it is answered, all of them."""
+    await peer.send(frame)
+    parts: list[Answers] = []
+    while True:
+        part = await peer.next()
+        assert isinstance(part, Answers), part
+        assert part.id == frame.id
+        parts.append(part)
+        if part.positions is None or sum(len(it.answers) for it in parts) == len(frame.checks):
+            return parts
+
+
+async def answer_each(peer: Bare, *asked: tuple[str, str, int]) -> list[Answer]:
+    """Return the answer to each check, in their order."""
+    answers: list[Answer] = [""] * len(asked)
+    for part in await answers_to(peer, checks(1, *asked)):
+        positions = range(len(asked)) if part.positions is None else part.positions
+        for position, answer in zip(positions, part.answers, strict=True):
+            answers[position] = answer
+    return answers
+
+
+# Mine, or the owner's
+
+
+async def test_a_node_alone_owns_every_key() -> None:
+    """A node without others decides all checks of a frame, in their order and in one part."""
+    async with cluster("n1") as (node,), bare(node, APP) as peer:
+        asked = [(f"k{at % 7}", "5/day", 1) for at in range(70)]
+        [part] = await answers_to(peer, checks(3, *asked))
+        assert (part.source, part.node, part.positions, part.parts) == ("owner", "n1", None, 1)
+        allowed = [answer[0] for answer in part.answers]
+        assert allowed == [1] * 35 + [0] * 35
+
+
+async def test_a_frame_is_answered_in_a_part_for_each_owner() -> None:
+    """Each owner answers for its own keys; together the parts answer each check once."""
+    async with cluster("n1", "n2", "n3") as nodes, bare(nodes[0], APP) as peer:
+        asked = [(f"k{at}", "5/day", 1) for at in range(100)]
+        parts = await answers_to(peer, checks(3, *asked))
+        owner_of = nodes[0].peers.ring.owner
+        assert sorted(part.node for part in parts) == ["n1", "n2", "n3"]
+        assert {part.source for part in parts} == {"owner"}
+        positions = [(position, part.node) for part in parts for position in part.positions or ()]
+        assert sorted(positions) == [(at, owner_of(f"k{at}")) for at in range(100)]
+
+
+async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
+    """When all keys of a frame are those of one other node, its answer is passed on as it is."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of("n2", nodes[0].peers.ring)
+        [part] = await answers_to(peer, checks(3, (key, "5/day", 1), (key, "5/day", 2)))
+        assert (part.node, part.positions) == ("n2", None)
+        assert [answer[0] for answer in part.answers] == [1, 1]
+
+
+async def test_the_largest_frame_is_forwarded_whole() -> None:
+    """4,096 checks of one frame are forwarded and answered like any other."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of("n2", nodes[0].peers.ring)
+        parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MOST_CHECKS))
+        allowed = [answer[0] for part in parts for answer in part.answers]
+        assert (len(allowed), allowed.count(1)) == (MOST_CHECKS, 1_000)
+
+
+async def test_a_check_is_not_forwarded_for_ever() -> None:
+    """After two hops a node decides whoever it thinks the owner is, so nothing goes in circles."""
+    async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await peer.send(checks(1, (key, "5/day", 1), hops=1))
+        forwarded = await other.hear(Checks)
+        assert forwarded.hops == 2
+        await peer.send(checks(2, (key, "5/day", 1), hops=2))
+        answers = await peer.next()
+        assert isinstance(answers, Answers)
+        assert (answers.id, answers.source, answers.node) == (2, "owner", "n1")
+
+
+@pytest.mark.parametrize("hops", [2, 3, 10**9])
+async def test_an_inspection_is_not_forwarded_for_ever(hops: int) -> None:
+    """As for checks, the node that is asked last looks at itself."""
+    async with beside_a_puppet() as (node, _), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await peer.send(Inspect(1, hops, key))
+        assert await peer.next() == Holdings(1, "owner", "n1", [])
+
+
+async def test_the_answer_of_the_owner_is_passed_on_as_it_is() -> None:
+    """Source, node, debts, reasons and parts come through; only number and positions change."""
+    async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
+        mine, theirs = (key_of(name, node.peers.ring) for name in ("n1", "n2"))
+        asked = [(mine, "5/day", 1), (theirs, "5/day", 1), (mine, "5/day", 1), (theirs, "x", 1)]
+        await peer.send(checks(9, *asked))
+        own = await peer.next()
+        forwarded = await other.hear(Checks)
+        assert forwarded.checks == [asked[1], asked[3]]
+        await other.say(Answers(forwarded.id, "backup", "n8", [1], ["no such limit"], 3))
+        await other.say(Answers(forwarded.id, "local", "n7", [0], [[0, 55]], 4))
+        assert isinstance(own, Answers)
+        assert own.positions == [0, 2]
+        assert await peer.next() == Answers(9, "backup", "n8", [3], ["no such limit"], 3)
+        assert await peer.next() == Answers(9, "local", "n7", [1], [[0, 55]], 4)
+
+
+# Budgets
+
+
+@pytest.mark.parametrize(
+    ("mine", "askers", "told"), [(1.0, 0.5, 0.5), (0.5, 1.0, 0.5), (1.0, 60.0, 1.0)]
+)
+async def test_the_owner_is_given_what_is_left_of_the_budget(
+    mine: float, askers: float, told: float
+) -> None:
+    """The owner hears the smaller of the asker's budget and ours, less our own share."""
+    async with beside_a_puppet(budget=mine) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await peer.send(checks(1, (key, "5/day", 1), budget=int(askers * 1e6)))
+        forwarded = await other.hear(Checks)
+        assert forwarded.budget == pytest.approx(told * OWNERS_SHARE * 1e6, rel=0.01)
+
+
+async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
+    """A frame whose budget is over when it comes is answered; the owner is asked by others."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of("n2", nodes[0].peers.ring)
+        for number in range(1, 100):
+            hurried = checks(2 * number, (key, "5/day", 0), budget=number % 3)
+            patient = checks(2 * number + 1, (key, "5/day", 0))
+            await peer.send(hurried, patient)
+            heard = [await peer.next(), await peer.next()]
+            by_id = {it.id: it for it in heard if isinstance(it, Answers)}
+            assert by_id.keys() == {hurried.id, patient.id}
+            assert by_id[patient.id].source == "owner"
+
+
+# What can't be decided
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        (("k" * 10_000, "5/day", 1), "key of 10000 bytes: expected at most 512 bytes"),
+        (("é" * 257, "5/day", 1), "key of 514 bytes"),
+        (("k", "", 1), "nothing here"),
+        (("k", "a hundred a day", 1), '"a hundred a day"'),
+        (("k", "5/fortnight", 1), 'unknown unit "fortnight"'),
+        (("k", "5/day; 5/day", 1), '"5/day"'),
+        (("k", "9/d; 8/d; 7/d; 6/d; 5/d; 4/d; 3/d; 2/d; 1/d", 1), "at most 8 limits, not 9"),
+        (("k", "5" * 3_000, 1), "at most 1024 characters"),
+        (("k", "0/day", 1), '"0/day"'),
+        (("k", "1.5/day", 1), "a fraction"),
+        (("k", "5/day", -1), "cost -1: expected 0 to 5"),
+        (("k", "5/day", 6), "cost 6: expected 0 to 5"),
+        (("k", "5/day; 3/hour", 4), "cost 4: expected 0 to 3"),
+        (("k", "5/day", 2**63 - 1), "cost 9223372036854775807: expected 0 to 5"),
+    ],
+)
+@pytest.mark.parametrize("owner", ["n1", "n2"])
+async def test_a_check_that_cannot_be_decided_gets_its_reason(
+    check: tuple[str, str, int], text: str, owner: str
+) -> None:
+    """A bad check is answered by a text that names the value, the ones beside it are decided."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        good = key_of(owner, nodes[0].peers.ring)
+        first, reason, last = await answer_each(peer, (good, "5/day", 1), check, (good, "5/day", 1))
+        assert isinstance(reason, str)
+        assert text in reason
+        assert (first[0], last[0]) == (1, 1)
+        assert nodes[0].node.counts.checks["app", "owner", "error"] == 1
+
+
+async def test_a_key_may_be_as_long_as_it_may_at_every_node() -> None:
+    """A key of 512 bytes is decided, by whoever owns it."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        keys = [f"{at:03}" + "é" * 254 + "x" for at in range(20)]
+        answers = await answer_each(peer, *((key, "5/day", 1) for key in keys))
+        assert [answer[0] for answer in answers] == [1] * 20
+
+
+@pytest.mark.parametrize("owner", ["n1", "n2"])
+async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
+    """4,096 checks that can't be decided are answered, and break no link on their way."""
+    bad = f"1/{'x' * 100}; 1/day"  # quoted twice, and once more its unit
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of(owner, nodes[0].peers.ring)
+        answers = await answer_each(peer, *[(key, bad, 1)] * MOST_CHECKS)
+        assert all(isinstance(answer, str) and "1/xxx" in answer for answer in answers)
+        assert nodes[0].peers.by_name["n2"].state is State.UP
+        assert not nodes[0].node.counts.unanswered
+
+
+async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
+    """What is told of one key fits into a frame, whatever an app has done with the key."""
+    limits = [f"1/{at} seconds burst 4" for at in range(1_000_000_001, 1_000_030_001)]
+    texts = ["; ".join(limits[at : at + 8]) for at in range(0, len(limits), 8)]
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of("n2", nodes[0].peers.ring)
+        for start in range(0, len(texts), 1_000):
+            some = texts[start : start + 1_000]
+            await answers_to(peer, checks(1, *((key, text, 1) for text in some)))
+        assert len(nodes[1].node.buckets) == len(limits)
+        await peer.send(Inspect(7, 0, key))
+        held = await peer.next()
+        assert isinstance(held, Holdings)
+        assert (held.id, held.node, len(held.buckets)) == (7, "n2", MOST_HELD)
+
+
+# When the owner can't be asked
+
+
+@pytest.mark.parametrize(
+    ("policy", "answers", "parts"),
+    [
+        ("open", [[1]] * 9, 1),
+        ("closed", [[0]] * 9, 1),
+        ("local", [[1]] * 5 + [[0]] * 4, 2),
+    ],
+)
+@pytest.mark.parametrize("how", ["gone", "silent"])
+async def test_without_the_owner_the_policy_decides(
+    policy: str, answers: list[list[int]], parts: int, how: str
+) -> None:
+    """When the owner is gone or silent its checks are answered by the policy, and counted."""
+    async with beside_a_puppet(on_unreachable=policy, budget=SOON) as (node, other):
+        async with bare(node, APP) as peer:
+            key = key_of("n2", node.peers.ring)
+            if how == "gone":
+                await other.stop()
+                await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
+            [part] = await answers_to(peer, checks(5, *[(key, "10/day", 1)] * 9))
+            assert (part.source, part.parts) == (policy, parts)
+            assert part.node == "n2"  # who should have decided
+            assert [answer[:1] for answer in part.answers] == answers
+            assert node.node.counts.unanswered == {"n2": 9}
+            allowed = sum(answer[0] for answer in answers)
+            counted = node.node.counts.checks
+            assert counted["app", policy, "allowed"] == allowed
+            assert counted["app", policy, "denied"] == 9 - allowed
+        if how == "gone":
+            await other.start()
+
+
+async def test_bad_checks_are_told_so_even_without_the_owner() -> None:
+    """A policy doesn't hide that a check makes no sense."""
+    async with beside_a_puppet(budget=SOON) as (node, _), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        asked = [(key, "5/day", 1), (key, "x", 1), (key, "5/day", 6), (key, "5/day", -1)]
+        answers = await answer_each(peer, *asked)
+        assert answers[0] == [1]
+        assert [type(answer) for answer in answers[1:]] == [str] * 3
+
+
+async def test_a_silent_owner_costs_one_budget() -> None:
+    """Once a budget has run out, checks of that owner are answered without asking it."""
+    async with beside_a_puppet(budget=SOON) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await answers_to(peer, checks(1, (key, "5/day", 1)))
+        assert node.peers.by_name["n2"].state is State.SUSPECT
+        for number in range(2, 200):
+            [part] = await answers_to(peer, checks(number, (key, "5/day", 1)))
+            assert part.source == "open"
+        assert [type(it) for it in other.heard].count(Checks) == 1
+
+
+async def test_what_the_owner_answered_in_time_counts() -> None:
+    """When an owner answers in part only, the policy answers the rest."""
+    async with beside_a_puppet(budget=0.5) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await peer.send(checks(1, *((key, f"{at}/day", 1) for at in range(1, 4))))
+        forwarded = await other.hear(Checks)
+        await other.say(Answers(forwarded.id, "owner", "n2", [1], [[1, 22]]))
+        assert await peer.next() == Answers(1, "owner", "n2", [1], [[1, 22]])
+        assert await peer.next() == Answers(1, "open", "n2", [0, 2], [[1], [1]])
+
+
+async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> None:
+    """Before a node has looked for the others it doesn't take itself for the owner of all keys."""
+    async with deaf() as silent:
+        node = Sidecar(config("n1", seeds=(silent,)))
+        async with node, bare(node, APP) as peer:
+            assert not node.ready
+            [part] = await answers_to(peer, checks(1, ("k", "5/day", 1)))
+            assert (part.source, part.answers) == ("open", [[1]])
+            await eventually(lambda: node.ready)
+            [part] = await answers_to(peer, checks(2, ("k", "5/day", 1)))
+            assert (part.source, part.answers[0][0]) == ("owner", 1)
+
+
+async def test_a_key_of_an_owner_that_is_gone_cannot_be_inspected() -> None:
+    """Nobody else knows: the answer has no buckets, and its source says why."""
+    async with beside_a_puppet(budget=SOON) as (node, _), bare(node, APP) as peer:
+        key = key_of("n2", node.peers.ring)
+        await peer.send(Inspect(1, 0, key), Reset(2, 0, key))
+        told = [await peer.next(), await peer.next()]
+        assert sorted(it.id for it in told if isinstance(it, Holdings)) == [1, 2]
+        assert {(it.source, len(it.buckets)) for it in told if isinstance(it, Holdings)} == {
+            ("open", 0)
+        }
+
+
+async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
+    """When an app goes away in the middle, its checks end, and others go on."""
+    async with beside_a_puppet() as (node, other), bare(node, APP) as staying:
+        key = key_of("n2", node.peers.ring)
+        async with bare(node, APP) as leaving:
+            await leaving.send(checks(1, (key, "5/day", 1)))
+            lost = await other.hear(Checks)
+        await eventually(lambda: len(node.sessions.open) == 1)
+        await staying.send(checks(2, (key, "5/day", 1)))
+        kept = await other.hear(Checks)
+        await other.say(*(Answers(it.id, "owner", "n2", None, [[1, 5]]) for it in (lost, kept)))
+        assert await staying.next() == Answers(2, "owner", "n2", None, [[1, 5]])
+
+
+async def test_nodes_count_what_others_asked_them_apart() -> None:
+    """Checks from apps and from other nodes are told apart in the counts."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        key = key_of("n2", nodes[0].peers.ring)
+        await answer_each(peer, *[(key, "5/day", 1)] * 8)
+        asked, decided = (node.node.counts.checks for node in nodes)
+        assert (asked["app", "owner", "allowed"], asked["app", "owner", "denied"]) == (5, 3)
+        assert (decided["node", "owner", "allowed"], decided["node", "owner", "denied"]) == (5, 3)
+        assert sum(nodes[0].node.counts.forwarded.buckets) == 1
