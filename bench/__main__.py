@@ -71,6 +71,7 @@ async def _measure_part(
         results.skipped[part] = str(reason)
     except VoidError as reason:
         results.void[part] = str(reason)
+    results.busy = max(results.busy, busy_share())
 
 
 def _save(results: Results, console: Console) -> None:

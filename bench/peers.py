@@ -9,7 +9,12 @@ from typing import Final
 
 from bench.results import UnavailableError
 
-_PACKAGES: Final = {"redis-server": "redis-server", "redis-benchmark": "redis-tools", "wrk": "wrk"}
+_PACKAGES: Final = {
+    "redis-server": "redis-server",
+    "redis-benchmark": "redis-tools",
+    "redis-cli": "redis-tools",
+    "wrk": "wrk",
+}
 _QUIET: Final = {
     "DEBIAN_FRONTEND": "noninteractive",
     "RUNLEVEL": "1",  # keeps the package from starting a Redis on the default port

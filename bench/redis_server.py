@@ -44,5 +44,5 @@ async def redis_server(folder: Path, name: str = "redis") -> AsyncGenerator[Redi
     command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     with running(command, log) as process:
         await until_listening(process, path, log)
-        loaded = await output_of(["redis-cli", "-s", str(path), "SCRIPT", "LOAD", _SCRIPT])
+        loaded = await output_of([program("redis-cli"), "-s", str(path), "SCRIPT", "LOAD", _SCRIPT])
         yield RedisServer(path, process.pid, loaded.strip())

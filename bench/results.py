@@ -35,7 +35,7 @@ class Results:
     """All measurements of a run, what was skipped or thrown away and why, and what each ran."""
 
     machine: dict[str, str]
-    busy: float  # the share of the cores that other work took when the run began
+    busy: float  # the share of the cores that other work took, at worst, before and after the parts
     measurements: list[Measurement] = field(default_factory=list[Measurement])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     void: dict[str, str] = field(default_factory=dict[str, str])

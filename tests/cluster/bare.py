@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from headgate.address import Address
 from headgate.connection import Connection
-from headgate.handshake import NONCE_BYTES, Accepting, Dialling, Identity
+from headgate.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
 from headgate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
 from headgate_sidecar.server import Sidecar
 from tests.cluster.cluster import GENEROUS, eventually
@@ -17,7 +17,7 @@ from tests.cluster.cluster import GENEROUS, eventually
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-Kind = TypeVar("Kind", bound=Message)
+Kind = TypeVar("Kind")
 
 APP = Identity("app", "bare", "")
 
@@ -142,7 +142,7 @@ class Puppet:
         self.connections: list[Connection] = []
         self.heard: list[Message] = []
         self.errors: list[Exception] = []
-        self.approve = _approve_all
+        self.approve: Approval = _approve_all
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> None:

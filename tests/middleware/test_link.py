@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,6 @@ from tests.cluster.cluster import GENEROUS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-    from typing import Any
 
     from headgate.wire import Check, Hello, Message
 
@@ -593,6 +592,10 @@ async def test_a_question_from_the_side_that_answers_ends_the_connection(message
         assert link.state is State.UP
 
 
+def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    """Do nothing: asyncio would log what the asker raised."""
+
+
 async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
     """When an asker can't take its answer, the count of checks in flight is still right."""
 
@@ -602,7 +605,7 @@ async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
 
     async with pair() as (link, other):
         failing = Failing()
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        asyncio.get_running_loop().set_exception_handler(ignore)
         assert link.ask(some(1), 0, GENEROUS, failing)
         await other.say(answer(await other.hear(Checks)))
         await eventually(failing.settled)
@@ -629,7 +632,7 @@ async def test_a_key_can_be_inspected(reset: bool) -> None:
             asyncio.create_task(link.inspect(f"k{at}", reset=reset, hops=1, budget=GENEROUS))
             for at in range(2)
         ]
-        kind = Reset if reset else Inspect
+        kind: type[Reset | Inspect] = Reset if reset else Inspect
         heard = [await other.hear(kind) for _ in asked]
         assert [(it.key, it.hops) for it in heard] == [("k0", 1), ("k1", 1)]
         held = [Holdings(it.id, "owner", "puppet", [(f"{it.id}/day", 5)]) for it in heard]

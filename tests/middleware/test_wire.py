@@ -293,7 +293,7 @@ class CountingFramer(Framer):
 
     def feed(self, data: bytes) -> Sequence[Bytes]:
         bodies = super().feed(data)
-        self.most_held = max(self.most_held, sys.getsizeof(self._rest))
+        self.most_held = max(self.most_held, sys.getsizeof(self.rest))
         return bodies
 
     def _cut(self, data: bytes) -> Sequence[Bytes]:
