@@ -8,7 +8,7 @@ import resource
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -206,9 +206,8 @@ class Idle(asyncio.Protocol):
         self._framer = Framer()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(OPENING)
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.write(OPENING)
 
     def data_received(self, data: bytes) -> None:
         self.bodies += [decode(body) for body in self._framer.feed(data)]

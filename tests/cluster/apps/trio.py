@@ -54,7 +54,9 @@ class Trio:
 def _knows_all(sidecar: Sidecar) -> bool:
     view = sidecar.get("/v1/nodes").json()
     nodes = view["nodes"]
-    return view["ready"] and {(node["name"], node["state"]) for node in nodes} == {(name, "up") for name in NAMES}
+    return view["ready"] and {(node["name"], node["state"]) for node in nodes} == {
+        (name, "up") for name in NAMES
+    }
 
 
 def api_key_of(owner: str, rule: str, start: str) -> str:
