@@ -100,25 +100,27 @@ async def test_peers_that_never_read_cost_little_memory() -> None:
     """Peers that ask and never read are read from no more, and cut off in the end."""
     patience = Patience(unread=0.3, look_every=0.02)
     async with watched(patience) as node, AsyncExitStack() as stack:
+        deaf = [await stack.enter_async_context(bare(node, APP)) for _ in range(5)]
+        sessions = [it.transport for it in node.sessions.open if it.peer and it.peer.name == "bare"]
+        for peer in deaf:
+            peer.transport.pause_reading()
+            keep_little(peer.transport, socket.SO_RCVBUF)
+        for session in sessions:
+            keep_little(session, socket.SO_SNDBUF)
         before = resident(os.getpid())
-        for _ in range(10):
-            deaf = await stack.enter_async_context(bare(node, APP))
-            deaf.transport.pause_reading()
-            deaf.transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16
-            )
-            deaf.writer.write(QUESTIONS * 150)  # 6 MB: more than fits between us
-        ending = await eventually(lambda: ten_that_end(node))
-        assert all(session.get_write_buffer_size() < 4 << 20 for session in ending)
-        assert resident(os.getpid()) - before < 150 << 20  # 60 of them are the questions
-        for session in ending:
+        for peer in deaf:
+            peer.writer.write(QUESTIONS * 40)  # 1.6 MB, and 1.8 MB of answers
+        await eventually(lambda: all(session.is_closing() for session in sessions))
+        assert all(session.get_write_buffer_size() < 2 << 20 for session in sessions)
+        assert resident(os.getpid()) - before < 50 << 20
+        for session in sessions:
             session.abort()  # which it would do by itself after 5 s
-        await eventually(lambda: node.node.counts.turned_away == {"timeout": 10})
+        await eventually(lambda: node.node.counts.turned_away == {"timeout": 5})
 
 
-def ten_that_end(node: Sidecar) -> list[asyncio.Transport]:
-    ending = [it.transport for it in node.sessions.open if it.transport.is_closing()]
-    return ending if len(ending) == 10 else []
+def keep_little(transport: asyncio.Transport, buffer: int) -> None:
+    """Have the system keep 64 kB at most between us and the other side."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, buffer, 1 << 16)
 
 
 # Many
@@ -212,8 +214,8 @@ class Idle(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.bodies += [decode(body) for body in self._framer.feed(data)]
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self.closed = True
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed, self.lost_with = True, exc
 
     def heard(self, kind: type[Message]) -> bool:
         return any(isinstance(message, kind) for message in self.bodies)
