@@ -122,9 +122,10 @@ class Connection(asyncio.Protocol):
 
     def write(self, frame: bytes) -> None:
         """Send a frame that is already encoded."""
-        self._out.append(frame)
-        if not self._is_receiving:
-            self._flush()
+        if self._is_receiving:
+            self._out.append(frame)
+        elif not self.transport.is_closing():
+            self.transport.write(frame)
 
     def _flush(self) -> None:
         out = self._out

@@ -78,6 +78,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         denied never shows as many as were asked for.
         """
         limit = self.limits.items[at]
+        if self.allowed and limit.scale == 1:  # nearly all, and nothing was rounded
+            return max((limit.capacity - self.debts[at]) // limit.interval, 0)
         # The debt was rounded up to a whole nanosecond: this is the least that it can have been.
         debt = max(self.debts[at] * limit.scale - limit.scale + 1, 0)
         left = (limit.capacity - debt) // limit.interval

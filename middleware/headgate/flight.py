@@ -28,12 +28,11 @@ class Flight:
     `deadline` is when its askers stop waiting, on the clock of whoever keeps the flight.
     """
 
-    __slots__ = ("_asker", "_count", "_open", "deadline", "left")
+    __slots__ = ("_asker", "_open", "deadline", "left")
 
     def __init__(self, asker: Asker, count: int, deadline: float = 0.0) -> None:
         self.deadline = deadline
         self._asker = asker
-        self._count = count
         self._open: set[int] | None = None  # None: all; a set only once a part was answered
         self.left = count
 
@@ -41,7 +40,7 @@ class Flight:
         """Hand over answers; return how many checks they settled. WireError if they don't fit."""
         count = len(answers.answers)
         if answers.positions is None:
-            if count != self._count or self._open is not None:
+            if count != self.left or self._open is not None:
                 raise _unfit()
             self._asker.answered(answers)
         else:
@@ -52,7 +51,7 @@ class Flight:
         return count
 
     def _without(self, positions: list[int], answers: int) -> set[int]:
-        waiting = set(range(self._count)) if self._open is None else self._open
+        waiting = set(range(self.left)) if self._open is None else self._open
         settled = set(positions)
         if not (len(settled) == len(positions) == answers and settled <= waiting):
             raise _unfit()

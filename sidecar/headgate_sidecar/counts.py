@@ -43,11 +43,14 @@ class Tally:
 
     def add(self, answers: Sequence[Answer]) -> None:
         """Count the outcomes of some answers."""
-        verdicts = [answer[0] for answer in answers]
-        allowed, denied = verdicts.count(1), verdicts.count(0)
-        self.allowed += allowed
-        self.denied += denied
-        self.error += len(verdicts) - allowed - denied
+        for answer in answers:
+            verdict = answer[0]
+            if verdict == 1:
+                self.allowed += 1
+            elif verdict == 0:
+                self.denied += 1
+            else:
+                self.error += 1
 
 
 @dataclass(slots=True)

@@ -195,7 +195,8 @@ class Forward:
         self._send = send
         self._asker = "node" if frame.hops else "app"
         self._since = node.clock()
-        self.checks = [frame.checks[position] for position in positions]
+        checks = frame.checks
+        self.checks = checks if self._whole else [checks[position] for position in positions]
         self.budget = min(node.budget, frame.budget * 1e-6) * OWNERS_SHARE
 
     def answered(self, answers: Answers) -> None:

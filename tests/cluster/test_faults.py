@@ -1,0 +1,392 @@
+"""Sidecars that are killed or stopped: every check is answered once, and the answer says by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headgate.link import Link, State
+from headgate_ring.hashring import Ring
+from headgate_sidecar.server import Sidecar
+from tests.cluster.apps import running
+from tests.cluster.cluster import (
+    admitted,
+    client,
+    clients,
+    cluster,
+    config,
+    eventually,
+    eventually_answered,
+    key_of,
+    sources,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from headgate.client import Client
+    from headgate.decision import Decision
+
+BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
+RING = Ring(["n1", "n2", "n3"])
+
+
+class Process(running.Sidecar):
+    """A sidecar in a process of its own, beside those in this one."""
+
+    def __init__(self, name: str, *seeds: Sidecar, options: Sequence[str] = ()) -> None:
+        super().__init__(name)
+        self._options = [*options, *(f"--seed={node.link}" for node in seeds)]
+
+    @property
+    def command(self) -> list[str]:
+        return [*super().command, *self._options]
+
+
+@asynccontextmanager
+async def process(
+    name: str, *seeds: Sidecar, options: Sequence[str] = ()
+) -> AsyncGenerator[Process]:
+    """Start a sidecar in a process, and end it, in whatever state it is."""
+    sidecar = Process(name, *seeds, options=options)
+    try:
+        sidecar.launch()
+        await asyncio.to_thread(sidecar.wait)
+        yield sidecar
+    finally:
+        await asyncio.to_thread(sidecar.kill)
+        sidecar.close()
+
+
+async def restart(sidecar: Process) -> None:
+    """Start a killed sidecar again, under its name and at its addresses."""
+    await asyncio.to_thread(sidecar.kill)  # takes its remains away
+    sidecar.launch()
+    await asyncio.to_thread(sidecar.wait)
+
+
+@asynccontextmanager
+async def trio(**options: Any) -> AsyncGenerator[tuple[list[Sidecar], Process]]:
+    """Run n1 and n2 here, where their state can be seen, and n3, which is to suffer, elsewhere."""
+    options = {"budget": BUDGET, **options}
+    async with cluster("n1", "n2", **options) as nodes, process("n3", nodes[0]) as third:
+        await eventually(lambda: all(is_used(node) for node in nodes))
+        yield nodes, third
+
+
+def is_used(node: Sidecar) -> bool:
+    """Does this node forward to n3, and do both see the same ring?"""
+    peer = node.peers.by_name.get("n3")
+    return peer is not None and peer.state is State.UP and peer.digest == RING.digest
+
+
+def link_to(node: Sidecar, name: str = "n3") -> Link:
+    return node.peers.by_name[name].link
+
+
+def unanswered(nodes: Sequence[Sidecar]) -> int:
+    """Count the checks that n3 didn't answer."""
+    return sum(node.node.counts.unanswered["n3"] for node in nodes)
+
+
+class Load:
+    """Checks of n3's keys, made all the time until it is ended; counts what was asked."""
+
+    def __init__(self, *asking: Client) -> None:
+        self.asked = 0
+        self.decisions: list[Decision] = []
+        self._asking = asking
+        self._ended = False
+
+    async def run(self, at_once: int = 20) -> None:
+        """Ask all the time, `at_once` checks at each client, until ended."""
+        keys = [key_of("n3", RING, f"load{at}.") for at in range(5)]
+        while not self._ended:
+            futures = [
+                who.check(keys[at % 5], "1000000000/day")
+                for who in self._asking
+                for at in range(at_once)
+            ]
+            self.asked += len(futures)
+            self.decisions += await asyncio.gather(*futures)
+
+    def end(self) -> None:
+        """Let the checks that are on their way be the last."""
+        self._ended = True
+
+    def seen(self, source: str) -> bool:
+        """Has every client a late decision from this source?"""
+        late = self.decisions[-20 * len(self._asking) :]
+        return sources(late) == {source: len(late)} and len(self.decisions) > 100
+
+
+@asynccontextmanager
+async def load(*asking: Client) -> AsyncGenerator[Load]:
+    """Ask all the time; in the end each check has had one answer."""
+    asking_all = Load(*asking)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asking_all.run())
+        yield asking_all
+        asking_all.end()
+    assert len(asking_all.decisions) == asking_all.asked
+
+
+# --- the owner is gone
+
+
+@pytest.mark.parametrize("policy", ["open", "closed", "local"])
+@pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
+async def test_every_check_is_answered_once_when_the_owner_is_gone(
+    how: Signals, policy: str
+) -> None:
+    """Under load no check is lost; those of the owner go by the policy, and are counted so."""
+    async with trio(on_unreachable=policy) as (nodes, owner):
+        async with clients(*nodes) as asking, load(*asking) as under:
+            await eventually(lambda: under.seen("owner"))
+            owner.send(how)
+            await eventually(lambda: under.seen(policy))
+        assert sources(under.decisions).keys() == {"owner", policy}
+        assert unanswered(nodes) == sources(under.decisions)[policy]
+        by_policy = [it for it in under.decisions if it.source == policy]
+        assert {it.allowed for it in by_policy} == {policy != "closed"}
+        assert {it.node for it in by_policy} == {"n3"}  # who should have decided
+        states = {link_to(node).state for node in nodes}
+        assert states == ({State.DOWN} if how is SIGKILL else {State.SUSPECT})
+        assert [link_to(node).in_flight for node in nodes] == [0, 0]
+
+
+async def test_only_checks_that_were_on_their_way_wait_for_a_stopped_owner() -> None:
+    """A stopped owner costs those one budget; every later check is answered without asking it."""
+    key = key_of("n3", RING)
+    async with trio() as (nodes, owner), client(nodes[0]) as asking:
+        assert (await asking.check(key, "50/day")).source == "owner"
+        owner.send(SIGSTOP)
+        waiting = [asking.check(key, "50/day") for _ in range(10)]
+        assert sources(await asyncio.gather(*waiting)) == {"open": 10}
+        link = link_to(nodes[0])
+        assert link.state is State.SUSPECT
+        assert unanswered(nodes) == 10
+        last = link._last_id
+        later = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(1_000)))
+        assert sources(later) == {"open": 1_000}
+        assert link._last_id == last  # nothing more was sent there
+        assert unanswered(nodes) == 1_010
+
+
+async def test_an_owner_that_goes_on_is_used_again() -> None:
+    """After SIGCONT the owner decides again, with the buckets that it had before."""
+    key = key_of("n3", RING)
+    async with trio() as (nodes, owner), clients(*nodes) as asking:
+        spent = await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(50)))
+        assert admitted(spent) == 50
+        owner.send(SIGSTOP)
+        stopped = await asyncio.gather(*(who.check(key, "50/day", 0) for who in asking))
+        assert sources(stopped) == {"open": 2}
+        owner.send(SIGCONT)
+        await eventually(lambda: all(link_to(node).state is State.UP for node in nodes))
+        after = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
+        assert sources(after) == {"owner": 2}
+        assert admitted(after) == 0
+
+
+async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
+    """A stopped owner is dialled anew after a while, and answers once it goes on."""
+    key = key_of("n3", RING)
+    async with trio() as (nodes, owner), client(nodes[0]) as asking:
+        owner.send(SIGSTOP)
+        assert (await asking.check(key, "50/day")).source == "open"
+        link = link_to(nodes[0])
+        link._suspect_since -= 60  # as if it had been stopped for a minute
+        await eventually(lambda: link.state is State.DOWN)
+        assert (await asking.check(key, "50/day")).source == "open"
+        owner.send(SIGCONT)
+        await eventually(lambda: link.state is State.UP)
+        assert (await asking.check(key, "50/day")).source == "owner"
+
+
+async def test_an_owner_that_is_started_again_is_used_again() -> None:
+    """Killed and started under its name and address, the owner decides again, from full buckets."""
+    key = key_of("n3", RING)
+    async with trio() as (nodes, owner), clients(*nodes) as asking:
+        await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(50)))
+        owner.send(SIGKILL)
+        await eventually(lambda: all(link_to(node).state is State.DOWN for node in nodes))
+        gone = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
+        assert sources(gone) == {"open": 2}
+        assert [node.peers.ring.nodes for node in nodes] == [RING.nodes] * 2
+        await restart(owner)
+        await eventually(lambda: all(is_used(node) for node in nodes))
+        back = await asyncio.gather(*(asking[at % 2].check(key, "50/day") for at in range(80)))
+        assert sources(back) == {"owner": 80}
+        assert admitted(back) == 50
+
+
+async def test_the_keys_of_the_others_notice_nothing() -> None:
+    """While one owner hangs, checks of all other owners are decided as ever, in the same frames."""
+    async with trio() as (nodes, owner), clients(*nodes) as asking:
+        owner.send(SIGSTOP)
+        keys = [f"k{at}" for at in range(60)]
+        for _ in range(3):
+            decisions = await asyncio.gather(
+                *(who.check(key, "9/day") for key in keys for who in asking)
+            )
+            for key, decision in zip([key for key in keys for _ in asking], decisions, strict=True):
+                expected = "open" if RING.owner(key) == "n3" else "owner"
+                assert (decision.source, decision.node) == (expected, RING.owner(key))
+
+
+async def test_a_client_in_a_hurry_is_answered_by_its_sidecar() -> None:
+    """The budget of a client goes along: its sidecar answers in time, however long its own is."""
+    key = key_of("n3", RING)
+    async with trio(budget=30.0) as (nodes, owner), client(nodes[0], budget=BUDGET) as asking:
+        owner.send(SIGSTOP)
+        decision = await asking.check(key, "50/day")
+        assert (decision.source, decision.node) == ("open", "n3")  # "" had it been the client
+        assert asking._link is not None
+        assert asking._link.state is State.UP
+
+
+@pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
+async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) -> None:
+    """However often an owner goes and comes under load, each check has one answer."""
+    async with trio(budget=0.3) as (nodes, owner):
+        async with clients(*nodes) as asking, load(*asking) as under:
+            for _ in range(3):
+                await eventually(lambda: under.seen("owner"))
+                owner.send(how)
+                await eventually(lambda: under.seen("open"))
+                await (restart(owner) if how is SIGKILL else asyncio.to_thread(owner.send, SIGCONT))
+                await eventually(lambda: under.seen("owner"))
+        assert sources(under.decisions).keys() == {"owner", "open"}
+        assert unanswered(nodes) == sources(under.decisions)["open"]
+
+
+# --- decided alone
+
+
+async def test_nodes_that_decide_alone_admit_no_more_than_the_limit() -> None:
+    """With `local` each node admits its share of a limit whose owner is gone, together not more."""
+    async with cluster("n1", "n2", "n3", "n4", on_unreachable="local") as nodes:
+        key = key_of("n4", nodes[0].peers.ring)
+        left, gone = nodes[:3], nodes[3]
+        await gone.stop()
+        await eventually(lambda: all(link_to(node, "n4").state is State.DOWN for node in left))
+        async with clients(*left) as asking:
+            by_node = [
+                await asyncio.gather(*(who.check(key, "100/day") for _ in range(60)))
+                for who in asking
+            ]
+    assert [admitted(decisions) for decisions in by_node] == [25, 25, 25]
+    assert [sources(decisions) for decisions in by_node] == [{"local": 60}] * 3
+    assert {str(it.limits) for decisions in by_node for it in decisions} == {"25/day"}
+
+
+async def test_a_cost_above_the_share_of_a_node_is_charged_as_the_whole_share() -> None:
+    """Alone, a node admits a check that no share could pay, once, and then no more."""
+    async with cluster("n1", "n2", on_unreachable="local") as (node, gone):
+        key = key_of("n2", node.peers.ring)
+        await gone.stop()
+        await eventually(lambda: link_to(node, "n2").state is State.DOWN)
+        async with client(node) as asking:
+            decisions = [await asking.check(key, "10/day", 8) for _ in range(3)]
+    assert [it.allowed for it in decisions] == [True, False, False]
+    assert {it.cost for it in decisions} == {5}
+
+
+# --- the local sidecar is gone
+
+
+@pytest.mark.parametrize("policy", ["open", "closed", "local"])
+async def test_an_app_without_its_sidecar_goes_by_its_own_policy(policy: str) -> None:
+    """A killed sidecar is answered for at once; when it is back the app is limited again."""
+    async with process("n3") as sidecar, client(str(sidecar.link), on_unreachable=policy) as asking:
+        limited = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(20)))
+        assert (sources(limited), admitted(limited)) == ({"owner": 20}, 10)
+        sidecar.send(SIGKILL)
+        link = asking._link
+        assert link is not None
+        await eventually(lambda: link.state is State.DOWN)
+        futures = [asking.check("k", "10/day") for _ in range(20)]
+        await asyncio.sleep(0)
+        assert all(future.done() for future in futures)
+        alone = await asyncio.gather(*futures)
+        assert sources(alone) == {policy: 20}
+        assert admitted(alone) == {"open": 20, "closed": 0, "local": 10}[policy]
+        await restart(sidecar)
+        await eventually_answered(
+            lambda: asking.check("other", "10/day", 0), lambda it: it.source == "owner"
+        )
+        again = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(20)))
+        assert (sources(again), admitted(again)) == ({"owner": 20}, 10)
+
+
+async def test_checks_on_their_way_when_the_sidecar_is_killed_are_answered() -> None:
+    """Under load, no check of an app is lost with its sidecar."""
+    async with process("n3") as sidecar, client(str(sidecar.link)) as asking:
+        async with load(asking) as under:
+            await eventually(lambda: under.seen("owner"))
+            sidecar.send(SIGKILL)
+            await eventually(lambda: under.seen("open"))
+            await restart(sidecar)
+            await eventually(lambda: under.seen("owner"))
+        assert sources(under.decisions).keys() == {"owner", "open"}
+
+
+async def test_a_stopped_sidecar_costs_its_app_one_budget() -> None:
+    """A sidecar that hangs is asked once, then answered for, and asked again when it goes on."""
+    async with process("n3") as sidecar, client(str(sidecar.link), budget=BUDGET) as asking:
+        assert (await asking.check("k", "10/day")).source == "owner"
+        sidecar.send(SIGSTOP)
+        waiting = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(5)))
+        assert sources(waiting) == {"open": 5}
+        link = asking._link
+        assert link is not None
+        assert link.state is State.SUSPECT
+        later = asking.check("k", "10/day")
+        await asyncio.sleep(0)
+        assert later.done()
+        sidecar.send(SIGCONT)
+        await eventually(lambda: link.state is State.UP)
+        assert (await asking.check("k", "10/day", 0)).source == "owner"
+
+
+async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A sidecar that was killed finds its socket file when it starts again, and uses it."""
+    path = f"{tmp_path_factory.mktemp('s')}/s"
+    async with AsyncExitStack() as stack:
+        sidecar = await stack.enter_async_context(process("n3", options=[f"--socket={path}"]))
+        asking = await stack.enter_async_context(client(f"unix:{path}"))
+        assert (await asking.check("k", "10/day")).remaining == 9
+        sidecar.send(SIGKILL)
+        link = asking._link
+        assert link is not None
+        await eventually(lambda: link.state is State.DOWN)
+        await restart(sidecar)
+        decision = await eventually_answered(
+            lambda: asking.check("k", "10/day"), lambda it: it.source == "owner"
+        )
+        assert decision.remaining == 9
+
+
+async def test_a_node_whose_place_was_taken_while_it_was_stopped() -> None:
+    """When a stopped node's name appears elsewhere the others go there, and stay when it goes on."""
+    key = key_of("n3", RING)
+    async with trio() as (nodes, owner), clients(*nodes) as asking:
+        owner.send(SIGSTOP)
+        stopped = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
+        assert sources(stopped) == {"open": 2}
+        seeds = tuple(node.link for node in nodes)
+        async with Sidecar(config("n3", seeds=seeds)) as heir:
+            await eventually(lambda: all(is_used(node) for node in nodes))
+            assert [link_to(node).address for node in nodes] == [heir.link] * 2
+            owner.send(SIGCONT)
+            decisions = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
+            assert [it.node for it in decisions] == ["n3", "n3"]
+            assert len(heir.node.buckets) == 1
+            assert [link_to(node).address for node in nodes] == [heir.link] * 2
