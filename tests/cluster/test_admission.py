@@ -9,6 +9,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from headgate.decision import Source
 from headgate.wire import Holdings, Reset
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from headgate_sidecar.server import Sidecar
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nodes() -> AsyncGenerator[list[Sidecar]]:
+    """Run three sidecars for all tests, each of which has its own keys."""
     async with cluster("n1", "n2", "n3") as nodes:
         yield nodes
 
@@ -72,7 +77,7 @@ async def test_all_together_admit_exactly_the_limit(
     nodes: list[Sidecar], scenario: Scenario
 ) -> None:
     """Checks made at once over three sidecars admit exactly what the limit says, by the owner."""
-    keys = [f"key{at % scenario.keys}" for at in range(scenario.checks)]
+    keys = [f"{scenario}{at % scenario.keys}" for at in range(scenario.checks)]
     async with clients(*nodes * scenario.clients) as asking:
         decisions = await asyncio.gather(
             *(
@@ -93,7 +98,7 @@ async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Sidecar
     async with clients(*nodes) as asking:
         start = clock()
         decisions = await asyncio.gather(
-            *(asking[at % 3].check("k", "1000/hour") for at in range(3_000))
+            *(asking[at % 3].check("the issue", "1000/hour") for at in range(3_000))
         )
         refilled = (clock() - start) / 3.6
     assert 0 <= admitted(decisions) - 1_000 <= refilled
@@ -103,8 +108,10 @@ async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Sidecar
 async def test_a_refused_check_charges_none_of_its_limits(nodes: list[Sidecar]) -> None:
     """Of "10/hour; 50/day" only what was allowed counts against the day."""
     async with clients(*nodes) as asking:
-        await asyncio.gather(*(asking[at % 3].check("k", "10/hour; 50/day") for at in range(600)))
-        left = await asking[0].check("k", "10/hour; 50/day", 0)
+        await asyncio.gather(
+            *(asking[at % 3].check("partial", "10/hour; 50/day") for at in range(600))
+        )
+        left = await asking[0].check("partial", "10/hour; 50/day", 0)
     assert [left.remaining_of(0), left.remaining_of(1)] == [0, 40]
 
 
@@ -114,24 +121,24 @@ async def test_a_fast_and_a_slow_limit_hold_together(nodes: list[Sidecar]) -> No
     async with clients(*nodes) as asking:
         while admitted(decisions) < 20:  # that takes a second of refill
             decisions += await asyncio.gather(
-                *(who.check("k", "10/second; 50/hour") for who in asking)
+                *(who.check("fast", "10/second; 50/hour") for who in asking)
             )
-        left = await asking[1].check("k", "10/second; 50/hour", 0)
+        left = await asking[1].check("fast", "10/second; 50/hour", 0)
     assert left.remaining_of(1) == 50 - admitted(decisions)
 
 
 async def test_all_askers_see_the_same_bucket(nodes: list[Sidecar]) -> None:
     """What one asker spends is missing for the others, at once and to the token."""
     async with clients(*nodes, *nodes) as asking:
-        left = [(await who.check("k", "100/hour", 3)).remaining for who in asking]
+        left = [(await who.check("same", "100/day", 3)).remaining for who in asking]
         assert left == [97, 94, 91, 88, 85, 82]
-        assert {(await who.check("k", "100/hour", 0)).remaining for who in asking} == {82}
+        assert {(await who.check("same", "100/day", 0)).remaining for who in asking} == {82}
 
 
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
 async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
     """A check of cost 0 is always allowed and leaves the bucket as it is, whoever owns it."""
-    key = key_of(owner, nodes[0].peers.ring)
+    key = key_of(owner, nodes[0].peers.ring, "look")
     async with client(nodes[0]) as asking:
         assert (await asking.check(key, "2/hour", 2)).remaining == 0
         looks = [await asking.check(key, "2/hour", 0) for _ in range(5)]
@@ -144,7 +151,7 @@ async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
 async def test_a_reset_at_any_node_holds_at_all(nodes: list[Sidecar], owner: str) -> None:
     """A reset goes to the owner by whatever node was asked; then the bucket is full for all."""
-    key = key_of(owner, nodes[0].peers.ring)
+    key = key_of(owner, nodes[0].peers.ring, "reset")
     async with clients(*nodes) as asking, bare(nodes[0], APP) as peer:
         await asyncio.gather(*(asking[1].check(key, "5/hour") for _ in range(9)))
         await peer.send(Reset(77, 0, key))
@@ -159,24 +166,26 @@ async def test_a_reset_at_any_node_holds_at_all(nodes: list[Sidecar], owner: str
 async def test_any_node_tells_what_the_owner_holds(nodes: list[Sidecar]) -> None:
     """Inspecting a key gives the same buckets, wherever it is asked."""
     async with client(nodes[0]) as asking:
-        await asking.check("k", "5/hour; 7/day", 2)
-    told = [await node.node.inspect("k") for node in nodes]
-    owner = nodes[0].peers.ring.owner("k")
+        await asking.check("told", "5/hour; 7/day", 2)
+    told = [await node.node.inspect("told") for node in nodes]
+    owner = nodes[0].peers.ring.owner("told")
     assert {(it.source, it.node) for it in told if it} == {(Source.OWNER, owner)}
-    assert [[limit for limit, _ in it.buckets] for it in told if it] == [["5/hour", "7/day"]] * 3
+    held = [sorted(limit for limit, _ in it.buckets) for it in told if it]
+    assert held == [["5/hour", "7/day"]] * 3
 
 
 async def test_sidecars_count_each_check_once_where_it_was_asked(nodes: list[Sidecar]) -> None:
     """What apps asked is counted at the node that they asked, by source and outcome."""
+    before = [node.node.counts.checks for node in nodes]
     async with clients(*nodes) as asking:
-        await asyncio.gather(*(asking[at % 3].check("k", "100/hour") for at in range(300)))
-    outcomes = Counter(
-        {
-            outcome: sum(node.node.counts.checks["app", "owner", outcome] for node in nodes)
-            for outcome in ("allowed", "denied")
-        }
-    )
-    assert outcomes == {"allowed": 100, "denied": 200}
+        await asyncio.gather(*(asking[at % 3].check("counted", "100/day") for at in range(300)))
+    counted = [node.node.counts.checks - then for node, then in zip(nodes, before, strict=True)]
+    by_apps = [
+        {outcome: count for (asker, _, outcome), count in counts.items() if asker == "app"}
+        for counts in counted
+    ]
+    assert [sum(outcomes.values()) for outcomes in by_apps] == [100, 100, 100]
+    assert sum(outcomes.get("allowed", 0) for outcomes in by_apps) == 100
     assert [sum(node.node.counts.unanswered.values()) for node in nodes] == [0, 0, 0]
 
 
@@ -189,5 +198,5 @@ async def test_a_unix_socket_leads_to_the_same_buckets(
         cluster("n1", socket=path) as (node,),
         clients(node, f"unix:{path}") as asking,
     ):
-        decisions = await asyncio.gather(*(who.check("k", "9/hour") for who in asking * 10))
+        decisions = await asyncio.gather(*(who.check("k", "9/day") for who in asking * 10))
     assert admitted(decisions) == 9

@@ -1,4 +1,4 @@
-"""Sidecars that are killed or stopped: every check is answered once, and the answer says by whom."""
+"""Sidecars that are killed or stopped: every check has one answer, which says by whom."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def trio(**options: Any) -> AsyncGenerator[tuple[list[Sidecar], Process]]:
 
 
 def is_used(node: Sidecar) -> bool:
-    """Does this node forward to n3, and do both see the same ring?"""
+    """Tell if this node forwards to n3, and both see the same ring."""
     peer = node.peers.by_name.get("n3")
     return peer is not None and peer.state is State.UP and peer.digest == RING.digest
 
@@ -209,7 +209,7 @@ async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
 
 
 async def test_an_owner_that_is_started_again_is_used_again() -> None:
-    """Killed and started under its name and address, the owner decides again, from full buckets."""
+    """Killed and started under its name and address, the owner decides again, buckets full."""
     key = key_of("n3", RING)
     async with trio() as (nodes, owner), clients(*nodes) as asking:
         await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(50)))
@@ -375,7 +375,7 @@ async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(
 
 
 async def test_a_node_whose_place_was_taken_while_it_was_stopped() -> None:
-    """When a stopped node's name appears elsewhere the others go there, and stay when it goes on."""
+    """A stopped node's name that appears elsewhere is followed there, for good."""
     key = key_of("n3", RING)
     async with trio() as (nodes, owner), clients(*nodes) as asking:
         owner.send(SIGSTOP)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 
 from headgate.blocking import BlockingClient
 
+FILES = Path("/dev/fd")  # those that this process has open
 _DONE = 0
 
 
@@ -15,6 +17,11 @@ def checks(client: BlockingClient, who: str) -> None:
     """Print a letter for each of five checks: O for one that the owner decided."""
     sources = [client.check("k", "1000/365 days").source for _ in range(5)]
     print(who, "".join(source[0].upper() for source in sources), flush=True)  # noqa: T201
+
+
+def open_files() -> int:
+    """Return how many files and sockets this process has open."""
+    return len(list(FILES.iterdir()))
 
 
 def hold_locks(client: BlockingClient, held: threading.Event, release: threading.Event) -> None:
@@ -33,9 +40,11 @@ def main(address: str) -> None:
     holder = threading.Thread(target=hold_locks, args=(client, held, release))
     holder.start()
     held.wait()
+    before = open_files()
     child = os.fork()
     if child == 0:
         checks(client, "child")
+        print("no file more" if open_files() == before else "a leak", flush=True)  # noqa: T201
         client.close()
         os._exit(_DONE)
     release.set()

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.blocking import BlockingClient
+from headgate.breaker import Entry
+from headgate.buckets import Buckets
 from headgate.decision import Source
 from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
+from headgate.fallback import Fallback
 from headgate.options import Tls
 from headgate.pool import MOST_LINES
 from headgate.wire import Error, Ping, Pong, Roster
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from headgate.decision import Decision
+    from headgate.limits import Limits
 
 AMPLE = 10.0  # seconds of budget: for checks that are answered
 SCANT = 0.02  # for those that aren't
@@ -125,6 +129,19 @@ class TestChecks:
             assert client.check("k", "5/minute").source is Source.OWNER
         assert sidecar.accepted == 1
 
+    def test_reason_for_a_probe(self, sidecar: SidecarDouble) -> None:
+        """So it does when that was the first check after a pause: all may ask again."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            client.check("k", "5/minute")
+            sidecar.stop()
+            client.check("k", "5/minute")
+            assert not asks_freely(client)
+            sidecar.start()
+            sidecar.reason = "not today"
+            with pytest.raises(CheckError):
+                until(lambda: client.check("k", "5/minute").source is Source.OWNER)
+            assert asks_freely(client)
+
     def test_ring_size(self, sidecar: SidecarDouble) -> None:
         """The client knows how many nodes there are, also when that changes while it is idle."""
         sidecar.members = [("a", "h:1"), ("b", "h:2"), ("c", "h:3")]
@@ -196,6 +213,12 @@ class TestUnreachable:
         assert sum(each.allowed for each in decided) == 10
         assert {each.source for each in decided} == {Source.LOCAL}
 
+    def test_one_share_for_all_threads(self, tmp_path: Path) -> None:
+        """The buckets of the share are no thread's own: they are locked whenever they are used."""
+        with BlockingClient(f"unix:{tmp_path}/none", on_unreachable="local") as client:
+            client.fallback = Fallback("local", LockedBuckets(client._process.lock))
+            assert client.check("k", "5/minute").source is Source.LOCAL
+
     def test_hanging(self, sidecar: SidecarDouble) -> None:
         """A sidecar that hangs costs one caller its budget; the next are answered at once.
 
@@ -230,8 +253,10 @@ class TestUnreachable:
             until(lambda: client.check("k", SLOW.format(10**6)).source is Source.OWNER)
             sidecar.freeze()
             until(lambda: client.check("k", SLOW.format(10**6)).source is Source.OPEN)
+            assert not asks_freely(client)
             sidecar.thaw()
             until(lambda: client.check("k", SLOW.format(10**6)).source is Source.OWNER)
+            assert asks_freely(client)
 
     def test_late_answer(self, sidecar: SidecarDouble) -> None:
         """An answer that comes too late is never taken for the answer to another question."""
@@ -317,6 +342,23 @@ class TestRestart:
             assert client.check("k", "5/minute").source is Source.OPEN
         sidecar.wait_for(lambda: not sidecar.connections)
         assert len(sidecar.frames) == 1
+
+    def test_other_lines_outlive_a_timeout(self, sidecar: SidecarDouble) -> None:
+        """Only the line that timed out is given up: the next check takes another one there is."""
+        with BlockingClient(sidecar.address, budget=1) as client:
+
+            def two_lines() -> bool:
+                sidecar.hold(2)
+                asked = in_threads(2, lambda number: client.check(f"k{number}", "5/second"))
+                return {each.source for each in asked} == {Source.OWNER}
+
+            until(two_lines)
+            accepted = sidecar.accepted
+            sidecar.hold(9)
+            assert client.check("k", "5/minute").source is Source.OPEN
+            sidecar.hold(0)
+            until(lambda: client.check("k", "5/minute").source is Source.OWNER)
+        assert sidecar.accepted == accepted
 
     def test_refused_while_idle(self, sidecar: SidecarDouble) -> None:
         """A sidecar that took its leave of an idle line is dialled again."""
@@ -431,7 +473,7 @@ class TestProcesses:
     def test_fork(self, sidecar: SidecarDouble) -> None:
         """Parent and child both go on after a fork: each on its own line, whatever was locked."""
         said = run("in_fork.py", sidecar.address)
-        assert said == ["parent OOOOO", "child OOOOO", "parent OOOOO"]
+        assert said == ["parent OOOOO", "child OOOOO", "no file more", "parent OOOOO"]
         assert sum(len(frame.checks) for frame in sidecar.frames) == 15
         assert sidecar.accepted == 2
         assert not sidecar.errors
@@ -461,6 +503,25 @@ def run(script: str, *arguments: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def asks_freely(client: BlockingClient) -> bool:
+    """Is the breaker closed? At the time 0 every pause is still going on."""
+    return client._process.breaker.enter(0) is Entry.FREE
+
+
+class LockedBuckets(Buckets):
+    """Buckets that may only be used under a lock."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: threading.Lock) -> None:
+        super().__init__()
+        self._lock = lock
+
+    def take(self, key: str, limits: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
+        assert self._lock.locked()
+        return super().take(key, limits, cost, now)
 
 
 def thaw_and_settle(sidecar: SidecarDouble) -> None:
