@@ -94,10 +94,10 @@ class Client:
     def _recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         return self._denials.recall(key, limits, cost, time.monotonic_ns())
 
-    def note_denial(self, key: str, denial: Decision) -> None:
-        """Remember a denial, if this client does."""
+    def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
+        """Remember a denial, if this client does, as of when it was asked: never for too long."""
         if self._remembers:
-            self._denials.remember(key, denial, time.monotonic_ns())
+            self._denials.remember(key, denial, asked_at)
 
     def _start(self) -> Link:
         options = self._options
@@ -115,6 +115,7 @@ class Client:
         turn, self._turn = self._turn, None
         if turn is None:
             return
+        turn.asked_at = time.monotonic_ns()
         if self._link is None or not self._link.ask(turn.checks, 0, self._budget, turn):
             turn.unanswered(None)
 
@@ -152,10 +153,11 @@ class Client:
 class _Turn:
     """The checks of one turn of the loop, their limits, and the futures that wait for answers."""
 
-    __slots__ = ("_client", "checks", "futures", "limits")
+    __slots__ = ("_client", "asked_at", "checks", "futures", "limits")
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.asked_at = 0  # ns
         self.checks: list[Check] = []
         self.limits: list[Limits] = []
         self.futures: list[asyncio.Future[Decision]] = []
@@ -202,7 +204,7 @@ class _Turn:
             return
         future.set_result(made)
         if not made.allowed:
-            self._client.note_denial(key, made)
+            self._client.note_denial(key, made, self.asked_at)
 
     def unanswered(self, positions: Sequence[int] | None) -> None:
         """Answer by the policy for unreachable: here, since the sidecar can't."""

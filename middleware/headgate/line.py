@@ -23,6 +23,7 @@ from headgate.wire import (
     Checks,
     Error,
     Framer,
+    Message,
     Ping,
     Pong,
     Refused,
@@ -69,7 +70,16 @@ class Line:
     Then a late answer can't be taken for the answer to the next question.
     """
 
-    __slots__ = ("_bodies", "_framer", "_last_id", "_late", "_socket", "_timeout", "_told", "since")
+    __slots__ = (
+        "_bodies",
+        "_framer",
+        "_last_id",
+        "_late",
+        "_socket",
+        "_timeout",
+        "_told",
+        "deadline",
+    )
 
     def __init__(self, connected: socket.socket, told: Told) -> None:
         self._socket = connected
@@ -79,7 +89,7 @@ class Line:
         self._bodies: deque[Bytes] = deque()
         self._last_id = 0
         self._late = False
-        self.since = 0.0  # when it became idle; for the pool
+        self.deadline = 0.0  # of the last question; for the pool
 
     @property
     def is_used(self) -> bool:
@@ -106,20 +116,20 @@ class Line:
         """
         self._last_id = number = self._last_id + 1
         self._late = False
+        self.deadline = deadline
         left = _left(deadline)
         self._allow(left)
         self._socket.sendall(encode(Checks(number, 0, int(left * 1e6), [check])))
-        while (answers := self._hear(number, deadline)) is None:
-            pass
-        return answers
+        while True:
+            message = decode(self._next(deadline))
+            if type(message) is not Answers:
+                self._hear(message, deadline)
+            elif message.id == number:
+                return _only_one(message)
 
-    def _hear(self, number: int, deadline: float) -> Answers | None:
-        """Take the next message; return it if it is the answer."""
-        message = decode(self._next(deadline))
+    def _hear(self, message: Message, deadline: float) -> None:
+        """Handle what comes in between."""
         match message:
-            case Answers():
-                if message.id == number:
-                    return _only_one(message)
             case Roster():
                 self._told(message)
             case Ping():
@@ -128,7 +138,6 @@ class Line:
                 pass
             case _:
                 refuse(message)
-        return None
 
     def fail(self, error: BaseException) -> None:
         """Close, and tell the sidecar if it did something wrong."""
@@ -154,13 +163,14 @@ class Line:
         Past it, what is there already is still read, once: then it is this process that was late
         (no CPU to be had, a busy gevent hub), and the sidecar isn't to be blamed for it.
         """
-        while not self._bodies:
+        bodies = self._bodies
+        while not bodies:
             if self._late:
                 raise TimeoutError("no answer within the budget")
             left = deadline - time.monotonic()
             self._late = left <= 0
-            self._bodies.extend(self._framer.feed(self._receive(max(left, 0.0))))
-        return self._bodies.popleft()
+            bodies.extend(self._framer.feed(self._receive(max(left, 0.0))))
+        return bodies.popleft()
 
     def _receive(self, left: float) -> bytes:
         """Return what comes within `left` seconds, perhaps nothing. OSError at the end."""

@@ -91,11 +91,10 @@ class Pool:
             self._waiting -= 1
 
     def _give(self, line: Line) -> None:
-        line.since = now = time.monotonic()
         surplus: Line | None = None
         with self._lock:
             self._idle.append(line)
-            if self._closed or self._idle[0].since < now - MOST_IDLE:
+            if self._closed or self._idle[0].deadline < line.deadline - MOST_IDLE:
                 surplus = self._idle.pop(0)
             if self._waiting:
                 self._freed.notify()

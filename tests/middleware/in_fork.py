@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from headgate.blocking import BlockingClient
 
 FILES = Path("/dev/fd")  # those that this process has open
+PATIENCE = 15  # seconds
 _DONE = 0
 
 
@@ -43,6 +45,7 @@ def main(address: str) -> None:
     before = open_files()
     child = os.fork()
     if child == 0:
+        signal.alarm(PATIENCE)  # else a child that is stuck outlives the test
         checks(client, "child")
         print("no file more" if open_files() == before else "a leak", flush=True)  # noqa: T201
         client.close()

@@ -17,6 +17,7 @@ from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting, Identity
 from headgate.limits import parse_limits
 from headgate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
+from tests.middleware.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from headgate.wire import Check, Hello
 
 T = TypeVar("T")
-
-PATIENCE = 20.0  # seconds: what must happen happens within them, or the test fails
 
 
 class SidecarDouble:

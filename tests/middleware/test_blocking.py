@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,20 +17,18 @@ from headgate.buckets import Buckets
 from headgate.decision import Source
 from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
 from headgate.fallback import Fallback
-from headgate.options import Tls
 from headgate.pool import MOST_LINES
-from headgate.wire import Error, Ping, Pong, Roster
-from tests.middleware.certificates import Authority
-from tests.middleware.sidecar_double import PATIENCE, SidecarDouble
+from headgate.wire import Ping, Pong, Roster
+from tests.middleware.patience import AMPLE, SCANT, in_threads, until
+from tests.middleware.sidecar_double import SidecarDouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from headgate.decision import Decision
     from headgate.limits import Limits
 
-AMPLE = 10.0  # seconds of budget: for checks that are answered
-SCANT = 0.02  # for those that aren't
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
 
 
@@ -43,25 +36,6 @@ SLOW = "{}/365 days"  # a limit that refills nothing during a test
 def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
     with SidecarDouble(f"unix:{tmp_path}/s") as double:
         yield double
-
-
-def until(happens: Callable[[], bool]) -> None:
-    """Ask again and again; each time something is asked of the client, which takes its time."""
-    deadline = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < deadline, "it didn't happen"
-
-
-def in_threads(count: int, work: Callable[[int], Decision]) -> list[Decision]:
-    """Do the work in that many threads at the same time."""
-    start = threading.Barrier(count)
-
-    def together(number: int) -> Decision:
-        start.wait(PATIENCE)
-        return work(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(together, range(count)))
 
 
 class TestChecks:
@@ -293,216 +267,6 @@ class TestUnreachable:
             interrupter.join()
             sidecar.hold(0)
             assert client.check("k", "5/minute").source is Source.OWNER
-
-
-class TestRestart:
-    def test_idle_lines_break(self, sidecar: SidecarDouble) -> None:
-        """Lines that broke while they were idle are replaced within the check: no fallback."""
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
-            in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
-            sidecar.cut()
-            decided = [client.check(f"k{number}", "5/minute") for number in range(4)]
-        assert {each.source for each in decided} == {Source.OWNER}
-
-    def test_same_path(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that is restarted on the same socket path is used at once."""
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
-            assert client.check("k", "1/hour").allowed
-            sidecar.stop()
-            sidecar.start()
-            decided = client.check("k", "1/hour")
-        assert (decided.source, decided.allowed) == (Source.OWNER, True)  # its memory is gone
-
-    def test_while_asking(self, sidecar: SidecarDouble) -> None:
-        """A check whose connection breaks before the answer is asked once more, not twice."""
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
-            client.check("k", "5/minute")
-            sidecar.forget()
-            sidecar.dropped = 1
-            assert client.check("k", "5/minute").source is Source.OWNER
-            assert len(sidecar.frames) == 2
-            sidecar.forget()
-            sidecar.dropped = 5
-            assert client.check("k", "5/minute").source is Source.OPEN
-            assert len(sidecar.frames) == 2
-
-    def test_while_asking_on_a_new_line(self, sidecar: SidecarDouble) -> None:
-        """If it was new, the sidecar can't have been restarted since: nothing is asked again."""
-        sidecar.dropped = 5
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
-            assert client.check("k", "5/minute").source is Source.OPEN
-        assert len(sidecar.frames) == 1
-
-    def test_no_retry_after_a_timeout(self, sidecar: SidecarDouble) -> None:
-        """After a timeout nothing is asked again: it may have been charged."""
-        with BlockingClient(sidecar.address, budget=SCANT) as client:
-            until(lambda: client.check("k", "5/second").source is Source.OWNER)
-            sidecar.forget()
-            sidecar.hold(9)
-            assert client.check("k", "5/minute").source is Source.OPEN
-        sidecar.wait_for(lambda: not sidecar.connections)
-        assert len(sidecar.frames) == 1
-
-    def test_other_lines_outlive_a_timeout(self, sidecar: SidecarDouble) -> None:
-        """Only the line that timed out is given up: the next check takes another one there is."""
-        with BlockingClient(sidecar.address, budget=1) as client:
-
-            def two_lines() -> bool:
-                sidecar.hold(2)
-                asked = in_threads(2, lambda number: client.check(f"k{number}", "5/second"))
-                return {each.source for each in asked} == {Source.OWNER}
-
-            until(two_lines)
-            accepted = sidecar.accepted
-            sidecar.hold(9)
-            assert client.check("k", "5/minute").source is Source.OPEN
-            sidecar.hold(0)
-            until(lambda: client.check("k", "5/minute").source is Source.OWNER)
-        assert sidecar.accepted == accepted
-
-    def test_refused_while_idle(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that took its leave of an idle line is dialled again."""
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
-            client.check("k", "5/minute")
-            sidecar.say(Error("timeout", "you were silent for too long"))
-            assert client.check("k", "5/minute").source is Source.OWNER
-        assert sidecar.accepted == 2
-
-    def test_close(self, sidecar: SidecarDouble) -> None:
-        """Closing closes all connections; a check after it opens one again."""
-        client = BlockingClient(sidecar.address, budget=AMPLE)
-        in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
-        client.close()
-        sidecar.wait_for(lambda: not sidecar.connections)
-        assert client.check("k", "5/minute").source is Source.OWNER
-        client.close()
-
-    def test_close_while_asking(self, sidecar: SidecarDouble) -> None:
-        """A line that is in use is closed when its answer is there."""
-        client = BlockingClient(sidecar.address, budget=AMPLE)
-        sidecar.hold(2)
-        with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(client.check, "k", "5/minute")
-            sidecar.wait_for(lambda: len(sidecar.frames) == 1)
-            client.close()
-            sidecar.hold(0)
-            assert asked.result(PATIENCE).source is Source.OWNER
-        sidecar.wait_for(lambda: not sidecar.connections)
-
-
-class TestTrust:
-    def test_tcp_with_a_secret(self) -> None:
-        """Over TCP the same secret on both sides lets the client in."""
-        with (
-            SidecarDouble("127.0.0.1:0", secret=b"s3cret") as sidecar,
-            BlockingClient(sidecar.address, budget=AMPLE, secret="s3cret") as client,
-        ):
-            assert client.check("k", "5/minute").source is Source.OWNER
-
-    @pytest.mark.parametrize(
-        ("theirs", "mine", "says"),
-        [
-            (b"s3cret", "wrong", "sidecar"),
-            (b"s3cret", "", "sidecar"),
-            (b"", "s3cret", "client"),
-        ],
-    )
-    def test_wrong_secret(
-        self, theirs: bytes, mine: str, says: str, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """Without it the policy answers, and the log says why, once; the sidecar learns it too."""
-        with (
-            caplog.at_level(logging.WARNING, "headgate"),
-            SidecarDouble("127.0.0.1:0", secret=theirs) as sidecar,
-            BlockingClient(sidecar.address, budget=AMPLE, secret=mine) as client,
-        ):
-            accepted = sidecar.accepted
-            until(lambda: bool(client.check("k", "5/minute")) and sidecar.accepted > accepted + 2)
-            assert client.check("k", "5/minute").source is Source.OPEN
-            sidecar.wait_for(lambda: len(sidecar.errors) > 0)
-        (told,) = caplog.messages
-        assert (
-            told == f"sidecar {sidecar.address}: the two sides don't have the same secret (secret)"
-        )
-        assert {type(error).__name__ for error in sidecar.errors} == {
-            "WireError" if says == "sidecar" else "Refused"
-        }
-
-    def test_tls(self, tmp_path: Path) -> None:
-        """Over TLS both sides show certificates of the same authority."""
-        authority = Authority()
-        theirs = authority.issue(tmp_path / "sidecar", "sidecar")
-        mine = authority.issue(tmp_path / "app", "app")
-        with (
-            SidecarDouble("127.0.0.1:0", tls=theirs) as sidecar,
-            BlockingClient(sidecar.address, budget=AMPLE, tls=mine) as client,
-        ):
-            decided = in_threads(4, lambda _number: client.check("k", "5/minute"))
-            assert sum(each.source is Source.OWNER for each in decided) == 4
-            sidecar.freeze()
-            with BlockingClient(sidecar.address, budget=SCANT, tls=mine) as hasty:
-                assert hasty.check("k", "5/minute").source is Source.OPEN
-            sidecar.thaw()
-            assert client.check("k", "5/minute").source is Source.OWNER
-
-    def test_other_authority(self, tmp_path: Path) -> None:
-        """A certificate of another authority lets nobody in, on either side."""
-        theirs = Authority("ours").issue(tmp_path / "sidecar", "sidecar")
-        mine = Authority("another").issue(tmp_path / "app", "app")
-        half = Tls(mine.cert, mine.key, theirs.ca)
-        with SidecarDouble("127.0.0.1:0", tls=theirs) as sidecar:
-            for tls in (mine, half, None):
-                with BlockingClient(sidecar.address, budget=1, tls=tls) as client:
-                    assert client.check("k", "5/minute").source is Source.OPEN
-
-    def test_renewed_certificates(self, tmp_path: Path) -> None:
-        """Certificates that were replaced are used by the next connection."""
-        theirs = Authority("new").issue(tmp_path / "sidecar", "sidecar")
-        mine = Authority("old").issue(tmp_path / "app", "app")
-        with (
-            SidecarDouble("127.0.0.1:0", tls=theirs) as sidecar,
-            BlockingClient(sidecar.address, budget=1, tls=mine) as client,
-        ):
-            assert client.check("k", "5/minute").source is Source.OPEN
-            for file in ("cert", "key", "ca"):
-                Path(getattr(mine, file)).write_bytes(Path(getattr(theirs, file)).read_bytes())
-            until(lambda: client.check("k", "5/minute", 0).source is Source.OWNER)
-
-
-class TestProcesses:
-    def test_fork(self, sidecar: SidecarDouble) -> None:
-        """Parent and child both go on after a fork: each on its own line, whatever was locked."""
-        said = run("in_fork.py", sidecar.address)
-        assert said == ["parent OOOOO", "child OOOOO", "no file more", "parent OOOOO"]
-        assert sum(len(frame.checks) for frame in sidecar.frames) == 15
-        assert sidecar.accepted == 2
-        assert not sidecar.errors
-
-    def test_gevent(self, sidecar: SidecarDouble) -> None:
-        """Under gevent 50 checks are under way in one thread at once, and none blocks the hub."""
-        sidecar.hold(50)
-        assert run("in_gevent.py", sidecar.address) == ["owner 50", "threads 1"]
-
-    def test_gevent_with_tls(self, tmp_path: Path) -> None:
-        """So it is over TLS."""
-        tls = Authority().issue(tmp_path, "both")
-        with SidecarDouble("127.0.0.1:0", tls=tls) as sidecar:
-            sidecar.hold(50)
-            said = run("in_gevent.py", sidecar.address, tls.cert, tls.key, tls.ca)
-        assert said == ["owner 50", "threads 1"]
-
-
-def run(script: str, *arguments: str) -> list[str]:
-    """Run a script of this folder; return the lines that it prints."""
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name(script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
 
 
 def asks_freely(client: BlockingClient) -> bool:
