@@ -83,17 +83,19 @@ class Bare:
 
     async def next(self) -> Message | None:
         """Return the next message that isn't a Roster, None once the other side has closed."""
-        while (body := await self.body()) is not None:
-            message = decode(body)
-            if not isinstance(message, Roster):
-                return message
+        async with asyncio.timeout(GENEROUS):
+            while (body := await self.body()) is not None:
+                message = decode(body)
+                if not isinstance(message, Roster):
+                    return message
         return None
 
     async def rest(self) -> list[Message]:
         """Return all messages until the other side closes."""
         messages: list[Message] = []
-        while (message := await self.next()) is not None:
-            messages.append(message)
+        async with asyncio.timeout(GENEROUS):
+            while (message := await self.next()) is not None:
+                messages.append(message)
         return messages
 
     async def error(self) -> Error:

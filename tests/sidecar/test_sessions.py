@@ -63,9 +63,10 @@ async def test_a_ping_is_answered_with_its_number() -> None:
 async def test_a_new_side_is_told_the_ring_at_once() -> None:
     """The first message after the handshake says which nodes there are, and where."""
     async with sidecar() as node, bare(node, APP) as peer:
-        body = await peer.body()
-        assert body is not None
-        assert decode(body) == Roster(node.peers.ring.digest, [("n1", str(node.link))])
+        await peer.send(Ping(1))
+        told = [await peer.body(), await peer.body()]
+        roster = Roster(node.peers.ring.digest, [("n1", str(node.link))])
+        assert [decode(body) for body in told if body] == [roster, Pong(1)]
 
 
 async def test_a_change_of_the_ring_is_told_at_once() -> None:
