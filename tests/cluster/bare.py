@@ -214,19 +214,46 @@ async def puppet(name: str = "puppet", **options: Any) -> AsyncGenerator[Puppet]
         await acting.stop()
 
 
+class Deaf:
+    """A listening side that accepts connections, and says nothing."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.open: set[asyncio.BaseTransport] = set()
+        self.accepted = 0
+
+    def has_accepted(self, count: int) -> bool:
+        """Tell if it accepted at least so many connections."""
+        return self.accepted >= count
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol for one more connection."""
+        deaf = self
+
+        class Silent(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self.transport = transport
+                deaf.open.add(transport)
+                deaf.accepted += 1
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                assert exc is None or isinstance(exc, OSError)
+                deaf.open.discard(self.transport)
+
+        return Silent()
+
+
 @asynccontextmanager
-async def deaf() -> AsyncGenerator[Address]:
-    """Accept connections at an address, and say nothing."""
-    taken: list[asyncio.BaseTransport] = []
-
-    class Silent(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            taken.append(transport)
-
-    server = await asyncio.get_running_loop().create_server(Silent, "127.0.0.1", 0)
+async def deaf() -> AsyncGenerator[Deaf]:
+    """Run a listening side that says nothing."""
+    listening = Deaf(Address())
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(listening.protocol, "127.0.0.1", 0)
+    listening.address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
-        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
+        yield listening
     finally:
         server.close()
-        for transport in taken:
+        for transport in list(listening.open):
             transport.close()
+        await eventually(lambda: not listening.open)

@@ -263,7 +263,7 @@ async def test_checks_wait_for_the_first_connection() -> None:
 
 async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connection() -> None:
     """When the other side only accepts, checks get no answer, and the next ones at once."""
-    async with deaf() as address, linked(address) as (link, _):
+    async with deaf() as other, linked(other.address) as (link, _):
         asking = ask(link, 1, SOON)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
@@ -677,11 +677,15 @@ async def test_closing_answers_what_is_in_flight() -> None:
 
 
 async def test_closing_before_the_first_connection_answers_what_waits() -> None:
-    """A link can be closed while it still dials."""
-    async with deaf() as address, linked(address) as (link, _):
-        asking = ask(link)
-        await link.close()
-        assert asking.got == UNANSWERED
+    """A link can be closed while it still dials or shakes hands, and leaves nothing open."""
+    async with deaf() as other:
+        for accepted in (0, 1):
+            async with linked(other.address) as (link, _):
+                asking = ask(link)
+                await eventually(partial(other.has_accepted, accepted))
+                await link.close()
+                assert asking.got == UNANSWERED
+        await eventually(lambda: not other.open)
 
 
 async def test_closing_a_suspect_does_not_wait_for_it() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from socket import AF_INET, IPPROTO_TCP, gaierror
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -16,7 +19,7 @@ from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, config, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
 # Names that can't be resolved, for which nobody asks a name server.
 NO_NAMES = ["two..dots", f"{'long' * 16}.example", "fe80::1%no-such-interface"]
@@ -56,13 +59,80 @@ async def test_a_name_leads_to_the_nodes_behind_it(stack: AsyncExitStack) -> Non
     await eventually(lambda: are_one_ring([one, other]))
 
 
-async def test_nodes_behind_one_name_are_all_met(stack: AsyncExitStack) -> None:
-    """Two nodes at two addresses of one port are both met by a seed for each."""
-    v4 = await stack.enter_async_context(Sidecar(config("v4")))
-    v6 = await stack.enter_async_context(Sidecar(config("v6", link=replace(v4.link, host="::1"))))
-    seeds = (v4.link, v6.link)
-    both = await stack.enter_async_context(Sidecar(config("both", seeds=seeds)))
-    await eventually(lambda: are_one_ring([v4, v6, both]))
+Names: TypeAlias = dict[str, list[str]]
+"""The addresses of each name that there is."""
+
+
+class KnowsNames(asyncio.SelectorEventLoop):
+    """A loop that knows some names by itself, and asks nobody for any other."""
+
+    def __init__(self, names: Names) -> None:
+        super().__init__()
+        self._names = names
+
+    async def getaddrinfo(
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002  # as asyncio names it
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Any]:
+        assert (family, proto, flags) == (0, 0, 0)
+        found = self._names.get(str(host))
+        if found is None:
+            raise gaierror(-2, "Name or service not known")
+        return [(AF_INET, type, IPPROTO_TCP, "", (address, port)) for address in found]
+
+
+def run_knowing(names: Names, test: Callable[[], Coroutine[None, None, None]]) -> None:
+    with asyncio.Runner(loop_factory=partial(KnowsNames, names)) as runner:
+        runner.run(test())
+
+
+async def three_on_one_port(stack: AsyncExitStack) -> list[Sidecar]:
+    """Run three nodes at three addresses of loopback, as pods listen on the same port each."""
+    first = await stack.enter_async_context(Sidecar(config("n1")))
+    links = [replace(first.link, host=f"127.0.0.{at}") for at in (2, 3)]
+    others = [Sidecar(config(f"n{at}", link=link)) for at, link in enumerate(links, 2)]
+    return [first, *[await stack.enter_async_context(node) for node in others]]
+
+
+def test_nodes_behind_one_name_are_all_met() -> None:
+    """The name of a service leads to all its replicas, none of which knows another."""
+    names = {"headgate.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
+
+    async def test() -> None:
+        async with AsyncExitStack() as stack:
+            nodes = await three_on_one_port(stack)
+            seed = Address("headgate.test", nodes[0].link.port)
+            seeker = Sidecar(config("seeker", seeds=(seed,)))
+            await stack.enter_async_context(seeker)
+            await eventually(lambda: seeker.ready)
+            assert seeker.peers.ring.nodes == ("n1", "n2", "n3", "seeker")
+
+    run_knowing(names, test)
+
+
+def test_a_name_is_resolved_again_and_again() -> None:
+    """A name that leads nowhere at first, and elsewhere later, is followed."""
+    names: Names = {}
+
+    async def test() -> None:
+        async with AsyncExitStack() as stack:
+            one, other, _ = await three_on_one_port(stack)
+            seed = Address("headgate.test", one.link.port)
+            seeker = await stack.enter_async_context(Sidecar(config("seeker", seeds=(seed,))))
+            await eventually(lambda: seeker.ready)
+            assert seeker.peers.ring.nodes == ("seeker",)
+            names["headgate.test"] = ["127.0.0.9", "127.0.0.2"]
+            await eventually(lambda: "n2" in seeker.peers.by_name)
+            assert seeker.peers.by_name["n2"].link.address == other.link
+            assert "n1" not in seeker.peers.by_name
+
+    run_knowing(names, test)
 
 
 @pytest.mark.parametrize("host", NO_NAMES)

@@ -322,8 +322,9 @@ async def test_what_the_owner_answered_in_time_counts() -> None:
 async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> None:
     """Before a node has looked for the others it doesn't take itself for the owner of all keys."""
     async with deaf() as silent:
-        node = Sidecar(config("n1", seeds=(silent,)))
+        node = Sidecar(config("n1", seeds=(silent.address,)))
         async with node, bare(node, APP) as peer:
+            await eventually(lambda: silent.accepted)  # it has been dialled, and says nothing
             assert not node.ready
             [part] = await answers_to(peer, checks(1, ("k", "5/day", 1)))
             assert (part.source, part.answers) == ("open", [[1]])

@@ -74,11 +74,12 @@ async def test_a_change_of_the_ring_is_told_at_once() -> None:
     async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
         await peer.body()
         node.peers.meet([other.address])
-        body = await peer.body()
-        assert body is not None
-        assert decode(body) == Roster(
-            node.peers.ring.digest, [("n1", str(node.link)), ("n2", str(other.address))]
-        )
+        await eventually(lambda: len(node.peers.ring) == 2)
+        await peer.send(Ping(1))
+        told = [await peer.body(), await peer.body()]
+        members = [("n1", str(node.link)), ("n2", str(other.address))]
+        expected = [Roster(node.peers.ring.digest, members), Pong(1)]
+        assert [decode(body) for body in told if body] == expected
 
 
 async def test_buckets_can_be_seen_and_forgotten() -> None:
