@@ -93,7 +93,8 @@ async def linked(address: Address, **options: Any) -> AsyncGenerator[tuple[Link,
     try:
         yield link, watching
     finally:
-        await link.close()
+        async with asyncio.timeout(GENEROUS):
+            await link.close()
 
 
 @asynccontextmanager
