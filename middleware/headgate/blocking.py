@@ -22,7 +22,7 @@ from headgate.line import Line, dial
 from headgate.options import DEFAULT_BUDGET, Tls, client_options
 from headgate.pool import Pool
 from headgate.question import question
-from headgate.wire import Roster, WireError
+from headgate.wire import Forget, Roster, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,10 +124,14 @@ class BlockingClient:
         self._fault = fault
 
     def _dial(self, deadline: float) -> Line:
-        return dial(self._options, self._roster, deadline)
+        return dial(self._options, self._told, deadline)
 
-    def _roster(self, roster: Roster) -> None:
-        self.nodes = max(len(roster.members), 1)
+    def _told(self, message: Roster | Forget) -> None:
+        if isinstance(message, Roster):
+            self.nodes = max(len(message.members), 1)
+        elif self.denials:
+            with self._process.lock:
+                self.denials.forget(message.key)
 
     def _leave_parent(self, process: _Process) -> _Process:
         """Start afresh in a process that was forked off the one that used this client before.

@@ -17,7 +17,9 @@ reset) stays as a full one until then: were it removed, its entry would stay beh
 that is taken and reset in turns would fill the memory with entries.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from math import ceil
 
 from headgate.due import DueTimes, due_time
 from headgate.errors import CostError
@@ -166,6 +168,54 @@ class Buckets:
         theirs = min(debt * limit.scale, limit.capacity)
         if theirs > self._debt(key, limit, now):
             self._put(key, limit, theirs, now)
+
+    def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
+        """Merge many buckets of one limit, each debt (ns) that of its key."""
+        ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
+        for key, debt in zip(keys, debts, strict=True):
+            full_at = ticks + min(debt * scale, capacity)
+            table = self._tables.get(text)  # each time: the bound may take a table away
+            held = None if table is None else table.dict_of(key)
+            known = None if held is None else held.get(key)
+            if known is None:
+                if debt:
+                    self._create(key, limit, full_at, now)
+            elif held is not None and full_at > known:
+                held[key] = full_at
+
+    def debts(
+        self, text: str, keys: Iterable[str], now: int, least: int
+    ) -> tuple[list[str], list[int]]:
+        """Return the keys that owe more than `least` ns under a limit, and their debts (ns)."""
+        table = self._tables.get(text)
+        found: list[str] = []
+        debts: list[int] = []
+        if table is not None:
+            scale, dict_of = table.scale, table.dict_of
+            for key in keys:
+                debt = _ns(dict_of(key).get(key, _FULL), scale) - now
+                if debt > least:
+                    found.append(key)
+                    debts.append(debt)
+        return found, debts
+
+    def keys(self, most: int = 4_096) -> Iterator[tuple[str, list[str]]]:
+        """Give all keys in lists of at most `most`, each with the text of its limit.
+
+        The table may change between two lists: a key that is there all along is given once.
+        """
+        for text, table in list(self._tables.items()):
+            for held in table.dicts():
+                keys = list(held)  # at most 16,000 of 1,000,000
+                for start in range(0, len(keys), most):
+                    yield text, keys[start : start + most]
+
+    def sample(self, most: int) -> Iterator[tuple[str, list[str]]]:
+        """Give about `most` keys from all parts of the table, all if there are no more."""
+        share = min(most / max(self._count, 1), 1.0)
+        for text, table in self._tables.items():
+            for held in table.dicts():
+                yield text, list(islice(held, ceil(len(held) * share)))
 
     def export(self, now: int, most: int = 4_096) -> Iterator[list[tuple[str, Limit, int]]]:
         """Give all buckets in debt in lists of at most `most`: key, limit, debt (ns, rounded up).

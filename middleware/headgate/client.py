@@ -18,7 +18,17 @@ from headgate.limits import Limits, parse_limits
 from headgate.link import Link
 from headgate.options import DEFAULT_BUDGET, Tls, client_options
 from headgate.question import question
-from headgate.wire import SURELY_SHORT_KEY, Answer, Answers, Check, Hello, Roster
+from headgate.wire import (
+    SURELY_SHORT_KEY,
+    Answer,
+    Answers,
+    Check,
+    Forget,
+    Hello,
+    NodeMessage,
+    Roster,
+    refuse,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -144,6 +154,15 @@ class Client:
 
     def link_down(self, _link: Link) -> None:
         """Do nothing: the link refuses checks until it is back."""
+
+    def link_trusted(self, _link: Link) -> None:
+        """Do nothing: checks flow again."""
+
+    def message(self, _link: Link, message: NodeMessage) -> None:
+        """Forget the denials of a key that was reset."""
+        if not isinstance(message, Forget):
+            refuse(message)
+        self._denials.forget(message.key)
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""

@@ -22,6 +22,7 @@ from headgate.wire import (
     Check,
     Checks,
     Error,
+    Forget,
     Framer,
     Message,
     Ping,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from headgate.handshake import Identity
     from headgate.options import Options
 
-    Told: TypeAlias = Callable[[Roster], None]
+    Told: TypeAlias = Callable[[Roster | Forget], None]
 
 _READ = 65_536  # bytes at a time: an answer has 50; what came while the line was idle may be more
 _SHORT = 0.005  # seconds: below it a timeout is set to the point
@@ -130,7 +131,7 @@ class Line:
     def _hear(self, message: Message, deadline: float) -> None:
         """Handle what comes in between."""
         match message:
-            case Roster():
+            case Roster() | Forget():
                 self._told(message)
             case Ping():
                 self._send(encode(Pong(message.id)), deadline)

@@ -27,6 +27,7 @@ from headgate.wire import (
     HEADER_BYTES,
     MOST_CHECKS,
     MOST_FRAME_BYTES,
+    NODE_MESSAGES,
     Answers,
     Check,
     Checks,
@@ -34,6 +35,7 @@ from headgate.wire import (
     Holdings,
     Inspect,
     Message,
+    NodeMessage,
     Ping,
     Pong,
     Reset,
@@ -53,6 +55,7 @@ log = logging.getLogger("headgate")
 MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
 HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
+MOST_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 DIAL_WITHIN = 2.0  # seconds for connecting and the handshake
 FIRST_DELAY = 0.05  # seconds before the first redial; doubles up to the link's most
 _GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it expires checks
@@ -80,8 +83,14 @@ class Watcher(Protocol):
     def link_down(self, link: Link, /) -> None:
         """Handle that the connection is gone; it is being dialled again."""
 
+    def link_trusted(self, link: Link, /) -> None:
+        """Handle that the other side, which had been silent, speaks again."""
+
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Handle the other side's view of the ring."""
+
+    def message(self, link: Link, message: NodeMessage, /) -> None:
+        """Handle what the other side says without being asked. A WireError closes the link."""
 
 
 Context: TypeAlias = Callable[[], "SSLContext | None"]
@@ -189,6 +198,14 @@ class Link:
             del self._inspections[number]
             self._waiting.pop(number, None)
 
+    def tell(self, message: NodeMessage) -> bool:
+        """Say something that isn't answered; False if the other side can't be reached now."""
+        connection = self._connection
+        if connection is None or connection.transport.get_write_buffer_size() > MOST_UNSENT:
+            return False
+        connection.send(message)
+        return True
+
     def _write(self, number: int, frame: bytes) -> None:
         if self._connection is not None and self.state is _UP:
             self._connection.write(frame)
@@ -222,6 +239,8 @@ class Link:
                 connection.send(Pong(message.id))
             case Pong():
                 pass
+            case _ if isinstance(message, NODE_MESSAGES):
+                self._watcher.message(self, message)
             case _:
                 refuse(message)
 
@@ -283,6 +302,7 @@ class Link:
         self.state = State.UP
         if self._probe_timer is not None:
             self._probe_timer.cancel()
+        self._watcher.link_trusted(self)
 
     # --- connecting
 

@@ -8,6 +8,7 @@ language; tests/middleware/test_wire.py holds the bytes.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from struct import Struct as ByteLayout
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
@@ -48,6 +49,14 @@ Member: TypeAlias = tuple[str, str]
 
 Held: TypeAlias = tuple[str, int]
 """(limit, debt in ns): one bucket of a key."""
+
+Rumor: TypeAlias = tuple[str, str, int, int, int, str]
+"""(name, address, incarnation, state, owner, by): what is said of one node; see Gossip."""
+
+Debt: TypeAlias = Annotated[int, Meta(ge=0)]
+
+Group: TypeAlias = tuple[str, list[str], list[Debt]]
+"""(limit, keys, debts in ns): buckets of one limit, a debt for each key."""
 
 
 class Hello(Struct, array_like=True, frozen=True, tag=0):
@@ -140,12 +149,72 @@ class Holdings(Struct, array_like=True, frozen=True, tag=10):
     buckets: list[Held]
 
 
+class Gossip(Struct, array_like=True, frozen=True, tag=11):
+    """Who is alive, among nodes; `headgate_ring.membership` gives the fields their meaning."""
+
+    kind: Annotated[int, Meta(ge=0, le=6)]
+    id: int
+    about: str
+    digest: str
+    rumors: list[Rumor]
+
+
+class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
+    """Here are buckets, among nodes: for each, the larger of this debt and its own counts.
+
+    `charged` has, in the order of `groups`, what was charged (ns) to each bucket while its owner
+    could not be asked; it is empty when nothing was.
+    """
+
+    id: int
+    groups: list[Group]
+    charged: list[list[Debt]] = []
+
+
+class Merged(Struct, array_like=True, frozen=True, tag=13):
+    """The buckets of that id are merged."""
+
+    id: int
+
+
+class Part(IntEnum):
+    """What a Pull asks for."""
+
+    NOTHING = 0  # only for a word when all that was on its way is merged, and all noticed
+    REST = 1  # what wasn't sent yet
+    ALL = 2
+
+
+class Pull(Struct, array_like=True, frozen=True, tag=14):
+    """Send that part of what is mine, or will be; then, or if there is nothing, say Pulled."""
+
+    id: int
+    part: Part
+
+
 class Error(Struct, array_like=True, frozen=True, tag=15):
     """Why the sender closes this connection: a word for programs, and a sentence for people."""
 
     code: str
     text: str
 
+
+class Pulled(Struct, array_like=True, frozen=True, tag=16):
+    """All that the Pull of that id asked for was sent, and is merged."""
+
+    id: int
+
+
+class Forget(Struct, array_like=True, frozen=True, tag=17):
+    """The key was reset: forget its buckets, and that it was denied. Not answered."""
+
+    key: str
+
+
+NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget
+"""What only nodes say to each other, but for Forget, which apps hear too."""
+
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget)
 
 Message: TypeAlias = (
     Hello
@@ -160,6 +229,7 @@ Message: TypeAlias = (
     | Reset
     | Holdings
     | Error
+    | NodeMessage
 )
 
 

@@ -23,6 +23,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from mmh3 import hash128
@@ -80,6 +81,7 @@ class Ring:
     _positions: list[int]
     _owners: list[str]  # one more than positions: after the last point comes the first again
     _shares: dict[str, float]  # filled when first asked for
+    _backups: list[str]  # to each place of _owners the next other node; the same
 
     def __init__(
         self,
@@ -119,6 +121,7 @@ class Ring:
             "_positions": positions,
             "_owners": owners + owners[:1],
             "_shares": {},
+            "_backups": [],
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -135,13 +138,27 @@ class Ring:
 
         Or all nodes if they are fewer. The key goes to each of them when those before it leave.
         """
-        n = min(n, len(self.nodes))
-        found: dict[str, None] = {}
+        return tuple(islice(self.walk(key), n))
+
+    def walk(self, key: str) -> Iterator[str]:
+        """Yield all nodes in the order in which they are asked about the key, the owner first."""
+        seen: set[str] = set()
         at = bisect_left(self._positions, self._hash(key))
-        while len(found) < n:
-            found[self._owners[at]] = None
+        while len(seen) < len(self.nodes):
+            name = self._owners[at]
+            if name not in seen:
+                seen.add(name)
+                yield name
             at = (at + 1) % len(self._positions)
-        return tuple(found)
+
+    def pair(self, key: str) -> tuple[str, str]:
+        """Return the owner and its backup, "" for what there isn't; `owners(key, 2)`, but quick."""
+        if not self._positions:
+            return "", ""
+        if not self._backups:
+            self._backups.extend(_backups(self._owners))
+        at = bisect_left(self._positions, self._hash(key))
+        return self._owners[at], self._backups[at]
 
     def share(self, node: str) -> float:
         """Return the part of the circle that the node owns, 0 to 1; 0 for one that isn't here."""
@@ -241,6 +258,18 @@ def _weights_of(nodes: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
 def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
     """Return the points of a node. The "#" keeps node1's 11th apart from node11's 1st."""
     return [place_of(f"{name}#{i}") for i in range(weight * points)]
+
+
+def _backups(owners: Sequence[str]) -> list[str]:
+    """Return for each point the first other node after it, "" when there is only one node."""
+    first = owners[0]
+    after = next((name for name in owners if name != first), "")
+    found = [after] * len(owners)  # the last place is the first again
+    for at in range(len(owners) - 2, -1, -1):
+        if owners[at] != owners[at + 1]:
+            after = owners[at + 1]
+        found[at] = after
+    return found
 
 
 def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:

@@ -24,6 +24,7 @@ from headgate_sidecar.api_models import (
     Bucket,
     CheckRequest,
     CheckResponse,
+    Departed,
     Forgotten,
     Health,
     Holdings,
@@ -70,7 +71,7 @@ _NOT_ALLOWED = (
     (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
 )
 _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
-_LOOKING = "still looking for the other nodes: not all seeds have answered or failed"
+_LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
 _EXAMPLES: dict[str, Any] = {
@@ -127,17 +128,24 @@ class Api:
 
     async def owner(self, key: KeyInQuery, backups: HowManyBackups = 2) -> Ownership:
         """Name the node that owns a key, and those that come next."""
-        owner, *others = self._node.peers.ring.owners(key, backups + 1)
-        link = self._node.peers.link_to(owner)
+        owner, *others = self._node.cluster.ring.owners(key, backups + 1) or ("",)
+        link = self._sidecar.link_to(owner)
         state = link.state if link else State.UP
         return Ownership(key=key, owner=owner, backups=others, state=state)
+
+    async def leave(self) -> Departed:
+        """Leave the ring, hand all buckets over, and go on forwarding checks.
+
+        Answers once that is done, or was given up after the time that `--drain` allows.
+        """
+        return Departed.of(await self._sidecar.leave())
 
     async def healthz(self) -> Health:
         """Say that the process is alive."""
         return Health(status="ok")
 
     async def readyz(self) -> Health:
-        """Say whether this node has looked for the other nodes."""
+        """Say whether this node has joined."""
         if not self._sidecar.ready:
             raise HTTPException(503, _LOOKING)
         return Health(status="ready")
@@ -148,11 +156,11 @@ class Api:
         return Response(encode(self._registry), headers={"Content-Type": media_type})
 
     def _owner(self, key: str) -> str:
-        return self._node.peers.ring.owner(key)
+        return self._node.cluster.ring.pair(key)[0]
 
     async def _inspect(self, key: str, *, reset: bool) -> HeldThere:
         held = await self._node.inspect(key, reset=reset)
-        if held is None or held.source != Source.OWNER:
+        if held is None or held.source not in {Source.OWNER, Source.BACKUP}:
             raise HTTPException(503, f"{self._owner(key)} owns this key and can't be asked now")
         return held
 
@@ -199,6 +207,7 @@ def _add_routes(app: FastAPI, api: Api, may_change: list[Any]) -> None:
     limits("DELETE", key, api.reset, may_change, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     cluster("GET", "/v1/nodes", api.nodes, [])
     cluster("GET", "/v1/owner", api.owner, [], _WRONG_KEY)
+    cluster("POST", "/v1/leave", api.leave, may_change, *_NOT_ALLOWED)
     process("GET", "/healthz", api.healthz, [])
     process("GET", "/readyz", api.readyz, [], (503, _LOOKING))
     process("GET", "/metrics", api.metrics, [], answers=PlainTextResponse)

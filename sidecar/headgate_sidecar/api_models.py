@@ -19,6 +19,8 @@ from headgate.errors import CostError
 from headgate.limits import MOST_TOKENS, Limit, Limits, parse_limits
 from headgate.link import State
 from headgate.wire import require_key
+from headgate_sidecar.cluster import Stage
+from headgate_sidecar.departure import Departure
 
 _KEY = "Who is limited: any text of at most 512 bytes in UTF-8."
 _OWNER = "Name of the node that owns the key by this node's ring."
@@ -194,12 +196,15 @@ class Ownership(BaseModel):
 
 
 class RingNode(BaseModel):
-    """One node of the ring."""
+    """One node that is alive, or at least not known to be dead."""
 
     model_config = _example(
         name="node-b",
         address="10.0.0.2:7171",
         state="up",
+        life="alive",
+        incarnation=1795500000,
+        owner=True,
         share=0.334,
         ring="6f8a2c7d9e01b345",
         refusal="",
@@ -208,6 +213,11 @@ class RingNode(BaseModel):
     name: str = Field(description="Its name on the ring.")
     address: str = Field(description="Where it listens for other nodes.")
     state: State = Field(description=_STATE)
+    life: str = Field(
+        description="What the nodes take it for: `alive`, or `suspect` while it is silent."
+    )
+    incarnation: int = Field(description="Rises each time the node says something new of itself.")
+    owner: bool = Field(description="Whether it is on the ring.")
     share: float = Field(description="The part of all keys that it owns, 0 to 1.")
     ring: str = Field(description="Digest of the ring as it last told; empty while unknown.")
     refusal: str = Field(description="Why the last dial failed; empty if it didn't.")
@@ -225,6 +235,34 @@ class Stranger(BaseModel):
     refusal: str = Field(description="Why the last dial failed; empty while it isn't over.")
 
 
+class Handovers(BaseModel):
+    """How often buckets were handed over in one way, and how long it took."""
+
+    count: int = Field(description="How often.", examples=[1])
+    seconds: float = Field(description="How long all of them took together.", examples=[0.02])
+    overdue: int = Field(description="How many were ended by their deadline.", examples=[0])
+
+
+class Syncing(BaseModel):
+    """How buckets get to the nodes that should hold them."""
+
+    lag: float = Field(
+        description="Seconds since the oldest change that isn't merged by its backup yet."
+    )
+    sent: int = Field(description="Buckets sent to other nodes.")
+    merged: int = Field(description="Buckets merged from other nodes.")
+    resent: int = Field(description="Buckets sent again, since no answer came.")
+    over_admitted: float = Field(
+        description="Tokens admitted beyond a limit, at most, as merges of what an owner and"
+        " whoever stood in for it had charged have shown."
+    )
+    joins: Handovers = Field(description="This node was sent what it was to own.")
+    leaves: Handovers = Field(description="This node left the ring.")
+    returns: Handovers = Field(
+        description="This node stood still and was told what others decided for it."
+    )
+
+
 class Nodes(BaseModel):
     """The node that answers, and the cluster as it sees it."""
 
@@ -235,9 +273,42 @@ class Nodes(BaseModel):
     ring: str = Field(description="Digest of its ring; equal digests are equal rings.")
     agrees: bool = Field(description="Whether all nodes that it hears from hold the same ring.")
     keys: int = Field(description="Buckets held: one for each key and limit in debt.")
-    ready: bool = Field(description="Whether it has looked for the other nodes once.")
-    nodes: list[RingNode] = Field(description="All nodes of the ring by name, this one included.")
+    keys_owned: int = Field(
+        description="How many of them it owns; an estimate when there are more than 10,000."
+    )
+    keys_backed_up: int = Field(description="How many are copies of what another node owns.")
+    stage: Stage = Field(
+        description="Its place: `joining` until it was sent what it will own, `settling`,"
+        " `member` of the ring, `returning` after a standstill, `flushing` and `leaving`, or"
+        " `leaf`, which only forwards."
+    )
+    ready: bool = Field(description="Whether it has joined.")
+    nodes: list[RingNode] = Field(description="All nodes by name, this one included.")
     strangers: list[Stranger] = Field(description="Addresses that aren't known to be nodes.")
+    sync: Syncing = Field(description="How buckets get to where they should be.")
+
+
+class Departed(BaseModel):
+    """How the node that answers left the ring. It goes on forwarding checks."""
+
+    model_config = _example(name="node-a", left=True, handed_over=1_234, seconds=0.21)
+
+    name: str = Field(description="Its name on the ring.")
+    left: bool = Field(
+        description="Whether it is off the ring, and all of its buckets are with other nodes."
+    )
+    handed_over: int = Field(description="Buckets that other nodes have taken over.")
+    seconds: float = Field(description="How long it took.")
+
+    @classmethod
+    def of(cls, departure: Departure) -> "Departed":
+        """Return what became of a node."""
+        return cls(
+            name=departure.name,
+            left=departure.left,
+            handed_over=departure.handed_over,
+            seconds=departure.seconds,
+        )
 
 
 class Health(BaseModel):

@@ -18,22 +18,24 @@ from headgate.options import DEFAULT_BUDGET
 from headgate.version import __version__
 from headgate_sidecar import cli_options as given
 from headgate_sidecar.config import (
+    DEFAULT_DRAIN,
     DEFAULT_HTTP,
     DEFAULT_LINK,
     MOST_CONNECTIONS,
     MOST_KEYS,
     Config,
     OptionError,
+    Role,
 )
-from headgate_sidecar.failure import BAD_INPUT, DENIED, NOT_SERVING, Failure
+from headgate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
 from headgate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _EPILOG = (
-    "Exit codes: 0 done, or allowed; 1 denied (check), or can't listen (serve); 2 wrong usage or"
-    " input; 3 the sidecar can't be reached, or refuses."
+    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), or can't listen (serve);"
+    " 2 wrong usage or input; 3 the sidecar can't be reached, or refuses."
 )
 
 app = typer.Typer(
@@ -93,6 +95,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     budget: given.Budget = f"{DEFAULT_BUDGET:g}",
     most_keys: given.MostKeys = str(MOST_KEYS),
     most_connections: given.MostConnections = str(MOST_CONNECTIONS),
+    role: given.NodeRole = Role.OWNER.value,
+    drain: given.Drain = f"{DEFAULT_DRAIN:g}",
+    state_file: given.StateFile = "",
     log_level: given.LogLevel = "info",
 ) -> None:
     """Run a sidecar until SIGTERM or SIGINT."""
@@ -111,6 +116,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         budget=given.seconds("budget", budget),
         most_keys=given.whole("most-keys", most_keys),
         most_connections=given.whole("most-connections", most_connections),
+        role=given.role("role", role),
+        drain=given.seconds("drain", drain),
+        state_file=given.state_file(state_file),
     )
     from headgate_sidecar.server import run_until_signal
 
@@ -175,6 +183,21 @@ def reset(
 
 
 @app.command(epilog=_EPILOG)
+def leave(
+    *,
+    drain: given.Patience = f"{DEFAULT_DRAIN:g}",
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> int:
+    """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
+    patience = given.seconds("drain", drain)
+    answer = _ask(http, secret_file, "POST", "/v1/leave", patience=patience)
+    _show(answer, "leave", as_json=as_json)
+    return 0 if answer["left"] else NOT_DONE
+
+
+@app.command(epilog=_EPILOG)
 def demo(*, seconds: given.Seconds = "") -> int:
     """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
     length = given.seconds("seconds", seconds) if seconds else None
@@ -184,12 +207,18 @@ def demo(*, seconds: given.Seconds = "") -> int:
 
 
 def _ask(
-    http: str, secret_file: str, method: str, path: str, body: Mapping[str, object] | None = None
+    http: str,
+    secret_file: str,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    patience: float = 0.0,
 ) -> dict[str, Any]:
     address, secret = given.address("http", http), given.secret(secret_file)
     from headgate_sidecar.remote import Remote
 
-    return Remote(address, secret).ask(method, path, body)
+    return Remote(address, secret, patience).ask(method, path, body)
 
 
 def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:

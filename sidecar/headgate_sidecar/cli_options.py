@@ -13,8 +13,9 @@ import typer
 from headgate.address import Address, parse_address
 from headgate.fallback import OnUnreachable
 from headgate.options import Tls, read_secret
-from headgate_sidecar.config import OptionError
+from headgate_sidecar.config import OptionError, Role
 from headgate_sidecar.logs import LEVELS
+from headgate_sidecar.statefile import require_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -125,6 +126,28 @@ MostKeys = Annotated[
 MostConnections = Annotated[
     str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
 ]
+NodeRole = Annotated[
+    str,
+    _option(
+        "role",
+        "|".join(Role),
+        "A leaf forwards checks and owns no keys: for fleets too large for everyone to be on the"
+        " ring.",
+        _BEHAVIOUR,
+    ),
+]
+Drain = Annotated[
+    str, _option("drain", "SECONDS", "How long leaving the cluster may take.", _BEHAVIOUR)
+]
+StateFile = Annotated[
+    str,
+    _option(
+        "state-file",
+        "PATH",
+        "Where to keep buckets over a restart: saved every 10 s and at exit.",
+        _BEHAVIOUR,
+    ),
+]
 LogLevel = Annotated[
     str, _option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
 ]
@@ -140,6 +163,9 @@ Cost = Annotated[
 ]
 Seconds = Annotated[
     str, typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long.")
+]
+Patience = Annotated[
+    str, _option("drain", "SECONDS", "How long the sidecar may take, as it was told itself.")
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the answer as JSON, for scripts.", show_default=False)
@@ -181,6 +207,11 @@ def policy(option: str, text: str) -> OnUnreachable:
     return _read(option, text, OnUnreachable, f"expected one of {', '.join(OnUnreachable)}")
 
 
+def role(option: str, text: str) -> Role:
+    """Return a role."""
+    return _read(option, text, Role, f"expected one of {', '.join(Role)}")
+
+
 def level(option: str, text: str) -> str:
     """Return a log level."""
     return _read(option, text.lower(), _level, f"expected one of {', '.join(LEVELS)}")
@@ -218,6 +249,13 @@ def secret(path: str) -> bytes:
     except ValueError as error:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
         raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None
+
+
+def state_file(path: str) -> str:
+    """Return the path of a state file, empty for none; OptionError if none can be saved there."""
+    if path:
+        require_place(path)
+    return path
 
 
 def tls(cert: str, key: str, ca: str) -> Tls | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from socket import gethostname
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
 MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
+DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
+MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _EXPOSED = (
@@ -25,6 +28,13 @@ _EXPOSED = (
     " read and reset limits. Give --secret-file (or HEADGATE_SECRET), or --tls-cert, --tls-key and"
     " --tls-ca; or --insecure if the network keeps others out"
 )
+
+
+class Role(StrEnum):
+    """What a node is for. A leaf forwards checks and owns no keys: for fleets too large for all."""
+
+    OWNER = "owner"
+    LEAF = "leaf"
 
 
 class OptionError(ValueError):
@@ -57,6 +67,9 @@ class Config:
     budget: float = DEFAULT_BUDGET  # seconds
     most_keys: int = MOST_KEYS
     most_connections: int = MOST_CONNECTIONS
+    role: Role = Role.OWNER
+    drain: float = DEFAULT_DRAIN  # seconds
+    state_file: str = ""  # path; empty: nothing is saved
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
@@ -80,9 +93,11 @@ class Config:
         return [("seed", seed) for seed in self.seeds]
 
     def _check_numbers(self) -> None:
-        if not 0 < self.budget <= MOST_BUDGET:
-            why = f"expected seconds, above 0 and at most {MOST_BUDGET:g}"
-            raise OptionError("budget", self.budget, why)
+        times = (("budget", self.budget, MOST_BUDGET), ("drain", self.drain, MOST_DRAIN))
+        for option, seconds, most in times:
+            if not 0 < seconds <= most:
+                why = f"expected seconds, above 0 and at most {most:g}"
+                raise OptionError(option, seconds, why)
         counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
         for option, value in counts:
             if value < 1:

@@ -107,11 +107,24 @@ def print_buckets(answer: Answer) -> None:
     _print_table(console, ("LIMIT", "LEFT", "FULL IN"), rows, right="LEFT, FULL IN")
 
 
+def print_departure(answer: Answer) -> None:
+    """Print how a node left the ring."""
+    name = visible(answer["name"])
+    verdict = (
+        f"{name} left the ring, and goes on forwarding checks"
+        if answer["left"]
+        else f"{name} did not leave in time"
+    )
+    moved = f"{_count(answer['handed_over'], 'bucket')} handed over"
+    _console().print(f"{verdict}: {moved} in {duration(answer['seconds'])}", soft_wrap=True)
+
+
 PRINTERS: Mapping[str, Callable[[Answer], None]] = {
     "check": print_check,
     "nodes": print_nodes,
     "owner": print_owner,
     "buckets": print_buckets,
+    "leave": print_departure,
 }
 
 

@@ -61,6 +61,8 @@ class Counts:
     """How long frames of forwarded checks took to be answered."""
     unanswered: Counter[str] = field(default_factory=Counter[str])
     """Checks that their owner, by name, did not answer."""
+    failovers: int = 0
+    """Checks that another node was asked about in place of their owner."""
     turned_away: Counter[str] = field(default_factory=Counter[str])
     """Connections closed for a fault of the other side, by error code."""
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])

@@ -12,33 +12,43 @@ from random import uniform
 from socket import SOCK_STREAM
 from typing import TYPE_CHECKING
 
-from headgate.address import Address
+from headgate.address import Address, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from headgate_sidecar.cluster import Cluster
     from headgate_sidecar.peers import Peers
 
 log = logging.getLogger("headgate")
 
 EVERY = 5.0  # seconds between two rounds; the usual TTL of names in Kubernetes
 EVERY_ALONE = 1.0  # seconds, while no other node is known
+SETTLE_WITHIN = 5.0  # seconds: two dials that get no answer, and some
+LOOK_EVERY = 0.02  # seconds between two looks at the links
 
 
 class Discovery:
-    """Meets whatever the seeds resolve to. `settled` is set once the first round is over."""
+    """Meets whatever the seeds resolve to, and whoever died but may be back.
 
-    def __init__(self, seeds: Sequence[Address], peers: Peers) -> None:
+    `settled` is set, and `join` called, once the first round is over.
+    """
+
+    def __init__(
+        self, seeds: Sequence[Address], peers: Peers, cluster: Cluster, join: Callable[[], None]
+    ) -> None:
         self._seeds = seeds
         self._peers = peers
+        self._cluster = cluster
+        self._join = join
         self._failed: set[Address] = set()
         self.settled = asyncio.Event()
-        peers.joined = not seeds
 
     async def run(self) -> None:
         """Resolve and meet for ever."""
         while True:
             found = await self._resolve_all()
+            found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
             self._peers.meet(sorted(found, key=str))
             await self._settle()
             self._peers.forget_strangers(found)
@@ -46,13 +56,22 @@ class Discovery:
             await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
 
     async def _settle(self) -> None:
-        """Wait until each address has answered or failed, so that the first ring is no surprise."""
+        """Wait until each address has answered or failed, and who answered has said all it knows.
+
+        So that the first ring is no surprise.
+        """
+        deadline = asyncio.get_running_loop().time() + SETTLE_WITHIN
         while not self.settled.is_set():
-            if self._peers.settled:
-                self._peers.joined = True
+            late = asyncio.get_running_loop().time() > deadline
+            if late or (self._peers.settled and self._is_introduced()):
+                self._join()
                 self.settled.set()
             else:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(LOOK_EVERY)
+
+    def _is_introduced(self) -> bool:
+        up = {name for name in self._peers.by_name if self._peers.is_up(name)}
+        return up <= self._cluster.introduced
 
     async def _resolve_all(self) -> set[Address]:
         found: set[Address] = set()

@@ -1,6 +1,7 @@
 """How a command ends that can't do what it was asked: a line for people, a code for scripts."""
 
 DENIED = 1
+NOT_DONE = 1
 NOT_SERVING = 1
 BAD_INPUT = 2
 OUT_OF_REACH = 3

@@ -20,8 +20,11 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from headgate.decision import Source
+from headgate.limits import SECOND
 from headgate.link import State
 from headgate.version import __version__
+from headgate_ring.membership import State as Life
+from headgate_sidecar.cluster import Stage
 from headgate_sidecar.counts import LATENCIES
 
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from headgate_sidecar.cluster import Cluster
     from headgate_sidecar.counts import Counts, Latency
-    from headgate_sidecar.peers import Peers
     from headgate_sidecar.server import Sidecar
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])  # the values, in the order of the names
@@ -57,8 +60,10 @@ class SidecarCollector(Collector):
         yield from _checks(sidecar.node.counts)
         yield from _holdings(sidecar)
         yield from _connections(sidecar)
-        yield from _peers(sidecar.peers)
-        yield _gauge("ready", "Whether this node has looked for the others.", sidecar.ready)
+        yield from _peers(sidecar)
+        yield from _members(sidecar.cluster)
+        yield from _syncing(sidecar)
+        yield _gauge("ready", "Whether this node has joined.", sidecar.ready)
         build = InfoMetricFamily("headgate_build", "The version of headgate.")
         build.add_metric([], {"version": __version__})
         yield build
@@ -74,6 +79,8 @@ def _checks(counts: Counts) -> Iterator[Metric]:
     text = "Checks that the node owning their key did not answer."
     unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
     yield _counter("unanswered_checks", text, ("owner",), unanswered)
+    text = "Checks decided by another node in place of their owner."
+    yield _counter("failovers", text, (), {(): counts.failovers})
 
 
 def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:
@@ -90,6 +97,10 @@ _SOURCES = frozenset(source.value for source in Source)
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
     buckets = sidecar.node.buckets
     yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
+    owned, backed_up = sidecar.cluster.held()
+    text = "Buckets held by role: owner, or backup of another node. Of over 10,000, an estimate."
+    roles = ((("owner",), owned), (("backup",), backed_up))
+    yield _gauges("keys_by_role", text, ("role",), roles)
     text = "Buckets forgotten while in debt, because no more fitted."
     yield _counter("keys_evicted", text, (), {(): buckets.evicted})
 
@@ -102,10 +113,46 @@ def _connections(sidecar: Sidecar) -> Iterator[Metric]:
     yield _counter("connections_refused", text, ("code",), codes)
 
 
-def _peers(peers: Peers) -> Iterator[Metric]:
-    yield _gauge("ring_nodes", "Nodes on the ring, this one included.", len(peers.ring))
+def _members(cluster: Cluster) -> Iterator[Metric]:
+    members = cluster.membership.members.values()
+    yield _gauge("ring_nodes", "Nodes on the ring, this one included.", len(cluster.ring))
     text = "Whether all nodes that this one hears from hold the same ring."
-    yield _gauge("ring_agrees", text, peers.agree)
+    yield _gauge("ring_agrees", text, cluster.agrees)
+    states = Counter(member.state for member in members)
+    text = "Other nodes by state: alive, suspect, dead, left; the latter two for ten minutes."
+    by_state = (((state.name.lower(),), states[state]) for state in Life)
+    yield _gauges("members", text, ("state",), by_state)
+    text = "Raised each time this node says something new of itself, or refutes its death."
+    yield _gauge("incarnation", text, cluster.membership.me.incarnation)
+    text = "1 for the stage of this node on the ring."
+    stages = (((stage.value,), cluster.stage is stage) for stage in Stage)
+    yield _gauges("stage", text, ("stage",), stages)
+
+
+def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
+    sync = sidecar.cluster.sync
+    counts = sync.counts
+    text = "Seconds since the oldest change that isn't merged by its backup yet."
+    yield _gauge("sync_lag_seconds", text, sync.lag(sidecar.clock()) / SECOND)
+    text = "Buckets by what became of them: sent, resent, or merged from other nodes."
+    fates = {("sent",): counts.sent, ("resent",): counts.resent, ("merged",): counts.merged}
+    yield _counter("synced_buckets", text, ("fate",), fates)
+    passages = sidecar.cluster.passages.items()
+    text = "Handovers of buckets: joining, returning after a standstill, leaving."
+    times = {(stage.value,): passage.count for stage, passage in passages}
+    yield _counter("handovers", text, ("stage",), times)
+    text = "Seconds that handovers took."
+    took = {(stage.value,): passage.total / SECOND for stage, passage in passages}
+    yield _counter("handover_seconds", text, ("stage",), took)
+    text = "Handovers that were ended by their deadline."
+    overdue = {(stage.value,): passage.overdue for stage, passage in passages}
+    yield _counter("handovers_overdue", text, ("stage",), overdue)
+    text = "Tokens admitted beyond a limit, at most, as far as merges have shown."
+    yield _counter("over_admitted_tokens", text, (), {(): counts.over_admitted})
+
+
+def _peers(sidecar: Sidecar) -> Iterator[Metric]:
+    peers = sidecar.peers
     states = Counter([peer.state for peer in peers.by_name.values()])
     states.update(link.state for link in peers.strangers)
     text = "Links to other nodes, and to addresses where none has answered yet, by state."
@@ -137,7 +184,7 @@ def _gauges(
 
 
 def _counter(
-    name: str, text: str, labels: tuple[str, ...], values: Mapping[_Labels, int]
+    name: str, text: str, labels: tuple[str, ...], values: Mapping[_Labels, float]
 ) -> Metric:
     family = CounterMetricFamily(f"headgate_{name}", text, labels=labels)
     for label_values, value in sorted(values.items()):

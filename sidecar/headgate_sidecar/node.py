@@ -1,4 +1,4 @@
-"""A node: is the key mine? Then decide. Else ask its owner. Else the policy for unreachable."""
+"""A node: is the key mine? Then decide. Else ask its owner. Else its backup. Else the policy."""
 
 from __future__ import annotations
 
@@ -16,24 +16,58 @@ from headgate.wire import (
     Answers,
     Check,
     Checks,
+    Forget,
     Holdings,
     require_key,
 )
 from headgate_sidecar.counts import Counts
+from headgate_sidecar.forward import Asked, Forward
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Protocol, TypeAlias
 
     from headgate.buckets import Buckets
     from headgate.fallback import Fallback
-    from headgate_sidecar.peers import Peers
+    from headgate.flight import Asker
+    from headgate_sidecar.cluster import Cluster
 
     Send: TypeAlias = Callable[[Answers], None]
+    Split: TypeAlias = dict[str, list[int]]
+
+    class Link(Protocol):
+        """What a node needs of a link to another one."""
+
+        @property
+        def takes_checks(self) -> bool:
+            """Would `ask` take a check now?"""
+            ...
+
+        def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+            """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
+            ...
+
+        async def inspect(
+            self, key: str, *, reset: bool, hops: int, budget: float
+        ) -> Holdings | None:
+            """Return the buckets of a key there, None if there is no answer."""
+            ...
+
+    class Links(Protocol):
+        """The links to the other nodes."""
+
+        def link_to(self, name: str, /) -> Link | None:
+            """Return the link to a node, None if there is none."""
+            ...
+
+        def forget(self, message: Forget, /) -> None:
+            """Have all other nodes forget a key."""
+            ...
+
 
 MOST_ERROR = 240  # characters of an error in an answer: those of 4,096 checks fit into a frame
 MOST_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
-OWNERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
+ANSWERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
 
 
 class Node:
@@ -43,49 +77,54 @@ class Node:
         self,
         name: str,
         buckets: Buckets,
-        peers: Peers,
+        cluster: Cluster,
+        links: Links,
         fallback: Fallback,
         *,
         budget: float,
         clock: Callable[[], int] = time.monotonic_ns,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.buckets = buckets
-        self.peers = peers
+        self.cluster = cluster
+        self.links = links
         self.fallback = fallback
         self.budget = budget
         self.clock = clock
+        self.wake = wake  # called when changes wait to be sent
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
         self._tally_forwarded = self.counts.tally("node", Source.OWNER)
 
     def decide(self, frame: Checks, send: Send) -> None:
-        """Answer a frame of checks, in as many parts as there are nodes that own keys of it."""
-        if not self.peers.joined and not frame.hops:
-            self._decide_unjoined(frame, send)
-            return
+        """Answer a frame of checks, in as many parts as there are nodes that decide some of it."""
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
         mine, elsewhere = self._split(frame)
         if mine is None or mine:
-            self._decide_here(frame, mine, send)
-        for owner, positions in elsewhere.items():
-            forward = Forward(self, frame, owner, positions, send)
-            link = self.peers.link_to(owner)
-            if link is None or not link.ask(
-                forward.checks, frame.hops + 1, forward.budget, forward
-            ):
-                forward.unanswered(None)
+            self._decide_here(frame, mine, send, now)
+        if elsewhere:
+            budget = min(self.budget * 1e9, frame.budget * 1e3) * ANSWERS_SHARE
+            asked = Asked(frame, send, now, now + int(budget))
+            for owner, positions in elsewhere.items():
+                self._ask(Forward(self, asked, owner, positions, now))
 
-    def _split(self, frame: Checks) -> tuple[list[int] | None, dict[str, list[int]]]:
-        """Return the positions of checks whose keys are mine (None: all), and those of others."""
-        ring, me = self.peers.ring, self.name
-        elsewhere: dict[str, list[int]] = {}
-        if len(ring.nodes) == 1 or frame.hops >= MOST_HOPS:
+    def _split(self, frame: Checks) -> tuple[list[int] | None, Split]:
+        """Return the positions of checks whose keys are mine (None: all), and those of others.
+
+        Those of nobody are under "".
+        """
+        ring, me = self.cluster.route, self.name
+        elsewhere: Split = {}
+        if len(ring.nodes) == 1 and ring.nodes[0] == me:
             return None, elsewhere
         mine: list[int] = []
-        owner_of = ring.owner
+        pair = ring.pair
         for position, check in enumerate(frame.checks):
             key = check[0]
-            owner = owner_of(key) if len(key) <= MOST_KEY_BYTES else me  # too long: say so here
+            owner = pair(key)[0] if len(key) <= MOST_KEY_BYTES else me  # too long: say so here
             if owner == me:
                 mine.append(position)
             elif owner in elsewhere:
@@ -94,15 +133,22 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(self, frame: Checks, positions: list[int] | None, send: Send) -> None:
+    def _decide_here(
+        self, frame: Checks, positions: list[int] | None, send: Send, now: int
+    ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
-        now, take = self.clock(), self.buckets.take
+        take = self.buckets.take
         checks = frame.checks
         if positions is not None:
             checks = [checks[position] for position in positions]
+        changed = self.cluster.sync.changed
+        is_backed_up = len(self.cluster.ring.nodes) > 1
+        if is_backed_up and not changed:
+            self.wake()
         answers: list[Answer] = []
         denied = errors = 0
-        for key, limits, cost in checks:
+        for check in checks:
+            key, limits, cost = check
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
@@ -113,6 +159,8 @@ class Node:
             else:
                 if allowed:
                     answers.append([1, *debts])
+                    if is_backed_up and cost:
+                        changed.add(check)
                 else:
                     answers.append([0, *debts])
                     denied += 1
@@ -122,15 +170,84 @@ class Node:
         tally.denied += denied
         tally.error += errors
 
-    def _decide_unjoined(self, frame: Checks, send: Send) -> None:
-        """Answer by the policy for unreachable, until we have looked for the other nodes.
+    # --- others decide
 
-        Before that this node takes itself for the owner of every key, and would grant limits that
-        are already spent elsewhere.
+    def _ask(self, forward: Forward) -> None:
+        """Ask the node that a forward is for, or, if that one can't be asked, the next."""
+        hops = forward.asked.frame.hops
+        if forward.to and hops < MOST_HOPS:
+            link = self.links.link_to(forward.to)
+            if link and link.ask(forward.checks, hops + 1, forward.patience, forward):
+                return
+            self.counts.unanswered[forward.to] += len(forward.checks)
+        self.ask_next(forward, range(len(forward.positions)))
+
+    def ask_next(self, forward: Forward, failed: Iterable[int]) -> None:
+        """Have the next nodes on the ring decide the checks of a forward that got no answer.
+
+        `failed` are positions in the forward. Whoever comes next may be this node itself.
         """
-        source, answers = self.fallback.source, self.fall_back(frame.checks)
-        send(Answers(frame.id, source, self.name, None, answers))
-        self.counts.tally("app", source).add(answers)
+        now = self.clock()
+        tried = {*forward.tried, forward.to}
+        in_time = now < forward.asked.deadline
+        by_next: dict[tuple[str, bool], list[int]] = {}
+        for at in failed:
+            position = forward.positions[at]
+            key = forward.asked.frame.checks[position][0]
+            following = self._next(key, tried, forward, in_time)
+            mine = following == self.name == self.cluster.ring.pair(key)[0]
+            by_next.setdefault((following, mine), []).append(position)
+        for (name, mine), positions in by_next.items():
+            again = forward.onward(name, positions, now)
+            if name and not mine:
+                self.counts.failovers += len(positions)
+            if name == self.name:
+                source = Source.OWNER if mine else Source.BACKUP
+                again.answer(source, self.stand_in(again.checks, now), self.name)
+            elif name:
+                self._ask(again)
+            else:
+                self._give_up(again)
+
+    def _next(self, key: str, tried: set[str], forward: Forward, in_time: bool) -> str:
+        """Return who is asked about a key after those that were: "" when there is nobody."""
+        may_ask = in_time and forward.asked.frame.hops < MOST_HOPS
+        for name in self.cluster.ring.walk(key):
+            if name == self.name:
+                return name
+            if may_ask and name not in tried:
+                link = self.links.link_to(name)
+                if link is not None and link.takes_checks:
+                    return name
+        return self.name if self.cluster.decides_alone and forward.asked.frame.hops else ""
+
+    def stand_in(self, checks: Sequence[Check], now: int) -> list[Answer]:
+        """Decide checks in place of their owner, which is told later what was charged."""
+        return [self._stand_in(check, now) for check in checks]
+
+    def _stand_in(self, check: Check, now: int) -> Answer:
+        key, text, cost = check
+        sync = self.cluster.sync
+        try:
+            require_key(key)
+            limits = parse_limits(text)
+            allowed, debts = self.buckets.take(key, limits, cost, now)
+        except HeadgateError as error:
+            return str(error)[:MOST_ERROR]
+        if allowed and cost:
+            if not sync.changed:
+                self.wake()
+            sync.changed.add(check)
+            owner = sync.ring.pair(key)[0]
+            if owner and owner != self.name:
+                sync.charge(owner, key, limits, cost)
+        return [int(allowed), *debts]
+
+    def _give_up(self, forward: Forward) -> None:
+        """Answer by the policy for unreachable."""
+        answers = self.fall_back(forward.checks)
+        parts = self.fallback.parts(self.cluster.parts)
+        forward.answer(self.fallback.source, answers, forward.owner or self.name, parts)
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:
         """Answer checks that nobody else could be asked about, by the policy for unreachable."""
@@ -143,90 +260,34 @@ class Node:
             limits = parse_limits(text)
             if not 0 <= cost <= limits.smallest_burst:
                 self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
-            return self.fallback.answer(key, limits, cost, len(self.peers.ring), now)
+            return self.fallback.answer(key, limits, cost, self.cluster.parts, now)
         except HeadgateError as error:
             return str(error)[:MOST_ERROR]
+
+    # --- for people
 
     async def inspect(self, key: str, *, reset: bool = False, hops: int = 0) -> Holdings | None:
         """Return the buckets of a key on its owner, or those it forgot; None if it can't be asked.
 
-        KeyTooLong for a key that no node can hold.
+        While the owner is out of reach its backup answers. KeyTooLong for a key that no node can
+        hold.
         """
         require_key(key)
-        owner = self.peers.ring.owner(key)
-        if owner == self.name or hops >= MOST_HOPS:
-            return self._inspect_here(key, reset=reset)
-        link = self.peers.link_to(owner)
-        if link is None:
-            return None
-        return await link.inspect(key, reset=reset, hops=hops + 1, budget=self.budget)
+        for name in self.cluster.route.walk(key):
+            if name == self.name or hops >= MOST_HOPS:
+                return self._inspect_here(key, reset=reset)
+            link = self.links.link_to(name)
+            if link is None or not link.takes_checks:
+                continue
+            found = await link.inspect(key, reset=reset, hops=hops + 1, budget=self.budget)
+            if found is not None:
+                return found
+        return None
 
     def _inspect_here(self, key: str, *, reset: bool) -> Holdings:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]
         if reset:
             self.buckets.reset(key)
-        return Holdings(0, Source.OWNER, self.name, held[:MOST_HELD])
-
-
-class Forward:
-    """Checks of one frame on their way to the node that owns their keys, and back."""
-
-    __slots__ = (
-        "_asker",
-        "_frame_id",
-        "_node",
-        "_owner",
-        "_positions",
-        "_send",
-        "_since",
-        "_whole",
-        "budget",
-        "checks",
-    )
-
-    def __init__(
-        self, node: Node, frame: Checks, owner: str, positions: list[int], send: Send
-    ) -> None:
-        self._node = node
-        self._frame_id = frame.id
-        self._owner = owner
-        self._whole = len(positions) == len(frame.checks)
-        self._positions = positions
-        self._send = send
-        self._asker = "node" if frame.hops else "app"
-        self._since = node.clock()
-        checks = frame.checks
-        self.checks = checks if self._whole else [checks[position] for position in positions]
-        self.budget = min(node.budget, frame.budget * 1e-6) * OWNERS_SHARE
-
-    def answered(self, answers: Answers) -> None:
-        """Pass answers on under the frame id and the positions of whoever asked."""
-        self._pass_on(
-            answers.source, answers.node, answers.positions, answers.answers, answers.parts
-        )
-        self._node.counts.forwarded.observe((self._node.clock() - self._since) * 1e-9)
-
-    def unanswered(self, positions: Sequence[int] | None) -> None:
-        """Answer by the policy for unreachable."""
-        node = self._node
-        checks = self.checks if positions is None else [self.checks[at] for at in positions]
-        node.counts.unanswered[self._owner] += len(checks)
-        parts = node.fallback.parts(len(node.peers.ring))
-        answers = node.fall_back(checks)
-        self._pass_on(node.fallback.source, self._owner, positions, answers, parts)
-
-    def _pass_on(
-        self,
-        source: str,
-        node: str,
-        positions: Sequence[int] | None,
-        answers: list[Answer],
-        parts: int = 1,
-    ) -> None:
-        """Send answers to the checks at these positions of the forwarded ones (None: all)."""
-        if positions is not None:
-            back: list[int] | None = [self._positions[position] for position in positions]
-        else:
-            back = None if self._whole else self._positions
-        self._send(Answers(self._frame_id, source, node, back, answers, parts))
-        self._node.counts.tally(self._asker, source).add(answers)
+            self.links.forget(Forget(key))
+        mine = self.cluster.ring.pair(key)[0] == self.name
+        return Holdings(0, Source.OWNER if mine else Source.BACKUP, self.name, held[:MOST_HELD])

@@ -1,41 +1,56 @@
-"""The other nodes: a link to each, and the ring that all of them make with this one.
+"""Links to the other nodes: one to each that is alive, and to each address where one may be.
 
-Nodes are met by address (a seed, a node that dialled us, or one that another node told us of) and
-known by name, which is what the ring hashes. A node once met stays on the ring, reachable or not.
+A node is met by address (a seed, a node that dialled us, or one that others tell of) and known by
+name. Who is alive, and on the ring, is decided by the cluster; here is only how to get there.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from headgate.address import Address, parse_address
 from headgate.link import Context, Link, State
-from headgate.wire import Hello, Member, Roster, WireError
-from headgate_ring.hashring import Ring
+from headgate.wire import Forget, Hello, NodeMessage, Roster, WireError
+from headgate_ring.membership import State as Life
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from headgate.connection import Connection
     from headgate.handshake import Identity
+    from headgate_ring.membership import Member
 
 log = logging.getLogger("headgate")
 
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
-HEARD_WITHIN = 3.0  # seconds: a node that runs tells us its ring every second
+
+
+class Listener(Protocol):
+    """Who is told what nodes say and whether they can be reached."""
+
+    def met(self, name: str, /) -> None:
+        """Handle that a link to a node came up."""
+
+    def lost(self, name: str, /) -> None:
+        """Handle that the link to a node broke."""
+
+    def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
+        """Handle a message of a node. WireError closes the connection."""
+
+    def is_alive(self, name: str, /) -> bool:
+        """Tell if a node answers, as far as the nodes know."""
+        ...
 
 
 @dataclass(slots=True)
 class Peer:
-    """Another node of the ring."""
+    """Another node, and the link to it."""
 
     name: str
     link: Link
-    digest: str = ""  # of the ring as that node last told it; empty while unknown
-    heard_at: float = 0.0  # when it last told us, in seconds of the clock of Peers
 
     @property
     def state(self) -> State:
@@ -45,27 +60,69 @@ class Peer:
 
 @dataclass(slots=True)
 class Peers:
-    """All nodes that this one has met. `changed` is called after each change of the ring."""
+    """All links of this node to others. A watcher of each of them."""
 
     me: Identity
     context: Context
-    changed: Callable[[], None]
-    patience: float = 0.04  # seconds that a node may be silent when asked, before it is suspect
-    clock: Callable[[], float] = time.monotonic
-    joined: bool = True  # False until Discovery has looked for the other nodes once
-    ring: Ring = field(init=False)
+    listener: Listener
+    patience: float  # seconds that a node may be silent when asked, before it is suspect
     by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
+    inbound: dict[str, Connection] = field(default_factory=dict["str", "Connection"])
+    """The latest connection that each node has dialled: the way back while ours isn't up."""
     _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
     _known: dict[Address, str] = field(default_factory=dict[Address, str])
     """Second addresses of nodes, and our own."""
 
-    def __post_init__(self) -> None:
-        self.ring = Ring([self.me.name])
+    # --- the mesh, as the cluster uses it
 
-    def link_to(self, name: str) -> Link | None:
-        """Return the link to a node of the ring, None if there is none."""
+    def link_to(self, name: str, /) -> Link | None:
+        """Return the link to a node, None if there is none."""
         peer = self.by_name.get(name)
         return None if peer is None else peer.link
+
+    def is_up(self, name: str, /) -> bool:
+        """Tell if a node can be sent something."""
+        peer = self.by_name.get(name)
+        return peer is not None and peer.link.state is State.UP
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send a message to a node over our link, or else over one of its own; or drop it."""
+        peer = self.by_name.get(name)
+        if peer is not None and peer.link.tell(message):
+            return
+        back = self.inbound.get(name)
+        if back is not None and back.is_up and not back.transport.is_closing():
+            back.send(message)
+
+    def forget(self, message: Forget, /) -> None:
+        """Have all other nodes forget a key."""
+        for peer in self.by_name.values():
+            peer.link.tell(message)
+
+    def members_changed(self, changed: Iterable[Member], /) -> None:
+        """Link to who is alive under the address it has now, and let go of who is gone."""
+        for member in changed:
+            if member.name == self.me.name:
+                continue
+            if member.state < Life.DEAD:
+                self._want(member.name, _address_of(member.name, member.address))
+            elif peer := self.by_name.pop(member.name, None):
+                fate = "has left" if member.state is Life.LEFT else "is taken for dead"
+                log.info("node %s %s", member.name, fate)
+                peer.link.close_soon()
+
+    def _want(self, name: str, address: Address) -> None:
+        peer = self.by_name.get(name)
+        if address.is_wildcard or (peer is not None and peer.state is State.UP):
+            return
+        if peer is not None and peer.link.address == address:
+            return
+        if peer is not None:
+            peer.link.close_soon()
+        link = self._strangers.pop(address, None)
+        self.by_name[name] = Peer(name, link or self._dial(address))
+
+    # --- what discovery needs
 
     @property
     def settled(self) -> bool:
@@ -74,25 +131,13 @@ class Peers:
         return all(link.state is not State.CONNECTING for link in links)
 
     @property
-    def agree(self) -> bool:
-        """Do all nodes whose view we know hold the same ring as this one?"""
-        mine = self.ring.digest
-        return all(peer.digest == mine for peer in self.by_name.values() if peer.digest)
-
-    @property
     def strangers(self) -> list[Link]:
         """Links to addresses from which no node has answered yet, our own left out."""
         return [link for link in self._strangers.values() if link.refusal_code != "self"]
 
-    def members(self) -> list[Member]:
-        """Return (name, address) of all nodes of the ring; this one under the address it gives."""
-        others = [(peer.name, str(peer.link.address)) for peer in self.by_name.values()]
-        return [(self.me.name, self.me.link), *others]
-
     def meet(self, addresses: Iterable[Address]) -> None:
         """Dial the addresses from which no node has answered yet."""
-        peers = self.by_name.values()
-        linked = {peer.link.address for peer in peers if peer.state is not State.CLOSED}
+        linked = {peer.link.address for peer in self.by_name.values()}
         for address in addresses:
             if address in linked or address in self._strangers or address in self._known:
                 continue
@@ -135,28 +180,19 @@ class Peers:
         self._strangers.pop(link.address, None)
         before = self._at(link)
         if before is not None and before.name != hello.name:
-            self._hand_over(before, hello)
-            return
+            log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
+            del self.by_name[before.name]
+            self.listener.lost(before.name)
         peer = self.by_name.get(hello.name)
         if peer is None:
-            peer = self.by_name[hello.name] = Peer(hello.name, link)
-            self.ring = self.ring.with_node(hello.name)
-            log.info("met node %s at %s; the ring has %d", hello.name, link.address, len(self.ring))
-            self.changed()
+            self.by_name[hello.name] = Peer(hello.name, link)
+            log.info("met node %s at %s", hello.name, link.address)
         elif peer.link is not link and not self._choose(peer, link, hello):
             return
-        peer.heard_at = self.clock()
+        self.listener.met(hello.name)
 
     def _at(self, link: Link) -> Peer | None:
         return next((peer for peer in self.by_name.values() if peer.link is link), None)
-
-    def _hand_over(self, before: Peer, hello: Hello) -> None:
-        """Take an address from the node that was there, which keeps a closed link to it."""
-        address = before.link.address
-        log.info("at %s is now node %s, not %s", address, hello.name, before.name)
-        before.link.close_soon()
-        before.digest = ""
-        self._strangers[address] = self._dial(address)
 
     def _choose(self, peer: Peer, link: Link, hello: Hello) -> bool:
         """Decide between two links to nodes of one name; is it the new one?"""
@@ -176,7 +212,7 @@ class Peers:
 
     def _is_here(self, peer: Peer) -> bool:
         """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
-        return peer.state is State.UP and self.clock() - peer.heard_at < HEARD_WITHIN
+        return peer.state is State.UP and self.listener.is_alive(peer.name)
 
     def _is_same(self, peer: Peer, hello: Hello) -> bool:
         """Is this Hello from the very process that we have a link to?"""
@@ -185,31 +221,43 @@ class Peers:
         return known is None or known.nonce[:size] == hello.nonce[:size]
 
     def link_down(self, link: Link, /) -> None:
-        """Forget the view of a node that is away."""
+        """Tell that a node is away."""
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
-            peer.digest = ""
+            self.listener.lost(peer.name)
 
-    def roster(self, link: Link, roster: Roster, /) -> None:
-        """Note another node's view of the ring, and meet the nodes that it knows and we don't."""
+    def link_trusted(self, link: Link, /) -> None:
+        """Tell that a node which was silent speaks again."""
         if peer := self._at(link):
-            peer.digest, peer.heard_at = roster.digest, self.clock()
-        self.meet([at for name, text in roster.members if (at := self._sought(name, text))])
+            self.listener.met(peer.name)
 
-    def dialled_by(self, hello: Hello, remote_host: str) -> None:
-        """Meet a node that has dialled us, at the address that it gives."""
-        if address := self._sought(hello.name, hello.link, remote_host):
+    def roster(self, _link: Link, _roster: Roster, /) -> None:
+        """Do nothing: nodes learn of each other by gossip."""
+
+    def message(self, link: Link, message: NodeMessage, /) -> None:
+        """Pass on what a node says on our link to it."""
+        if peer := self._at(link):
+            self.listener.heard(peer.name, message, link.address.host)
+
+    # --- what accepted connections tell
+
+    def dialled_by(self, connection: Connection) -> None:
+        """Keep the way back to a node that has dialled us, and meet it at the address it gives."""
+        hello = connection.peer
+        assert hello is not None  # the handshake is done
+        self.inbound[hello.name] = connection
+        address = _address_of(hello.name, hello.link)
+        if address.is_wildcard:
+            address = replace(address, host=connection.remote_host)
+        peer = self.by_name.get(hello.name)
+        if address.host and hello.name != self.me.name and not (peer and self._is_here(peer)):
             self.meet([address])
 
-    def _sought(self, name: str, text: str, host: str = "") -> Address | None:
-        """Return the address given for a node if we aren't linked to that node, else None."""
-        address = _address_of(name, text)
-        if address.is_wildcard:
-            address = replace(address, host=host)
-        peer = self.by_name.get(name)
-        if name == self.me.name or not address.host or (peer is not None and self._is_here(peer)):
-            return None
-        return address
+    def hung_up(self, connection: Connection) -> None:
+        """Forget a way back."""
+        hello = connection.peer
+        if hello is not None and self.inbound.get(hello.name) is connection:
+            del self.inbound[hello.name]
 
     def approve(self, hello: Hello) -> None:
         """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""

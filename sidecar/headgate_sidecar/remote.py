@@ -19,12 +19,16 @@ TIMEOUT = 5.0  # seconds: the sidecar itself waits no longer than its budget
 
 
 class Remote:
-    """One sidecar, by the address of its HTTP API; the secret is sent if there is one."""
+    """One sidecar, by the address of its HTTP API; the secret is sent if there is one.
 
-    def __init__(self, http: Address, secret: bytes) -> None:
+    `patience` is how long it may work on an answer (seconds) beyond the usual.
+    """
+
+    def __init__(self, http: Address, secret: bytes, patience: float = 0.0) -> None:
         if http.is_wildcard:  # where the sidecar listens; asked on this machine
             http = replace(http, host="::1" if ":" in http.host else "127.0.0.1")
         self._url = f"http://{http}"
+        self._timeout = TIMEOUT + patience
         self._headers = {b"Authorization": b"Bearer " + secret} if secret else {}
 
     def ask(
@@ -37,10 +41,13 @@ class Remote:
             return content
         raise self._refused(answer.status_code, content)
 
-    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx2.Response:
+    def _client(self) -> httpx2.Client:
         # trust_env would send a call to this machine through the proxy of the environment.
+        return httpx2.Client(timeout=self._timeout, trust_env=False, headers=self._headers)
+
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx2.Response:
         try:
-            with httpx2.Client(timeout=TIMEOUT, trust_env=False, headers=self._headers) as client:
+            with self._client() as client:
                 return client.request(method, self._url + path, json=body)
         except httpx2.LocalProtocolError:  # its text has the secret in it
             raise Failure(BAD_INPUT, "the secret has bytes that HTTP can't carry") from None
@@ -53,7 +60,7 @@ class Remote:
                 why = f"no sidecar answers at {self._url}: {_reason(error)}"
                 return f"{why}. Is `headgate serve` running there? Use --http"
             case httpx2.TimeoutException():
-                return f"no answer from {self._url} within {TIMEOUT:g} s"
+                return f"no answer from {self._url} within {self._timeout:g} s"
             case httpx2.RemoteProtocolError():
                 why = f"what listens at {self._url} doesn't speak HTTP"
                 return f"{why}: is that its --link? Use the address of its --http"

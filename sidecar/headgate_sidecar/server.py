@@ -6,21 +6,32 @@ import asyncio
 import gc
 import logging
 import signal
+import time
 from dataclasses import replace
+from random import SystemRandom
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from headgate.buckets import Buckets
 from headgate.fallback import Fallback
 from headgate.handshake import Identity
+from headgate.limits import SECOND
+from headgate.wire import Forget, WireError
+from headgate_ring.membership import State as Life
 from headgate_sidecar.api import create_app
+from headgate_sidecar.cluster import STALL, Cluster, Stage
+from headgate_sidecar.config import Role
+from headgate_sidecar.departure import Departure
 from headgate_sidecar.discovery import Discovery
+from headgate_sidecar.forward import OWNERS_SHARE
 from headgate_sidecar.http import HttpServer
 from headgate_sidecar.logs import log_to_stderr
-from headgate_sidecar.node import OWNERS_SHARE, Node
+from headgate_sidecar.node import ANSWERS_SHARE, Node
 from headgate_sidecar.peers import Peers
+from headgate_sidecar.pulse import Pulse
 from headgate_sidecar.sessions import Sessions
 from headgate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from headgate_sidecar.statefile import StateFile
 from headgate_sidecar.tls import Listener
 
 if TYPE_CHECKING:
@@ -30,11 +41,15 @@ if TYPE_CHECKING:
     from typing import Self
 
     from headgate.address import Address
+    from headgate.link import Link
+    from headgate.wire import NodeMessage
+    from headgate_ring.membership import Member
     from headgate_sidecar.config import Config
 
 log = logging.getLogger("headgate")
 
-TELL_EVERY = 1.0  # seconds between two words to all sides about the ring
+TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
+LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -58,13 +73,39 @@ class Sidecar:
         me = Identity(
             "node", config.name, config.cluster, config.secret, str(self.link), token_bytes(16)
         )
+        self.clock = time.monotonic_ns
         buckets = Buckets(config.most_keys)
-        patience = config.budget * OWNERS_SHARE
-        self.peers = Peers(me, self._context, self._ring_changed, patience)
+        patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
+        self.peers = Peers(me, self._context, self, patience)
+        self.cluster = Cluster(
+            config.name,
+            str(self.link),
+            buckets,
+            self,
+            incarnation=int(time.time()),
+            randrange=SystemRandom().randrange,
+            now=self.clock(),
+            leaf=config.role is Role.LEAF,
+            stall=max(STALL, int(patience * SECOND)),
+            on_stage=self._staged,
+        )
+        self._left = asyncio.Event()
+        saved = bool(config.state_file)
+        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.pulse = Pulse(self.cluster, self.clock)
         fallback = Fallback(config.on_unreachable, buckets)
-        self.node = Node(config.name, buckets, self.peers, fallback, budget=config.budget)
-        self.sessions = Sessions(self.node, me, config.most_connections)
-        self.discovery = Discovery(config.seeds, self.peers)
+        self.node = Node(
+            config.name,
+            buckets,
+            self.cluster,
+            self,
+            fallback,
+            budget=config.budget,
+            clock=self.clock,
+            wake=self.pulse.wake,
+        )
+        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
@@ -72,17 +113,82 @@ class Sidecar:
 
     @property
     def ready(self) -> bool:
-        """Has it looked for the other nodes once?"""
-        return self.discovery.settled.is_set()
+        """Has it had a place on the ring, or found the others if it is a leaf?"""
+        return self.cluster.joined
+
+    def _join(self) -> None:
+        self.cluster.join(self.clock())
+
+    def _staged(self, stage: Stage) -> None:
+        if stage is Stage.LEAF:
+            self._left.set()
+
+    # --- the mesh: what the cluster asks of the links
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send a message to a node, if it can be reached."""
+        self.peers.post(name, message)
+
+    def is_up(self, name: str, /) -> bool:
+        """Tell if messages to that node arrive, as far as we know."""
+        return self.peers.is_up(name)
+
+    def members_changed(self, changed: list[Member], /) -> None:
+        """Link to who is new, and let go of who is gone."""
+        self.peers.members_changed(changed)
+
+    def ring_changed(self, /) -> None:
+        """Tell the apps how many nodes there are."""
+        self.sessions.tell_ring()
+
+    # --- what links tell
+
+    def met(self, name: str, /) -> None:
+        """Handle that a link to a node came up, or is trusted again."""
+        self.cluster.met(name, self.clock())
+        self.pulse.hurry()
+
+    def lost(self, name: str, /) -> None:
+        """Handle that the link to a node broke."""
+        self.cluster.lost(name, self.clock())
+        self.pulse.hurry()
+
+    def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
+        """Handle a message of a node; WireError for one that makes no sense."""
+        if isinstance(message, Forget):
+            self.node.buckets.reset(message.key)
+            self.sessions.forget(message)
+            return
+        try:
+            self.cluster.step(name, message, self.clock(), host)
+        except ValueError as error:
+            raise WireError("bad-message", str(error)) from None
+        self.pulse.hurry()
+
+    def is_alive(self, name: str, /) -> bool:
+        """Tell if a node answers, as far as the nodes know."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or member.state is Life.ALIVE
+
+    # --- the links, as the node uses them
+
+    def link_to(self, name: str, /) -> Link | None:
+        """Return the link to a node, None if there is none."""
+        return self.peers.link_to(name)
+
+    def forget(self, message: Forget, /) -> None:
+        """Have all other nodes, and the apps of this one, forget a key."""
+        self.peers.forget(message)
+        self.sessions.forget(message)
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None
 
-    def _ring_changed(self) -> None:
-        self.sessions.tell_ring()
-
     async def start(self) -> None:
         """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
+        if self.state is not None:
+            self.state.load()
+            self._run(self.state.run())
         accept = self.sessions.accept
         self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
         if self.config.socket:
@@ -92,6 +198,7 @@ class Sidecar:
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
+        self.pulse.start()
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
@@ -101,8 +208,26 @@ class Sidecar:
     def _run(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
+    async def leave(self) -> Departure:
+        """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
+        began, owned = self.clock(), self.cluster.held()[0]
+        self.cluster.leave(began, int(self.config.drain * SECOND))
+        await self._left.wait()
+        took = (self.clock() - began) / SECOND
+        log.info("node %s: left the ring in %.2f s, %d buckets", self.config.name, took, owned)
+        return Departure(self.config.name, not self.cluster.is_overdue, owned, took)
+
+    async def depart(self) -> None:
+        """Wait for what this node has forwarded, tell all that it is gone, save what it held."""
+        links = [peer.link for peer in self.peers.by_name.values()]
+        await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
+        self.cluster.depart(self.clock())
+        if self.state is not None:
+            await self.state.save()
+
     async def stop(self) -> None:
         """Take no more connections, answer what is there, close, remove the Unix socket."""
+        self.pulse.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -138,18 +263,45 @@ class Sidecar:
 
 
 async def serve(config: Config) -> None:
-    """Run a sidecar until SIGTERM or SIGINT."""
+    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once."""
     raise_file_limit(config.most_connections)
-    stop = asyncio.Event()
+    signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Sidecar(config):
+        loop.add_signal_handler(number, signals.put_nowait, None)
+    async with Sidecar(config) as sidecar:
         gc.collect()
         gc.freeze()  # what is here now stays; a full collection needn't look at it again
         gc.set_threshold(100_000, 50, 50)
-        await stop.wait()
+        await signals.get()
         log.info("node %s: stopping", config.name)
+        await _unless(signals.get(), _leave(sidecar))
+
+
+async def _leave(sidecar: Sidecar) -> None:
+    await sidecar.leave()
+    await sidecar.depart()
+
+
+async def _until(done: Callable[[], bool], within: float) -> None:
+    """Wait until something is done, for `within` seconds at most."""
+    deadline = time.monotonic() + within
+    while not done():
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _unless(
+    stop: Coroutine[object, object, None], work: Coroutine[object, object, None]
+) -> None:
+    """Do some work unless told to stop."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(stop), loop.create_task(work)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def run_until_signal(config: Config, log_level: str) -> None:

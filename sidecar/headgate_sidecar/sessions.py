@@ -12,8 +12,10 @@ from headgate.connection import Connection
 from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting
 from headgate.wire import (
+    NODE_MESSAGES,
     Checks,
     Error,
+    Forget,
     Holdings,
     Inspect,
     Message,
@@ -30,6 +32,7 @@ from headgate.wire import (
 if TYPE_CHECKING:
     from headgate.handshake import Identity
     from headgate_sidecar.node import Node
+    from headgate_sidecar.peers import Peers
 
 MOST_INSPECTIONS = 1_000  # at a time: they are for people and scripts
 
@@ -47,8 +50,9 @@ class Patience:
 class Sessions:
     """All accepted connections of a node, at most `most`; a handler of each."""
 
-    def __init__(self, node: Node, me: Identity, most: int) -> None:
+    def __init__(self, node: Node, peers: Peers, me: Identity, most: int) -> None:
         self._node = node
+        self._peers = peers
         self._me = me
         self._most = most
         self._inspections: set[asyncio.Task[None]] = set()
@@ -59,7 +63,7 @@ class Sessions:
     def accept(self, *, trust_apps: bool = False) -> asyncio.Protocol:
         """Return the protocol for one more connection."""
         nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
-        approve = self._node.peers.approve
+        approve = self._peers.approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=trust_apps)
         return _Session(handshake, self)
 
@@ -76,9 +80,8 @@ class Sessions:
     def up(self, connection: Connection) -> None:
         """Tell the new side which nodes there are, and meet it if it is one."""
         connection.send(self._roster())
-        peer = connection.peer
-        if peer is not None and peer.role == "node":
-            self._node.peers.dialled_by(peer, connection.remote_host)
+        if _is_node(connection):
+            self._peers.dialled_by(connection)
 
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a question."""
@@ -89,6 +92,10 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
                 self._inspect(connection, message)
+            case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
+                peer = connection.peer
+                assert peer is not None  # the handshake is done
+                self._peers.listener.heard(peer.name, message, connection.remote_host)
             case _:
                 refuse(message)
 
@@ -96,24 +103,32 @@ class Sessions:
         """Forget a connection."""
         self.open.discard(connection)
         self._stuck.pop(connection, None)
+        self._peers.hung_up(connection)
         if isinstance(error, WireError) and not isinstance(error, Refused):  # those are theirs
             self._node.counts.turned_away[error.code] += 1
         elif isinstance(error, (SSLError, ConnectionAbortedError)):  # the latter: took too long
             self._node.counts.turned_away["tls"] += 1
 
     def tell_ring(self) -> None:
-        """Send the ring to all sides: after a change, and now and then.
+        """Send the ring to all apps: after a change, and now and then."""
+        self._tell_apps(self._roster())
 
-        A side that hasn't read what it was sent before hears of it the next time.
-        """
-        roster = self._roster()
+    def forget(self, message: Forget) -> None:
+        """Have all apps forget that a key was denied."""
+        self._tell_apps(message)
+
+    def _tell_apps(self, message: Message) -> None:
+        """Send a message to each app that has read what it was sent before."""
+        frame = encode(message)
         for connection in self.open:
-            if connection.is_up and not connection.transport.get_write_buffer_size():
-                connection.send(roster)
+            idle = connection.is_up and not connection.transport.get_write_buffer_size()
+            if idle and not _is_node(connection):
+                connection.write(frame)
 
     def _roster(self) -> Roster:
-        peers = self._node.peers
-        return Roster(peers.ring.digest, peers.members())
+        cluster = self._node.cluster
+        living = [(it.name, it.address) for it in cluster.membership.living()]
+        return Roster(cluster.ring.digest, [(cluster.name, self._me.link), *living])
 
     def _inspect(self, connection: Connection, message: Inspect | Reset) -> None:
         if len(self._inspections) >= MOST_INSPECTIONS:
@@ -168,6 +183,10 @@ class Sessions:
         """Close all connections."""
         for connection in list(self.open):
             connection.close()
+
+
+def _is_node(connection: Connection) -> bool:
+    return connection.peer is not None and connection.peer.role == "node"
 
 
 class _Session(Connection):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from headgate.address import Address, parse_address
 from headgate.client import Client
 from headgate.link import State
+from headgate_sidecar.cluster import Stage
 from headgate_sidecar.config import Config
 from headgate_sidecar.server import Sidecar
 
@@ -80,11 +81,12 @@ def are_one_ring(nodes: Iterable[Sidecar]) -> bool:
     nodes = list(nodes)
     names = tuple(sorted(node.config.name for node in nodes))
     return all(
-        node.ready
-        and node.peers.ring.nodes == names
+        node.cluster.stage is Stage.MEMBER
+        and node.cluster.ring.nodes == names
+        and {name for name in names if node.is_up(name)} == {*names} - {node.config.name}
         and all(
-            peer.state is State.UP and peer.digest == node.peers.ring.digest
-            for peer in node.peers.by_name.values()
+            member.digest == node.cluster.ring.digest
+            for member in node.cluster.membership.living()
         )
         for node in nodes
     )

@@ -1,0 +1,93 @@
+"""What nodes tell each other about who is alive: rumors, and the messages that carry them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_NAME_BYTES: Final = 253
+"""Of a node's name, in UTF-8: as long as a DNS name may be."""
+
+MOST_ADDRESS_BYTES: Final = 300
+"""Of an address, in UTF-8: a DNS name and a port, with room for brackets and a zone."""
+
+MOST_INCARNATION: Final = 1 << 53
+"""Incarnations start at the seconds since 1970, which need 31 bits. Above it something is broken,
+and one that can't be counted up any further could not be refuted."""
+
+
+class State(IntEnum):
+    """What a node is thought to be. At the same incarnation the larger one holds."""
+
+    ALIVE = 0
+    SUSPECT = 1  # silent, but still on the ring: it may refute
+    DEAD = 2
+    LEFT = 3  # it said so itself
+
+
+class Kind(IntEnum):
+    """What a message is for. Only the first, third and sixth are answered."""
+
+    PING = 0  # are you there? by an ACK
+    ACK = 1  # I am; or, with `about`: that one is
+    RELAY = 2  # ask `about` for me: by an ACK, or in time by a NACK, or by both in this order:
+    NACK = 3  # I am here, `about` doesn't answer
+    NEWS = 4  # rumors and nothing else
+    ASK_ALL = 5  # all that I know; now you: by an ALL
+    ALL = 6  # all that I know, or a part of it
+
+
+class Rumor(NamedTuple):
+    """What is said of one node."""
+
+    name: str
+    address: str  # where it listens for other nodes, "HOST:PORT"
+    incarnation: int  # of two rumors the higher one holds, and only the node itself raises it
+    state: int  # a State
+    owner: int  # 1: on the ring. 0: not (a leaf, not yet joined, or leaving)
+    by: str = ""  # who says so, of SUSPECT and DEAD
+
+
+class Gossip(NamedTuple):
+    """A message from one node to another."""
+
+    kind: int  # a Kind
+    id: int  # of a question, and the same in its answer; 0 in NEWS
+    about: str  # target of a RELAY, and of the ACK or NACK that answers one; else ""
+    digest: str  # of the sender's ring; "" while it has none
+    rumors: Sequence[Rumor]
+
+
+def require_sense(gossip: Gossip, rumors: Sequence[Rumor]) -> None:
+    """Raise ValueError, naming the value, for a message that no node of ours would send.
+
+    `rumors` are those of its rumors that are to be looked at.
+    """
+    if not Kind.PING <= gossip.kind <= Kind.ALL:
+        raise ValueError(f"gossip of kind {gossip.kind!r}: expected 0 to {Kind.ALL:d}")
+    _require_short("about", gossip.about, MOST_NAME_BYTES)
+    for name, address, incarnation, state, owner, by in rumors:
+        if not name:
+            raise ValueError(f"a rumor about {name!r}: the name is empty")
+        if not State.ALIVE <= state <= State.LEFT:
+            raise ValueError(f"a rumor about {name[:64]!r}: state {state!r}, not 0 to 3")
+        if not 0 <= incarnation <= MOST_INCARNATION:
+            raise ValueError(
+                f"a rumor about {name[:64]!r}: incarnation {incarnation!r}, not 0 to 2**53"
+            )
+        if owner not in {0, 1}:
+            raise ValueError(f"a rumor about {name[:64]!r}: owner {owner!r}, not 0 or 1")
+        _require_short("name", name, MOST_NAME_BYTES)
+        _require_short("address", address, MOST_ADDRESS_BYTES)
+        _require_short("by", by, MOST_NAME_BYTES)
+
+
+def _require_short(what: str, text: str, most: int) -> None:
+    if len(text) * 4 <= most:  # no character has more than 4 bytes
+        return
+    length = len(text.encode(errors="replace"))
+    if length > most:
+        raise ValueError(f"{what} {text[:64]!r}… has {length} bytes; at most {most} are allowed")

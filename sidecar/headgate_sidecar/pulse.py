@@ -1,0 +1,58 @@
+"""The pulse: calls a cluster's tick whenever something is due."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate_sidecar.cluster import Cluster
+
+
+class Pulse:
+    """One timer of the running loop; `clock` is in ns and only used to tell the cluster."""
+
+    def __init__(self, cluster: Cluster, clock: Callable[[], int]) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.Handle | None = None
+        self._at = inf
+
+    def start(self) -> None:
+        """Beat from now on."""
+        self._beat()
+
+    def wake(self) -> None:
+        """Beat as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
+        self._beat_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
+
+    def hurry(self) -> None:
+        """Beat at once if there is work to do."""
+        if self._cluster.sync.working:
+            self._beat_in(0.0)
+
+    def _beat_in(self, wait: float) -> None:
+        if self._timer is None:  # not started, or stopped
+            return
+        at = self._loop.time() + wait
+        if at < self._at:
+            self._timer.cancel()
+            self._timer, self._at = self._loop.call_at(at, self._beat), at
+
+    def _beat(self) -> None:
+        wait = self._cluster.tick(self._clock()) * 1e-9
+        self._at = self._loop.time() + wait
+        if wait:
+            self._timer = self._loop.call_at(self._at, self._beat)
+        else:  # after whatever else is ready
+            self._timer = self._loop.call_soon(self._beat)
+
+    def stop(self) -> None:
+        """Beat no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
