@@ -267,6 +267,8 @@ class Cluster:
             return
         self._drain_until = now + within
         self._enter(Stage.FLUSHING, now, within // 2)
+        heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
+        self.sync.ring_changed(self.make_ring(self.ring, heirs))  # who can't be reached is no heir
         self._proceed(now)
 
     def depart(self, now: int) -> None:
@@ -307,9 +309,11 @@ class Cluster:
                 pass
 
     def _take_place(self, now: int) -> None:
+        # Whoever stood in for a node that broke off knows only now that we lack its part.
+        part = Part.ALL if self.sync.missed or self.sync.waiting else Part.REST
         self._enter(Stage.SETTLING, now, SETTLE_WITHIN)
         self._apply(self.membership.announce(now / SECOND, owner=True), now)
-        self._post(self.sync.pull(self._owners(), Part.REST))
+        self._post(self.sync.pull(self._owners(), part))
         self._proceed(now)
 
     def _give_up_place(self, now: int) -> None:

@@ -61,24 +61,37 @@ def print_nodes(answer: Answer) -> None:
     console.print(_summary(answer), soft_wrap=True)
     rows = [_node_row(node) for node in answer["nodes"]]
     rows += [
-        ("?", one["address"], one["state"], "", "", one["refusal"]) for one in answer["strangers"]
+        ("?", one["address"], one["state"], "", "", "", one["refusal"])
+        for one in answer["strangers"]
     ]
-    _print_table(console, ("NODE", "ADDRESS", "STATE", "SHARE", "RING", "WHY"), rows, "SHARE")
+    heads = ("NODE", "ADDRESS", "STATE", "BUT", "SHARE", "RING", "WHY")
+    _print_table(console, heads, rows, "SHARE")
 
 
 def _summary(answer: Answer) -> str:
     nodes = _count(len(answer["nodes"]), "node")
+    roles = f"{answer['keys_owned']:,} as owner, {answer['keys_backed_up']:,} as backup"
     parts = [
         f"{visible(answer['name'])} (headgate {answer['version']}) sees {nodes}",
         "all that answer hold the same ring" if answer["agrees"] else "their rings differ",
-        f"{_count(answer['keys'], 'bucket')} held here",
+        f"{_count(answer['keys'], 'bucket')} held here: {roles}",
     ]
-    return "; ".join(parts if answer["ready"] else [*parts, "not ready yet"])
+    return "; ".join(parts if answer["stage"] == "member" else [*parts, answer["stage"]])
 
 
 def _node_row(node: Answer) -> Sequence[str]:
     share, ring = f"{node['share']:.1%}", node["ring"] or "unknown"
-    return node["name"], node["address"], node["state"], share, ring, node["refusal"]
+    but = [node["life"]] if node["life"] != "alive" else []
+    but += [] if node["owner"] else ["not on the ring"]
+    return (
+        node["name"],
+        node["address"],
+        node["state"],
+        ", ".join(but),
+        share,
+        ring,
+        node["refusal"],
+    )
 
 
 def print_owner(answer: Answer) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headgate.wire import Group
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
+    Charged: TypeAlias = dict[tuple[str, str], int]  # ns, by text and key
 
 BATCH = 500  # buckets in a message: half a millisecond for each side, and no check waits longer
 WINDOW = 4  # messages to one node without an answer: enough to keep both sides busy
@@ -44,7 +45,7 @@ class Outbox:
     def __init__(self) -> None:
         self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
         self._flying: dict[int, _Flying] = {}
-        self._charged: dict[tuple[str, str], int] = {}
+        self._charged: Charged = {}
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
 
@@ -77,6 +78,7 @@ class Outbox:
         """
         while self._pending:
             keys = self._next_keys()
+            charged = self._take_charged(keys)
             groups: list[Group] = []
             for text, some in keys.items():
                 found, debts = table.debts(text, some, now, least)
@@ -84,7 +86,7 @@ class Outbox:
                     groups.append((text, found, debts))
             if groups:
                 self._flying[number] = _Flying(keys, now, self._since)
-                return Buckets(number, groups, self._take_charged(groups))
+                return Buckets(number, groups, _in_order(charged, groups))
         return None
 
     def _next_keys(self) -> Keys:
@@ -104,10 +106,20 @@ class Outbox:
             self.waiting -= len(taken[text])
         return taken
 
-    def _take_charged(self, groups: list[Group]) -> list[list[int]]:
+    def _take_charged(self, keys: Keys) -> Charged:
+        """Take out what was charged to these, those that aren't worth a message included."""
         if not self._charged:
-            return []
-        return [[self._charged.pop((text, key), 0) for key in keys] for text, keys, _ in groups]
+            return {}
+        places = [(text, key) for text, some in keys.items() for key in some]
+        return {it: self._charged.pop(it) for it in places if it in self._charged}
+
+    def drop_paid(self, table: Table, now: int) -> None:
+        """Forget the buckets that are full by now; no others are left than are in the table."""
+        pending = {text: table.debts(text, it, now, 0)[0] for text, it in self._pending.items()}
+        self._pending = {text: dict.fromkeys(keys) for text, keys in pending.items() if keys}
+        self.waiting = sum(map(len, self._pending.values()))
+        places = {(text, key) for text, keys in self._pending.items() for key in keys}
+        self._charged = {it: ticks for it, ticks in self._charged.items() if it in places}
 
     def landed(self, number: int) -> bool:
         """Note that a message was merged; False for one that we don't know."""
@@ -131,3 +143,10 @@ class Outbox:
         if self._pending:
             times.append(self._since)
         return now - min(times, default=now)
+
+
+def _in_order(charged: Charged, groups: list[Group]) -> list[list[int]]:
+    """Return what was charged to each bucket of a message; nothing if that is 0 for all."""
+    if not charged:
+        return []
+    return [[charged.get((text, key), 0) for key in keys] for text, keys, _ in groups]

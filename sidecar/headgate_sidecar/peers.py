@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headgate.address import Address, parse_address
 from headgate.link import Context, Link, State
-from headgate.wire import Forget, Hello, NodeMessage, Roster, WireError
+from headgate.wire import Forget, Gossip, Hello, NodeMessage, Roster, WireError
 from headgate_ring.membership import State as Life
 
 if TYPE_CHECKING:
@@ -258,6 +258,12 @@ class Peers:
         hello = connection.peer
         if hello is not None and self.inbound.get(hello.name) is connection:
             del self.inbound[hello.name]
+
+    def require_addresses(self, message: NodeMessage) -> None:
+        """Raise WireError for gossip of a node at no address, before anyone believes it."""
+        if isinstance(message, Gossip):
+            for name, address, *_ in message.rumors:
+                _address_of(name, address)
 
     def approve(self, hello: Hello) -> None:
         """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""

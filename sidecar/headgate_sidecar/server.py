@@ -159,6 +159,7 @@ class Sidecar:
             self.node.buckets.reset(message.key)
             self.sessions.forget(message)
             return
+        self.peers.require_addresses(message)
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:
@@ -210,7 +211,8 @@ class Sidecar:
 
     async def leave(self) -> Departure:
         """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
-        began, owned = self.clock(), self.cluster.held()[0]
+        owned = self.cluster.held()[0] if len(self.cluster.ring) > 1 else 0
+        began = self.clock()
         self.cluster.leave(began, int(self.config.drain * SECOND))
         await self._left.wait()
         took = (self.clock() - began) / SECOND

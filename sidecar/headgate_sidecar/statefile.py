@@ -65,8 +65,8 @@ class StateFile:
 
         A debt never grows: if the wall clock went back, no time has passed. A file that can't be
         used counts as none: that is logged, and it is kept aside as PATH.damaged. OptionError if
-        no file could be saved there. Call it before checks are served: it blocks, 2 s
-        for 1,000,000 buckets.
+        no file could be saved there. Call it before checks are served: it blocks, for
+        2 to 3 s with 1,000,000 buckets.
         """
         require_place(str(self._path))
         remove_unfinished(self._path)

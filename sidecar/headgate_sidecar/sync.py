@@ -74,6 +74,7 @@ class Sync:
         self.changed: set[Check] = set()
         self.counts = SyncCounts()
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
+        self.missed = False  # did one of them break off?
         self.ring = ring
         self.keep_short = False  # send short debts too: when the last changes are handed over
         self._table = table
@@ -111,8 +112,10 @@ class Sync:
         return max(self._flushed_at + FLUSH_EVERY - now, 0)
 
     def lag(self, now: int) -> int:
-        """Return how long the oldest change waits to be merged by a node, in ns."""
-        lags = (box.lag(now) for name, box in self._outboxes.items() if self._usable(name))
+        """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
+        lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
+        if self.changed:  # since the last flush at the most: the first one after a pause goes out
+            lags.append(min(now - self._flushed_at, FLUSH_EVERY))
         return max(lags, default=0)
 
     # --- events
@@ -132,19 +135,24 @@ class Sync:
 
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
-        self.waiting.discard(name)
+        self._miss(name)
         self._outboxes.pop(name, None)
         self._walk.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
         """Note that what was on its way to a node is lost."""
-        self.waiting.discard(name)
+        self._miss(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
+
+    def _miss(self, name: str) -> None:
+        self.missed |= name in self.waiting
+        self.waiting.discard(name)
 
     def pull(self, names: Iterable[str], part: Part) -> Outgoing:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         self._pulled_as = self._next_id()
+        self.missed = False
         self.waiting = {name for name in names if self._usable(name)}
         return [(name, Pull(self._pulled_as, part)) for name in sorted(self.waiting)]
 
@@ -175,6 +183,8 @@ class Sync:
             self._add(self._walk.slice(), now)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
+            if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
+                box.drop_paid(self._table, now)
         return self._send(now)
 
     def flush(self, now: int) -> Outgoing:
@@ -188,6 +198,8 @@ class Sync:
         for at, (text, keys, debts) in enumerate(message.groups):
             if len(keys) != len(debts):
                 raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
+            if at < len(message.charged) and len(message.charged[at]) != len(keys):
+                raise ValueError(f"{len(keys)} keys, {len(message.charged[at])} of them charged")
             if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
                 for key in keys:
                     require_key(key)
@@ -283,7 +295,7 @@ class Sync:
                 continue  # not yet
             puller.told = True
             outgoing.append((name, Pulled(puller.number)))
-            if not puller.whole:
+            if not puller.whole or name in self.ring:
                 del pullers[name]
         return outgoing
 

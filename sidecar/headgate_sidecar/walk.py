@@ -32,6 +32,7 @@ class Puller:
     whole: bool  # all of it; else only what it wasn't sent yet
     ring: Ring  # with it
     without: Ring
+    walked: bool = False  # has a walk for it begun? One each, else two that wait do so for ever
     told: bool = False  # that this was all
 
 
@@ -39,8 +40,8 @@ class Puller:
 class Move:
     """A change of the ring, seen by a node that holds buckets.
 
-    Of the nodes that weren't on the ring before, some `asked` for all that they own, and have it;
-    others were just `added`.
+    Of the nodes that weren't on the ring all the time, some `asked` for all that they own, and
+    have it; others were just `added`, and have nothing.
     """
 
     me: str
@@ -49,24 +50,33 @@ class Move:
     asked: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
 
-    def heir(self, key: str) -> str:
-        """Return the node that should hold a bucket and lacks our copy; "" when there is none."""
+    def heirs(self, key: str) -> tuple[str, ...]:
+        """Return the nodes that should hold a bucket, may lack it, and are to have our copy.
+
+        One holder sees to it that the new owner and the new backup have one: the owner if it had
+        one before, else the old owner, else the old backup. Nobody waits for what another is to
+        send: who walks may be done by the time it comes.
+        """
         me = self.me
-        was_owner, was_backup = self.before.pair(key)
-        owner, backup = self.ring.pair(key)
+        was_owner, was_backup = held = self.before.pair(key)
+        owner, backup = pair = self.ring.pair(key)
         if owner == me:
-            is_new = backup in self.asked or backup in self.added
-            has_it = backup == was_owner or (was_owner == me and was_backup == backup)
-            return "" if has_it and not is_new else backup
-        if owner in self.asked:
-            return ""
-        if owner in self.added:
-            return owner if me in (was_owner, backup) else ""
-        if was_owner == me:  # whose backup has a copy
-            return "" if owner == was_backup else owner
-        if was_owner in self.ring or (was_backup != me and was_backup in self.ring):
-            return ""  # that one sees to it
-        return owner
+            has_it = backup == was_owner or held == pair
+            return () if not backup or (has_it and not self._is_new(backup)) else (backup,)
+        if owner in held and not self._is_new(owner):
+            # That one sees to it. But it may have become the old backup only just before the old
+            # owner died, and lack what we still have from when we were the backup.
+            return (owner,) if me == backup and owner == was_backup else ()
+        lacking = [] if owner in self.asked else [owner]
+        if backup not in held or self._is_new(backup):
+            lacking.append(backup)
+        first = next((it for it in held if it in self.ring and not self._is_new(it)), me)
+        if me in {first, was_owner}:
+            return tuple(name for name in lacking if name not in {me, ""})
+        return (owner,) if me == backup and owner in self.added else ()
+
+    def _is_new(self, name: str) -> bool:
+        return name in self.asked or name in self.added
 
 
 class Walk:
@@ -78,7 +88,7 @@ class Walk:
         self._ring = ring
         self._usable = usable
         self._table = table
-        self._asked: set[str] = set()
+        self._asked: dict[str, Ring] = {}  # and the ring that each was to join
         self._added: set[str] = set()
         self._move = Move(me, ring, ring)
         self._for: list[Puller] = []  # whom the present or last walk was for
@@ -91,12 +101,18 @@ class Walk:
 
     def ring_changed(self, ring: Ring) -> None:
         """Have the next walk find who lacks what by the new ring."""
-        for name in set(ring.nodes) - {*self._ring.nodes, self._me}:
+        for name in ring.nodes:
+            if name in self._ring or name == self._me:
+                continue
             puller = self.pullers.get(name)
             if puller is not None and puller.whole and puller.told:
                 del self.pullers[name]
-                self._asked.add(name)
+                self._asked[name] = puller.without
             else:
+                self._added.add(name)
+        for name, without in list(self._asked.items()):
+            if not set(without.nodes) <= set(ring.nodes):  # what those who left owned is its too
+                del self._asked[name]
                 self._added.add(name)
         self._ring = ring
 
@@ -109,7 +125,7 @@ class Walk:
     def gone(self, name: str) -> None:
         """Look for nothing for a node any more."""
         self.pullers.pop(name, None)
-        self._asked.discard(name)
+        self._asked.pop(name, None)
         self._added.discard(name)
 
     def slice(self) -> Rows:
@@ -136,20 +152,30 @@ class Walk:
 
     def _unserved(self) -> list[Puller]:
         pullers = self.pullers.values()
-        return [it for it in pullers if it.whole and not it.told and it not in self._for]
+        return [it for it in pullers if it.whole and not it.walked]
 
     def _begin(self) -> None:
         asked, added = frozenset(self._asked), frozenset(self._added)
-        self._move = Move(self._me, self._move.ring, self._ring, asked, added)
+        self._move = Move(self._me, self._before(), self._ring, asked, added)
         self._asked.clear()
         self._added.clear()
         self._for = self._unserved()
+        for puller in self._for:
+            puller.walked = True
         alone = self._ring.nodes in {(), (self._me,)} and not self._for
         self._rest = iter(()) if alone else self._table.keys(SLICE)
 
+    def _before(self) -> Ring:
+        """Return the ring to compare with: once this node has left, the last one that it was on.
+
+        By that one it knows what it held, however many others leave at the same time.
+        """
+        last = self._move
+        has_left = self._me in last.before and self._me not in last.ring
+        return last.before if has_left else last.ring
+
     def _targets(self, key: str) -> Iterator[str]:
-        if heir := self._move.heir(key):
-            yield heir
+        yield from self._move.heirs(key)
         for puller in self._for:
             if puller.ring.owner(key) == puller.name and self._stands_for(key, puller):
                 yield puller.name
