@@ -2,10 +2,12 @@
 #
 #   make demo SECONDS=15          make test PYTEST_ARGS="-k ring"
 #   make bench BENCH_ARGS="..."   make test PYTHON=python3.13   (for a fresh .venv)
+#   make simulate SIMULATE_ARGS="--seeds 1000"
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SIMULATE_ARGS ?=
 SECONDS ?=
 
 VENV := .venv
@@ -24,7 +26,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one .venv
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format build pin clean
+.PHONY: help demo test simulate check bench format build pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ demo: $(VENV)/.demo ## three sidecars, three apps, one of them killed; SECONDS=1
 
 test: $(VENV)/.test ## all tests; PYTEST_ARGS for pytest
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+simulate: $(VENV)/.test ## thousands of clusters on simulated networks; SIMULATE_ARGS for its options
+	@$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
 check: $(VENV)/.check ## lint, format, types, imports, and the built wheel
 	$(BIN)/ruff check

@@ -192,6 +192,8 @@ class Cluster:
     def met(self, name: str, now: int) -> None:
         """Note that a link to a node came up."""
         self._apply(self.membership.met(name, now / SECOND), now)
+        if self.stage is Stage.RETURNING:
+            self._post(self.sync.pull(self._owners(), Part.REST))
         self._post(self.sync.tick(now))  # it may be owed something
 
     def lost(self, name: str, now: int) -> None:
@@ -275,6 +277,10 @@ class Cluster:
         """Tell everyone that this node is gone for good."""
         self._apply(self.membership.announce(now / SECOND, left=True), now)
 
+    def _out_of_reach(self) -> bool:
+        """Is there an owner that may have stood in for us and can't be asked?"""
+        return not all(map(self.mesh.is_up, self._owners()))
+
     def _owners(self) -> list[str]:
         return [name for name in self.membership.owners() if name != self.name]
 
@@ -296,7 +302,7 @@ class Cluster:
             case Stage.SETTLING if overdue or not self.sync.waiting:
                 self._enter(Stage.MEMBER, now)
                 self.joined = True
-            case Stage.RETURNING if overdue or not self.sync.waiting:
+            case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
                 self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))
                 self._enter(Stage.MEMBER, now)
             case Stage.FLUSHING if overdue or self.sync.caught_up:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headgate.wire import Answers
+from headgate.wire import NOBODY, Answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,9 @@ class Forward:
 
     def answered(self, answers: Answers) -> None:
         """Pass answers on under the frame id and the positions of whoever asked."""
+        if answers.source == NOBODY:
+            self.unanswered(answers.positions)
+            return
         self._pass_on(
             answers.source, answers.node, answers.positions, answers.answers, answers.parts
         )
@@ -74,6 +77,12 @@ class Forward:
         failed = range(len(self.positions)) if positions is None else positions
         self._node.counts.unanswered[self.to] += len(failed)
         self._node.ask_next(self, failed)
+
+    def hand_back(self) -> None:
+        """Have the node that forwarded these checks to us ask another one."""
+        frame = self.asked.frame
+        no_answers: list[Answer] = [[0]] * len(self.positions)
+        self.asked.send(Answers(frame.id, NOBODY, self._node.name, self.positions, no_answers))
 
     def answer(self, source: str, answers: list[Answer], node: str, parts: int = 1) -> None:
         """Answer all of these checks from here."""

@@ -206,6 +206,8 @@ class Node:
                 again.answer(source, self.stand_in(again.checks, now), self.name)
             elif name:
                 self._ask(again)
+            elif forward.asked.frame.hops:  # we may not decide yet, but whoever forwarded it may
+                again.hand_back()
             else:
                 self._give_up(again)
 

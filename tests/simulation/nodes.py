@@ -198,6 +198,10 @@ class SimNode:
         for name, *_ in rumors:
             self.cluster.membership._voice.forget(name)
 
+    def is_leaf(self) -> bool:
+        """Tell if it has left the ring."""
+        return self.cluster.stage is Stage.LEAF
+
     def _dial(self) -> None:
         """Connect with the living, the dead and the seeds, again and again."""
         net, membership = self.network, self.cluster.membership
@@ -434,7 +438,7 @@ class World:
         self.network.plan(self.network.now + every, ask)
 
     def paused(self, name: str) -> bool:
-        """Does that node stand still?"""
+        """Tell if that node stands still."""
         return self.network.is_paused(name)
 
     def spend(self, keys: Sequence[str], limit: str, tries: int) -> None:

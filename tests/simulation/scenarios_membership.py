@@ -279,14 +279,20 @@ def pause_is_forgiven(seed: int, n: int, seconds: float) -> None:
 def pause_blames_nobody(seed: int, n: int, seconds: float) -> float:
     """Stop a node for so long that it is dead for all; return how long it takes to be back.
 
-    It must not take the others for dead, though it has heard of none for that long.
+    It must not take the others for dead, though it has heard of none for that long; not even the
+    one that it was suspecting when it stopped, and that has been well since.
     """
     cluster = Cluster(seed)
     names = cluster.settled(n)
     network = cluster.network
     network.run(2.0 + network.random.random())
-    victim = network.random.choice(names)
+    victim, other = network.random.sample(names, 2)
+    network.pause(other)
+    doubts = cluster.agents[victim].membership.members[other]
+    suspected = network.run_until(lambda: doubts.state == State.SUSPECT, 10.0)
+    assert suspected is not None, f"seed {seed}: {victim} doesn't suspect {other}"
     network.pause(victim)
+    network.resume(other)
     network.run(network.now + seconds)
     network.resume(victim)
     blamed: set[str] = set()

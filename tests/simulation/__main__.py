@@ -1,0 +1,155 @@
+"""Run the simulations with many seeds: `python -m tests.simulation [--seeds N] [--only NAMES]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from headgate_ring.membership import Timing
+from headgate_ring.timing import least_suspicion
+from tests.simulation import scenarios_membership as membership
+from tests.simulation import scenarios_nodes as nodes
+from tests.simulation.scenarios_membership import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    Run: TypeAlias = tuple[str, int]
+
+SMALL = {it.__name__: it for it in nodes.SMALL}
+LOSSES = 40  # seeds for false deaths under loss
+
+
+def main() -> int:
+    """Return the exit status: 0 if every seed held what is promised."""
+    options = _options(sys.argv[1:])
+    logging.disable(logging.CRITICAL)
+    console = Console(highlight=False)
+    began = time.monotonic()
+    with ProcessPoolExecutor() as pool:
+        faults = _small(pool.map, options, console)
+        if not options.only:
+            faults += _large(pool.map, options, console)
+            _figures(pool.map, options, console)
+    for fault in faults:
+        console.print(f"FAILED  {fault}", markup=False, soft_wrap=True)
+    verdict = f"{len(faults)} failed" if faults else "all held"
+    console.print(f"{verdict}, {time.monotonic() - began:.0f} s")
+    return 1 if faults else 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000, help="on small clusters (10,000)")
+    parser.add_argument("--large", type=int, default=200, help="of those on 100 nodes (200)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--only", metavar="NAMES", default="", help=f"some of {','.join(SMALL)}")
+    options = parser.parse_args(arguments)
+    unknown = {name for name in options.only.split(",") if name} - SMALL.keys()
+    if unknown:
+        parser.error(f"--only: no scenario is called {', '.join(sorted(unknown))}")
+    return options
+
+
+def attempt(run: Run) -> str:
+    """Run one scenario with one seed; return what was wrong, "" if nothing was."""
+    name, seed = run
+    scenario: Callable[[int], object] = SMALL.get(name) or LARGE[name]
+    try:
+        scenario(seed)
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is to be told with its seed
+        return f"{name}, seed {seed}: {type(error).__name__}: {error}"
+    return ""
+
+
+def _storm_of_100(seed: int) -> None:
+    membership.storm_ends(seed, 100, 10.0)
+
+
+def _crash_of_100(seed: int) -> None:
+    nodes.large(seed, 100)
+
+
+LARGE: dict[str, Callable[[int], object]] = {
+    "storm of 100": _storm_of_100,
+    "crash of 100": _crash_of_100,
+}
+
+
+def _small(
+    mapped: Callable[..., Iterable[str]], options: argparse.Namespace, console: Console
+) -> list[str]:
+    names = [name for name in options.only.split(",") if name] or list(SMALL)
+    seeds = range(options.first, options.first + options.seeds)
+    return _run(mapped, [(names[seed % len(names)], seed) for seed in seeds], console)
+
+
+def _large(
+    mapped: Callable[..., Iterable[str]], options: argparse.Namespace, console: Console
+) -> list[str]:
+    names = list(LARGE)
+    seeds = range(options.first, options.first + options.large)
+    return _run(mapped, [(names[seed % len(names)], seed) for seed in seeds], console)
+
+
+def _run(mapped: Callable[..., Iterable[str]], runs: list[Run], console: Console) -> list[str]:
+    results = mapped(attempt, runs, chunksize=4)
+    found = list(track(results, "seeds", total=len(runs), console=console, transient=True))
+    ran = Counter(name for name, _ in runs)
+    failed = Counter(name for (name, _), fault in zip(runs, found, strict=True) if fault)
+    table = Table("scenario", "seeds", "failed", box=None, pad_edge=False)
+    for name, count in ran.items():
+        table.add_row(name, f"{count:,}", str(failed[name]))
+    console.print(table)
+    return [fault for fault in found if fault]
+
+
+def _figures(
+    mapped: Callable[..., Iterable[object]], options: argparse.Namespace, console: Console
+) -> None:
+    """Print what a cluster of some size costs, and how soon it notices."""
+    table = Table(
+        "nodes", "messages a node a second", "crash off the ring: p50", "p99", "least suspicion",
+        box=None, pad_edge=False,
+    )  # fmt: skip
+    sizes = [10] * 20 + [100] * 5 + [500]
+    seeds = range(options.first, options.first + len(sizes))
+    found: dict[int, list[nodes.Size]] = {}
+    for size in mapped(nodes.large, seeds, sizes):
+        assert isinstance(size, nodes.Size)
+        found.setdefault(size.nodes, []).append(size)
+    for count, measured in found.items():
+        noticed = [seconds for it in measured for seconds in it.noticed]
+        table.add_row(
+            str(count),
+            f"{max(it.messages for it in measured):.2f}",
+            f"{percentile(noticed, 0.5):.2f} s",
+            f"{percentile(noticed, 0.99):.2f} s",
+            f"{least_suspicion(Timing(), count):.2f} s",
+        )
+    console.print(table)
+    _print_false_deaths(mapped, options.first, console)
+
+
+def _print_false_deaths(
+    mapped: Callable[..., Iterable[object]], first: int, console: Console
+) -> None:
+    deaths = partial(membership.false_deaths, n=10, loss=0.05, seconds=60.0)
+    counts = [int(str(count)) for count in mapped(deaths, range(first, first + LOSSES))]
+    hours = LOSSES * 10 / 60
+    console.print(f"false deaths under 5 % loss, 10 nodes: {sum(counts)} in {hours:.1f} node-hours")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

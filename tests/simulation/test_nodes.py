@@ -1,0 +1,51 @@
+"""Whole nodes through deploys, crashes, standstills and splits: nothing counts more than promised.
+
+`make simulate` runs the same scenarios with thousands of seeds. A failure names its seed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate_ring.membership import Timing
+from headgate_ring.timing import least_suspicion
+from tests.simulation import scenarios_nodes as scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("scenario", scenarios.SMALL, ids=lambda it: it.__name__)
+def test_bounds_hold(scenario: Callable[[int], object]) -> None:
+    """Each scenario ends as it should, with what was admitted inside its bound."""
+    for seed in SEEDS:
+        scenario(seed)
+
+
+def test_the_same_seed_makes_the_same_run() -> None:
+    """What a seed did it does again, so that a failure can be looked at."""
+    runs = [scenarios.crash(7) for _ in range(2)]
+    assert runs[0].admitted
+    assert runs[0].admitted == runs[1].admitted
+    assert runs[0].network.sent == runs[1].network.sent
+
+
+def test_a_deploy_under_load_is_exact_too() -> None:
+    """While other keys are busy, those that were half spent are neither lost nor doubled."""
+    for seed in SEEDS:
+        scenarios.deploy(seed, busy=True)
+
+
+@pytest.mark.parametrize("nodes", [10, 100])
+def test_a_cluster_says_no_more_when_it_grows(nodes: int) -> None:
+    """Each node sends four messages a second, and all take a crashed one off the ring in time."""
+    size = scenarios.large(1, nodes)
+    assert size.messages < 5
+    assert len(size.noticed) == nodes - 1
+    timing = Timing()
+    most = least_suspicion(timing, nodes) * timing.suspicion_most + 4 * timing.probe_every
+    assert size.noticed[-1] < most
