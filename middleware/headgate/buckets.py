@@ -172,16 +172,20 @@ class Buckets:
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
+        table = self._tables.get(text)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * scale, capacity)
-            table = self._tables.get(text)  # each time: the bound may take a table away
-            held = None if table is None else table.dict_of(key)
-            known = None if held is None else held.get(key)
-            if known is None:
-                if debt:
-                    self._create(key, limit, full_at, now)
-            elif held is not None and full_at > known:
-                held[key] = full_at
+            if table is None:
+                known = None
+            else:
+                shards = table.shards
+                held = table.one if shards is None else shards[hash(key) >> SHIFT]
+                known = held.get(key)
+                if known is not None and full_at > known:
+                    held[key] = full_at
+            if known is None and debt:
+                self._create(key, limit, full_at, now)
+                table = self._tables.get(text)  # it may be new, or have gone to make room
 
     def debts(
         self, text: str, keys: Iterable[str], now: int, least: int
@@ -190,13 +194,15 @@ class Buckets:
         table = self._tables.get(text)
         found: list[str] = []
         debts: list[int] = []
-        if table is not None:
-            scale, dict_of = table.scale, table.dict_of
-            for key in keys:
-                debt = _ns(dict_of(key).get(key, _FULL), scale) - now
-                if debt > least:
-                    found.append(key)
-                    debts.append(debt)
+        if table is None:
+            return found, debts
+        one, shards, scale = table.one, table.shards, table.scale
+        for key in keys:  # still plain: a call for each key would double the time
+            full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, _FULL)
+            debt = (full_at if scale == 1 else -(-full_at // scale)) - now
+            if debt > least:
+                found.append(key)
+                debts.append(debt)
         return found, debts
 
     def keys(self, most: int = 4_096) -> Iterator[tuple[str, list[str]]]:

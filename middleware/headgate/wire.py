@@ -26,6 +26,7 @@ MOST_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few 
 MOST_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
 SURELY_SHORT_KEY = MOST_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
 MOST_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
+NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
 MOST_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
 _LENGTH = ByteLayout(">I")
@@ -98,7 +99,7 @@ class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
     """
 
     id: int
-    source: str  # a headgate.decision.Source
+    source: str  # a headgate.decision.Source; between nodes also NOBODY
     node: str  # who decided; for `open` and `closed` who should have
     positions: list[int] | None
     answers: Annotated[list[Answer], Meta(max_length=MOST_CHECKS)]

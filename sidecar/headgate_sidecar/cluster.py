@@ -46,6 +46,7 @@ JOIN_WITHIN = 10 * SECOND  # ns: a million buckets take a third of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 SAMPLE = 10_000  # buckets looked at to say how many are whose: 5 ms
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
+LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 
 
@@ -240,7 +241,8 @@ class Cluster:
             return
         gap = now - self.late_at + self.stall
         self.late_at = now + TICK_EVERY + self.stall
-        log.warning("node %s: stood still for %.2f s", self.name, gap / SECOND)
+        level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
+        log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
         if self.stage is Stage.MEMBER:
             self._enter(Stage.RETURNING, now, SETTLE_WITHIN)

@@ -37,14 +37,14 @@ from headgate_sidecar.outbox import RESEND_AFTER, Outbox
 from headgate_sidecar.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
     from headgate.buckets import Buckets as Table
     from headgate.limits import Limit, Limits
     from headgate.wire import NodeMessage, Part
     from headgate_ring.hashring import Ring
-    from headgate_sidecar.walk import Rows
+    from headgate_sidecar.walk import Puller, Rows
 
     Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
 
@@ -239,31 +239,40 @@ class Sync:
         """Put all changes into the outboxes of those who are to hold them."""
         changed, self.changed = self.changed, set()
         self._flushed_at = now
-        rows: Rows = {}
-        known: dict[tuple[str, str], tuple[str, ...]] = {}  # who holds what, by owner and backup
-        pair, pullers = self.ring.pair, self._walk.pullers.values()
+        groups: dict[tuple[str, str, str], list[str]] = {}  # keys by owner, backup and limits
+        pair = self.ring.pair
         for key, texts, _ in changed:
-            holders = pair(key)
-            targets = known.get(holders)
-            if targets is None:
-                targets = self._targets(key, holders)
-                if all(map(self._usable, targets)):  # else the next one depends on the key
-                    known[holders] = targets
-            for puller in pullers:
-                if puller.ring.owner(key) == puller.name and puller.name not in targets:
-                    targets = (*targets, puller.name)
+            place = (*pair(key), texts)
+            if place in groups:
+                groups[place].append(key)
+            else:
+                groups[place] = [key]
+        for (owner, backup, texts), keys in groups.items():
             for limit in parse_limits(texts).items:
-                for target in targets:
-                    rows.setdefault(target, {}).setdefault(limit.text, []).append(key)
-        self._add(rows, now)
+                self._flush_group((owner, backup), limit.text, keys, now)
 
-    def _targets(self, key: str, holders: tuple[str, str]) -> tuple[str, ...]:
-        """Return who is to be sent a key that was charged here."""
+    def _flush_group(self, holders: tuple[str, str], text: str, keys: list[str], now: int) -> None:
         targets = [name for name in holders if name and name != self.name]
+        for target in targets:
+            self._outbox(target).add(text, keys, now)
+        pullers = self._walk.pullers.values()
+        if pullers or not all(map(self._usable, targets)):  # then it depends on the key
+            for key in keys:
+                for target in self._further_targets(key, targets, pullers):
+                    self._outbox(target).add(text, (key,), now)
+
+    def _further_targets(
+        self, key: str, targets: list[str], pullers: Iterable[Puller]
+    ) -> Iterator[str]:
+        """Yield who else is to be sent a key: a newcomer, and who is next where one is away."""
+        for puller in pullers:
+            if puller.ring.owner(key) == puller.name and puller.name not in targets:
+                yield puller.name
         if not all(map(self._usable, targets)):
-            others = (it for it in self.ring.walk(key) if it != self.name and self._usable(it))
-            targets += [name for name in others if name not in targets][:1]
-        return tuple(targets)
+            for name in self.ring.walk(key):
+                if name != self.name and name not in targets and self._usable(name):
+                    yield name
+                    return
 
     def _add(self, rows: Rows, now: int) -> None:
         for target, texts in rows.items():
