@@ -17,7 +17,7 @@ class Timing:
     probe_within: float = 0.15  # of a ping: then others are asked
     relays: int = 3  # others that are asked
     suspicion: float = 4.0  # times probe_every, and more in a large cluster: the least time
-    suspicion_most: float = 3.0  # times the least: how long a suspicion lasts that nobody confirms
+    suspicion_most: float = 2.0  # times the least: how long a suspicion lasts that nobody confirms
     news_every: float = 0.1  # rumors are sent to a few, while there are any
     fanout: int = 3  # that few
     retransmit: int = 4  # times the digits of the number of nodes: how often a rumor is sent
