@@ -176,6 +176,11 @@ class Cluster:
         mine = self.ring.digest
         return all(it.digest == mine for it in self.membership.living() if it.digest)
 
+    def _all_agree(self) -> bool:
+        """Have all other nodes said that they hold the same ring?"""
+        mine = self.ring.digest
+        return all(it.digest == mine for it in self.membership.living())
+
     def held(self) -> tuple[int, int]:
         """Return how many buckets are held as owner and as backup; of many, an estimate."""
         counted = owned = backed_up = 0
@@ -211,7 +216,7 @@ class Cluster:
             rumors = [_placed(Rumor(*it), sender, host) for it in message.rumors]
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
-            if message.kind == Kind.ALL:
+            if message.kind in {Kind.ASK_ALL, Kind.ALL}:
                 self.introduced.add(sender)
         else:
             self._post(self.sync.step(sender, message, now))
@@ -222,6 +227,8 @@ class Cluster:
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
+        if not self.sync.is_settled and self._all_agree():
+            self.sync.settle()
         self._proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
@@ -271,6 +278,7 @@ class Cluster:
             return
         self._drain_until = now + within
         self._enter(Stage.FLUSHING, now, within // 2)
+        self.sync.keep_short = True
         heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
         self.sync.ring_changed(self.make_ring(self.ring, heirs))  # who can't be reached is no heir
         self._proceed(now)
@@ -327,7 +335,7 @@ class Cluster:
     def _give_up_place(self, now: int) -> None:
         """Send the last changes, and on the same links after them that the place is free."""
         self._enter(Stage.LEAVING, now, max(self._drain_until - now, 0))
-        self.sync.keep_short = True
+        self.sync.at_once = True
         self._post(self.sync.flush(now))
         self._apply(self.membership.announce(now / SECOND, owner=False), now)
         living = [member.name for member in self.membership.living()]

@@ -20,6 +20,7 @@ from headgate.wire import (
     Holdings,
     require_key,
 )
+from headgate_sidecar.cluster import Stage
 from headgate_sidecar.counts import Counts
 from headgate_sidecar.forward import Asked, Forward
 
@@ -169,10 +170,10 @@ class Node:
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
-        changed = self.cluster.sync.changed
-        if not changed:
+        sync = self.cluster.sync
+        if not sync.changed or sync.is_urgent:
             self.wake()
-        changed.update(checks)  # one call for all: half the cost of adding each
+        sync.changed.update(checks)  # one call for all: half the cost of adding each
 
     # --- others decide
 
@@ -194,6 +195,7 @@ class Node:
         now = self.clock()
         tried = {*forward.tried, forward.to}
         in_time = now < forward.asked.deadline
+        is_behind = self.cluster.stage is Stage.RETURNING
         by_next: dict[tuple[str, bool], list[int]] = {}
         for at in failed:
             position = forward.positions[at]
@@ -205,7 +207,9 @@ class Node:
             again = forward.onward(name, positions, now)
             if name and not mine:
                 self.counts.failovers += len(positions)
-            if name == self.name:
+            if name == self.name and forward.asked.frame.hops and is_behind:
+                again.hand_back()  # to one that stood in for us, and asks us since we woke
+            elif name == self.name:
                 source = Source.OWNER if mine else Source.BACKUP
                 again.answer(source, self.stand_in(again.checks, now), self.name)
             elif name:
@@ -241,10 +245,10 @@ class Node:
         except HeadgateError as error:
             return str(error)[:MOST_ERROR]
         if allowed and cost:
-            self._note_changed((check,))
             owner = sync.ring.pair(key)[0]
             if owner and owner != self.name:
                 sync.charge(owner, key, limits, cost)
+            self._note_changed((check,))
         return [int(allowed), *debts]
 
     def _give_up(self, forward: Forward) -> None:

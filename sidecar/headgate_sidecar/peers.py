@@ -216,9 +216,12 @@ class Peers:
 
     def _is_same(self, peer: Peer, hello: Hello) -> bool:
         """Is this Hello from the very process that we have a link to?"""
-        size = len(self.me.instance)
         known = peer.link.peer
-        return known is None or known.nonce[:size] == hello.nonce[:size]
+        return known is None or self._same(known, hello)
+
+    def _same(self, one: Hello, other: Hello) -> bool:
+        size = len(self.me.instance)
+        return one.nonce[:size] == other.nonce[:size]
 
     def link_down(self, link: Link, /) -> None:
         """Tell that a node is away."""
@@ -245,7 +248,10 @@ class Peers:
         """Keep the way back to a node that has dialled us, and meet it at the address it gives."""
         hello = connection.peer
         assert hello is not None  # the handshake is done
-        self.inbound[hello.name] = connection
+        before, self.inbound[hello.name] = self.inbound.get(hello.name), connection
+        if before is not None and before.peer is not None and not self._same(before.peer, hello):
+            taken = "another node of this name has taken its place"  # while it stood still, say
+            before.fail(WireError("name", f"{hello.name!r}: {taken}"))
         address = _address_of(hello.name, hello.link)
         if address.is_wildcard:
             address = replace(address, host=connection.remote_host)

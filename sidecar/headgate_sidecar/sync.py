@@ -74,9 +74,11 @@ class Sync:
         self.changed: set[Check] = set()
         self.counts = SyncCounts()
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
+        self.is_urgent = False  # is somebody to hear of a change at once?
         self.missed = False  # did one of them break off?
         self.ring = ring
-        self.keep_short = False  # send short debts too: when the last changes are handed over
+        self.keep_short = False  # send short debts too, since this node is about to leave
+        self.at_once = False  # wait for no answers: these are the last changes
         self._table = table
         self._usable = usable
         self._outboxes: dict[str, Outbox] = {}
@@ -109,7 +111,7 @@ class Sync:
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
-        return max(self._flushed_at + FLUSH_EVERY - now, 0)
+        return 0 if self.is_urgent else max(self._flushed_at + FLUSH_EVERY - now, 0)
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -121,7 +123,11 @@ class Sync:
     # --- events
 
     def charge(self, owner: str, key: str, limits: Limits, cost: int) -> None:
-        """Note that a check was charged here in place of its owner, to tell it later."""
+        """Note that a check was charged here in place of its owner, to tell it soon.
+
+        At once, if it can be reached: it is about to decide again.
+        """
+        self.is_urgent |= self._usable(owner)
         for limit in limits.items:
             ticks = cost * limit.interval
             self._outbox(owner).charge(limit.text, key, -(-ticks // limit.scale))
@@ -132,6 +138,15 @@ class Sync:
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the present ring known to be the one that all agree on?"""
+        return self._walk.is_settled
+
+    def settle(self) -> None:
+        """Note that all nodes hold the present ring."""
+        self._walk.settle()
 
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
@@ -239,6 +254,7 @@ class Sync:
         """Put all changes into the outboxes of those who are to hold them."""
         changed, self.changed = self.changed, set()
         self._flushed_at = now
+        self.is_urgent = False
         groups: dict[tuple[str, str, str], list[str]] = {}  # keys by owner, backup and limits
         pair = self.ring.pair
         for key, texts, _ in changed:
@@ -286,7 +302,7 @@ class Sync:
             if not box or not self._usable(name):
                 continue
             of_box = 0 if name in self._walk.pullers else least
-            while self.keep_short or not box.window_is_full:  # the last changes go out at once
+            while self.at_once or not box.window_is_full:
                 message = box.take(self._next_id(), self._table, now, of_box)
                 if message is None:
                     break

@@ -2,6 +2,12 @@
 
 Two things make one necessary: the ring has changed, or a newcomer asks for what it will own. What
 happens while a walk is under way waits for the next one.
+
+A walk compares the ring with the last one that it was walked for, and with the last one that all
+nodes agreed on. While a split heals or several nodes come and go, each node sees other rings on
+the way, and on each of them would leave it to another node to send a bucket on, to one that has
+never seen that ring and so doesn't. Who was to hold a bucket on the ring that all had is the same
+for all.
 """
 
 from __future__ import annotations
@@ -90,7 +96,9 @@ class Walk:
         self._table = table
         self._asked: dict[str, Ring] = {}  # and the ring that each was to join
         self._added: set[str] = set()
-        self._move = Move(me, ring, ring)
+        self._base = ring  # what all agreed on
+        self._is_stale = False  # has the ring changed since the last walk began?
+        self._moves = [Move(me, ring, ring)]  # that walk's, the one from the last ring first
         self._for: list[Puller] = []  # whom the present or last walk was for
         self._rest: Iterator[tuple[str, list[str]]] | None = None
 
@@ -98,6 +106,18 @@ class Walk:
     def to_do(self) -> bool:
         """Is one under way, or necessary?"""
         return self._rest is not None or self._is_due()
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the present ring known to be the one that all agree on?"""
+        return self._base is self._ring
+
+    def settle(self) -> None:
+        """Note that all nodes hold the present ring; of no use before its walk is over."""
+        if not self.to_do:
+            self._base = self._ring
+            self._asked.clear()
+            self._added.clear()
 
     def ring_changed(self, ring: Ring) -> None:
         """Have the next walk find who lacks what by the new ring."""
@@ -115,6 +135,7 @@ class Walk:
                 del self._asked[name]
                 self._added.add(name)
         self._ring = ring
+        self._is_stale = True
 
     def pulled_by(self, name: str, number: int, part: Part) -> None:
         """Have the next walk find what a node asks for; the rest is all if we forgot the node."""
@@ -142,13 +163,12 @@ class Walk:
             return rows
         text, keys = piece
         for key in keys:
-            for target in self._targets(key):
+            for target in dict.fromkeys(self._targets(key)):
                 rows.setdefault(target, {}).setdefault(text, []).append(key)
         return rows
 
     def _is_due(self) -> bool:
-        moved = self._move.ring is not self._ring or self._asked or self._added
-        return bool(moved or self._unserved())
+        return self._is_stale or bool(self._unserved())
 
     def _unserved(self) -> list[Puller]:
         pullers = self.pullers.values()
@@ -156,9 +176,11 @@ class Walk:
 
     def _begin(self) -> None:
         asked, added = frozenset(self._asked), frozenset(self._added)
-        self._move = Move(self._me, self._before(), self._ring, asked, added)
-        self._asked.clear()
-        self._added.clear()
+        befores = [self._before()]
+        if self._base is not befores[0]:
+            befores.append(self._base)
+        self._moves = [Move(self._me, it, self._ring, asked, added) for it in befores]
+        self._is_stale = False
         self._for = self._unserved()
         for puller in self._for:
             puller.walked = True
@@ -166,16 +188,17 @@ class Walk:
         self._rest = iter(()) if alone else self._table.keys(SLICE)
 
     def _before(self) -> Ring:
-        """Return the ring to compare with: once this node has left, the last one that it was on.
+        """Return the last ring that was walked for, but once this node has left its last one.
 
         By that one it knows what it held, however many others leave at the same time.
         """
-        last = self._move
+        last = self._moves[0]
         has_left = self._me in last.before and self._me not in last.ring
         return last.before if has_left else last.ring
 
     def _targets(self, key: str) -> Iterator[str]:
-        yield from self._move.heirs(key)
+        for move in self._moves:
+            yield from move.heirs(key)
         for puller in self._for:
             if puller.ring.owner(key) == puller.name and self._stands_for(key, puller):
                 yield puller.name

@@ -110,6 +110,51 @@ def test_owners_are_different_nodes_and_the_first_is_the_owner(
     assert owners[:1] == (ring.owner(key),)[:n]
 
 
+def test_a_walk_goes_once_around_the_circle_to_each_node() -> None:
+    # points: 2 4 6 102 104 106
+    ring = Ring(["6", "4", "2"], points=2, hash=identity)
+    assert list(ring.walk("5")) == ["6", "2", "4"]
+    assert list(ring.walk("107")) == ["2", "4", "6"]  # past the last point
+    assert list(Ring().walk("5")) == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pair"),
+    [
+        ([], ("", "")),  # nobody owns it
+        (["4"], ("4", "")),  # one node has no backup, however often it comes on the circle
+        (["4", "2"], ("2", "4")),
+        (["2", "3", "4"], ("2", "3")),
+    ],
+)
+def test_the_pair_is_empty_where_there_is_no_node(nodes: list[str], pair: tuple[str, str]) -> None:
+    # points at most: 2 3 4 102 103 104
+    assert Ring(nodes, points=2, hash=identity).pair("1") == pair
+
+
+def test_of_two_nodes_on_one_position_the_first_by_name_owns_and_the_other_backs_up() -> None:
+    """Also for who is asked first about another key, and for a ring that grew."""
+    ring = Ring(["b", "c"], points=1, hash=on_five).with_node("a")
+    for key in ("x", "y"):
+        assert ring.pair(key) == ("a", "b")
+        assert list(ring.walk(key)) == ["a", "b", "c"]
+
+
+@given(st.data(), weights, keys, st.sampled_from([1, 2, 5, POINTS]), hashes)
+def test_walk_and_pair_are_the_beginning_of_owners(
+    data: st.DataObject, nodes: dict[str, int], key: str, points: int, place: Callable[[str], int]
+) -> None:
+    """Whether the ring was built at once or a node has come or gone since it was asked last."""
+    ring = Ring(nodes, points=points, hash=place)
+    name = data.draw(st.sampled_from(sorted(nodes)))
+    for it in (ring, ring.without_node(name), ring.with_node(f"{name}+"), Ring(points=points)):
+        owners = it.owners(key, len(it))
+        assert list(it.walk(key)) == list(owners)
+        assert it.pair(key) == (*owners, "", "")[:2]
+        for n in range(3):
+            assert it.owners(key, n) == owners[:n]
+
+
 # What a change moves
 
 

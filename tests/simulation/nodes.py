@@ -31,6 +31,7 @@ POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty
 BUDGET = 0.05  # seconds for a check
 PATIENCE = 0.02  # seconds of silence that make a link suspect
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect
+GRACE = 0.001  # seconds between the end of a budget and giving up
 HUNG_AFTER = 5.0  # seconds after which a suspect is given up
 REDIAL = 0.5  # seconds between two tries to connect
 WORK = 0.0005  # seconds for a slice of work: then others have their turn
@@ -70,7 +71,7 @@ class SimLink:
         if self._silent_since is None:
             self._silent_since = net.now
         net.send(self._node.name, self._peer, Checks(number, hops, int(budget * 1e6), checks))
-        net.at(net.now + budget, self._node.name, lambda: self._expire(number))
+        net.at(net.now + budget, self._node.name, lambda: self._read_then_expire(number))
         return True
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
@@ -99,6 +100,11 @@ class SimLink:
         self._flights.clear()
         for flight in flights:
             flight.crash()
+
+    def _read_then_expire(self, number: int) -> None:
+        """Give what has already arrived at a node that stood still the time to be read."""
+        net = self._node.network
+        net.at(net.now + GRACE, self._node.name, lambda: self._expire(number))
 
     def _expire(self, number: int) -> None:
         flight = self._flights.pop(number, None)

@@ -39,6 +39,7 @@ class Agent:
         self.name = name
         self.seeds: Sequence[str] = ()
         self.buried: dict[str, float] = {}  # when each was declared dead, if it still is
+        self.burials: list[tuple[str, float]] = []  # all there ever were, also those undone since
         self.heard: float = self.network.now
         self.kinds: dict[int, int] = {}  # messages sent, by kind
         self.membership = Membership(
@@ -86,10 +87,13 @@ class Agent:
             self.membership.woke(gap, self.network.now)
 
     def _dial(self) -> None:
-        """Connect with the living, the dead (it may have been a split) and, if alone, the seeds."""
+        """Connect with the living, the dead (it may have been a split), and the seeds.
+
+        With those also when it isn't alone: they may know nobody, and wait to be asked.
+        """
         it = self.membership
-        names = [member.name for member in [*it.living(), *it.dead()]]
-        for name in names or self.seeds:
+        known = [member.name for member in [*it.living(), *it.dead()]]
+        for name in dict.fromkeys([*known, *self.seeds]):
             if name != self.name and not self.network.connected(self.name, name):
                 self.network.dial(self.name, name)
 
@@ -105,6 +109,7 @@ class Agent:
 
     def _note(self, member: Member) -> None:
         if member.state == State.DEAD:
+            self.burials.append((member.name, self.network.now))
             self.buried.setdefault(member.name, self.network.now)
         else:
             self.buried.pop(member.name, None)
@@ -194,14 +199,9 @@ class Cluster:
             views.setdefault(agent.membership.owners(), []).append(name)
         return views
 
-    def deaths(self) -> list[tuple[str, str]]:
-        """Return who holds whom dead, of those that run."""
-        return [
-            (name, other)
-            for name, agent in self.agents.items()
-            for other in agent.buried
-            if other in self.agents
-        ]
+    def burials(self) -> list[tuple[str, str]]:
+        """Return who held whom dead at any time, right or wrong, of those that run."""
+        return [(name, it) for name, agent in self.agents.items() for it, _ in agent.burials]
 
 
 def percentile(values: Sequence[float], part: float) -> float:
@@ -263,16 +263,12 @@ def pause_is_forgiven(seed: int, n: int, seconds: float) -> None:
     network = cluster.network
     network.run(2.0 + network.random.random())
     victim = network.random.choice(names)
-    deaths: list[tuple[str, str]] = []
     network.pause(victim)
-    network.plan(network.now + seconds, partial(network.resume, victim))
-
-    def look() -> bool:
-        deaths.extend(cluster.deaths())
-        return bool(deaths)
-
-    network.run_until(look, seconds + 5.0)
-    assert not deaths, f"seed {seed}: {victim} stopped for {seconds} s: {deaths}"
+    network.run(network.now + seconds)
+    network.resume(victim)
+    network.run(network.now + 5.0)
+    buried = cluster.burials()
+    assert not buried, f"seed {seed}: {victim} stopped for {seconds} s: {buried}"
     cluster.settle(1.0)
 
 
@@ -292,16 +288,12 @@ def pause_blames_nobody(seed: int, n: int, seconds: float) -> float:
     suspected = network.run_until(lambda: doubts.state == State.SUSPECT, 10.0)
     assert suspected is not None, f"seed {seed}: {victim} doesn't suspect {other}"
     network.pause(victim)
+    network.run(network.now + 2 * TICK)  # a tick waits for it, before the word that all is well
     network.resume(other)
     network.run(network.now + seconds)
     network.resume(victim)
-    blamed: set[str] = set()
-
-    def look() -> bool:
-        blamed.update(cluster.agents[victim].buried)
-        return cluster.agree_on(names)
-
-    took = network.run_until(look, 10.0)
+    took = network.run_until(lambda: cluster.agree_on(names), 10.0)
+    blamed = cluster.agents[victim].burials
     assert not blamed, f"seed {seed}: {victim} stopped for {seconds} s, and buries {blamed}"
     assert took is not None, f"seed {seed}: {victim} isn't back: {cluster.views()}"
     return took
@@ -342,17 +334,10 @@ def false_deaths(seed: int, n: int, loss: float, seconds: float) -> int:
     """Return how often a node that runs was declared dead by another, while messages get lost."""
     cluster = Cluster(seed, Faults(loss=loss))
     cluster.settled(n)
-    seen: set[tuple[str, str, float]] = set()
-
-    def look() -> bool:
-        for name, agent in cluster.agents.items():
-            seen.update((name, other, when) for other, when in agent.buried.items())
-        return False
-
-    cluster.network.run_until(look, seconds)
+    cluster.network.run(seconds)
     cluster.network.faults = Faults()
     cluster.settle(10.0)
-    return len(seen)
+    return len(cluster.burials())
 
 
 def leaver_stays_away(seed: int, n: int, faults: Faults | None = None) -> None:
@@ -436,5 +421,5 @@ def messages_a_second(seed: int, n: int, seconds: float) -> float:
     network.run(1.0)
     before = network.sent.total()
     network.run(1.0 + seconds)
-    assert not cluster.deaths(), f"seed {seed}: {cluster.deaths()}"
+    assert not cluster.burials(), f"seed {seed}: {cluster.burials()}"
     return (network.sent.total() - before) / n / seconds

@@ -265,6 +265,33 @@ def split(seed: int) -> World:
     return world
 
 
+def reunion(seed: int) -> World:
+    """Two halves meet again: what either has spent is spent for whoever owns it then."""
+    world = World(seed)
+    names = names_of(world, 2, 7)
+    world.begin(*names)
+    keys = keys_of(world, 12)
+    some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
+    sides = some, [name for name in names if name not in some]
+    world.network.split(*sides)
+    world.run(20.0)
+    for at, key in enumerate(keys):
+        for _ in range(10):
+            world.check(world.random.choice(sides[at % 2]), key, SLOW)
+            world.run(0.002)
+    world.run(1.0)
+    before = {key: world.count(key) for key in keys}
+    world.network.heal()
+    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
+    assert took is not None, world.say(f"not healed: {world.views()}")
+    world.run(1.0)
+    world.spend(keys, SLOW, 4)
+    for key in keys:
+        exactly(world, key, SLOW, before[key])
+        exactly(world, key, SLOW, world.count(key))
+    return world
+
+
 def one_way(seed: int) -> World:
     """Lose what one node says to another: checks are answered all the same."""
     world = World(seed)
@@ -477,6 +504,7 @@ SMALL: Final[tuple[Callable[[int], object], ...]] = (
     stall,
     short_pause,
     split,
+    reunion,
     one_way,
     lossy,
     bumpy,

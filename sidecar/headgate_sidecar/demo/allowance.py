@@ -9,31 +9,30 @@ if TYPE_CHECKING:
 
 
 class Allowance:
-    """Burst + rate x elapsed of one key, summed over the lives of its owner. Times in seconds.
+    """Burst + rate x elapsed of one key, whoever owns it when. Times in seconds.
 
-    A node that is killed takes its buckets along (in this release), so the one started in its
-    place begins a new life with full ones.
+    When its owner is killed the backup goes on with a copy that lacks the latest charges:
+    `a_kill` tokens at most, that are then let through once more.
     """
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, a_kill: int) -> None:
         self._limit = limit
-        self._earlier = 0  # of lives that are over
+        self._a_kill = a_kill
         self._since: float | None = None
-        self._ended = float("-inf")
+        self._lost = 0
 
     def decided(self, sent: float) -> None:
-        """Note that the owner has decided a request sent at this time; the first opens a life."""
-        if sent >= self._ended:
-            self._since = sent if self._since is None else min(self._since, sent)
+        """Note that a node has decided a request sent at this time."""
+        self._since = sent if self._since is None else min(self._since, sent)
 
-    def end_life(self, now: float) -> None:
-        """Note that the owner is dead."""
-        self._earlier = self.most(now)
-        self._since, self._ended = None, now
+    def owner_killed(self) -> None:
+        """Note that the owner was killed, and may have taken its latest charges along."""
+        self._lost += self._a_kill
 
     def most(self, now: float) -> int:
         """Return how many requests may have been let through by now."""
         if self._since is None:
-            return self._earlier
+            return 0
         limit = self._limit
-        return self._earlier + limit.burst + int((now - self._since) * limit.tokens / limit.window)
+        refilled = int((now - self._since) * limit.tokens / limit.window)
+        return limit.burst + refilled + self._lost

@@ -82,6 +82,7 @@ def line(story: Story) -> str:
         f", 5xx {count(outcome=Outcome.FAILED):,}"
         f", other {count(outcome=Outcome.OTHER):,}"
         f" | owner {count(source=Source.OWNER):,}"
+        f", backup {count(source=Source.BACKUP):,}"
         f", remembered {count(source=Source.REMEMBERED):,}"
         f", open {count(source=Source.OPEN):,}"
         f" | admitted {tally.counts.limited:,} of at most {tally.most(story.now):,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate_sidecar.demo.setting import LOST
 from headgate_sidecar.demo.story import Phase
 from headgate_sidecar.demo.tally import Outcome
 
@@ -31,6 +32,7 @@ def promises(story: Story) -> list[Promise]:
         Promise(failed == 0, f"5xx: {failed}"),
         Promise(other == 0, f"requests with no answer or any other status: {other}"),
         _steady(story),
+        _all_the_time(story),
     ]
     if story.never_back:
         text = f"sidecar {story.never_back} was up again, but limiting wasn't"
@@ -39,6 +41,16 @@ def promises(story: Story) -> list[Promise]:
         text = f"limiting was back {story.slowest_return:.1f} s after the sidecar"
         found.append(Promise(True, text))
     return found
+
+
+def _all_the_time(story: Story) -> Promise:
+    """Judge the whole run, kills included; what an app let through on its own isn't in it."""
+    admitted, most = story.tally.counts.limited, story.tally.most(story.now)
+    text = f"the whole time: admitted {admitted:,} of at most {most:,} ({LOST:g} s more a kill)"
+    over = [f"{key} (+{count})" for key, count in story.tally.excess(story.now).items()]
+    if over:
+        text += f"; too many for {', '.join(over)}"
+    return Promise(not over, text)
 
 
 def _steady(story: Story) -> Promise:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from math import ceil
 from typing import Final
 
 import uvloop
@@ -16,7 +17,7 @@ from headgate.limits import parse_limits
 from headgate_sidecar.demo.cluster import Cluster, StartError
 from headgate_sidecar.demo.display import Display, display
 from headgate_sidecar.demo.promises import promises
-from headgate_sidecar.demo.setting import KEYS, LIMIT, LOAD
+from headgate_sidecar.demo.setting import KEYS, LIMIT, LOAD, LOST
 from headgate_sidecar.demo.story import Story, times_of
 from headgate_sidecar.demo.summary import summary
 from headgate_sidecar.demo.tally import Tally
@@ -59,7 +60,8 @@ async def _play(cluster: Cluster, seconds: float | None) -> int:
     await cluster.start()
     shown = display()
     limit = next(iter(parse_limits(LIMIT)))
-    tally = Tally(limit, KEYS, time.monotonic())
+    a_kill = ceil(LOST * LOAD * limit.tokens / limit.window)  # all that was asked of a key then
+    tally = Tally(limit, KEYS, time.monotonic(), a_kill)
     story = Story(cluster, tally, times_of(seconds), shown.tell)
     with suppress(asyncio.CancelledError):  # Ctrl-C ends the story wherever it is
         await _perform(story, shown)

@@ -1,4 +1,4 @@
-"""The story: all is well, a sidecar is killed, it is started again, and limiting is back."""
+"""The story: all is well, a sidecar is killed, others stand in, it is back with what was spent."""
 
 from __future__ import annotations
 
@@ -130,15 +130,16 @@ class Story:
         self._turn(Phase.DEAD)
         pid = self.cluster.kill(victim)
         keys = self.cluster.owned_by(victim)
-        self.tally.owner_died(keys, time.monotonic())
+        self.tally.owner_killed(keys)
         self._note(f"kill -9 sidecar {victim} (pid {pid}), owner of {' and '.join(keys)}")
+        self._note(f"others decide these keys; app {victim} is unlimited")
         await asyncio.sleep(self.times.dead)
         self._note(f"start sidecar {victim} again")
 
     async def _restart(self, victim: str) -> None:
         pid = await self.cluster.restart(victim)
         up = time.monotonic()
-        self._note(f"sidecar {victim} is up (pid {pid}), its buckets are full")
+        self._note(f"sidecar {victim} is up (pid {pid}), and was told what its keys spent")
         while not self._is_back(victim, up):
             if time.monotonic() > up + BACK_WITHIN:
                 self.never_back = victim
@@ -147,7 +148,7 @@ class Story:
         took = time.monotonic() - up
         self.slowest_return = max(self.slowest_return or 0.0, took)
         self._turn(Phase.BACK)
-        self._note(f"limiting is back, {took:.1f} s later")
+        self._note(f"app {victim} is limited again, {took:.1f} s later")
 
     def _is_back(self, victim: str, up: float) -> bool:
         """Do owners decide for every app again: for its own all keys, for others those it owns?"""

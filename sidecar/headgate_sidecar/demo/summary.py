@@ -28,7 +28,6 @@ def summary(story: Story) -> str:
             "",
             f"  answers by source: {_sources(tally.counts)}",
             f"  added by the limiter: {_added(tally)}",
-            *_owners(story),
             *_held_back(tally),
             "",
             *(f"  {promise}" for promise in promises(story)),
@@ -59,20 +58,6 @@ def _sources(counts: Counts) -> str:
 def _added(tally: Tally) -> str:
     median = tally.added_ms()
     return "unknown" if median is None else f"{median:.2f} ms at the median, at the end"
-
-
-def _owners(story: Story) -> list[str]:
-    """Say what owners admitted, and where that was too much.
-
-    In this release it may be, though never in the steady phase: a sidecar that has just started
-    decides alone, with full buckets, until it has met the others.
-    """
-    admitted, most = story.tally.counts.limited, story.tally.most(story.now)
-    over = [f"{key} (+{count})" for key, count in story.tally.excess(story.now).items()]
-    lines = [f"  admitted by owners, all the time: {admitted:,} of at most {most:,}"]
-    if over:
-        lines.append(f"    too many: {', '.join(over)}; a sidecar had not met the others yet")
-    return lines
 
 
 def _held_back(tally: Tally) -> list[str]:

@@ -34,12 +34,12 @@ _BAR: Final = 24  # columns of the bar beside "admitted … of at most …"
 _STATES: Final = {State.STARTING: "yellow", State.UP: "green", State.DEAD: "bold red"}
 _PHASES: Final = {
     Phase.STEADY: ("all sidecars up: each key is decided by its owner", "green"),
-    Phase.DEAD: ("a sidecar is dead: what it would decide is let through", "yellow"),
+    Phase.DEAD: ("a sidecar is dead: others decide its keys, its app is unlimited", "yellow"),
     Phase.BACK: ("all sidecars up again: each key is decided by its owner", "green"),
 }
 _TITLES: Final = (
     *("app", "sidecar", "sent", "allowed", "denied", "5xx", "other"),
-    *("owner", "remembered", "open", "added"),
+    *("owner", "backup", "memory", "open", "added"),
 )
 
 
@@ -109,6 +109,7 @@ def _figures(tally: Tally, app: str | None) -> list[Text]:
         _number(count(Outcome.FAILED), "bold red"),
         _number(count(Outcome.OTHER), "bold red"),
         _number(count(source=Source.OWNER)),
+        _number(count(source=Source.BACKUP), "yellow"),
         _number(count(source=Source.REMEMBERED)),
         _number(count(source=Source.OPEN), "yellow"),
         Text("-" if added is None else f"{added:.2f} ms", "dim"),

@@ -93,16 +93,19 @@ class Slot:
 
 
 class Tally:
-    """All that the demo has seen since `start`. Times are seconds on one monotonic clock."""
+    """All that the demo has seen since `start`. Times are seconds on one monotonic clock.
 
-    def __init__(self, limit: Limit, keys: Sequence[str], start: float) -> None:
+    `a_kill` is how many tokens of a key may be spent twice when its owner is killed.
+    """
+
+    def __init__(self, limit: Limit, keys: Sequence[str], start: float, a_kill: int = 0) -> None:
         self.limit = limit
         self.start = start
         self.counts = Counts()
         self.held_back = 0  # requests that were due while too many were under way
         self.slots: deque[Slot] = deque(maxlen=MOST_SLOTS)
         self._last_slot = -1
-        self._allowances = {key: Allowance(limit) for key in keys}
+        self._allowances = {key: Allowance(limit, a_kill) for key in keys}
         self._admitted = dict.fromkeys(keys, 0)  # by the limit
         self._decided: dict[tuple[str, str], float] = {}
         self._added: dict[str, deque[float]] = {}
@@ -112,8 +115,9 @@ class Tally:
         self.counts[reply.app, reply.outcome, reply.source] += 1
         if reply.added is not None:
             self._added.setdefault(reply.app, deque(maxlen=MOST_TIMES)).append(reply.added)
-        if reply.source == Source.OWNER:
+        if reply.source in {Source.OWNER, Source.BACKUP}:
             self._allowances[reply.key].decided(reply.sent)
+        if reply.source == Source.OWNER:
             self._decided[reply.app, reply.key] = reply.sent
         if reply.outcome is Outcome.ALLOWED:
             self._note_passage(reply, now)
@@ -133,10 +137,10 @@ class Tally:
             self.slots.append(Slot())
         self._last_slot = current
 
-    def owner_died(self, keys: Iterable[str], now: float) -> None:
-        """Note that the buckets of these keys are gone."""
+    def owner_killed(self, keys: Iterable[str]) -> None:
+        """Note that the owner of these keys was killed."""
         for key in keys:
-            self._allowances[key].end_life(now)
+            self._allowances[key].owner_killed()
 
     def most(self, now: float) -> int:
         """Return how many requests the limit allows by now, over all keys."""
