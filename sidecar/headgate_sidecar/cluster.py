@@ -279,8 +279,9 @@ class Cluster:
         self._drain_until = now + within
         self._enter(Stage.FLUSHING, now, within // 2)
         self.sync.keep_short = True
-        heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
-        self.sync.ring_changed(self.make_ring(self.ring, heirs))  # who can't be reached is no heir
+        if self._out_of_reach():  # who can't be reached is no heir
+            heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
+            self.sync.ring_changed(self.make_ring(self.ring, heirs))
         self._proceed(now)
 
     def depart(self, now: int) -> None:
@@ -288,7 +289,7 @@ class Cluster:
         self._apply(self.membership.announce(now / SECOND, left=True), now)
 
     def _out_of_reach(self) -> bool:
-        """Is there an owner that may have stood in for us and can't be asked?"""
+        """Is there an owner that can't be reached?"""
         return not all(map(self.mesh.is_up, self._owners()))
 
     def _owners(self) -> list[str]:

@@ -184,8 +184,18 @@ class Walk:
         self._for = self._unserved()
         for puller in self._for:
             puller.walked = True
-        alone = self._ring.nodes in {(), (self._me,)} and not self._for
-        self._rest = iter(()) if alone else self._table.keys(SLICE)
+        nothing = self._moves_nothing() and not self._for
+        self._rest = iter(()) if nothing else self._table.keys(SLICE)
+
+    def _moves_nothing(self) -> bool:
+        """Is it plain that no bucket of ours has to move, without a look at a million of them?
+
+        There is nobody else; or nothing has happened but that we left: our backups have it all.
+        """
+        others = [name for name in self._ring.nodes if name != self._me]
+        befores = [[name for name in it.before.nodes if name != self._me] for it in self._moves]
+        has_left = self._me not in self._ring and all(it == others for it in befores)
+        return not others or (has_left and not self._asked and not self._added)
 
     def _before(self) -> Ring:
         """Return the last ring that was walked for, but once this node has left its last one.

@@ -22,6 +22,7 @@ from headgate_sidecar.cluster import (
     Stage,
     next_ring,
 )
+from headgate_sidecar.outbox import BATCH, WINDOW
 from tests.sidecar.clusters import Room, nobody, says
 
 if TYPE_CHECKING:
@@ -264,9 +265,11 @@ def test_on_each_link_the_last_changes_come_before_the_word_that_the_place_is_fr
 
 
 def test_a_node_decides_until_all_is_flushed_and_not_any_more_when_its_place_is_free() -> None:
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
+    room = Room("ab")
     room.lost = lambda it: isinstance(it[2], Merged)
+    for at in range(2 * WINDOW * BATCH):
+        room.charge("b", f"many{at}")
+    room.run(0.2)
     room["b"].leave(room.now, 10 * SECOND)
     assert room.stages["b"][-1] is Stage.FLUSHING
     assert "b" in room["b"].route
