@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 from rich.console import Console
 
-from bench import decisions, fastapi_app, memory, ring
+from bench import cluster, decisions, fastapi_app, memory, ring
 from bench.machine import busy_share, describe_machine
 from bench.plan import Plan, full_plan, quick_plan
 from bench.report import print_report
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
-PARTS: Final = {part.PART: part.measure for part in (decisions, fastapi_app, memory, ring)}
+PARTS: Final = {part.PART: part.measure for part in (decisions, fastapi_app, memory, ring, cluster)}
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")
 
@@ -36,6 +37,7 @@ def main() -> int:
     plan = _plan(sys.argv[1:])
     for name in [name for name in os.environ if name.startswith("HEADGATE_")]:
         del os.environ[name]  # our sidecars are nobody else's
+    logging.getLogger("headgate").setLevel(logging.ERROR)  # that sidecars end is what we want
     console = Console(record=True, width=WIDTH)
     results = Results(describe_machine(), busy_share())
     try:

@@ -76,10 +76,11 @@ async def drive(
     load.latencies.sort()
     return Point(
         rate=sum(counts) / elapsed * 1e9,
-        p50=_quantile(load.latencies, 0.50),
-        p99=_quantile(load.latencies, 0.99),
+        p50=quantile(load.latencies, 0.50),
+        p99=quantile(load.latencies, 0.99),
     )
 
 
-def _quantile(ascending: list[int], share: float) -> float:
+def quantile(ascending: list[int], share: float) -> float:
+    """Return what this share of the latencies (ns, sorted) is at most, in microseconds."""
     return ascending[int(share * (len(ascending) - 1))] / 1000

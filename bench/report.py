@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from bench import decisions, fastapi_app, memory, ring
+from bench import backup, decisions, fastapi_app, memory, ring
+from bench.cluster_tables import cluster_tables
 from bench.echo import ECHO
 from bench.headgate_client import ONE_HOP
+from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
+    from rich.table import Table
 
     from bench.results import Results
 
@@ -66,18 +68,25 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(ring.PART):
         title = f"Ring lookups/s by nodes (x: {ring.OURS} is so many times faster)"
         yield _by_setting(results, ring.PART, "rate", title, ring.OURS)
+    if results.contenders(backup.PART):
+        title = (
+            f"Decisions/s of an owner by checks in flight, {titled} "
+            f"(x: {backup.ALONE} is so many times faster)"
+        )
+        yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
+    yield from cluster_tables(results, titled)
 
 
 def _by_setting(results: Results, part: str, value: str, title: str, base: str) -> Table:
     """Return a row for each contender; the ratio says how far off `base` is to its advantage."""
-    table = _table(title, *results.settings(part))
+    table = new_table(title, *results.settings(part))
     for contender in results.contenders(part):
         cells: list[str] = []
         for setting in results.settings(part):
             figure = results.median(part, contender, setting, value)
             other = results.median(part, base, setting, value)
             cells.append(
-                _cell(figure, _over(other, figure) if value == "rate" else _over(figure, other))
+                cell(figure, over(other, figure) if value == "rate" else over(figure, other))
             )
         table.add_row(contender, *cells)
     return table
@@ -87,30 +96,30 @@ def _web(results: Results) -> Table:
     part, setting = fastapi_app.PART, fastapi_app.SETTING
     bare = results.median(part, fastapi_app.BARE, setting, "rate")
     columns = ("requests/s", "of bare", "p50 µs", "p99 µs", "not 2xx")
-    table = _table(f"FastAPI under {setting}", *columns)
+    table = new_table(f"FastAPI under {setting}", *columns)
     for contender in results.contenders(part):
         rate, p50, p99, refused = (
             results.median(part, contender, setting, value)
             for value in ("rate", "p50", "p99", "refused")
         )
-        kept, not_2xx = _percent(_over(rate, bare)), _percent(refused)
-        table.add_row(contender, _figure(rate), kept, _figure(p50), _figure(p99), not_2xx)
+        kept, not_2xx = percent(over(rate, bare)), percent(refused)
+        table.add_row(contender, written(rate), kept, written(p50), written(p99), not_2xx)
     return table
 
 
 def _memory(results: Results) -> Table:
     (setting,) = results.settings(memory.PART)
-    table = _table(f"RSS bytes per key at {setting}", "bytes", "Redis / this")
+    table = new_table(f"RSS bytes per key at {setting}", "bytes", "Redis / this")
     redis = results.median(memory.PART, memory.REDIS, setting, "bytes_per_key")
     for contender in results.contenders(memory.PART):
         held = results.median(memory.PART, contender, setting, "bytes_per_key")
-        ratio = _over(redis, held)
-        table.add_row(contender, _figure(held), "" if ratio is None else f"{ratio:.2f}x")
+        ratio = over(redis, held)
+        table.add_row(contender, written(held), "" if ratio is None else f"{ratio:.2f}x")
     return table
 
 
 def _targets(results: Results) -> Table:
-    table = _table("Targets", "wanted", "measured", "met")
+    table = new_table("Targets", "wanted", "measured", "met")
     marks = {True: "[green]yes[/]", False: "[red]NO[/]", None: "not measured"}
     for target in targets(results):
         sign = "≥" if target.at_least else "≤"
@@ -124,27 +133,3 @@ def _print_pairs(console: Console, title: str, pairs: dict[str, str]) -> None:
         console.print(Text(f"\n{title}", style="bold"))
     for name, text in pairs.items():
         console.print(Text(f"  {name}: {text}"))
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
-
-
-def _over(figure: float | None, base: float | None) -> float | None:
-    return None if figure is None or base is None else figure / base
-
-
-def _cell(figure: float | None, ratio: float | None) -> str:
-    return _figure(figure) if ratio is None else f"{_figure(figure)} ({ratio:.2f}x)"
-
-
-def _figure(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:,.0f}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"

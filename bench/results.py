@@ -47,13 +47,20 @@ class Results:
 
     def median(self, part: str, contender: str, setting: str, value: str) -> float | None:
         """Return the median over the rounds, or None for what was not measured."""
+        figures = self._figures(part, contender, setting, value)
+        return median(figures) if figures else None
+
+    def most(self, part: str, contender: str, setting: str, value: str) -> float | None:
+        """Return the largest of all rounds, for what may not even happen once; None as above."""
+        return max(self._figures(part, contender, setting, value), default=None)
+
+    def _figures(self, part: str, contender: str, setting: str, value: str) -> list[float]:
         wanted = (part, contender, setting)
-        figures = [
+        return [
             found.values[value]
             for found in self.measurements
             if (found.part, found.contender, found.setting) == wanted
         ]
-        return median(figures) if figures else None
 
     def contenders(self, part: str) -> list[str]:
         """Return the names of those measured in a part, in the order of their first figures."""
@@ -62,6 +69,10 @@ class Results:
     def settings(self, part: str) -> list[str]:
         """Return the settings measured in a part, in the order of their first figures."""
         return list(dict.fromkeys(m.setting for m in self.measurements if m.part == part))
+
+    def rounds(self, part: str) -> int:
+        """Return how many rounds a part was measured in."""
+        return len({m.round for m in self.measurements if m.part == part})
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""

@@ -10,6 +10,7 @@ from bench.processes import free_port, python, running, until_listening
 from bench.results import UnavailableError, VoidError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
@@ -20,11 +21,18 @@ BUDGET: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """A running sidecar; `address` is what a client is given."""
+    """A running sidecar; `address` is what a client is given, `link` what another node is."""
 
     name: str
-    pid: int
     address: str
+    link: str
+    http: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Return the id of its process."""
+        return self.process.pid
 
 
 @asynccontextmanager
@@ -33,11 +41,12 @@ async def sidecar(
 ) -> AsyncGenerator[Sidecar]:
     """Run a sidecar for as long as the block; its ring is itself and what it meets by the seed."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
+    link, http = link or loopback(), loopback()
     options = {
         "--name": name,
         "--socket": str(path),
-        "--link": link or loopback(),
-        "--http": loopback(),
+        "--link": link,
+        "--http": http,
         "--budget": str(BUDGET),
     }
     if seed is not None:
@@ -48,7 +57,7 @@ async def sidecar(
             await until_listening(process, path, log)
         except UnavailableError as reason:
             raise VoidError(str(reason)) from None  # a peer may be missing, but we may not
-        yield Sidecar(name, process.pid, f"unix:{path}")
+        yield Sidecar(name, f"unix:{path}", link, http, process)
 
 
 def loopback() -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bench import decisions, fastapi_app
+from bench import backup, decisions, failover, fastapi_app, handover, roll
 from bench.echo import ECHO
 from bench.headgate_client import ONE_HOP, TWO_HOPS
 from bench.redis_benchmark import PIPELINED
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 
+_WRONG: Final = ("undecided", "errors")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A ratio that must be at least (or at most) `wanted`; `measured` is None if it was not."""
+    """A figure that must be at least (or at most) `wanted`; `measured` is None if it was not."""
 
     text: str
     wanted: float
@@ -34,6 +37,10 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
+    return [*_speed(results), *_cluster(results)]
+
+
+def _speed(results: Results) -> list[Target]:
     ours = results.median(decisions.PART, ONE_HOP, "256", "rate")
     floor = _p50(results, ECHO)
     bare = _web(results, fastapi_app.BARE)
@@ -71,6 +78,65 @@ def targets(results: Results) -> list[Target]:
             _ratio(_web(results, "headgate denied"), bare),
         ),
     ]
+
+
+def _cluster(results: Results) -> list[Target]:
+    alone = results.median(backup.PART, backup.ALONE, "256", "rate")
+    backed_up = results.median(backup.PART, backup.BACKED_UP, "256", "rate")
+    failed_over = failover.PART, failover.ANSWERED, failover.SETTING
+    return [
+        Target(
+            "decisions/s at 256 in flight of an owner with a backup, over without",
+            0.75,
+            _ratio(backed_up, alone),
+        ),
+        _slower(results, "a handover", handover.PART, handover.BEFORE, handover.MEANWHILE),
+        Target(
+            "keys missing after a handover, or with another number of tokens left",
+            0.0,
+            _sum(results, handover.PART, handover.MEANWHILE, ("missing", "wrong")),
+            at_least=False,
+        ),
+        _slower(results, "a roll", roll.PART, roll.BEFORE, roll.DURING),
+        Target(
+            "admitted too many in a roll, worst key, % of its limit",
+            1.0,
+            results.most(roll.PART, roll.DURING, roll.SETTING, "too_many"),
+            at_least=False,
+        ),
+        Target(
+            "checks of a roll answered open or closed, or by an error",
+            0.0,
+            _sum(results, roll.PART, roll.DURING, _WRONG),
+            at_least=False,
+        ),
+        Target(
+            "ms from a kill -9 of an owner until its backup answered, median",
+            50.0,
+            results.median(*failed_over, "ms"),
+            at_least=False,
+        ),
+        Target(
+            "checks after a kill -9 answered open or closed, or by an error",
+            0.0,
+            _sum(results, failover.PART, failover.ANSWERED, _WRONG),
+            at_least=False,
+        ),
+    ]
+
+
+def _slower(results: Results, event: str, part: str, before: str, during: str) -> Target:
+    (setting,) = results.settings(part) or [""]
+    p99 = [results.median(part, name, setting, "p99") for name in (during, before)]
+    return Target(f"p99 of checks during {event}, over before", 3.0, _ratio(*p99), at_least=False)
+
+
+def _sum(results: Results, part: str, contender: str, values: tuple[str, ...]) -> float | None:
+    """Return the sum of some counts, each at its worst."""
+    (setting,) = results.settings(part) or [""]
+    counts = [results.most(part, contender, setting, value) for value in values]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _p50(results: Results, contender: str) -> float | None:

@@ -13,6 +13,7 @@ from headgate.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Ident
 from headgate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
 from headgate_sidecar.server import Sidecar
 from tests.cluster.cluster import GENEROUS, eventually
+from tests.cluster.gossiping import Life
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -136,15 +137,21 @@ async def bare(sidecar: Sidecar | Address, me: Identity | None = None) -> AsyncG
 
 
 class Puppet:
-    """A listening side: shakes hands, keeps what it is told, says what it is made to say."""
+    """A listening side: shakes hands, keeps what it is told, says what it is made to say.
+
+    Of its own accord it says only what puts it on the ring of the nodes that dial it, and that
+    only while it `gossips`.
+    """
 
     def __init__(self, me: Identity) -> None:
         self.me = me
         self.address = Address()
+        self.gossips = True
         self.connections: list[Connection] = []
         self.heard: list[Message] = []
         self.errors: list[Exception] = []
         self.approve: Approval = _approve_all
+        self.life = Life(me.name, "127.0.0.1:9")
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> None:
@@ -152,6 +159,7 @@ class Puppet:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, "127.0.0.1", port)
         self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
+        self.life = Life(self.me.name, str(self.address))
 
     def _accept(self) -> Connection:
         nonce = self.me.instance + token_bytes(NONCE_BYTES - len(self.me.instance))
@@ -169,6 +177,15 @@ class Puppet:
         self.heard.append(message)
         if isinstance(message, Error):
             connection.close()
+        elif self.gossips and connection.peer is not None:
+            for to, answer in self.life.hear(connection.peer.name, message):
+                self.tell(to, answer)
+
+    def tell(self, name: str, *messages: Message) -> None:
+        """Say something on the latest connection of a node, if it has one."""
+        known = [it for it in self.connections if it.peer is not None and it.peer.name == name]
+        for message in messages if known else ():
+            known[-1].send(message)
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Drop the connection, and keep why."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headgate.address import Address, parse_address
 from headgate.client import Client
-from headgate.link import State
 from headgate_sidecar.cluster import Stage
 from headgate_sidecar.config import Config
 from headgate_sidecar.server import Sidecar

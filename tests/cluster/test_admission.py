@@ -12,13 +12,14 @@ import pytest
 import pytest_asyncio
 
 from headgate.decision import Source
-from headgate.wire import Holdings, Reset
+from headgate.wire import Forget, Holdings, Reset
 from tests.cluster.bare import APP, bare
 from tests.cluster.cluster import (
     admitted,
     client,
     clients,
     cluster,
+    eventually,
     key_of,
     sources,
 )
@@ -87,7 +88,7 @@ async def test_all_together_admit_exactly_the_limit(
         )
     allowed = Counter(key for key, it in zip(keys, decisions, strict=True) if it.allowed)
     assert allowed == dict.fromkeys(keys, scenario.admitted)
-    owner_of = nodes[0].peers.ring.owner
+    owner_of = nodes[0].cluster.ring.owner
     decided_by = {(key, it.node, it.source) for key, it in zip(keys, decisions, strict=True)}
     assert decided_by == {(key, owner_of(key), Source.OWNER) for key in keys}
 
@@ -138,7 +139,7 @@ async def test_all_askers_see_the_same_bucket(nodes: list[Sidecar]) -> None:
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
 async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
     """A check of cost 0 is always allowed and leaves the bucket as it is, whoever owns it."""
-    key = key_of(owner, nodes[0].peers.ring, "look")
+    key = key_of(owner, nodes[0].cluster.ring, "look")
     async with client(nodes[0]) as asking:
         assert (await asking.check(key, "2/hour", 2)).remaining == 0
         looks = [await asking.check(key, "2/hour", 0) for _ in range(5)]
@@ -150,15 +151,20 @@ async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
 
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
 async def test_a_reset_at_any_node_holds_at_all(nodes: list[Sidecar], owner: str) -> None:
-    """A reset goes to the owner by whatever node was asked; then the bucket is full for all."""
-    key = key_of(owner, nodes[0].peers.ring, "reset")
+    """A reset goes to the owner by whatever node was asked; then the bucket is full for all.
+
+    Apps are told, and no copy is left anywhere.
+    """
+    key = key_of(owner, nodes[0].cluster.ring, "reset")
     async with clients(*nodes) as asking, bare(nodes[0], APP) as peer:
         await asyncio.gather(*(asking[1].check(key, "5/hour") for _ in range(9)))
         await peer.send(Reset(77, 0, key))
-        forgotten = await peer.next()
-        assert isinstance(forgotten, Holdings)
+        told = [await peer.next(), await peer.next()]
+        assert Forget(key) in told
+        [forgotten] = [message for message in told if isinstance(message, Holdings)]
         assert (forgotten.id, forgotten.source, forgotten.node) == (77, Source.OWNER, owner)
         assert [limit for limit, _ in forgotten.buckets] == ["5/hour"]
+        await eventually(lambda: not any(it.node.buckets.held(key, it.clock()) for it in nodes))
         decisions = await asyncio.gather(*(who.check(key, "5/hour") for who in asking * 3))
     assert admitted(decisions) == 5
 
@@ -168,7 +174,7 @@ async def test_any_node_tells_what_the_owner_holds(nodes: list[Sidecar]) -> None
     async with client(nodes[0]) as asking:
         await asking.check("told", "5/hour; 7/day", 2)
     told = [await node.node.inspect("told") for node in nodes]
-    owner = nodes[0].peers.ring.owner("told")
+    owner = nodes[0].cluster.ring.owner("told")
     assert {(it.source, it.node) for it in told if it} == {(Source.OWNER, owner)}
     held = [sorted(limit for limit, _ in it.buckets) for it in told if it]
     assert held == [["5/hour", "7/day"]] * 3

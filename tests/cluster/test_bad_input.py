@@ -78,7 +78,7 @@ class Watched:
         assert sources(self.decisions[self.seen :]).keys() == {"owner"}
         self.seen = len(self.decisions)
         await eventually(lambda: len(self.node.sessions.open) == 2)  # the client's, and n2's
-        assert self.node.peers.agree
+        assert self.node.cluster.agrees
         counted.clear()
 
 
@@ -87,7 +87,7 @@ async def watched(**options: object) -> AsyncGenerator[Watched]:
     """Run two sidecars and a client that asks one about a key of the other, all the time."""
     secret = options.get("secret", b"")
     async with cluster("n1", "n2", **options) as (one, _):
-        key = key_of("n2", one.peers.ring)
+        key = key_of("n2", one.cluster.ring)
         async with witness(one, key, secret=secret) as decisions:
             yield Watched(one, decisions)
 
@@ -535,6 +535,7 @@ async def ending(app: Bare) -> str:
     return "refused"
 
 
+@together  # it takes long: those that stand must not stand still meanwhile
 async def test_a_million_frames_at_a_sidecar() -> None:
     """Each connection ends exactly as its frames deserve, and the sidecar is as it was before."""
     random = Random(2)

@@ -53,6 +53,7 @@ def test_it_ends_by_itself_with_its_promises_kept(
         "5xx",
         "requests",
         "all",
+        "the",
         "limiting",
     ]
     assert "BROKEN" not in played.stdout
@@ -68,9 +69,20 @@ def test_the_cluster_admits_no_more_than_its_limit(
     assert 0 < admitted <= most
 
 
+def test_the_limit_holds_through_a_kill(played: subprocess.CompletedProcess[str]) -> None:
+    """Over the whole run no more is admitted than one limit allows, but for what was on its way."""
+    found = re.search(r"the whole time: admitted (\S+) of at most (\S+)", played.stdout)
+    assert found
+    admitted, most = map(_number, found.groups())
+    assert 0 < admitted <= most
+    sources = dict(re.findall(r"([a-z]+) ([\d,]+)(?:,|$)", _line_of("answers by", played.stdout)))
+    assert _number(sources["backup"]) > 0
+
+
 def test_requests_flow_while_a_sidecar_is_dead(played: subprocess.CompletedProcess[str]) -> None:
-    """Some are let through by the policy, and shown as such."""
+    """Those of its own app are let through by the policy, and shown as such."""
     assert "kill -9 sidecar b" in played.stdout
+    assert "others decide these keys; app b is unlimited" in played.stdout
     row = re.search(r"^  one sidecar dead +\S+ +(.*)$", played.stdout, re.MULTILINE)
     assert row
     requests, _, unlimited, _, failed = map(_number, row[1].split())
@@ -141,21 +153,21 @@ def test_a_frame_fits_the_terminal(width: int, height: int) -> None:
         (100.0, 7),  # the burst
         (100.9, 8),  # two tokens a second
         (102.0, 11),
-        (103.0, 13),  # dead since 103
-        (109.9, 13),
-        (110.0, 13 + 7),  # a new life since 110
-        (111.0, 13 + 7 + 2),
+        (103.0, 13 + 3),  # the owner was killed at 103
+        (109.9, 26 + 3),
+        (110.0, 27 + 6),  # and the next at 110
+        (111.0, 29 + 6),
     ],
 )
-def test_an_allowance_is_burst_plus_rate_of_each_life(now: float, most: int) -> None:
-    """An owner that was killed comes back with full buckets; between its lives nothing is added."""
-    allowance = Allowance(Limit(2, 1, 7))
+def test_an_allowance_is_burst_plus_rate_and_a_little_a_kill(now: float, most: int) -> None:
+    """Whoever owns a key when, its allowance goes on; only the latest charges may be lost."""
+    allowance = Allowance(Limit(2, 1, 7), 3)
     events: list[tuple[float, Callable[[float], None]]] = [
         (100.0, allowance.decided),
         (100.5, allowance.decided),
-        (103.0, allowance.end_life),
+        (103.0, lambda _: allowance.owner_killed()),
         (102.9, allowance.decided),  # the dead one's last answer, read late
-        (110.0, allowance.decided),
+        (110.0, lambda _: allowance.owner_killed()),
     ]
     for at, event in events:
         if at <= now:
@@ -181,6 +193,12 @@ def _playing() -> Generator[tuple[subprocess.Popen[str], list[int]]]:
         finally:
             watchdog.cancel()
             demo.kill()
+
+
+def _line_of(start: str, text: str) -> str:
+    """Return the first line that begins so, but for blanks."""
+    lines = map(str.strip, text.splitlines())
+    return next(line for line in lines if line.startswith(start))
 
 
 def _number(text: str) -> int:

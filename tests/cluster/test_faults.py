@@ -11,10 +11,12 @@ import pytest
 
 from headgate.link import Link, State
 from headgate_ring.hashring import Ring
+from headgate_sidecar.config import Role
 from headgate_sidecar.server import Sidecar
 from tests.cluster.apps import running
 from tests.cluster.cluster import (
     admitted,
+    are_one_ring,
     client,
     clients,
     cluster,
@@ -33,10 +35,13 @@ if TYPE_CHECKING:
 
 BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
 RING = Ring(["n1", "n2", "n3"])
+DAY = 86_400 * 10**9  # ns
 
 
 class Process(running.Sidecar):
     """A sidecar in a process of its own, beside those in this one."""
+
+    ready_at = "/readyz"
 
     def __init__(self, name: str, *seeds: Sidecar, options: Sequence[str] = ()) -> None:
         super().__init__(name)
@@ -79,18 +84,32 @@ async def trio(**options: Any) -> AsyncGenerator[tuple[list[Sidecar], Process]]:
 
 
 def is_used(node: Sidecar) -> bool:
-    """Tell if this node forwards to n3, and both see the same ring."""
-    peer = node.peers.by_name.get("n3")
-    return peer is not None and peer.state is State.UP and peer.digest == RING.digest
+    """Tell if this node forwards to n3, and all three see the same ring."""
+    cluster = node.cluster
+    digests = [member.digest for member in cluster.membership.living()]
+    return node.is_up("n3") and cluster.ring == RING and digests == [RING.digest] * 2
 
 
 def link_to(node: Sidecar, name: str = "n3") -> Link:
     return node.peers.by_name[name].link
 
 
-def unanswered(nodes: Sequence[Sidecar]) -> int:
-    """Count the checks that n3 didn't answer."""
-    return sum(node.node.counts.unanswered["n3"] for node in nodes)
+def key_backed_up_by(name: str) -> str:
+    """Return a key of n3's that this node holds a copy of."""
+    keys = (f"key{at}" for at in range(10_000))
+    return next(key for key in keys if RING.pair(key) == ("n3", name))
+
+
+def spent_at(node: Sidecar, key: str) -> float:
+    """Return how many of the tokens of 50/day a node's bucket lacks."""
+    interval = DAY / 50
+    return sum(debt for _, debt in node.node.buckets.held(key, node.clock())) / interval
+
+
+def stood_in(nodes: Sequence[Sidecar]) -> int:
+    """Count the checks of apps that a backup decided."""
+    counted = [node.node.counts.checks for node in nodes]
+    return sum(it["app", "backup", outcome] for it in counted for outcome in ("allowed", "denied"))
 
 
 class Load:
@@ -138,61 +157,65 @@ async def load(*asking: Client) -> AsyncGenerator[Load]:
 # --- the owner is gone
 
 
-@pytest.mark.parametrize(
-    ("how", "policy"),
-    [(SIGKILL, "open"), (SIGKILL, "closed"), (SIGSTOP, "open"), (SIGSTOP, "local")],
-)
-async def test_every_check_is_answered_once_when_the_owner_is_gone(
-    how: Signals, policy: str
-) -> None:
-    """Under load no check is lost; those of the owner go by the policy, and are counted so."""
-    async with trio(on_unreachable=policy) as (nodes, owner):
+@pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
+async def test_every_check_is_answered_once_when_the_owner_is_gone(how: Signals) -> None:
+    """Under load no check is lost; backups decide those of the owner until others own its keys."""
+    async with trio() as (nodes, owner):
         async with clients(*nodes) as asking, load(*asking) as under:
             await eventually(lambda: under.seen("owner"))
             owner.send(how)
-            await eventually(lambda: under.seen(policy))
-        assert sources(under.decisions).keys() == {"owner", policy}
-        assert unanswered(nodes) == sources(under.decisions)[policy]
-        by_policy = [it for it in under.decisions if it.source == policy]
-        assert {it.allowed for it in by_policy} == {policy != "closed"}
-        assert {it.node for it in by_policy} == {"n3"}  # who should have decided
-        states = {link_to(node).state for node in nodes}
-        assert states == ({State.DOWN} if how is SIGKILL else {State.SUSPECT})
-        assert [link_to(node).in_flight for node in nodes] == [0, 0]
+            await eventually(lambda: under.seen("backup"))
+            states = {link_to(node).state for node in nodes}
+            assert states == ({State.DOWN} if how is SIGKILL else {State.SUSPECT})
+            assert not any(link_to(node).in_flight for node in nodes)
+            await eventually(lambda: under.seen("owner"))
+            assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2")}
+            assert not any("n3" in node.peers.by_name for node in nodes)
+        assert sources(under.decisions).keys() == {"owner", "backup"}
+        assert stood_in(nodes) == sources(under.decisions)["backup"]
+        assert admitted(under.decisions) == under.asked
+        by_backups = {it.node for it in under.decisions if it.source == "backup"}
+        assert by_backups <= {"n1", "n2"}
 
 
 async def test_only_checks_that_were_on_their_way_wait_for_a_stopped_owner() -> None:
-    """A stopped owner costs those one budget; every later check is answered without asking it."""
-    key = key_of("n3", RING)
+    """A stopped owner costs those their budget; every later check is decided without asking it."""
+    key = key_backed_up_by("n1")
     async with trio() as (nodes, owner), client(nodes[0]) as asking:
         assert (await asking.check(key, "50/day")).source == "owner"
+        await eventually(lambda: spent_at(nodes[0], key) > 0.9)
         owner.send(SIGSTOP)
-        waiting = [asking.check(key, "50/day") for _ in range(10)]
-        assert sources(await asyncio.gather(*waiting)) == {"open": 10}
+        waiting = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(10)))
+        assert sources(waiting) == {"backup": 10}
         link = link_to(nodes[0])
         assert link.state is State.SUSPECT
-        assert unanswered(nodes) == 10
+        assert nodes[0].node.counts.unanswered == {"n3": 10}
         last = link._last_id
         later = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(1_000)))
-        assert sources(later) == {"open": 1_000}
-        assert link._last_id == last  # nothing more was sent there
-        assert unanswered(nodes) == 1_010
+        assert sources(later) == {"backup": 1_000}
+        assert link._last_id == last  # nothing more was asked there
+        assert admitted([*waiting, *later]) == 49
 
 
 async def test_an_owner_that_goes_on_is_used_again() -> None:
-    """After SIGCONT the owner decides again, with the buckets that it had before."""
-    key = key_of("n3", RING)
+    """After SIGCONT the owner decides again, and has been told what was decided in its place."""
+    key = key_backed_up_by("n1")
     async with trio() as (nodes, owner), clients(*nodes) as asking:
-        spent = await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(50)))
-        assert admitted(spent) == 50
+        spent = await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(30)))
+        assert admitted(spent) == 30
+        await eventually(lambda: spent_at(nodes[0], key) > 29.9)
         owner.send(SIGSTOP)
-        stopped = await asyncio.gather(*(who.check(key, "50/day", 0) for who in asking))
-        assert sources(stopped) == {"open": 2}
+        stopped = await asyncio.gather(*(who.check(key, "50/day", 10) for who in asking))
+        assert sources(stopped) == {"backup": 2}
+        assert admitted(stopped) == 2
         owner.send(SIGCONT)
-        await eventually(lambda: all(link_to(node).state is State.UP for node in nodes))
-        after = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
-        assert sources(after) == {"owner": 2}
-        assert admitted(after) == 0
+        after = await eventually_answered(lambda: asking[1].check(key, "50/day", 0), by_n3)
+        assert after.remaining == 0
+        assert [(await who.check(key, "50/day")).allowed for who in asking] == [False, False]
+
+
+def by_n3(decision: Decision) -> bool:
+    return (decision.source, decision.node) == ("owner", "n3")
 
 
 async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
@@ -200,31 +223,33 @@ async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
     key = key_of("n3", RING)
     async with trio() as (nodes, owner), client(nodes[0]) as asking:
         owner.send(SIGSTOP)
-        assert (await asking.check(key, "50/day")).source == "open"
+        assert (await asking.check(key, "50/day")).source == "backup"
         link = link_to(nodes[0])
         link._suspect_since -= 60  # as if it had been stopped for a minute
-        await eventually(lambda: link.state is State.DOWN)
-        assert (await asking.check(key, "50/day")).source == "open"
+        await eventually(lambda: link.state is not State.SUSPECT)  # down, or closed for good
+        await eventually(lambda: "n3" not in nodes[0].cluster.ring)
+        decision = await asking.check(key, "50/day")
+        assert (decision.source, decision.node) == ("owner", nodes[0].cluster.ring.owner(key))
         owner.send(SIGCONT)
-        await eventually(lambda: link.state is State.UP)
-        assert (await asking.check(key, "50/day")).source == "owner"
+        await eventually_answered(lambda: asking.check(key, "50/day"), by_n3)
+        await eventually(lambda: all(is_used(node) for node in nodes))
 
 
 async def test_an_owner_that_is_started_again_is_used_again() -> None:
-    """Killed and started under its name and address, the owner decides again, buckets full."""
-    key = key_of("n3", RING)
+    """Killed and started under its name and address, the owner is told what it had decided."""
+    key = key_backed_up_by("n1")
     async with trio() as (nodes, owner), clients(*nodes) as asking:
-        await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(50)))
+        await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(30)))
+        await eventually(lambda: spent_at(nodes[0], key) > 29.9)
         owner.send(SIGKILL)
         await eventually(lambda: all(link_to(node).state is State.DOWN for node in nodes))
         gone = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
-        assert sources(gone) == {"open": 2}
-        assert [node.peers.ring.nodes for node in nodes] == [RING.nodes] * 2
+        assert sources(gone) == {"backup": 2}
         await restart(owner)
         await eventually(lambda: all(is_used(node) for node in nodes))
         back = await asyncio.gather(*(asking[at % 2].check(key, "50/day") for at in range(80)))
-        assert sources(back) == {"owner": 80}
-        assert admitted(back) == 50
+        assert all(map(by_n3, back))
+        assert admitted(back) == 50 - 30 - 2
 
 
 async def test_the_keys_of_the_others_notice_nothing() -> None:
@@ -232,22 +257,25 @@ async def test_the_keys_of_the_others_notice_nothing() -> None:
     async with trio() as (nodes, owner), clients(*nodes) as asking:
         owner.send(SIGSTOP)
         keys = [f"k{at}" for at in range(60)]
-        for _ in range(3):
+        for at in range(3):
             decisions = await asyncio.gather(
                 *(who.check(key, "9/day") for key in keys for who in asking)
             )
             for key, decision in zip([key for key in keys for _ in asking], decisions, strict=True):
-                expected = "open" if RING.owner(key) == "n3" else "owner"
-                assert (decision.source, decision.node) == (expected, RING.owner(key))
+                if RING.owner(key) != "n3":
+                    assert (decision.source, decision.node) == ("owner", RING.owner(key))
+                elif not at:  # later it may be off the ring, and another be the owner
+                    assert decision.source == "backup"
+                assert decision.node != "n3" or not decision.node
 
 
 async def test_a_client_in_a_hurry_is_answered_by_its_sidecar() -> None:
     """The budget of a client goes along: its sidecar answers in time, however long its own is."""
-    key = key_of("n3", RING)
+    key = key_backed_up_by("n1")
     async with trio(budget=30.0) as (nodes, owner), client(nodes[0], budget=BUDGET) as asking:
         owner.send(SIGSTOP)
         decision = await asking.check(key, "50/day")
-        assert (decision.source, decision.node) == ("open", "n3")  # "" had it been the client
+        assert (decision.source, decision.node) == ("backup", "n1")  # "" had it been the client
         assert asking._link is not None
         assert asking._link.state is State.UP
 
@@ -258,43 +286,50 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
     async with trio(budget=0.3) as (nodes, owner):
         async with clients(*nodes) as asking, load(*asking) as under:
             for _ in range(2):
+                await eventually(lambda: all(is_used(node) for node in nodes))
                 await eventually(lambda: under.seen("owner"))
                 owner.send(how)
-                await eventually(lambda: under.seen("open"))
+                await eventually(lambda: under.seen("backup"))
                 await (restart(owner) if how is SIGKILL else asyncio.to_thread(owner.send, SIGCONT))
                 await eventually(lambda: under.seen("owner"))
-        assert sources(under.decisions).keys() == {"owner", "open"}
-        assert unanswered(nodes) == sources(under.decisions)["open"]
+        assert sources(under.decisions).keys() == {"owner", "backup"}
+        assert stood_in(nodes) == sources(under.decisions)["backup"]
+        assert admitted(under.decisions) == under.asked
 
 
 # --- decided alone
 
 
+@asynccontextmanager
+async def leaves(*names: str) -> AsyncGenerator[list[Sidecar]]:
+    """Run leaves whose only owner has gone, and that go by `local`."""
+    options: dict[str, Any] = {"role": Role.LEAF, "on_unreachable": "local"}
+    async with cluster("owner") as (owner,), AsyncExitStack() as stack:
+        nodes = [Sidecar(config(name, seeds=(owner.link,), **options)) for name in names]
+        for node in nodes:
+            await stack.enter_async_context(node)
+        others = len(names)
+        await eventually(lambda: all(len(it.cluster.membership.living()) == others for it in nodes))
+        await owner.stop()
+        await eventually(lambda: not any(node.cluster.ring.nodes for node in nodes))
+        yield nodes
+
+
 async def test_nodes_that_decide_alone_admit_no_more_than_the_limit() -> None:
-    """With `local` each node admits its share of a limit whose owner is gone, together not more."""
-    async with cluster("n1", "n2", "n3", "n4", on_unreachable="local") as nodes:
-        key = key_of("n4", nodes[0].peers.ring)
-        left, gone = nodes[:3], nodes[3]
-        await gone.stop()
-        await eventually(lambda: all(link_to(node, "n4").state is State.DOWN for node in left))
-        async with clients(*left) as asking:
-            by_node = [
-                await asyncio.gather(*(who.check(key, "100/day") for _ in range(60)))
-                for who in asking
-            ]
-    assert [admitted(decisions) for decisions in by_node] == [25, 25, 25]
-    assert [sources(decisions) for decisions in by_node] == [{"local": 60}] * 3
+    """With `local` each node admits its share where nobody owns a key, together not more."""
+    async with leaves("n1", "n2", "n3", "n4") as nodes, clients(*nodes) as asking:
+        by_node = [
+            await asyncio.gather(*(who.check("k", "100/day") for _ in range(60))) for who in asking
+        ]
+    assert [admitted(decisions) for decisions in by_node] == [25] * 4
+    assert [sources(decisions) for decisions in by_node] == [{"local": 60}] * 4
     assert {str(it.limits) for decisions in by_node for it in decisions} == {"25/day"}
 
 
 async def test_a_cost_above_the_share_of_a_node_is_charged_as_the_whole_share() -> None:
     """Alone, a node admits a check that no share could pay, once, and then no more."""
-    async with cluster("n1", "n2", on_unreachable="local") as (node, gone):
-        key = key_of("n2", node.peers.ring)
-        await gone.stop()
-        await eventually(lambda: link_to(node, "n2").state is State.DOWN)
-        async with client(node) as asking:
-            decisions = [await asking.check(key, "10/day", 8) for _ in range(3)]
+    async with leaves("n1", "n2") as (node, _), client(node) as asking:
+        decisions = [await asking.check("k", "10/day", 8) for _ in range(3)]
     assert [it.allowed for it in decisions] == [True, False, False]
     assert {it.cost for it in decisions} == {5}
 
@@ -382,13 +417,15 @@ async def test_a_node_whose_place_was_taken_while_it_was_stopped() -> None:
     async with trio() as (nodes, owner), clients(*nodes) as asking:
         owner.send(SIGSTOP)
         stopped = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
-        assert sources(stopped) == {"open": 2}
+        assert sources(stopped) == {"backup": 2}
         seeds = tuple(node.link for node in nodes)
         async with Sidecar(config("n3", seeds=seeds)) as heir:
-            await eventually(lambda: all(is_used(node) for node in nodes))
+            await eventually(lambda: are_one_ring([*nodes, heir]))
             assert [link_to(node).address for node in nodes] == [heir.link] * 2
             owner.send(SIGCONT)
+            await eventually(lambda: all(it.node.counts.turned_away["name"] for it in nodes))
             decisions = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
-            assert [it.node for it in decisions] == ["n3", "n3"]
-            assert len(heir.node.buckets) == 1
+            assert all(map(by_n3, decisions))
+            assert decisions[-1].remaining == 50 - 4
+            assert spent_at(heir, key) > 3.9
             assert [link_to(node).address for node in nodes] == [heir.link] * 2

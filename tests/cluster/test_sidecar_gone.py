@@ -41,25 +41,25 @@ def trio(processes: Trio) -> Trio:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 async def test_the_owner_is_gone(trio: Trio, how: signal.Signals) -> None:
-    """Without the owner of a key, apps let its requests through and say so; no request is lost."""
+    """Without the owner of a key, another node decides and says so; no request is lost."""
     owner, others = trio.sidecars["a"], [trio.sidecars["b"], trio.sidecars["c"]]
-    opened = {"asker": "app", "source": "open", "outcome": "allowed"}
-    before = [other.metric("headgate_checks_total", **opened) for other in others]
+    stood_in = {"asker": "app", "source": "backup", "outcome": "allowed"}
+    before = [other.metric("headgate_checks_total", **stood_in) for other in others]
     key = api_key_of("a", "plenty", f"{how.name}")
     async with load(key, trio.apps["b"], trio.apps["c"]) as loads:
         await eventually(lambda: all(it.sources["owner"] > 20 for it in loads), PATIENCE)
         owner.send(how)
-        await eventually(lambda: all(it.sources["open"] > 50 for it in loads), PATIENCE)
+        await eventually(lambda: all(it.sources["backup"] > 50 for it in loads), PATIENCE)
         for other in others:
             assert other.metric("headgate_peer_up", peer="a") == 0
         back_at = await asyncio.to_thread(_bring_back, owner, how)
         await eventually(lambda: all(it.workers("owner", back_at) for it in loads), PATIENCE)
     _report(f"owner, {how.name}", loads, back_at)
     assert [set(it.statuses) for it in loads] == [{200}] * 2
-    assert [set(it.sources) for it in loads] == [{"owner", "open"}] * 2
-    after = [other.metric("headgate_checks_total", **opened) for other in others]
+    assert [set(it.sources) for it in loads] == [{"owner", "backup"}] * 2
+    after = [other.metric("headgate_checks_total", **stood_in) for other in others]
     counted = [now - then for now, then in zip(after, before, strict=True)]
-    assert counted == [it.sources["open"] for it in loads]
+    assert counted == [it.sources["backup"] for it in loads]
 
 
 def _bring_back(sidecar: Sidecar, how: signal.Signals = signal.SIGKILL) -> float:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from headgate.wire import (
     Answers,
+    Buckets,
     Checks,
     Error,
+    Forget,
+    Gossip,
     Hello,
     Holdings,
     Inspect,
+    Merged,
     Message,
+    Part,
     Ping,
     Pong,
     Proof,
+    Pull,
+    Pulled,
     Reset,
     Roster,
     Welcome,
@@ -257,6 +264,122 @@ a6 6e 6f 64 65 2d 61                             #   node: "node-a"
 92                                               #     array of 2
 a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
 cf 00 00 00 02 cb 41 78 00                       #       12,000,000,000
+""",
+    ),
+    "Gossip": (
+        Gossip(
+            0,
+            12,
+            "",
+            "8a1fc0de",
+            [
+                ("node-a", "10.0.0.1:7171", 1_795_000_000, 0, 1, ""),
+                ("node-b", "10.0.0.2:7171", 1_795_000_321, 1, 1, "node-c"),
+            ],
+        ),
+        """
+00 00 00 51                                      # 81 bytes follow
+96                                               # array of 6
+0b                                               #   kind: Gossip
+00                                               #   kind of gossip: 0
+0c                                               #   id: 12
+a0                                               #   about: ""
+a8 38 61 31 66 63 30 64 65                       #   digest: "8a1fc0de"
+92                                               #   rumors: array of 2
+96                                               #     array of 6
+a6 6e 6f 64 65 2d 61                             #       "node-a"
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #       "10.0.0.1:7171"
+ce 6a fd 86 c0                                   #       1,795,000,000
+00                                               #       0
+01                                               #       1
+a0                                               #       ""
+96                                               #     array of 6
+a6 6e 6f 64 65 2d 62                             #       "node-b"
+ad 31 30 2e 30 2e 30 2e 32 3a 37 31 37 31        #       "10.0.0.2:7171"
+ce 6a fd 88 01                                   #       1,795,000,321
+01                                               #       1
+01                                               #       1
+a6 6e 6f 64 65 2d 63                             #       "node-c"
+""",
+    ),
+    "Buckets": (
+        Buckets(13, [("5/minute", ["login:10.0.0.1"], [12_000_000_000])]),
+        """
+00 00 00 29                                      # 41 bytes follow
+94                                               # array of 4
+0c                                               #   kind: Buckets
+0d                                               #   id: 13
+91                                               #   groups: array of 1
+93                                               #     array of 3
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+91                                               #       array of 1
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
+91                                               #       array of 1
+cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
+90                                               #   charged: array of 0
+""",
+    ),
+    "Buckets that an owner didn't charge": (
+        Buckets(
+            14,
+            [("5/minute", ["login:10.0.0.1", "login:10.0.0.9"], [36_000_000_000, 12_000_000_000])],
+            [[24_000_000_000, 0]],
+        ),
+        """
+00 00 00 4c                                      # 76 bytes follow
+94                                               # array of 4
+0c                                               #   kind: Buckets
+0e                                               #   id: 14
+91                                               #   groups: array of 1
+93                                               #     array of 3
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+92                                               #       array of 2
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 39     #         "login:10.0.0.9"
+92                                               #       array of 2
+cf 00 00 00 08 61 c4 68 00                       #         36,000,000,000
+cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
+91                                               #   charged: array of 1
+92                                               #     array of 2
+cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
+00                                               #       0
+""",
+    ),
+    "Merged": (
+        Merged(13),
+        """
+00 00 00 03                                      # 3 bytes follow
+92                                               # array of 2
+0d                                               #   kind: Merged
+0d                                               #   id: 13
+""",
+    ),
+    "Pull": (
+        Pull(15, Part.ALL),
+        """
+00 00 00 04                                      # 4 bytes follow
+93                                               # array of 3
+0e                                               #   kind: Pull
+0f                                               #   id: 15
+02                                               #   part: 2
+""",
+    ),
+    "Pulled": (
+        Pulled(15),
+        """
+00 00 00 03                                      # 3 bytes follow
+92                                               # array of 2
+10                                               #   kind: Pulled
+0f                                               #   id: 15
+""",
+    ),
+    "Forget": (
+        Forget("login:10.0.0.1"),
+        """
+00 00 00 11                                      # 17 bytes follow
+92                                               # array of 2
+11                                               #   kind: Forget
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
 """,
     ),
     "Error": (

@@ -18,7 +18,7 @@ from headgate.decision import Source
 from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
 from headgate.fallback import Fallback
 from headgate.pool import MOST_LINES
-from headgate.wire import Ping, Pong, Roster
+from headgate.wire import Forget, Ping, Pong, Roster
 from tests.middleware.patience import AMPLE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
 
@@ -144,6 +144,26 @@ class TestDenials:
         assert (denied.source, again.source) == (Source.OWNER, Source.REMEMBERED)
         assert 0 < again.retry_after <= denied.retry_after
         assert len(sidecar.frames) == 2
+
+    def test_reset(self, sidecar: SidecarDouble) -> None:
+        """Those of a key that was reset are forgotten with the next answer that is read."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            for key in ("k", "l"):
+                client.check(key, "1/hour")
+                assert not client.check(key, "1/hour").allowed
+            sidecar.say(Forget("k"))
+            client.check("another", "1/hour")
+            sidecar.forget()
+            sources = [client.check(key, "1/hour").source for key in ("k", "l")]
+        assert sources == [Source.OWNER, Source.REMEMBERED]
+
+    def test_reset_while_nothing_is_remembered(self, sidecar: SidecarDouble) -> None:
+        """A client that remembers no denials reads on."""
+        with BlockingClient(sidecar.address, budget=AMPLE, remember_denials=False) as client:
+            client.check("k", "2/hour")
+            sidecar.say(Forget("k"))
+            assert client.check("k", "2/hour").source is Source.OWNER
+            assert sidecar.accepted == 1
 
     def test_not_remembered(self, sidecar: SidecarDouble) -> None:
         """They are asked about each time if that is wanted."""

@@ -12,7 +12,7 @@ from headgate.decision import Source
 from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
 from headgate.limits import parse_limits
 from headgate.link import State
-from headgate.wire import Answers, Checks, Error, Ping, Pong, Roster
+from headgate.wire import Answers, Checks, Error, Merged, Ping, Pong, Roster
 from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import Puppet, puppet
 from tests.cluster.cluster import (
@@ -22,6 +22,7 @@ from tests.cluster.cluster import (
     cluster,
     config,
     eventually,
+    key_of,
     sources,
 )
 
@@ -397,6 +398,39 @@ async def test_a_denial_is_forgotten_when_the_check_can_pass() -> None:
             await asyncio.sleep(0)
     assert decisions[-1].source == "owner"
     assert "remembered" in sources(decisions)
+
+
+async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
+    """Whoever resets a key, at whichever node: the next check of it is asked, others are not."""
+    async with (
+        cluster("n1", "n2") as (one, two),
+        client(one, remember_denials=True) as asking,
+    ):
+        keys = [key_of(owner, one.cluster.ring) for owner in ("n1", "n2")]
+        for key in (*keys, "kept"):
+            await asking.check(key, "1/hour")
+            assert not (await asking.check(key, "1/hour")).allowed
+            assert (await asking.check(key, "1/hour")).source == "remembered"
+        for node, key in zip((two, one), keys, strict=True):  # each asks the other
+            await node.node.inspect(key, reset=True)
+        await eventually(lambda: {key for key, *_ in asking._denials.table} == {"kept"})
+        decisions = [await asking.check(key, "1/hour") for key in (*keys, "kept")]
+    assert [(it.allowed, it.source) for it in decisions] == [
+        (True, "owner"),
+        (True, "owner"),
+        (False, "remembered"),
+    ]
+
+
+async def test_what_only_nodes_say_ends_the_connection() -> None:
+    """An app has no business with gossip: the sidecar is told so, and dialled again."""
+    async with pair() as (asking, other):
+        await other.say(Merged(1))
+        assert "merged" in (await other.hear(Error)).text
+        await eventually(lambda: other.connections)
+        future = asking.check("k", "5/day")
+        await say(other, [1, 5])
+        assert (await future).source == "owner"
 
 
 async def test_a_client_may_forget_denials() -> None:

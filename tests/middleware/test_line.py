@@ -15,7 +15,9 @@ from headgate.wire import (
     Answers,
     Checks,
     Error,
+    Forget,
     Framer,
+    Merged,
     Message,
     Ping,
     Pong,
@@ -44,8 +46,8 @@ class Other:
 
     def __init__(self) -> None:
         mine, self.socket = socket.socketpair()
-        self.rosters: list[Roster] = []
-        self.line = Line(mine, self.rosters.append)
+        self.told: list[Roster | Forget] = []
+        self.line = Line(mine, self.told.append)
 
     def say(self, *messages: Message | bytes) -> None:
         frames = [m if isinstance(m, bytes) else encode(m) for m in messages]
@@ -108,15 +110,15 @@ class TestAsk:
         assert other.line.ask(CHECK, soon()).positions == [0]
 
     def test_messages_in_between(self, other: Other) -> None:
-        """Rosters are told, pings answered and pongs ignored while the answer is awaited."""
-        roster = Roster("d", [("a", "h:1"), ("b", "h:2")])
-        other.say(roster, Ping(3), Pong(4), answer(), roster)
+        """While it waits it tells of the ring and of resets, answers pings, and ignores pongs."""
+        roster, reset = Roster("d", [("a", "h:1"), ("b", "h:2")]), Forget("k")
+        other.say(roster, Ping(3), reset, Pong(4), answer(), roster)
         other.line.ask(CHECK, soon())
-        assert other.rosters == [roster]
+        assert other.told == [roster, reset]
         assert Pong(3) in other.heard()
         other.say(answer(2))
         other.line.ask(CHECK, soon())
-        assert other.rosters == [roster, roster]
+        assert other.told == [roster, reset, roster]
 
     def test_in_pieces(self, other: Other) -> None:
         """An answer that comes byte by byte is put together."""
@@ -184,6 +186,7 @@ class TestFaults:
             encode(Answers(1, "owner", "n", None, [[1], [1]])),
             encode(Answers(1, "owner", "n", [1], [[1]])),
             encode(Answers(1, "owner", "n", [-1], [[1]])),
+            encode(Merged(1)),
         ],
     )
     def test_nonsense(self, other: Other, wrong: bytes) -> None:
@@ -226,7 +229,7 @@ class TestShakeHands:
         assert not other.line.is_used
         other.say(answer())
         other.line.ask(CHECK, soon())
-        assert other.rosters == [Roster("d", [])]
+        assert other.told == [Roster("d", [])]
         assert other.line.is_used
 
     def test_refused(self, other: Other) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,119 +12,36 @@ import pytest
 
 from headgate.address import Address
 from headgate.handshake import Identity
-from headgate.link import Link, State
+from headgate.link import State
 from headgate.wire import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
     Answers,
     Checks,
     Error,
-    Holdings,
     Inspect,
     Ping,
     Pong,
     Proof,
     Reset,
-    Roster,
     encode,
 )
 from tests.cluster.bare import Puppet, deaf, puppet
 from tests.cluster.cluster import GENEROUS, eventually
+from tests.middleware.linking import (
+    SOON,
+    UNANSWERED,
+    Asking,
+    answer,
+    ask,
+    linked,
+    numbered,
+    pair,
+    some,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
     from headgate.wire import Check, Hello, Message
-
-ME = Identity("app", "me", "")
-SOON = 0.05  # seconds: a budget that is to run out
-
-
-class Asking:
-    """Who asked some checks: what came for each of them, None for "no answer"."""
-
-    def __init__(self, count: int = 1) -> None:
-        self.got: list[list[object]] = [[] for _ in range(count)]
-        self.sources: list[str] = []
-
-    def answered(self, answers: Answers) -> None:
-        positions = range(len(self.got)) if answers.positions is None else answers.positions
-        for position, answer in zip(positions, answers.answers, strict=True):
-            self.got[position].append(answer)
-        self.sources.append(answers.source)
-
-    def unanswered(self, positions: Sequence[int] | None) -> None:
-        for position in range(len(self.got)) if positions is None else positions:
-            self.got[position].append(None)
-
-    def settled(self) -> bool:
-        """Is there something for each check?"""
-        return all(self.got)
-
-
-UNANSWERED: list[list[object]] = [[None]]
-
-
-class Watching:
-    """Who hears of a link."""
-
-    def __init__(self) -> None:
-        self.ups: list[Hello] = []
-        self.downs = 0
-        self.rosters: list[Roster] = []
-
-    def link_up(self, _link: Link, peer: Hello, /) -> None:
-        self.ups.append(peer)
-
-    def link_down(self, _link: Link, /) -> None:
-        self.downs += 1
-
-    def roster(self, _link: Link, roster: Roster, /) -> None:
-        self.rosters.append(roster)
-
-    def has_gone_down(self, times: int) -> bool:
-        return self.downs == times
-
-
-@asynccontextmanager
-async def linked(address: Address, **options: Any) -> AsyncGenerator[tuple[Link, Watching]]:
-    watching = Watching()
-    link = Link(address, options.pop("me", ME), watching, **options)
-    try:
-        yield link, watching
-    finally:
-        async with asyncio.timeout(GENEROUS):
-            await link.close()
-
-
-@asynccontextmanager
-async def pair(**options: Any) -> AsyncGenerator[tuple[Link, Puppet]]:
-    """Link to a puppet, and wait until the link is up."""
-    async with puppet() as other, linked(other.address, **options) as (link, _):
-        await eventually(lambda: link.state is State.UP and other.connections)
-        yield link, other
-
-
-def some(count: int, key: str = "k") -> list[Check]:
-    return [(f"{key}{at}", "1/day", 1) for at in range(count)]
-
-
-def ask(link: Link, count: int = 1, budget: float = GENEROUS) -> Asking:
-    asking = Asking(count)
-    assert link.ask(some(count), 0, budget, asking)
-    return asking
-
-
-def answer(frame: Checks, positions: list[int] | None = None) -> Answers:
-    """Answer each check with its number."""
-    count = len(frame.checks)
-    at = range(count) if positions is None else positions
-    numbers = [int(frame.checks[position][0].strip("k")) for position in at]
-    return Answers(frame.id, "owner", "puppet", positions, [[1, number] for number in numbers])
-
-
-def numbered(count: int) -> list[list[object]]:
-    return [[[1, number]] for number in range(count)]
 
 
 async def answer_all(other: Puppet, frames: list[Checks]) -> None:
@@ -611,53 +528,6 @@ async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
         await other.say(answer(await other.hear(Checks)))
         await eventually(failing.settled)
         assert link.in_flight == 0
-
-
-# Other words
-
-
-async def test_the_ring_is_passed_on() -> None:
-    """What the other side says of the ring goes to the watcher."""
-    async with puppet() as other, linked(other.address) as (_, watching):
-        rosters = [Roster("digest", [("n1", "127.0.0.1:1")]), Roster("other", [])]
-        await other.say(*rosters)
-        await eventually(lambda: len(watching.rosters) == 2)
-        assert watching.rosters == rosters
-
-
-@pytest.mark.parametrize("reset", [False, True])
-async def test_a_key_can_be_inspected(reset: bool) -> None:
-    """Inspect and Reset are answered by what is held, each by its number."""
-    async with pair() as (link, other):
-        asked = [
-            asyncio.create_task(link.inspect(f"k{at}", reset=reset, hops=1, budget=GENEROUS))
-            for at in range(2)
-        ]
-        kind: type[Reset | Inspect] = Reset if reset else Inspect
-        heard = [await other.hear(kind) for _ in asked]
-        assert [(it.key, it.hops) for it in heard] == [("k0", 1), ("k1", 1)]
-        held = [Holdings(it.id, "owner", "puppet", [(f"{it.id}/day", 5)]) for it in heard]
-        await other.say(held[1], held[0])
-        assert await asyncio.gather(*asked) == held
-
-
-async def test_an_inspection_without_answer_ends_with_its_budget() -> None:
-    """No answer is None, and one that comes later is ignored."""
-    async with pair() as (link, other):
-        assert await link.inspect("k", reset=False, hops=0, budget=SOON) is None
-        asked = await other.hear(Inspect)
-        await other.say(Holdings(asked.id, "owner", "puppet", []), Ping(1))
-        await other.hear(Pong)
-        assert link.state is State.UP
-
-
-async def test_a_link_that_is_down_inspects_nothing() -> None:
-    """Where nobody can be asked the answer is None at once."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, _):
-        await eventually(lambda: link.state is State.DOWN)
-        assert await link.inspect("k", reset=False, hops=0, budget=GENEROUS) is None
 
 
 # Closing

@@ -18,10 +18,13 @@ from headgate.wire import (
     HEADER_BYTES,
     MOST_CHECKS,
     MOST_FRAME_BYTES,
+    MOST_KEY_BYTES,
     Answers,
+    Buckets,
     Bytes,
     Checks,
     Framer,
+    Gossip,
     Hello,
     Message,
     Ping,
@@ -31,6 +34,9 @@ from headgate.wire import (
     require_key,
     version_of,
 )
+from headgate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
+from headgate_ring.voice import MOST_IN_FULL
+from headgate_sidecar.outbox import BATCH
 from tests.middleware.golden import GOLDEN, NODE, frame_of
 
 if TYPE_CHECKING:
@@ -93,10 +99,11 @@ class TestBytes:
         assert decode(pack(5, 9, "new", {"and": ["more"]})) == Ping(9)
 
     def test_missing_optional_field(self) -> None:
-        """`parts` may be left out."""
+        """`parts` may be left out, and `charged`."""
         assert decode(pack(4, 7, "owner", "n", None, [[1, 5]])) == Answers(
             7, "owner", "n", None, [[1, 5]]
         )
+        assert decode(pack(12, 7, [["1/s", ["k"], [5]]])) == Buckets(7, [("1/s", ["k"], [5])])
 
 
 class TestDecode:
@@ -123,6 +130,21 @@ class TestDecode:
             (pack(4, 1, "owner", "n", None, [()]), "length"),
             (pack(4, 1, "owner", "n", None, [[1] * 10]), "length"),
             (pack(4, 1, "owner", "n", None, [[1]], 0), ">= 1"),
+            (pack(11, 7, 1, "", "", []), "<= 6"),
+            (pack(11, -1, 1, "", "", []), ">= 0"),
+            (pack(11, 0, 1, "", ""), "length"),
+            (pack(11, 0, 1, "", "", [["n", "h:1", 1, 0, 1]]), "length"),
+            (pack(11, 0, 1, "", "", [["n", "h:1", 1, 0, True, ""]]), "bool"),
+            (pack(12, 1, [["1/s", ["k"]]]), "length"),
+            (pack(12, 1, [["1/s", ["k"], [-1]]]), ">= 0"),
+            (pack(12, 1, [["1/s", ["k"], [0.5]]]), "float"),
+            (pack(12, 1, [["1/s", [b"k"], [1]]]), "bytes"),
+            (pack(12, 1, [["1/s", ["k"], [1]]], [[-1]]), ">= 0"),
+            (pack(13), "length"),
+            (pack(14, 1), "length"),
+            (pack(14, 1, 3), "enum"),
+            (pack(16, "1"), "str"),
+            (pack(17, b"k"), "bytes"),
             (bytes.fromhex("93 0f a1 ff a0"), "utf-8"),
             (bytes.fromhex("93 0f a3 ed a0 80 a0"), "utf-8"),
             (b"\x91" * 5_000, "array"),
@@ -152,7 +174,7 @@ class TestDecode:
     @given(st.lists(VALUES, max_size=8))
     def test_other_values(self, values: list[object]) -> None:
         """So are other MessagePack values in the place of a message's fields."""
-        for kind in (*range(12), 15):
+        for kind in range(19):
             body = pack(kind, *values)
             expect_message_or_wire_error(decode, body)
             version_of(body)
@@ -337,12 +359,22 @@ def test_hello_stays_small() -> None:
 
 
 def test_largest_frames() -> None:
-    """4,096 checks with keys of 200 bytes fit into a frame, and their answers do too."""
+    """The longest messages that are ever made fit into a frame.
+
+    Those are 4,096 checks with keys of 200 bytes, their answers, a thousand rumors about nodes
+    with long names, and a batch of buckets that have nothing in common.
+    """
     checks = Checks(
         2**62, 0, 10**6, [("k" * 200, "10000/365 days burst 100000", 10**4)] * MOST_CHECKS
     )
     answers = Answers(
         2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
     )
+    rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
+    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MOST_IN_FULL)
+    group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
+    buckets = Buckets(2**62, [group] * BATCH, [[2**62]] * BATCH)
+    assert len(encode(gossip)) <= MOST_FRAME_BYTES
+    assert len(encode(buckets)) <= MOST_FRAME_BYTES
     assert len(encode(checks)) <= MOST_FRAME_BYTES
     assert len(encode(answers)) <= MOST_FRAME_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +15,7 @@ from headgate_sidecar import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def pytest_asyncio_loop_factories(
@@ -62,3 +64,16 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Ending(code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where a state file goes: in a folder that is there."""
+    return tmp_path / "headgate.state"
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Return what hears every line of the log, from info on."""
+    caplog.set_level(logging.INFO, "headgate")
+    return caplog

@@ -61,7 +61,7 @@ def problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def beside(other: Puppet, **options: Any) -> AsyncGenerator[Sidecar]:
-    """Run a node that has met the puppet."""
+    """Run a node in a ring with the puppet."""
     async with Sidecar(config("n1", seeds=(other.address,), **options)) as node:
-        await eventually(lambda: "puppet" in node.peers.by_name)
+        await eventually(lambda: node.ready and "puppet" in node.cluster.ring)
         yield node

@@ -12,6 +12,7 @@ import pytest_asyncio
 from headgate.address import parse_address
 from headgate.wire import Answers, Checks
 from headgate_sidecar.api import create_app
+from headgate_sidecar.config import Role
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import cluster, key_of
 from tests.sidecar.http_client import beside, check, http, problem
@@ -83,7 +84,7 @@ async def test_all_nodes_decide_together() -> None:
             check(client, "all", "10/hour") for client in (one, two, three) for _ in range(10)
         ]
         answers = await asyncio.gather(*checks)
-        owner = nodes[0].peers.ring.owner("all")
+        owner = nodes[0].cluster.ring.owner("all")
     assert sum(answer["allowed"] for answer in answers) == 10
     assert {answer["source"] for answer in answers} == {"owner"}
     assert {answer["owner"] for answer in answers} == {owner}
@@ -92,7 +93,7 @@ async def test_all_nodes_decide_together() -> None:
 async def test_a_check_goes_the_road_of_all_checks() -> None:
     """The node that is asked counts it as an app's check, the owner as another node's."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
-        await check(client, key_of("n2", one.peers.ring))
+        await check(client, key_of("n2", one.cluster.ring))
         assert +one.node.counts.checks == {("app", "owner", "allowed"): 1}
         assert +two.node.counts.checks == {("node", "owner", "allowed"): 1}
 
@@ -105,16 +106,24 @@ async def test_a_check_goes_the_road_of_all_checks() -> None:
         ("local", {"allowed": True, "limits": "5/hour", "limit": 5, "remaining": 1}),
     ],
 )
-async def test_a_silent_owner_is_answered_for(policy: str, expected: dict[str, Any]) -> None:
-    """When the owner doesn't answer, the policy does, and the source says so."""
+async def test_when_nobody_answers_the_policy_does(policy: str, expected: dict[str, Any]) -> None:
+    """Where no node that owns keys can be asked, the source says which policy it was."""
     async with (
         puppet() as silent,
-        beside(silent, on_unreachable=policy, budget=0.05) as node,
+        beside(silent, on_unreachable=policy, budget=0.05, role=Role.LEAF) as node,
         http(node) as client,
     ):
-        answer = await check(client, key_of("puppet", node.peers.ring), "10/hour", cost=4)
+        answer = await check(client, key_of("puppet", node.cluster.ring), "10/hour", cost=4)
     assert (answer["source"], answer["owner"]) == (policy, "puppet")
     assert {name: answer[name] for name in expected} == expected
+
+
+async def test_a_silent_owner_is_stood_in_for() -> None:
+    """When the owner doesn't answer its backup decides, and the source says so."""
+    async with puppet() as silent, beside(silent, budget=0.05) as node, http(node) as client:
+        answer = await check(client, key_of("puppet", node.cluster.ring), "10/hour", cost=4)
+    assert (answer["source"], answer["owner"]) == ("backup", "puppet")
+    assert (answer["allowed"], answer["limits"], answer["remaining"]) == (True, "10/hour", 6)
 
 
 async def test_what_the_owner_takes_for_bad_input_is_bad_input() -> None:
@@ -124,7 +133,7 @@ async def test_what_the_owner_takes_for_bad_input_is_bad_input() -> None:
         beside(owner) as node,
         http(node) as client,
     ):
-        body = {"key": key_of("puppet", node.peers.ring), "limits": "5/hour"}
+        body = {"key": key_of("puppet", node.cluster.ring), "limits": "5/hour"}
         asking = asyncio.create_task(client.post("/v1/check", json=body))
         asked = await owner.hear(Checks)
         await owner.say(Answers(asked.id, "owner", "puppet", None, ["no hours here"]))

@@ -12,9 +12,12 @@ from headgate.address import parse_address
 from headgate.link import State
 from headgate.version import __version__
 from headgate.wire import Holdings, Inspect
+from headgate_sidecar.api_models import Syncing
+from headgate_sidecar.config import Role
 from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
-from tests.cluster.cluster import cluster, config, eventually, key_of
+from tests.cluster.cluster import are_one_ring, cluster, config, eventually, key_of
+from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, path_of, problem
 
 if TYPE_CHECKING:
@@ -96,7 +99,7 @@ async def test_keys_that_no_node_holds_are_refused(method: str, client: httpx2.A
 async def test_buckets_are_those_on_the_owner() -> None:
     """Whichever node is asked, all buckets of the key are shown, and forgotten on its owner."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
-        key = key_of("n2", one.peers.ring)
+        key = key_of("n2", one.cluster.ring)
         charged(two, key, "10/hour; 1000/day burst 20", 5)
         seen = (await client.get(path_of(key))).json()
         await client.delete(path_of(key))
@@ -111,21 +114,38 @@ async def test_buckets_are_those_on_the_owner() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_keys_of_an_owner_out_of_reach_are_a_503(method: str) -> None:
-    """When the owner can't be asked there is no answer to give, and the owner is named."""
+    """When nobody can be asked there is no answer to give, and the owner is named."""
+    async with (
+        puppet() as silent,
+        beside(silent, budget=0.05, role=Role.LEAF) as node,
+        http(node) as client,
+    ):
+        path = path_of(key_of("puppet", node.cluster.ring))
+        answer = problem(await client.request(method, path), 503)
+    assert answer["detail"] == "puppet owns this key and can't be asked now"
+
+
+async def test_a_silent_owner_is_stood_in_for_by_its_backup() -> None:
+    """The copy of the bucket at the backup is shown, and forgotten."""
     async with (
         puppet() as silent,
         beside(silent, budget=0.05) as node,
         http(node) as client,
     ):
-        path = path_of(key_of("puppet", node.peers.ring))
-        answer = problem(await client.request(method, path), 503)
-    assert answer["detail"] == "puppet owns this key and can't be asked now"
+        key = key_of("puppet", node.cluster.ring)
+        await check(client, key, "10/hour", cost=4)  # nobody answers but this node
+        seen = (await client.get(path_of(key))).json()
+        reset = (await client.delete(path_of(key))).json()
+        after = (await client.get(path_of(key))).json()
+    assert [answer["owner"] for answer in (seen, reset, after)] == ["puppet"] * 3
+    assert [it["remaining"] for it in seen["buckets"] + reset["forgotten"]] == [6, 6]
+    assert after["buckets"] == []
 
 
 async def test_an_owner_that_could_not_ask_either_is_a_503() -> None:
     """A node that is asked for a key of a third one, and can't reach it, doesn't make it empty."""
     async with puppet() as other, beside(other) as node, http(node) as client:
-        path = path_of(key_of("puppet", node.peers.ring))
+        path = path_of(key_of("puppet", node.cluster.ring))
         asking = asyncio.create_task(client.get(path))
         asked = await other.hear(Inspect)
         await other.say(Holdings(asked.id, "open", "", []))
@@ -138,14 +158,17 @@ async def test_an_owner_that_could_not_ask_either_is_a_503() -> None:
 async def test_nodes_are_shown() -> None:
     """All nodes of the ring, with what this one knows of them."""
     async with cluster("n2", "n1") as (two, one), http(one) as client:
-        charged(one, "k", "5/hour", 1)
+        charged(one, key_of("n1", one.cluster.ring), "5/hour", 1)
         answer = (await client.get("/v1/nodes")).json()
-        digest, ring = one.peers.ring.digest, one.peers.ring
+        digest, ring = one.cluster.ring.digest, one.cluster.ring
     assert answer.pop("nodes") == [
         {
             "name": node.config.name,
             "address": str(node.link),
             "state": "up",
+            "life": "alive",
+            "incarnation": node.cluster.membership.me.incarnation,
+            "owner": True,
             "share": ring.share(node.config.name),
             "ring": digest,
             "refusal": "",
@@ -153,6 +176,7 @@ async def test_nodes_are_shown() -> None:
         for node in (one, two)
     ]
     assert answer.pop("strangers") == []
+    assert answer.pop("sync").keys() == Syncing.model_fields.keys()
     assert answer == {
         "name": "n1",
         "version": __version__,
@@ -161,19 +185,63 @@ async def test_nodes_are_shown() -> None:
         "ring": digest,
         "agrees": True,
         "keys": 1,
+        "keys_owned": 1,
+        "keys_backed_up": 0,
+        "stage": "member",
         "ready": True,
     }
 
 
+async def test_buckets_are_shown_with_those_they_are_copies_of() -> None:
+    """Each bucket counts where it is owned and where it is backed up, and its way there too."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client, http(two) as other:
+        for at in range(20):
+            await check(client, f"k{at}", "5/hour")
+        await eventually(lambda: len(one.node.buckets) == len(two.node.buckets) == 20)
+        await eventually(lambda: one.cluster.sync.idle and two.cluster.sync.idle)
+        answers = [(await it.get("/v1/nodes")).json() for it in (client, other)]
+    mine, theirs = answers
+    owned = [one.cluster.ring.owner(f"k{at}") for at in range(20)]
+    assert (mine["keys_owned"], mine["keys_backed_up"]) == (owned.count("n1"), owned.count("n2"))
+    assert (theirs["keys_owned"], theirs["keys_backed_up"]) == (
+        mine["keys_backed_up"],
+        mine["keys_owned"],
+    )
+    assert (mine["sync"]["sent"], mine["sync"]["merged"]) == (owned.count("n1"), owned.count("n2"))
+    assert (mine["sync"]["lag"], mine["sync"]["resent"], mine["sync"]["over_admitted"]) == (0, 0, 0)
+    assert [it["sync"]["joins"]["count"] for it in answers] == [1, 1]
+
+
+async def test_a_leaf_is_shown_as_one() -> None:
+    """It is ready and has no share, and others see that it is not on the ring."""
+    async with (
+        cluster("n1") as (one,),
+        Sidecar(config("n2", seeds=(one.link,), role=Role.LEAF)) as leaf,
+        http(one) as client,
+        http(leaf) as asked,
+    ):
+        await eventually(lambda: leaf.ready)
+        answer = (await asked.get("/v1/nodes")).json()
+        seen = (await nodes(client))["n2"]
+    assert (answer["stage"], answer["ready"], answer["agrees"]) == ("leaf", True, True)
+    assert [(it["name"], it["owner"], it["share"]) for it in answer["nodes"]] == [
+        ("n1", True, 1),
+        ("n2", False, 0),
+    ]
+    assert (seen["owner"], seen["life"]) == (False, "alive")
+
+
 async def test_a_node_out_of_reach_is_shown_with_the_reason() -> None:
-    """A node that went away is down, with why; its ring is unknown."""
+    """A node that went away is a suspect, down, with why; after a while it is none any more."""
     async with cluster("n1") as (one,), http(one) as client:
-        async with Sidecar(config("n2", seeds=(one.link,))):
-            await eventually(lambda: "n2" in one.peers.by_name)
-            assert (await nodes(client))["n2"]["state"] == "up"
+        async with Sidecar(config("n2", seeds=(one.link,))) as two:
+            await eventually(lambda: are_one_ring([one, two]))
+            assert (await nodes(client))["n2"]["life"] == "alive"
         await eventually(lambda: one.peers.by_name["n2"].link.refusal)
         gone = (await nodes(client))["n2"]
-    assert (gone["state"], gone["ring"]) == ("down", "")
+        await eventually(lambda: "n2" not in one.cluster.ring)
+        assert (await nodes(client)).keys() == {"n1"}
+    assert (gone["state"], gone["life"], gone["owner"]) == ("down", "suspect", True)
     assert gone["refusal"]
 
 
@@ -185,7 +253,8 @@ async def test_a_node_that_hangs_is_suspect() -> None:
         http(node) as client,
     ):
         assert (await nodes(client))["puppet"]["state"] == "up"
-        await check(client, key_of("puppet", node.peers.ring))
+        silent.gossips = False
+        await check(client, key_of("puppet", node.cluster.ring))
         assert (await nodes(client))["puppet"]["state"] == "suspect"
 
 
@@ -208,8 +277,10 @@ async def test_two_rings_are_seen_to_differ() -> None:
     """A node that tells another digest is shown with it, and the ring isn't agreed on."""
     async with cluster("n1") as (one,), puppet() as other, http(one) as client:
         one.peers.meet([other.address])
-        await eventually(lambda: "puppet" in one.peers.by_name)
-        one.peers.by_name["puppet"].digest = "something else"
+        await eventually(lambda: "puppet" in one.cluster.ring)
+        other.gossips = False
+        await other.say(news(digest="something else"))
+        await eventually(lambda: not one.cluster.agrees)
         answer = (await client.get("/v1/nodes")).json()
     assert answer["agrees"] is False
     assert answer["nodes"][1]["ring"] == "something else"
@@ -218,7 +289,7 @@ async def test_two_rings_are_seen_to_differ() -> None:
 async def test_the_owner_of_a_key_is_named_with_those_that_come_next() -> None:
     """Owner and backups are those of the ring; as many backups as asked for, if there are."""
     async with cluster("n1", "n2", "n3") as nodes_, http(nodes_[0]) as client:
-        ring = nodes_[0].peers.ring
+        ring = nodes_[0].cluster.ring
         for key in ("", "a", "b", "ключ", "a/b?c#d%"):
             answer = (await client.get("/v1/owner", params={"key": key})).json()
             owner, *backups = ring.owners(key, 3)
@@ -243,7 +314,7 @@ async def test_a_question_for_an_owner_may_be_wrong(
 async def test_the_state_of_an_owner_is_shown() -> None:
     """The owner's state is that of our link to it."""
     async with puppet() as other, beside(other) as node, http(node) as client:
-        key = key_of("puppet", node.peers.ring)
+        key = key_of("puppet", node.cluster.ring)
         await other.stop()
         await eventually(lambda: node.peers.by_name["puppet"].state is State.DOWN)
         answer = (await client.get("/v1/owner", params={"key": key})).json()
@@ -255,7 +326,7 @@ async def test_the_state_of_an_owner_is_shown() -> None:
 
 
 async def test_a_node_is_ready_once_it_has_looked_for_others() -> None:
-    """While a seed hasn't answered, the process is alive but not ready, and says why."""
+    """While a seed hasn't answered, the process is alive but hasn't joined, and says why."""
     speak = asyncio.Event()
 
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -272,7 +343,7 @@ async def test_a_node_is_ready_once_it_has_looked_for_others() -> None:
         speak.set()
         await eventually(lambda: node.ready)
         late = await client.get("/readyz")
-    assert "looking for the other nodes" in problem(early, 503)["detail"]
+    assert "not all seeds have answered" in problem(early, 503)["detail"]
     assert (late.status_code, late.json()) == (200, {"status": "ready"})
 
 

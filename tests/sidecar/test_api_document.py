@@ -42,6 +42,7 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
         "/v1/keys/{key}",
         "/v1/nodes",
         "/v1/owner",
+        "/v1/leave",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -77,7 +78,7 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
-    assert secured == {"check", "reset"}
+    assert secured == {"check", "reset", "leave"}
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":

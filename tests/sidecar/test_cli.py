@@ -12,7 +12,7 @@ from headgate.fallback import OnUnreachable
 from headgate.options import Tls
 from headgate.version import __version__
 from headgate_sidecar import server
-from headgate_sidecar.config import Config
+from headgate_sidecar.config import Config, Role
 from tests.middleware.certificates import Authority
 from tests.sidecar.conftest import Ending
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def test_help_says_what_there_is(run: Run) -> None:
     """Each command explains itself, with what its exit codes mean."""
-    for command in ("", "serve", "check", "nodes", "owner", "peek", "reset", "demo"):
+    for command in ("", "serve", "check", "nodes", "owner", "peek", "reset", "leave", "demo"):
         ending = run(*command.split(), "--help")
         assert ending.code == 0
         assert "Exit codes" in ending.out
@@ -76,6 +76,9 @@ VARIABLES = {
     "--budget": "HEADGATE_BUDGET",
     "--most-keys": "HEADGATE_MOST_KEYS",
     "--most-connections": "HEADGATE_MOST_CONNECTIONS",
+    "--role": "HEADGATE_ROLE",
+    "--drain": "HEADGATE_DRAIN",
+    "--state-file": "HEADGATE_STATE_FILE",
     "--log-level": "HEADGATE_LOG_LEVEL",
 }
 
@@ -120,6 +123,9 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--budget": "0.2",
         "--most-keys": "1000",
         "--most-connections": "64",
+        "--role": "leaf",
+        "--drain": "2.5",
+        "--state-file": str(tmp_path / "state"),
         "--log-level": "error",
     }
 
@@ -139,6 +145,9 @@ def expected(given: dict[str, str]) -> Config:
         budget=0.2,
         most_keys=1000,
         most_connections=64,
+        role=Role.LEAF,
+        drain=2.5,
+        state_file=given["--state-file"],
     )
 
 
@@ -208,6 +217,9 @@ WRONG = {
     "--budget": ("soon", "'soon': expected seconds, above 0"),
     "--most-keys": ("1e6", "'1e6': expected a whole number"),
     "--most-connections": ("0", "'0': expected at least 1"),
+    "--role": ("twig", "'twig': expected one of owner, leaf"),
+    "--drain": ("0", "'0': expected seconds, above 0"),
+    "--state-file": ("/nowhere/state", "'/nowhere/state': expected a path in a folder that can"),
     "--log-level": ("loud", "'loud': expected one of debug, info, warning, error"),
 }
 
@@ -229,6 +241,21 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
 def test_a_budget_is_a_number_of_seconds(value: str, run: Run) -> None:
     """Not just anything that Python takes for a number."""
     assert "expected seconds, above 0" in run("serve", "--budget", value).complaint
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "3601"])
+def test_a_drain_is_a_number_of_seconds(value: str, run: Run) -> None:
+    """No process takes an hour to end, nor ends before it began."""
+    assert "expected seconds, above 0" in run("serve", "--drain", value).complaint
+
+
+def test_a_place_for_state_is_looked_at_first(run: Run, configured: Told, tmp_path: Path) -> None:
+    """A file that could never be saved is said before anything is served."""
+    assert run("serve", "--state-file", str(tmp_path / "missing" / "state")).code == 2
+    assert run("serve", "--state-file", "/dev/null").code == 2
+    assert configured == []
+    assert run("serve", "--state-file", str(tmp_path / "state")).code == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_flag_in_the_environment_is_yes_or_no(
@@ -283,6 +310,7 @@ def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_pat
         ("check k 1/s --cost one", "--cost 'one': expected a whole number"),
         ("peek", "Missing argument 'KEY'"),
         ("nodes --http somewhere", "--http (or HEADGATE_HTTP) 'somewhere': expected HOST:PORT"),
+        ("leave --drain never", "--drain (or HEADGATE_DRAIN) 'never': expected seconds"),
         ("demo --seconds -3", "--seconds '-3': expected seconds, above 0"),
         ("peek \udcff", "'\\udcff': expected text in UTF-8"),
     ],

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from headgate_ring.membership import State as Life
 from headgate_sidecar import remote
+from headgate_sidecar.config import Role
 from headgate_sidecar.console import duration
+from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
-from tests.cluster.cluster import cluster, eventually, key_of
+from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.sidecar.http_client import beside, charged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headgate_sidecar.server import Sidecar
     from tests.sidecar.conftest import Ending, Run
 
 
@@ -53,13 +55,25 @@ async def test_check_says_that_nobody_knows(ask: Any) -> None:
     for policy, verdict, code in (("open", "allowed", 0), ("closed", "denied", 1)):
         async with (
             puppet() as silent,
-            beside(silent, on_unreachable=policy, budget=0.02) as node,
+            beside(silent, on_unreachable=policy, budget=0.02, role=Role.LEAF) as node,
         ):
-            key = key_of("puppet", node.peers.ring)
+            key = key_of("puppet", node.cluster.ring)
             ending = await ask(node, "check", key, "2/hour")
         words = f"(2/hour; owner puppet did not answer: {policy})\n"
         assert ending.code == code
         assert ending.out == f"{verdict}: nobody knows what is left {words}"
+
+
+async def test_check_says_that_a_backup_decided(ask: Any) -> None:
+    """What is left is known then too, and by whom is said."""
+    async with puppet() as silent, beside(silent, budget=0.02) as node:
+        key = key_of("puppet", node.cluster.ring)
+        ending = await ask(node, "check", key, "2/hour")
+    words = "(2/hour; owner puppet did not answer: backup)\n"
+    assert (ending.code, ending.out) == (
+        0,
+        f"allowed: 1 of 2 left, full again in 30 min {words}",
+    )
 
 
 async def test_bad_input_is_complained_of(ask: Any) -> None:
@@ -80,16 +94,35 @@ async def test_bad_input_is_complained_of(ask: Any) -> None:
 async def test_nodes_shows_the_cluster(ask: Any) -> None:
     """A line about this node and one for each node, in columns."""
     async with cluster("n1", "n2") as (one, two):
-        charged(one, "k", "5/hour", 1)
+        charged(one, key_of("n2", one.cluster.ring), "5/hour", 1)
         ending = await ask(one, "nodes")
     first, heads, *rows = ending.out.splitlines()
     assert first.startswith("n1 (headgate ")
-    assert first.endswith(" sees 2 nodes; all that answer hold the same ring; 1 bucket held here")
+    assert first.partition(" sees ")[2] == (
+        "2 nodes; all that answer hold the same ring; 1 bucket held here: 0 as owner, 1 as backup"
+    )
     assert heads.split() == ["NODE", "ADDRESS", "STATE", "SHARE", "RING"]
     assert [row.split()[:3] for row in rows] == [
         ["n1", str(one.link), "up"],
         ["n2", str(two.link), "up"],
     ]
+
+
+async def test_nodes_shows_who_is_there_but_not_as_usual(ask: Any) -> None:
+    """A node that is suspect, or not on the ring, has that in a column; this one in the line."""
+    async with cluster("n1") as (one,), puppet("n3") as other:
+        one.peers.meet([other.address])
+        leaf = Sidecar(config("n2", seeds=(one.link,), role=Role.LEAF))
+        async with leaf:
+            await eventually(lambda: leaf.ready and len(leaf.cluster.ring) == 2)
+            await eventually(lambda: len(one.cluster.membership.living()) == 2)
+            one.cluster.membership.members["n3"].state = Life.SUSPECT
+            seen, said = await ask(one, "nodes"), await ask(leaf, "nodes")
+    _, heads, *rows = seen.out.splitlines()
+    assert heads.split() == ["NODE", "ADDRESS", "STATE", "BUT", "SHARE", "RING"]
+    buts = [row[heads.index("BUT") : heads.index("SHARE")].strip() for row in rows]
+    assert buts == ["", "not on the ring", "suspect"]
+    assert said.out.splitlines()[0].endswith(" 0 as owner, 0 as backup; leaf")
 
 
 async def test_nodes_shows_why_a_seed_is_no_node(ask: Any) -> None:
@@ -108,7 +141,7 @@ async def test_nodes_shows_why_a_seed_is_no_node(ask: Any) -> None:
 async def test_owner_names_the_nodes(ask: Any) -> None:
     """The owner, its state, and who comes next."""
     async with cluster("n1", "n2") as (one, _):
-        ending = await ask(one, "owner", key_of("n2", one.peers.ring))
+        ending = await ask(one, "owner", key_of("n2", one.cluster.ring))
     async with cluster("n1") as (alone,):
         single = await ask(alone, "owner", "k")
     assert (ending.code, ending.out) == (0, "n2 (up); backups: n1\n")
@@ -119,7 +152,7 @@ async def test_owner_names_the_nodes(ask: Any) -> None:
 async def test_peek_and_reset_find_any_key(key: str, ask: Any) -> None:
     """What is left of a key is shown, and full after a reset; nothing in it reaches a terminal."""
     async with cluster("n1", "n2") as (one, two):
-        owner = {"n1": one, "n2": two}[one.peers.ring.owner(key)]
+        owner = {"n1": one, "n2": two}[one.cluster.ring.owner(key)]
         charged(owner, key, "10/hour", 3)
         seen = await ask(one, "peek", "--json", "--", key)
         shown = await ask(one, "peek", "--", key)
@@ -201,8 +234,8 @@ async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> No
 
 async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:
     """What nobody can tell ends with 3, and names the owner."""
-    async with puppet() as silent, beside(silent, budget=0.02) as node:
-        ending = await ask(node, "peek", key_of("puppet", node.peers.ring))
+    async with puppet() as silent, beside(silent, budget=0.02, role=Role.LEAF) as node:
+        ending = await ask(node, "peek", key_of("puppet", node.cluster.ring))
     assert ending.code == 3
     assert "puppet owns this key and can't be asked now" in ending.complaint
 

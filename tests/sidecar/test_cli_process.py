@@ -87,7 +87,8 @@ async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
     assert not path.exists()
     lines = (sidecar.line + log).splitlines(keepends=True)
     assert all(LINE.fullmatch(line) for line in lines), lines
-    assert "node n1: stopping" in lines[-1]
+    assert "node n1: stopping" in lines[-2]
+    assert re.search(r"node n1: left the ring in \d\.\d\d s, 0 buckets$", lines[-1])
 
 
 async def test_ctrl_c_is_no_accident() -> None:
@@ -96,7 +97,7 @@ async def test_ctrl_c_is_no_accident() -> None:
         sidecar.process.send_signal(signal.SIGINT)
         code, out, log = await finish(sidecar.process)
     assert (code, out) == (0, "")
-    assert log.count("\n") == 1
+    assert log.count("\n") == 2  # that it stops, and that it has left
 
 
 async def test_a_taken_port_is_said_in_a_line() -> None:

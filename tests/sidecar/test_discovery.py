@@ -35,7 +35,7 @@ async def stack() -> AsyncGenerator[AsyncExitStack]:
 async def addresses_of(seed: Address) -> set[Address]:
     node = Sidecar(config("n1"))
     async with node:
-        return await Discovery([seed], node.peers)._resolve_all()
+        return await Discovery([seed], node.peers, node.cluster, node._join)._resolve_all()
 
 
 async def test_an_address_is_its_own_address() -> None:
@@ -111,7 +111,7 @@ def test_nodes_behind_one_name_are_all_met() -> None:
             seeker = Sidecar(config("seeker", seeds=(seed,)))
             await stack.enter_async_context(seeker)
             await eventually(lambda: seeker.ready)
-            assert seeker.peers.ring.nodes == ("n1", "n2", "n3", "seeker")
+            assert seeker.cluster.ring.nodes == ("n1", "n2", "n3", "seeker")
 
     run_knowing(names, test)
 
@@ -126,7 +126,7 @@ def test_a_name_is_resolved_again_and_again() -> None:
             seed = Address("headgate.test", one.link.port)
             seeker = await stack.enter_async_context(Sidecar(config("seeker", seeds=(seed,))))
             await eventually(lambda: seeker.ready)
-            assert seeker.peers.ring.nodes == ("seeker",)
+            assert seeker.cluster.ring.nodes == ("seeker",)
             names["headgate.test"] = ["127.0.0.9", "127.0.0.2"]
             await eventually(lambda: "n2" in seeker.peers.by_name)
             assert seeker.peers.by_name["n2"].link.address == other.link
@@ -160,7 +160,7 @@ async def test_a_name_that_fails_again_is_logged_again(
     """After a name was resolved, its next failure is news."""
     node = await stack.enter_async_context(Sidecar(config("n1")))
     seed = Address(NO_NAMES[0], 7171)
-    discovery = Discovery([seed], node.peers)
+    discovery = Discovery([seed], node.peers, node.cluster, node._join)
     await discovery._resolve_all()
     discovery._failed.clear()  # what a success does
     await discovery._resolve_all()
@@ -176,7 +176,7 @@ async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
     assert not node.ready
     await stack.enter_async_context(node)
     await eventually(lambda: node.ready)
-    assert node.peers.ring.nodes == ("n1", "slow")
+    assert node.cluster.ring.nodes == ("n1", "slow")
 
 
 async def test_a_node_without_seeds_is_ready_at_once(stack: AsyncExitStack) -> None:

@@ -10,10 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from headgate.link import State
 from headgate.version import __version__
-from headgate.wire import Answers, Checks, Error
+from headgate.wire import Answers, Buckets, Checks, Error, Merged
+from headgate_ring.membership import State as Life
 from headgate_sidecar.counts import LATENCIES
 from tests.cluster.bare import bare, puppet
 from tests.cluster.cluster import cluster, eventually, key_of
+from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, problem
 
 if TYPE_CHECKING:
@@ -25,12 +27,23 @@ LABELS = {
     "headgate_checks": {"asker", "source", "outcome"},
     "headgate_forward_seconds": set[str](),
     "headgate_unanswered_checks": {"owner"},
+    "headgate_failovers": set[str](),
     "headgate_keys": set[str](),
+    "headgate_keys_by_role": {"role"},
     "headgate_keys_evicted": set[str](),
     "headgate_connections": set[str](),
     "headgate_connections_refused": {"code"},
     "headgate_ring_nodes": set[str](),
     "headgate_ring_agrees": set[str](),
+    "headgate_members": {"state"},
+    "headgate_incarnation": set[str](),
+    "headgate_stage": {"stage"},
+    "headgate_sync_lag_seconds": set[str](),
+    "headgate_synced_buckets": {"fate"},
+    "headgate_handovers": {"stage"},
+    "headgate_handover_seconds": {"stage"},
+    "headgate_handovers_overdue": {"stage"},
+    "headgate_over_admitted_tokens": set[str](),
     "headgate_links": {"state"},
     "headgate_peer_up": {"peer"},
     "headgate_peer_state": {"peer", "state"},
@@ -73,7 +86,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
     """The names and labels that dashboards and alerts are built on."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
         for owner in ("n1", "n2"):
-            await check(client, key_of(owner, one.peers.ring))
+            await check(client, key_of(owner, one.cluster.ring))
         one.node.counts.unanswered["n2"] += 1
         one.node.counts.turned_away["secret"] += 1
         seen = await scrape(one)
@@ -90,7 +103,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
 async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
     """Allowed and denied checks, of apps and of other nodes, at the one asked and at the owner."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
-        mine, theirs = (key_of(owner, one.peers.ring) for owner in ("n1", "n2"))
+        mine, theirs = (key_of(owner, one.cluster.ring) for owner in ("n1", "n2"))
         for key in (mine, mine, mine, theirs, theirs):
             await check(client, key, "1/hour")
         asked, owner = await scrape(one), await scrape(two)
@@ -113,8 +126,8 @@ async def test_forwarded_checks_are_timed() -> None:
     """The histogram holds one observation for each frame that was forwarded, and adds up."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
         for _ in range(3):
-            await check(client, key_of("n2", one.peers.ring))
-        await check(client, key_of("n1", one.peers.ring))
+            await check(client, key_of("n2", one.cluster.ring))
+        await check(client, key_of("n1", one.cluster.ring))
         asked, owner = await scrape(one), await scrape(two)
     buckets = asked.all("headgate_forward_seconds_bucket", "le")
     assert [float(bound) for (bound,) in buckets] == [*LATENCIES, float("inf")]
@@ -132,15 +145,17 @@ async def test_an_owner_that_is_silent_is_seen() -> None:
         http(node) as client,
     ):
         before = await scrape(node)
-        key = key_of("puppet", node.peers.ring)
+        silent.gossips = False
+        key = key_of("puppet", node.cluster.ring)
         for _ in range(3):
             await check(client, key)
         after = await scrape(node)
     assert before.all("headgate_peer_up", "peer") == {("puppet",): 1}
     assert after.all("headgate_peer_up", "peer") == {("puppet",): 0}
     assert after.all("headgate_unanswered_checks_total", "owner") == {("puppet",): 3}
-    opened = after.all("headgate_checks_total", "source", "outcome")
-    assert opened["open", "allowed"] == 3
+    decided = after.all("headgate_checks_total", "source", "outcome")
+    assert decided["backup", "allowed"] == 3
+    assert (before["headgate_failovers_total"], after["headgate_failovers_total"]) == (0, 3)
     assert _states(before) == {"up"}
     assert _states(after) == {"suspect"}
     assert _counted(before.all("headgate_links", "state")) == {("up",): 1}
@@ -169,12 +184,63 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
 
 async def test_the_ring_is_measured() -> None:
     """How many nodes there are, and whether they agree."""
-    async with cluster("n1", "n2", "n3") as (one, *_):
+    async with puppet() as other, beside(other) as one:
+        await eventually(lambda: one.cluster.agrees)
         agreed = await scrape(one)
-        one.peers.by_name["n2"].digest = "something else"
+        other.gossips = False
+        await other.say(news(digest="something else"))
+        await eventually(lambda: not one.cluster.agrees)
         split = await scrape(one)
-    assert agreed["headgate_ring_nodes"] == split["headgate_ring_nodes"] == 3
+    assert agreed["headgate_ring_nodes"] == split["headgate_ring_nodes"] == 2
     assert (agreed["headgate_ring_agrees"], split["headgate_ring_agrees"]) == (1, 0)
+
+
+async def test_the_place_on_the_ring_is_measured() -> None:
+    """The stage of this node, its incarnation, the others by state, and its handovers."""
+    async with cluster("n1", "n2", "n3") as (one, *_):
+        one.cluster.membership.members["n2"].state = Life.SUSPECT
+        seen = await scrape(one)
+        incarnation = one.cluster.membership.me.incarnation
+    assert _counted(seen.all("headgate_stage", "stage")) == {("member",): 1}
+    assert seen["headgate_incarnation"] == incarnation > 0
+    assert _counted(seen.all("headgate_members", "state")) == {("alive",): 1, ("suspect",): 1}
+    assert seen.all("headgate_handovers_total", "stage") == {
+        ("joining",): 1,
+        ("returning",): 0,
+        ("leaving",): 0,
+    }
+    assert set(seen.all("headgate_handovers_overdue_total", "stage").values()) == {0}
+    assert 0 <= seen.all("headgate_handover_seconds_total", "stage")["joining",] < 60
+
+
+async def test_copies_are_measured() -> None:
+    """Buckets by role on both sides, and how they got there."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for at in range(20):
+            await check(client, f"k{at}", "5/hour")
+        await eventually(lambda: len(one.node.buckets) == len(two.node.buckets) == 20)
+        await eventually(lambda: one.cluster.sync.idle and two.cluster.sync.idle)
+        seen = await scrape(one)
+    mine = [one.cluster.ring.owner(f"k{at}") for at in range(20)].count("n1")
+    assert seen.all("headgate_keys_by_role", "role") == {("owner",): mine, ("backup",): 20 - mine}
+    assert seen.all("headgate_synced_buckets_total", "fate") == {
+        ("sent",): mine,
+        ("merged",): 20 - mine,
+        ("resent",): 0,
+    }
+    assert seen["headgate_sync_lag_seconds"] == 0
+
+
+async def test_a_limit_that_was_passed_is_measured() -> None:
+    """When an owner and who stood in for it have admitted too much, their merge shows how much."""
+    async with puppet() as other, beside(other) as node:
+        key = key_of("n1", node.cluster.ring)
+        charged(node, key, "10/hour", 8)
+        minute = 60 * 10**9  # ns: 10/hour has an interval of 6
+        await other.say(Buckets(1, [("10/hour", [key], [30 * minute])], [[30 * minute]]))
+        await other.hear(Merged)
+        seen = await scrape(node)
+    assert seen["headgate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
 
 
 async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
@@ -209,7 +275,7 @@ async def test_what_others_say_makes_no_labels() -> None:
     ):
         await rude.send(Error("made-up", "I don't like you"))
         assert await rude.next() is None
-        key = key_of("puppet", node.peers.ring)
+        key = key_of("puppet", node.cluster.ring)
         asking = asyncio.create_task(
             client.post("/v1/check", json={"key": key, "limits": "5/hour"})
         )

@@ -9,8 +9,21 @@ import pytest
 import pytest_asyncio
 
 from headgate.link import State
-from headgate.wire import MOST_CHECKS, Answers, Checks, Holdings, Inspect, Reset
-from headgate_sidecar.node import MOST_HELD, OWNERS_SHARE
+from headgate.wire import (
+    MOST_CHECKS,
+    NOBODY,
+    Answers,
+    Buckets,
+    Checks,
+    Forget,
+    Holdings,
+    Inspect,
+    Merged,
+    Reset,
+)
+from headgate_sidecar.config import Role
+from headgate_sidecar.forward import OWNERS_SHARE
+from headgate_sidecar.node import ANSWERS_SHARE, MOST_HELD
 from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import APP, Bare, Puppet, bare, checks, deaf, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
@@ -19,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from headgate.wire import Answer
+    from headgate_ring.hashring import Ring
 
+DAY = 86_400 * 10**9  # ns
 SOON = 0.05  # seconds: a budget that is to run out
 
 
@@ -29,8 +44,35 @@ async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Sidecar, Puppe
     async with puppet("n2") as other:
         node = Sidecar(config("n1", **{"seeds": (other.address,), **options}))
         async with node:
-            await eventually(lambda: node.ready and other.connections)
+            await eventually(lambda: node.ready and "n2" in node.cluster.ring)
             yield node, other
+
+
+@asynccontextmanager
+async def beside_two_puppets(**options: Any) -> AsyncGenerator[tuple[Sidecar, Puppet, Puppet]]:
+    """Run a sidecar n1 in a ring with the puppets n3 and n2, which is the backup of some of n3's.
+
+    The puppets don't know each other, which makes no difference to what they are asked.
+    """
+    async with puppet("n2") as backup, puppet("n3") as owner:
+        node = Sidecar(config("n1", **{"seeds": (backup.address, owner.address), **options}))
+        async with node:
+            await eventually(lambda: node.ready and len(node.cluster.ring) == 3)
+            yield node, owner, backup
+
+
+def key_of_pair(owner: str, backup: str, ring: Ring) -> str:
+    """Return a key with this owner and this backup."""
+    keys = (f"key{at}" for at in range(10_000))
+    return next(key for key in keys if ring.pair(key) == (owner, backup))
+
+
+async def make(how: str, node: Sidecar, other: Puppet) -> None:
+    """Have the puppet n2 be gone, or silent."""
+    other.gossips = False
+    if how == "gone":
+        await other.stop()
+        await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
 
 
 async def answers_to(peer: Bare, frame: Checks) -> list[Answers]:
@@ -81,7 +123,7 @@ async def test_a_frame_is_answered_in_a_part_for_each_owner() -> None:
     async with cluster("n1", "n2", "n3") as nodes, bare(nodes[0], APP) as peer:
         asked = [(f"k{at}", "5/day", 1) for at in range(100)]
         parts = await answers_to(peer, checks(3, *asked))
-        owner_of = nodes[0].peers.ring.owner
+        owner_of = nodes[0].cluster.ring.owner
         assert sorted(part.node for part in parts) == ["n1", "n2", "n3"]
         assert {part.source for part in parts} == {"owner"}
         positions = [(position, part.node) for part in parts for position in part.positions or ()]
@@ -91,7 +133,7 @@ async def test_a_frame_is_answered_in_a_part_for_each_owner() -> None:
 async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
     """When all keys of a frame are those of one other node, its answer is passed on as it is."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].peers.ring)
+        key = key_of("n2", nodes[0].cluster.ring)
         [part] = await answers_to(peer, checks(3, (key, "5/day", 1), (key, "5/day", 2)))
         assert (part.node, part.positions) == ("n2", None)
         assert [answer[0] for answer in part.answers] == [1, 1]
@@ -100,38 +142,48 @@ async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
 async def test_the_largest_frame_is_forwarded_whole() -> None:
     """4,096 checks of one frame are forwarded and answered like any other."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].peers.ring)
+        key = key_of("n2", nodes[0].cluster.ring)
         parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MOST_CHECKS))
         allowed = [answer[0] for part in parts for answer in part.answers]
         assert (len(allowed), allowed.count(1)) == (MOST_CHECKS, 1_000)
 
 
 async def test_a_check_is_not_forwarded_for_ever() -> None:
-    """After two hops a node decides whoever it thinks the owner is, so nothing goes in circles."""
+    """After two hops a node stands in for the owner instead of asking it: no going in circles."""
     async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
+        key = key_of("n2", node.cluster.ring)
         await peer.send(checks(1, (key, "5/day", 1), hops=1))
         forwarded = await other.hear(Checks)
         assert forwarded.hops == 2
         await peer.send(checks(2, (key, "5/day", 1), hops=2))
         answers = await peer.next()
         assert isinstance(answers, Answers)
-        assert (answers.id, answers.source, answers.node) == (2, "owner", "n1")
+        assert (answers.id, answers.source, answers.node) == (2, "backup", "n1")
+        assert not any(isinstance(message, Checks) for message in other.heard)
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2, 3, 10**9])
+async def test_a_check_that_came_to_its_owner_is_decided_there(hops: int) -> None:
+    """However often a check was forwarded, the owner of its key decides it as the owner."""
+    async with beside_a_puppet() as (node, _), bare(node, APP) as peer:
+        key = key_of("n1", node.cluster.ring)
+        [part] = await answers_to(peer, checks(1, (key, "5/day", 1), hops=hops))
+        assert (part.source, part.node, part.answers[0][0]) == ("owner", "n1", 1)
 
 
 @pytest.mark.parametrize("hops", [2, 3, 10**9])
 async def test_an_inspection_is_not_forwarded_for_ever(hops: int) -> None:
-    """As for checks, the node that is asked last looks at itself."""
+    """As for checks, the node that is asked last looks at itself, and says so."""
     async with beside_a_puppet() as (node, _), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
+        key = key_of("n2", node.cluster.ring)
         await peer.send(Inspect(1, hops, key))
-        assert await peer.next() == Holdings(1, "owner", "n1", [])
+        assert await peer.next() == Holdings(1, "backup", "n1", [])
 
 
 async def test_the_answer_of_the_owner_is_passed_on_as_it_is() -> None:
     """Source, node, debts, reasons and parts come through; only number and positions change."""
     async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
-        mine, theirs = (key_of(name, node.peers.ring) for name in ("n1", "n2"))
+        mine, theirs = (key_of(name, node.cluster.ring) for name in ("n1", "n2"))
         asked = [(mine, "5/day", 1), (theirs, "5/day", 1), (mine, "5/day", 1), (theirs, "x", 1)]
         await peer.send(checks(9, *asked))
         own = await peer.next()
@@ -154,18 +206,19 @@ async def test_the_answer_of_the_owner_is_passed_on_as_it_is() -> None:
 async def test_the_owner_is_given_what_is_left_of_the_budget(
     mine: float, askers: float, told: float
 ) -> None:
-    """The owner hears the smaller of the asker's budget and ours, less our own share."""
+    """The owner hears its share of the smaller of the asker's budget and ours."""
     async with beside_a_puppet(budget=mine) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
+        key = key_of("n2", node.cluster.ring)
         await peer.send(checks(1, (key, "5/day", 1), budget=int(askers * 1e6)))
         forwarded = await other.hear(Checks)
-        assert forwarded.budget == pytest.approx(told * OWNERS_SHARE * 1e6, rel=0.01)
+        share = ANSWERS_SHARE * OWNERS_SHARE
+        assert forwarded.budget == pytest.approx(told * share * 1e6, rel=0.01)
 
 
 async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
     """A frame whose budget is over when it comes is answered; the owner is asked by others."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].peers.ring)
+        key = key_of("n2", nodes[0].cluster.ring)
         for number in range(1, 100):
             hurried = checks(2 * number, (key, "5/day", 0), budget=number % 3)
             patient = checks(2 * number + 1, (key, "5/day", 0))
@@ -207,7 +260,7 @@ async def test_a_check_that_cannot_be_decided_gets_its_reason(
     counts = two[0].node.counts
     before = counts.checks["app", "owner", "error"]
     async with bare(two[0], APP) as peer:
-        good = (key_of(owner, two[0].peers.ring), "1000/day", 1)
+        good = (key_of(owner, two[0].cluster.ring), "1000/day", 1)
         first, reason, last = await answer_each(peer, good, check, good)
         assert isinstance(reason, str)
         assert text in reason
@@ -228,7 +281,7 @@ async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
     """4,096 checks that can't be decided are answered, and break no link on their way."""
     bad = f"1/{'x' * 100}; 1/day"  # quoted twice, and once more its unit
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of(owner, nodes[0].peers.ring)
+        key = key_of(owner, nodes[0].cluster.ring)
         answers = await answer_each(peer, *[(key, bad, 1)] * MOST_CHECKS)
         assert all(isinstance(answer, str) and "1/xxx" in answer for answer in answers)
         assert nodes[0].peers.by_name["n2"].state is State.UP
@@ -240,7 +293,7 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
     limits = [f"1/{at} seconds burst 4" for at in range(1_000_000_001, 1_000_030_001)]
     texts = ["; ".join(limits[at : at + 8]) for at in range(0, len(limits), 8)]
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].peers.ring)
+        key = key_of("n2", nodes[0].cluster.ring)
         for start in range(0, len(texts), 1_000):
             some = texts[start : start + 1_000]
             await answers_to(peer, checks(1, *((key, text, 1) for text in some)))
@@ -254,6 +307,122 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
 # When the owner can't be asked
 
 
+async def test_a_backup_is_asked_at_once_when_the_link_to_the_owner_is_down() -> None:
+    """The next node on the ring decides, says so, and is told no less time than there is."""
+    async with beside_two_puppets(budget=1.0) as (node, owner, backup):
+        key = key_of_pair("n3", "n2", node.cluster.ring)
+        await owner.stop()
+        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        async with bare(node, APP) as peer:
+            await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
+            asked = await backup.hear(Checks)
+            assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1), (key, "5/day", 2)])
+            share = ANSWERS_SHARE * OWNERS_SHARE
+            assert asked.budget == pytest.approx(share * 1e6, rel=0.1)  # no one else's patience
+            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [0, 33]]))
+            assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22], [0, 33]])
+        assert node.node.counts.unanswered == {"n3": 2}
+        assert node.node.counts.failovers == 2
+        await owner.start()
+
+
+async def test_a_backup_is_asked_within_the_same_budget_when_the_owner_is_silent() -> None:
+    """The owner has its share of the budget, and its backup half of what is left then."""
+    budget = 1.0
+    async with beside_two_puppets(budget=budget) as (node, owner, backup):
+        key = key_of_pair("n3", "n2", node.cluster.ring)
+        owner.gossips = False
+        async with bare(node, APP) as peer:
+            await peer.send(checks(4, (key, "5/day", 1)))
+            asked = await backup.hear(Checks)
+            left = ANSWERS_SHARE * (1 - OWNERS_SHARE) * budget
+            assert 0 < asked.budget <= left * OWNERS_SHARE * 1.01e6
+            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22]]))
+            assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22]])
+        assert [type(message) for message in owner.heard].count(Checks) == 1
+
+
+async def test_an_owner_that_hands_a_check_back_is_answered_for_by_the_next() -> None:
+    """Who may not decide yet says so, and the next node is asked without waiting for a budget."""
+    async with beside_two_puppets() as (node, owner, backup), bare(node, APP) as peer:
+        theirs, mine = (key_of_pair("n3", name, node.cluster.ring) for name in ("n2", "n1"))
+        await peer.send(checks(4, (theirs, "5/day", 1), (theirs, "6/day", 1), (mine, "5/day", 1)))
+        asked = await owner.hear(Checks)
+        await owner.say(Answers(asked.id, NOBODY, "n3", [1, 2], [[0], [0]]))
+        await owner.say(Answers(asked.id, "owner", "n3", [0], [[1, 11]]))
+        onward = await backup.hear(Checks)
+        assert onward.checks == [(theirs, "6/day", 1)]
+        await backup.say(Answers(onward.id, "backup", "n2", None, [[1, 22]]))
+        parts = [await peer.next() for _ in range(3)]
+        told = {it.positions[0]: it for it in parts if isinstance(it, Answers) and it.positions}
+        assert told[0] == Answers(4, "owner", "n3", [0], [[1, 11]])
+        assert told[1] == Answers(4, "backup", "n2", [1], [[1, 22]])
+        assert (told[2].source, told[2].node, told[2].answers) == ("backup", "n1", [[1, DAY // 5]])
+        assert node.node.counts.unanswered == {"n3": 2}
+
+
+async def test_a_node_that_may_not_decide_hands_a_forwarded_check_back() -> None:
+    """A leaf that can ask nobody goes by its policy for its own apps only."""
+    async with beside_a_puppet(role=Role.LEAF) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
+        await make("gone", node, other)
+        [part] = await answers_to(peer, checks(1, (key, "5/day", 1), (key, "5/day", 1), hops=1))
+        assert part == Answers(1, NOBODY, "n1", [0, 1], [[0], [0]])
+        [part] = await answers_to(peer, checks(2, (key, "5/day", 1)))
+        assert part.source == "open"
+        await other.start()
+
+
+async def test_a_node_that_comes_next_itself_stands_in_at_once() -> None:
+    """For a key whose backup this node is it decides itself, with its copy of the bucket."""
+    async with beside_two_puppets() as (node, owner, backup), bare(node, APP) as peer:
+        key = key_of_pair("n3", "n1", node.cluster.ring)
+        await owner.say(Buckets(1, [("5/day", [key], [4 * DAY // 5])]))  # one of five is left
+        await backup.say(Buckets(1, [("5/day", [key], [3 * DAY // 5])]))  # an older copy
+        await owner.hear(Merged)
+        await owner.stop()
+        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        [part] = await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
+        assert (part.source, part.node, part.positions) == ("backup", "n1", None)
+        assert [answer[0] for answer in part.answers] == [1, 0, 0]
+        told = await backup.hear(Buckets)  # the next one, since the owner can't be told
+        assert [(text, keys) for text, keys, _ in told.groups] == [("5/day", [key])]
+        assert not any(isinstance(message, Checks) for message in backup.heard)
+        await owner.start()
+
+
+async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> None:
+    """The debts and, beside them, how much of them was decided without it."""
+    async with beside_a_puppet() as (node, owner), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
+        await owner.stop()
+        await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
+        await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
+        await owner.start(owner.address.port)
+        told = await owner.hear(Buckets)
+        [(text, keys, [debt])] = told.groups
+        assert (text, keys) == ("5/day", [key])
+        assert debt == pytest.approx(3 * DAY // 5, rel=0.01)
+        assert told.charged == [[3 * DAY // 5]]
+
+
+async def test_checks_of_one_frame_go_on_to_the_backup_of_each() -> None:
+    """Of a frame for a silent owner, each check is decided by the node that comes next for it."""
+    async with beside_two_puppets(budget=0.5) as (node, owner, backup):
+        ring = node.cluster.ring
+        mine, theirs = (key_of_pair("n3", name, ring) for name in ("n1", "n2"))
+        owner.gossips = False
+        async with bare(node, APP) as peer:
+            await peer.send(checks(7, *((it, "5/day", 1) for it in (theirs, mine, theirs))))
+            asked = await backup.hear(Checks)
+            assert [key for key, _, _ in asked.checks] == [theirs, theirs]
+            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [1, 33]]))
+            parts = [await peer.next(), await peer.next()]
+            by_node = {part.node: part for part in parts if isinstance(part, Answers)}
+            assert (by_node["n1"].source, by_node["n1"].positions) == ("backup", [1])
+            assert by_node["n2"] == Answers(7, "backup", "n2", [0, 2], [[1, 22], [1, 33]])
+
+
 @pytest.mark.parametrize(
     ("policy", "answers", "parts"),
     [
@@ -263,60 +432,65 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["gone", "silent"])
-async def test_without_the_owner_the_policy_decides(
+async def test_without_an_owner_the_policy_decides(
     policy: str, answers: list[list[int]], parts: int, how: str
 ) -> None:
-    """When the owner is gone or silent its checks are answered by the policy, and counted."""
-    async with beside_a_puppet(on_unreachable=policy, budget=SOON) as (node, other):
-        async with bare(node, APP) as peer:
-            key = key_of("n2", node.peers.ring)
-            if how == "gone":
-                await other.stop()
-                await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
-            [part] = await answers_to(peer, checks(5, *[(key, "10/day", 1)] * 9))
-            assert (part.source, part.parts) == (policy, parts)
-            assert part.node == "n2"  # who should have decided
-            assert [answer[:1] for answer in part.answers] == answers
-            assert node.node.counts.unanswered == {"n2": 9}
-            allowed = sum(answer[0] for answer in answers)
-            counted = node.node.counts.checks
-            assert counted["app", policy, "allowed"] == allowed
-            assert counted["app", policy, "denied"] == 9 - allowed
+    """When no node that owns keys can be asked, a leaf answers by the policy, and counts it."""
+    options = {"on_unreachable": policy, "budget": SOON, "role": Role.LEAF}
+    async with beside_a_puppet(**options) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
+        await make(how, node, other)
+        [part] = await answers_to(peer, checks(5, *[(key, "10/day", 1)] * 9))
+        assert (part.source, part.parts) == (policy, parts)
+        assert part.node == "n2"  # who should have decided
+        assert [answer[:1] for answer in part.answers] == answers
+        assert node.node.counts.unanswered == {"n2": 9}
+        assert node.node.counts.failovers == 0
+        allowed = sum(answer[0] for answer in answers)
+        counted = node.node.counts.checks
+        assert counted["app", policy, "allowed"] == allowed
+        assert counted["app", policy, "denied"] == 9 - allowed
         if how == "gone":
             await other.start()
 
 
-async def test_bad_checks_are_told_so_even_without_the_owner() -> None:
-    """A policy doesn't hide that a check makes no sense."""
-    async with beside_a_puppet(budget=SOON) as (node, _), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
-        asked = [(key, "5/day", 1), (key, "x", 1), (key, "5/day", 6), (key, "5/day", -1)]
-        answers = await answer_each(peer, *asked)
-        assert answers[0] == [1]
-        assert [type(answer) for answer in answers[1:]] == [str] * 3
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("how", ["gone", "silent"])
+async def test_bad_checks_are_told_so_even_without_the_owner(role: Role, how: str) -> None:
+    """Neither a policy nor a backup hides that a check makes no sense."""
+    async with beside_a_puppet(budget=SOON, role=role) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
+        long = key_of("n2", node.cluster.ring, "é" * 256)
+        await make(how, node, other)
+        bad = [(key, "x", 1), (key, "5/day", 6), (key, "5/day", -1), (long, "5/day", 1)]
+        answers = await answer_each(peer, (key, "5/day", 1), *bad, ("k" * 513, "5/day", 1))
+        assert answers[0][0] == 1
+        assert [type(answer) for answer in answers[1:]] == [str] * 5
+        if how == "gone":
+            await other.start()
 
 
 async def test_a_silent_owner_costs_one_budget() -> None:
-    """Once a budget has run out, checks of that owner are answered without asking it."""
+    """Once its share of a budget has run out, an owner isn't asked any more: its backup is."""
     async with beside_a_puppet(budget=SOON) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
-        await answers_to(peer, checks(1, (key, "5/day", 1)))
-        assert node.peers.by_name["n2"].state is State.SUSPECT
-        for number in range(2, 200):
-            [part] = await answers_to(peer, checks(number, (key, "5/day", 1)))
-            assert part.source == "open"
+        key = key_of("n2", node.cluster.ring)
+        other.gossips = False
+        for number in range(1, 100):
+            [part] = await answers_to(peer, checks(number, (key, "100/day", 1)))
+            assert (part.source, part.node, part.answers[0][0]) == ("backup", "n1", 1)
+            assert node.peers.by_name["n2"].state is State.SUSPECT
         assert [type(it) for it in other.heard].count(Checks) == 1
 
 
 async def test_what_the_owner_answered_in_time_counts() -> None:
-    """When an owner answers in part only, the policy answers the rest."""
+    """When an owner answers in part only, its backup answers the rest."""
     async with beside_a_puppet(budget=0.5) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
+        key = key_of("n2", node.cluster.ring)
         await peer.send(checks(1, *((key, f"{at}/day", 1) for at in range(1, 4))))
         forwarded = await other.hear(Checks)
         await other.say(Answers(forwarded.id, "owner", "n2", [1], [[1, 22]]))
         assert await peer.next() == Answers(1, "owner", "n2", [1], [[1, 22]])
-        assert await peer.next() == Answers(1, "open", "n2", [0, 2], [[1], [1]])
+        assert await peer.next() == Answers(1, "backup", "n1", [0, 2], [[1, DAY], [1, DAY // 3]])
 
 
 async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> None:
@@ -333,10 +507,26 @@ async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> 
             assert (part.source, part.answers[0][0]) == ("owner", 1)
 
 
-async def test_a_key_of_an_owner_that_is_gone_cannot_be_inspected() -> None:
-    """Nobody else knows: the answer has no buckets, and its source says why."""
-    async with beside_a_puppet(budget=SOON) as (node, _), bare(node, APP) as peer:
-        key = key_of("n2", node.peers.ring)
+async def test_a_key_of_an_owner_that_is_silent_is_inspected_at_its_backup() -> None:
+    """The backup shows its copy, and forgets it on a reset; the source says that it is one."""
+    async with beside_a_puppet(budget=SOON) as (node, other), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
+        await other.say(Buckets(1, [("5/day", [key], [DAY])]))
+        await other.hear(Merged)
+        other.gossips = False
+        await peer.send(Inspect(1, 0, key))
+        held = await peer.next()
+        assert isinstance(held, Holdings)
+        assert (held.id, held.source, held.node, held.buckets[0][0]) == (1, "backup", "n1", "5/day")
+        await peer.send(Reset(2, 0, key))
+        assert await other.hear(Forget) == Forget(key)
+        assert not node.node.buckets.held(key, node.clock())
+
+
+async def test_a_key_that_nobody_can_be_asked_about_cannot_be_inspected() -> None:
+    """The answer of a leaf without owners has no buckets, and its source says why."""
+    async with beside_a_puppet(budget=SOON, role=Role.LEAF) as (node, _), bare(node, APP) as peer:
+        key = key_of("n2", node.cluster.ring)
         await peer.send(Inspect(1, 0, key), Reset(2, 0, key))
         told = [await peer.next(), await peer.next()]
         assert sorted(it.id for it in told if isinstance(it, Holdings)) == [1, 2]
@@ -348,7 +538,7 @@ async def test_a_key_of_an_owner_that_is_gone_cannot_be_inspected() -> None:
 async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
     """When an app goes away in the middle, its checks end, and others go on."""
     async with beside_a_puppet() as (node, other), bare(node, APP) as staying:
-        key = key_of("n2", node.peers.ring)
+        key = key_of("n2", node.cluster.ring)
         async with bare(node, APP) as leaving:
             await leaving.send(checks(1, (key, "5/day", 1)))
             lost = await other.hear(Checks)
@@ -362,7 +552,7 @@ async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
 async def test_nodes_count_what_others_asked_them_apart() -> None:
     """Checks from apps and from other nodes are told apart in the counts."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].peers.ring)
+        key = key_of("n2", nodes[0].cluster.ring)
         await answer_each(peer, *[(key, "5/day", 1)] * 8)
         asked, decided = (node.node.counts.checks for node in nodes)
         assert (asked["app", "owner", "allowed"], asked["app", "owner", "denied"]) == (5, 3)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headgate.address import Address
 from headgate.link import State
-from headgate.wire import Error, Roster
+from headgate.wire import Error, Ping, Pong
 from headgate_ring.hashring import Ring
+from headgate_ring.membership import Rumor
+from headgate_ring.membership import State as Life
 from headgate_sidecar.discovery import Discovery
 from headgate_sidecar.peers import MOST_STRANGERS
 from headgate_sidecar.server import Sidecar
@@ -25,16 +28,19 @@ from tests.cluster.cluster import (
     key_of,
     witness,
 )
+from tests.cluster.gossiping import news
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-
-    from headgate.address import Address
 
 
 def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
     links = tuple(seed.link if isinstance(seed, Sidecar) else seed for seed in seeds)
     return Sidecar(config(name, seeds=links, **options))
+
+
+def discovery_of(node: Sidecar, *seeds: Address) -> Discovery:
+    return Discovery(seeds, node.peers, node.cluster, node._join)
 
 
 @pytest.fixture
@@ -54,8 +60,8 @@ async def ring_of(nodes: Sequence[Sidecar]) -> None:
 async def test_nodes_that_know_only_one_become_one_ring() -> None:
     """Seeds in a star: five nodes that all know the first end in one ring of five."""
     async with cluster("n1", "n2", "n3", "n4", "n5") as nodes:
-        assert {node.peers.ring.nodes for node in nodes} == {("n1", "n2", "n3", "n4", "n5")}
-        assert all(node.peers.agree for node in nodes)
+        assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2", "n3", "n4", "n5")}
+        assert all(node.cluster.agrees for node in nodes)
 
 
 async def test_nodes_that_know_only_the_one_before_become_one_ring(stack: AsyncExitStack) -> None:
@@ -70,7 +76,7 @@ async def test_nodes_that_all_know_all_become_one_ring(stack: AsyncExitStack) ->
     """Every node is a seed of every node, itself too, and all start at once."""
     nodes = [Sidecar(config(name)) for name in ("n1", "n2", "n3")]
     for node in nodes:
-        node.discovery = Discovery([other.link for other in nodes], node.peers)
+        node.discovery = discovery_of(node, *(other.link for other in nodes))
     await asyncio.gather(*(stack.enter_async_context(node) for node in nodes))
     await ring_of(nodes)
     assert [node.peers.strangers for node in nodes] == [[], [], []]
@@ -82,7 +88,7 @@ async def test_a_seed_that_comes_later_is_met_when_it_comes(stack: AsyncExitStac
         address = late.link
     early = await stack.enter_async_context(seeded("early", address))
     await eventually(lambda: early.ready)
-    assert early.peers.ring.nodes == ("early",)
+    assert early.cluster.ring.nodes == ("early",)
     late = await stack.enter_async_context(seeded("late", link=address))
     await ring_of([early, late])
 
@@ -90,10 +96,10 @@ async def test_a_seed_that_comes_later_is_met_when_it_comes(stack: AsyncExitStac
 async def test_a_node_that_is_its_own_seed_is_alone_and_ready(stack: AsyncExitStack) -> None:
     """A node recognises itself, and doesn't go on dialling."""
     node = Sidecar(config("n1"))
-    node.discovery = Discovery([node.link], node.peers)
+    node.discovery = discovery_of(node, node.link)
     await stack.enter_async_context(node)
     await eventually(lambda: node.ready and not node.peers._strangers)
-    assert node.peers.ring.nodes == ("n1",)
+    assert node.cluster.ring.nodes == ("n1",)
     assert dict(node.node.counts.turned_away) == {"self": 1}
     node.peers.meet([node.link])
     assert not node.peers._strangers
@@ -107,7 +113,8 @@ async def test_a_node_of_another_cluster_stays_out(stack: AsyncExitStack) -> Non
     await eventually(lambda: link.refusal)
     assert link.refusal_code == "cluster"
     assert "this is cluster 'blue', not 'red'" in link.refusal
-    assert (one.peers.ring.nodes, other.peers.ring.nodes) == (("n1",), ("n2",))
+    await eventually(lambda: one.ready and other.ready)
+    assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ("n2",))
 
 
 async def test_a_node_without_the_secret_stays_out(stack: AsyncExitStack) -> None:
@@ -117,49 +124,77 @@ async def test_a_node_without_the_secret_stays_out(stack: AsyncExitStack) -> Non
     [link] = await eventually(lambda: other.peers.strangers)
     await eventually(lambda: link.refusal_code == "secret")
     assert "the two sides don't have the same secret" in link.refusal
-    assert one.peers.ring.nodes == ("n1",)
+    assert one.cluster.ring.nodes == ("n1",)
     await eventually(lambda: one.node.counts.turned_away["secret"])
 
 
 async def test_only_so_many_strangers_are_dialled() -> None:
-    """A node that tells of thousands of nodes makes us dial a bounded number of addresses."""
-    async with cluster("n1") as (node,), puppet("n2") as other:
-        node.peers.meet([other.address])
-        await eventually(lambda: len(node.peers.ring) == 2)
-        members = [(f"x{at}", f"127.0.0.2:{at + 1}") for at in range(MOST_STRANGERS + 500)]
-        await other.say(Roster("digest", members))
-        await eventually(lambda: node.peers._strangers)
+    """A seed's name with thousands of addresses makes us dial a bounded number of them."""
+    async with cluster("n1") as (node,):
+        node.peers.meet(Address("127.0.0.2", at + 1) for at in range(MOST_STRANGERS + 500))
         assert len(node.peers._strangers) == MOST_STRANGERS
+
+
+async def test_a_node_that_nobody_finds_is_none_after_a_while() -> None:
+    """Whoever is only told of is dialled, and forgotten when nobody answers, link and all."""
+    async with cluster("n1", "n3") as nodes, puppet("n2") as other:
+        nodes[0].peers.meet([other.address])
+        await eventually(lambda: all("n2" in node.cluster.ring for node in nodes))
+        await other.say(news(Rumor("n9", "127.0.0.1:9", 1, Life.ALIVE, 1)))
+        await eventually(lambda: all("n9" in node.peers.by_name for node in nodes))
+        await eventually(lambda: not any("n9" in node.cluster.ring for node in nodes))
+        assert not any("n9" in node.peers.by_name for node in nodes)
+        assert not any(node.peers.strangers for node in nodes)
+
+
+async def test_a_node_that_is_said_to_have_moved_is_dialled_there() -> None:
+    """A node that can't be reached where it was is followed to where others say that it is."""
+    async with cluster("n1") as (node,), puppet("n2") as other, puppet("n3") as third:
+        node.peers.meet([other.address, third.address])
+        await eventually(lambda: len(node.cluster.ring) == 3)
+        third.gossips = False
+        await third.stop()
+        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        await third.start()
+        third.gossips = True
+        await other.say(news(Rumor("n3", str(third.address), 10**6, Life.ALIVE, 1)))
+        await eventually(lambda: node.is_up("n3"))
+        assert node.peers.by_name["n3"].link.address == third.address
 
 
 @pytest.mark.parametrize(
     "address", ["", "nonsense", "127.0.0.1:x", "127.0.0.1:0", "unix:/run/secret.sock", "[::1:5"]
 )
-async def test_a_ring_with_nonsense_in_it_ends_that_link_only(address: str) -> None:
-    """A node that tells of nodes at no address gets an error that shows it; others go on."""
+async def test_gossip_of_a_node_at_no_address_ends_that_link_only(address: str) -> None:
+    """Whoever says so gets an error that shows it; nobody believes it, and others go on."""
     key = key_of("n3", Ring(["n1", "n2", "n3"]))
     async with cluster("n1", "n3") as nodes, puppet("n2") as other, witness(nodes[0], key):
         nodes[0].peers.meet([other.address])
-        await eventually(lambda: other.connections)
-        await other.say(Roster("digest", [("n9", address)]))
+        await eventually(lambda: "n2" in nodes[0].cluster.ring)
+        await other.say(news(Rumor("n9", address, 1, Life.ALIVE, 1)))
         error = await other.hear(Error)
+        assert "n9" not in nodes[0].cluster.membership.members
     assert error.code == "bad-message"
     assert "'n9'" in error.text
     assert repr(address) in error.text
 
 
 async def test_nodes_that_see_another_ring_are_known_to_disagree() -> None:
-    """`agree` is false while a node tells another digest; a lost node tells none."""
+    """`agrees` is false while a node tells another digest; one that is gone tells none."""
     async with cluster("n1") as (node,), puppet("n2") as other:
         node.peers.meet([other.address])
-        await other.say(Roster("another", []))
-        await eventually(lambda: not node.peers.agree)
-        await other.say(Roster(node.peers.ring.digest, []))
-        await eventually(lambda: node.peers.agree)
-        await other.say(Roster("another", []))
-        await eventually(lambda: not node.peers.agree)
-        other.connections[-1].abort()
-        await eventually(lambda: node.peers.agree)
+        await eventually(lambda: "n2" in node.cluster.ring)
+        other.gossips = False
+        await other.say(news(digest="another"))
+        await eventually(lambda: not node.cluster.agrees)
+        await other.say(news(digest=node.cluster.ring.digest))
+        await eventually(lambda: node.cluster.agrees)
+        await other.say(news(digest="another"))
+        await eventually(lambda: not node.cluster.agrees)
+        await other.stop()
+        await eventually(lambda: node.cluster.agrees)
+        assert node.cluster.ring.nodes == ("n1",)
+        await other.start()
 
 
 # Two nodes of one name
@@ -184,9 +219,22 @@ async def test_a_node_is_told_that_a_third_knows_its_name(stack: AsyncExitStack)
     [link] = await eventually(lambda: second.peers.strangers)
     await eventually(lambda: link.refusal_code == "name")
     assert "another node is named 'twin'" in link.refusal
-    assert second.peers.ring.nodes == ("twin",)
+    await eventually(lambda: second.ready)
+    assert second.cluster.ring.nodes == ("twin",)
     assert middle.peers.by_name["twin"].link.address == first.link
     await ring_of([middle, first])
+
+
+async def test_a_node_that_takes_the_place_of_another_ends_its_connections() -> None:
+    """Who stood still while its place was taken, or its address given away, hears of that."""
+    async with cluster("n1") as (node,):
+        before = node_named("n2", "0.0.0.0:9", instance=b"a" * 16)
+        after = node_named("n2", "0.0.0.0:9", instance=b"b" * 16)
+        async with bare(node, before) as replaced, bare(node, after) as standing:
+            assert "'n2': another node of this name has taken" in (await replaced.error()).text
+            await standing.send(Ping(1))
+            assert await standing.next() == Pong(1)
+        assert node.node.counts.turned_away == {"name": 1}
 
 
 async def test_two_seeds_of_one_name_are_reported_with_their_addresses(
@@ -197,9 +245,10 @@ async def test_two_seeds_of_one_name_are_reported_with_their_addresses(
     with caplog.at_level(logging.ERROR, "headgate"):
         middle = await stack.enter_async_context(seeded("middle", *twins))
         await eventually(lambda: caplog.records)
+        await eventually(lambda: middle.ready)
     assert "two nodes are named 'twin': give each its own --name" in caplog.text
     assert all(str(twin.link) in caplog.text for twin in twins)
-    assert middle.peers.ring.nodes == ("middle", "twin")
+    assert middle.cluster.ring.nodes == ("middle", "twin")
     assert middle.peers.by_name["twin"].state is State.UP
 
 
@@ -228,9 +277,9 @@ async def test_a_node_that_returns_where_it_was_is_used_again(stack: AsyncExitSt
     one = await stack.enter_async_context(seeded("n1"))
     async with seeded("n2", one) as two:
         await ring_of([one, two])
-        key, address = key_of("n2", one.peers.ring), two.link
+        key, address = key_of("n2", one.cluster.ring), two.link
     await eventually(lambda: one.peers.by_name["n2"].state is State.DOWN)
-    assert one.peers.ring.nodes == ("n1", "n2")
+    assert one.cluster.ring.nodes == ("n1", "n2")  # for a while
     two = await stack.enter_async_context(seeded("n2", one, link=address))
     await ring_of([one, two])
     asking = await stack.enter_async_context(client(one))
@@ -254,23 +303,22 @@ async def test_a_node_that_returns_elsewhere_is_found_there(stack: AsyncExitStac
 async def test_an_address_that_goes_to_another_node_takes_no_keys_along(
     stack: AsyncExitStack,
 ) -> None:
-    """A node at another's old address isn't asked about the keys of that other one."""
+    """A node at another's old address isn't taken for that other one."""
     one = await stack.enter_async_context(seeded("n1"))
     async with seeded("n2", one) as two:
         await ring_of([one, two])
-        key, address = key_of("n2", one.peers.ring), two.link
+        key, address = key_of("n2", one.cluster.ring), two.link
     heir = await stack.enter_async_context(seeded("n3", link=address))
     await eventually(lambda: "n3" in one.peers.by_name)
     assert one.peers.by_name["n3"].link.address == address
-    assert one.peers.by_name["n2"].state is State.CLOSED
-    assert one.peers.ring.nodes == ("n1", "n2", "n3")
-    assert heir.peers.ring.nodes != one.peers.ring.nodes or heir.config.name == "n3"
+    await ring_of([one, heir])
     asking = await stack.enter_async_context(client(one))
-    key = key_of("n2", one.peers.ring)
-    assert (await asking.check(key, "5/day")).source == "open"
+    decision = await asking.check(key, "5/day")
+    assert (decision.source, decision.node) == ("owner", one.cluster.ring.owner(key))
     back = await stack.enter_async_context(seeded("n2", one))
     await ring_of([one, heir, back])
     assert (await asking.check(key, "5/day")).node == "n2"
+    assert one.peers.by_name["n3"].link.address == address
 
 
 async def test_a_node_is_dialled_where_it_says_it_listens(stack: AsyncExitStack) -> None:
@@ -279,7 +327,7 @@ async def test_a_node_is_dialled_where_it_says_it_listens(stack: AsyncExitStack)
     other = await stack.enter_async_context(puppet("n2"))
     await stack.enter_async_context(bare(one, node_named("n2", str(other.address))))
     await eventually(lambda: other.connections)
-    await eventually(lambda: one.peers.ring.nodes == ("n1", "n2"))
+    await eventually(lambda: one.cluster.ring.nodes == ("n1", "n2"))
 
 
 async def test_a_node_that_listens_everywhere_is_dialled_where_it_came_from(
@@ -290,5 +338,5 @@ async def test_a_node_that_listens_everywhere_is_dialled_where_it_came_from(
     other = await stack.enter_async_context(puppet("n2"))
     link = f"0.0.0.0:{other.address.port}"
     await stack.enter_async_context(bare(one, node_named("n2", link)))
-    await eventually(lambda: one.peers.ring.nodes == ("n1", "n2"))
+    await eventually(lambda: one.cluster.ring.nodes == ("n1", "n2"))
     assert one.peers.by_name["n2"].link.address == other.address

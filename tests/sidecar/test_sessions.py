@@ -11,16 +11,25 @@ import pytest
 
 from headgate.wire import (
     Answers,
+    Buckets,
     Error,
+    Forget,
+    Gossip,
     Holdings,
     Inspect,
+    Merged,
+    NodeMessage,
+    Part,
     Ping,
     Pong,
+    Pull,
+    Pulled,
     Reset,
     Roster,
     decode,
     encode,
 )
+from headgate_ring.membership import Kind
 from headgate_sidecar.server import Sidecar
 from headgate_sidecar.sessions import MOST_INSPECTIONS, Patience
 from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
@@ -65,7 +74,7 @@ async def test_a_new_side_is_told_the_ring_at_once() -> None:
     async with sidecar() as node, bare(node, APP) as peer:
         await peer.send(Ping(1))
         told = [await peer.body(), await peer.body()]
-        roster = Roster(node.peers.ring.digest, [("n1", str(node.link))])
+        roster = Roster(node.cluster.ring.digest, [("n1", str(node.link))])
         assert [decode(body) for body in told if body] == [roster, Pong(1)]
 
 
@@ -74,11 +83,11 @@ async def test_a_change_of_the_ring_is_told_at_once() -> None:
     async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
         await peer.body()
         node.peers.meet([other.address])
-        await eventually(lambda: len(node.peers.ring) == 2)
+        await eventually(lambda: len(node.cluster.ring) == 2)
         await peer.send(Ping(1))
         told = [await peer.body(), await peer.body()]
         members = [("n1", str(node.link)), ("n2", str(other.address))]
-        expected = [Roster(node.peers.ring.digest, members), Pong(1)]
+        expected = [Roster(node.cluster.ring.digest, members), Pong(1)]
         assert [decode(body) for body in told if body] == expected
 
 
@@ -87,14 +96,87 @@ async def test_buckets_can_be_seen_and_forgotten() -> None:
     async with sidecar() as node, bare(node, APP) as peer:
         await peer.send(checks(1, ("k", "5/hour", 2)), Inspect(2, 0, "k"), Reset(3, 0, "k"))
         await peer.next()
-        seen, forgotten = await peer.next(), await peer.next()
+        seen, word, forgotten = [await peer.next() for _ in range(3)]
         await peer.send(Inspect(4, 0, "k"))
         nothing = await peer.next()
     assert isinstance(seen, Holdings)
     assert isinstance(forgotten, Holdings)
     assert [limit for limit, _ in seen.buckets] == ["5/hour"]
     assert [limit for limit, _ in forgotten.buckets] == ["5/hour"]
+    assert word == Forget("k")
     assert nothing == Holdings(4, "owner", "n1", [])
+
+
+WORDS: list[NodeMessage] = [
+    Gossip(4, 0, "", "", []),
+    Buckets(1, []),
+    Merged(1),
+    Pull(1, Part.ALL),
+    Pulled(1),
+    Forget("k"),
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: type(word).__name__)
+async def test_what_only_nodes_may_say_is_refused_from_an_app(word: NodeMessage) -> None:
+    """An app can't charge, forget, or take part in anything: it is told so, and hung up on."""
+    async with sidecar() as node, witness(node), bare(node, APP) as app:
+        await app.send(word)
+        error = await app.error()
+        assert error.code == "bad-message"
+        assert type(word).__name__.lower() in error.text
+        assert not node.node.buckets.held("k", node.clock())
+
+
+async def test_a_node_is_answered_on_its_own_connection_while_there_is_no_other() -> None:
+    """What a node says on the way it dialled is heard, and that way leads back to it."""
+    async with sidecar() as node, bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+        await peer.send(Buckets(7, [("5/day", ["k"], [10**12])]), Pull(8, Part.NOTHING))
+        assert [await peer.next(), await peer.next()] == [Merged(7), Pulled(8)]
+        assert node.node.buckets.held("k", node.clock())
+        await peer.send(Gossip(int(Kind.PING), 9, "", "", []))
+        answer = await peer.next()
+        assert isinstance(answer, Gossip)
+        assert (answer.kind, answer.id, answer.digest) == (Kind.ACK, 9, node.cluster.ring.digest)
+        assert [name for name, *_ in answer.rumors] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        (
+            Gossip(4, 0, "", "", [("n9", "h:1", 2**53 + 1, 0, 1, "")]),
+            "incarnation 9007199254740993",
+        ),
+        (Gossip(4, 0, "", "", [("n9", "h:1", 1, 4, 1, "")]), "state 4"),
+        (Gossip(4, 0, "", "", [("n9", "h", 1, 0, 1, "")]), "'h'"),
+        (Buckets(1, [("5/day", ["k", "l"], [1])]), "2 keys with 1 debts"),
+        (Buckets(1, [("5/fortnight", ["k"], [1])]), "fortnight"),
+        (Buckets(1, [("5/day; 6/hour", ["k"], [1])]), "expected one limit"),
+        (Buckets(1, [("5/day", ["k" * 513], [1])]), "513 bytes"),
+    ],
+)
+async def test_nonsense_of_a_node_ends_its_connection(word: NodeMessage, text: str) -> None:
+    """It is told what makes no sense, nothing of it is believed, and others notice nothing."""
+    async with sidecar() as node, witness(node):
+        async with bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+            await peer.send(word)
+            error = await peer.error()
+        assert error.code == "bad-message"
+        assert text in error.text
+        assert not node.cluster.membership.members
+        assert not node.node.buckets.held("k", node.clock())
+
+
+async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:
+    """A node that is told to forget a key does so, and tells its apps; other nodes it doesn't."""
+    async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
+        await app.send(checks(1, ("k", "5/hour", 1)))
+        await app.next()
+        await other.send(Forget("k"), Ping(1))
+        assert await app.next() == Forget("k")
+        assert await other.next() == Pong(1)
+        assert not node.node.buckets.held("k", node.clock())
 
 
 async def test_inspections_are_few_at_a_time() -> None:
@@ -283,4 +365,4 @@ async def test_a_node_that_cannot_be_dialled_is_refused(link: str, why: str) -> 
     assert error.code == ("frame-too-long" if len(link) > 4_096 else "bad-message")
     assert len(link) > 4_096 or why in error.text
     assert len(error.text) <= 500
-    assert node.peers.ring.nodes == ("n1",)
+    assert node.cluster.ring.nodes == ("n1",)

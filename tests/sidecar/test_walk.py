@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate_sidecar.walk import Rows
 
 NOW = 10**15
+KEYS = [str(at) for at in range(200)]
 HOURLY = "100/hour"
 
 
@@ -434,3 +435,61 @@ def test_nothing_is_looked_for_for_a_node_that_is_gone() -> None:
     walk.gone("c")
     assert walk.pullers == {}
     finish(walk)
+
+
+# What all agree on
+
+
+def owned_after(first: str, second: str, then: str) -> list[str]:
+    """Return keys that "a" backs up on the first ring and on the last, but not in between."""
+    pairs = [[ring_with(names).pair(key) for names in (first, second, then)] for key in KEYS]
+    return [
+        key
+        for key, (one, two, three) in zip(KEYS, pairs, strict=True)
+        if one == ("x", "a") and two == ("x", "j") and three == ("j", "a")
+    ]
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_walk_looks_back_to_the_last_ring_that_all_agreed_on(agreed: bool) -> None:
+    """A newcomer may have died with, or without, what it was to be sent before they agreed."""
+    walk = walk_of("a", "axb", 200)
+    walk.ring_changed(ring_with("axbj"))
+    finish(walk)
+    assert not walk.is_settled
+    if agreed:
+        walk.settle()
+        assert walk.is_settled
+    walk.ring_changed(ring_with("abj"))
+    sent = finish(walk)["j"]
+    lost = owned_after("axb", "axbj", "abj")
+    assert lost
+    assert set(lost) <= set(sent)
+    # What "a" had to send the newcomer in the first walk: it has that if they have agreed since.
+    pairs = ((ring_with("axb"), ring_with("abj"), key) for key in KEYS)
+    taken = [key for old, new, key in pairs if (old.owner(key), new.owner(key)) == ("a", "j")]
+    assert taken
+    assert set(taken).isdisjoint(sent) == agreed
+
+
+def test_a_ring_is_not_agreed_on_before_its_walk_is_over() -> None:
+    walk = walk_of("a", "ab", 2 * SLICE)
+    walk.ring_changed(ring_with("abc"))
+    walk.settle()
+    assert not walk.is_settled
+    walk.slice()
+    walk.settle()
+    assert not walk.is_settled
+    finish(walk)
+    walk.settle()
+    assert walk.is_settled
+
+
+def test_who_has_left_and_nothing_else_has_happened_looks_at_nothing() -> None:
+    """Its backups have it all. Where another has left as well, it walks."""
+    walk = walk_of("a", "abc", 2 * SLICE)
+    walk.ring_changed(ring_with("bc"))
+    assert (walk.slice(), walk.to_do) == ({}, False)
+    walk.ring_changed(ring_with("c"))
+    held = {key for key in map(str, range(2 * SLICE)) if ring_with("abc").pair(key) == ("a", "b")}
+    assert held <= set(finish(walk)["c"])

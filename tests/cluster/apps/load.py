@@ -35,7 +35,7 @@ class Load:
     latest: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """When a worker process was last asked what a source then decided."""
     back: dict[str, float] = field(default_factory=dict[str, float])
-    """When a worker first had an answer of the owner again after one that was let through."""
+    """When a worker first had an answer of the owner again after one that others gave."""
 
     def workers(self, source: str, since: float = 0.0) -> set[str]:
         """Return the worker processes that asked since then and were answered by a source."""
@@ -51,9 +51,9 @@ class Load:
         self.sources[source] += 1
         self.took.append(monotonic() - asked_at)
         self.latest[worker, source] = asked_at
-        if source == "open":
+        if source != "owner":
             self.back.pop(worker, None)
-        elif (worker, "open") in self.latest:
+        elif any(at == worker and by != "owner" for at, by in self.latest):
             self.back.setdefault(worker, monotonic())
 
 

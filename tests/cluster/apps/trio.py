@@ -53,10 +53,9 @@ class Trio:
 
 def _knows_all(sidecar: Sidecar) -> bool:
     view = sidecar.get("/v1/nodes").json()
-    nodes = view["nodes"]
-    return view["ready"] and {(node["name"], node["state"]) for node in nodes} == {
-        (name, "up") for name in NAMES
-    }
+    seen = {(node["name"], node["state"], node["owner"]) for node in view["nodes"]}
+    is_one = view["stage"] == "member" and view["agrees"]
+    return is_one and seen == {(name, "up", True) for name in NAMES}
 
 
 def api_key_of(owner: str, rule: str, start: str) -> str:

@@ -1,0 +1,147 @@
+"""`headgate leave` and POST /v1/leave: the buckets go on, and so does the node, as a forwarder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from headgate_sidecar import remote
+from tests.cluster.cluster import client, cluster, eventually
+from tests.sidecar.http_client import charged, check, http, problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import httpx2
+    import pytest
+
+    from tests.sidecar.conftest import Run
+
+LEFT = {"name": "n1", "left": True, "handed_over": 1_234, "seconds": 0.2104}
+NOT_LEFT = {"name": "n1\x1b[31m", "left": False, "handed_over": 1, "seconds": 10.0}
+
+
+# --- what the command says, of a sidecar that answers what the test wants
+
+
+@asynccontextmanager
+async def answering(content: object, *, slowly: bool = False) -> AsyncGenerator[Answering]:
+    """Answer every request with this; slowly: only when it is told to."""
+    server = Answering(content)
+    if not slowly:
+        server.go_on.set()
+    async with await asyncio.start_server(server.answer, "127.0.0.1", 0) as listening:
+        server.address = "127.0.0.1:{1}".format(*listening.sockets[0].getsockname())
+        yield server
+
+
+class Answering:
+    """A server that notes what it is asked."""
+
+    def __init__(self, content: object) -> None:
+        self.address = ""
+        self.asked = b""
+        self.go_on = asyncio.Event()
+        self._body = json.dumps(content).encode()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
+        self.asked = await reader.readuntil(b"\r\n\r\n")
+        await self.go_on.wait()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(self._body) + self._body)
+        await writer.drain()
+        writer.close()
+
+
+async def test_leaving_is_told_in_a_sentence(run: Run) -> None:
+    """A node that left: 0, and what it handed over."""
+    async with answering(LEFT) as server:
+        ending = await asyncio.to_thread(run, "leave", "--http", server.address)
+    assert server.asked.startswith(b"POST /v1/leave HTTP/1.1\r\n")
+    assert (ending.code, ending.err) == (0, "")
+    assert ending.out == (
+        "n1 left the ring, and goes on forwarding checks: 1,234 buckets handed over in 210 ms\n"
+    )
+
+
+async def test_not_having_left_is_no_success(run: Run) -> None:
+    """A node that didn't get done: 1, whether people or scripts read the answer."""
+    async with answering(NOT_LEFT) as server:
+        ending = await asyncio.to_thread(run, "leave", "--http", server.address)
+        as_json = await asyncio.to_thread(run, "leave", "--http", server.address, "--json")
+    assert (ending.code, as_json.code) == (1, 1)
+    assert ending.out == "n1\\x1b[31m did not leave in time: 1 bucket handed over in 10 s\n"
+    assert json.loads(as_json.out) == NOT_LEFT
+
+
+async def test_leaving_may_take_as_long_as_the_drain(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command waits for the drain beyond what it waits for other answers."""
+    monkeypatch.setattr(remote, "TIMEOUT", 0.01)
+    async with answering(LEFT, slowly=True) as server:
+        hasty = await asyncio.to_thread(run, "leave", "--http", server.address, "--drain", "0.02")
+        assert hasty.code == 3
+        assert f"no answer from http://{server.address} within 0.03 s" in hasty.complaint
+        monkeypatch.setenv("HEADGATE_DRAIN", "20")
+        server.asked = b""
+        leaving = asyncio.create_task(asyncio.to_thread(run, "leave", "--http", server.address))
+        await eventually(lambda: server.asked)
+        server.go_on.set()
+        assert (await leaving).code == 0
+
+
+# --- real sidecars
+
+
+async def owner_of(asking: httpx2.AsyncClient, key: str) -> str:
+    """Return the name of the node that owns a key, as the one asked sees it."""
+    return str((await asking.get("/v1/owner", params={"key": key})).json()["owner"])
+
+
+async def test_a_node_leaves_and_goes_on_forwarding() -> None:
+    """What it owned is with the others, who decide from there on; it still answers apps."""
+    async with cluster("n1", "n2") as (one, two), http(one) as asking:
+        keys = [f"k{at}" for at in range(20)]
+        for key in keys:
+            await check(asking, key, "10/hour", cost=4)
+        owned = [await owner_of(asking, key) for key in keys].count("n1")
+        assert 0 < owned < len(keys)
+        answer = await asking.post("/v1/leave")
+        assert answer.status_code == 200
+        body = answer.json()
+        assert body.pop("seconds") >= 0
+        assert body == {"name": "n1", "left": True, "handed_over": owned}
+        async with client(one) as app:
+            decisions = [await app.check(key, "10/hour") for key in keys]
+        assert {decision.remaining for decision in decisions} == {5}
+        assert {str(decision.source) for decision in decisions} == {"owner"}
+        assert {await owner_of(asking, key) for key in keys} == {two.config.name}
+
+
+async def test_a_node_alone_leaves_with_what_it_has(run: Run) -> None:
+    """With nobody to hand over to, the command ends all the same."""
+    async with cluster("n1", drain=0.5) as (node,):
+        charged(node, "k", "10/hour", 1)
+        ending = await asyncio.to_thread(run, "leave", "--http", str(node.http), "--json")
+    assert ending.code in {0, 1}
+    assert json.loads(ending.out)["left"] is (ending.code == 0)
+
+
+async def test_to_leave_twice_does_no_harm() -> None:
+    """A node that is off the ring says so again."""
+    async with cluster("n1", "n2") as (one, _), http(one) as asking:
+        answers: list[Any] = [(await asking.post("/v1/leave")).json() for _ in range(2)]
+    assert [answer["left"] for answer in answers] == [True, True]
+    assert answers[1]["handed_over"] == 0
+
+
+async def test_leaving_needs_the_secret() -> None:
+    """Nobody without it takes a node off the ring."""
+    async with cluster("n1", "n2", secret=b"sesame") as (one, _), http(one) as asking:
+        problem(await asking.post("/v1/leave"), 401)
+        answer = await asking.post("/v1/leave", headers={"Authorization": "Bearer sesame"})
+    assert answer.json()["left"] is True
