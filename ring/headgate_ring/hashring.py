@@ -43,6 +43,9 @@ The largest share among 3, 10 and 50 nodes is, at the 99th percentile over rando
 and 1.16 times the mean; with 256 points it is 1.14, 1.19 and 1.24. A point costs 53 bytes.
 """
 
+MOST_KNOWN: Final = 16_384
+"""Keys whose owners are remembered: 3 MB, and more than a node is asked about in a moment."""
+
 MOST_WEIGHT: Final = 100
 """A weight above it is a slip of the hand, and must not cost every node its memory."""
 
@@ -81,7 +84,8 @@ class Ring:
     _positions: list[int]
     _owners: list[str]  # one more than positions: after the last point comes the first again
     _shares: dict[str, float]  # filled when first asked for
-    _backups: list[str]  # to each place of _owners the next other node; the same
+    _pairs: list[tuple[str, str]]  # to each of _owners it and the next other node; the same
+    _known: dict[str, tuple[str, str]]  # of the latest keys
 
     def __init__(
         self,
@@ -121,7 +125,8 @@ class Ring:
             "_positions": positions,
             "_owners": owners + owners[:1],
             "_shares": {},
-            "_backups": [],
+            "_pairs": [],
+            "_known": {},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -152,13 +157,26 @@ class Ring:
             at = (at + 1) % len(self._positions)
 
     def pair(self, key: str) -> tuple[str, str]:
-        """Return the owner and its backup, "" for what there isn't; `owners(key, 2)`, but quick."""
-        if not self._positions:
-            return "", ""
-        if not self._backups:
-            self._backups.extend(_backups(self._owners))
-        at = bisect_left(self._positions, self._hash(key))
-        return self._owners[at], self._backups[at]
+        """Return the owner and its backup, "" for what there isn't; `owners(key, 2)`, but quick.
+
+        The keys that were looked up last are remembered: 60 ns instead of 400 for a busy one.
+        """
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()  # cheaper than an order of use
+            found = self._known[key] = self.pair_at(self._hash(key))
+        return found
+
+    def place(self, key: str) -> int:
+        """Return where a key is on the circle; the same on all rings with one hash."""
+        return self._hash(key)
+
+    def pair_at(self, place: int) -> tuple[str, str]:
+        """Return what `pair` does for a key at that place."""
+        if not self._pairs:
+            self._pairs.extend(_pairs(self._owners))
+        return self._pairs[bisect_left(self._positions, place)]
 
     def share(self, node: str) -> float:
         """Return the part of the circle that the node owns, 0 to 1; 0 for one that isn't here."""
@@ -260,15 +278,22 @@ def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
     return [place_of(f"{name}#{i}") for i in range(weight * points)]
 
 
-def _backups(owners: Sequence[str]) -> list[str]:
-    """Return for each point the first other node after it, "" when there is only one node."""
+def _pairs(owners: Sequence[str]) -> list[tuple[str, str]]:
+    """Return for each point its owner and the first other node after it; "" where there is none.
+
+    Equal pairs are one object: there are a million look-ups, and few pairs.
+    """
+    if not owners:
+        return [("", "")]
     first = owners[0]
     after = next((name for name in owners if name != first), "")
-    found = [after] * len(owners)  # the last place is the first again
+    found = [(first, after)] * len(owners)  # the last place is the first again
+    known = {found[0]: found[0]}
     for at in range(len(owners) - 2, -1, -1):
         if owners[at] != owners[at + 1]:
             after = owners[at + 1]
-        found[at] = after
+        pair = owners[at], after
+        found[at] = known.setdefault(pair, pair)
     return found
 
 

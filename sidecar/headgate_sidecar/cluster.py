@@ -19,30 +19,33 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headgate.address import parse_address
 from headgate.limits import SECOND
+from headgate.wire import Buckets, Part
 from headgate.wire import Gossip as GossipMessage
-from headgate.wire import Part
 from headgate_ring.hashring import Ring
 from headgate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from headgate_sidecar.passage import Passage
 from headgate_sidecar.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from headgate.buckets import Buckets
+    from headgate.buckets import Buckets as Table
     from headgate.wire import NodeMessage
-    from headgate_ring.membership import Member, Outcome
+    from headgate_ring.membership import Outcome
+    from headgate_sidecar.mesh import Mesh
     from headgate_sidecar.sync import Outgoing
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
 
 log = logging.getLogger("headgate")
 
-JOIN_WITHIN = 10 * SECOND  # ns: a million buckets take a third of it
+JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
+JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 SAMPLE = 10_000  # buckets looked at to say how many are whose: 5 ms
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
@@ -63,40 +66,7 @@ class Stage(StrEnum):
     LEAF = "leaf"  # forwards only
 
 
-_ON_ROUTE = frozenset({Stage.MEMBER, Stage.FLUSHING})
 _BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
-
-
-class Mesh(Protocol):
-    """The links between this node and the others."""
-
-    def post(self, name: str, message: NodeMessage, /) -> None:
-        """Send a message to a node, if it can be reached."""
-
-    def is_up(self, name: str, /) -> bool:
-        """Tell if messages to that node arrive, as far as we know."""
-        ...
-
-    def members_changed(self, changed: list[Member], /) -> None:
-        """Link to who is new, and let go of who is gone."""
-
-    def ring_changed(self, /) -> None:
-        """Tell whoever wants to know how many nodes there are."""
-
-
-@dataclass(slots=True)
-class Passage:
-    """How often something was gone through, and how long the last time took (ns)."""
-
-    count: int = 0
-    total: int = 0
-    overdue: int = 0  # ended by its deadline
-
-    def add(self, took: int, *, overdue: bool) -> None:
-        """Count one."""
-        self.count += 1
-        self.total += took
-        self.overdue += overdue
 
 
 def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
@@ -121,7 +91,7 @@ class Cluster:
 
     name: str
     address: str
-    table: Buckets
+    table: Table
     mesh: Mesh
     incarnation: int
     randrange: Callable[[int], int]
@@ -144,6 +114,8 @@ class Cluster:
     """Nodes that have told us everything they know."""
     is_overdue: bool = False
     """Did this node leave before it was done?"""
+    _decided: bool = False
+    """Did this node decide when it was told to leave?"""
     _deadline: int = 0
     _since: int = 0
     _drain_until: int = 0
@@ -220,7 +192,15 @@ class Cluster:
                 self.introduced.add(sender)
         else:
             self._post(self.sync.step(sender, message, now))
+            if isinstance(message, Buckets):
+                self._note_progress(now)
         self._proceed(now)
+
+    def _note_progress(self, now: int) -> None:
+        """Wait on for what still arrives, as long as there is any sense in it."""
+        if self.stage in {Stage.JOINING, Stage.SETTLING}:
+            later = min(now + SETTLE_WITHIN, self._since + JOIN_AT_MOST)
+            self._deadline = max(self._deadline, later)
 
     def tick(self, now: int) -> int:
         """Do what is due; return in how many ns to call again, 0 for as soon as possible."""
@@ -277,7 +257,8 @@ class Cluster:
         if self.stage in {Stage.LEAF, Stage.FLUSHING, Stage.LEAVING}:
             return
         self._drain_until = now + within
-        self._enter(Stage.FLUSHING, now, within // 2)
+        self._decided = self.stage is Stage.MEMBER
+        self._enter(Stage.FLUSHING, now, within * 4 // 5)
         self.sync.keep_short = True
         if self._out_of_reach():  # who can't be reached is no heir
             heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
@@ -374,7 +355,8 @@ class Cluster:
         self.mesh.ring_changed()
 
     def _reroute(self) -> None:
-        if self.stage in _ON_ROUTE or self.name not in self.ring:
+        still = self.stage is Stage.FLUSHING and self._decided
+        if still or self.stage is Stage.MEMBER or self.name not in self.ring:
             self.route = self.ring
         else:
             self.route = self.make_ring(

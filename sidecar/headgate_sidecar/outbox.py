@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
     Charged: TypeAlias = dict[tuple[str, str], int]  # ns, by text and key
 
-BATCH = 500  # buckets in a message: half a millisecond for each side, and no check waits longer
-WINDOW = 4  # messages to one node without an answer: enough to keep both sides busy
+BATCH = 200  # buckets in a message: 0.1 ms for each side, and no check waits longer for it
+WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 
 

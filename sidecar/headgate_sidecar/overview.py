@@ -13,7 +13,7 @@ from headgate_sidecar.cluster import Stage
 if TYPE_CHECKING:
     from headgate.link import Link
     from headgate_ring.membership import Member
-    from headgate_sidecar.cluster import Passage
+    from headgate_sidecar.passage import Passage
     from headgate_sidecar.server import Sidecar
 
 

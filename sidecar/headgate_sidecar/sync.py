@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
+FLUSH_SLICE = 500  # changes flushed between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 
@@ -83,6 +84,7 @@ class Sync:
         self._usable = usable
         self._outboxes: dict[str, Outbox] = {}
         self._walk = Walk(name, ring, usable, table)
+        self._unplaced: list[Check] = []  # changes that are being flushed
         self._flushed_at = -FLUSH_EVERY
         self._last_id = 0
         self._pulled_as = 0
@@ -93,7 +95,7 @@ class Sync:
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(box and self._usable(name) for name, box in self._outboxes.items())
-        return not (self.changed or busy or self._walk.to_do)
+        return not (self.changed or self._unplaced or busy or self._walk.to_do)
 
     @property
     def caught_up(self) -> bool:
@@ -107,7 +109,7 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        return self._walk.to_do and not self._is_held_up()
+        return bool(self._unplaced) or (self._walk.to_do and not self._is_held_up())
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
@@ -116,7 +118,9 @@ class Sync:
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
         lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
-        if self.changed:  # since the last flush at the most: the first one after a pause goes out
+        if (
+            self.changed or self._unplaced
+        ):  # since the last flush at the most: the first one after a pause goes out
             lags.append(min(now - self._flushed_at, FLUSH_EVERY))
         return max(lags, default=0)
 
@@ -193,7 +197,8 @@ class Sync:
     def tick(self, now: int) -> Outgoing:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""
         if self.changed and not self.flush_due(now):
-            self._flush(now)
+            self._begin_flush(now)
+        self._place_some(now)
         if not self._is_held_up():
             self._add(self._walk.slice(), now)
         for box in self._outboxes.values():
@@ -252,12 +257,22 @@ class Sync:
 
     def _flush(self, now: int) -> None:
         """Put all changes into the outboxes of those who are to hold them."""
-        changed, self.changed = self.changed, set()
+        self._begin_flush(now)
+        while self._unplaced:
+            self._place_some(now)
+
+    def _begin_flush(self, now: int) -> None:
+        self._unplaced += self.changed
+        self.changed.clear()
         self._flushed_at = now
         self.is_urgent = False
+
+    def _place_some(self, now: int) -> None:
+        some = self._unplaced[-FLUSH_SLICE:]
+        del self._unplaced[-FLUSH_SLICE:]
         groups: dict[tuple[str, str, str], list[str]] = {}  # keys by owner, backup and limits
         pair = self.ring.pair
-        for key, texts, _ in changed:
+        for key, texts, _ in some:
             place = (*pair(key), texts)
             if place in groups:
                 groups[place].append(key)

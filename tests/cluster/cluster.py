@@ -84,8 +84,7 @@ def are_one_ring(nodes: Iterable[Sidecar]) -> bool:
         and node.cluster.ring.nodes == names
         and {name for name in names if node.is_up(name)} == {*names} - {node.config.name}
         and all(
-            member.digest == node.cluster.ring.digest
-            for member in node.cluster.membership.living()
+            member.digest == node.cluster.ring.digest for member in node.cluster.membership.living()
         )
         for node in nodes
     )

@@ -18,11 +18,11 @@ from headgate_sidecar.cluster import (
     SAMPLE,
     SETTLE_WITHIN,
     STALL,
-    Passage,
     Stage,
     next_ring,
 )
 from headgate_sidecar.outbox import BATCH, WINDOW
+from headgate_sidecar.passage import Passage
 from tests.sidecar.clusters import Room, nobody, says
 
 if TYPE_CHECKING:

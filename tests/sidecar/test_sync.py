@@ -135,6 +135,8 @@ def test_no_more_messages_are_on_their_way_to_a_node_than_its_window() -> None:
     for at in range(2 * WINDOW * BATCH):
         nodes.charge("a", f"many{at}")
     nodes.post("a", nodes["a"].tick(nodes.now))
+    while nodes["a"].working:
+        nodes.post("a", nodes["a"].tick(nodes.now))
     assert len(nodes.sent("a", "b")) == WINDOW
     assert not nodes["a"].caught_up
     nodes.deliver()
