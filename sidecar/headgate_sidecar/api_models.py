@@ -274,7 +274,7 @@ class Nodes(BaseModel):
     agrees: bool = Field(description="Whether all nodes that it hears from hold the same ring.")
     keys: int = Field(description="Buckets held: one for each key and limit in debt.")
     keys_owned: int = Field(
-        description="How many of them it owns; an estimate when there are more than 10,000."
+        description="How many of them it owns; an estimate when there are more than 1,000."
     )
     keys_backed_up: int = Field(description="How many are copies of what another node owns.")
     stage: Stage = Field(

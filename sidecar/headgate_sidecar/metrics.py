@@ -98,7 +98,7 @@ def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
     buckets = sidecar.node.buckets
     yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
     owned, backed_up = sidecar.cluster.held()
-    text = "Buckets held by role: owner, or backup of another node. Of over 10,000, an estimate."
+    text = "Buckets held by role: owner, or backup of another node. Of over 1,000, an estimate."
     roles = ((("owner",), owned), (("backup",), backed_up))
     yield _gauges("keys_by_role", text, ("role",), roles)
     text = "Buckets forgotten while in debt, because no more fitted."

@@ -94,12 +94,14 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
+        self.asked = 0  # frames
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
         self._tally_forwarded = self.counts.tally("node", Source.OWNER)
 
     def decide(self, frame: Checks, send: Send) -> None:
         """Answer a frame of checks, in as many parts as there are nodes that decide some of it."""
+        self.asked += 1
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)

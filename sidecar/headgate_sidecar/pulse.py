@@ -6,18 +6,31 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING
 
+from headgate_sidecar.cluster import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate_sidecar.cluster import Cluster
 
+PAUSE = 0.001  # seconds: twice a slice, and what timers can do
+LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
+
 
 class Pulse:
-    """One timer of the running loop; `clock` is in ns and only used to tell the cluster."""
+    """One timer of the running loop; `clock` is in ns and only used to tell the cluster.
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], int]) -> None:
+    Work that is never due, such as a walk through a million buckets, goes on at once while nobody
+    asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
+    """
+
+    def __init__(
+        self, cluster: Cluster, clock: Callable[[], int], asked: Callable[[], int]
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
+        self._asked = asked
+        self._seen = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._at = inf
@@ -31,9 +44,9 @@ class Pulse:
         self._beat_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
 
     def hurry(self) -> None:
-        """Beat at once if there is work to do."""
+        """Beat soon if there is work to do."""
         if self._cluster.sync.working:
-            self._beat_in(0.0)
+            self._beat_in(self._pause())
 
     def _beat_in(self, wait: float) -> None:
         if self._timer is None:  # not started, or stopped
@@ -44,12 +57,19 @@ class Pulse:
             self._timer, self._at = self._loop.call_at(at, self._beat), at
 
     def _beat(self) -> None:
-        wait = self._cluster.tick(self._clock()) * 1e-9
+        wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
         self._at = self._loop.time() + wait
         if wait:
             self._timer = self._loop.call_at(self._at, self._beat)
         else:  # after whatever else is ready
             self._timer = self._loop.call_soon(self._beat)
+
+    def _pause(self) -> float:
+        """Return how long to leave the processor to others between two slices of work."""
+        asked = self._asked()
+        is_asked = asked != self._seen and self._cluster.stage not in LEAVES
+        self._seen = asked
+        return PAUSE if is_asked else 0.0
 
     def stop(self) -> None:
         """Beat no more."""

@@ -92,7 +92,7 @@ class Sidecar:
         self._left = asyncio.Event()
         saved = bool(config.state_file)
         self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
-        self.pulse = Pulse(self.cluster, self.clock)
+        self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
             config.name,

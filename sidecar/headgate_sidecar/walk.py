@@ -229,13 +229,13 @@ class Walk:
     def _targets(self, key: str, place: int) -> dict[str, None]:
         targets = {name: None for move in self._moves for name in move.heirs_at(place)}
         for puller in self._for:
-            if puller.ring.pair_at(place)[0] == puller.name and self._stands_for(key, puller):
+            if puller.ring.pair_at(place)[0] == puller.name and (
+                puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller)
+            ):
                 targets[puller.name] = None
         return targets
 
     def _stands_for(self, key: str, puller: Puller) -> bool:
         """Is it this node that holds a bucket until the newcomer does?"""
-        if puller.without.pair(key)[0] == self._me:
-            return True
         order = puller.without.walk(key)
         return next((it for it in order if it == self._me or self._usable(it)), "") == self._me
