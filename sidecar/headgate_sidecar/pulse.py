@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headgate_sidecar.cluster import Cluster
 
 PAUSE = 0.001  # seconds: twice a slice, and what timers can do
+BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
 
 
@@ -31,6 +32,7 @@ class Pulse:
         self._clock = clock
         self._asked = asked
         self._seen = 0
+        self._busy_until = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._at = inf
@@ -66,10 +68,11 @@ class Pulse:
 
     def _pause(self) -> float:
         """Return how long to leave the processor to others between two slices of work."""
-        asked = self._asked()
-        is_asked = asked != self._seen and self._cluster.stage not in LEAVES
-        self._seen = asked
-        return PAUSE if is_asked else 0.0
+        now, asked = self._loop.time(), self._asked()
+        if asked != self._seen:
+            self._seen, self._busy_until = asked, now + BUSY_FOR
+        is_busy = now < self._busy_until and self._cluster.stage not in LEAVES
+        return PAUSE if is_busy else 0.0
 
     def stop(self) -> None:
         """Beat no more."""

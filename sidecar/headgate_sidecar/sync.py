@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
 FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
+AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 
@@ -109,7 +110,12 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        return bool(self._unplaced) or (self._walk.to_do and not self._is_held_up())
+        if self._unplaced or (self._walk.to_do and not self._is_held_up()):
+            return True
+        boxes = self._outboxes.items()
+        return any(
+            it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
+        )
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
@@ -184,6 +190,7 @@ class Sync:
             case Merged():
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
+                return self._tell_pullers()  # the next messages wait for their turn
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
@@ -317,7 +324,9 @@ class Sync:
             if not box or not self._usable(name):
                 continue
             of_box = 0 if name in self._walk.pullers else least
-            while self.at_once or not box.window_is_full:
+            room = AT_A_TIME
+            while self.at_once or (room and not box.window_is_full):
+                room -= 1
                 message = box.take(self._next_id(), self._table, now, of_box)
                 if message is None:
                     break

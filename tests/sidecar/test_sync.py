@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
 from headgate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
-from headgate_sidecar.sync import FLUSH_EVERY, MOST_WAITING, SHORT
+from headgate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
 from headgate_sidecar.walk import SLICE
 from tests.sidecar.syncs import (
     MS,
@@ -135,12 +135,16 @@ def test_no_more_messages_are_on_their_way_to_a_node_than_its_window() -> None:
     for at in range(2 * WINDOW * BATCH):
         nodes.charge("a", f"many{at}")
     nodes.post("a", nodes["a"].tick(nodes.now))
-    while nodes["a"].working:
+    assert len(nodes.sent("a", "b")) == AT_A_TIME
+    for _ in range(2 * WINDOW):
         nodes.post("a", nodes["a"].tick(nodes.now))
     assert len(nodes.sent("a", "b")) == WINDOW
     assert not nodes["a"].caught_up
+    assert not nodes["a"].working
     nodes.deliver()
-    assert len(nodes.sent("a", "b")) == 2 * WINDOW
+    assert nodes["a"].working
+    nodes.settle()
+    assert nodes.rows("a", "b").total() == 2 * WINDOW * BATCH
     assert nodes["a"].caught_up
 
 
