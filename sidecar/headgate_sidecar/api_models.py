@@ -254,7 +254,8 @@ class Syncing(BaseModel):
     resent: int = Field(description="Buckets sent again, since no answer came.")
     over_admitted: float = Field(
         description="Tokens admitted beyond a limit, at most, as merges of what an owner and"
-        " whoever stood in for it had charged have shown."
+        " whoever stood in for it had charged have shown. What the sides of a split admit while"
+        " each takes the other for dead isn't in it."
     )
     joins: Handovers = Field(description="This node was sent what it was to own.")
     leaves: Handovers = Field(description="This node left the ring.")

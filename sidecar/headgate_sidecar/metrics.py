@@ -147,7 +147,7 @@ def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Handovers that were ended by their deadline."
     overdue = {(stage.value,): passage.overdue for stage, passage in passages}
     yield _counter("handovers_overdue", text, ("stage",), overdue)
-    text = "Tokens admitted beyond a limit, at most, as far as merges have shown."
+    text = "Tokens admitted beyond a limit while others stood in for owners, at most; no splits."
     yield _counter("over_admitted_tokens", text, (), {(): counts.over_admitted})
 
 

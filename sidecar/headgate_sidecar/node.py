@@ -22,7 +22,7 @@ from headgate.wire import (
 )
 from headgate_sidecar.cluster import Stage
 from headgate_sidecar.counts import Counts
-from headgate_sidecar.forward import Asked, Forward
+from headgate_sidecar.forward import OWNERS_SHARE, Asked, Forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -283,13 +283,16 @@ class Node:
         hold.
         """
         require_key(key)
+        deadline = self.clock() + int(self.budget * 1e9)
         for name in self.cluster.route.walk(key):
             if name == self.name or hops >= MOST_HOPS:
                 return self._inspect_here(key, reset=reset)
             link = self.links.link_to(name)
-            if link is None or not link.takes_checks:
+            left = (deadline - self.clock()) * 1e-9
+            if link is None or not link.takes_checks or left <= 0:
                 continue
-            found = await link.inspect(key, reset=reset, hops=hops + 1, budget=self.budget)
+            budget = left * OWNERS_SHARE  # the rest is for the backup
+            found = await link.inspect(key, reset=reset, hops=hops + 1, budget=budget)
             if found is not None:
                 return found
         return None

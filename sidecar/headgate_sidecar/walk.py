@@ -56,7 +56,9 @@ class Move:
     ring: Ring
     asked: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
-    _known: dict[tuple[Pair, Pair], tuple[str, ...]] = field(init=False, default_factory=dict)
+    _known: dict[tuple[Pair, Pair], tuple[str, ...]] = field(
+        init=False, default_factory=dict["tuple[Pair, Pair]", "tuple[str, ...]"]
+    )
 
     def heirs(self, key: str) -> tuple[str, ...]:
         """Return the nodes that should hold a bucket, may lack it, and are to have our copy."""

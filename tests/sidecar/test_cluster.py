@@ -558,3 +558,22 @@ def test_a_small_change_makes_the_next_ring_from_the_last() -> None:
     ring = Ring([f"n{at}" for at in range(12)], points=4)
     assert next_ring(ring, (*ring.nodes[1:], "new")).points == 4
     assert next_ring(ring, ring.nodes[:3]).points == Ring().points
+
+
+@pytest.mark.parametrize("stage", [Stage.SETTLING, Stage.RETURNING])
+def test_a_node_that_leaves_before_it_was_told_everything_decides_no_more(stage: Stage) -> None:
+    """To leave is no reason to decide by what it doesn't know yet."""
+    room = Room("ab", PATIENT)
+    node = room["b"] if stage is Stage.RETURNING else room.add("c")
+    room.lost = lambda it: isinstance(it[2], Pulled)
+    if stage is Stage.RETURNING:
+        room.now += 10 * STALL
+        node.notice(room.now)
+    else:
+        node.join(room.now)
+        room.run_until(lambda: node.stage is Stage.SETTLING)
+    assert node.stage is stage
+    node.leave(room.now, SECOND)
+    assert node.name not in node.route
+    room.run_until(lambda: node.stage is Stage.LEAF)
+    assert node.name not in node.route
