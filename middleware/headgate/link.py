@@ -150,8 +150,7 @@ class Link:
         False, and nothing is sent, if the link takes no checks or too many are in flight.
         """
         count = len(checks)
-        state = self.state
-        if state is not _UP and state is not _CONNECTING:
+        if self.state is not _UP and self.state is not _CONNECTING:
             return False
         if self.in_flight + count > self._most_in_flight:
             return False
@@ -366,9 +365,8 @@ class Link:
         if self.state is not State.CLOSED:
             self.state = State.DOWN
         self._waiting.clear()
-        flights = list(self._flights.values())
-        self._flights.clear()
-        self._give_up(flights)
+        flights, self._flights = self._flights, {}
+        self._give_up(list(flights.values()))
 
     def _note_refusal(self, text: str) -> None:
         if text != self.refusal:  # said once, not at every redial

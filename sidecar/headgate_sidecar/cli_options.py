@@ -112,13 +112,19 @@ Policy = Annotated[
     _option(
         "on-unreachable",
         "|".join(OnUnreachable),
-        "What becomes of a check whose owner can't be asked: let through, refused, or decided here"
-        " with this node's share of the limit.",
+        "What becomes of a check that no node which could decide it can be asked about: let"
+        " through, refused, or decided here with this node's share of the limit.",
         _BEHAVIOUR,
     ),
 ]
 Budget = Annotated[
-    str, _option("budget", "SECONDS", "How long a check may wait for its owner.", _BEHAVIOUR)
+    str,
+    _option(
+        "budget",
+        "SECONDS",
+        "How long a check may take; its owner has half of it, then its backup.",
+        _BEHAVIOUR,
+    ),
 ]
 MostKeys = Annotated[
     str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
