@@ -37,7 +37,9 @@ Bytes: TypeAlias = bytes | memoryview
 Check: TypeAlias = tuple[str, str, int]
 """(key, limits, cost): one question. `limits` is a text that `headgate.limits` parses."""
 
-Answer: TypeAlias = Annotated[list[int], Meta(min_length=1, max_length=9)] | str
+Answer: TypeAlias = (
+    Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[str, Meta(min_length=1)]
+)
 """[allowed (1 or 0), debt of each limit in ns, …] or the reason why the check can't be decided.
 
 There are no debts where they are not known (sources `open` and `closed`)."""
@@ -46,7 +48,7 @@ Hops: TypeAlias = Annotated[int, Meta(ge=0)]
 """How often a question was forwarded: 0 from an app. Below 0 it could go round for ever."""
 
 Member: TypeAlias = tuple[str, str]
-"""(name, address) of a node of the ring; the address is "HOST:PORT"."""
+"""(name, address) of a node that is alive; the address is "HOST:PORT"."""
 
 Held: TypeAlias = tuple[str, int]
 """(limit, debt in ns): one bucket of a key."""
@@ -119,7 +121,7 @@ class Pong(Struct, array_like=True, frozen=True, tag=6):
 
 
 class Roster(Struct, array_like=True, frozen=True, tag=7):
-    """The ring as the sender sees it: digest and nodes. Sent on change, and now and then."""
+    """The digest of the sender's ring, and all nodes that live. On change, and now and then."""
 
     digest: str
     members: list[Member]

@@ -145,13 +145,12 @@ class Cluster:
     @property
     def agrees(self) -> bool:
         """Do all nodes that this one hears from hold the same ring?"""
-        mine = self.ring.digest
-        return all(it.digest == mine for it in self.membership.living() if it.digest)
+        return self._all_agree(unheard=True)
 
-    def _all_agree(self) -> bool:
-        """Have all other nodes said that they hold the same ring?"""
-        mine = self.ring.digest
-        return all(it.digest == mine for it in self.membership.living())
+    def _all_agree(self, *, unheard: bool) -> bool:
+        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too."""
+        held = {self.ring.digest, ""} if unheard else {self.ring.digest}
+        return all(it.digest in held for it in self.membership.living())
 
     def held(self) -> tuple[int, int]:
         """Return how many buckets are held as owner and as backup; of many, an estimate."""
@@ -207,7 +206,7 @@ class Cluster:
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
-        if not self.sync.is_settled and self._all_agree():
+        if not self.sync.is_settled and self._all_agree(unheard=False):
             self.sync.settle()
         self._proceed(now)
         wait = self._wait(now)
@@ -239,6 +238,10 @@ class Cluster:
             self._deadline += gap
 
     # --- the place on the ring
+
+    def begin(self, now: int) -> None:
+        """Count from now on: what came before, such as reading a file, was no standing still."""
+        self.late_at = now + TICK_EVERY + self.stall
 
     def join(self, now: int) -> None:
         """Take a place on the ring, now that the others have been looked for."""
@@ -303,6 +306,7 @@ class Cluster:
                 self.is_overdue = not self.sync.idle or bool(self.sync.waiting)
                 self._passed(Stage.LEAVING, now, overdue=self.is_overdue)
                 self._enter(Stage.LEAF, now)
+                self.sync.rest()
             case _:
                 pass
 
@@ -317,8 +321,7 @@ class Cluster:
     def _give_up_place(self, now: int) -> None:
         """Send the last changes, and on the same links after them that the place is free."""
         self._enter(Stage.LEAVING, now, max(self._drain_until - now, 0))
-        self.sync.at_once = True
-        self._post(self.sync.flush(now))
+        self._post(self.sync.flush(now, at_once=True))
         self._apply(self.membership.announce(now / SECOND, owner=False), now)
         living = [member.name for member in self.membership.living()]
         self._post(self.sync.pull(living, Part.NOTHING))  # answered by who has noticed
@@ -334,6 +337,7 @@ class Cluster:
             for member in outcome.changed:
                 if member.state >= State.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
+                    self.introduced.discard(member.name)
             self.mesh.members_changed(outcome.changed)
             self._rebuild(now)
         for name, gossip in outcome.sends:

@@ -60,7 +60,7 @@ class Counts:
     forwarded: Latency = field(default_factory=Latency)
     """How long frames of forwarded checks took to be answered."""
     unanswered: Counter[str] = field(default_factory=Counter[str])
-    """Checks that their owner, by name, did not answer."""
+    """Checks that a node which was asked, by name, did not answer."""
     failovers: int = 0
     """Checks that another node was asked about in place of their owner."""
     turned_away: Counter[str] = field(default_factory=Counter[str])

@@ -50,6 +50,8 @@ class Discovery:
             found = await self._resolve_all()
             found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
             self._peers.meet(sorted(found, key=str))
+            for name in self._unintroduced():
+                self._peers.listener.met(name)  # its answer was lost with an earlier link
             await self._settle()
             self._peers.forget_strangers(found)
             pause = EVERY if self._peers.by_name or not self._seeds else EVERY_ALONE
@@ -63,15 +65,16 @@ class Discovery:
         deadline = asyncio.get_running_loop().time() + SETTLE_WITHIN
         while not self.settled.is_set():
             late = asyncio.get_running_loop().time() > deadline
-            if late or (self._peers.settled and self._is_introduced()):
+            if late or (self._peers.settled and not self._unintroduced()):
                 self._join()
                 self.settled.set()
             else:
                 await asyncio.sleep(LOOK_EVERY)
 
-    def _is_introduced(self) -> bool:
+    def _unintroduced(self) -> set[str]:
+        """Return the nodes that we are linked to and that haven't said yet what they know."""
         up = {name for name in self._peers.by_name if self._peers.is_up(name)}
-        return up <= self._cluster.introduced
+        return up - self._cluster.introduced
 
     async def _resolve_all(self) -> set[Address]:
         found: set[Address] = set()

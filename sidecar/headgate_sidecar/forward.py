@@ -103,6 +103,6 @@ class Forward:
         else:
             back = None if self._whole else from_here
         frame = self.asked.frame
-        self.asked.send(Answers(frame.id, source, node, back, answers, parts))
         asker = "node" if frame.hops else "app"
         self._node.counts.tally(asker, source).add(answers)
+        self.asked.send(Answers(frame.id, source, node, back, answers, parts))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from headgate_sidecar.cluster import Cluster
-    from headgate_sidecar.counts import Counts, Latency
+    from headgate_sidecar.counts import Latency
     from headgate_sidecar.server import Sidecar
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])  # the values, in the order of the names
@@ -57,7 +57,7 @@ class SidecarCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give all metrics as they are now."""
         sidecar = self._sidecar
-        yield from _checks(sidecar.node.counts)
+        yield from _checks(sidecar)
         yield from _holdings(sidecar)
         yield from _connections(sidecar)
         yield from _peers(sidecar)
@@ -69,14 +69,17 @@ class SidecarCollector(Collector):
         yield build
 
 
-def _checks(counts: Counts) -> Iterator[Metric]:
+def _checks(sidecar: Sidecar) -> Iterator[Metric]:
+    counts = sidecar.node.counts
+    for name in counts.unanswered.keys() - sidecar.cluster.membership.members.keys():
+        del counts.unanswered[name]  # forgotten by now, and its name may never come back
     checks = _bounded(counts.checks)
     text = "Checks by asker (app, node), source of the decision, and outcome."
     yield _counter("checks", text, ("asker", "source", "outcome"), checks)
     yield _histogram(
         "forward_seconds", "Time until a frame of forwarded checks was answered.", counts.forwarded
     )
-    text = "Checks that the node owning their key did not answer."
+    text = "Checks that a node which was asked did not answer; of nodes still remembered."
     unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
     yield _counter("unanswered_checks", text, ("owner",), unanswered)
     text = "Checks decided by another node in place of their owner."

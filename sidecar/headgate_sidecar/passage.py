@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Passage:
-    """How often something was gone through, and how long the last time took (ns)."""
+    """How often something was gone through, and how long all of them took (ns)."""
 
     count: int = 0
     total: int = 0

@@ -6,6 +6,7 @@ name. Who is alive, and on the ring, is decided by the cluster; here is only how
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("headgate")
 
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
+CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
 
 
@@ -42,6 +44,10 @@ class Listener(Protocol):
 
     def is_alive(self, name: str, /) -> bool:
         """Tell if a node answers, as far as the nodes know."""
+        ...
+
+    def is_gone(self, name: str, /) -> bool:
+        """Tell if a node is dead, has left, or never said a word."""
         ...
 
 
@@ -88,7 +94,8 @@ class Peers:
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send a message to a node over our link, or else over one of its own; or drop it."""
         peer = self.by_name.get(name)
-        if peer is not None and peer.link.tell(message):
+        if peer is not None and peer.state in {State.UP, State.SUSPECT}:
+            peer.link.tell(message)
             return
         back = self.inbound.get(name)
         if back is not None and back.is_up and not back.transport.is_closing():
@@ -96,8 +103,8 @@ class Peers:
 
     def forget(self, message: Forget, /) -> None:
         """Have all other nodes forget a key."""
-        for peer in self.by_name.values():
-            peer.link.tell(message)
+        for name in list(self.by_name):
+            self.post(name, message)
 
     def members_changed(self, changed: Iterable[Member], /) -> None:
         """Link to who is alive under the address it has now, and let go of who is gone."""
@@ -228,6 +235,9 @@ class Peers:
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
             self.listener.lost(peer.name)
+            if self.listener.is_gone(peer.name):  # it only came by: don't dial it for ever
+                del self.by_name[peer.name]
+                link.close_soon()
 
     def link_trusted(self, link: Link, /) -> None:
         """Tell that a node which was silent speaks again."""
@@ -288,8 +298,8 @@ class Peers:
     async def close(self) -> None:
         """Close all links."""
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
-        for link in links:
-            await link.close()
+        if closing := [asyncio.ensure_future(link.close()) for link in links]:
+            await asyncio.wait(closing, timeout=CLOSE_WITHIN)
 
 
 def _address_of(name: str, text: str) -> Address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from headgate_sidecar.cluster import Cluster
 
+log = logging.getLogger("headgate")
+
+AFTER_FAULT = 0.05  # seconds
 PAUSE = 0.001  # seconds: twice a slice, and what timers can do
 BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
@@ -59,7 +63,11 @@ class Pulse:
             self._timer, self._at = self._loop.call_at(at, self._beat), at
 
     def _beat(self) -> None:
-        wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
+        try:
+            wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
+        except Exception:  # there must be a next beat, whatever it was
+            log.exception("a fault in headgate; please report it")
+            wait = AFTER_FAULT
         self._at = self._loop.time() + wait
         if wait:
             self._timer = self._loop.call_at(self._at, self._beat)

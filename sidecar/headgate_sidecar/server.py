@@ -171,6 +171,11 @@ class Sidecar:
         member = self.cluster.membership.members.get(name)
         return member is None or member.state is Life.ALIVE
 
+    def is_gone(self, name: str, /) -> bool:
+        """Tell if a node is dead, has left, or never said a word."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or not member.living
+
     # --- the links, as the node uses them
 
     def link_to(self, name: str, /) -> Link | None:
@@ -189,6 +194,7 @@ class Sidecar:
         """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
         if self.state is not None:
             self.state.load()
+            self.cluster.begin(self.clock())
             self._run(self.state.run())
         accept = self.sessions.accept
         self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
@@ -207,7 +213,9 @@ class Sidecar:
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_tell_fault)
+        self._tasks.append(task)
 
     async def leave(self) -> Departure:
         """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
@@ -302,8 +310,15 @@ async def _unless(
     tasks = [loop.create_task(stop), loop.create_task(work)]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
+        task.add_done_callback(_tell_fault)
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    """Log what ended a task that should not have ended."""
+    if not task.cancelled() and (fault := task.exception()):
+        log.error("a fault in headgate; please report it", exc_info=fault)
 
 
 def run_until_signal(config: Config, log_level: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.connection import Connection
 from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting
+from headgate.link import MOST_UNSENT
 from headgate.wire import (
     NODE_MESSAGES,
     Checks,
@@ -114,15 +115,15 @@ class Sessions:
         self._tell_apps(self._roster())
 
     def forget(self, message: Forget) -> None:
-        """Have all apps forget that a key was denied."""
-        self._tell_apps(message)
+        """Have all apps forget that a key was denied, but for those that read nothing."""
+        self._tell_apps(message, MOST_UNSENT)
 
-    def _tell_apps(self, message: Message) -> None:
-        """Send a message to each app that has read what it was sent before."""
+    def _tell_apps(self, message: Message, most_unsent: int = 0) -> None:
+        """Send a message to each app with no more than that left to read."""
         frame = encode(message)
         for connection in self.open:
-            idle = connection.is_up and not connection.transport.get_write_buffer_size()
-            if idle and not _is_node(connection):
+            unsent = connection.transport.get_write_buffer_size()
+            if connection.is_up and unsent <= most_unsent and not _is_node(connection):
                 connection.write(frame)
 
     def _roster(self) -> Roster:

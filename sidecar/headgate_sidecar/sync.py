@@ -80,7 +80,6 @@ class Sync:
         self.missed = False  # did one of them break off?
         self.ring = ring
         self.keep_short = False  # send short debts too, since this node is about to leave
-        self.at_once = False  # wait for no answers: these are the last changes
         self._table = table
         self._usable = usable
         self._outboxes: dict[str, Outbox] = {}
@@ -214,10 +213,15 @@ class Sync:
                 box.drop_paid(self._table, now)
         return self._send(now)
 
-    def flush(self, now: int) -> Outgoing:
-        """Send all changes now."""
+    def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
+        """Send all changes now; `at_once` without waiting for answers, since they are the last."""
         self._flush(now)
-        return self._send(now)
+        return self._send(now, at_once=at_once)
+
+    def rest(self) -> None:
+        """Note that this node has handed over what it held, and owes it to nobody any more."""
+        self.keep_short = False
+        self._walk.rest()
 
     # --- in
 
@@ -314,10 +318,12 @@ class Sync:
 
     def _add(self, rows: Rows, now: int) -> None:
         for target, texts in rows.items():
+            if target not in self.ring and target not in self._walk.pullers:
+                continue  # gone since the walk began
             for text, keys in texts.items():
                 self._outbox(target).add(text, keys, now)
 
-    def _send(self, now: int) -> Outgoing:
+    def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
         outgoing: Outgoing = []
         least = 0 if self.keep_short else SHORT
         for name, box in self._outboxes.items():
@@ -325,7 +331,7 @@ class Sync:
                 continue
             of_box = 0 if name in self._walk.pullers else least
             room = AT_A_TIME
-            while self.at_once or (room and not box.window_is_full):
+            while at_once or (room and not box.window_is_full):
                 room -= 1
                 message = box.take(self._next_id(), self._table, now, of_box)
                 if message is None:

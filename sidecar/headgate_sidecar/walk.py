@@ -138,6 +138,14 @@ class Walk:
             self._asked.clear()
             self._added.clear()
 
+    def rest(self) -> None:
+        """Take the present ring for all that ever was: this node has left, and held nothing since.
+
+        So it doesn't send what it once held at each change that is still to come.
+        """
+        self._base = self._ring
+        self._moves = [Move(self._me, self._ring, self._ring)]
+
     def ring_changed(self, ring: Ring) -> None:
         """Have the next walk find who lacks what by the new ring."""
         for name in ring.nodes:

@@ -378,3 +378,10 @@ def test_largest_frames() -> None:
     assert len(encode(buckets)) <= MOST_FRAME_BYTES
     assert len(encode(checks)) <= MOST_FRAME_BYTES
     assert len(encode(answers)) <= MOST_FRAME_BYTES
+
+
+def test_a_reason_that_says_nothing_is_refused() -> None:
+    """An answer is a decision or a reason; a node that sends neither is to blame itself."""
+    frame = encode(Answers(1, "owner", "n1", None, [""]))
+    with pytest.raises(WireError, match="not a message of version 1"):
+        decode(frame[HEADER_BYTES:])

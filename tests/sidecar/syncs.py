@@ -190,5 +190,5 @@ class Syncs:
 
     def flush_out(self, name: str) -> None:
         """Have a node send its last changes before it leaves the ring."""
-        self.nodes[name].keep_short = self.nodes[name].at_once = True
-        self.post(name, self.nodes[name].flush(self.now))
+        self.nodes[name].keep_short = True
+        self.post(name, self.nodes[name].flush(self.now, at_once=True))

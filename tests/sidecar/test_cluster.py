@@ -577,3 +577,17 @@ def test_a_node_that_leaves_before_it_was_told_everything_decides_no_more(stage:
     assert node.name not in node.route
     room.run_until(lambda: node.stage is Stage.LEAF)
     assert node.name not in node.route
+
+
+def test_a_node_that_has_left_sends_nothing_at_later_changes() -> None:
+    """What it held is with its heirs; as a leaf it may run on for long."""
+    room = Room("abc")
+    room.charge_all(KEYS, by="a")
+    leave(room, "b")
+    room.log.clear()
+    room.add("d")
+    room.join("d")
+    room.run(3)
+    assert room["b"].ring.nodes == ("a", "c", "d")
+    assert not any(sender == "b" and isinstance(it, Buckets) for sender, _, it in room.log)
+    assert room["b"].sync.idle

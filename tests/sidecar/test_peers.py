@@ -340,3 +340,13 @@ async def test_a_node_that_listens_everywhere_is_dialled_where_it_came_from(
     await stack.enter_async_context(bare(one, node_named("n2", link)))
     await eventually(lambda: one.cluster.ring.nodes == ("n1", "n2"))
     assert one.peers.by_name["n2"].link.address == other.address
+
+
+async def test_a_node_that_only_came_by_is_not_dialled_for_ever() -> None:
+    """Who answers a dial, says nothing of itself and is gone leaves nothing behind."""
+    async with cluster("n1") as (node,):
+        async with puppet("n2") as other:
+            other.gossips = False
+            node.peers.meet([other.address])
+            await eventually(lambda: "n2" in node.peers.by_name)
+        await eventually(lambda: "n2" not in node.peers.by_name)

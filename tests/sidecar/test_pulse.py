@@ -28,6 +28,7 @@ class Ticking:
         self.asked = 0
         self.asks = False  # does somebody ask between any two ticks?
         self.times: list[float] = []
+        self.fault: Exception | None = None
         self.sync = SimpleNamespace(flush_due=self.flush_due, working=True)
 
     def flush_due(self, _now: int) -> int:
@@ -38,6 +39,8 @@ class Ticking:
         """Do nothing, but note it."""
         self.times.append(asyncio.get_running_loop().time())
         self.asked += self.asks
+        if self.fault is not None:
+            raise self.fault
         return int(self.wait * NS)
 
 
@@ -132,3 +135,15 @@ async def test_it_beats_no_more_when_it_is_stopped() -> None:
     pulse.hurry()
     await turns(20)
     assert len(ticking.times) == count
+
+
+async def test_a_fault_is_logged_and_does_not_stop_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A node that answers but backs up nothing any more would be worse than a dead one."""
+    ticking = Ticking(wait=0.001)
+    pulse = pulse_of(ticking)
+    ticking.fault = ZeroDivisionError("no such luck")
+    pulse.start()
+    ticking.fault = None
+    await eventually(lambda: len(ticking.times) >= 3)
+    pulse.stop()
+    assert "no such luck" in caplog.text

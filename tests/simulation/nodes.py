@@ -215,6 +215,8 @@ class SimNode:
         for name in sorted({*self._wanted, *self.seeds}):
             if not net.connected(self.name, name):
                 net.dial(self.name, name)
+            elif name not in self.cluster.introduced:
+                self.cluster.met(name, self.clock())
         net.at(net.now + REDIAL, self.name, self._dial)
 
     def _beat(self) -> None:

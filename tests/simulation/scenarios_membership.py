@@ -96,6 +96,8 @@ class Agent:
         for name in dict.fromkeys([*known, *self.seeds]):
             if name != self.name and not self.network.connected(self.name, name):
                 self.network.dial(self.name, name)
+            elif name not in it.members:  # what it was told at first was lost
+                self.act(it.met(name, self.network.now))
 
     def act(self, outcome: Outcome) -> None:
         """Do what the state machine says."""
