@@ -16,7 +16,7 @@ from tests.simulation.network import Faults
 from tests.simulation.nodes import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 SLOW = "10/hour"  # a token in six minutes: what is admitted in a run is the burst and no more
 FAST = "100/second burst 20"
@@ -177,22 +177,28 @@ def crash(seed: int) -> World:
     return world
 
 
-def decided_by(world: World, key: str, node: str, seconds: float) -> int:
-    """Count what a node has let through of a key in the last moments."""
+def decided_by(
+    world: World,
+    key: str,
+    node: str,
+    seconds: float,
+    sources: Collection[str] = ("owner", "backup"),
+) -> int:
+    """Count what a node has let through of a key in the last moments, as one of these sources."""
     since = world.network.now - seconds
     count = 0
-    for time, what, who, _ in reversed(world.admitted):
+    for time, what, who, how in reversed(world.admitted):
         if time < since:
             break
-        count += what == key and who == node
+        count += what == key and who == node and how in sources
     return count
 
 
 def stall(seed: int) -> World:
     """Stop an owner for a while: neither it nor who stood in for it counts anew.
 
-    Only if it was off the ring, what its own app asks before its links are back is decided by what
-    it knew.
+    Only before its links are back is what its own app asks decided by what it knew: of keys that
+    others own, and if it was off the ring also of its own.
     """
     world = World(seed)
     names = names_of(world, 2, 5)
@@ -214,7 +220,8 @@ def stall(seed: int) -> World:
     for key in keys * 3:
         world.check(victim, key, SLOW)
         world.run(0.001)
-    stale = {key: decided_by(world, key, victim, 0.05) if was_off else 0 for key in keys}
+    sources = {"owner", "backup"} if was_off else {"backup"}
+    stale = {key: decided_by(world, key, victim, 0.05, sources) for key in keys}
     took = world.network.run_until(lambda: world.is_settled, WHOLE_WITHIN)
     assert took is not None, world.say(f"not whole again after {seconds} s: {world.views()}")
     world.spend(keys, SLOW, 12)
