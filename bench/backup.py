@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from bench.contender import Contender, charge_all, python_contender
 from bench.fleet import fleet
-from bench.plan import BACKED_UP_IN_FLIGHT, KEYS, LIMIT, key_names, rotated
+from bench.plan import BACKED_UP_IN_FLIGHT, KEYS, LIMIT, key_names
+from bench.rounds import measure_rounds
 from bench.sidecars import BUDGET, Sidecar, sidecar
 from headgate import Client, Source
 from headgate_ring.hashring import Ring
@@ -40,23 +41,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
         contenders = [
             await stack.enter_async_context(opened(folder)) for opened in (_alone, _backed_up)
         ]
-        for contender in contenders:
-            results.notes[contender.name] = contender.note
-        for round_ in range(plan.rounds):
-            for in_flight in BACKED_UP_IN_FLIGHT:
-                for contender in rotated(contenders, round_):
-                    tell(f"round {round_ + 1}, {in_flight} in flight: {contender.name}")
-                    await contender.measure(in_flight, plan.warm_up)
-                    point = await contender.measure(in_flight, plan.seconds)
-                    results.add(
-                        PART,
-                        contender.name,
-                        str(in_flight),
-                        round_,
-                        rate=point.rate,
-                        p50=point.p50,
-                        p99=point.p99,
-                    )
+        await measure_rounds(PART, contenders, BACKED_UP_IN_FLIGHT, plan, results, tell)
 
 
 @asynccontextmanager

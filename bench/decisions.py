@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from bench.echo import echo
 from bench.headgate_client import headgate_clients
-from bench.plan import IN_FLIGHT, rotated
+from bench.plan import IN_FLIGHT
 from bench.redis_benchmark import redis_benchmark
 from bench.redis_client import redis_client
 from bench.redis_server import redis_server
 from bench.results import UnavailableError
+from bench.rounds import measure_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,23 +29,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
     """Measure all contenders, one after the other at each point, so that drift hits them alike."""
     async with AsyncExitStack() as stack:
         contenders = await _open(stack, results, folder)
-        for contender in contenders:
-            results.notes[contender.name] = contender.note
-        for round_ in range(plan.rounds):
-            for in_flight in IN_FLIGHT:
-                for contender in rotated(contenders, round_):
-                    tell(f"round {round_ + 1}, {in_flight} in flight: {contender.name}")
-                    await contender.measure(in_flight, plan.warm_up)
-                    point = await contender.measure(in_flight, plan.seconds)
-                    results.add(
-                        PART,
-                        contender.name,
-                        str(in_flight),
-                        round_,
-                        rate=point.rate,
-                        p50=point.p50,
-                        p99=point.p99,
-                    )
+        await measure_rounds(PART, contenders, IN_FLIGHT, plan, results, tell)
 
 
 async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[Contender]:
