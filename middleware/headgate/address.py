@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 
@@ -33,6 +33,12 @@ class Address:
     def is_wildcard(self) -> bool:
         """Does it mean all addresses of this machine?"""
         return self.host in {"0.0.0.0", "::"}  # noqa: S104  # recognised here, not bound
+
+    def from_here(self) -> Address:
+        """Return where this machine reaches what listens at this address."""
+        if not self.is_wildcard:
+            return self
+        return replace(self, host="::1" if ":" in self.host else "127.0.0.1")
 
 
 def parse_address(text: str) -> Address:

@@ -369,7 +369,7 @@ class Link:
         self._give_up(list(flights.values()))
 
     def _note_refusal(self, text: str) -> None:
-        if text != self.refusal:  # said once, not at every redial
+        if text != self.refusal and self.refusal_code != "self":  # once; our own seed is usual
             log.warning("link to %s: %s", self.address, text)
         self.refusal = text
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _EPILOG = (
-    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), or can't listen (serve);"
-    " 2 wrong usage or input; 3 the sidecar can't be reached, or refuses."
+    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
+    " or can't listen (serve); 2 wrong usage or input; 3 the sidecar can't be reached, or refuses."
 )
 
 app = typer.Typer(
@@ -110,6 +110,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         seeds=given.addresses("seed", seed),
         cluster=cluster,
         secret=given.secret(secret_file),
+        secret_file=given.secret_file(secret_file),
         tls=given.tls(tls_cert, tls_key, tls_ca),
         insecure=given.flag("insecure", given=insecure),
         on_unreachable=given.policy("on-unreachable", on_unreachable),
@@ -198,6 +199,16 @@ def leave(
 
 
 @app.command(epilog=_EPILOG)
+def health(*, http: given.Sidecar = DEFAULT_HTTP) -> None:
+    """Tell whether a sidecar is ready, by the exit code: for health checks of containers."""
+    address = given.address("http", http)
+    from headgate_sidecar.health import require_ready
+
+    require_ready(address)
+    typer.echo("ready")
+
+
+@app.command(epilog=_EPILOG)
 def demo(*, seconds: given.Seconds = "") -> int:
     """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
     length = given.seconds("seconds", seconds) if seconds else None
@@ -215,7 +226,7 @@ def _ask(
     *,
     patience: float = 0.0,
 ) -> dict[str, Any]:
-    address, secret = given.address("http", http), given.secret(secret_file)
+    address, secret = given.address("http", http), given.shown_secret(secret_file)
     from headgate_sidecar.remote import Remote
 
     return Remote(address, secret, patience).ask(method, path, body)

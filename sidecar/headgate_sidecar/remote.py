@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -25,9 +24,7 @@ class Remote:
     """
 
     def __init__(self, http: Address, secret: bytes, patience: float = 0.0) -> None:
-        if http.is_wildcard:  # where the sidecar listens; asked on this machine
-            http = replace(http, host="::1" if ":" in http.host else "127.0.0.1")
-        self._url = f"http://{http}"
+        self._url = f"http://{http.from_here()}"
         self._timeout = TIMEOUT + patience
         self._headers = {b"Authorization": b"Bearer " + secret} if secret else {}
 

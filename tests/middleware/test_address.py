@@ -77,3 +77,17 @@ def test_not_local(text: str) -> None:
 def test_wildcard(text: str, wildcard: bool) -> None:
     """Two addresses mean all of this machine's."""
     assert parse_address(text).is_wildcard is wildcard
+
+
+@pytest.mark.parametrize(
+    ("where", "dialled"),
+    [
+        ("0.0.0.0:7172", "127.0.0.1:7172"),
+        ("[::]:7172", "[::1]:7172"),
+        ("10.0.0.1:7172", "10.0.0.1:7172"),
+        ("unix:/run/headgate.sock", "unix:/run/headgate.sock"),
+    ],
+)
+def test_reached_from_here(where: str, dialled: str) -> None:
+    """What listens everywhere is dialled on this machine; other addresses are as they are."""
+    assert str(parse_address(where).from_here()) == dialled

@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
 def test_help_says_what_there_is(run: Run) -> None:
     """Each command explains itself, with what its exit codes mean."""
-    for command in ("", "serve", "check", "nodes", "owner", "peek", "reset", "leave", "demo"):
+    for command in (
+        "",
+        "serve",
+        "check",
+        "nodes",
+        "owner",
+        "peek",
+        "reset",
+        "leave",
+        "health",
+        "demo",
+    ):
         ending = run(*command.split(), "--help")
         assert ending.code == 0
         assert "Exit codes" in ending.out

@@ -93,8 +93,10 @@ async def test_a_seed_that_comes_later_is_met_when_it_comes(stack: AsyncExitStac
     await ring_of([early, late])
 
 
-async def test_a_node_that_is_its_own_seed_is_alone_and_ready(stack: AsyncExitStack) -> None:
-    """A node recognises itself, and doesn't go on dialling."""
+async def test_a_node_that_is_its_own_seed_is_alone_and_ready(
+    stack: AsyncExitStack, log: pytest.LogCaptureFixture
+) -> None:
+    """A node recognises itself, which is nothing to warn of, and doesn't go on dialling."""
     node = Sidecar(config("n1"))
     node.discovery = discovery_of(node, node.link)
     await stack.enter_async_context(node)
@@ -103,6 +105,7 @@ async def test_a_node_that_is_its_own_seed_is_alone_and_ready(stack: AsyncExitSt
     assert dict(node.node.counts.turned_away) == {"self": 1}
     node.peers.meet([node.link])
     assert not node.peers._strangers
+    assert not [it for it in log.records if it.levelno >= logging.WARNING]
 
 
 async def test_a_node_of_another_cluster_stays_out(stack: AsyncExitStack) -> None:

@@ -1,0 +1,63 @@
+"""`headgate health`: what a health check of a container learns, by the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from headgate.address import parse_address
+from headgate_sidecar.server import Sidecar
+from tests.cluster.cluster import config, eventually
+from tests.sidecar.conftest import Ending
+
+if TYPE_CHECKING:
+    from headgate.address import Address
+    from tests.sidecar.conftest import Run
+
+
+async def health(run: Run, http: Address | str) -> Ending:
+    """Run the command against an address, in a thread of its own."""
+    return await asyncio.to_thread(run, "health", "--http", str(http))
+
+
+async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
+    """While it looks for the others it ends with 1 and says so; then with 0."""
+    speak = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await speak.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
+    seed = parse_address(f"127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    async with silent, Sidecar(config("n1", seeds=(seed,))) as node:
+        await eventually(lambda: node.peers.strangers)
+        early = await health(run, node.http)
+        speak.set()
+        await eventually(lambda: node.ready)
+        late = await health(run, node.http)
+        everywhere = await health(run, f"0.0.0.0:{node.http.port}")
+    assert early.code == 1
+    assert "is not ready: it is still joining" in early.complaint
+    assert late == everywhere == Ending(0, "ready\n", "")
+
+
+async def test_what_is_no_sidecar_is_not_healthy(run: Run) -> None:
+    """Nobody there, a link, and another web server: 3, with a line that says which."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, Sidecar(config("n1")) as node:
+        other = await health(run, address)
+        link = await health(run, node.link)
+    nobody = await health(run, address)
+    assert (other.code, link.code, nobody.code) == (3, 3, 3)
+    assert "is no headgate sidecar (status 404)" in other.complaint
+    for ending in (link, nobody):
+        assert "no sidecar answers at http://127.0.0.1:" in ending.complaint
