@@ -43,8 +43,9 @@ class Client:
 
     `sidecar` is "HOST:PORT" or "unix:/PATH" (default: HEADGATE_SIDECAR, or 127.0.0.1:7171);
     `budget` the seconds that a check may take; `on_unreachable` what is answered when the sidecar
-    doesn't: "open", "closed" or "local"; `secret` proves who we are on TCP (default:
-    HEADGATE_SECRET or HEADGATE_SECRET_FILE). ValueError names an option that can't be used.
+    doesn't: "open", "closed" or "local"; `secret` proves who we are on TCP (default: that in the
+    file HEADGATE_SECRET_FILE, which may change, or HEADGATE_SECRET; of several, one a line, the
+    first). ValueError names an option that can't be used.
     """
 
     def __init__(

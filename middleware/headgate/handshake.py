@@ -11,13 +11,16 @@ and the bytes of both Hellos. The secret itself never crosses the wire. A proof 
 any other connection, since each side put a fresh nonce in, nor for the other direction, since the
 role is in it too. The side that was dialled shows its proof last: who doesn't know the secret
 learns nothing from it that could be tried against a list of words.
+
+A side may know several secrets, so that one can replace another while links come and go. It dials
+with its first one, and accepts whoever proves any of them; the Welcome then proves the same one.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
@@ -47,19 +50,28 @@ MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
 Approval: TypeAlias = Callable[[Hello], None]
 """Raises WireError when this side doesn't want to talk to the one that said this Hello."""
 
+Secrets: TypeAlias = Callable[[], tuple[bytes, ...]]
+"""Returns the secrets that hold for one handshake, the one to show first; empty without any."""
+
+
+def no_secrets() -> tuple[bytes, ...]:
+    """Return that there are none."""
+    return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who this side is and what it knows; the same for all of its connections.
 
-    `secret` is empty when there is none: then the other side's proof isn't looked at. `instance`
-    starts the nonces of a node, so that it knows itself when it has dialled its own address.
+    `secrets` is asked at each handshake; without any the other side's proof isn't looked at.
+    `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
+    address.
     """
 
     role: str
     name: str
     cluster: str
-    secret: bytes = b""
+    secrets: Secrets = field(default=no_secrets, repr=False)
     link: str = ""
     instance: bytes = b""
 
@@ -118,16 +130,24 @@ class Handshake:
         self.peer = hello
         return hello
 
-    def _prove(self, role: bytes) -> bytes:
-        return hmac.digest(self._me.secret, role + b"\0" + self._transcript, "sha256")
+    def _prove(self, role: bytes, secret: bytes) -> bytes:
+        return hmac.digest(secret, role + b"\0" + self._transcript, "sha256")
 
-    def _verify(self, role: bytes, proof: bytes) -> None:
-        if self._me.secret and not hmac.compare_digest(self._prove(role), proof):
-            raise WireError("secret", "the two sides don't have the same secret")
+    def _proved(self, role: bytes, proof: bytes, secrets: tuple[bytes, ...]) -> bytes | None:
+        """Return the secret that a proof proves; all are tried, so the time taken tells nothing."""
+        proved = None
+        for secret in secrets:
+            if hmac.compare_digest(self._prove(role, secret), proof):
+                proved = secret
+        return proved
 
 
 class Dialling(Handshake):
-    """The side that opened the connection."""
+    """The side that opened the connection. What it proves is what it wants to see proved."""
+
+    def __init__(self, me: Identity, nonce: bytes) -> None:
+        super().__init__(me, nonce)
+        self._secret = b""
 
     def opening(self) -> bytes:
         """Return the frame to send as soon as the connection is there."""
@@ -140,9 +160,12 @@ class Dialling(Handshake):
                 self._meet(body)
                 self._transcript = _transcript(self._hello[HEADER_BYTES:], body)
                 self._step = Step.WELCOME
-                return encode(Proof(self._prove(b"dialler")))
+                self._secret = _first(self._me.secrets())
+                return encode(Proof(self._prove(b"dialler", self._secret)))
             case _:
-                self._verify(b"acceptor", _expect(Welcome, decode(body)).proof)
+                proof = _expect(Welcome, decode(body)).proof
+                if self._secret and self._proved(b"acceptor", proof, (self._secret,)) is None:
+                    raise _not_the_same()
                 self._step = Step.DONE
                 return b""
 
@@ -169,11 +192,26 @@ class Accepting(Handshake):
                 self._step = Step.PROOF
                 return self._hello
             case _:
-                proof = _expect(Proof, decode(body)).proof
-                if not (self._trust_apps and self.peer and self.peer.role == "app"):
-                    self._verify(b"dialler", proof)
+                secrets = self._me.secrets()
+                proved = self._proved(b"dialler", _expect(Proof, decode(body)).proof, secrets)
+                if proved is None:
+                    if secrets and not self._trusts_peer:
+                        raise _not_the_same()
+                    proved = _first(secrets)
                 self._step = Step.DONE
-                return encode(Welcome(self._prove(b"acceptor")))
+                return encode(Welcome(self._prove(b"acceptor", proved)))
+
+    @property
+    def _trusts_peer(self) -> bool:
+        return self._trust_apps and self.peer is not None and self.peer.role == "app"
+
+
+def _first(secrets: tuple[bytes, ...]) -> bytes:
+    return secrets[0] if secrets else b""
+
+
+def _not_the_same() -> WireError:
+    return WireError("secret", "the two sides don't have the same secret")
 
 
 def _transcript(dialler: Bytes, acceptor: Bytes) -> bytes:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.address import Address, parse_address
 from headgate.handshake import Identity
+from headgate.secret import SecretFile, known, parse_secrets
+
+if TYPE_CHECKING:
+    from headgate.handshake import Secrets
 
 DEFAULT_SIDECAR = "127.0.0.1:7171"
 DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that doesn't answer
@@ -60,25 +64,26 @@ def client_options(
     if not 0 < budget <= MOST_BUDGET:
         raise ValueError(f"budget={budget!r}: expected seconds, more than 0 and at most 60")
     text = sidecar or os.environ.get("HEADGATE_SIDECAR") or DEFAULT_SIDECAR
-    identity = Identity("app", name, "", as_secret(secret))
+    identity = Identity("app", name, "", as_secrets(secret))
     return Options(parse_address(text), budget, identity, tls)
 
 
-def as_secret(secret: str | bytes | None) -> bytes:
-    """Return the secret given, or else that of the environment, or else none (empty)."""
+def as_secrets(secret: str | bytes | None) -> Secrets:
+    """Return the secrets given, or else those of the environment, or else none.
+
+    Those in a file are read again when it changes. ValueError never shows a secret.
+    """
     if secret is None:
         if path := os.environ.get("HEADGATE_SECRET_FILE"):
-            return read_secret(path)
+            return SecretFile(path)
         secret = os.environ.get("HEADGATE_SECRET", "")
-    return secret.encode() if isinstance(secret, str) else secret
-
-
-def read_secret(path: str) -> bytes:
-    """Return the secret in a file, without white space around it. ValueError if it has none."""
-    try:
-        secret = Path(path).read_bytes().strip()
-    except OSError as error:
-        raise ValueError(f"secret file {path!r}: {error.strerror}") from None
     if not secret:
-        raise ValueError(f"secret file {path!r} is empty")
-    return secret
+        return known()
+    try:
+        # What isn't UTF-8 in the environment comes as surrogates, and is to be what it was.
+        text = secret.encode("utf-8", "surrogateescape") if isinstance(secret, str) else secret
+        return known(*parse_secrets(text))
+    except UnicodeEncodeError:  # its text has some of the secret in it
+        raise ValueError("secret (not shown): expected text in UTF-8, or bytes") from None
+    except ValueError as error:
+        raise ValueError(f"secret (not shown): {error}") from None

@@ -18,12 +18,12 @@ _bearer = HTTPBearer(
 class MayChange:
     """A dependency of calls that change something: 401 or 403 for those who may not.
 
-    With a secret: whoever sends it. Without: everyone, if only this machine can reach the HTTP
-    address or `insecure` is set; else no one.
+    With a secret: whoever sends it, or any of several. Without: everyone, if only this machine can
+    reach the HTTP address or `insecure` is set; else no one.
     """
 
     def __init__(self, config: Config) -> None:
-        self._secret = config.secret
+        self._secrets = config.secrets
         self._open = config.http.is_local or config.insecure
         self._http = config.http
 
@@ -31,8 +31,8 @@ class MayChange:
         self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> None:
         """Raise HTTPException unless the call may go on."""
-        if self._secret:
-            self._require(given)
+        if secrets := self._secrets():
+            _require(given, secrets)
         elif not self._open:
             raise HTTPException(
                 403,
@@ -41,13 +41,15 @@ class MayChange:
                 " --insecure if the network keeps others out",
             )
 
-    def _require(self, given: HTTPAuthorizationCredentials | None) -> None:
-        # Headers arrive as latin-1, whatever the bytes were meant to be.
-        secret = given.credentials.encode("latin-1") if given else b""
-        if not compare_digest(secret, self._secret):
-            said = "a wrong secret" if given else "no secret"
-            raise HTTPException(
-                401,
-                f"{said} was sent: expected Authorization: Bearer and the secret of the cluster",
-                {"WWW-Authenticate": "Bearer"},
-            )
+
+def _require(given: HTTPAuthorizationCredentials | None, secrets: tuple[bytes, ...]) -> None:
+    # Headers arrive as latin-1, whatever the bytes were meant to be.
+    sent = given.credentials.encode("latin-1") if given else b""
+    right = [compare_digest(sent, secret) for secret in secrets]  # all: time tells nothing
+    if not any(right):
+        said = "a wrong secret" if given else "no secret"
+        raise HTTPException(
+            401,
+            f"{said} was sent: expected Authorization: Bearer and the secret of the cluster",
+            {"WWW-Authenticate": "Bearer"},
+        )

@@ -17,10 +17,12 @@ from headgate.fallback import OnUnreachable
 from headgate.options import DEFAULT_BUDGET
 from headgate.version import __version__
 from headgate_sidecar import cli_options as given
+from headgate_sidecar import load_options as ordered
 from headgate_sidecar.config import (
     DEFAULT_DRAIN,
     DEFAULT_HTTP,
     DEFAULT_LINK,
+    DEFAULT_SOCKET_MODE,
     MOST_CONNECTIONS,
     MOST_KEYS,
     Config,
@@ -28,6 +30,8 @@ from headgate_sidecar.config import (
     Role,
 )
 from headgate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
+from headgate_sidecar.load.given import Given, order_of
+from headgate_sidecar.load.order import MOST_IN_FLIGHT, TIMEOUT
 from headgate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
@@ -35,7 +39,8 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
-    " or can't listen (serve); 2 wrong usage or input; 3 the sidecar can't be reached, or refuses."
+    " a promise broken (load, demo), or can't listen (serve); 2 wrong usage or input; 3 the sidecar"
+    " (load: the service) can't be reached, or refuses."
 )
 
 app = typer.Typer(
@@ -83,6 +88,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     name: given.Name = "",
     link: given.Link = DEFAULT_LINK,
     socket: given.SocketPath = "",
+    socket_mode: given.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
     http: given.Http = DEFAULT_HTTP,
     seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: given.Cluster = "headgate",
@@ -107,6 +113,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         link=given.address("link", link),
         http=given.address("http", http),
         socket=socket.removeprefix("unix:"),
+        socket_mode=given.mode("socket-mode", socket_mode),
         seeds=given.addresses("seed", seed),
         cluster=cluster,
         secret=given.secret(secret_file),
@@ -215,6 +222,61 @@ def demo(*, seconds: given.Seconds = "") -> int:
     from headgate_sidecar.demo.run import run_demo
 
     return run_demo(length)
+
+
+@app.command(epilog=_EPILOG)
+def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
+    url: ordered.Url,
+    *,
+    scenario: ordered.ScenarioName = "",
+    rate: ordered.Rate = "",
+    seconds: ordered.Seconds = "",
+    keys: ordered.Keys = "",
+    key_header: ordered.KeyHeader = "",
+    pick: ordered.PickName = "",
+    limit: ordered.LimitText = "",
+    expect: ordered.ExpectName = "",
+    arrivals: ordered.ArrivalsName = "",
+    header: ordered.Headers = [],  # noqa: B006  # typer shows and copies it
+    timeout: ordered.Timeout = f"{TIMEOUT:g}",
+    most_in_flight: ordered.InFlight = str(MOST_IN_FLIGHT),
+    key_prefix: ordered.KeyPrefix = "",
+    seed: ordered.Seed = "",
+    crashes: ordered.Crashes = "",
+    tolerate_errors: ordered.Tolerate = "0",
+    json: ordered.Json = "",
+    html: ordered.Html = "",
+) -> int:
+    """Load-test a service: requests at planned moments, whatever the answers do, and a verdict.
+
+    Exits with 0 if every promise was kept and with 1 if not.
+    """
+    order = order_of(
+        url,
+        Given(
+            scenario=scenario,
+            rate=rate,
+            seconds=seconds,
+            keys=keys,
+            key_header=key_header,
+            pick=pick,
+            limit=limit,
+            expect=expect,
+            arrivals=arrivals,
+        ),
+        headers=header,
+        timeout=timeout,
+        most_in_flight=most_in_flight,
+        key_prefix=key_prefix,
+        seed=seed,
+        crashes=crashes,
+        tolerate=tolerate_errors,
+        json=json,
+        html=html,
+    )
+    from headgate_sidecar.load.run import run_load
+
+    return run_load(order)
 
 
 def _ask(

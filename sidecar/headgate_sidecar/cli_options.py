@@ -12,8 +12,9 @@ import typer
 
 from headgate.address import Address, parse_address
 from headgate.fallback import OnUnreachable
-from headgate.options import Tls, read_secret
-from headgate_sidecar.config import OptionError, Role
+from headgate.options import Tls
+from headgate.secret import SecretFile as FileOfSecrets
+from headgate_sidecar.config import OptionError, Role, secrets_in
 from headgate_sidecar.logs import LEVELS
 from headgate_sidecar.statefile import require_place
 
@@ -68,6 +69,16 @@ Link = Annotated[
 SocketPath = Annotated[
     str, _option("socket", "PATH", "Where to listen for apps on a Unix socket as well.", _WHO)
 ]
+SocketMode = Annotated[
+    str,
+    _option(
+        "socket-mode",
+        "OCTAL",
+        "Who may use that socket, as for chmod: 660 its user and group, 666 everyone who can reach"
+        " the file.",
+        _WHO,
+    ),
+]
 Http = Annotated[str, _option("http", "HOST:PORT", "Where to serve the HTTP API.", _WHO)]
 Seeds = Annotated[
     list[str],
@@ -87,7 +98,8 @@ SecretFile = Annotated[
     _option(
         "secret-file",
         "PATH",
-        "The secret that all nodes and apps share. Or put the secret itself into HEADGATE_SECRET.",
+        "The secret that all nodes and apps share; read again when it changes. Of several, one a"
+        " line, the first is shown and all are accepted. Or put it itself into HEADGATE_SECRET.",
         _TRUST,
     ),
 ]
@@ -208,6 +220,17 @@ def whole(option: str, text: str) -> int:
     return _read(option, text, int, "expected a whole number")
 
 
+def mode(option: str, text: str) -> int:
+    """Return the mode of a file."""
+    return _read(option, text, _octal, "expected a mode in octal, such as 660")
+
+
+def _octal(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):  # int() would take 0o660, 6_60 and -1 as well
+        raise ValueError(text)
+    return int(text, 8)
+
+
 def policy(option: str, text: str) -> OnUnreachable:
     """Return a policy for unreachable."""
     return _read(option, text, OnUnreachable, f"expected one of {', '.join(OnUnreachable)}")
@@ -247,11 +270,23 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 
 
 def secret(path: str) -> bytes:
-    """Return the secret in a file, or else that in HEADGATE_SECRET, or else none (empty)."""
+    """Return what is in HEADGATE_SECRET; nothing (empty) if there is a file instead."""
+    return b"" if path else os.environ.get("HEADGATE_SECRET", "").encode("utf-8", "surrogateescape")
+
+
+def shown_secret(path: str) -> bytes:
+    """Return the secret that a command shows: the first in the file, or else in HEADGATE_SECRET."""
+    file = secret_file(path)
+    secrets = file() if file else secrets_in(secret(path))
+    return secrets[0] if secrets else b""
+
+
+def secret_file(path: str) -> FileOfSecrets | None:
+    """Return the file with the secrets, None without a path; OptionError if it has none."""
     if not path:
-        return os.environ.get("HEADGATE_SECRET", "").encode()
+        return None
     try:
-        return read_secret(path)
+        return FileOfSecrets(path)
     except ValueError as error:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
         raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None

@@ -11,9 +11,11 @@ from headgate.address import Address, parse_address
 from headgate.fallback import OnUnreachable
 from headgate.handshake import MOST_NAME_BYTES
 from headgate.options import DEFAULT_BUDGET, MOST_BUDGET
+from headgate.secret import parse_secrets
 
 if TYPE_CHECKING:
     from headgate.options import Tls
+    from headgate.secret import SecretFile
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
@@ -21,6 +23,8 @@ MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
 MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
+DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
+MOST_SOCKET_MODE = 0o777
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _EXPOSED = (
@@ -50,6 +54,14 @@ class OptionError(ValueError):
         return f"{self.option} {str(self.value)!r}: {self.why}"
 
 
+def secrets_in(text: bytes) -> tuple[bytes, ...]:
+    """Return the secrets in the option `secret`, none in an empty one; OptionError for nonsense."""
+    try:
+        return parse_secrets(text) if text else ()
+    except ValueError as error:
+        raise OptionError("secret", "(not shown)", str(error)) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The options of one sidecar. OptionError names the one that can't be used, and why."""
@@ -58,9 +70,11 @@ class Config:
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
     socket: str = ""
+    socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()
     cluster: str = "headgate"
-    secret: bytes = field(default=b"", repr=False)
+    secret: bytes = field(default=b"", repr=False)  # or several, one a line
+    secret_file: SecretFile | None = None  # has the last word
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
@@ -83,11 +97,16 @@ class Config:
         if len(self.socket.encode()) > MOST_PATH_BYTES:
             why = f"expected at most {MOST_PATH_BYTES} bytes, what the system takes"
             raise OptionError("socket", self.socket, why)
-        if self.secret != self.secret.strip():
-            raise OptionError("secret", "(not shown)", "expected no white space around it")
+        if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
+            raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         self._check_numbers()
-        if not (self.link.is_local or self.secret or self.tls or self.insecure):
+        secrets = self.secrets()
+        if not (self.link.is_local or secrets or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """Return the secrets that hold now: the first is shown, all are accepted; or none."""
+        return self.secret_file() if self.secret_file else secrets_in(self.secret)
 
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]

@@ -50,6 +50,7 @@ log = logging.getLogger("headgate")
 
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -71,7 +72,7 @@ class Sidecar:
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
         me = Identity(
-            "node", config.name, config.cluster, config.secret, str(self.link), token_bytes(16)
+            "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
         )
         self.clock = time.monotonic_ns
         buckets = Buckets(config.most_keys)
@@ -199,7 +200,7 @@ class Sidecar:
         accept = self.sessions.accept
         self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
         if self.config.socket:
-            unix = listen_unix("socket", self.config.socket)
+            unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
             self._listeners.insert(0, Listener(unix, lambda: accept(trust_apps=True)))
         for listener in self._listeners:
@@ -209,6 +210,8 @@ class Sidecar:
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
+        if self.config.secret_file is not None:
+            self._run(self._look_at_secrets())
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
 
@@ -263,6 +266,11 @@ class Sidecar:
         while True:
             await asyncio.sleep(TELL_EVERY)
             self.sessions.tell_ring()
+
+    async def _look_at_secrets(self) -> None:
+        while True:
+            self.config.secrets()
+            await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:
         node = self.node

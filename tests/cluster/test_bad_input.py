@@ -23,6 +23,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headgate.handshake import Accepting, Dialling, Identity
+from headgate.secret import known
 from headgate.wire import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
@@ -274,7 +275,7 @@ async def secret_error(node: Sidecar, me: Identity) -> str:
 @pytest.mark.parametrize("role", ["app", "node"])
 async def test_a_wrong_secret_is_told_so(secretive: Watched, secret: bytes, role: str) -> None:
     """Apps and nodes without the secret hear that it isn't the same, and learn no proof."""
-    me = Identity(role, "n9", "", secret, "127.0.0.1:9")
+    me = Identity(role, "n9", "", known(secret), "127.0.0.1:9")
     assert await secret_error(secretive.node, me) == "the two sides don't have the same secret"
     await secretive.unmoved({"secret": 1})
 
@@ -282,7 +283,7 @@ async def test_a_wrong_secret_is_told_so(secretive: Watched, secret: bytes, role
 @together
 async def test_a_replayed_handshake_is_refused(secretive: Watched) -> None:
     """The very bytes that let an app in don't let anyone in again."""
-    handshake = Dialling(Identity("app", "shop", "", SECRET), NONCE)
+    handshake = Dialling(Identity("app", "shop", "", known(SECRET)), NONCE)
     sent = [handshake.opening()]
     async with bare(secretive.node) as honest:
         await honest.send(sent[0])

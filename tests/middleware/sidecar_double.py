@@ -16,6 +16,7 @@ from headgate.connection import Connection
 from headgate.errors import HeadgateError
 from headgate.handshake import NONCE_BYTES, Accepting, Identity
 from headgate.limits import parse_limits
+from headgate.secret import known
 from headgate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
 from tests.middleware.patience import PATIENCE
 
@@ -45,7 +46,7 @@ class SidecarDouble:
         self.members = [("double", "127.0.0.1:1")]
         self.reason = ""  # why it can't decide, if it can't
         self.dropped = 0  # so many frames to come are answered by closing their connections
-        self._me = Identity("node", "double", "test", secret, "127.0.0.1:1")
+        self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1")
         self._tls = tls
         self._buckets = Buckets()
         self._server: asyncio.Server | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, permutations, product
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.handshake import Accepting, Dialling, Identity
+from headgate.secret import known
 from headgate.wire import (
     HEADER_BYTES,
     Error,
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 NONCES = bytes(range(32)), bytes(range(32, 64))
 
 
-def identity(of: Hello, secret: bytes = b"") -> Identity:
-    return Identity(of.role, of.name, of.cluster, secret, of.link)
+def identity(of: Hello, *secrets: bytes) -> Identity:
+    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link)
 
 
 def welcome_all(_hello: Hello) -> None:
@@ -131,6 +133,103 @@ class TestSecret:
         pair = Pair(identity(NODE), identity(NODE, SECRET), trust_apps=True)
         with pytest.raises(WireError, match=r"\(secret\)"):
             pair.run()
+
+
+OLD, NEW, ODD = b"old", b"new", b"odd"
+LISTS: list[tuple[bytes, ...]] = [
+    (),
+    *((one,) for one in (OLD, NEW, ODD)),
+    *permutations((OLD, NEW, ODD), 2),
+    *permutations((OLD, NEW, ODD)),
+]
+
+
+def names(secrets: tuple[bytes, ...]) -> str:
+    return b"+".join(secrets).decode() or "none"
+
+
+class TestSecrets:
+    """One secret takes the place of another."""
+
+    @pytest.mark.parametrize("dialler", LISTS, ids=names)
+    @pytest.mark.parametrize("acceptor", LISTS, ids=names)
+    def test_a_link_comes_up_if_the_first_of_one_is_known_to_the_other(
+        self, dialler: tuple[bytes, ...], acceptor: tuple[bytes, ...]
+    ) -> None:
+        """Whoever dials shows the first; all are accepted; with none there must be none."""
+        pair = Pair(identity(APP, *dialler), identity(NODE, *acceptor))
+        if dialler[0] in acceptor if dialler else not acceptor:
+            pair.run()
+            assert pair.dialler.done
+            assert pair.acceptor.done
+        else:
+            with pytest.raises(WireError, match=r"\(secret\)"):
+                pair.run()
+            assert not pair.dialler.done
+            assert pair.acceptor.done == (not acceptor)  # without any it lets everyone in
+            assert len(pair.frames) == (3 if acceptor else 4)  # no Welcome for who isn't let in
+
+    @pytest.mark.parametrize(
+        ("steps", "refused"),
+        [
+            ([(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)], 0),
+            ([(OLD,), (NEW, OLD), (NEW,)], 1),  # who shows the new one, by who has the old
+            ([(OLD,), (OLD, NEW), (NEW,)], 1),  # who shows the old one, by who has the new
+        ],
+        ids=["three steps", "new first", "old first"],
+    )
+    def test_a_rotation_takes_three_steps(
+        self, steps: list[tuple[bytes, ...]], refused: int
+    ) -> None:
+        """In each of three steps those before and behind it can talk; two steps are too few."""
+        errors = 0
+        for step in pairwise(steps):
+            for dialler, acceptor in product(step, repeat=2):
+                try:
+                    Pair(identity(NODE, *dialler), identity(NODE, *acceptor)).run()
+                except WireError:
+                    errors += 1
+        assert errors == refused
+
+    def test_the_welcome_proves_what_the_proof_did(self) -> None:
+        """A dialler with the old secret is answered with it, by a side that shows the new one."""
+        pair = Pair(identity(APP, OLD), identity(NODE, NEW, OLD))
+        alike = Pair(identity(APP, OLD), identity(NODE, OLD))
+        pair.run()
+        alike.run()
+        assert pair.frames == alike.frames
+
+    def test_a_dialler_accepts_no_other_than_it_shows(self) -> None:
+        """Who doesn't know the first secret isn't believed for knowing the second."""
+        pair = Pair(identity(APP, NEW, OLD), identity(NODE, OLD), trust_apps=True)
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.run()
+        assert len(pair.frames) == 4
+
+    @pytest.mark.parametrize("app", [(), (NEW,), (OLD,), (OLD, ODD)], ids=names)
+    def test_a_trusted_app_sees_the_secret_that_it_has(self, app: tuple[bytes, ...]) -> None:
+        """On a Unix socket an app with any of the secrets, or none, is answered with its own."""
+        pair = Pair(identity(APP, *app), identity(NODE, NEW, OLD), trust_apps=True)
+        pair.run()
+        assert pair.dialler.done
+
+    def test_they_are_asked_for_at_each_handshake(self) -> None:
+        """What a side knows may change while it lives; a handshake that has begun ends well."""
+        held = [(OLD,), (NEW,)]
+        me = Identity("node", "n", "", lambda: held[0])
+        first = Dialling(me, NONCES[0])
+        acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
+        theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
+        proof = first.receive(theirs[HEADER_BYTES:])
+        del held[0]  # between its proof and the Welcome
+        first.receive(acceptor.receive(proof[HEADER_BYTES:])[HEADER_BYTES:])
+        assert first.done
+        Pair(me, identity(NODE, NEW)).run()
+        Pair(identity(APP, NEW), me).run()
+
+    def test_they_are_not_shown(self) -> None:
+        """The text of an identity, as in a log or a traceback, has no secret in it."""
+        assert "open sesame" not in repr(identity(NODE, b"open sesame"))
 
 
 class TestAttacks:

@@ -11,6 +11,7 @@ import pytest
 
 from headgate.handshake import Accepting, Identity
 from headgate.line import Line
+from headgate.secret import known
 from headgate.wire import (
     Answers,
     Checks,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.handshake import Handshake
 
 CHECK = ("k", "5/minute", 1)
-APP = Identity("app", "web-1", "", b"secret")
+APP = Identity("app", "web-1", "", known(b"secret"))
 
 
 def answer(number: int = 1, debt: int = 5) -> Answers:
@@ -212,7 +213,7 @@ class TestShakeHands:
 
         def accept() -> None:
             side: Handshake = Accepting(
-                Identity("node", "n", "c", secret), bytes(32), approve=lambda _hello: None
+                Identity("node", "n", "c", known(secret)), bytes(32), approve=lambda _hello: None
             )
             framer = Framer()
             while not side.done:

@@ -13,6 +13,7 @@ import pytest
 from headgate.address import Address
 from headgate.handshake import Identity
 from headgate.link import State
+from headgate.secret import known
 from headgate.wire import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
@@ -270,7 +271,7 @@ async def test_a_refusal_is_kept_and_logged_once(caplog: pytest.LogCaptureFixtur
     """Why a link isn't let in is in `refusal`, and in the log once, however often it dials."""
     accepted: list[Hello] = []
     with caplog.at_level(logging.WARNING, "headgate"):
-        async with puppet(secret=b"hush") as other:
+        async with puppet(secrets=known(b"hush")) as other:
             other.approve = accepted.append
             async with linked(other.address, most_delay=0.05) as (link, watching):
                 await eventually(lambda: len(accepted) > 3)
@@ -286,7 +287,7 @@ async def test_a_side_that_does_not_know_the_secret_is_not_believed() -> None:
     """A link with a secret doesn't come up with a side that has another, though that lets it in."""
     async with (
         puppet() as other,
-        linked(other.address, me=Identity("app", "me", "", b"hush")) as (link, watching),
+        linked(other.address, me=Identity("app", "me", "", known(b"hush"))) as (link, watching),
     ):
         await eventually(lambda: link.refusal)
         assert "the two sides don't have the same secret" in link.refusal

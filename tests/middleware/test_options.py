@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 
@@ -71,19 +72,39 @@ class TestBudget:
 class TestSecret:
     def test_none(self) -> None:
         """Without a word there is none."""
-        assert options().identity.secret == b""
+        assert options().identity.secrets() == ()
 
     def test_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """The argument goes before the file, and the file before the variable."""
         monkeypatch.setenv("HEADGATE_SECRET", "of the variable")
-        assert options().identity.secret == b"of the variable"
+        assert options().identity.secrets() == (b"of the variable",)
         file = tmp_path / "secret"
         file.write_text("  of the file\n")
         monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
-        assert options().identity.secret == b"of the file"
-        assert options(secret="é").identity.secret == b"\xc3\xa9"
-        assert options(secret=b"\xff").identity.secret == b"\xff"
-        assert options(secret="").identity.secret == b""
+        assert options().identity.secrets() == (b"of the file",)
+        assert options(secret="é").identity.secrets() == (b"\xc3\xa9",)
+        assert options(secret=b"\xff").identity.secrets() == (b"\xff",)
+        assert options(secret="").identity.secrets() == ()
+
+    def test_bytes_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A variable that isn't UTF-8 is the bytes that it is."""
+        monkeypatch.setenv("HEADGATE_SECRET", os.fsdecode(b"\xff"))
+        assert options().identity.secrets() == (b"\xff",)
+
+    def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The argument and the variable may have several, one a line."""
+        assert options(secret="new\nold\n").identity.secrets() == (b"new", b"old")
+        monkeypatch.setenv("HEADGATE_SECRET", "new\n old")
+        assert options().identity.secrets() == (b"new", b"old")
+
+    def test_file_that_changes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A client that was made before the file changed has what it holds now."""
+        file = tmp_path / "secret"
+        file.write_text("old")
+        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        identity = options().identity
+        file.write_text("new\nold")
+        assert identity.secrets() == (b"new", b"old")
 
     def test_missing_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A file that can't be read is an error: the app must not go on without a secret."""
@@ -95,8 +116,28 @@ class TestSecret:
         """So is one with nothing in it but white space."""
         (tmp_path / "empty").write_text(" \n")
         monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "empty"))
-        with pytest.raises(ValueError, match="empty' is empty"):
+        with pytest.raises(ValueError, match="empty': no secret in it, expected 1 to 4"):
             options()
+
+    @pytest.mark.parametrize(
+        ("secret", "why"),
+        [
+            (" \n", "no secret in it"),
+            (b"\n", "no secret in it"),
+            ("ses\nam\ne1\ne2\nsesame", "5 secrets, expected 1 to 4, one a line"),
+            ("sesame\ud800", "expected text in UTF-8, or bytes"),
+        ],
+    )
+    def test_nonsense(self, secret: str | bytes, why: str) -> None:
+        """What can't be used is said, and not shown."""
+        with pytest.raises(ValueError, match=rf"^secret \(not shown\): {why}") as caught:
+            options(secret=secret)
+        assert "sesame" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+    def test_it_is_not_shown(self) -> None:
+        """The text of the options, as in a log or a traceback, has no secret in it."""
+        assert "sesame" not in repr(options(secret="sesame"))
 
 
 class TestTls:

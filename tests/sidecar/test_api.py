@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from headgate.address import parse_address
+from headgate.secret import SecretFile
 from headgate.wire import Answers, Checks
 from headgate_sidecar.api import create_app
 from headgate_sidecar.config import Role
@@ -19,6 +20,7 @@ from tests.sidecar.http_client import beside, check, http, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+    from pathlib import Path
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -244,6 +246,19 @@ async def test_changes_need_the_secret(secret: bytes) -> None:
             answer = await client.request(method, path, json=BODY, headers=bearer(secret))
             assert answer.status_code == 200
             await client.delete("/v1/keys/k", headers=bearer(secret))
+
+
+async def test_any_of_several_secrets_will_do(tmp_path: Path) -> None:
+    """With several secrets each of them lets a call through, as the file has them now."""
+    file = tmp_path / "secret"
+    file.write_text("one\n")
+    secrets = SecretFile(str(file))
+    async with cluster("n1", secret_file=secrets) as (node,), http(node) as client:
+        for text in ("one", "one\ntwo", "two\none\nthree", "three"):
+            file.write_text(text)
+            for word in ("one", "two", "three", "twoone", "two one", "x"):
+                answer = await client.delete("/v1/keys/k", headers=bearer(word.encode()))
+                assert answer.status_code == (200 if word in text.split() else 401)
 
 
 def bearer(secret: bytes) -> dict[bytes, bytes]:

@@ -222,6 +222,15 @@ async def test_the_secret_goes_with_changes(
         assert (await ask(node, "nodes")).code == 0
 
 
+async def test_of_several_secrets_the_first_is_sent(ask: Any, tmp_path: Path) -> None:
+    """A command sends the secret that a sidecar would dial with, which may be one of several."""
+    file = tmp_path / "secret"
+    async with cluster("n1", secret=b"old\nnew") as (node,):
+        for text, code in (("new\nodd", 0), ("old\nodd", 0), ("odd\nnew", 3)):
+            file.write_text(text)
+            assert (await ask(node, "reset", "k", "--secret-file", str(file))).code == code
+
+
 async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> None:
     """A secret of raw bytes may work between nodes, but not over HTTP: 2, and it isn't shown."""
     file = tmp_path / "secret"

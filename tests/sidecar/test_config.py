@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headgate.address import Address, parse_address
 from headgate.options import Tls
+from headgate.secret import SecretFile
 from headgate_sidecar.config import Config, OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOOPBACK = parse_address("127.0.0.1:0")
 ANYWHERE = parse_address("0.0.0.0:7171")
@@ -27,8 +31,10 @@ UNIX = Address(path="/run/headgate.sock")
         ({"http": UNIX}, "http 'unix:/run/headgate.sock': expected HOST:PORT"),
         ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/headgate.sock': expected HOST:PORT"),
         ({"socket": "/" + "s" * 103}, "expected at most 103 bytes"),
-        ({"secret": b" s"}, "secret '(not shown)': expected no white space"),
-        ({"secret": b"\n"}, "secret '(not shown)': expected no white space"),
+        ({"socket_mode": 0o1777}, "socket-mode '1777': expected 0 to 777, in octal"),
+        ({"socket_mode": -1}, "socket-mode '-1'"),
+        ({"secret": b"\n"}, "secret '(not shown)': no secret in it, expected 1 to 4, one a line"),
+        ({"secret": b"s\n" * 5}, "secret '(not shown)': 5 secrets, expected 1 to 4, one a line"),
         ({"budget": 0.0}, "budget '0.0': expected seconds, above 0 and at most 60"),
         ({"budget": -1.0}, "budget '-1.0'"),
         ({"budget": 60.1}, "budget '60.1'"),
@@ -50,13 +56,16 @@ def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> Non
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "some-host"])
-def test_an_open_door_needs_a_reason(host: str) -> None:
+def test_an_open_door_needs_a_reason(host: str, tmp_path: Path) -> None:
     """A link that others can reach needs a secret, or TLS, or an explicit word."""
+    (tmp_path / "secret").write_text("s")
+    file = SecretFile(str(tmp_path / "secret"))
     link = Address(host, 7171)
     with pytest.raises(OptionError, match="neither a secret nor TLS") as caught:
         Config(link=link)
     assert "--insecure" in str(caught.value)
     assert Config(link=link, secret=b"s").link == link
+    assert Config(link=link, secret_file=file).link == link
     assert Config(link=link, tls=Tls("c", "k", "a")).link == link
     assert Config(link=link, insecure=True).link == link
 
@@ -70,6 +79,18 @@ def test_loopback_needs_none(host: str) -> None:
 def test_the_secret_is_never_shown() -> None:
     """Neither an error nor the text of the options has the secret in it."""
     with pytest.raises(OptionError) as caught:
-        Config(secret=b"open sesame ")
+        Config(secret=b"open sesame\n" * 5)
     assert "sesame" not in str(caught.value)
     assert "sesame" not in repr(Config(secret=b"open sesame"))
+
+
+def test_secrets_are_one_a_line(tmp_path: Path) -> None:
+    """The option may hold several; a file has the last word, and is read again when it changes."""
+    assert Config().secrets() == ()
+    assert Config(secret=b" new \nold\n").secrets() == (b"new", b"old")
+    file = tmp_path / "secret"
+    file.write_text("old")
+    told = Config(secret=b"another", secret_file=SecretFile(str(file)))
+    assert told.secrets() == (b"old",)
+    file.write_text("old\nnew")
+    assert told.secrets() == (b"old", b"new")

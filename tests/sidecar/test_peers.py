@@ -11,10 +11,12 @@ import pytest
 
 from headgate.address import Address
 from headgate.link import State
+from headgate.secret import SecretFile
 from headgate.wire import Error, Ping, Pong
 from headgate_ring.hashring import Ring
 from headgate_ring.membership import Rumor
 from headgate_ring.membership import State as Life
+from headgate_sidecar import server
 from headgate_sidecar.discovery import Discovery
 from headgate_sidecar.peers import MOST_STRANGERS
 from headgate_sidecar.server import Sidecar
@@ -32,6 +34,7 @@ from tests.cluster.gossiping import news
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
 
 def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
@@ -129,6 +132,37 @@ async def test_a_node_without_the_secret_stays_out(stack: AsyncExitStack) -> Non
     assert "the two sides don't have the same secret" in link.refusal
     assert one.cluster.ring.nodes == ("n1",)
     await eventually(lambda: one.node.counts.turned_away["secret"])
+
+
+async def test_a_node_is_let_in_when_its_secret_file_is_right(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    """Refused with one secret, a node meets the others once its file has theirs first."""
+    file = tmp_path / "secret"
+    file.write_text("guess\nhush")
+    secrets = SecretFile(str(file))
+    one = await stack.enter_async_context(seeded("n1", secret=b"other\nhush"))
+    two = await stack.enter_async_context(seeded("n2", one, secret_file=secrets))
+    [link] = await eventually(lambda: two.peers.strangers)
+    await eventually(lambda: link.refusal_code == "secret")
+    file.write_text("hush\nother\n")
+    await ring_of([one, two])
+
+
+async def test_a_change_of_the_secret_file_is_in_the_log_though_nobody_dials(
+    stack: AsyncExitStack,
+    tmp_path: Path,
+    log: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So one can see that all nodes know a new secret, before any shows it."""
+    monkeypatch.setattr(server, "LOOK_AT_SECRETS_EVERY", 0.01)
+    file = tmp_path / "secret"
+    file.write_text("old")
+    secrets = SecretFile(str(file))
+    await stack.enter_async_context(cluster("n1", secret_file=secrets))
+    file.write_text("old\nnew")
+    await eventually(lambda: f"secrets read again from {file}: 2 accepted" in log.text)
 
 
 async def test_only_so_many_strangers_are_dialled() -> None:
