@@ -7,7 +7,7 @@ others by lists in the code.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -64,8 +64,8 @@ class SidecarCollector(Collector):
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
         yield _gauge("ready", "Whether this node has joined.", sidecar.ready)
-        build = InfoMetricFamily("headgate_build", "The version of headgate.")
-        build.add_metric([], {"version": __version__})
+        build = InfoMetricFamily("headgate_build", "The version of headgate, and this node's name.")
+        build.add_metric([], {"version": __version__, "name": sidecar.config.name})
         yield build
 
 
@@ -87,19 +87,27 @@ def _checks(sidecar: Sidecar) -> Iterator[Metric]:
 
 
 def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:
-    """Count sources that we don't know as one: they come from other nodes, as text."""
-    bounded: Counter[tuple[str, str, str]] = Counter()
+    """Count sources that we don't know as one: they come from other nodes, as text.
+
+    What never happened is there too, as 0: else Prometheus takes the first time for the beginning
+    and not for a change.
+    """
+    nothing = product(("app", "node"), _DECIDING, ("allowed", "denied", "error"))
+    bounded: Counter[tuple[str, str, str]] = Counter(dict.fromkeys(nothing, 0))
     for (asker, source, outcome), count in checks.items():
         bounded[asker, source if source in _SOURCES else "other", outcome] += count
     return bounded
 
 
 _SOURCES = frozenset(source.value for source in Source)
+_DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value})  # that one is for apps only
 
 
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
     buckets = sidecar.node.buckets
     yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
+    text = "Buckets that fit; beyond it those closest to full are evicted."
+    yield _gauge("keys_limit", text, sidecar.config.most_keys)
     owned, backed_up = sidecar.cluster.held()
     text = "Buckets held by role: owner, or backup of another node. Of over 1,000, an estimate."
     roles = ((("owner",), owned), (("backup",), backed_up))

@@ -43,15 +43,15 @@ def listen(option: str, address: Address) -> socket.socket:
     return listening
 
 
-def listen_unix(option: str, path: str) -> socket.socket:
-    """Listen on a Unix socket that the group may use too; a stale one is replaced."""
+def listen_unix(option: str, path: str, mode: int) -> socket.socket:
+    """Listen on a Unix socket; its mode says who may use it, and a stale one is replaced."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.setblocking(False)
     try:
         if _is_stale(path):
             Path(path).unlink()
         listening.bind(path)
-        Path(path).chmod(0o660)
+        Path(path).chmod(mode)
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()

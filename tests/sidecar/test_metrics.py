@@ -29,6 +29,7 @@ LABELS = {
     "headgate_unanswered_checks": {"owner"},
     "headgate_failovers": set[str](),
     "headgate_keys": set[str](),
+    "headgate_keys_limit": set[str](),
     "headgate_keys_by_role": {"role"},
     "headgate_keys_evicted": set[str](),
     "headgate_connections": set[str](),
@@ -48,7 +49,7 @@ LABELS = {
     "headgate_peer_up": {"peer"},
     "headgate_peer_state": {"peer", "state"},
     "headgate_ready": set[str](),
-    "headgate_build_info": {"version"},
+    "headgate_build_info": {"version", "name"},
 }
 
 
@@ -118,6 +119,17 @@ async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
     }
 
 
+async def test_what_never_happened_is_counted_as_nothing() -> None:
+    """All outcomes are there from the first scrape on, so that the first of each is a change."""
+    async with cluster("n1") as (one,):
+        seen = await scrape(one)
+    sources = ("owner", "backup", "local", "open", "closed")
+    outcomes = ("allowed", "denied", "error")
+    everything = {(who, by, how) for who in ("app", "node") for by in sources for how in outcomes}
+    counts = seen.all("headgate_checks_total", "asker", "source", "outcome")
+    assert counts == dict.fromkeys(everything, 0)
+
+
 def _counted(values: dict[Any, float]) -> dict[Any, float]:
     return {labels: value for labels, value in values.items() if value}
 
@@ -153,8 +165,8 @@ async def test_an_owner_that_is_silent_is_seen() -> None:
     assert before.all("headgate_peer_up", "peer") == {("puppet",): 1}
     assert after.all("headgate_peer_up", "peer") == {("puppet",): 0}
     assert after.all("headgate_unanswered_checks_total", "owner") == {("puppet",): 3}
-    decided = after.all("headgate_checks_total", "source", "outcome")
-    assert decided["backup", "allowed"] == 3
+    decided = after.all("headgate_checks_total", "asker", "source", "outcome")
+    assert decided["app", "backup", "allowed"] == 3
     assert (before["headgate_failovers_total"], after["headgate_failovers_total"]) == (0, 3)
     assert _states(before) == {"up"}
     assert _states(after) == {"suspect"}
@@ -244,12 +256,13 @@ async def test_a_limit_that_was_passed_is_measured() -> None:
 
 
 async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
-    """Buckets held, and those forgotten at the bound."""
+    """Buckets held, how many fit, and those forgotten at the bound."""
     async with cluster("n1", most_keys=3) as (one,):
         for number in range(5):
             charged(one, f"k{number}", "5/hour", 1)
         seen = await scrape(one)
     assert (seen["headgate_keys"], seen["headgate_keys_evicted_total"]) == (3, 2)
+    assert seen["headgate_keys_limit"] == 3
 
 
 async def test_connections_are_counted_with_those_refused() -> None:
@@ -304,7 +317,7 @@ async def test_the_process_is_measured_too() -> None:
         seen = await scrape(one)
     assert seen["process_resident_memory_bytes"] > 1_000_000
     assert seen["process_cpu_seconds_total"] > 0
-    assert seen.all("headgate_build_info", "version") == {(__version__,): 1}
+    assert seen.all("headgate_build_info", "version", "name") == {(__version__, "n1"): 1}
     assert seen["headgate_ready"] == 1
 
 

@@ -57,6 +57,13 @@ async def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o660
 
 
+async def test_the_mode_of_a_unix_socket_says_who_may_use_it(tmp_path: Path) -> None:
+    """An app in a container of its own is another user."""
+    path = tmp_path / "headgate.sock"
+    async with cluster("n1", socket=str(path), socket_mode=0o666):
+        assert path.stat().st_mode & 0o777 == 0o666
+
+
 async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     """A path by mistake costs nobody a file."""
     path = tmp_path / "precious"

@@ -1,0 +1,60 @@
+"""What a sidecar exports: the labels of every sample, and their values, once all have happened."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from tests.cluster.bare import bare, puppet
+from tests.cluster.cluster import eventually, key_of
+from tests.sidecar.http_client import beside, check, http
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from headgate_sidecar.server import Sidecar
+
+    Labels: TypeAlias = dict[str, set[str]]
+
+BY_PROMETHEUS: Final[dict[str, Labels]] = {
+    "up": {},
+    "ALERTS": {"alertname": set(), "alertstate": {"firing", "pending"}, "severity": set()},
+}
+"""What Prometheus makes itself."""
+
+TARGETS: Final = {"job", "namespace", "pod", "instance"}
+"""Labels that Prometheus puts on what it scrapes."""
+
+
+@cache
+def exported() -> dict[str, Labels]:
+    """Return the samples by name: the values of each of their labels."""
+    found: dict[str, Labels] = {}
+    for family in parse(asyncio.run(_scrape())):
+        for sample in family.samples:
+            labels = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                labels.setdefault(label, set()).add(value)
+    return found
+
+
+async def _scrape() -> str:
+    """Have everything happen to a sidecar that leaves a trace, and return what it exports."""
+    async with puppet() as other, beside(other, budget=0.02) as node, http(node) as client:
+        for owner in ("n1", "puppet"):  # the latter answers nothing
+            await check(client, key_of(owner, node.cluster.ring))
+        await _turn_away(node)
+        answer = await client.get("/metrics")
+    assert answer.is_success
+    return answer.text
+
+
+async def _turn_away(node: Sidecar) -> None:
+    """Have somebody talk nonsense to it."""
+    async with bare(node) as rude:
+        await rude.send(b"\xff" * 100)
+        await rude.error()
+    await eventually(lambda: node.node.counts.turned_away)

@@ -1,0 +1,239 @@
+"""The sidecar in the pods of an app's chart: the order of the pod, and who it rings with."""
+
+from __future__ import annotations
+
+from shutil import copytree
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+
+from tests.deploy import manifests
+from tests.deploy.helm import BOTH, CHART, NEWEST, ROOT, Helm, find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.deploy.manifests import Object, PodShape
+
+EXAMPLE: Final = ROOT / "examples" / "kubernetes"
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give each Helm."""
+    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def example(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of the example, with the chart that it depends on beside it and in it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for chart in (CHART, EXAMPLE):
+        copytree(chart, folder / chart.relative_to(ROOT))
+    copy = folder / EXAMPLE.relative_to(ROOT)
+    helm.do("dependency", "update", copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def objects(helm: Helm, example: Path) -> list[Object]:
+    """Give what the example renders to."""
+    return helm.template(chart=example)
+
+
+@pytest.fixture(scope="module")
+def pod(objects: list[Object]) -> PodShape:
+    """Give the pod of the example's app."""
+    return the_pod(objects)
+
+
+def the_pod(objects: list[Object]) -> PodShape:
+    (found,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
+    return found
+
+
+def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodShape) -> None:
+    """An init container that is always restarted is started when its startup probe says so."""
+    sidecar, app = pod.containers
+    assert sidecar["name"] == "headgate"
+    assert sidecar["restartPolicy"] == "Always"
+    assert sidecar["startupProbe"]["httpGet"] == {"path": "/readyz", "port": 7172}
+    assert app["name"] == "app"
+    assert sidecar in pod.spec["initContainers"]
+
+
+def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> None:
+    """A minute, and 5 s to find the others: the kubelet must not end it before."""
+    probe = manifests.container(pod.spec, "headgate")["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > 65
+
+
+def test_the_sidecar_leaves_the_ring_when_the_pod_begins_to_end(pod: PodShape) -> None:
+    sidecar = manifests.container(pod.spec, "headgate")
+    assert sidecar["lifecycle"]["preStop"] == {"exec": {"command": ["headgate", "leave"]}}
+    drain = float(manifests.env(sidecar)["HEADGATE_DRAIN"])
+    assert pod.spec["terminationGracePeriodSeconds"] > drain
+
+
+def test_a_sidecar_out_of_order_does_not_take_the_app_out_of_service(pod: PodShape) -> None:
+    assert "readinessProbe" not in manifests.container(pod.spec, "headgate")
+
+
+def test_a_slow_node_is_no_reason_to_end_a_sidecar(pod: PodShape) -> None:
+    probe = manifests.container(pod.spec, "headgate")["livenessProbe"]
+    assert probe["httpGet"]["path"] == "/healthz"
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
+
+
+def test_the_app_reaches_the_socket_and_nothing_else(pod: PodShape) -> None:
+    """No secret: it needs none there, and so can't lose it."""
+    sidecar, app = (manifests.container(pod.spec, name) for name in ("headgate", "app"))
+    at = manifests.env(app)["HEADGATE_SIDECAR"]
+    assert at == f"unix:{manifests.env(sidecar)['HEADGATE_SOCKET']}"
+    mount, volume = manifests.mounted(pod.spec, app, "/run/headgate")
+    assert mount["readOnly"] is True
+    assert volume == manifests.mounted(pod.spec, sidecar, "/run/headgate")[1]
+    assert "emptyDir" in volume
+    assert {it["name"] for it in app["volumeMounts"]} == {"app", "headgate-socket"}
+
+
+def test_apps_may_run_as_any_user(pod: PodShape) -> None:
+    assert manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SOCKET_MODE"] == "666"
+
+
+def test_the_secret_is_a_read_only_directory_that_follows_changes(
+    objects: list[Object], pod: PodShape
+) -> None:
+    """A single file of it, by subPath, would stay as it was."""
+    sidecar = manifests.container(pod.spec, "headgate")
+    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/secret")
+    assert mount["readOnly"] is True
+    assert "subPath" not in mount
+    assert manifests.env(sidecar)["HEADGATE_SECRET_FILE"] == "/etc/headgate/secret/secret"
+    secret = manifests.the(objects, "Secret", volume["secret"]["secretName"])
+    (item,) = volume["secret"]["items"]
+    assert item["key"] in secret["data"]
+    assert item["path"] == "secret"
+
+
+def test_the_sidecar_is_named_after_its_pod(pod: PodShape) -> None:
+    name = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_NAME"]
+    assert name == "$(metadata.name)"
+
+
+def test_the_example_brings_its_own_ring(objects: list[Object], pod: PodShape) -> None:
+    seeds = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SEEDS"]
+    name, _, rest = seeds.partition(".")
+    assert rest == "shop.svc:7171"
+    service = manifests.the(objects, "Service", name)
+    assert manifests.selects(service["spec"]["selector"], pod.labels)
+
+
+def test_a_chart_may_join_a_ring_that_another_release_has_installed(
+    helm: Helm, example: Path
+) -> None:
+    """The example then installs nothing of it."""
+    ring = helm.template("--set", "fullnameOverride=ring-of-shop")
+    joined = helm.template("--set", "headgate.join=ring-of-{{ .Release.Namespace }}", chart=example)
+    charts = {it["metadata"]["labels"].get("helm.sh/chart", "") for it in joined}
+    assert charts == {""}, "only the example's own objects"
+    pod = the_pod(joined)
+    seeds = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SEEDS"]
+    service = manifests.the(ring, "Service", seeds.partition(".")[0])
+    assert manifests.selects(service["spec"]["selector"], pod.labels)
+    sidecar = manifests.container(pod.spec, "headgate")
+    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/secret")
+    assert manifests.the(ring, "Secret", volume["secret"]["secretName"])
+
+
+def test_the_patch_puts_the_same_into_a_manifest(helm: Helm, pod: PodShape) -> None:
+    patch = manifests.the(helm.template("--set", "patch.name=web"), "Deployment", "web")
+    spec = patch["spec"]["template"]["spec"]
+    assert spec["initContainers"] == pod.spec["initContainers"]
+    ours = [it for it in pod.spec["volumes"] if it["name"].startswith("headgate")]
+    assert spec["volumes"] == ours
+    assert patch["spec"]["template"]["metadata"]["labels"].items() <= pod.labels.items()
+
+
+def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
+    helm: Helm, example: Path, tmp_path: Path
+) -> None:
+    templates = _only(example, tmp_path / "copy", "client")
+    (pod,) = manifests.pods(helm.template(chart=templates))
+    installed = helm.template("--set", "mode=deployment")
+    app = manifests.container(pod.spec, "app")
+    host, _, port = manifests.env(app)["HEADGATE_SIDECAR"].rpartition(":")
+    service = manifests.the(installed, "Service", host.partition(".")[0])
+    (link,) = [it for it in service["spec"]["ports"] if it["name"] == "link"]
+    assert int(port) == link["port"]
+    mount, volume = manifests.mounted(pod.spec, app, "/etc/headgate/secret")
+    assert mount["readOnly"] is True
+    assert manifests.the(installed, "Secret", volume["secret"]["secretName"])
+
+
+def _only(example: Path, to: Path, prefix: str) -> Path:
+    """Return a copy of the example with nothing but one pod, which includes these templates."""
+    copytree(example, to)
+    for template in (to / "templates").rglob("*.*"):
+        template.unlink()
+    include = f'{{{{- include "headgate.{prefix}.%s" .Subcharts.headgate | nindent %d }}}}'
+    (to / "values.yaml").write_text("headgate: {join: limits-headgate}")
+    (to / "templates" / "pod.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n"
+        "spec:\n  containers:\n    - name: app\n      image: app:1\n"
+        f"      env: {include % ('env', 8)}\n"
+        f"      volumeMounts: {include % ('volumeMounts', 8)}\n"
+        f"  volumes: {include % ('volumes', 4)}\n"
+    )
+    return to
+
+
+def test_an_include_with_another_context_says_what_it_expects(
+    helm: Helm, example: Path, tmp_path: Path
+) -> None:
+    """Such as the chart's own, or nothing, when a condition has switched the dependency off."""
+    copy = copytree(example, tmp_path / "copy")
+    app = copy / "templates" / "app.yaml"
+    for wrong in ("$", ".Subcharts.limiter"):
+        include = f'"headgate.sidecar.env" {wrong} '
+        right = (EXAMPLE / "templates" / "app.yaml").read_text()
+        app.write_text(right.replace('"headgate.sidecar.env" .Subcharts.headgate ', include))
+        said = helm.fails("template", "limits", copy, "--kube-version", NEWEST)
+        assert "expected the context of the headgate chart" in said
+
+
+def test_the_example_is_valid_and_keeps_to_the_restricted_standard(
+    helm: Helm, example: Path, objects: list[Object]
+) -> None:
+    helm.do("lint", example, "--strict", "--kube-version", NEWEST)
+    for version in manifests.SUPPORTED:
+        for it in objects:
+            manifests.validate(it, version)
+    for pod in manifests.pods(objects):
+        assert manifests.unrestricted(pod) == [], pod.title
+        assert pod.spec["automountServiceAccountToken"] is False
+
+
+def test_the_example_scales_by_the_container_of_the_app_alone(
+    objects: list[Object], pod: PodShape
+) -> None:
+    (metric,) = manifests.the(objects, "HorizontalPodAutoscaler")["spec"]["metrics"]
+    assert metric["type"] == "ContainerResource"
+    (app,) = pod.spec["containers"]
+    assert metric["containerResource"]["container"] == app["name"]
+    assert "cpu" in app["resources"]["requests"]
+
+
+def test_the_examples_service_finds_its_pods_and_their_port(
+    objects: list[Object], pod: PodShape
+) -> None:
+    service = manifests.the(objects, "Service", "limits-hello")
+    assert manifests.selects(service["spec"]["selector"], pod.labels)
+    ports = [it["containerPort"] for it in manifests.container(pod.spec, "app")["ports"]]
+    assert [it["targetPort"] for it in service["spec"]["ports"]] == ports
+
+
+def test_the_example_takes_the_chart_as_it_is_now() -> None:
+    (dependency,) = yaml.safe_load((EXAMPLE / "Chart.yaml").read_text())["dependencies"]
+    assert dependency["repository"] == "file://../../charts/headgate"

@@ -1,0 +1,191 @@
+"""The values of the chart: what each becomes in `headgate serve`."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final, get_args, get_type_hints
+
+import pytest
+from typer.models import OptionInfo
+
+from headgate_sidecar import cli, server
+from headgate_sidecar.config import Config, Role
+from tests.cluster.apps.running import Port, until
+from tests.deploy import manifests
+from tests.deploy.helm import BOTH, Helm, ci_values, find
+from tests.middleware.certificates import Authority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.deploy.manifests import Object
+
+ETC: Final = "/etc/headgate"
+CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_values())
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give each Helm."""
+    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def options() -> set[str]:
+    """Return the variables that `headgate serve` reads; one of a flag is read by itself."""
+    hints = get_type_hints(cli.serve, include_extras=True).values()
+    found = [it for hint in hints for it in get_args(hint)[1:] if isinstance(it, OptionInfo)]
+    return {str(it.envvar) for it in found if it.envvar} | {"HEADGATE_INSECURE"}
+
+
+def sidecar(helm: Helm, *options: str | Path) -> Object:
+    """Return the container that runs headgate, beside an app or by itself."""
+    patch = ("--set", "patch.name=app")
+    objects = helm.template(*options, *patch)
+    kind = "DaemonSet" if manifests.of_kind(objects, "DaemonSet") else "Deployment"
+    (found,) = [
+        each
+        for pod in manifests.pods(manifests.of_kind(objects, kind))
+        for each in pod.containers
+        if each["name"] == "headgate" and pod.title != "Deployment/app"
+    ] or [manifests.container(manifests.the(objects, kind)["spec"]["template"]["spec"], "headgate")]
+    return dict(found)
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfigOf:
+    """Give what reads the environment of a container as `headgate serve` does."""
+    return ConfigOf(monkeypatch, tmp_path)
+
+
+class ConfigOf:
+    """Reads an environment by the real command, with the files of `/etc/headgate` elsewhere."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
+        self._monkeypatch = monkeypatch
+        self._etc = etc
+        tls = Authority().issue(etc / "tls", "n1")
+        for path, name in ((tls.cert, "tls.crt"), (tls.key, "tls.key"), (tls.ca, "ca.crt")):
+            (etc / "tls" / name).write_bytes((etc / "tls" / path).read_bytes())
+        (etc / "secret").mkdir()
+        (etc / "secret" / "secret").write_text("s3cret\n")
+
+    def __call__(self, environment: dict[str, str]) -> Config:
+        taken: list[Config] = []
+
+        def take(config: Config, _log_level: str) -> None:
+            taken.append(config)
+
+        with self._monkeypatch.context() as patch:
+            for name, text in environment.items():
+                here = text.replace(ETC, str(self._etc)).replace("/state", str(self._etc))
+                patch.setenv(name, here)
+            patch.setattr(server, "run_until_signal", take)
+            assert cli.run(["serve"]) == 0
+        return taken[0]
+
+
+@CI_VALUES
+def test_every_variable_is_an_option_that_takes_its_value(
+    helm: Helm, values: Path, configured: ConfigOf
+) -> None:
+    environment = manifests.env(sidecar(helm, "--values", values))
+    ours = {name: text for name, text in environment.items() if name.startswith("HEADGATE_")}
+    assert ours.keys() <= options()
+    configured(ours)
+
+
+def test_every_option_is_a_value(helm: Helm) -> None:
+    """But for the secret itself, which belongs into no manifest."""
+    given = {
+        name
+        for values in ci_values().values()
+        for name in manifests.env(sidecar(helm, "--values", values))
+    }
+    assert given >= options() - {"HEADGATE_SECRET"}
+
+
+def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
+    """Large numbers too, which templates like to write as 2.5e+06."""
+    values = ci_values()["deployment-full"]
+    config = configured(manifests.env(sidecar(helm, "--values", values)))
+    assert config.most_keys == 2_500_000
+    assert config.most_connections == 10_000
+    assert config.drain == 45.5
+    assert config.budget == 0.2
+    assert config.on_unreachable == "local"
+    assert config.cluster == "shop"
+    assert str(config.link) == "0.0.0.0:7271"
+    assert str(config.http) == "0.0.0.0:7272"
+    assert [str(seed) for seed in config.seeds] == [
+        "limits-peers.shop.svc:7271",
+        "headgate.other.svc:7171",
+    ]
+    assert config.state_file
+    assert config.tls
+    assert config.secrets() == (b"s3cret",)
+
+
+def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> None:
+    config = configured(manifests.env(sidecar(helm, "--values", ci_values()["ipv6"])))
+    assert str(config.link) == "[::]:7171"
+    assert config.http.from_here().host == "::1"
+
+
+def test_a_leaf_is_one(helm: Helm, configured: ConfigOf) -> None:
+    values = ci_values()["sidecar-join"]
+    assert configured(manifests.env(sidecar(helm, "--values", values))).role is Role.LEAF
+
+
+def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
+    helm: Helm, tmp_path: Path
+) -> None:
+    """The real commands with the environment of the chart; only places are others."""
+    container = sidecar(helm)
+    (tmp_path / "secret").write_text("s3cret")
+    link, http = Port(), Port()
+    environment = {
+        **manifests.env(container),
+        "HEADGATE_NAME": "pod-1",
+        "HEADGATE_LINK": str(link),
+        "HEADGATE_HTTP": str(http),
+        "HEADGATE_SEEDS": str(link),
+        "HEADGATE_SOCKET": str(tmp_path / "socket"),
+        "HEADGATE_SECRET_FILE": str(tmp_path / "secret"),
+    }
+    with subprocess.Popen(_here(container["command"]), env=environment) as serving:
+        try:
+            ready = ["headgate", "health"]
+            until(lambda: _exit_code(ready, environment) == 0)
+            assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o666
+            pre_stop = container["lifecycle"]["preStop"]["exec"]["command"]
+            assert _exit_code(pre_stop, environment) == 0
+            assert serving.poll() is None
+        finally:
+            serving.terminate()
+        assert serving.wait() == 0
+    link.close()
+    http.close()
+
+
+def _here(command: list[str]) -> list[str]:
+    assert command[0] == "headgate"
+    return [sys.executable, "-m", "headgate_sidecar", *command[1:]]
+
+
+def _exit_code(command: list[str], environment: dict[str, str]) -> int:
+    done = subprocess.run(_here(command), env=environment, capture_output=True, check=False)
+    return done.returncode
+
+
+@pytest.mark.parametrize("key", ["global.region=eu", "enabled=true"])
+def test_what_parent_charts_hand_down_is_no_error(helm: Helm, key: str) -> None:
+    assert helm.template("--set", key)
+
+
+def test_several_secrets_may_be_given_one_a_line(helm: Helm, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("secret: {value: 'new\n\n  old'}")
+    secret = manifests.the(helm.template("--values", values), "Secret")
+    assert base64.b64decode(secret["data"]["secret"]).split() == [b"new", b"old"]

@@ -1,0 +1,84 @@
+"""The alert rules: they ask for what is exported, and fire when they should and not else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.cluster.apps.running import ROOT
+from tests.deploy.alerts import PATH, alerts, without_texts
+from tests.deploy.prometheus import promtool
+from tests.deploy.test_dashboard import require_exported
+
+CASES: Final = Path(__file__).parent / "rules_test.yaml"
+OPERATIONS: Final = ROOT / "docs/operations.md"
+
+ALERTS = pytest.mark.parametrize(("name", "alert"), alerts().items(), ids=alerts())
+
+
+@ALERTS
+def test_alerts_ask_for_what_is_exported(name: str, alert: dict[str, Any]) -> None:
+    """Metrics, labels and their values are those of a sidecar, or of Prometheus."""
+    assert name.startswith("Headgate")
+    require_exported(alert["expr"])
+
+
+@ALERTS
+def test_alerts_say_what_to_do(name: str, alert: dict[str, Any]) -> None:
+    """A severity, what is wrong in one line, what it means, and where the runbook has it."""
+    assert alert["labels"].keys() == {"severity"}
+    assert alert["labels"]["severity"] in {"warning", "critical"}
+    texts = alert["annotations"]
+    assert texts.keys() == {"summary", "description", "runbook"}
+    assert "\n" not in texts["summary"]
+    assert len(texts["summary"]) < 100
+    assert all(texts[it].endswith(".") for it in ("summary", "description"))
+    assert texts["runbook"] == f"docs/operations.md#{name.lower()}"
+
+
+@ALERTS
+def test_alerts_are_in_the_runbook(name: str, alert: dict[str, Any]) -> None:
+    """Where an alert points there is a heading."""
+    assert alert["annotations"]["runbook"].startswith(f"docs/{OPERATIONS.name}#")
+    assert f"\n### {name}\n" in OPERATIONS.read_text()
+
+
+def test_the_runbook_has_no_other_alerts() -> None:
+    """An alert that is gone leaves no heading behind."""
+    headings = re.findall(r"^### (Headgate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
+    assert headings == list(alerts())
+
+
+def test_the_rules_are_right() -> None:
+    """They are taken by promtool."""
+    promtool("check", "rules", PATH)
+
+
+def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
+    """Each fires on what it is for and not on what comes close; a rolling deploy raises none."""
+    (tmp_path / "rules.yaml").write_text(without_texts())
+    shutil.copy(CASES, tmp_path)
+    promtool("test", "rules", tmp_path / CASES.name)
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """Return what is expected of an alert at some moments."""
+    content: dict[str, Any] = yaml.safe_load(CASES.read_text())
+    tests = [test for group in content["tests"] for test in group.get("alert_rule_test", ())]
+    return [test for test in tests if test["alertname"] == name]
+
+
+@ALERTS
+def test_alerts_are_tried_both_ways(name: str, alert: dict[str, Any]) -> None:
+    """Each has a moment at which it fires and one at which it does not."""
+    firing = [bool(case.get("exp_alerts")) for case in cases(name)]
+    assert set(firing) == {True, False}
+    named = set(re.findall(r"\$labels\.(\w+)", str(alert["annotations"])))
+    for case in cases(name):
+        for expected in case.get("exp_alerts", ()):
+            assert named <= expected["exp_labels"].keys(), "an annotation names what isn't there"
