@@ -224,6 +224,17 @@ def test_a_sample_is_everything_where_there_is_no_more(count: int, most: int) ->
     assert sorted(sampled) == sorted(f"key{at}" for at in range(count))
 
 
+@pytest.mark.parametrize("count", [2_000, 100_000])
+def test_a_sample_has_old_and_new_keys(count: int) -> None:
+    """Keys that came together, such as a backup's, are in it by their share."""
+    buckets = filled("5/hour", count)
+    for at in range(count):
+        buckets.take(f"late{at}", parse_limits("5/hour"), 1, START)
+    keys = [key for _, some in buckets.sample(1_000) for key in some]
+    late = sum(key.startswith("late") for key in keys)
+    assert late / len(keys) == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("count", [2_000, 20_000])
 def test_a_sample_of_many_has_about_as_many_as_asked_for_from_all_parts(count: int) -> None:
     """Each dict of a table gives its share, rounded up: at most one more from each of 64."""

@@ -526,7 +526,7 @@ def test_of_many_buckets_held_is_an_estimate() -> None:
     for at in range(count):
         room["a"].table.take(f"many{at}", parse_limits("100/hour"), 1, room.now)
     owned, backed_up = room["a"].held()
-    assert owned == pytest.approx(count * room["a"].ring.share("a"), rel=0.05)
+    assert owned == pytest.approx(count * room["a"].ring.share("a"), rel=0.1)
     assert owned + backed_up == pytest.approx(count, abs=2)
 
 
