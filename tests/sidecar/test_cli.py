@@ -10,6 +10,7 @@ import pytest
 from headgate.address import parse_address
 from headgate.fallback import OnUnreachable
 from headgate.options import Tls
+from headgate.secret import SecretFile
 from headgate.version import __version__
 from headgate_sidecar import server
 from headgate_sidecar.config import Config, Role
@@ -75,6 +76,7 @@ VARIABLES = {
     "--name": "HEADGATE_NAME",
     "--link": "HEADGATE_LINK",
     "--socket": "HEADGATE_SOCKET",
+    "--socket-mode": "HEADGATE_SOCKET_MODE",
     "--http": "HEADGATE_HTTP",
     "--seed": "HEADGATE_SEEDS",
     "--cluster": "HEADGATE_CLUSTER",
@@ -122,6 +124,7 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--name": "n1",
         "--link": "[::1]:1",
         "--socket": "/run/h.sock",
+        "--socket-mode": "0606",
         "--http": "127.0.0.1:2",
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
@@ -147,9 +150,10 @@ def expected(given: dict[str, str]) -> Config:
         link=parse_address("[::1]:1"),
         http=parse_address("127.0.0.1:2"),
         socket="/run/h.sock",
+        socket_mode=0o606,
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
         cluster="blue",
-        secret=b"open sesame",
+        secret_file=SecretFile(given["--secret-file"]),
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
@@ -212,7 +216,13 @@ def test_the_secret_comes_from_the_environment(
     file.write_text("from the file")
     run("serve")
     run("serve", "--secret-file", str(file))
-    assert [told.secret for told, _ in configured] == ["schlüssel".encode(), b"from the file"]
+    monkeypatch.setenv("HEADGATE_SECRET", "new\nold")
+    run("serve")
+    assert [told.secrets() for told, _ in configured] == [
+        ("schlüssel".encode(),),
+        (b"from the file",),
+        (b"new", b"old"),
+    ]
 
 
 WRONG = {
@@ -220,6 +230,7 @@ WRONG = {
     "--link": ("7171", "'7171': expected HOST:PORT"),
     "--http": ("127.0.0.1:70000", "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"),
     "--socket": ("/" + "s" * 200, "expected at most 103 bytes"),
+    "--socket-mode": ("rw", "'rw': expected a mode in octal, such as 660"),
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),
     "--cluster": ("\x07", "'\\x07': expected 1 to 253 bytes"),
     "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
@@ -246,6 +257,14 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
     assert flag.complaint == variable.complaint
     assert f"{option} (or {VARIABLES[option]}) " in flag.complaint
     assert words in flag.complaint
+
+
+@pytest.mark.parametrize("value", ["0o660", "6_6_0", "-1", "888", "1777", ""])
+def test_a_mode_is_octal(value: str, run: Run) -> None:
+    """As chmod takes it, and without the bits that mean nothing to a socket."""
+    assert run("serve", "--socket-mode", value).complaint.startswith(
+        "headgate: --socket-mode (or HEADGATE_SOCKET_MODE) "
+    )
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "61"])
@@ -292,9 +311,12 @@ def test_an_open_door_is_refused(run: Run) -> None:
 
 
 def test_a_wrong_secret_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The complaint about a secret names its variable, and not the secret."""
-    monkeypatch.setenv("HEADGATE_SECRET", "sesame ")
-    assert run("serve").complaint.startswith("headgate: HEADGATE_SECRET '(not shown)': expected")
+    """The complaint about a secret names its variable, and not the secret, in all commands."""
+    monkeypatch.setenv("HEADGATE_SECRET", "sesame\n" * 5)
+    for command in ("serve", "reset k"):
+        assert run(*command.split()).complaint == (
+            "headgate: HEADGATE_SECRET '(not shown)': 5 secrets, expected 1 to 4, one a line\n"
+        )
 
 
 def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate_sidecar.refill import most_in
+
 if TYPE_CHECKING:
     from headgate.limits import Limit
 
@@ -33,6 +35,4 @@ class Allowance:
         """Return how many requests may have been let through by now."""
         if self._since is None:
             return 0
-        limit = self._limit
-        refilled = int((now - self._since) * limit.tokens / limit.window)
-        return limit.burst + refilled + self._lost
+        return most_in(self._limit, now - self._since) + self._lost

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate_sidecar.demo.setting import LOST
 from headgate_sidecar.demo.story import Phase
 from headgate_sidecar.demo.tally import Outcome
+from headgate_sidecar.refill import LOST
 
 if TYPE_CHECKING:
     from headgate_sidecar.demo.story import Story

@@ -17,11 +17,12 @@ from headgate.limits import parse_limits
 from headgate_sidecar.demo.cluster import Cluster, StartError
 from headgate_sidecar.demo.display import Display, display
 from headgate_sidecar.demo.promises import promises
-from headgate_sidecar.demo.setting import KEYS, LIMIT, LOAD, LOST
+from headgate_sidecar.demo.setting import KEYS, LIMIT, LOAD
 from headgate_sidecar.demo.story import Story, times_of
 from headgate_sidecar.demo.summary import summary
 from headgate_sidecar.demo.tally import Tally
 from headgate_sidecar.demo.traffic import Traffic
+from headgate_sidecar.refill import LOST
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -23,7 +23,3 @@ BUDGET: Final = 0.25
 
 LOAD: Final = 3.0
 """How many times as many requests are sent as the limit allows."""
-
-LOST: Final = 0.15
-"""Seconds: what a sidecar decides in the last of them before a kill may be lost with it. Changes
-go to the backup every 0.1 s."""

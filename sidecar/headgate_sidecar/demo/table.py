@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headgate.decision import Source
-from headgate_sidecar.demo.chart import LIMITED, UNLIMITED, chart
+from headgate_sidecar.chart import chart
 from headgate_sidecar.demo.cluster import State
 from headgate_sidecar.demo.setting import KEYS, LIMIT
 from headgate_sidecar.demo.story import Phase
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from headgate_sidecar.demo.story import Event, Story
     from headgate_sidecar.demo.tally import Tally
+
+LIMITED: Final = "green"
+UNLIMITED: Final = "yellow"
 
 WIDEST: Final = 100  # columns of the table: figures that are further apart are hard to follow
 _REST: Final = 16  # rows of everything but the chart's bars and the events
@@ -56,10 +59,15 @@ def frame(story: Story, width: int, height: int) -> RenderableType:
         *_cluster(tally, story.now),
         Text(),
         _line("let through  ", ("█ by the limit  ", LIMITED), ("█ unlimited", UNLIMITED)),
-        chart(list(tally.slots)[:-1], refill * SLOT, f"{refill:g}/s", width, bars),
+        _chart(tally, f"{refill:g}/s", refill * SLOT, (width, bars)),
         Text(),
         *map(_event, events),
     )
+
+
+def _chart(tally: Tally, label: str, level: float, size: tuple[int, int]) -> Text:
+    closed = [(slot.limited, slot.unlimited) for slot in tally.slots][:-1]
+    return chart(closed, (LIMITED, UNLIMITED), level, label, size)
 
 
 def _heading(story: Story) -> list[Text]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from headgate.decision import Source
+from headgate_sidecar.answer import source_of
 from headgate_sidecar.demo.setting import KEY_HEADER
 from headgate_sidecar.demo.tally import Reply
 
@@ -81,8 +81,6 @@ class Traffic:
 
 def _reply(app: str, key: str, sent: float, response: httpx2.Response) -> Reply:
     headers = response.headers
-    limited = "ratelimit-policy" in headers
-    source = headers.get("headgate-source", Source.OWNER) if limited else ""
     added = _ADDED.search(headers.get("server-timing", ""))
     seconds = float(added[1]) / 1e3 if added else None
-    return Reply(app, key, sent, response.status_code, source, seconds)
+    return Reply(app, key, sent, response.status_code, source_of(headers) or "", seconds)

@@ -1,0 +1,1 @@
+"""The load generator: requests at planned moments, whatever the answers do, and a verdict."""

@@ -1,0 +1,32 @@
+"""The files that a report is written to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from headgate_sidecar.failure import BAD_INPUT, Failure
+
+
+def require_place(option: str, path: str) -> str:
+    """Return a path under which a file can be written; Failure if not, so before the run."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = f"expected a path in a folder that is there and can be written to, not {folder}"
+    elif Path(path).is_dir():
+        why = "expected the path of a file, this is a folder"
+    else:
+        return path
+    raise Failure(BAD_INPUT, f"--{option} {path!r}: {why}")
+
+
+def write(option: str, path: str, content: bytes) -> None:
+    """Write a file at once or not at all: nobody reads half a report. Failure if it can't be."""
+    place = Path(path)
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(place)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise Failure(BAD_INPUT, f"--{option} {path!r}: {error.strerror}") from None

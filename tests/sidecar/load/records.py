@@ -1,0 +1,35 @@
+"""Records of runs that never were: requests with the times and outcomes that a test wants."""
+
+from __future__ import annotations
+
+from headgate.decision import Source
+from headgate_sidecar.load.facts import Facts
+from headgate_sidecar.load.outcome import Outcome
+from headgate_sidecar.load.record import Records
+from headgate_sidecar.load.scenario import Expect, Scenario, Stream
+
+ADMITTED, DENIED = Outcome.ADMITTED, Outcome.DENIED
+
+
+def note(
+    records: Records,
+    at: float,
+    outcome: Outcome = ADMITTED,
+    *,
+    stream: int = 0,
+    key: int = 0,
+    source: Source | None = Source.OWNER,
+    took: float = 0.001,
+    late: float = 0.0,
+) -> None:
+    """Record one request, planned at a time and sent so late."""
+    number = records.begin(stream, at, key, at + late)
+    records.end(stream, number, outcome, source, at + late + took)
+    if outcome is not Outcome.HELD_BACK:
+        records.start(stream, number, at + late)
+
+
+def facts(limit: str = "", expect: Expect | None = None, seconds: float = 10) -> Facts:
+    """Return an empty run of one stream."""
+    stream = Stream("one", rate=10, limit=limit, expect=expect)
+    return Facts(Scenario(seconds, [stream]), Records(1), 1_795_000_000.0, seconds)
