@@ -12,7 +12,7 @@ SECONDS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := ring middleware sidecar tests bench examples
+CODE := ring middleware sidecar tests bench compose examples
 MANIFEST := pyproject.toml constraints.txt
 # pip prints nothing but errors; the first line of each recipe says what is going on
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
