@@ -38,16 +38,18 @@ class Plan:
     wrk_seconds: int  # wrk knows whole seconds only
     keys_held: int  # for the memory of a key, and to hand over
     kills: int  # of owners, in all
+    idle: float  # in all rounds, for each cluster that nobody asks
+    members: int  # of such a cluster at most, however many cores there are
 
 
 def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
-    """Return the plan behind the published figures: about a quarter of an hour."""
-    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 1_000_000, 20)
+    """Return the plan behind the published figures: about twenty minutes."""
+    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 1_000_000, 20, 10.0, 100)
 
 
 def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
-    """Return a plan for someone at work on the code: three minutes, and only roughly right."""
-    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 200_000, 5)
+    """Return a plan for someone at work on the code: four minutes, and only roughly right."""
+    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 200_000, 5, 3.0, 10)
 
 
 def rotated(contenders: Sequence[T], round_: int) -> list[T]:

@@ -10,6 +10,7 @@ from bench import backup, decisions, fastapi_app, memory, ring
 from bench.cluster_tables import cluster_tables
 from bench.echo import ECHO
 from bench.headgate_client import ONE_HOP
+from bench.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets
 
@@ -75,6 +76,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         )
         yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
     yield from cluster_tables(results, titled)
+    yield from sizing_tables(results, titled)
 
 
 def _by_setting(results: Results, part: str, value: str, title: str, base: str) -> Table:
