@@ -27,7 +27,7 @@ from headgate.table import SHIFT, Table
 
 # Full whatever the time is: `now` is never negative.
 _FULL = 0
-_LOOKS = 8  # keys that a sample looks at, for each that it takes: 1 ms at 1,000,000 keys
+_SAMPLED_FROM = 8  # keys that a sample looks at, for each that it takes: 1 ms at 1,000,000 keys
 # Entries looked at to find the bucket to forget at the bound: 100 µs. Each of those that was not
 # to go has a later due time now, and isn't in the way again.
 _LOOKS = 64
@@ -225,7 +225,7 @@ class Buckets:
         share = min(most / max(self._count, 1), 1.0)
         for text, table in self._tables.items():
             dicts = table.dicts()
-            looked_at = dicts[: ceil(len(dicts) * min(share * _LOOKS, 1.0))]
+            looked_at = dicts[: ceil(len(dicts) * min(share * _SAMPLED_FROM, 1.0))]
             total = max(sum(map(len, looked_at)), 1)
             for keys in map(list, looked_at):
                 count = min(ceil(len(keys) * table.size * share / total), len(keys))
