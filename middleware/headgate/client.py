@@ -119,6 +119,7 @@ class Client:
             context=options.context,
             patience=self._budget,
             most_delay=_MOST_DELAY,
+            hurries=True,
         )
         return self._link
 

@@ -68,6 +68,11 @@ class Connection(asyncio.Protocol):
         self.shaken = asyncio.Event()  # done when the handshake is, or has failed
         self.closed = asyncio.Event()
 
+    def hand_to(self, handler: Handler) -> None:
+        """Have another handler told from now on."""
+        self._handler = handler
+        self._handle = handler.message
+
     @property
     def peer(self) -> Hello | None:
         """Who is at the other side, as soon as it has said so."""

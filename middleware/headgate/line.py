@@ -80,6 +80,9 @@ class Line:
         "_timeout",
         "_told",
         "deadline",
+        "generation",
+        "is_left",
+        "relief_due",
     )
 
     def __init__(self, connected: socket.socket, told: Told) -> None:
@@ -90,7 +93,10 @@ class Line:
         self._bodies: deque[Bytes] = deque()
         self._last_id = 0
         self._late = False
-        self.deadline = 0.0  # of the last question; for the pool
+        self.is_left = False  # has the sidecar said that it is going?
+        self.deadline = 0.0  # of the last question; this and what follows is for the pool
+        self.generation = 0
+        self.relief_due = 0.0  # when to look for another line, once this one is left
 
     @property
     def is_used(self) -> bool:
@@ -133,6 +139,7 @@ class Line:
         match message:
             case Roster() | Forget():
                 self._told(message)
+                self.is_left |= isinstance(message, Roster) and message.leaving == 1
             case Ping():
                 self._send(encode(Pong(message.id)), deadline)
             case Pong():

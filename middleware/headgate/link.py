@@ -7,6 +7,10 @@ request, while an asker with a tiny budget of its own proves nothing about the o
 goes out every 100 ms; the first bytes that come back, be they a late answer, make the link usable
 again. A broken link is dialled again with jittered backoff and is usable from the moment the
 handshake is done.
+
+A link that `hurries` is for addresses where one sidecar takes over from another. It dials at once
+when its connection breaks, and checks wait for that as they did for the first dial; and when its
+sidecar says that it is going, which goes on answering until the link has moved.
 """
 
 from __future__ import annotations
@@ -16,13 +20,12 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from math import inf
-from random import uniform
-from secrets import token_bytes
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from headgate.connection import Connection
+from headgate.dial import dial, why
 from headgate.flight import Asker, Flight, halves
-from headgate.handshake import NONCE_BYTES, Dialling, Identity
+from headgate.parting import Parting
+from headgate.redial import Redial
 from headgate.wire import (
     HEADER_BYTES,
     MOST_CHECKS,
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from headgate.address import Address
+    from headgate.connection import Connection
+    from headgate.handshake import Identity
 
 log = logging.getLogger("headgate")
 
@@ -56,15 +61,13 @@ MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps 
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
 HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
 MOST_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
-DIAL_WITHIN = 2.0  # seconds for connecting and the handshake
-FIRST_DELAY = 0.05  # seconds before the first redial; doubles up to the link's most
 _GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it expires checks
 
 
 class State(StrEnum):
     """What a link is good for."""
 
-    CONNECTING = "connecting"  # for the first time: checks wait for it, within their budget
+    CONNECTING = "connecting"  # first or in a hurry: checks wait for it, within their budget
     UP = "up"
     SUSPECT = "suspect"  # connected, but a budget ran out: checks are refused
     DOWN = "down"  # not connected: checks are refused
@@ -110,6 +113,7 @@ class Link:
         patience: float = 0.01,
         most_delay: float = 1.0,
         most_in_flight: int = MOST_IN_FLIGHT,
+        hurries: bool = False,
     ) -> None:
         self.address = address
         self.state = State.CONNECTING
@@ -121,8 +125,9 @@ class Link:
         self._watcher = watcher
         self._context = context
         self._patience = patience - 2 * _GRACE
-        self._most_delay = most_delay
         self._most_in_flight = most_in_flight
+        self._redial = Redial(most_delay, hurries=hurries)
+        self._partings: list[Parting] = []  # few: each lasts one budget at most
         self.loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._flights: dict[int, Flight] = {}
@@ -231,6 +236,8 @@ class Link:
         match message:
             case Roster():
                 self._watcher.roster(self, message)
+                if message.leaving:
+                    self._redial.leaving()
             case Holdings():
                 if (answer := self._inspections.get(message.id)) and not answer.done():
                     answer.set_result(message)
@@ -306,50 +313,45 @@ class Link:
     # --- connecting
 
     async def _stay_connected(self) -> None:
-        delay = FIRST_DELAY
         while True:
-            connection = await self._dial()
-            if connection is not None and connection.is_up:
-                delay = FIRST_DELAY
-                await connection.closed.wait()
-            self._lose_all()
-            await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311  # jitter, not a secret
-            delay = min(delay * 2, self._most_delay)
+            if await self._dial():
+                await self._redial.ended()
+            else:
+                self._redial.failed()
+                if self._connection is None:
+                    self._lose_all()
+            await self._redial.pause()
 
-    async def _dial(self) -> Connection | None:
-        connection: Connection | None = None
+    async def _dial(self) -> bool:
         try:
-            async with asyncio.timeout(DIAL_WITHIN):
-                connection = await self._open()
-                await connection.shaken.wait()
+            context = None if self.address.path else self._context()
+            return (await dial(self.address, self._me, context, self)).is_up
         except (OSError, TimeoutError, ValueError) as error:
-            self._note_refusal(_why(error))
-        finally:
-            if connection is not None and not connection.is_up:
-                connection.close()
-        return connection
-
-    async def _open(self) -> Connection:
-        def protocol() -> Connection:
-            instance = self._me.instance
-            nonce = instance + token_bytes(NONCE_BYTES - len(instance))
-            return Connection(Dialling(self._me, nonce), self)
-
-        if self.address.path:
-            return (await self.loop.create_unix_connection(protocol, self.address.path))[1]
-        context = self._context()
-        host, port = self.address.host, self.address.port
-        return (await self.loop.create_connection(protocol, host, port, ssl=context))[1]
+            self._note_refusal(why(error))
+            return False
 
     def up(self, connection: Connection) -> None:
         """Send what waited for the handshake."""
         assert connection.peer is not None  # the handshake is done
+        if self._connection is not None:
+            self._part_with(self._connection)
         self.peer, self.refusal = connection.peer, ""
         self._connection, self.state = connection, State.UP
+        self._redial.up()
         for frame in self._waiting.values():
             connection.write(frame)
         self._waiting.clear()
         self._watcher.link_up(self, connection.peer)
+
+    def _part_with(self, connection: Connection) -> None:
+        """Leave a connection, and what was asked on it, for another one that is up."""
+        flights, self._flights = self._flights, {}
+        self._silent_since = None
+        self._partings = [parting for parting in self._partings if not parting.is_over]
+        self._partings.append(Parting(connection, flights, self._settle))
+
+    def _settle(self, checks: int) -> None:
+        self.in_flight -= checks
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Answer what was in flight by the policy for unreachable, at once."""
@@ -358,12 +360,15 @@ class Link:
             self._note_refusal(str(error))
         if connection is self._connection:
             self._lose_all()
+            if self._redial.lost():
+                self.state = State.CONNECTING
             self._watcher.link_down(self)
 
     def _lose_all(self) -> None:
         self._connection = None
         if self.state is not State.CLOSED:
             self.state = State.DOWN
+        self._silent_since = None
         self._waiting.clear()
         flights, self._flights = self._flights, {}
         self._give_up(list(flights.values()))
@@ -389,12 +394,6 @@ class Link:
         if connection is not None:
             connection.close()
             await connection.closed.wait()
+        for parting in self._partings:
+            await parting.close()
         await asyncio.gather(self._dialling, return_exceptions=True)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {DIAL_WITHIN:g} s"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error)

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from headgate.wire import Refused
+from headgate.wire import Refused, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,9 @@ MOST_LINES = 64
 # Seconds. A line that idles longer is left over from a burst; what the sidecar says now and then
 # on a line that nobody reads would fill its buffers.
 MOST_IDLE = 30.0
+# Seconds between two looks for a line to take the place of one whose sidecar is going: it says so
+# 2 seconds before it closes, and until then nobody else may be there, or the same one answers.
+RELIEF_EVERY = 0.1
 
 
 class Pool:
@@ -35,6 +38,7 @@ class Pool:
         self._open = 0  # idle, in use and being dialled
         self._waiting = 0
         self._closed = False
+        self._generation = 0  # of lines: those of an older one are lost, or may be
 
     def ask(self, check: Check, deadline: float) -> Answers:
         """Return the answer to a check; TimeoutError, OSError or WireError if there is none.
@@ -54,7 +58,7 @@ class Pool:
         except (OSError, Refused):
             if not was_used:
                 raise
-        self._drop_idle()
+        self._drop_idle(line.generation)
         return self._ask_on(self._take(deadline), check, deadline)
 
     def _ask_on(self, line: Line, check: Check, deadline: float) -> Answers:
@@ -72,13 +76,39 @@ class Pool:
             if not self._idle and self._open >= self._most:
                 self._wait(deadline)
             if self._idle:
-                return self._idle.pop()
-            self._open += 1
+                line = self._idle.pop()
+                if not line.is_left:  # the common case
+                    return line
+            else:
+                line = None
+                self._open += 1
+            generation = self._generation
         try:
-            return self._dial(deadline)
+            if line is not None:
+                return self._relieve(line, deadline)
+            line = self._dial(deadline)
         except BaseException:
             self._leave()
             raise
+        line.generation = generation
+        return line
+
+    def _relieve(self, line: Line, deadline: float) -> Line:
+        """Return another line in the place of one whose sidecar is going; that one if none is."""
+        now = time.monotonic()
+        if now < line.relief_due:
+            return line
+        line.relief_due = now + RELIEF_EVERY
+        try:
+            relief = self._dial(now + (deadline - now) / 2)  # the other half is for the old line
+        except (OSError, ValueError, WireError):
+            return line
+        except BaseException:
+            line.close()
+            raise
+        line.close()
+        relief.generation, relief.relief_due = line.generation, line.relief_due
+        return relief
 
     def _wait(self, deadline: float) -> None:
         """Wait, with the lock, until a line is idle or may be dialled."""
@@ -94,7 +124,9 @@ class Pool:
         surplus: Line | None = None
         with self._lock:
             self._idle.append(line)
-            if self._closed or self._idle[0].deadline < line.deadline - MOST_IDLE:
+            if self._closed or line.generation != self._generation:
+                surplus = self._idle.pop()
+            elif self._idle[0].deadline < line.deadline - MOST_IDLE:
                 surplus = self._idle.pop(0)
             if self._waiting:
                 self._freed.notify()
@@ -109,8 +141,15 @@ class Pool:
             if self._waiting:
                 self._freed.notify()
 
-    def _drop_idle(self) -> None:
+    def _drop_idle(self, generation: int) -> None:
+        """Close the lines of a generation of which one was lost, in use ones as they come back.
+
+        Only once: those dialled since are of the next.
+        """
         with self._lock:
+            if generation != self._generation:
+                return
+            self._generation += 1
             dropped = self._idle[:]
             self._idle.clear()
         for line in dropped:
@@ -121,7 +160,7 @@ class Pool:
         """Close the idle lines, and those in use as they come back."""
         with self._lock:
             self._closed = True
-        self._drop_idle()
+        self._drop_idle(self._generation)
 
     def abandon(self) -> None:
         """Let go of the lines of the process that we were forked from.

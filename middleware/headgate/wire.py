@@ -125,6 +125,7 @@ class Roster(Struct, array_like=True, frozen=True, tag=7):
 
     digest: str
     members: list[Member]
+    leaving: Annotated[int, Meta(ge=0, le=1)] = 0  # 1: it is about to close, look for another one
 
 
 class Inspect(Struct, array_like=True, frozen=True, tag=8):

@@ -50,6 +50,7 @@ log = logging.getLogger("headgate")
 
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
@@ -230,8 +231,14 @@ class Sidecar:
         log.info("node %s: left the ring in %.2f s, %d buckets", self.config.name, took, owned)
         return Departure(self.config.name, not self.cluster.is_overdue, owned, took)
 
+    async def see_apps_off(self, within: float) -> None:
+        """Have apps look for another sidecar; forward what they ask until they have found one."""
+        self.sessions.say_goodbye()
+        await _until(lambda: not self.sessions.has_apps, min(within, FAREWELL))
+
     async def depart(self) -> None:
-        """Wait for what this node has forwarded, tell all that it is gone, save what it held."""
+        """Answer what was asked and no more, tell all that it is gone, save what it held."""
+        self.sessions.stop_reading()
         links = [peer.link for peer in self.peers.by_name.values()]
         await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
         self.cluster.depart(self.clock())
@@ -297,7 +304,8 @@ async def serve(config: Config) -> None:
 
 
 async def _leave(sidecar: Sidecar) -> None:
-    await sidecar.leave()
+    departure = await sidecar.leave()
+    await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
     await sidecar.depart()
 
 

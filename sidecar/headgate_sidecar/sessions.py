@@ -58,6 +58,7 @@ class Sessions:
         self._most = most
         self._inspections: set[asyncio.Task[None]] = set()
         self._stuck: dict[Connection, float] = {}  # since when they don't read
+        self._is_leaving = False
         self.patience = Patience()
         self.open: set[Connection] = set()
 
@@ -114,6 +115,28 @@ class Sessions:
         """Send the ring to all apps: after a change, and now and then."""
         self._tell_apps(self._roster())
 
+    @property
+    def has_apps(self) -> bool:
+        """Are there apps that might find another sidecar where they found this one?
+
+        Not those on the Unix socket: its path is this sidecar's own.
+        """
+        return any(
+            connection.is_up and connection.remote_host and not _is_node(connection)
+            for connection in self.open
+        )
+
+    def say_goodbye(self) -> None:
+        """Tell all apps, also those that are still to come, to look for another sidecar."""
+        self._is_leaving = True
+        self._tell_apps(self._roster(), MOST_UNSENT)
+
+    def stop_reading(self) -> None:
+        """Read nothing more from apps; what they ask now, nobody charges."""
+        for connection in self.open:
+            if not _is_node(connection) and not connection.transport.is_closing():
+                connection.transport.pause_reading()
+
     def forget(self, message: Forget) -> None:
         """Have all apps forget that a key was denied, but for those that read nothing."""
         self._tell_apps(message, MOST_UNSENT)
@@ -129,7 +152,8 @@ class Sessions:
     def _roster(self) -> Roster:
         cluster = self._node.cluster
         living = [(it.name, it.address) for it in cluster.membership.living()]
-        return Roster(cluster.ring.digest, [(cluster.name, self._me.link), *living])
+        members = [(cluster.name, self._me.link), *living]
+        return Roster(cluster.ring.digest, members, int(self._is_leaving))
 
     def _inspect(self, connection: Connection, message: Inspect | Reset) -> None:
         if len(self._inspections) >= MOST_INSPECTIONS:

@@ -216,8 +216,8 @@ b7 63 6f 73 74 20 36 3a 20 65 78 70 65 63 74 65  #     "cost 6: expected 0 to 5"
     "Roster": (
         Roster("8a1fc0de", [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]),
         """
-00 00 00 38                                      # 56 bytes follow
-93                                               # array of 3
+00 00 00 39                                      # 57 bytes follow
+94                                               # array of 4
 07                                               #   kind: Roster
 a8 38 61 31 66 63 30 64 65                       #   digest: "8a1fc0de"
 92                                               #   members: array of 2
@@ -227,6 +227,21 @@ ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #       "10.0.0.1:7171"
 92                                               #     array of 2
 a6 6e 6f 64 65 2d 62                             #       "node-b"
 ad 31 30 2e 30 2e 30 2e 32 3a 37 31 37 31        #       "10.0.0.2:7171"
+00                                               #   leaving: 0
+""",
+    ),
+    "Roster of a node that is leaving": (
+        Roster("8a1fc0de", [("node-a", "10.0.0.1:7171")], 1),
+        """
+00 00 00 23                                      # 35 bytes follow
+94                                               # array of 4
+07                                               #   kind: Roster
+a8 38 61 31 66 63 30 64 65                       #   digest: "8a1fc0de"
+91                                               #   members: array of 1
+92                                               #     array of 2
+a6 6e 6f 64 65 2d 61                             #       "node-a"
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #       "10.0.0.1:7171"
+01                                               #   leaving: 1
 """,
     ),
     "Inspect": (
