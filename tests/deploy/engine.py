@@ -27,20 +27,26 @@ END_OF_LOG: Final = 4_000  # characters of what failed
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and what it said on both streams."""
+    """How a command ended, what it answered, and what it said besides."""
 
     code: int
-    said: str
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """What it said on both streams."""
+        return self.out + self.err
 
 
 class Engine:
     """A Docker engine, told by the client `docker`."""
 
-    def __init__(self, socket: str = "", folder: str = "") -> None:
+    def __init__(self, socket: str = "") -> None:
         host = {"DOCKER_HOST": f"unix://{socket}"} if socket else {}
-        config = {"DOCKER_CONFIG": folder} if folder else {}
-        self.environment: Mapping[str, str] = {**os.environ, **host, **config}
-        self.socket = socket or os.environ.get("DOCKER_HOST", "").removeprefix("unix://")
+        self.environment: Mapping[str, str] = {**os.environ, **host}
+        given = os.environ.get("DOCKER_HOST", "")
+        self.socket = socket or (given.removeprefix("unix://") if given[:7] == "unix://" else "")
 
     def ask(self, *command: str, cwd: Path | None = None, **variables: str) -> Done:
         """Run a command that may fail."""
@@ -49,24 +55,23 @@ class Engine:
             cwd=cwd,
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=A_COMMAND,
             check=False,
         )
-        return Done(done.returncode, done.stdout)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def do(self, *command: str, cwd: Path | None = None, **variables: str) -> str:
-        """Run a command that must not fail; return what it said."""
+        """Run a command that must not fail; return what it answered."""
         done = self.ask(*command, cwd=cwd, **variables)
         if done.code:
             said = done.said[-END_OF_LOG:]
             pytest.fail(f"{' '.join(command)}: exit code {done.code}\n{said}", pytrace=False)
-        return done.said
+        return done.out
 
     def docker(self, *arguments: str) -> str:
-        """Run docker; return what it said, without white space around it."""
+        """Run docker; return what it answered, without white space around it."""
         return self.do("docker", *arguments).strip()
 
 

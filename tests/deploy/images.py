@@ -65,8 +65,9 @@ def checkout(folder: Path, *, with_wheels: bool) -> Path:
 
 
 def _collect_wheels(folder: Path) -> None:
-    """Make wheels of our dependencies, and of what builds ours, for the Python of the stand-in."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", WHEELS]
+    """Fetch wheels of our dependencies, and of what builds ours, for the Python of the stand-in."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", WHEELS]
+    command += ["--only-binary=:all:", f"--python-version={standin.PYTHON}"]
     command += ["-c", "constraints.txt", "hatchling", ".[sidecar]"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

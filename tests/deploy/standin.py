@@ -18,6 +18,7 @@ TOOLS: Final = Path(sys.prefix) / "tools"
 BASE: Final = TOOLS / "standin-base.tar"  # for python:3.13-slim
 SERVERS: Final = TOOLS / "standin-servers.tar"  # for nginx and prom/prometheus
 SUITE: Final = "bookworm"
+PYTHON: Final = "3.11"  # of that suite
 _BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates"
 _SERVERS: Final = ("nginx-light", "prometheus")
 
