@@ -24,6 +24,7 @@ log = logging.getLogger("headgate")
 
 EVERY = 5.0  # seconds between two rounds; the usual TTL of names in Kubernetes
 EVERY_ALONE = 1.0  # seconds, while no other node is known
+RESOLVE_WITHIN = 5.0  # seconds for all names together: a silent name server takes 20 for each
 SETTLE_WITHIN = 5.0  # seconds: two dials that get no answer, and some
 LOOK_EVERY = 0.02  # seconds between two looks at the links
 
@@ -35,17 +36,32 @@ class Discovery:
     """
 
     def __init__(
-        self, seeds: Sequence[Address], peers: Peers, cluster: Cluster, join: Callable[[], None]
+        self,
+        seeds: Sequence[Address],
+        peers: Peers,
+        cluster: Cluster,
+        join: Callable[[], None],
+        *,
+        resolve_within: float = RESOLVE_WITHIN,
     ) -> None:
         self._seeds = seeds
         self._peers = peers
         self._cluster = cluster
         self._join = join
+        self._resolve_within = resolve_within
+        self._asked: dict[Address, asyncio.Task[set[Address]]] = {}  # those without an answer yet
         self._failed: set[Address] = set()
         self.settled = asyncio.Event()
 
     async def run(self) -> None:
         """Resolve and meet for ever."""
+        try:
+            await self._go_on()
+        finally:
+            for asked in self._asked.values():
+                asked.cancel()
+
+    async def _go_on(self) -> None:
         while True:
             found = await self._resolve_all()
             found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
@@ -77,9 +93,19 @@ class Discovery:
         return up - self._cluster.introduced
 
     async def _resolve_all(self) -> set[Address]:
-        found: set[Address] = set()
+        """Ask for all names at once; an answer that is late is for a later round."""
+        loop = asyncio.get_running_loop()
         for seed in self._seeds:
-            found |= await self._resolve(seed)
+            if seed not in self._asked:
+                self._asked[seed] = loop.create_task(self._resolve(seed))
+        if fresh := [asked for seed, asked in self._asked.items() if seed not in self._failed]:
+            await asyncio.wait(fresh, timeout=self._resolve_within)
+        found: set[Address] = set()
+        for seed, asked in list(self._asked.items()):
+            if asked.done():
+                found |= self._asked.pop(seed).result()
+            else:
+                self._note_failure(seed, "no answer from the name server")
         return found
 
     async def _resolve(self, seed: Address) -> set[Address]:
@@ -87,9 +113,12 @@ class Discovery:
         try:
             rows = await loop.getaddrinfo(seed.host, seed.port, type=SOCK_STREAM)
         except (OSError, UnicodeError) as error:  # no such name; no name at all
-            if seed not in self._failed:  # said once, not at every round
-                log.warning("seed %s: %s; trying again", seed, error)
-            self._failed.add(seed)
+            self._note_failure(seed, error)
             return set()
         self._failed.discard(seed)
         return {Address(str(row[4][0]), seed.port) for row in rows}
+
+    def _note_failure(self, seed: Address, why: object) -> None:
+        if seed not in self._failed:  # said once, not at every round
+            log.warning("seed %s: %s; trying again", seed, why)
+        self._failed.add(seed)

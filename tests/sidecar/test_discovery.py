@@ -59,6 +59,8 @@ async def test_a_name_leads_to_the_nodes_behind_it(stack: AsyncExitStack) -> Non
     await eventually(lambda: are_one_ring([one, other]))
 
 
+SILENT = "silent.test"  # a name whose server says nothing
+
 Names: TypeAlias = dict[str, list[str]]
 """The addresses of each name that there is."""
 
@@ -81,6 +83,8 @@ class KnowsNames(asyncio.SelectorEventLoop):
         flags: int = 0,
     ) -> list[Any]:
         assert (family, proto, flags) == (0, 0, 0)
+        if host == SILENT:
+            await asyncio.Event().wait()
         found = self._names.get(str(host))
         if found is None:
             raise gaierror(-2, "Name or service not known")
@@ -133,6 +137,23 @@ def test_a_name_is_resolved_again_and_again() -> None:
             assert "n1" not in seeker.peers.by_name
 
     run_knowing(names, test)
+
+
+def test_a_silent_name_server_holds_nobody_up(log: pytest.LogCaptureFixture) -> None:
+    """What the other names lead to is found, once the time for all of them is over."""
+
+    async def test() -> None:
+        async with Sidecar(config("n1")) as node:
+            seeds = [Address(SILENT, 1), Address("headgate.test", 1), Address("more.test", 1)]
+            discovery = Discovery(seeds, node.peers, node.cluster, node._join, resolve_within=0.05)
+            found = [await discovery._resolve_all() for _ in range(2)]
+            assert found == [{Address("127.0.0.7", 1), Address("127.0.0.8", 1)}] * 2
+            assert len(discovery._asked) == 1  # asked once, however long that takes
+            discovery._asked[seeds[0]].cancel()
+
+    run_knowing({"headgate.test": ["127.0.0.7"], "more.test": ["127.0.0.8"]}, test)
+    said = [it.getMessage() for it in log.records if SILENT in it.getMessage()]
+    assert said == [f"seed {SILENT}:1: no answer from the name server; trying again"]
 
 
 @pytest.mark.parametrize("host", NO_NAMES)
