@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from headgate_sidecar.counts import Latency
     from headgate_sidecar.server import Sidecar
 
+MOST_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
+
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])  # the values, in the order of the names
 
 
@@ -168,17 +170,13 @@ def _peers(sidecar: Sidecar) -> Iterator[Metric]:
     states.update(link.state for link in peers.strangers)
     text = "Links to other nodes, and to addresses where none has answered yet, by state."
     yield _gauges("links", text, ("state",), (((state,), states[state]) for state in State))
-    by_name = sorted(peers.by_name.items())
-    text = "Whether the link to a node takes checks."
-    ups = (((name,), peer.link.takes_checks) for name, peer in by_name)
-    yield _gauges("peer_up", text, ("peer",), ups)
-    text = "1 for the state of the link to a node; suspect is an open breaker."
-    yield _gauges(
-        "peer_state",
-        text,
-        ("peer", "state"),
-        (((name, state), peer.state is state) for name, peer in by_name for state in State),
+    text = (
+        "1 for a node whose link takes no checks: suspect is silent, down not connected. A node"
+        f" that isn't here is well, or off the ring. The first {MOST_NAMED} by name."
     )
+    bad = sorted((it.name, it.state) for it in peers.by_name.values() if not it.link.takes_checks)
+    named = ((labels, 1) for labels in bad[:MOST_NAMED])
+    yield _gauges("peer_out_of_reach", text, ("peer", "state"), named)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -51,7 +51,7 @@ async def test_the_owner_is_gone(trio: Trio, how: signal.Signals) -> None:
         owner.send(how)
         await eventually(lambda: all(it.sources["backup"] > 50 for it in loads), PATIENCE)
         for other in others:
-            assert other.metric("headgate_peer_up", peer="a") == 0
+            assert other.metric("headgate_links", state="up") == 1
         back_at = await asyncio.to_thread(_bring_back, owner, how)
         await eventually(lambda: all(it.workers("owner", back_at) for it in loads), PATIENCE)
     _report(f"owner, {how.name}", loads, back_at)

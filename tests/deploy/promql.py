@@ -48,10 +48,11 @@ class Selector(NamedTuple):
 
 @dataclass
 class Query:
-    """All that a query selects, and the labels that it groups and joins by."""
+    """All that a query selects, the labels that it groups and joins by, and those that it makes."""
 
     selectors: list[Selector] = field(default_factory=list[Selector])
     labels: set[str] = field(default_factory=set[str])
+    made: set[str] = field(default_factory=set[str])
 
 
 class Token(NamedTuple):
@@ -77,12 +78,17 @@ def read(text: str) -> Query:
     """Return what a query reads; ValueError where it makes no sense."""
     rest = [*tokens(text), Token("end", "")]
     query = Query()
+    makes_label = False
     while rest[0].kind != "end":
         kind, name = rest.pop(0)
+        if kind == "string" and makes_label:
+            query.made.add(name[1:-1])
+            makes_label = False
         if kind == "sign" and name == "{":
             raise ValueError(f"{text!r}: expected a metric before each {{")
         if kind != "name" or name in _WORDS:
             continue
+        makes_label = makes_label or name == "label_replace"
         if name in _GROUPING:
             query.labels.update(_labels(rest))
         elif rest[0].text != "(" and not _is_operator(name, rest):

@@ -47,7 +47,7 @@ def require_exported(text: str) -> None:
     there = {**exported(), **BY_PROMETHEUS}
     query = read(text)
     assert query.selectors
-    usable = set(TARGETS)
+    usable = TARGETS | query.made
     for selector in query.selectors:
         labels = there[selector.metric]
         usable |= labels.keys()

@@ -17,6 +17,7 @@ def test_metrics_matchers_and_labels_are_found() -> None:
     first = Selector("a_total", [Matcher("x", "=", "1"), Matcher("y", "=~", "b|c-d")])
     assert query.selectors == [first, *(Selector(name, []) for name in "bcd")]
     assert query.labels == {"job", "code", "z", "v"}
+    assert query.made == {"w"}
 
 
 @pytest.mark.parametrize(

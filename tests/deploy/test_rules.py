@@ -12,6 +12,8 @@ import yaml
 
 from tests.cluster.apps.running import ROOT
 from tests.deploy.alerts import PATH, alerts, without_texts
+from tests.deploy.helm import BOTH, Helm, find, rendering
+from tests.deploy.manifests import the
 from tests.deploy.prometheus import promtool
 from tests.deploy.test_dashboard import require_exported
 
@@ -75,10 +77,65 @@ def cases(name: str) -> list[dict[str, Any]]:
 
 @ALERTS
 def test_alerts_are_tried_both_ways(name: str, alert: dict[str, Any]) -> None:
-    """Each has a moment at which it fires and one at which it does not."""
+    """Each has a moment at which it fires and one at which it does not.
+
+    All that texts name is there; what may lack they have in `{{ with $labels.… }}`.
+    """
     firing = [bool(case.get("exp_alerts")) for case in cases(name)]
     assert set(firing) == {True, False}
-    named = set(re.findall(r"\$labels\.(\w+)", str(alert["annotations"])))
+    named = set(re.findall(r"{{ \$labels\.(\w+)", str(alert["annotations"])))
     for case in cases(name):
         for expected in case.get("exp_alerts", ()):
             assert named <= expected["exp_labels"].keys(), "an annotation names what isn't there"
+
+
+# --- in the chart
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give each Helm."""
+    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def settings(*more: str) -> list[str]:
+    """Return the options by which the chart brings alerts, and these."""
+    return [word for it in ("prometheusRule.enabled=true", *more) for word in ("--set", it)]
+
+
+def rendered(helm: Helm, *more: str) -> dict[str, Any]:
+    """Return the spec of the chart's PrometheusRule."""
+    spec: dict[str, Any] = the(helm.template(*settings(*more)), "PrometheusRule")["spec"]
+    return spec
+
+
+def test_the_chart_brings_the_file_as_it_is(helm: Helm) -> None:
+    """What docker compose mounts is what Kubernetes gets."""
+    assert rendered(helm) == yaml.safe_load(PATH.read_text())
+
+
+def test_alerts_can_be_left_out(helm: Helm) -> None:
+    """Those named are gone and all others there; of nothing there is no group."""
+    unwanted = ("HeadgateBusy", "HeadgateAbsent")
+    some = rendered(helm, f"prometheusRule.disabled={{{','.join(unwanted)}}}")
+    names = [rule["alert"] for group in some["groups"] for rule in group["rules"]]
+    assert names == [name for name in alerts() if name not in unwanted]
+    assert rendered(helm, f"prometheusRule.disabled={{{','.join(alerts())}}}") == {"groups": []}
+
+
+def test_an_alert_that_is_not_there_cannot_be_left_out(helm: Helm) -> None:
+    """A name that is wrong would leave the alert on."""
+    said = helm.fails(*rendering(), *settings("prometheusRule.disabled={HeadgateBusy,Busy}"))
+    assert 'prometheusRule.disabled "Busy": expected the name of an alert' in said
+
+
+def test_alerts_link_to_the_runbook(helm: Helm) -> None:
+    """With a prefix each has the URL of its heading; what can't begin a URL is refused."""
+    prefix = "https://git.example/headgate/"
+    spec = rendered(helm, f"prometheusRule.runbookUrlPrefix={prefix}")
+    rules = [rule for group in spec["groups"] for rule in group["rules"]]
+    assert len(rules) == len(alerts())
+    for rule in rules:
+        assert rule["annotations"]["runbook_url"] == prefix + rule["annotations"]["runbook"]
+    said = helm.fails(*rendering(), *settings("prometheusRule.runbookUrlPrefix=/docs"))
+    assert "at '/prometheusRule/runbookUrlPrefix': '/docs' does not match pattern" in said

@@ -13,6 +13,8 @@ from headgate.version import __version__
 from headgate.wire import Answers, Buckets, Checks, Error, Merged
 from headgate_ring.membership import State as Life
 from headgate_sidecar.counts import LATENCIES
+from headgate_sidecar.metrics import MOST_NAMED
+from headgate_sidecar.peers import Peer
 from tests.cluster.bare import bare, puppet
 from tests.cluster.cluster import cluster, eventually, key_of
 from tests.cluster.gossiping import news
@@ -46,8 +48,7 @@ LABELS = {
     "headgate_handovers_overdue": {"stage"},
     "headgate_over_admitted_tokens": set[str](),
     "headgate_links": {"state"},
-    "headgate_peer_up": {"peer"},
-    "headgate_peer_state": {"peer", "state"},
+    "headgate_peer_out_of_reach": {"peer", "state"},
     "headgate_ready": set[str](),
     "headgate_build_info": {"version", "name"},
 }
@@ -90,6 +91,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
             await check(client, key_of(owner, one.cluster.ring))
         one.node.counts.unanswered["n2"] += 1
         one.node.counts.turned_away["secret"] += 1
+        one.peers.by_name["n2"].link.state = State.DOWN
         seen = await scrape(one)
         assert (await scrape(two))["headgate_ring_nodes"] == 2
     ours = {name: family for name, family in seen.families.items() if name.startswith("headgate_")}
@@ -162,22 +164,45 @@ async def test_an_owner_that_is_silent_is_seen() -> None:
         for _ in range(3):
             await check(client, key)
         after = await scrape(node)
-    assert before.all("headgate_peer_up", "peer") == {("puppet",): 1}
-    assert after.all("headgate_peer_up", "peer") == {("puppet",): 0}
+    assert before.all("headgate_peer_out_of_reach", "peer") == {}
+    assert after.all("headgate_peer_out_of_reach", "peer", "state") == {("puppet", "suspect"): 1}
     assert after.all("headgate_unanswered_checks_total", "owner") == {("puppet",): 3}
     decided = after.all("headgate_checks_total", "asker", "source", "outcome")
     assert decided["app", "backup", "allowed"] == 3
     assert (before["headgate_failovers_total"], after["headgate_failovers_total"]) == (0, 3)
-    assert _states(before) == {"up"}
-    assert _states(after) == {"suspect"}
     assert _counted(before.all("headgate_links", "state")) == {("up",): 1}
     assert _counted(after.all("headgate_links", "state")) == {("suspect",): 1}
 
 
-def _states(seen: Scrape) -> set[str]:
-    states = seen.all("headgate_peer_state", "peer", "state")
-    assert {state for _, state in states} == set(State)
-    return {state for (_, state), value in states.items() if value}
+async def test_a_node_that_is_well_adds_no_series() -> None:
+    """What is scraped off a node doesn't grow with the ring."""
+    async with cluster("alone") as (alone,), cluster("n1", "n2", "n3") as (one, *_):
+        few, many = await scrape(alone), await scrape(one)
+    assert _series(many) == _series(few)
+
+
+async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
+    """When half of a large ring is gone at once, the first by name are named, and all counted."""
+    async with puppet() as silent, beside(silent, budget=0.02) as node, http(node) as client:
+        silent.gossips = False
+        await check(client, key_of("puppet", node.cluster.ring))
+        peers = node.peers.by_name
+        link = peers["puppet"].link
+        gone = {f"gone{at:03}": Peer(f"gone{at:03}", link) for at in range(MOST_NAMED + 10)}
+        peers.update(gone)
+        seen = await scrape(node)
+        for name in gone:
+            del peers[name]
+    assert [*seen.all("headgate_peer_out_of_reach", "peer")] == [
+        (it,) for it in [*gone][:MOST_NAMED]
+    ]
+    assert _counted(seen.all("headgate_links", "state")) == {("suspect",): len(gone) + 1}
+
+
+def _series(seen: Scrape) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Return all series but the one that has the node's name."""
+    named = "headgate_build_info"
+    return {(it.name, frozenset(it.labels.items())) for it in seen.samples() if it.name != named}
 
 
 async def test_seeds_that_do_not_answer_are_links_too() -> None:
@@ -190,7 +215,7 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
         seen = await scrape(two)
         refused = (await scrape(one)).all("headgate_connections_refused_total", "code")
     assert _counted(seen.all("headgate_links", "state")) == {("down",): 1}
-    assert seen.all("headgate_peer_up", "peer") == {}
+    assert seen.all("headgate_peer_out_of_reach", "peer") == {}
     assert refused["secret",] >= 1
 
 
