@@ -75,6 +75,36 @@ def test_an_upgrade_keeps_the_secret(release: Release, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_the_notes_name_the_ring(release: Release, mode: str) -> None:
+    """It is what other releases join, and not always the name of the release."""
+    said = release.do("install", "--set", f"mode={mode}")
+    assert "Its ring is called limits-headgate." in said
+
+
+def test_an_upgrade_keeps_a_secret_that_was_changed_in_the_cluster(release: Release) -> None:
+    release.do("install")
+    path = f"/api/v1/namespaces/{release.namespace}/secrets/limits-headgate"
+    release.server.patch(path, {"data": {"secret": "bmV3"}})
+    release.do("upgrade", "--set", "budget=0.2")
+    assert release.secret() == {"secret": "bmV3"}
+
+
+@pytest.mark.parametrize("replicas", [0, 5])
+def test_an_autoscaler_that_is_switched_on_finds_as_many_pods_as_there_were(
+    release: Release, replicas: int
+) -> None:
+    """And so does the next upgrade, whatever the autoscaler has made of it."""
+    release.do("install", "--set", f"mode=deployment,replicas={replicas}")
+    enabled = ("--set", "mode=deployment,autoscaling.enabled=true")
+    deployment = f"/apis/apps/v1/namespaces/{release.namespace}/deployments/limits-headgate"
+    release.do("upgrade", *enabled)
+    assert release.server.get(deployment)["spec"]["replicas"] == replicas
+    release.server.patch(f"{deployment}/scale", {"spec": {"replicas": 7}})
+    release.do("upgrade", *enabled, "--set", "budget=0.2")
+    assert release.server.get(deployment)["spec"]["replicas"] == 7
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_of_a_release_that_is_uninstalled_only_the_secret_stays(
     release: Release, mode: str
 ) -> None:

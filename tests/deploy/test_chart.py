@@ -180,6 +180,52 @@ def test_an_autoscaler_has_the_say_about_replicas(helm: Helm) -> None:
     assert target["name"] == manifests.the(objects, "Deployment")["metadata"]["name"]
 
 
+def test_an_autoscaler_goes_by_the_core_that_headgate_can_use(helm: Helm) -> None:
+    """Not by a share of what is requested, which a pod takes at a few hundred checks a second."""
+    scaler = manifests.the(
+        ours(helm, "mode=deployment", "autoscaling.enabled=true"), "HorizontalPodAutoscaler"
+    )
+    (metric,) = scaler["spec"]["metrics"]
+    assert metric["resource"]["target"] == {"type": "AverageValue", "averageValue": "600m"}
+
+
+def test_a_budget_may_say_how_many_are_to_stay(helm: Helm) -> None:
+    objects = ours(helm, "mode=deployment", "podDisruptionBudget.minAvailable=0")
+    spec = manifests.the(objects, "PodDisruptionBudget")["spec"]
+    assert spec["minAvailable"] == 0
+    assert "maxUnavailable" not in spec
+
+
+def test_a_deployment_may_have_no_pods_for_now(helm: Helm) -> None:
+    objects = ours(helm, "mode=deployment", "replicas=0")
+    assert manifests.the(objects, "Deployment")["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("mode", RUN_BY_US)
+def test_pods_of_the_chart_keep_to_linux_also_where_nodes_are_chosen(helm: Helm, mode: str) -> None:
+    for pod in manifests.pods(ours(helm, f"mode={mode}", "nodeSelector.pool=infra")):
+        assert pod.spec["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "infra"}
+
+
+def test_an_image_may_be_named_by_its_digest(helm: Helm) -> None:
+    digest = f"sha256:{'0a' * 32}"
+    for pod in manifests.pods(ours(helm, f"image.digest={digest}", "mode=deployment")):
+        assert {it["image"] for it in pod.containers} == {f"headgate@{digest}"}
+
+
+def test_labels_of_your_own_are_on_all_objects_and_in_no_selector(helm: Helm) -> None:
+    for it in helm.template("--values", ci_values()["deployment-full"]):
+        if it["kind"] != "Pod":
+            assert it["metadata"]["labels"]["cost-centre"] == "limits", manifests.summary(it)
+        assert "cost-centre" not in (_selector(it) or {})
+
+
+def test_the_log_of_the_test_can_be_read_when_it_is_over(helm: Helm) -> None:
+    """`helm test --logs` of Helm 3 reads it after it has deleted what is to be deleted."""
+    annotations = manifests.the(ours(helm), "Pod")["metadata"]["annotations"]
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
+
+
 @pytest.mark.parametrize("mode", RUN_BY_US)
 def test_pods_of_their_own_are_ready_when_headgate_is(helm: Helm, mode: str) -> None:
     (pod, _) = _pods_and_test(ours(helm, f"mode={mode}"))
@@ -194,26 +240,6 @@ def test_the_test_in_mode_sidecar_runs_a_leaf_so_that_no_bucket_moves(helm: Helm
     assert manifests.env(sidecar)["HEADGATE_ROLE"] == "leaf"
     assert test["spec"]["restartPolicy"] == "Never"
     assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
-
-
-def test_a_network_policy_leaves_the_ports_of_the_apps_open(helm: Helm) -> None:
-    policy = manifests.the(helm.template("--values", ci_values()["sidecar-tls"]), "NetworkPolicy")
-    rules = policy["spec"]["ingress"]
-    open_to_all = [it["port"] for rule in rules if "from" not in rule for it in rule["ports"]]
-    assert open_to_all == [8000]
-    (links,) = [rule for rule in rules if {"port": 7171} in rule["ports"]]
-    ring = {"podSelector": {"matchLabels": {"headgate.io/ring": "limits-headgate"}}}
-    assert links["from"] == [ring]
-
-
-def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
-    objects = helm.template("--values", ci_values()["deployment-full"])
-    monitor = manifests.the(objects, "PodMonitor")
-    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    pod, _ = _pods_and_test(objects)
-    ports = manifests.container(pod.spec, "headgate")["ports"]
-    assert {"name": endpoint["port"], "containerPort": 7272} in ports
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_a_certificate_is_mounted_where_the_options_say(helm: Helm) -> None:

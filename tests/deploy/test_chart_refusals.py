@@ -25,13 +25,19 @@ UNKNOWN: Final = (  # keys, at each level
     "prometheusRule.labels=x",
     "dashboard.folder=x",
     "autoscaling.max=3",
-    "podDisruptionBudget.minAvailable=1",
+    "podDisruptionBudget.minimum=1",
+    "serviceAccount.create=true",
     "service.port=1",
     "patch.namespace=x",
 )
 WRONG: Final = (  # values of keys that there are
     "mode=both",
     "image.pullPolicy=Sometimes",
+    "image.digest=0a0a",
+    "clusterDomain=.local",
+    "podMonitor.scrapeTimeout=soon",
+    "podDisruptionBudget.minAvailable=half",
+    "autoscaling.targetCPU=70%",
     "ports.link=http",
     "ports.http=70000",
     "budget=-1",
@@ -62,6 +68,7 @@ AT_ODDS: Final = (  # values that don't go together
     ("ports.http=7171", "ports.http 7171: expected another port than ports.link"),
     ("secret.value=a,secret.existingSecret=b", 'secret.existingSecret "b": expected either it or'),
     ("mode=deployment,role=leaf", "role leaf: in mode deployment expected owner"),
+    ("patch.name=web,patch.kind=Pod", 'patch.kind "Pod": expected a kind that makes pods'),
     ("networkPolicy.enabled=true", "Expected the apps' own ports in networkPolicy.appPorts"),
 )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
+from headgate.limits import SECOND
+from headgate_sidecar import cluster, discovery
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, CHART, NEWEST, ROOT, Helm, find
 
@@ -64,9 +66,12 @@ def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodSh
 
 
 def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> None:
-    """A minute, and 5 s to find the others: the kubelet must not end it before."""
+    """To resolve, to dial, to be sent buckets and what has changed since: as long as docs say."""
     probe = manifests.container(pod.spec, "headgate")["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] > 65
+    looking = discovery.RESOLVE_WITHIN + discovery.SETTLE_WITHIN
+    longest = looking + 2 * cluster.JOIN_AT_MOST / SECOND
+    assert longest == 130
+    assert probe["periodSeconds"] * probe["failureThreshold"] > longest
 
 
 def test_the_sidecar_leaves_the_ring_when_the_pod_begins_to_end(pod: PodShape) -> None:
@@ -156,6 +161,38 @@ def test_the_patch_puts_the_same_into_a_manifest(helm: Helm, pod: PodShape) -> N
     assert patch["spec"]["template"]["metadata"]["labels"].items() <= pod.labels.items()
 
 
+def test_who_joins_shows_the_certificate_of_the_ring(helm: Helm) -> None:
+    issuer = ("--set", "tls.certManager.issuerRef.name=internal")
+    ring = manifests.the(helm.template(*issuer), "Certificate")
+    options = (*issuer, "--set", "join=limits-headgate,patch.name=web")
+    (pod,) = manifests.pods(helm.template(*options))
+    sidecar = manifests.container(pod.spec, "headgate")
+    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/tls")
+    assert volume["secret"]["secretName"] == ring["spec"]["secretName"]
+
+
+def test_the_patch_fits_the_kind(helm: Helm) -> None:
+    """A CronJob has its pod one level further down."""
+    patches = [
+        manifests.the(helm.template("--set", f"patch.name=web,patch.kind={kind}"), kind, "web")
+        for kind in ("StatefulSet", "CronJob")
+    ]
+    assert [it["apiVersion"] for it in patches] == ["apps/v1", "batch/v1"]
+    assert patches[1]["spec"] == {"jobTemplate": {"spec": patches[0]["spec"]}}
+
+
+def test_the_patch_brings_a_longer_time_to_end(helm: Helm) -> None:
+    """Where Kubernetes' own is too short; else the app's stays as it is."""
+    longer = ("--set", "drain=40,terminationGracePeriodSeconds=45")
+    seconds = [
+        manifests.the(helm.template("--set", "patch.name=web", *options), "Deployment")["spec"][
+            "template"
+        ]["spec"].get("terminationGracePeriodSeconds")
+        for options in ((), longer)
+    ]
+    assert seconds == [None, 45]
+
+
 def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
     helm: Helm, example: Path, tmp_path: Path
 ) -> None:
@@ -170,6 +207,10 @@ def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
     mount, volume = manifests.mounted(pod.spec, app, "/etc/headgate/secret")
     assert mount["readOnly"] is True
     assert manifests.the(installed, "Secret", volume["secret"]["secretName"])
+    whole = helm.template("--set", "headgate.clusterDomain=cluster.local.", chart=templates)
+    (pod,) = manifests.pods(whole)
+    at = manifests.env(manifests.container(pod.spec, "app"))["HEADGATE_SIDECAR"]
+    assert at == "limits-headgate.shop.svc.cluster.local.:7171"
 
 
 def _only(example: Path, to: Path, prefix: str) -> Path:

@@ -119,7 +119,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert str(config.link) == "0.0.0.0:7271"
     assert str(config.http) == "0.0.0.0:7272"
     assert [str(seed) for seed in config.seeds] == [
-        "limits-peers.shop.svc:7271",
+        "limits-peers.shop.svc.cluster.local.:7271",
         "headgate.other.svc:7171",
     ]
     assert config.state_file
@@ -131,6 +131,11 @@ def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> No
     config = configured(manifests.env(sidecar(helm, "--values", ci_values()["ipv6"])))
     assert str(config.link) == "[::]:7171"
     assert config.http.from_here().host == "::1"
+
+
+def test_a_probe_may_be_left_out(helm: Helm) -> None:
+    container = sidecar(helm, "--values", ci_values()["insecure"])
+    assert not {it for it in container if it.endswith("Probe")}
 
 
 def test_a_leaf_is_one(helm: Helm, configured: ConfigOf) -> None:

@@ -29,7 +29,8 @@ AWKWARD: Final = r"""
 imagePullSecrets: [{name: registry}]
 budget: 0.0625
 mostKeys: 250000000
-drain: 1.5
+drain: 40.5
+terminationGracePeriodSeconds: 45
 tls: {existingSecret: certificate}
 extraEnv:
   - {name: TEXT, value: "\"quoted\" 'too' \\ back, <&> {{ }} $(HEADGATE_NAME)\n\tü 漢 🙂 \u2028"}
@@ -178,6 +179,14 @@ def test_what_a_container_says_itself_stays(release: Release) -> None:
     assert container(spec, "own")["volumeMounts"] == mounts
     assert container(spec, "more")["env"] == [*env[1:], SOCKET]
     assert container(spec, "more")["volumeMounts"][1:] == [SOCKET_FOLDER]
+
+
+def test_a_pod_that_has_longer_to_end_keeps_it(helm: Helm, server: ApiServer) -> None:
+    longer = ("--set", "drain=40,terminationGracePeriodSeconds=45")
+    release = injecting(Release(helm, server, server.create_namespace()), *longer)
+    pods = [app_pod(), app_pod(terminationGracePeriodSeconds=90)]
+    stored = [release.create_pod(labelled(it))["spec"] for it in pods]
+    assert [it["terminationGracePeriodSeconds"] for it in stored] == [45, 90]
 
 
 def test_an_uninstalled_release_injects_no_more(helm: Helm, server: ApiServer) -> None:

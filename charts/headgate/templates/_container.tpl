@@ -20,16 +20,20 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
     - name: headgate-http
       containerPort: {{ int $values.ports.http }}
   {{- /* It is started once it has been sent the buckets that it will own; the app starts then. */}}
+  {{- with $values.probes.startup }}
   startupProbe:
-    {{- include "headgate.probe" (list $chart "/readyz" $values.probes.startup) | nindent 4 }}
+    {{- include "headgate.probe" (list $chart "/readyz" .) | nindent 4 }}
+  {{- end }}
   {{- with $values.probes.liveness }}
   livenessProbe:
     {{- include "headgate.probe" (list $chart "/healthz" .) | nindent 4 }}
   {{- end }}
   {{- /* Beside an app none: a limiter out of order must not take the app out of service. */}}
   {{- if not .sidecar }}
+  {{- with $values.probes.readiness }}
   readinessProbe:
-    {{- include "headgate.probe" (list $chart "/readyz" $values.probes.readiness) | nindent 4 }}
+    {{- include "headgate.probe" (list $chart "/readyz" .) | nindent 4 }}
+  {{- end }}
   {{- end }}
   {{- /* Runs at once, before the app stops: it hands over and goes on forwarding. SIGTERM ends it. */}}
   lifecycle:
@@ -53,10 +57,7 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- define "headgate.env" -}}
 {{- $chart := .chart -}}
 {{- $values := $chart.Values -}}
-- name: HEADGATE_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
+{{ include "headgate.nodeName" . | trim }}
 - name: HEADGATE_LINK
   value: {{ include "headgate.address" (list $values.listenOn $values.ports.link) | quote }}
 - name: HEADGATE_HTTP
@@ -106,6 +107,29 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.logLevel }}
 {{- with $values.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who it is on the ring: its pod. Pods of StatefulSets have the same names in each namespace, so
+beside apps the namespace is added where the ring is in several, by injection or by a seed elsewhere. */}}
+{{- define "headgate.nodeName" -}}
+{{- $many := or (include "headgate.inOtherNamespaces" .chart) .chart.Values.seeds }}
+{{- if and .sidecar $many }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: HEADGATE_NAME
+  value: $(POD_NAME).$(POD_NAMESPACE)
+{{- else }}
+- name: HEADGATE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- end }}
 {{- end -}}
 

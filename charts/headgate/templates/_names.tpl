@@ -32,20 +32,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "headgate.labels" -}}
 {{ include "headgate.selectorLabels" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* What all pods of one ring carry, whoever runs them: the Service, the NetworkPolicy and the
-PodMonitor find them by it. */}}
+{{/* What all pods of one ring carry, whoever runs them. */}}
 {{- define "headgate.ringLabels" -}}
 headgate.io/ring: {{ include "headgate.ring" . }}
 {{- end -}}
 
-{{/* The labels by which the headless Service finds nodes. Where the chart runs them itself, only
-those: leaves in the pods of apps would make its answer long, and nobody needs them to find the ring. */}}
-{{- define "headgate.peerLabels" -}}
+{{/* The labels of the pods that are this release's to look after. Where the chart runs them itself,
+only those. The headless Service finds nodes by it: leaves in the pods of apps would make its answer
+long, and nobody needs them to find the ring. So does the NetworkPolicy: it would shut apps' ports. */}}
+{{- define "headgate.ownPods" -}}
 {{- if eq .Values.mode "sidecar" -}}
 {{- include "headgate.ringLabels" . -}}
 {{- else -}}
@@ -54,7 +57,11 @@ those: leaves in the pods of apps would make its answer long, and nobody needs t
 {{- end -}}
 
 {{- define "headgate.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "headgate.secretName" -}}
@@ -75,9 +82,24 @@ those: leaves in the pods of apps would make its answer long, and nobody needs t
 {{- if contains ":" $host }}[{{ $host }}]{{ else }}{{ $host }}{{ end }}:{{ index . 1 | int }}
 {{- end -}}
 
+{{/* HOST:PORT of the link behind a Service. Only a name that ends with a dot is asked for as it is;
+any other one is tried behind each of the pod's search domains first. Takes a list: context, name of
+the Service. */}}
+{{- define "headgate.linkAddress" -}}
+{{- $chart := index . 0 -}}
+{{- $domain := $chart.Values.clusterDomain | trimSuffix "." -}}
+{{- $suffix := ternary (printf ".%s." $domain) "" (ne $domain "") -}}
+{{- printf "%s.%s.svc%s:%d" (index . 1) $chart.Release.Namespace $suffix (int $chart.Values.ports.link) -}}
+{{- end -}}
+
 {{- define "headgate.seeds" -}}
-{{- $own := printf "%s.%s.svc:%d" (include "headgate.peersName" .) .Release.Namespace (int .Values.ports.link) -}}
+{{- $own := include "headgate.linkAddress" (list . (include "headgate.peersName" .)) -}}
 {{- prepend .Values.seeds $own | join "," -}}
+{{- end -}}
+
+{{/* Not empty where pods of one ring may be in several namespaces by injection. */}}
+{{- define "headgate.inOtherNamespaces" -}}
+{{- if and .Values.injection.enabled .Values.injection.namespaceSelector }}yes{{ end -}}
 {{- end -}}
 
 {{/* Labels of the pod of `helm test`. Its name is another, so that no Service takes it for a node. */}}

@@ -56,7 +56,7 @@ or deployment): env, volumeMounts and volumes. */}}
 {{- define "headgate.client.env" -}}
 {{- include "headgate.requireContext" (list . "headgate.client.env") -}}
 - name: HEADGATE_SIDECAR
-  value: {{ printf "%s.%s.svc:%d" (include "headgate.ring" .) .Release.Namespace (int .Values.ports.link) | quote }}
+  value: {{ include "headgate.linkAddress" (list . (include "headgate.ring" .)) | quote }}
 {{- if not .Values.insecure }}
 - name: HEADGATE_SECRET_FILE
   value: /etc/headgate/secret/secret
