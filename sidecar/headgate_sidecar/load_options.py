@@ -32,7 +32,8 @@ Url = Annotated[
     str,
     typer.Argument(
         metavar="URL",
-        help="Where requests go; the paths of a scenario come after it.",
+        help="Where requests go; the paths of a scenario come after it. A user and password in it"
+        " are sent, and shown nowhere.",
         show_default=False,
     ),
 ]
@@ -150,8 +151,10 @@ Crashes = Annotated[
         "crashes",
         "PATH",
         "Where someone who kills nodes meanwhile notes it, a JSON object a line:"
-        ' {"time": SECONDS SINCE 1970, "node": NAME, "event": "kill" or "start"}.'
-        " The verdict allows for what a kill may cost. Read at the end; need not exist.",
+        ' {"time": SECONDS SINCE 1970, "node": NAME, "event": "kill", "start" or "ready"}, the kill'
+        " just before it is done. The verdict allows for what a kill may cost. The clock there and"
+        " ours have to agree within a quarter of a second, as those of containers of one machine"
+        " do. Read at the end; need not exist.",
         _VERDICT,
     ),
 ]
@@ -160,7 +163,8 @@ Tolerate = Annotated[
     _option(
         "tolerate-errors",
         "NUMBER",
-        "How many requests may fail: 5xx, other 4xx than 429, timeouts, broken connections.",
+        "How many requests may fail: 5xx, other 4xx than 429, redirects (they aren't followed),"
+        " timeouts, broken connections.",
         _VERDICT,
         shown=True,
     ),

@@ -6,26 +6,23 @@ can't have admitted more, however late its answers came. What requests were let 
 is in neither bound.
 
 At least: what an exact limiter would have admitted, had it seen each request when it was sent, less
-SLACK, and less the requests whose fate nobody knows.
+SLACK (at least one), and less the requests whose fate nobody knows. So for each key by itself, and
+for all together: keys that come once or twice show only there.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from operator import sub
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from headgate.buckets import Buckets
-from headgate.limits import SECOND
-from headgate_sidecar.load.crashes import NOTED_WITHIN
-from headgate_sidecar.load.outcome import BY_POLICY, ERRORS, Outcome
-from headgate_sidecar.load.scenario import MOST_KEYS
-from headgate_sidecar.refill import LOST, most_in
+from headgate_sidecar.load.loss import lost
+from headgate_sidecar.load.outcome import ERRORS, Outcome
+from headgate_sidecar.load.replay import Replay
+from headgate_sidecar.refill import most_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from headgate.limits import Limits
     from headgate_sidecar.load.crashes import Crash
@@ -35,11 +32,11 @@ SLACK: Final = 0.1  # of what an exact limiter admits: what delays on the way ma
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """What a stream may have admitted, and how far its keys were beyond that.
+    """What a stream may have admitted, and how far its keys were beyond that, or below.
 
     `exact` is what an exact limiter admits of the same requests, `denied` what it denies. `kills`
     is the part of `most` that is due to kills. `excess` is by how much keys were beyond their most,
-    the sum and the number of such keys.
+    `missing` by how much keys were below their least: the sums, and the numbers of such keys.
     """
 
     admitted: int
@@ -50,51 +47,51 @@ class Allowance(msgspec.Struct, frozen=True):
     kills: int
     excess: int
     keys_beyond: int
+    missing: int
+    keys_below: int
 
 
 class _Key:
-    """One key's requests, as far as the limiter decided them."""
+    """One key's requests, as far as the limiter decided them, and how many have no known fate."""
 
-    __slots__ = ("admitted", "first", "last")
+    __slots__ = ("admitted", "exact", "first", "last", "unknown")
 
     def __init__(self, first: float) -> None:
         self.first = first
         self.last = first
         self.admitted = 0
+        self.exact = 0
+        self.unknown = 0
 
 
 def allowance(record: Record, limits: Limits, crashes: Sequence[Crash] = ()) -> Allowance:
     """Judge all requests of a stream."""
     keys = _decided(record)
-    lost = _lost(record, crashes)
-    mosts = {number: _most(limits, key) + lost.get(number, 0) for number, key in keys.items()}
-    beyond = [key.admitted - mosts[number] for number, key in keys.items()]
-    beyond = [count for count in beyond if count > 0]
-    exact, denied = _replayed(record, limits)
-    unknown = sum(1 for _ in record.with_outcome(*ERRORS))
+    denied = _replay(record, limits, keys)
+    unknown = _count_unknown(record, keys)
+    for_kills = lost(record, crashes)
+    mosts = {number: _most(limits, key) + for_kills.get(number, 0) for number, key in keys.items()}
+    beyond = _above_0(key.admitted - mosts[number] for number, key in keys.items())
+    below = _above_0(_least(key.exact, key.unknown) - key.admitted for key in keys.values())
+    exact = sum(key.exact for key in keys.values())
     return Allowance(
         admitted=sum(key.admitted for key in keys.values()),
-        least=max(int(exact * (1 - SLACK)) - unknown, 0),
+        least=_least(exact, unknown),
         exact=exact,
         denied=denied,
         most=sum(mosts.values()),
-        kills=sum(lost.get(number, 0) for number in keys),
+        kills=sum(for_kills.get(number, 0) for number in keys),
         excess=sum(beyond),
         keys_beyond=len(beyond),
+        missing=sum(below),
+        keys_below=len(below),
     )
-
-
-def is_decided(record: Record, number: int) -> bool:
-    """Tell if the limiter answered a request, and not a policy."""
-    if record.outcomes[number] not in {Outcome.ADMITTED, Outcome.DENIED}:
-        return False
-    return record.source(number) not in BY_POLICY
 
 
 def _decided(record: Record) -> dict[int, _Key]:
     keys: dict[int, _Key] = {}
     for number in range(len(record)):
-        if not is_decided(record, number):
+        if not record.is_decided(number):
             continue
         key = keys.get(record.keys[number])
         if key is None:
@@ -106,58 +103,36 @@ def _decided(record: Record) -> dict[int, _Key]:
     return keys
 
 
+def _replay(record: Record, limits: Limits, keys: dict[int, _Key]) -> int:
+    """Count for each key what an exact limiter admits of it; return how many it denies."""
+    exact, denied = Replay(limits), 0
+    for number in range(len(record)):
+        if not record.is_decided(number):
+            continue
+        if exact.admits(record.keys[number], record.started[number]):
+            keys[record.keys[number]].exact += 1
+        else:
+            denied += 1
+    return denied
+
+
+def _count_unknown(record: Record, keys: dict[int, _Key]) -> int:
+    """Count for each key the requests that may or may not have been charged; return all."""
+    total = 0
+    for number in record.with_outcome(*ERRORS):
+        total += 1
+        if record.keys[number] in keys:
+            keys[record.keys[number]].unknown += 1
+    return total
+
+
 def _most(limits: Limits, key: _Key) -> int:
     return min(most_in(limit, key.last - key.first) for limit in limits)
 
 
-def _replayed(record: Record, limits: Limits) -> tuple[int, int]:
-    """Return how many requests an exact limiter admits and denies."""
-    buckets, counts, clock = Buckets(MOST_KEYS * len(limits)), [0, 0], 0
-    for number in range(len(record)):
-        if is_decided(record, number):
-            clock = max(clock, int(record.started[number] * SECOND))
-            buckets.sweep(clock, 2)
-            allowed, _ = buckets.take(str(record.keys[number]), limits, 1, clock)
-            counts[0 if allowed else 1] += 1
-    return counts[0], counts[1]
+def _least(exact: int, unknown: int) -> int:
+    return max(int(exact * (1 - SLACK)) - unknown, 0)  # rounded down: at least one is forgiven
 
 
-# --- kills
-
-
-def _lost(record: Record, crashes: Sequence[Crash]) -> dict[int, int]:
-    """Return how many requests of each key may be admitted once more, for the kills.
-
-    That is what was admitted of it in the LOST seconds before its owner died, whoever that was.
-    The moment of death is known to within NOTED_WITHIN: the worst one counts.
-    """
-    lost: dict[int, int] = {}
-    longest = max(map(sub, record.ended, record.planned), default=0.0)
-    for crash in crashes:
-        begin, end = crash.killed - NOTED_WITHIN, crash.killed + NOTED_WITHIN
-        first = bisect_left(record.planned, begin - LOST - longest)
-        numbers = range(first, bisect_right(record.planned, end))
-        for key, spans in _admitted(record, numbers).items():
-            lost[key] = lost.get(key, 0) + most_within(spans, begin, end)
-    return lost
-
-
-def _admitted(record: Record, numbers: range) -> dict[int, list[tuple[float, float]]]:
-    """Return for each key the spans in which it was admitted, of these requests."""
-    spans: dict[int, list[tuple[float, float]]] = {}
-    for number in numbers:
-        if record.outcomes[number] == Outcome.ADMITTED and is_decided(record, number):
-            span = record.started[number], record.ended[number]
-            spans.setdefault(record.keys[number], []).append(span)
-    return spans
-
-
-def most_within(spans: Sequence[tuple[float, float]], begin: float, end: float) -> int:
-    """Return how many decisions may lie in LOST seconds that end between `begin` and `end`.
-
-    Each was made somewhere within its span.
-    """
-    starts = sorted(started for started, _ in spans)
-    ends = sorted(ended for _, ended in spans)
-    moments = [begin, *(started for started in starts if begin <= started <= end)]
-    return max(bisect_right(starts, at) - bisect_left(ends, at - LOST) for at in moments)
+def _above_0(counts: Iterable[int]) -> list[int]:
+    return [count for count in counts if count > 0]

@@ -7,12 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from headgate.version import __version__
-from headgate_sidecar.load.allowance import allowance, is_decided
-from headgate_sidecar.load.outcome import BY_POLICY, ERRORS, Outcome
+from headgate_sidecar.load.allowance import allowance
+from headgate_sidecar.load.doubts import doubts
+from headgate_sidecar.load.outcome import BY_POLICY, ERRORS, MEASURED, Outcome
 from headgate_sidecar.load.percentile import milliseconds, percentile, times
 from headgate_sidecar.load.report import Difference, Generator, Point, Report, StreamReport
 from headgate_sidecar.load.series import series
-from headgate_sidecar.load.verdict import promises, warnings
+from headgate_sidecar.load.verdict import promises
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +50,7 @@ def assess(facts: Facts, *, name: str, url: str, urls: list[str], seed: int, pre
         key_prefix=prefix,
         baseline=scenario.baseline,
         promises=found,
-        warnings=warnings(late),
+        warnings=doubts(facts, allowances, late),
         generator=Generator(late, records.total((Outcome.HELD_BACK,)), records.most_in_flight),
         added_ms=_added(_limited(facts), baseline),
         errors=dict(records.errors.most_common()),
@@ -67,9 +68,9 @@ def _stream(
 ) -> StreamReport:
     stream, record = facts.scenario.streams[number], facts.records.streams[number]
     counts = Counter(map(Outcome, record.outcomes))
-    decided = Counter(record.outcomes[at] for at in range(len(record)) if is_decided(record, at))
+    decided = Counter(record.outcomes[at] for at in range(len(record)) if record.is_decided(at))
     sources = Counter(record.source(at) for at in record.with_outcome(*ANSWERED))
-    latencies = record.latencies(*ANSWERED)
+    latencies = record.latencies(*MEASURED)
     compared = () if stream.name == facts.scenario.baseline else (record,)
     return StreamReport(
         name=stream.name,
@@ -89,7 +90,8 @@ def _stream(
         sources={source or "none": count for source, count in sources.most_common()},
         allowance=allowed,
         latency_ms=times(latencies),
-        service_ms=times(record.service_times(*ANSWERED)),
+        service_ms=times(record.service_times(*MEASURED)),
+        unmeasured=len(record) - len(latencies),
         added_ms=_added(compared, baseline),
         curve=_curve(latencies),
     )
@@ -130,15 +132,16 @@ def _limited(facts: Facts) -> list[Record]:
 def _added(records: Iterable[Record], baseline: Record | None) -> Difference | None:
     """Compare what was admitted, since a denied request is spared the app, with the baseline.
 
-    Only the part of the baseline counts that was planned for the same time.
+    Timeouts count too, or a stall would lower it. Only the part of the baseline counts that was
+    planned for the same time.
     """
     mine = [record for record in records if len(record)]
     if baseline is None or not mine:
         return None
     first = min(record.planned[0] for record in mine)
     last = max(record.planned[-1] for record in mine)
-    theirs = _admitted(baseline, first, last)
-    ours = sorted(time for record in mine for time in _admitted(record, first, last))
+    theirs = _undenied(baseline, first, last)
+    ours = sorted(time for record in mine for time in _undenied(record, first, last))
     if not ours or not theirs:
         return None
     theirs.sort()
@@ -147,10 +150,10 @@ def _added(records: Iterable[Record], baseline: Record | None) -> Difference | N
     )
 
 
-def _admitted(record: Record, first: float, last: float) -> list[float]:
+def _undenied(record: Record, first: float, last: float) -> list[float]:
     begin, end = bisect_left(record.planned, first), bisect_left(record.planned, last) + 1
     return [
         record.ended[number] - record.planned[number]
         for number in range(begin, min(end, len(record)))
-        if record.outcomes[number] == Outcome.ADMITTED
+        if record.outcomes[number] in {Outcome.ADMITTED, Outcome.TIMEOUT}
     ]

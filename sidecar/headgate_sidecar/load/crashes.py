@@ -1,7 +1,8 @@
 """Crashes: which nodes were killed while the load test ran, as whoever killed them wrote down.
 
 One JSON object a line: {"time": 1795000000.25, "node": "sidecar-2", "event": "kill"}, with the time
-in seconds since 1970, and "kill" or "start" as the event.
+in seconds since 1970, and as the event "kill" just before the kill, "start" at the start, and
+"ready" once the node has joined again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NOTED_WITHIN: Final = 1.0
-"""Seconds: how far the time that is noted may be from when the process really ended."""
+CLOCKS_WITHIN: Final = 0.25
+"""Seconds: how far the clock of whoever notes the events may be from ours."""
+
+DEAD_WITHIN: Final = 1.0
+"""Seconds after the note of a kill in which the process ends: the engine that kills may be busy."""
+
+USED_WITHIN: Final = 1.0
+"""Seconds after a node is ready again in which its app may still answer by policy."""
 
 BACK_WITHIN: Final = 5.0
-"""Seconds after a node was started again in which its app may still answer by policy."""
+"""The same after its start, if nobody noted when it was ready."""
 
-MOST_BYTES: Final = 10_000_000  # of the file: a kill a second for two days
+MOST_BYTES: Final = 10_000_000  # of the file: a kill a second for a day
 MOST_CRASHES: Final = 1_000  # in a run
 
 
@@ -34,25 +41,33 @@ class Event(msgspec.Struct, frozen=True):
 
     time: float
     node: str
-    event: Literal["kill", "start"]
+    event: Literal["kill", "start", "ready"]
 
 
 class Crash(msgspec.Struct, frozen=True):
-    """A kill; `killed` and `started` in seconds from the start of the run, None if never again."""
+    """A kill; times in seconds from the start of the run, None for what was never noted."""
 
     node: str
     killed: float
     started: float | None = None
+    ready: float | None = None
+
+    @property
+    def back(self) -> float:
+        """When the node was back, as far as that was noted; infinite if it never was."""
+        if self.ready is not None:
+            return self.ready
+        return inf if self.started is None else self.started
 
     @property
     def first(self) -> float:
         """The earliest moment at which it may have shown."""
-        return self.killed - NOTED_WITHIN
+        return self.killed - CLOCKS_WITHIN
 
     @property
     def last(self) -> float:
-        """The latest moment at which it may show; infinite if the node wasn't started again."""
-        return inf if self.started is None else self.started + NOTED_WITHIN + BACK_WITHIN
+        """The latest moment at which it may show; infinite if the node never came back."""
+        return self.back + CLOCKS_WITHIN + (BACK_WITHIN if self.ready is None else USED_WITHIN)
 
 
 def read_events(path: str) -> list[Event]:
@@ -88,27 +103,27 @@ def crashes(events: Iterable[Event], begun: float, elapsed: float) -> list[Crash
     `elapsed` is how long the run was. A kill before it whose node was never started again is an
     old story, and left out. MOST_CRASHES at most, the latest.
     """
-    open_: dict[str, Crash] = {}
     found: list[Crash] = []
+    latest: dict[str, int] = {}  # of each node: where in `found`
     for event in sorted(events, key=lambda event: event.time):
         at = event.time - begun
         if event.event == "kill":
-            _close(open_.pop(event.node, None), None, found)
-            open_[event.node] = Crash(event.node, at)
-        else:
-            _close(open_.pop(event.node, None), at, found)
-    for crash in open_.values():
-        _close(crash, None, found)
-    shown = [crash for crash in found if _shows(crash, elapsed)]
-    return sorted(shown, key=lambda crash: crash.killed)[-MOST_CRASHES:]
+            latest[event.node] = len(found)
+            found.append(Crash(event.node, at))
+        elif event.node in latest:
+            number = latest[event.node]
+            found[number] = _followed(found[number], event.event, at)
+    return [crash for crash in found if _shows(crash, elapsed)][-MOST_CRASHES:]
+
+
+def _followed(crash: Crash, event: str, at: float) -> Crash:
+    """Add to a crash that its node was started or ready; the first of each kind counts."""
+    started = at if crash.started is None else crash.started
+    ready = at if event == "ready" and crash.ready is None else crash.ready
+    return Crash(crash.node, crash.killed, started, ready)
 
 
 def _shows(crash: Crash, elapsed: float) -> bool:
-    if crash.started is None and crash.killed < -NOTED_WITHIN:
+    if crash.back == inf and crash.killed < -DEAD_WITHIN:
         return False
     return crash.last >= 0 and crash.first <= elapsed
-
-
-def _close(crash: Crash | None, started: float | None, found: list[Crash]) -> None:
-    if crash:
-        found.append(Crash(crash.node, crash.killed, started))

@@ -20,6 +20,15 @@ def require_place(option: str, path: str) -> str:
     raise Failure(BAD_INPUT, f"--{option} {path!r}: {why}")
 
 
+def require_places(json: str, html: str) -> None:
+    """Fail unless both reports can be written, "" for none; Failure names the first that can't."""
+    for option, path in (("json", json), ("html", html)):
+        if path:
+            require_place(option, path)
+    if json and html and Path(json).resolve() == Path(html).resolve():
+        raise Failure(BAD_INPUT, f"--html {html!r}: expected another file than --json")
+
+
 def write(option: str, path: str, content: bytes) -> None:
     """Write a file at once or not at all: nobody reads half a report. Failure if it can't be."""
     place = Path(path)

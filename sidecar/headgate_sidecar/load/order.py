@@ -18,8 +18,9 @@ TIMEOUT: Final = 5.0  # seconds
 class Order:
     """What is sent where, and where the report goes ("" for nowhere). `timeout` in seconds.
 
-    A key of a stream is "<prefix>-<stream>-<number>". `crashes` is the path of a file that may
-    come to be during the run.
+    There is no user or password in `url`: they are in `headers`. A key of a stream is
+    "<prefix>-<stream>-<number>". `crashes` is the path of a file that may come to be during the
+    run.
     """
 
     url: str

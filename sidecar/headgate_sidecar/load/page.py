@@ -8,7 +8,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from headgate_sidecar.load.plots import curves, latencies, outcomes
-from headgate_sidecar.load.summary import COUNTS, TIMES, counts_of, sources_of, times_of, verdict
+from headgate_sidecar.load.summary import (
+    COUNTS,
+    TIMES,
+    counts_of,
+    sources_of,
+    times_heading,
+    times_of,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,8 +49,8 @@ def _body(report: Report, title: str) -> Iterable[str]:
     yield _section("Latency over time", latencies(report))
     yield _section("Latency by stream", curves(report))
     yield _section("Streams", _table(COUNTS, map(counts_of, report.streams)) + _note(report))
-    heading = "Latency in ms, from the moment at which a request was to start"
-    yield _section(heading, _table(TIMES, map(times_of, report.streams)))
+    heading = times_heading(report)
+    yield _section(heading[0].upper() + heading[1:], _table(TIMES, map(times_of, report.streams)))
     if report.errors:
         rows = [[what, f"{count:,}"] for what, count in report.errors.items()]
         yield _section("Errors", _table(("error", "requests"), rows))
@@ -88,8 +96,8 @@ def _note(report: Report) -> str:
     return (
         f'<p class="note">Answers by source: {escape(sources_of(report))}. At most: burst and'
         " refill of each key, from its first request to its last answer, and what the kills may"
-        " cost. At least: what an exact limiter admits of the same requests, less a tenth. What a"
-        " policy answered counts for neither.</p>"
+        " cost. At least: what an exact limiter admits of the same requests, less a tenth, and so"
+        " for each key. What a policy answered counts for neither.</p>"
     )
 
 

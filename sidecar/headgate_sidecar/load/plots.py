@@ -100,7 +100,7 @@ def _rarity(percent: float) -> float:
 
 def _bands(plot: Plot, report: Report) -> None:
     for crash in report.crashes:
-        end = report.elapsed if crash.started is None else crash.started
+        end = min(crash.back, report.elapsed)
         if end > 0:
             plot.band(max(crash.killed, 0), end, f"{crash.node} was away")
 
@@ -113,6 +113,4 @@ def _marks(plot: Plot, report: Report) -> None:
 
 
 def _kills(report: Report) -> list[tuple[str, str]]:
-    return (
-        [("band", "✕ a sidecar was killed, until it was started again")] if report.crashes else []
-    )
+    return [("band", "✕ a sidecar was killed, until it was back")] if report.crashes else []

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from headgate.decision import Source
-from headgate_sidecar.load.outcome import Outcome
+from headgate_sidecar.load.outcome import BY_POLICY, MEASURED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class Record:
     """The requests of one stream, in the order in which they were sent.
 
     Times are seconds from the start of the run; `ended` of a request without an answer is when it
-    was given up. 31 bytes a request.
+    was given up. 30 bytes a request.
     """
 
     def __init__(self) -> None:
@@ -50,6 +50,12 @@ class Record:
     def source(self, number: int) -> Source | None:
         """Return who decided a request."""
         return SOURCES[self.sources[number]]
+
+    def is_decided(self, number: int) -> bool:
+        """Tell if the limiter answered a request, and not a policy."""
+        if self.outcomes[number] not in {Outcome.ADMITTED, Outcome.DENIED}:
+            return False
+        return self.source(number) not in BY_POLICY
 
     def with_outcome(self, *wanted: Outcome) -> Iterator[int]:
         """Yield the numbers of the requests with one of these outcomes."""
@@ -99,7 +105,7 @@ class Records:
         self.counts[stream][outcome] += 1
         self.sources[source] += 1
         self.in_flight -= 1
-        if outcome is not Outcome.HELD_BACK:
+        if outcome in MEASURED:
             self.latest.append(now - record.planned[number])
 
     def error(self, what: str) -> None:

@@ -43,8 +43,9 @@ class Difference(msgspec.Struct, frozen=True):
 class StreamReport(msgspec.Struct, frozen=True):
     """One stream: each request is admitted, denied, answered by policy, an error or held back.
 
-    `latency_ms` is from the planned start, `service_ms` from the real one; both of answered
-    requests only. `sources` counts answers by who decided, "none" when no limit was applied.
+    `latency_ms` is from the planned start, `service_ms` from the real one; both of answers and
+    timeouts, `unmeasured` is how many requests came to neither. `sources` counts answers by who
+    decided, "none" when no limit was applied.
     """
 
     name: str
@@ -65,6 +66,7 @@ class StreamReport(msgspec.Struct, frozen=True):
     allowance: Allowance | None
     latency_ms: Times | None
     service_ms: Times | None
+    unmeasured: int
     added_ms: Difference | None
     curve: list[Point]
 

@@ -20,6 +20,7 @@ from headgate_sidecar.load.crashes import CrashesError, crashes, read_events
 from headgate_sidecar.load.display import Watched, display, print_summary
 from headgate_sidecar.load.facts import Facts
 from headgate_sidecar.load.files import write
+from headgate_sidecar.load.open_files import require_open_files
 from headgate_sidecar.load.outcome import Outcome
 from headgate_sidecar.load.page import page
 from headgate_sidecar.load.record import Records
@@ -43,9 +44,10 @@ _ANSWERED: Final = tuple(set(Outcome) - {Outcome.BROKEN, Outcome.HELD_BACK, Outc
 def run_load(order: Order) -> int:
     """Send what was ordered, print the verdict and write the reports; return the exit code.
 
-    0 if all promises were kept, 1 if not. Failure if nothing can be reached there, or if the
-    file of crashes can't be read.
+    0 if all promises were kept, 1 if not. Failure if nothing can be reached there, if the file of
+    crashes can't be read, or if the system doesn't allow so many connections.
     """
+    require_open_files(order.most_in_flight)
     _events(order)  # what is wrong with it now is said before half a minute of load
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

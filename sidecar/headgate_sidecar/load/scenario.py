@@ -15,7 +15,7 @@ from headgate.limits import Limits, parse_limits
 from headgate_sidecar.load.arrivals import Arrivals
 from headgate_sidecar.load.pick import Pick
 
-MOST_REQUESTS: Final = 5_000_000  # in a run: 40 bytes each are kept for the report
+MOST_REQUESTS: Final = 5_000_000  # in a run: 30 bytes each are kept for the report
 MOST_STREAMS: Final = 32  # more than fit into a table that anyone reads
 MOST_KEYS: Final = 1_000_000  # of a stream: what a sidecar holds by default
 

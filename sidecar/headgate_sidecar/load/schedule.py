@@ -12,7 +12,7 @@ from headgate_sidecar.load.pick import picks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate_sidecar.load.scenario import Scenario, Stream
+    from headgate_sidecar.load.scenario import Scenario
 
 
 class Planned(NamedTuple):
@@ -28,15 +28,12 @@ def schedule(scenario: Scenario, seed: int) -> Iterator[Planned]:
 
     Nothing is kept: a plan of millions of requests takes no memory.
     """
-    return merge(
-        *(
-            _of_stream(scenario, number, stream, seed)
-            for number, stream in enumerate(scenario.streams)
-        )
-    )
+    return merge(*(requests_of(scenario, number, seed) for number in range(len(scenario.streams))))
 
 
-def _of_stream(scenario: Scenario, number: int, stream: Stream, seed: int) -> Iterator[Planned]:
+def requests_of(scenario: Scenario, number: int, seed: int) -> Iterator[Planned]:
+    """Yield the requests of one stream in order; a longer scenario begins with the same."""
+    stream = scenario.streams[number]
     # A random source for each purpose: when one stream is changed, the others stay as they were.
     when, who = (Random(f"{seed}/{stream.name}/{use}") for use in ("when", "who"))  # noqa: S311
     arrivals = stream.arrivals or scenario.arrivals

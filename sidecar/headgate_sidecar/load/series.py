@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from headgate_sidecar.load.outcome import BY_POLICY, ERRORS, Outcome
+from headgate_sidecar.load.outcome import BY_POLICY, ERRORS, MEASURED, Outcome
 from headgate_sidecar.load.percentile import Times, times
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Second(msgspec.Struct):
     """What became of the requests that were planned for one second.
 
     `admitted` and `denied` are by the limiter, `by_policy` is what a policy answered; `errors` got
-    no proper answer, `held_back` weren't sent. Latencies are those of answered requests.
+    no proper answer, `held_back` weren't sent. Latencies are those of answers and timeouts.
     """
 
     second: int
@@ -40,7 +40,7 @@ def series(records: Iterable[Record], seconds: float) -> list[Second]:
         for number, planned in enumerate(record.planned):
             at = min(int(planned), len(found) - 1)
             _count(found[at], record, number)
-            if record.outcomes[number] in {Outcome.ADMITTED, Outcome.DENIED}:
+            if record.outcomes[number] in MEASURED:
                 latencies[at].append(record.ended[number] - planned)
     for second, some in zip(found, latencies, strict=True):
         second.latency_ms = times(sorted(some))

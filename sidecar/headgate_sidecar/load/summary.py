@@ -28,7 +28,7 @@ def summary(report: Report) -> str:
         "",
         *table(COUNTS, map(counts_of, report.streams)),
         "",
-        "  latency in ms, from the moment at which a request was to start",
+        f"  {times_heading(report)}",
         *table(TIMES, map(times_of, report.streams)),
         "",
         f"  answers by source: {sources_of(report)}",
@@ -78,6 +78,15 @@ def counts_of(stream: StreamReport) -> list[str]:
         f"{stream.by_policy:,}",
         f"{sum(stream.errors.values()) + stream.held_back:,}",
     ]
+
+
+def times_heading(report: Report) -> str:
+    """Return what the columns under TIMES are, and how many requests aren't in them."""
+    text = "latency in ms, from the moment at which a request was to start"
+    missing = sum(stream.unmeasured for stream in report.streams)
+    if missing:
+        text += f"; {missing:,} that weren't sent, or failed, are not in it"
+    return text
 
 
 def times_of(stream: StreamReport) -> list[str]:

@@ -1,12 +1,18 @@
-"""Records of runs that never were: requests with the times and outcomes that a test wants."""
+"""Records of runs that never were, with the requests that a test wants, and their reports."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from headgate.decision import Source
+from headgate_sidecar.load.assess import assess
 from headgate_sidecar.load.facts import Facts
 from headgate_sidecar.load.outcome import Outcome
 from headgate_sidecar.load.record import Records
 from headgate_sidecar.load.scenario import Expect, Scenario, Stream
+
+if TYPE_CHECKING:
+    from headgate_sidecar.load.report import Promise, Report
 
 ADMITTED, DENIED = Outcome.ADMITTED, Outcome.DENIED
 
@@ -33,3 +39,19 @@ def facts(limit: str = "", expect: Expect | None = None, seconds: float = 10) ->
     """Return an empty run of one stream."""
     stream = Stream("one", rate=10, limit=limit, expect=expect)
     return Facts(Scenario(seconds, [stream]), Records(1), 1_795_000_000.0, seconds)
+
+
+def report(run: Facts) -> Report:
+    """Return what the report of a run says."""
+    urls = [f"http://localhost/{name}" for name in run.scenario.names]
+    return assess(run, name="", url="http://localhost", urls=urls, seed=1, prefix="p")
+
+
+def broken(run: Facts) -> list[str]:
+    """Return the promises that were not kept."""
+    return [promise.text for promise in report(run).promises if not promise.kept]
+
+
+def promise(run: Facts, text: str) -> Promise:
+    """Return one of the promises."""
+    return next(one for one in report(run).promises if one.text == text)

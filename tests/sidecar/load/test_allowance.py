@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from headgate.buckets import Buckets
 from headgate.decision import Source
 from headgate.limits import SECOND, parse_limits
-from headgate_sidecar.load.allowance import allowance, most_within
+from headgate_sidecar.load.allowance import allowance
 from headgate_sidecar.load.crashes import Crash
+from headgate_sidecar.load.loss import most_within
 from headgate_sidecar.load.outcome import Outcome
 from headgate_sidecar.load.record import Record, Records
 from tests.sidecar.load.records import ADMITTED, DENIED, note
@@ -88,13 +89,49 @@ def test_an_exact_limiter_is_the_measure_for_too_few() -> None:
     assert allowance(records.streams[0], LIMITS).least == 8
 
 
+def test_one_starved_key_shows_among_many() -> None:
+    """Of 20 keys one gets nothing: of all together that is only a twentieth."""
+    records = Records(1)
+    for key in range(20):
+        for number in range(12):
+            note(records, 0.0, ADMITTED if key and number < 10 else DENIED, key=key)
+    found = allowance(records.streams[0], LIMITS)
+    assert found.admitted >= found.least
+    assert (found.missing, found.keys_below) == (9, 1)
+
+
+def test_each_key_is_forgiven_a_tenth_or_one_and_what_nobody_knows_of_it() -> None:
+    """Not what nobody knows of other keys."""
+    records = Records(1)
+    for key, (admitted, unknown) in enumerate([(9, 0), (8, 0), (7, 2), (8, 0)]):
+        for number in range(12):
+            note(records, 0.0, ADMITTED if number < admitted else DENIED, key=key)
+        for _ in range(unknown):
+            note(records, 0.0, Outcome.TIMEOUT, source=None, key=key)
+    note(records, 0.0, DENIED, key=4)  # its only request: one is forgiven
+    found = allowance(records.streams[0], LIMITS)
+    assert (found.missing, found.keys_below) == (2, 2)
+
+
+def test_keys_that_come_once_show_in_their_sum() -> None:
+    """Each is forgiven its only request, all together only a tenth of them."""
+    records = Records(1)
+    for key in range(20):
+        note(records, 0.0, DENIED, key=key)
+    found = allowance(records.streams[0], LIMITS)
+    assert (found.keys_below, found.least) == (0, 18)
+
+
 def test_a_kill_may_cost_what_was_admitted_just_before() -> None:
     """Ten at once, a kill, ten more: only the burst that was spent in the last 0.15 s counts."""
     record = admitted_at(*[5.0] * 10, *[5.2] * 10)
     without = allowance(record, LIMITS)
-    within = allowance(record, LIMITS, [Crash("n1", 5.1, 6.0)])
-    later = allowance(record, LIMITS, [Crash("n1", 8.0, 9.0)])
-    assert (without.excess, within.excess, later.excess) == (8, 0, 8)
+    within, early, late, later = (
+        allowance(record, LIMITS, [Crash("n1", killed, 9.0)]) for killed in (5.1, 4.2, 5.5, 5.7)
+    )
+    assert without.excess == later.excess == 8
+    assert within.excess == early.excess == 0  # noted just before the kill, which takes a while
+    assert late.excess == 0  # by a clock that is a little ahead of ours
     assert (within.kills, later.kills) == (10, 0)
 
 

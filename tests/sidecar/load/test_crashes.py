@@ -21,6 +21,10 @@ def start(time: float, node: str = "n1") -> Event:
     return Event(time, node, "start")
 
 
+def ready(time: float, node: str = "n1") -> Event:
+    return Event(time, node, "ready")
+
+
 def test_a_file_that_is_not_there_means_no_crashes(tmp_path: Path) -> None:
     """Whoever kills may not run at all."""
     assert read_events(str(tmp_path / "kills.jsonl")) == []
@@ -62,13 +66,21 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     [
         ([kill(103), start(104)], [Crash("n1", 3, 4)]),
         ([kill(103)], [Crash("n1", 3)]),  # until the end
+        ([kill(103), start(104), ready(105)], [Crash("n1", 3, 4, 5)]),
+        ([kill(103), ready(105)], [Crash("n1", 3, 5, 5)]),  # whoever started it didn't say so
+        ([kill(103), start(104), ready(105), start(109), ready(110)], [Crash("n1", 3, 4, 5)]),
+        (
+            [kill(103), start(104), kill(105, "n2"), ready(106)],
+            [Crash("n1", 3, 4, 6), Crash("n2", 5)],
+        ),
         ([kill(103), start(104), kill(105), start(106)], [Crash("n1", 3, 4), Crash("n1", 5, 6)]),
         ([kill(103), kill(104, "n2"), start(105)], [Crash("n1", 3, 5), Crash("n2", 4)]),
         ([kill(98), start(99)], [Crash("n1", -2, -1)]),  # its app may still be let through
         ([kill(80), start(81)], []),  # over
         ([kill(80)], []),  # an old story, whoever forgot to write down its end
         ([kill(150), start(151)], []),  # after the run
-        ([start(103)], []),
+        ([start(103), ready(104)], []),
+        ([kill(97), start(97.5), ready(98)], []),  # over a second ago
     ],
 )
 def test_those_that_may_show_in_a_run_are_found(events: list[Event], found: list[Crash]) -> None:
@@ -76,7 +88,9 @@ def test_those_that_may_show_in_a_run_are_found(events: list[Event], found: list
     assert crashes(events, 100, 30) == found
 
 
-def test_a_crash_shows_from_a_second_before_to_some_after() -> None:
-    """The time of the kill is noted late, and apps need a moment to find a sidecar again."""
-    assert (Crash("n1", 10, 12).first, Crash("n1", 10, 12).last) == (9, 18)
+def test_a_crash_shows_from_just_before_to_a_second_after_the_node_is_ready() -> None:
+    """A moment in which clocks may differ, and one in which apps find a sidecar again."""
+    assert Crash("n1", 10, 12, 13).first == 9.75
+    assert Crash("n1", 10, 12, 13).last == 14.25
+    assert Crash("n1", 10, 12).last == 17.25  # nobody said when it was ready
     assert Crash("n1", 10).last == inf

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -115,6 +117,7 @@ async def test_a_limiter_that_keeps_its_word_passes(load: Load) -> None:
         (says(429), ["admits what the limit allows"]),
         (says(500), ["each request is answered"]),
         (says(404), ["each request is answered"]),
+        (says(302), ["each request is answered"]),
     ],
 )
 async def test_a_server_that_does_not_fails(
@@ -139,6 +142,95 @@ async def test_a_denial_below_the_limit_fails(load: Load) -> None:
     async with lying(answer) as url:
         code, report = await load.limited(url, "--limit", "60/second", "--expect", "allowed")
     assert (code, broken(report)) == (1, ["nothing is denied"])
+
+
+async def test_a_starved_key_fails(load: Load) -> None:
+    """One of 20; all others get what they may."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=429 if request.headers["x-api-key"].endswith("-7") else 200)
+
+    async with lying(answer) as url:
+        code, report = await load.limited(url, "--keys", "20", "--rate", "60", "--limit", "9/m")
+    assert (code, broken(report)) == (1, ["admits what the limit allows"])
+    assert "one key" in load.out
+
+
+async def test_a_service_without_a_limiter_is_warned_of_where_no_limit_was_reached(
+    load: Load,
+) -> None:
+    """It passes, since nothing was broken; all three reports say what that is worth."""
+    html = load.folder / "report.html"
+    async with lying(says(200)) as url:
+        code, report = await load.limited(url, "--limit", "900/second", "--html", str(html))
+    assert code == 0
+    assert len(report.warnings) == 2
+    for text in (load.out, html.read_text()):
+        assert "requests: the limit was never reached: this proves nothing of it" in text
+        assert "requests: no answer names a source" in text
+
+
+async def test_a_password_is_sent_and_shown_nowhere(load: Load) -> None:
+    """Also where an answer makes no sense, or nobody is there."""
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("authorization"))
+        if len(seen) == 2:
+            assert request.transport
+            request.transport.write(b"nonsense\r\n\r\n")
+            request.transport.close()
+        return web.Response()
+
+    html = load.folder / "report.html"
+    async with lying(answer) as url:
+        place = url.replace("//", "//me:secret@")
+        _, report = await load(place, "--rate", "5", "--seconds", "1", "--html", str(html))
+    assert set(seen) == {"Basic bWU6c2VjcmV0"}  # me:secret
+    assert sum(report.errors.values()) == 1
+    for text in (load.out, html.read_text(), (load.folder / "report.json").read_text()):
+        assert url in text
+        assert "secret" not in text
+    code, _, err = await finish(await start("-m", "headgate_sidecar", "load", place))
+    assert code == 3
+    assert "secret" not in err
+
+
+async def limited_to(files: str, *arguments: str) -> tuple[int | None, str, str]:
+    """Run it where a process may have so many open files, in the words of ulimit."""
+    command = f'ulimit {files} && exec "$0" -m headgate_sidecar load "$@"'
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", command, sys.executable, *arguments), stdout=PIPE, stderr=PIPE
+    )
+    return await finish(process)
+
+
+async def test_more_connections_than_a_process_may_have_are_refused() -> None:
+    """Before anything is sent, with what would do."""
+    code, out, err = await limited_to("-n 200", "http://127.0.0.1:1")
+    assert (code, out) == (2, "")
+    assert err == (
+        "headgate: --most-in-flight '1000': expected at most 136, as long as a process may have"
+        " 200 open files here (ulimit -n)\n"
+    )
+
+
+async def test_open_files_are_allowed_as_far_as_the_system_does() -> None:
+    """More than 100 requests under way, though a process is given 100 files to begin with."""
+    waiting, go = 0, asyncio.Event()
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 150:
+            go.set()
+        await go.wait()
+        return web.Response()
+
+    async with lying(answer) as url:
+        options = ("--rate", "150", "--seconds", "1", "--timeout", "30")
+        code, out, err = await limited_to("-Sn 100", url, *options)
+    assert (code, err) == (0, ""), out
 
 
 async def test_errors_may_be_tolerated(load: Load) -> None:

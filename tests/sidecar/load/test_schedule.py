@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headgate_sidecar.load.arrivals import Arrivals, moments
 from headgate_sidecar.load.pick import Pick, picks
 from headgate_sidecar.load.scenario import Scenario, Stream
-from headgate_sidecar.load.schedule import schedule
+from headgate_sidecar.load.schedule import requests_of, schedule
 
 
 def test_even_arrivals_are_at_equal_distances() -> None:
@@ -81,6 +81,18 @@ def test_a_seed_repeats_a_plan_and_another_does_not() -> None:
         for streams, seed in (([crowd], 7), ([crowd, *TWO], 7), ([crowd], 8))
     )
     assert alone == again != other
+
+
+@given(st.sampled_from(Arrivals), st.sampled_from(Pick), st.floats(0.5, 50), st.floats(1, 3))
+def test_a_longer_plan_begins_with_the_shorter_one(
+    arrivals: Arrivals, pick: Pick, rate: float, longer: float
+) -> None:
+    """So it can be told how long a scenario has to be, from one look ahead."""
+    scenario = Scenario(4, [Stream("a", rate=rate, keys=9, pick=pick, arrivals=arrivals)])
+    short, long = (
+        list(requests_of(one, 0, 7)) for one in (scenario, scenario.scaled(seconds=4 * longer))
+    )
+    assert long[: len(short)] == short
 
 
 def test_a_stream_may_arrive_otherwise_than_the_rest() -> None:
