@@ -247,10 +247,7 @@ def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     json: ordered.Json = "",
     html: ordered.Html = "",
 ) -> int:
-    """Load-test a service: requests at planned moments, whatever the answers do, and a verdict.
-
-    Exits with 0 if every promise was kept and with 1 if not.
-    """
+    """Load-test a service: requests at planned moments, whatever the answers do, and a verdict."""
     order = order_of(
         url,
         Given(
