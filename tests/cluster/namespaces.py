@@ -25,7 +25,7 @@ from itertools import permutations
 from pathlib import Path
 from stat import S_IFCHR
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -33,6 +33,7 @@ import pytest
 from tests.cluster import wire
 from tests.cluster.apps.running import PATIENCE, ROOT, Service
 from tests.cluster.wire import MOST_COMMAND, Carried, Way, address
+from tests.optional import missing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
@@ -46,13 +47,6 @@ NO_PACKET_INFO: Final = 0x1000
 TUN_NUMBER: Final = os.makedev(10, 200)
 LINK_PORT: Final = 7171
 LOOK_EVERY: Final = 0.05  # seconds: each look is a request to each node
-
-
-def _missing(what: str, *, kernel: bool = False) -> NoReturn:
-    """Skip the test; in CI fail it, but for what the kernel doesn't have."""
-    if os.environ.get("HEADGATE_CI") and not kernel:
-        pytest.fail(f"needed in CI: {what}")
-    pytest.skip(what)
 
 
 class Namespace:
@@ -73,12 +67,15 @@ class Namespace:
     def _enter(self) -> int:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(NEW_NETWORK):  # os.unshare comes with Python 3.12
-            _missing(f"no network namespace: {os.strerror(ctypes.get_errno())}")
+            missing(f"no network namespace: {os.strerror(ctypes.get_errno())}")
         try:
             file = _open_tun()
             ioctl(file, SET_TUN, struct.pack("16sH22x", b"wire", TUN | NO_PACKET_INFO))
         except OSError as error:
-            _missing(f"no TUN device: {error}", kernel=error.errno in {ENODEV, ENXIO})
+            why = f"no TUN device: {error}"
+            if error.errno in {ENODEV, ENXIO}:  # not in this kernel: nothing that CI could install
+                pytest.skip(why)
+            missing(why)
         ip = f"{address(self.end)}/24"
         for command in ("link set lo up", f"addr add {ip} dev wire", "link set wire up"):
             subprocess.run(["ip", *command.split()], check=True)
@@ -236,7 +233,7 @@ class Apart:
 @contextmanager
 def _apart(count: int, budget: float) -> Generator[Apart]:
     if shutil.which("ip") is None:
-        _missing("no `ip` command: it is in the package iproute2")
+        missing("no `ip` command: it is in the package iproute2")
     with ExitStack() as stack:
         place = Path(stack.enter_context(TemporaryDirectory()))
         spaces = [Namespace(end) for end in range(count)]

@@ -11,7 +11,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.deploy.cluster_objects import ApiServer, eventually
+from tests.deploy.tools import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,7 +48,7 @@ def tool(name: str) -> str:
     given = os.environ.get(variable)
     if given and not os.access(given, os.X_OK):
         pytest.fail(f"{variable} {given}: expected a program")
-    built = Path(sys.prefix) / "tools" / name
+    built = TOOLS / name
     found = given or shutil.which(built) or shutil.which(name)
     return found or pytest.skip(f"no {name}: {HOW_TO_BUILD}")
 

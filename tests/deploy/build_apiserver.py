@@ -17,9 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.deploy.tools import TOOLS
+
 KUBERNETES: Final = "1.36.3"
 ETCD: Final = "3.7.3"
-TOOLS: Final = Path(sys.prefix) / "tools"
 
 ETCD_PACKAGE: Final = "go.etcd.io/etcd/server/v3"
 KUBERNETES_MODULE: Final = "k8s.io/kubernetes"

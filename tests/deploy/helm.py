@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
 
+from tests.cluster.apps.running import ROOT
 from tests.deploy import tools
 from tests.optional import in_ci, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "charts" / "headgate"
 BOTH: Final = ("helm3", "helm4")
 PATIENCE: Final = 60.0  # seconds for one command; a third of one is usual

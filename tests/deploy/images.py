@@ -6,16 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.cluster.apps.running import ROOT
 from tests.deploy import standin
 from tests.optional import in_ci, missing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.deploy.engine import Engine
 
-ROOT: Final = Path(__file__).parents[2]
 WHEELS: Final = "wheels"  # the folder that the Dockerfile knows
 _STANDINS: Final = {
     "HEADGATE_BASE": "headgate-standin:base",

@@ -5,7 +5,6 @@ python -m tests.deploy.standin makes them as archives in .venv/tools, once: as r
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -14,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-TOOLS: Final = Path(sys.prefix) / "tools"
+from tests.deploy.tools import TOOLS, alone
+
 BASE: Final = TOOLS / "standin-base.tar"  # for python:3.13-slim
 SERVERS: Final = TOOLS / "standin-servers.tar"  # for nginx and prom/prometheus
 SUITE: Final = "bookworm"
@@ -26,8 +26,7 @@ _SERVERS: Final = ("nginx-light", "prometheus")
 def make() -> None:
     """Make the archives that are not there yet; waits for another process that is at it."""
     TOOLS.mkdir(parents=True, exist_ok=True)
-    with (TOOLS / "standin.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(TOOLS / "standin.lock"):
         if not (BASE.exists() and SERVERS.exists()):
             with TemporaryDirectory(prefix="headgate-standin-") as folder:
                 _make(Path(folder))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.cluster.apps.running import ROOT
 from tests.deploy.apiserver import api_server
-from tests.deploy.helm import BOTH, CHART, ROOT, Helm, ci_values, find
+from tests.deploy.helm import BOTH, CHART, Helm, ci_values, find
 from tests.deploy.releases import Release, app_pod
 
 if TYPE_CHECKING:

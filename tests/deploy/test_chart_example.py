@@ -11,7 +11,8 @@ from typing import Final
 
 import pytest
 
-from tests.deploy.helm import PATIENCE, ROOT
+from tests.cluster.apps.running import ROOT
+from tests.deploy.helm import PATIENCE
 
 PROBE: Final = ROOT / "examples" / "kubernetes" / "files" / "probe.py"
 

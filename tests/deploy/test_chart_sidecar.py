@@ -10,8 +10,9 @@ import yaml
 
 from headgate.limits import SECOND
 from headgate_sidecar import cluster, discovery
+from tests.cluster.apps.running import ROOT
 from tests.deploy import manifests
-from tests.deploy.helm import BOTH, CHART, NEWEST, ROOT, Helm, find
+from tests.deploy.helm import BOTH, CHART, NEWEST, Helm, find
 
 if TYPE_CHECKING:
     from pathlib import Path

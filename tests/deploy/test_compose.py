@@ -14,8 +14,8 @@ import httpx2
 import pytest
 import yaml
 
+from tests.cluster.apps.running import ROOT
 from tests.deploy.compose import PAIRS, SERVICES
-from tests.deploy.images import ROOT
 from tests.deploy.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from headgate.version import __version__
-from tests.deploy.images import ROOT
+from tests.cluster.apps.running import ROOT
 from tests.deploy.waiting import wait_until
 
 if TYPE_CHECKING:

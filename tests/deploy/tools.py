@@ -45,7 +45,7 @@ def install(name: str, tools: Path = TOOLS) -> Path:
     FileNotFoundError if go is needed and missing, CalledProcessError if the build fails.
     """
     tools.mkdir(parents=True, exist_ok=True)
-    with _alone(tools):
+    with alone(tools / ".lock"):
         if not _is_current(name, tools):
             _build(name, tools)
     return tools / name
@@ -71,10 +71,10 @@ def _build(name: str, tools: Path) -> None:
 
 
 @contextmanager
-def _alone(tools: Path) -> Generator[None]:
-    """Wait until no other process builds into the folder."""
-    with (tools / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def alone(lock: Path) -> Generator[None]:
+    """Wait until no other process holds the lock, a file, and hold it."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx2
 
+from headgate.address import Address
 from headgate.limits import parse_limits
 from headgate_sidecar.server import Sidecar
 from tests.cluster.cluster import GENEROUS, config, eventually
@@ -26,6 +28,34 @@ async def http(sidecar: Sidecar) -> AsyncGenerator[httpx2.AsyncClient]:
     url = f"http://127.0.0.1:{sidecar.http.port}"
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=GENEROUS) as client:
         yield client
+
+
+@asynccontextmanager
+async def silent_seed(speak: asyncio.Event) -> AsyncGenerator[Address]:
+    """Listen, and say nothing to who connects; hang up when told to speak."""
+
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await speak.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server:
+        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
+
+
+@asynccontextmanager
+async def no_sidecar() -> AsyncGenerator[Address]:
+    """Run a web server that is none of ours: 404 whatever it is asked."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
 
 
 def path_of(key: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from headgate.address import parse_address
 from headgate.link import State
 from headgate.version import __version__
 from headgate.wire import Holdings, Inspect
@@ -18,7 +17,7 @@ from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
-from tests.sidecar.http_client import beside, charged, check, http, path_of, problem
+from tests.sidecar.http_client import beside, charged, check, http, path_of, problem, silent_seed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -328,14 +327,11 @@ async def test_the_state_of_an_owner_is_shown() -> None:
 async def test_a_node_is_ready_once_it_has_looked_for_others() -> None:
     """While a seed hasn't answered, the process is alive but hasn't joined, and says why."""
     speak = asyncio.Event()
-
-    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await speak.wait()
-        writer.close()
-
-    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
-    seed = parse_address(f"127.0.0.1:{silent.sockets[0].getsockname()[1]}")
-    async with silent, Sidecar(config("n1", seeds=(seed,))) as node, http(node) as client:
+    async with (
+        silent_seed(speak) as seed,
+        Sidecar(config("n1", seeds=(seed,))) as node,
+        http(node) as client,
+    ):
         await eventually(lambda: node.peers.strangers)
         early = await client.get("/readyz")
         assert (await client.get("/healthz")).json() == {"status": "ok"}

@@ -15,7 +15,7 @@ from headgate_sidecar.console import duration
 from headgate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
-from tests.sidecar.http_client import beside, charged
+from tests.sidecar.http_client import beside, charged, no_sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -292,17 +292,8 @@ async def test_a_link_is_no_http(run: Run) -> None:
 
 async def test_something_else_is_there(run: Run) -> None:
     """A web server that is no sidecar is recognised."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nhello")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        ending = await asyncio.to_thread(run, "nodes", "--http", f"127.0.0.1:{port}")
+    async with no_sidecar() as address:
+        ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
     assert ending.code == 3
     assert "is no headgate sidecar (status 404)" in ending.complaint
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from headgate.address import parse_address
 from headgate_sidecar.server import Sidecar
 from tests.cluster.cluster import config, eventually
 from tests.sidecar.conftest import Ending
+from tests.sidecar.http_client import no_sidecar, silent_seed
 
 if TYPE_CHECKING:
     from headgate.address import Address
@@ -23,14 +23,7 @@ async def health(run: Run, http: Address | str) -> Ending:
 async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
     """While it looks for the others it ends with 1 and says so; then with 0."""
     speak = asyncio.Event()
-
-    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await speak.wait()
-        writer.close()
-
-    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
-    seed = parse_address(f"127.0.0.1:{silent.sockets[0].getsockname()[1]}")
-    async with silent, Sidecar(config("n1", seeds=(seed,))) as node:
+    async with silent_seed(speak) as seed, Sidecar(config("n1", seeds=(seed,))) as node:
         await eventually(lambda: node.peers.strangers)
         early = await health(run, node.http)
         speak.set()
@@ -44,16 +37,7 @@ async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
 
 async def test_what_is_no_sidecar_is_not_healthy(run: Run) -> None:
     """Nobody there, a link, and another web server: 3, with a line that says which."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, Sidecar(config("n1")) as node:
+    async with no_sidecar() as address, Sidecar(config("n1")) as node:
         other = await health(run, address)
         link = await health(run, node.link)
     nobody = await health(run, address)

@@ -185,7 +185,7 @@ def _in_words(text: str, given: object) -> str:
     value = given
     for name, number in _STEP.findall(path):
         try:
-            value = value[int(number) if number else name]  # type: ignore[index]
+            value = value[int(number) if number else name]  # type: ignore[index]  # no list or table: then it is a TypeError
         except (LookupError, TypeError):
             return text
     where = path.removeprefix(".") or "the scenario"
