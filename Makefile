@@ -32,7 +32,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## three sidecars, three apps, one of them killed; SECONDS=15 ends it by itself
-	@$(BIN)/headgate demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/sidegate demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(VENV)/.test ## all tests; PYTEST_ARGS for pytest
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -78,7 +78,7 @@ clean: ## remove everything that make made
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
-	    "headgate needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + \
+	    "sidegate needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + \
 	    ": try make $(MAKECMDGOALS) PYTHON=python3.13")'
 	@echo "setup: making $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "no venv module? On Debian: apt-get install python3-venv" >&2; exit 1; }
@@ -86,7 +86,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.demo: $(MANIFEST) | $(VENV)/.made
-	@echo "setup: installing headgate with its sidecar"
+	@echo "setup: installing sidegate with its sidecar"
 	@$(INSTALL) -e ".[sidecar]"
 	@touch $@
 

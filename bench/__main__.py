@@ -37,9 +37,9 @@ RESULTS: Final = Path(__file__).with_name("results")
 def main() -> int:
     """Return the exit status: 0 unless figures had to be thrown away, 130 when interrupted."""
     plan = _plan(sys.argv[1:])
-    for name in [name for name in os.environ if name.startswith("HEADGATE_")]:
+    for name in [name for name in os.environ if name.startswith("SIDEGATE_")]:
         del os.environ[name]  # our sidecars are nobody else's
-    logging.getLogger("headgate").setLevel(logging.ERROR)  # that sidecars end is what we want
+    logging.getLogger("sidegate").setLevel(logging.ERROR)  # that sidecars end is what we want
     console = Console(record=True, width=WIDTH)
     results = Results(describe_machine(), busy_share())
     try:
@@ -57,7 +57,7 @@ async def _measure(plan: Plan, results: Results, console: Console) -> None:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sidegate-bench-") as folder:
         for part in plan.parts:
             with console.status(part) as status:
                 await _measure_part(part, plan, results, Path(folder), status)

@@ -11,8 +11,8 @@ from bench.fleet import fleet
 from bench.plan import BACKED_UP_IN_FLIGHT, KEYS, LIMIT, key_names
 from bench.rounds import measure_rounds
 from bench.sidecars import BUDGET, Sidecar, sidecar
-from headgate import Client, Source
-from headgate_ring.hashring import Ring
+from sidegate import Client, Source
+from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
+    from sidegate import Decision
 
 PART: Final = "backup"
-ALONE: Final = "headgate, alone"
-BACKED_UP: Final = "headgate, backed up"
+ALONE: Final = "sidegate, alone"
+BACKED_UP: Final = "sidegate, backed up"
 
 _NODES: Final = ("owner", "backup")
-_NOTE: Final = "headgate.Client on uvloop, unix socket to the owner of all keys, which "
+_NOTE: Final = "sidegate.Client on uvloop, unix socket to the owner of all keys, which "
 _NOTES: Final = {
     ALONE: f"{_NOTE}has nobody to back up to, and so needn't look up keys on the ring either",
     BACKED_UP: f"{_NOTE}sends each charged bucket to the second node (TCP) within 100 ms; that one "

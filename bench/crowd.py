@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from bench.load import quantile
 from bench.results import VoidError
 from bench.sidecars import BUDGET
-from headgate import Client, HeadgateError, Source
+from sidegate import Client, SidegateError, Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from bench.sidecars import Sidecar
-    from headgate import Decision
+    from sidegate import Decision
 
     Note: TypeAlias = Callable[[str, Decision, int, int], None]
 
@@ -106,7 +106,7 @@ class Crowd:
             key, began = next(self._keys), perf_counter_ns()
             try:
                 decision = await client.check(key, self._limits)
-            except HeadgateError:
+            except SidegateError:
                 self._stretch.errors += 1
                 continue
             ended = perf_counter_ns()

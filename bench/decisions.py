@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from bench.echo import echo
-from bench.headgate_client import headgate_clients
 from bench.plan import IN_FLIGHT
 from bench.redis_benchmark import redis_benchmark
 from bench.redis_client import redis_client
 from bench.redis_server import redis_server
 from bench.results import UnavailableError
 from bench.rounds import measure_rounds
+from bench.sidegate_client import sidegate_clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
 
 
 async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[Contender]:
-    contenders = [*await stack.enter_async_context(headgate_clients(folder))]
+    contenders = [*await stack.enter_async_context(sidegate_clients(folder))]
     try:
         redis = await stack.enter_async_context(redis_server(folder))
         contenders += [redis_benchmark(redis, pipelined=flag) for flag in (False, True)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from bench.contender import Contender, python_contender
 from bench.plan import KEYS, LIMIT, key_names
 from bench.processes import python, running, until_listening
-from headgate.wire import Checks, encode
+from sidegate.wire import Checks, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bench.crowd import Stretch, crowd
 from bench.fleet import Fleet, fleet
 from bench.plan import OUT_OF_REACH
-from headgate import Source
+from sidegate import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
+    from sidegate import Decision
 
 PART: Final = "failover"
 SETTING: Final = "kill -9 of an owner"

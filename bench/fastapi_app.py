@@ -25,8 +25,8 @@ SETTING: Final = f"wrk -t2 -c{CONNECTIONS}"
 BARE: Final = "bare"
 _NOTES: Final = {
     BARE: "FastAPI on uvicorn (uvloop, httptools, 1 worker), no limiter; the same app in all rows",
-    "headgate allowed": "RateLimitMiddleware per client address, a sidecar on a unix socket",
-    "headgate denied": "the same at 1/hour: refused by the answer remembered in the process",
+    "sidegate allowed": "RateLimitMiddleware per client address, a sidecar on a unix socket",
+    "sidegate denied": "the same at 1/hour: refused by the answer remembered in the process",
     "slowapi allowed": "@limiter.limit as in its quick start, fixed window, Redis on a unix socket",
     "slowapi denied": "the same at 1/hour",
 }
@@ -68,7 +68,7 @@ def _verify(app: App, found: Requests) -> None:
 
 async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[App]:
     apps = [await stack.enter_async_context(serving(folder, BARE, "-"))]
-    for limiter, store_of in (("headgate", _sidecar), ("slowapi", _redis)):
+    for limiter, store_of in (("sidegate", _sidecar), ("slowapi", _redis)):
         try:
             store = await store_of(stack, folder)
             for outcome in ("allowed", "denied"):

@@ -12,7 +12,7 @@ import httpx2
 from bench.processes import PATIENCE
 from bench.results import VoidError
 from bench.sidecars import Sidecar, sidecar
-from headgate_ring.hashring import Ring
+from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -1,4 +1,4 @@
--- One token bucket (GCRA), the same decision as headgate.buckets: one number for each key, the
+-- One token bucket (GCRA), the same decision as sidegate.buckets: one number for each key, the
 -- microsecond at which the bucket is full again. The clock is Redis's own, since those of its
 -- clients differ.
 -- KEYS[1]: the key. ARGV: microseconds for one token, capacity in microseconds, cost.

@@ -13,7 +13,7 @@ from bench.fleet import Fleet, fleet
 from bench.plan import HELD_LIMIT, HELD_TOKENS, key_names
 from bench.results import VoidError
 from bench.sidecars import BUDGET
-from headgate import Client, Source
+from sidegate import Client, Source
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
+    from sidegate import Decision
 
 PART: Final = "handover"
 BEFORE: Final = "before"

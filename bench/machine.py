@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 _PACKAGES: Final = (
-    "headgate",
+    "sidegate",
     "uvloop",
     "uvicorn",
     "fastapi",

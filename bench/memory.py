@@ -13,7 +13,7 @@ from bench.processes import output_of, python, resident_bytes
 from bench.redis_server import gcra_arguments, redis_server
 from bench.results import UnavailableError, VoidError
 from bench.sidecars import BUDGET, sidecar
-from headgate import Client
+from sidegate import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 PART: Final = "memory"
-TABLE: Final = "headgate, table"
-SIDECAR: Final = "headgate, sidecar"
+TABLE: Final = "sidegate, table"
+SIDECAR: Final = "sidegate, sidecar"
 REDIS: Final = "Redis"
 _BATCH: Final = 1_000
 
@@ -92,7 +92,7 @@ def _require(held: int, count: int) -> None:
 
 
 _STORES: Final[dict[str, tuple[Weigh, str]]] = {
-    TABLE: (_table, "headgate.buckets.Buckets in a fresh process, one limit for each key"),
-    SIDECAR: (_sidecar, "headgate serve, filled by a client over its unix socket"),
+    TABLE: (_table, "sidegate.buckets.Buckets in a fresh process, one limit for each key"),
+    SIDECAR: (_sidecar, "sidegate serve, filled by a client over its unix socket"),
     REDIS: (_redis, "redis-server, filled by the same script with the same keys and limit"),
 }

@@ -15,7 +15,7 @@ from bench.fleet import LOOK_EVERY
 from bench.processes import PATIENCE, python, running
 from bench.results import VoidError
 from bench.sidecars import Sidecar
-from headgate_ring.hashring import Ring
+from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -57,7 +57,7 @@ class Mesh:
         options = ["--name", name, "--link", link, "--http", http, "--role", role]
         if self.nodes:
             options += ["--seed", self.nodes[0].link]
-        command = python("headgate_sidecar", "serve", *options)
+        command = python("sidegate_sidecar", "serve", *options)
         process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
         node = Sidecar(name, link, link, http, process)
         await _until(f"{name} is not ready", lambda: self._is_ready(node))

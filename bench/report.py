@@ -9,7 +9,7 @@ from rich.text import Text
 from bench import backup, decisions, fastapi_app, memory, ring
 from bench.cluster_tables import cluster_tables
 from bench.echo import ECHO
-from bench.headgate_client import ONE_HOP
+from bench.sidegate_client import ONE_HOP
 from bench.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets

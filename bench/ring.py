@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.plan import KEYS, key_names
-from headgate_ring.hashring import POINTS, Ring, position
+from sidegate_ring.hashring import POINTS, Ring, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.results import Results
 
 PART: Final = "ring"
-OURS: Final = "headgate_ring"
+OURS: Final = "sidegate_ring"
 NODES: Final = (3, 10, 50)
 
 

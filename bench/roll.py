@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
+    from sidegate import Decision
 
 PART: Final = "roll"
 SETTING: Final = "3 nodes replaced"

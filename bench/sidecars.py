@@ -1,4 +1,4 @@
-"""Sidecars of our own, as a user would start them: `headgate serve`."""
+"""Sidecars of our own, as a user would start them: `sidegate serve`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def sidecar(
     if seed is not None:
         options["--seed"] = seed
     arguments = [word for option in options.items() for word in option]
-    with running(python("headgate_sidecar", "serve", *arguments), log) as process:
+    with running(python("sidegate_sidecar", "serve", *arguments), log) as process:
         try:
             await until_listening(process, path, log)
         except UnavailableError as reason:

@@ -12,8 +12,8 @@ from bench.fleet import fleet
 from bench.plan import KEYS, LIMIT, key_names, rotated
 from bench.sidecars import BUDGET, Sidecar
 from bench.usage import cpu_ns
-from headgate import Client, Source
-from headgate_ring.hashring import Ring
+from sidegate import Client, Source
+from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
+    from sidegate import Decision
 
 PART: Final = "sizing, checks"
 IN_FLIGHT: Final = (1, 64, 256)

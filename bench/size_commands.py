@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 PART: Final = "sizing, commands"
 PROBES: Final = "sizing, probes"
 SETTING: Final = "once"
-ALONE: Final = "headgate serve, until ready, alone"
-JOINING: Final = "headgate serve, until ready, joining 3"
-HEALTH: Final = "headgate health"
-LEAVE: Final = "headgate leave, of one of 4"
+ALONE: Final = "sidegate serve, until ready, alone"
+JOINING: Final = "sidegate serve, until ready, joining 3"
+HEALTH: Final = "sidegate health"
+LEAVE: Final = "sidegate leave, of one of 4"
 READY: Final = "GET /readyz"
 SCRAPE: Final = "GET /metrics"
 
@@ -88,7 +88,7 @@ async def _get(node: Sidecar, path: str) -> tuple[float, float]:
 
 
 def _command(name: str, node: Sidecar) -> list[str]:
-    return python("headgate_sidecar", name, "--http", node.http)
+    return python("sidegate_sidecar", name, "--http", node.http)
 
 
 def _add(results: Results, row: str, round_: int, it: Ran) -> None:

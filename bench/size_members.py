@@ -61,7 +61,7 @@ async def _look(nodes: Mesh, name: str, those: list[Sidecar], plan: Plan, result
     await _settled(those)
     held = await gauges(nodes.http, those[0])
     steady = {
-        "connections": held["headgate_connections"] + held['headgate_links{state="up"}'],
+        "connections": held["sidegate_connections"] + held['sidegate_links{state="up"}'],
         "resident": median(memory_of(node.pid).resident for node in those),
     }
     for round_ in range(plan.rounds):

@@ -14,7 +14,7 @@ from bench.processes import PATIENCE
 from bench.results import VoidError
 from bench.sidecars import BUDGET
 from bench.usage import memory_of
-from headgate import Client
+from sidegate import Client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from bench.plan import Plan
     from bench.results import Results
-    from headgate import Decision
-    from headgate_ring.hashring import Ring
+    from sidegate import Decision
+    from sidegate_ring.hashring import Ring
 
 PART: Final = "sizing, memory"
 ALONE: Final = "alone"
@@ -34,7 +34,7 @@ _MOST_OF_PAIR: Final = 100_000  # each holds all keys, its own and the other's: 
 _NAMES: Final = {ALONE: ("alone",), PAIR: ("one", "two")}
 _BATCH: Final = 50_000  # names at a time
 _NOTE: Final = (
-    "`headgate serve`, filled over its unix socket, each key charged once under one limit. One of "
+    "`sidegate serve`, filled over its unix socket, each key charged once under one limit. One of "
     "two: it owns about half of the keys, and holds the others as a backup"
 )
 

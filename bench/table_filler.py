@@ -8,8 +8,8 @@ import time
 
 from bench.plan import HELD_LIMIT, key_names
 from bench.processes import resident_bytes
-from headgate.buckets import Buckets
-from headgate.limits import parse_limits
+from sidegate.buckets import Buckets
+from sidegate.limits import parse_limits
 
 
 def main() -> None:

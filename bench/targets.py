@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from bench import backup, decisions, failover, fastapi_app, handover, roll
 from bench.echo import ECHO
-from bench.headgate_client import ONE_HOP, TWO_HOPS
 from bench.redis_benchmark import PIPELINED
 from bench.redis_client import REDIS_PY
+from bench.sidegate_client import ONE_HOP, TWO_HOPS
 
 if TYPE_CHECKING:
     from bench.results import Results
@@ -70,12 +70,12 @@ def _speed(results: Results) -> list[Target]:
         Target(
             "FastAPI requests/s when allowed, over bare",
             0.9,
-            _ratio(_web(results, "headgate allowed"), bare),
+            _ratio(_web(results, "sidegate allowed"), bare),
         ),
         Target(
             "FastAPI answers/s when denied, over bare",
             1.0,
-            _ratio(_web(results, "headgate denied"), bare),
+            _ratio(_web(results, "sidegate denied"), bare),
         ),
     ]
 

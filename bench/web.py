@@ -33,8 +33,8 @@ def _bare(_store: str) -> FastAPI:
     return app
 
 
-def _headgate(store: str, limits: str) -> FastAPI:
-    from headgate import RateLimitMiddleware  # noqa: PLC0415
+def _sidegate(store: str, limits: str) -> FastAPI:
+    from sidegate import RateLimitMiddleware  # noqa: PLC0415
 
     app = _bare(store)
     app.add_middleware(RateLimitMiddleware, limits=limits, sidecar=store)
@@ -55,8 +55,8 @@ def _slowapi(store: str, limits: str) -> FastAPI:
 
 VARIANTS: Final[dict[str, Callable[[str], FastAPI]]] = {
     "bare": _bare,
-    "headgate allowed": lambda store: _headgate(store, OUT_OF_REACH),
-    "headgate denied": lambda store: _headgate(store, TINY),
+    "sidegate allowed": lambda store: _sidegate(store, OUT_OF_REACH),
+    "sidegate denied": lambda store: _sidegate(store, TINY),
     "slowapi allowed": lambda store: _slowapi(store, OUT_OF_REACH),
     "slowapi denied": lambda store: _slowapi(store, TINY),
 }

@@ -1,13 +1,13 @@
-"""The app under load: FastAPI, and one line of headgate.
+"""The app under load: FastAPI, and one line of sidegate.
 
-Its limits are those that the scenario of the load test, `headgate load --scenario standard`, knows.
+Its limits are those that the scenario of the load test, `sidegate load --scenario standard`, knows.
 """
 
 from fastapi import FastAPI
 
-from headgate import RateLimitMiddleware, Rule, header
+from sidegate import RateLimitMiddleware, Rule, header
 
-app = FastAPI(title="headgate under load")
+app = FastAPI(title="sidegate under load")
 API_KEY = header("x-api-key")
 
 app.add_middleware(

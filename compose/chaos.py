@@ -3,7 +3,7 @@
 python chaos.py SERVICE...     in a container of the same compose project, with the Docker socket
 
 The next one is killed only when the last one is ready again, so never an owner and its backup at
-once: that is what headgate promises to survive. What happens becomes lines of
+once: that is what sidegate promises to survive. What happens becomes lines of
 /chaos/crashes.jsonl, for the verdict of the load test. Ends at SIGTERM, or after MOST_KILLS.
 """
 

@@ -1,7 +1,7 @@
 """A Django project in one file, limited under ASGI and under WSGI.
 
-pip install "headgate[sidecar]" django gunicorn
-headgate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
+pip install "sidegate[sidecar]" django gunicorn
+sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 uvicorn django_app:asgi           # either of the two
 gunicorn django_app:wsgi
 
@@ -15,7 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from headgate import RateLimitMiddleware, RateLimitWSGIMiddleware
+from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
 
 # --- your project: settings.py, views.py and urls.py
 

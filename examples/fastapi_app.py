@@ -1,7 +1,7 @@
 """A FastAPI app with three rules.
 
-pip install "headgate[sidecar]"   # FastAPI and uvicorn come along
-headgate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
+pip install "sidegate[sidecar]"   # FastAPI and uvicorn come along
+sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 uvicorn fastapi_app:app
 
 curl -i localhost:8000/api/hello -H "x-api-key: alice"
@@ -9,7 +9,7 @@ curl -i localhost:8000/api/hello -H "x-api-key: alice"
 
 from fastapi import FastAPI
 
-from headgate import RateLimitMiddleware, Request, Rule, header
+from sidegate import RateLimitMiddleware, Request, Rule, header
 
 app = FastAPI()
 
@@ -19,7 +19,7 @@ def weight(request: Request) -> int:
     return 20 if request.path == "/api/export" else 1
 
 
-# The first rule that matches applies. The sidecar is found by HEADGATE_SIDECAR; every worker and
+# The first rule that matches applies. The sidecar is found by SIDEGATE_SIDECAR; every worker and
 # every replica of the app counts into the same buckets, as long as their sidecars know each other.
 app.add_middleware(
     RateLimitMiddleware,

@@ -1,7 +1,7 @@
 """A Flask app with two rules, for any WSGI server.
 
-pip install "headgate[sidecar]" flask gunicorn
-headgate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
+pip install "sidegate[sidecar]" flask gunicorn
+sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 gunicorn --workers 2 --threads 8 flask_app:app
 
 curl -i localhost:8000/api/hello -H "x-api-key: alice"
@@ -9,7 +9,7 @@ curl -i localhost:8000/api/hello -H "x-api-key: alice"
 
 from flask import Flask
 
-from headgate import RateLimitWSGIMiddleware, Rule, header
+from sidegate import RateLimitWSGIMiddleware, Rule, header
 
 app = Flask(__name__)
 

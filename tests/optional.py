@@ -10,7 +10,7 @@ import pytest
 
 def in_ci() -> bool:
     """Is this a run in which nothing may be missing?"""
-    return bool(os.environ.get("HEADGATE_CI"))
+    return bool(os.environ.get("SIDEGATE_CI"))
 
 
 def missing(what: str) -> NoReturn:

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from headgate.address import Address
-from headgate.connection import Connection
-from headgate.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
-from headgate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
-from headgate_sidecar.server import Sidecar
+from sidegate.address import Address
+from sidegate.connection import Connection
+from sidegate.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
+from sidegate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.cluster import GENEROUS, eventually
 from tests.cluster.gossiping import Life
 
@@ -25,7 +25,7 @@ APP = Identity("app", "bare", "")
 
 def node_named(name: str, link: str = "127.0.0.1:9", **options: Any) -> Identity:
     """Return the identity of a node that nobody runs."""
-    return Identity("node", name, options.pop("cluster", "headgate"), link=link, **options)
+    return Identity("node", name, options.pop("cluster", "sidegate"), link=link, **options)
 
 
 def checks(number: int, *asked: tuple[str, str, int], hops: int = 0, budget: int = 10**7) -> Checks:

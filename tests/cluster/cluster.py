@@ -11,17 +11,17 @@ from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headgate.address import Address, parse_address
-from headgate.client import Client
-from headgate_sidecar.cluster import Stage
-from headgate_sidecar.config import Config
-from headgate_sidecar.server import Sidecar
+from sidegate.address import Address, parse_address
+from sidegate.client import Client
+from sidegate_sidecar.cluster import Stage
+from sidegate_sidecar.config import Config
+from sidegate_sidecar.server import Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-    from headgate.decision import Decision
-    from headgate_ring.hashring import Ring
+    from sidegate.decision import Decision
+    from sidegate_ring.hashring import Ring
 
 T = TypeVar("T")
 

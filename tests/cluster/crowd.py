@@ -10,15 +10,15 @@ from itertools import cycle
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from headgate.limits import parse_limits
+from sidegate.limits import parse_limits
 from tests.cluster.cluster import client, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-    from headgate.client import Client
-    from headgate.decision import Decision
-    from headgate.limits import Limit
+    from sidegate.client import Client
+    from sidegate.decision import Decision
+    from sidegate.limits import Limit
     from tests.cluster.fleet import Fleet
 
 STEADY = 0.5  # seconds of a limit's rate: five times as long as changes wait to be sent

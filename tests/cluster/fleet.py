@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from headgate_ring.hashring import Ring
+from sidegate_ring.hashring import Ring
 from tests.cluster.apps import running
 from tests.cluster.apps.asking import async_client
 from tests.cluster.cluster import GENEROUS, clients, eventually, eventually_answered
@@ -23,8 +23,8 @@ LOOK_EVERY: Final = 0.02  # seconds between two looks at a process
 
 
 def repetitions(usual: int) -> int:
-    """Return how often a scenario is played: HEADGATE_REPETITIONS, or as often as usual."""
-    return int(os.environ.get("HEADGATE_REPETITIONS") or usual)
+    """Return how often a scenario is played: SIDEGATE_REPETITIONS, or as often as usual."""
+    return int(os.environ.get("SIDEGATE_REPETITIONS") or usual)
 
 
 class Node(running.Sidecar):

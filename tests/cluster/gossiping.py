@@ -6,13 +6,13 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from headgate.wire import Buckets, Gossip, Merged, Pull, Pulled
-from headgate_ring import membership
-from headgate_ring.hashring import Ring
-from headgate_ring.membership import Kind, Membership, Rumor
+from sidegate.wire import Buckets, Gossip, Merged, Pull, Pulled
+from sidegate_ring import membership
+from sidegate_ring.hashring import Ring
+from sidegate_ring.membership import Kind, Membership, Rumor
 
 if TYPE_CHECKING:
-    from headgate.wire import Message
+    from sidegate.wire import Message
 
 
 class Life:

@@ -142,7 +142,7 @@ class Wire:
 
 
 class Node(Service):
-    """`headgate serve` in a namespace; to be made inside, where its port of loopback is."""
+    """`sidegate serve` in a namespace; to be made inside, where its port of loopback is."""
 
     ready_at = "/readyz"
 
@@ -159,7 +159,7 @@ class Node(Service):
         links = [f"{address(end)}:{LINK_PORT}" for end in range(self._everyone)]
         mine = links.pop(self.space.end)
         return [
-            *("headgate_sidecar", "serve", f"--name={self.name}", f"--link={mine}", "--insecure"),
+            *("sidegate_sidecar", "serve", f"--name={self.name}", f"--link={mine}", "--insecure"),
             *(f"--http={self.http}", f"--socket={self.socket}", f"--budget={self._budget}"),
             *(f"--seed={link}" for link in links),
         ]

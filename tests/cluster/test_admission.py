@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from headgate.decision import Source
-from headgate.wire import Forget, Holdings, Reset
+from sidegate.decision import Source
+from sidegate.wire import Forget, Holdings, Reset
 from tests.cluster.bare import APP, bare
 from tests.cluster.cluster import (
     admitted,
@@ -27,8 +27,8 @@ from tests.cluster.cluster import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.decision import Decision
-    from headgate_sidecar.server import Sidecar
+    from sidegate.decision import Decision
+    from sidegate_sidecar.server import Sidecar
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -53,7 +53,7 @@ async def test_three_apps_admit_a_thousand_of_three_thousand(
     clock = asyncio.get_running_loop().time
     rule = path.removeprefix("/").replace("-", " ")
     headers = {"x-api-key": api_key_of("b", rule, "k")}
-    before = trio.metric("headgate_checks_total", asker="app", source="owner", outcome="allowed")
+    before = trio.metric("sidegate_checks_total", asker="app", source="owner", outcome="allowed")
     start = clock()
     by_app = await asyncio.gather(
         *(flood(f"{trio.apps[name].url}{path}", headers) for name in NAMES)
@@ -67,8 +67,8 @@ async def test_three_apps_admit_a_thousand_of_three_thousand(
     assert counted.total() == 3 * EACH
     assert 0 <= counted[200] - 1_000 <= took / refill
     allowed = [answer for answer in answers if answer.is_success]
-    assert not any("headgate-source" in answer.headers for answer in allowed)
+    assert not any("sidegate-source" in answer.headers for answer in allowed)
     left = Counter(current(answer)[rule]["r"] for answer in allowed)
     assert left.keys() == set(range(1_000))
-    after = trio.metric("headgate_checks_total", asker="app", source="owner", outcome="allowed")
+    after = trio.metric("sidegate_checks_total", asker="app", source="owner", outcome="allowed")
     assert after - before == counted[200]

@@ -1,8 +1,8 @@
 """Bad input at a running sidecar: its own clear error, and nobody else notices.
 
-The fuzzing takes HEADGATE_FUZZ_FRAMES frames (20,000 unless told). A million, as for a release:
+The fuzzing takes SIDEGATE_FUZZ_FRAMES frames (20,000 unless told). A million, as for a release:
 
-    HEADGATE_FUZZ_FRAMES=1000000 make test PYTEST_ARGS="-k million --log-cli-level=info"
+    SIDEGATE_FUZZ_FRAMES=1000000 make test PYTEST_ARGS="-k million --log-cli-level=info"
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import pytest_asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headgate.handshake import Accepting, Dialling, Identity
-from headgate.secret import known
-from headgate.wire import (
+from sidegate.handshake import Accepting, Dialling, Identity
+from sidegate.secret import known
+from sidegate.wire import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
     MOST_KEY_BYTES,
@@ -51,13 +51,13 @@ from tests.cluster.cluster import cluster, eventually, key_of, sources, witness
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from headgate.decision import Decision
-    from headgate.wire import Message
-    from headgate_sidecar.server import Sidecar
+    from sidegate.decision import Decision
+    from sidegate.wire import Message
+    from sidegate_sidecar.server import Sidecar
 
-log = logging.getLogger("headgate")
+log = logging.getLogger("sidegate")
 
-FRAMES = int(os.environ.get("HEADGATE_FUZZ_FRAMES", "20000"))
+FRAMES = int(os.environ.get("SIDEGATE_FUZZ_FRAMES", "20000"))
 NONCE = b"n" * 32
 SECRET = b"hush"
 
@@ -159,7 +159,7 @@ STRANGERS = [
     Wrong("no name", hello(name=""), "a name must have 1 to 253"),
     Wrong("a long name", hello(name="x" * 254), "a name must have 1 to 253"),
     Wrong("a name that rings", hello(name="\a"), "a name must have 1 to 253"),
-    Wrong("another cluster", hello(cluster="red"), "cluster 'headgate', not 'red'", "cluster"),
+    Wrong("another cluster", hello(cluster="red"), "cluster 'sidegate', not 'red'", "cluster"),
     Wrong("checks at once", encode(checks(1, ("k", "5/day", 1))), "expected hello, got checks"),
     Wrong("a proof at once", encode(Proof(b"p" * 32)), "expected hello, got proof"),
     Wrong("two Hellos", hello() * 2, "expected proof, got hello"),
@@ -337,7 +337,7 @@ async def test_the_unix_socket_asks_apps_for_nothing_but_nodes_for_the_secret(
 
 # Anything at all: the codec
 
-IDENTITY = Identity("node", "n1", "headgate", link="127.0.0.1:1")
+IDENTITY = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
 
 
 def approve(_: Hello) -> None:

@@ -1,6 +1,6 @@
 """Apps whose sidecar is one of several behind a Service, and is replaced while they ask.
 
-HEADGATE_REPETITIONS says how often all sidecars are replaced, 5 times for a longer look.
+SIDEGATE_REPETITIONS says how often all sidecars are replaced, 5 times for a longer look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from headgate.blocking import BlockingClient
+from sidegate.blocking import BlockingClient
 from tests.cluster.apps.asking import show
 from tests.cluster.cluster import admitted, client, eventually
 from tests.cluster.fleet import Fleet, fleet, repetitions
@@ -24,8 +24,8 @@ from tests.cluster.service import Service, service
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.client import Client
-    from headgate.decision import Decision
+    from sidegate.client import Client
+    from sidegate.decision import Decision
 
 NODES: Final = ("n1", "n2", "n3")
 AT_ONCE: Final = 8  # checks of the app in asyncio

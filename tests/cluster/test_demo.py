@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from rich.console import Console
 
-from headgate.decision import Source
-from headgate.limits import Limit
-from headgate_sidecar.demo.allowance import Allowance
-from headgate_sidecar.demo.cluster import Cluster
-from headgate_sidecar.demo.setting import KEYS, NAMES
-from headgate_sidecar.demo.story import Event, Story, times_of
-from headgate_sidecar.demo.table import frame
-from headgate_sidecar.demo.tally import Outcome, Slot, Tally
+from sidegate.decision import Source
+from sidegate.limits import Limit
+from sidegate_sidecar.demo.allowance import Allowance
+from sidegate_sidecar.demo.cluster import Cluster
+from sidegate_sidecar.demo.setting import KEYS, NAMES
+from sidegate_sidecar.demo.story import Event, Story, times_of
+from sidegate_sidecar.demo.table import frame
+from sidegate_sidecar.demo.tally import Outcome, Slot, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-DEMO: Final = (sys.executable, "-m", "headgate_sidecar", "demo")
+DEMO: Final = (sys.executable, "-m", "sidegate_sidecar", "demo")
 PATIENCE: Final = 180.0  # seconds: for what takes ten on a machine with nothing else to do
 PROCESSES: Final = 6
 
@@ -215,7 +215,7 @@ def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
         command = Path(f"/proc/{pid}/cmdline")
-        return not command.parent.parent.exists() or b"headgate_sidecar" in command.read_bytes()
+        return not command.parent.parent.exists() or b"sidegate_sidecar" in command.read_bytes()
     except (ProcessLookupError, FileNotFoundError):
         return False
 

@@ -1,6 +1,6 @@
 """Deploys without traffic: every node is replaced, and what was spent stays spent.
 
-HEADGATE_REPETITIONS says how often each deploy is played, 20 for the whole of it.
+SIDEGATE_REPETITIONS says how often each deploy is played, 20 for the whole of it.
 """
 
 from __future__ import annotations

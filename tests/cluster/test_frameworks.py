@@ -106,7 +106,7 @@ def test_a_limit_lets_exactly_its_tokens_pass(client: httpx2.Client) -> None:
         assert longest - 720 < said["t"] <= longest
         assert answer.json() == {"path": "/some/path"}
         assert answer.headers[WORKER]
-        assert "headgate-source" not in answer.headers
+        assert "sidegate-source" not in answer.headers
         assert "retry-after" not in answer.headers
     for answer in answers[5:]:
         assert_is_refusal(answer, violated=["default"], longest_wait=720)

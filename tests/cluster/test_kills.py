@@ -1,7 +1,7 @@
 """Owners that are killed or stopped under load, as processes: who answers then, and how much.
 
-HEADGATE_REPETITIONS says how many owners are killed one after the other, 20 for the whole of it;
-HEADGATE_STORM how many seconds nodes are killed and started at random, 60 for the whole of it.
+SIDEGATE_REPETITIONS says how many owners are killed one after the other, 20 for the whole of it;
+SIDEGATE_STORM how many seconds nodes are killed and started at random, 60 for the whole of it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.cluster.fleet import Fleet, fleet, repetitions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.client import Client
-    from headgate_ring.hashring import Ring
+    from sidegate.client import Client
+    from sidegate_ring.hashring import Ring
 
 LIMIT: Final = "200/second"
 """With a burst of a second: a bucket that is lost shows, since it is more than the bound."""
@@ -209,7 +209,7 @@ async def test_a_storm_of_kills_passes() -> None:
 
     Those that are dead in the end stay dead; those that have just started are waited for first.
     """
-    seconds = float(os.environ.get("HEADGATE_STORM") or 10)
+    seconds = float(os.environ.get("SIDEGATE_STORM") or 10)
     seed = time_ns() % 1_000_000
     show(f"storm of {seconds:g} s: seed {seed}")
     names = ("n1", "n2", "n3", "n4", "n5")

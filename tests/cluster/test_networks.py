@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from headgate_ring.hashring import Ring
+from sidegate_ring.hashring import Ring
 from tests.cluster.apps.running import PATIENCE
 from tests.cluster.cluster import clients, sources
 from tests.cluster.namespaces import apart
@@ -18,8 +18,8 @@ from tests.cluster.namespaces import apart
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from headgate.client import Client
-    from headgate.decision import Decision
+    from sidegate.client import Client
+    from sidegate.decision import Decision
     from tests.cluster.namespaces import Apart
 
 BUDGET: Final = 1.0  # seconds: two fifths of it for the owner, twice what TCP takes to send again

@@ -1,6 +1,6 @@
 """Deploys under load: every node is replaced while all keys are asked for far too much.
 
-HEADGATE_REPETITIONS says how many deploys in a row there are, 20 for the whole of it.
+SIDEGATE_REPETITIONS says how many deploys in a row there are, 20 for the whole of it.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ async def test_a_secret_is_replaced_without_a_gap(
     Each pair of nodes makes its links anew in each combination of before and after a step, while
     apps come and go at all nodes; none of their checks is answered by the policy.
     """
-    monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "apps"))
+    monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "apps"))
     async with keepers(tmp_path, BEFORE) as cluster:
         cluster.tell("apps", BEFORE)
         assert await ask(cluster, SPENT) == dict.fromkeys(KEYS, SPENT)

@@ -44,20 +44,20 @@ async def test_the_owner_is_gone(trio: Trio, how: signal.Signals) -> None:
     """Without the owner of a key, another node decides and says so; no request is lost."""
     owner, others = trio.sidecars["a"], [trio.sidecars["b"], trio.sidecars["c"]]
     stood_in = {"asker": "app", "source": "backup", "outcome": "allowed"}
-    before = [other.metric("headgate_checks_total", **stood_in) for other in others]
+    before = [other.metric("sidegate_checks_total", **stood_in) for other in others]
     key = api_key_of("a", "plenty", f"{how.name}")
     async with load(key, trio.apps["b"], trio.apps["c"]) as loads:
         await eventually(lambda: all(it.sources["owner"] > 20 for it in loads), PATIENCE)
         owner.send(how)
         await eventually(lambda: all(it.sources["backup"] > 50 for it in loads), PATIENCE)
         for other in others:
-            assert other.metric("headgate_links", state="up") == 1
+            assert other.metric("sidegate_links", state="up") == 1
         back_at = await asyncio.to_thread(_bring_back, owner, how)
         await eventually(lambda: all(it.workers("owner", back_at) for it in loads), PATIENCE)
     _report(f"owner, {how.name}", loads, back_at)
     assert [set(it.statuses) for it in loads] == [{200}] * 2
     assert [set(it.sources) for it in loads] == [{"owner", "backup"}] * 2
-    after = [other.metric("headgate_checks_total", **stood_in) for other in others]
+    after = [other.metric("sidegate_checks_total", **stood_in) for other in others]
     counted = [now - then for now, then in zip(after, before, strict=True)]
     assert counted == [it.sources["backup"] for it in loads]
 
@@ -88,7 +88,7 @@ async def test_one_of_three_local_sidecars_is_killed(trio: Trio) -> None:
             await eventually(lambda: beside.sources["open"] > 50, PATIENCE)
             await eventually(lambda: loads[2].workers("owner", gone_at), PATIENCE)
             answer = await client.get(f"{app.url}/api/it")
-            assert (answer.status_code, answer.headers["headgate-source"]) == (200, "open")
+            assert (answer.status_code, answer.headers["sidegate-source"]) == (200, "open")
             back_at = await asyncio.to_thread(_bring_back, sidecar)
             tries = [await client.get(f"{app.url}/api/it")]
             while tries[-1].status_code != 429:
@@ -96,7 +96,7 @@ async def test_one_of_three_local_sidecars_is_killed(trio: Trio) -> None:
                 tries.append(await client.get(f"{app.url}/api/it"))
             limited_at = monotonic()
     _report("one of three", loads, back_at)
-    by = [answer.headers.get("headgate-source") for answer in tries[:-1]]
+    by = [answer.headers.get("sidegate-source") for answer in tries[:-1]]
     show(f"one of three: refused after {limited_at - back_at:.3f} s and {len(by)} answers")
     assert set(by) <= {"open"}  # it never took itself for the owner
     assert [set(it.statuses) for it in loads] == [{200}] * 3

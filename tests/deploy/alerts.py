@@ -10,7 +10,7 @@ import yaml
 
 from tests.cluster.apps.running import ROOT
 
-PATH: Final = ROOT / "charts/headgate/files/rules.yaml"
+PATH: Final = ROOT / "charts/sidegate/files/rules.yaml"
 MINUTE: Final = (
     3  # seconds, when sped up: less than a sidecar needs to start anew would raise an alert
 )

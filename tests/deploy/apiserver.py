@@ -42,9 +42,9 @@ HOW_TO_BUILD: Final = (
 def tool(name: str) -> str:
     """Return the path of kube-apiserver or etcd, or skip the test, in CI too: see HOW_TO_BUILD.
 
-    HEADGATE_KUBE_APISERVER and HEADGATE_ETCD name other files than .venv/tools or PATH have.
+    SIDEGATE_KUBE_APISERVER and SIDEGATE_ETCD name other files than .venv/tools or PATH have.
     """
-    variable = "HEADGATE_" + name.upper().replace("-", "_")
+    variable = "SIDEGATE_" + name.upper().replace("-", "_")
     given = os.environ.get(variable)
     if given and not os.access(given, os.X_OK):
         pytest.fail(f"{variable} {given}: expected a program")

@@ -23,9 +23,9 @@ SERVICES: Final = (
     "prometheus",
 )
 _PORTS: Final[tuple[str, ...]] = (
-    "HEADGATE_APP_PORT",
-    "HEADGATE_PROMETHEUS_PORT",
-    "HEADGATE_GRAFANA_PORT",
+    "SIDEGATE_APP_PORT",
+    "SIDEGATE_PROMETHEUS_PORT",
+    "SIDEGATE_GRAFANA_PORT",
 )
 
 
@@ -36,12 +36,12 @@ class Compose:
         self.engine = engine
         self.folder = folder
         self._command = command(engine)
-        project = f"headgate-test-{os.getpid()}"
+        project = f"sidegate-test-{os.getpid()}"
         self.image = f"{project}:local"
         self.ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self._variables = {
             "COMPOSE_PROJECT_NAME": project,
-            "HEADGATE_IMAGE": self.image,
+            "SIDEGATE_IMAGE": self.image,
             **({"DOCKER_SOCKET": engine.socket} if engine.socket else {}),
             **{name: str(port) for name, port in self.ports.items()},
             **variables,
@@ -55,7 +55,7 @@ class Compose:
         """Run a command of Compose that must not fail; return what it said."""
         return self.engine.do(*self._command, *arguments, cwd=self.folder, **self._variables)
 
-    def url(self, path: str, port: str = "HEADGATE_APP_PORT") -> str:
+    def url(self, path: str, port: str = "SIDEGATE_APP_PORT") -> str:
         """Return the URL of the balancer, or of what else has a port."""
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 

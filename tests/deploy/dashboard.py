@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.cluster.apps.running import ROOT
 
-PATH: Final = ROOT / "charts/headgate/files/dashboard.json"
+PATH: Final = ROOT / "charts/sidegate/files/dashboard.json"
 
 
 class Panel(NamedTuple):

@@ -86,7 +86,7 @@ def running() -> Generator[Engine]:
     elif os.geteuid() or not shutil.which("dockerd"):
         missing("no Docker engine runs here, and to start one takes dockerd and root")
     else:
-        with TemporaryDirectory(prefix="headgate-engine-") as folder:
+        with TemporaryDirectory(prefix="sidegate-engine-") as folder:
             yield from _started(Path(folder))
 
 

@@ -15,7 +15,7 @@ from tests.sidecar.http_client import beside, check, http
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from headgate_sidecar.server import Sidecar
+    from sidegate_sidecar.server import Sidecar
 
     Labels: TypeAlias = dict[str, set[str]]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CHART: Final = ROOT / "charts" / "headgate"
+CHART: Final = ROOT / "charts" / "sidegate"
 BOTH: Final = ("helm3", "helm4")
 PATIENCE: Final = 60.0  # seconds for one command; a third of one is usual
 RELEASE: Final = "limits"
@@ -29,10 +29,10 @@ NEWEST: Final = "1.36.0"  # the Kubernetes that is rendered for; Helm itself may
 def find(name: str) -> str:
     """Return the path of helm3, helm4 or helm-docs; without it skip the test.
 
-    HEADGATE_HELM3, HEADGATE_HELM4 and HEADGATE_HELM_DOCS name other files than .venv/tools or PATH
+    SIDEGATE_HELM3, SIDEGATE_HELM4 and SIDEGATE_HELM_DOCS name other files than .venv/tools or PATH
     have. In CI what is missing is built, and if that fails, so does the test.
     """
-    variable = "HEADGATE_" + name.upper().replace("-", "_")
+    variable = "SIDEGATE_" + name.upper().replace("-", "_")
     given = os.environ.get(variable)
     if given and not os.access(given, os.X_OK):
         pytest.fail(f"{variable} {given}: expected a program")

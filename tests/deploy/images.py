@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 WHEELS: Final = "wheels"  # the folder that the Dockerfile knows
 _STANDINS: Final = {
-    "HEADGATE_BASE": "headgate-standin:base",
-    "NGINX_IMAGE": "headgate-standin:nginx",
-    "PROMETHEUS_IMAGE": "headgate-standin:prometheus",
+    "SIDEGATE_BASE": "sidegate-standin:base",
+    "NGINX_IMAGE": "sidegate-standin:nginx",
+    "PROMETHEUS_IMAGE": "sidegate-standin:prometheus",
 }
 _NO_INDEX: Final = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"/src/{WHEELS}"}
 _ARCHIVES: Final = {
-    "headgate-standin:base": (standin.BASE, ()),
-    "headgate-standin:nginx": (standin.SERVERS, ('ENTRYPOINT ["nginx", "-g", "daemon off;"]',)),
-    "headgate-standin:prometheus": (standin.SERVERS, ('ENTRYPOINT ["prometheus"]', "USER 65534")),
+    "sidegate-standin:base": (standin.BASE, ()),
+    "sidegate-standin:nginx": (standin.SERVERS, ('ENTRYPOINT ["nginx", "-g", "daemon off;"]',)),
+    "sidegate-standin:prometheus": (standin.SERVERS, ('ENTRYPOINT ["prometheus"]', "USER 65534")),
 }
 
 
 def variables(engine: Engine) -> dict[str, str]:
     """Return what our compose file takes from the environment, so that it runs on this machine.
 
-    In CI, where no registry is, and with HEADGATE_STANDINS=1: stand-ins, and wheels made here.
+    In CI, where no registry is, and with SIDEGATE_STANDINS=1: stand-ins, and wheels made here.
     """
-    if not (in_ci() or os.environ.get("HEADGATE_STANDINS")):
+    if not (in_ci() or os.environ.get("SIDEGATE_STANDINS")):
         return {}
     if os.geteuid() or not shutil.which("debootstrap"):
         missing("no stand-ins for images of a registry: they take root and debootstrap")

@@ -85,7 +85,7 @@ def _configure(folder: Path, rules: str) -> Path:
     config = {
         "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY, "scrape_timeout": EVERY},
         "rule_files": ["rules.yaml"],
-        "scrape_configs": [{"job_name": "headgate", "file_sd_configs": [found]}],
+        "scrape_configs": [{"job_name": "sidegate", "file_sd_configs": [found]}],
     }
     path = folder / "prometheus.yml"
     path.write_text(json.dumps(config))  # which is YAML too

@@ -66,7 +66,7 @@ class Release:
 
     def secret(self) -> dict[str, str]:
         """Return what is in the Secret that the chart made."""
-        secret = self.server.get(f"/api/v1/namespaces/{self.namespace}/secrets/{RELEASE}-headgate")
+        secret = self.server.get(f"/api/v1/namespaces/{self.namespace}/secrets/{RELEASE}-sidegate")
         return dict(secret["data"])
 
     def create_pod(self, template: Object) -> Object:

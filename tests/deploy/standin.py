@@ -28,7 +28,7 @@ def make() -> None:
     TOOLS.mkdir(parents=True, exist_ok=True)
     with alone(TOOLS / "standin.lock"):
         if not (BASE.exists() and SERVERS.exists()):
-            with TemporaryDirectory(prefix="headgate-standin-") as folder:
+            with TemporaryDirectory(prefix="sidegate-standin-") as folder:
                 _make(Path(folder))
 
 

@@ -79,12 +79,12 @@ def test_an_upgrade_keeps_the_secret(release: Release, mode: str) -> None:
 def test_the_notes_name_the_ring(release: Release, mode: str) -> None:
     """It is what other releases join, and not always the name of the release."""
     said = release.do("install", "--set", f"mode={mode}")
-    assert "Its ring is called limits-headgate." in said
+    assert "Its ring is called limits-sidegate." in said
 
 
 def test_an_upgrade_keeps_a_secret_that_was_changed_in_the_cluster(release: Release) -> None:
     release.do("install")
-    path = f"/api/v1/namespaces/{release.namespace}/secrets/limits-headgate"
+    path = f"/api/v1/namespaces/{release.namespace}/secrets/limits-sidegate"
     release.server.patch(path, {"data": {"secret": "bmV3"}})
     release.do("upgrade", "--set", "budget=0.2")
     assert release.secret() == {"secret": "bmV3"}
@@ -97,7 +97,7 @@ def test_an_autoscaler_that_is_switched_on_finds_as_many_pods_as_there_were(
     """And so does the next upgrade, whatever the autoscaler has made of it."""
     release.do("install", "--set", f"mode=deployment,replicas={replicas}")
     enabled = ("--set", "mode=deployment,autoscaling.enabled=true")
-    deployment = f"/apis/apps/v1/namespaces/{release.namespace}/deployments/limits-headgate"
+    deployment = f"/apis/apps/v1/namespaces/{release.namespace}/deployments/limits-sidegate"
     release.do("upgrade", *enabled)
     assert release.server.get(deployment)["spec"]["replicas"] == replicas
     release.server.patch(f"{deployment}/scale", {"spec": {"replicas": 7}})
@@ -115,7 +115,7 @@ def test_of_a_release_that_is_uninstalled_only_the_secret_stays(
     before, objects = release.secret(), release.objects()
     assert len(release.stored(objects)) == len(objects) > 1
     release.uninstall()
-    assert release.stored(objects) == {"Secret/limits-headgate"}
+    assert release.stored(objects) == {"Secret/limits-sidegate"}
     release.do("install", *options)
     assert release.secret() == before
 
@@ -124,7 +124,7 @@ def test_a_release_may_have_dots_in_its_name(release: Release) -> None:
     """A Service may not, so they are dashes in ours."""
     release.helm.do("install", "team.limits", CHART, "--namespace", release.namespace)
     services = f"/api/v1/namespaces/{release.namespace}/services"
-    assert release.server.has(f"{services}/team-limits-headgate-peers")
+    assert release.server.has(f"{services}/team-limits-sidegate-peers")
 
 
 def test_the_example_is_accepted_and_so_are_its_pods(release: Release, tmp_path: Path) -> None:
@@ -134,4 +134,4 @@ def test_the_example_is_accepted_and_so_are_its_pods(release: Release, tmp_path:
         copytree(folder, tmp_path / folder.relative_to(ROOT))
     release.do("install", "--dependency-update", chart=tmp_path / example.relative_to(ROOT))
     pods = list(release.pods())
-    assert any(each["name"] == "headgate" for each in pods[0]["spec"]["initContainers"])
+    assert any(each["name"] == "sidegate" for each in pods[0]["spec"]["initContainers"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from headgate.version import __version__
+from sidegate.version import __version__
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, CHART, NEWEST, PATIENCE, Helm, ci_values, find
 
@@ -106,7 +106,7 @@ def test_objects_are_labelled_as_kubernetes_recommends(helm: Helm, values: Path)
         if it["kind"] != "Pod":
             labels = it["metadata"]["labels"]
             assert {f"app.kubernetes.io/{label}" for label in wanted} <= labels.keys()
-            assert labels["helm.sh/chart"] == f"headgate-{__version__}"
+            assert labels["helm.sh/chart"] == f"sidegate-{__version__}"
 
 
 @pytest.mark.parametrize("mode", RUN_BY_US)
@@ -137,7 +137,7 @@ def _selector(thing: Object) -> dict[str, str] | None:
 def test_the_seed_is_a_headless_service_that_publishes_pods_before_they_are_ready(
     helm: Helm, mode: str
 ) -> None:
-    service = manifests.the(ours(helm, f"mode={mode}"), "Service", "limits-headgate-peers")
+    service = manifests.the(ours(helm, f"mode={mode}"), "Service", "limits-sidegate-peers")
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
 
@@ -152,7 +152,7 @@ def test_in_mode_sidecar_only_what_pods_share_is_installed(helm: Helm) -> None:
 def test_of_a_daemonset_apps_reach_the_sidecar_of_their_own_node(helm: Helm) -> None:
     """And while one is replaced there are two, so that they reach one at any time."""
     objects = ours(helm, "mode=daemonset")
-    service = manifests.the(objects, "Service", "limits-headgate")
+    service = manifests.the(objects, "Service", "limits-sidegate")
     assert service["spec"]["internalTrafficPolicy"] == "Local"
     update = manifests.the(objects, "DaemonSet")["spec"]["updateStrategy"]["rollingUpdate"]
     assert update == {"maxUnavailable": 0, "maxSurge": 1}
@@ -180,7 +180,7 @@ def test_an_autoscaler_has_the_say_about_replicas(helm: Helm) -> None:
     assert target["name"] == manifests.the(objects, "Deployment")["metadata"]["name"]
 
 
-def test_an_autoscaler_goes_by_the_core_that_headgate_can_use(helm: Helm) -> None:
+def test_an_autoscaler_goes_by_the_core_that_sidegate_can_use(helm: Helm) -> None:
     """Not by a share of what is requested, which a pod takes at a few hundred checks a second."""
     scaler = manifests.the(
         ours(helm, "mode=deployment", "autoscaling.enabled=true"), "HorizontalPodAutoscaler"
@@ -210,7 +210,7 @@ def test_pods_of_the_chart_keep_to_linux_also_where_nodes_are_chosen(helm: Helm,
 def test_an_image_may_be_named_by_its_digest(helm: Helm) -> None:
     digest = f"sha256:{'0a' * 32}"
     for pod in manifests.pods(ours(helm, f"image.digest={digest}", "mode=deployment")):
-        assert {it["image"] for it in pod.containers} == {f"headgate@{digest}"}
+        assert {it["image"] for it in pod.containers} == {f"sidegate@{digest}"}
 
 
 def test_labels_of_your_own_are_on_all_objects_and_in_no_selector(helm: Helm) -> None:
@@ -227,17 +227,17 @@ def test_the_log_of_the_test_can_be_read_when_it_is_over(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("mode", RUN_BY_US)
-def test_pods_of_their_own_are_ready_when_headgate_is(helm: Helm, mode: str) -> None:
+def test_pods_of_their_own_are_ready_when_sidegate_is(helm: Helm, mode: str) -> None:
     (pod, _) = _pods_and_test(ours(helm, f"mode={mode}"))
-    container = manifests.container(pod.spec, "headgate")
+    container = manifests.container(pod.spec, "sidegate")
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 7172}
     assert "restartPolicy" not in container
 
 
 def test_the_test_in_mode_sidecar_runs_a_leaf_so_that_no_bucket_moves(helm: Helm) -> None:
     test = manifests.the(ours(helm), "Pod")
-    sidecar = manifests.container(test["spec"], "headgate")
-    assert manifests.env(sidecar)["HEADGATE_ROLE"] == "leaf"
+    sidecar = manifests.container(test["spec"], "sidegate")
+    assert manifests.env(sidecar)["SIDEGATE_ROLE"] == "leaf"
     assert test["spec"]["restartPolicy"] == "Never"
     assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
 
@@ -247,9 +247,9 @@ def test_a_certificate_is_mounted_where_the_options_say(helm: Helm) -> None:
     certificate = manifests.the(objects, "Certificate")
     assert {"server auth", "client auth"} <= set(certificate["spec"]["usages"])
     pod, _ = _pods_and_test(objects)
-    container = manifests.container(pod.spec, "headgate")
-    assert manifests.env(container)["HEADGATE_TLS_CERT"] == "/etc/headgate/tls/tls.crt"
-    mount, volume = manifests.mounted(pod.spec, container, "/etc/headgate/tls")
+    container = manifests.container(pod.spec, "sidegate")
+    assert manifests.env(container)["SIDEGATE_TLS_CERT"] == "/etc/sidegate/tls/tls.crt"
+    mount, volume = manifests.mounted(pod.spec, container, "/etc/sidegate/tls")
     assert mount["readOnly"] is True
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
 
@@ -275,8 +275,8 @@ def test_an_older_kubernetes_is_refused(helm: Helm) -> None:
 
 
 def test_the_readme_has_the_values_as_they_are(tmp_path: Path) -> None:
-    """After a change: helm-docs --chart-search-root charts/headgate --sort-values-order file."""
-    copy = copytree(CHART, tmp_path / "headgate")
+    """After a change: helm-docs --chart-search-root charts/sidegate --sort-values-order file."""
+    copy = copytree(CHART, tmp_path / "sidegate")
     command = [find("helm-docs"), "--chart-search-root", str(copy), "--sort-values-order", "file"]
     subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
     assert (copy / "README.md").read_text() == (CHART / "README.md").read_text()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.deploy.manifests import Object, PodShape
 
 RUN_BY_US: Final = ("daemonset", "deployment")  # modes whose pods are the chart's own
-RING: Final = {"podSelector": {"matchLabels": {"headgate.io/ring": "limits-headgate"}}}
+RING: Final = {"podSelector": {"matchLabels": {"sidegate.io/ring": "limits-sidegate"}}}
 
 
 @pytest.fixture(scope="module", params=BOTH)
@@ -30,7 +30,7 @@ def policy(helm: Helm, *settings: str) -> Object:
 
 def joined(helm: Helm) -> PodShape:
     """Return a pod of an app that has joined the ring."""
-    options = ("--set", "join=limits-headgate,role=leaf,patch.name=web")
+    options = ("--set", "join=limits-sidegate,role=leaf,patch.name=web")
     (pod,) = manifests.pods(helm.template(*options))
     return pod
 
@@ -63,7 +63,7 @@ def test_a_network_policy_leaves_the_ports_of_the_apps_open(helm: Helm) -> None:
     open_to_all = [it["port"] for rule in rules if "from" not in rule for it in rule["ports"]]
     assert open_to_all == [8000]
     (links,) = [rule for rule in rules if {"port": 7171} in rule["ports"]]
-    ring = {"podSelector": {"matchLabels": {"headgate.io/ring": "limits-headgate"}}}
+    ring = {"podSelector": {"matchLabels": {"sidegate.io/ring": "limits-sidegate"}}}
     assert links["from"] == [ring]
 
 
@@ -72,7 +72,7 @@ def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
     monitor = manifests.the(objects, "PodMonitor")
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    ports = manifests.container(pod.spec, "headgate")["ports"]
+    ports = manifests.container(pod.spec, "sidegate")["ports"]
     assert {"name": endpoint["port"], "containerPort": 7272} in ports
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
@@ -104,7 +104,7 @@ def test_namespaces_to_scrape_may_be_named(helm: Helm) -> None:
     "settings",
     [
         "injection.enabled=true,injection.namespaceSelector.matchLabels.team=shop",
-        "seeds={headgate.other.svc:7171}",
+        "seeds={sidegate.other.svc:7171}",
     ],
     ids=["injected there", "with seeds elsewhere"],
 )
@@ -112,12 +112,12 @@ def test_a_ring_in_several_namespaces_names_its_nodes_by_both(helm: Helm, settin
     """Each may have a StatefulSet, and so a pod, of the same name."""
     objects = helm.template("--set", settings, "--set", "patch.name=web")
     (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    environment = manifests.env(manifests.container(pod.spec, "headgate"))
+    environment = manifests.env(manifests.container(pod.spec, "sidegate"))
     assert environment["POD_NAME"] == "$(metadata.name)"
     assert environment["POD_NAMESPACE"] == "$(metadata.namespace)"
-    assert environment["HEADGATE_NAME"] == "$(POD_NAME).$(POD_NAMESPACE)"
+    assert environment["SIDEGATE_NAME"] == "$(POD_NAME).$(POD_NAMESPACE)"
     # Kubernetes puts in what an entry refers to only when that comes before it.
-    assert list(environment)[:3] == ["POD_NAME", "POD_NAMESPACE", "HEADGATE_NAME"]
+    assert list(environment)[:3] == ["POD_NAME", "POD_NAMESPACE", "SIDEGATE_NAME"]
 
 
 @pytest.mark.parametrize("mode", ["sidecar", *RUN_BY_US])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
-from headgate.limits import SECOND
-from headgate_sidecar import cluster, discovery
+from sidegate.limits import SECOND
+from sidegate_sidecar import cluster, discovery
 from tests.cluster.apps.running import ROOT
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, CHART, NEWEST, Helm, find
@@ -59,7 +59,7 @@ def the_pod(objects: list[Object]) -> PodShape:
 def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodShape) -> None:
     """An init container that is always restarted is started when its startup probe says so."""
     sidecar, app = pod.containers
-    assert sidecar["name"] == "headgate"
+    assert sidecar["name"] == "sidegate"
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["startupProbe"]["httpGet"] == {"path": "/readyz", "port": 7172}
     assert app["name"] == "app"
@@ -68,7 +68,7 @@ def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodSh
 
 def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> None:
     """To resolve, to dial, to be sent buckets and what has changed since: as long as docs say."""
-    probe = manifests.container(pod.spec, "headgate")["startupProbe"]
+    probe = manifests.container(pod.spec, "sidegate")["startupProbe"]
     looking = discovery.RESOLVE_WITHIN + discovery.SETTLE_WITHIN
     longest = looking + 2 * cluster.JOIN_AT_MOST / SECOND
     assert longest == 130
@@ -76,47 +76,47 @@ def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> Non
 
 
 def test_the_sidecar_leaves_the_ring_when_the_pod_begins_to_end(pod: PodShape) -> None:
-    sidecar = manifests.container(pod.spec, "headgate")
-    assert sidecar["lifecycle"]["preStop"] == {"exec": {"command": ["headgate", "leave"]}}
-    drain = float(manifests.env(sidecar)["HEADGATE_DRAIN"])
+    sidecar = manifests.container(pod.spec, "sidegate")
+    assert sidecar["lifecycle"]["preStop"] == {"exec": {"command": ["sidegate", "leave"]}}
+    drain = float(manifests.env(sidecar)["SIDEGATE_DRAIN"])
     assert pod.spec["terminationGracePeriodSeconds"] > drain
 
 
 def test_a_sidecar_out_of_order_does_not_take_the_app_out_of_service(pod: PodShape) -> None:
-    assert "readinessProbe" not in manifests.container(pod.spec, "headgate")
+    assert "readinessProbe" not in manifests.container(pod.spec, "sidegate")
 
 
 def test_a_slow_node_is_no_reason_to_end_a_sidecar(pod: PodShape) -> None:
-    probe = manifests.container(pod.spec, "headgate")["livenessProbe"]
+    probe = manifests.container(pod.spec, "sidegate")["livenessProbe"]
     assert probe["httpGet"]["path"] == "/healthz"
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
 
 
 def test_the_app_reaches_the_socket_and_nothing_else(pod: PodShape) -> None:
     """No secret: it needs none there, and so can't lose it."""
-    sidecar, app = (manifests.container(pod.spec, name) for name in ("headgate", "app"))
-    at = manifests.env(app)["HEADGATE_SIDECAR"]
-    assert at == f"unix:{manifests.env(sidecar)['HEADGATE_SOCKET']}"
-    mount, volume = manifests.mounted(pod.spec, app, "/run/headgate")
+    sidecar, app = (manifests.container(pod.spec, name) for name in ("sidegate", "app"))
+    at = manifests.env(app)["SIDEGATE_SIDECAR"]
+    assert at == f"unix:{manifests.env(sidecar)['SIDEGATE_SOCKET']}"
+    mount, volume = manifests.mounted(pod.spec, app, "/run/sidegate")
     assert mount["readOnly"] is True
-    assert volume == manifests.mounted(pod.spec, sidecar, "/run/headgate")[1]
+    assert volume == manifests.mounted(pod.spec, sidecar, "/run/sidegate")[1]
     assert "emptyDir" in volume
-    assert {it["name"] for it in app["volumeMounts"]} == {"app", "headgate-socket"}
+    assert {it["name"] for it in app["volumeMounts"]} == {"app", "sidegate-socket"}
 
 
 def test_apps_may_run_as_any_user(pod: PodShape) -> None:
-    assert manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SOCKET_MODE"] == "666"
+    assert manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SOCKET_MODE"] == "666"
 
 
 def test_the_secret_is_a_read_only_directory_that_follows_changes(
     objects: list[Object], pod: PodShape
 ) -> None:
     """A single file of it, by subPath, would stay as it was."""
-    sidecar = manifests.container(pod.spec, "headgate")
-    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/secret")
+    sidecar = manifests.container(pod.spec, "sidegate")
+    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/secret")
     assert mount["readOnly"] is True
     assert "subPath" not in mount
-    assert manifests.env(sidecar)["HEADGATE_SECRET_FILE"] == "/etc/headgate/secret/secret"
+    assert manifests.env(sidecar)["SIDEGATE_SECRET_FILE"] == "/etc/sidegate/secret/secret"
     secret = manifests.the(objects, "Secret", volume["secret"]["secretName"])
     (item,) = volume["secret"]["items"]
     assert item["key"] in secret["data"]
@@ -124,12 +124,12 @@ def test_the_secret_is_a_read_only_directory_that_follows_changes(
 
 
 def test_the_sidecar_is_named_after_its_pod(pod: PodShape) -> None:
-    name = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_NAME"]
+    name = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_NAME"]
     assert name == "$(metadata.name)"
 
 
 def test_the_example_brings_its_own_ring(objects: list[Object], pod: PodShape) -> None:
-    seeds = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SEEDS"]
+    seeds = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SEEDS"]
     name, _, rest = seeds.partition(".")
     assert rest == "shop.svc:7171"
     service = manifests.the(objects, "Service", name)
@@ -141,15 +141,15 @@ def test_a_chart_may_join_a_ring_that_another_release_has_installed(
 ) -> None:
     """The example then installs nothing of it."""
     ring = helm.template("--set", "fullnameOverride=ring-of-shop")
-    joined = helm.template("--set", "headgate.join=ring-of-{{ .Release.Namespace }}", chart=example)
+    joined = helm.template("--set", "sidegate.join=ring-of-{{ .Release.Namespace }}", chart=example)
     charts = {it["metadata"]["labels"].get("helm.sh/chart", "") for it in joined}
     assert charts == {""}, "only the example's own objects"
     pod = the_pod(joined)
-    seeds = manifests.env(manifests.container(pod.spec, "headgate"))["HEADGATE_SEEDS"]
+    seeds = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SEEDS"]
     service = manifests.the(ring, "Service", seeds.partition(".")[0])
     assert manifests.selects(service["spec"]["selector"], pod.labels)
-    sidecar = manifests.container(pod.spec, "headgate")
-    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/secret")
+    sidecar = manifests.container(pod.spec, "sidegate")
+    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/secret")
     assert manifests.the(ring, "Secret", volume["secret"]["secretName"])
 
 
@@ -157,7 +157,7 @@ def test_the_patch_puts_the_same_into_a_manifest(helm: Helm, pod: PodShape) -> N
     patch = manifests.the(helm.template("--set", "patch.name=web"), "Deployment", "web")
     spec = patch["spec"]["template"]["spec"]
     assert spec["initContainers"] == pod.spec["initContainers"]
-    ours = [it for it in pod.spec["volumes"] if it["name"].startswith("headgate")]
+    ours = [it for it in pod.spec["volumes"] if it["name"].startswith("sidegate")]
     assert spec["volumes"] == ours
     assert patch["spec"]["template"]["metadata"]["labels"].items() <= pod.labels.items()
 
@@ -165,10 +165,10 @@ def test_the_patch_puts_the_same_into_a_manifest(helm: Helm, pod: PodShape) -> N
 def test_who_joins_shows_the_certificate_of_the_ring(helm: Helm) -> None:
     issuer = ("--set", "tls.certManager.issuerRef.name=internal")
     ring = manifests.the(helm.template(*issuer), "Certificate")
-    options = (*issuer, "--set", "join=limits-headgate,patch.name=web")
+    options = (*issuer, "--set", "join=limits-sidegate,patch.name=web")
     (pod,) = manifests.pods(helm.template(*options))
-    sidecar = manifests.container(pod.spec, "headgate")
-    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/headgate/tls")
+    sidecar = manifests.container(pod.spec, "sidegate")
+    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/tls")
     assert volume["secret"]["secretName"] == ring["spec"]["secretName"]
 
 
@@ -201,17 +201,17 @@ def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
     (pod,) = manifests.pods(helm.template(chart=templates))
     installed = helm.template("--set", "mode=deployment")
     app = manifests.container(pod.spec, "app")
-    host, _, port = manifests.env(app)["HEADGATE_SIDECAR"].rpartition(":")
+    host, _, port = manifests.env(app)["SIDEGATE_SIDECAR"].rpartition(":")
     service = manifests.the(installed, "Service", host.partition(".")[0])
     (link,) = [it for it in service["spec"]["ports"] if it["name"] == "link"]
     assert int(port) == link["port"]
-    mount, volume = manifests.mounted(pod.spec, app, "/etc/headgate/secret")
+    mount, volume = manifests.mounted(pod.spec, app, "/etc/sidegate/secret")
     assert mount["readOnly"] is True
     assert manifests.the(installed, "Secret", volume["secret"]["secretName"])
-    whole = helm.template("--set", "headgate.clusterDomain=cluster.local.", chart=templates)
+    whole = helm.template("--set", "sidegate.clusterDomain=cluster.local.", chart=templates)
     (pod,) = manifests.pods(whole)
-    at = manifests.env(manifests.container(pod.spec, "app"))["HEADGATE_SIDECAR"]
-    assert at == "limits-headgate.shop.svc.cluster.local.:7171"
+    at = manifests.env(manifests.container(pod.spec, "app"))["SIDEGATE_SIDECAR"]
+    assert at == "limits-sidegate.shop.svc.cluster.local.:7171"
 
 
 def _only(example: Path, to: Path, prefix: str) -> Path:
@@ -219,8 +219,8 @@ def _only(example: Path, to: Path, prefix: str) -> Path:
     copytree(example, to)
     for template in (to / "templates").rglob("*.*"):
         template.unlink()
-    include = f'{{{{- include "headgate.{prefix}.%s" .Subcharts.headgate | nindent %d }}}}'
-    (to / "values.yaml").write_text("headgate: {join: limits-headgate}")
+    include = f'{{{{- include "sidegate.{prefix}.%s" .Subcharts.sidegate | nindent %d }}}}'
+    (to / "values.yaml").write_text("sidegate: {join: limits-sidegate}")
     (to / "templates" / "pod.yaml").write_text(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n"
         "spec:\n  containers:\n    - name: app\n      image: app:1\n"
@@ -238,11 +238,11 @@ def test_an_include_with_another_context_says_what_it_expects(
     copy = copytree(example, tmp_path / "copy")
     app = copy / "templates" / "app.yaml"
     for wrong in ("$", ".Subcharts.limiter"):
-        include = f'"headgate.sidecar.env" {wrong} '
+        include = f'"sidegate.sidecar.env" {wrong} '
         right = (EXAMPLE / "templates" / "app.yaml").read_text()
-        app.write_text(right.replace('"headgate.sidecar.env" .Subcharts.headgate ', include))
+        app.write_text(right.replace('"sidegate.sidecar.env" .Subcharts.sidegate ', include))
         said = helm.fails("template", "limits", copy, "--kube-version", NEWEST)
-        assert "expected the context of the headgate chart" in said
+        assert "expected the context of the sidegate chart" in said
 
 
 def test_the_example_is_valid_and_keeps_to_the_restricted_standard(
@@ -278,4 +278,4 @@ def test_the_examples_service_finds_its_pods_and_their_port(
 
 def test_the_example_takes_the_chart_as_it_is_now() -> None:
     (dependency,) = yaml.safe_load((EXAMPLE / "Chart.yaml").read_text())["dependencies"]
-    assert dependency["repository"] == "file://../../charts/headgate"
+    assert dependency["repository"] == "file://../../charts/sidegate"

@@ -1,4 +1,4 @@
-"""The values of the chart: what each becomes in `headgate serve`."""
+"""The values of the chart: what each becomes in `sidegate serve`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, get_args, get_type_hints
 import pytest
 from typer.models import OptionInfo
 
-from headgate_sidecar import cli, server
-from headgate_sidecar.config import Config, Role
+from sidegate_sidecar import cli, server
+from sidegate_sidecar.config import Config, Role
 from tests.cluster.apps.running import Port, until
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, Helm, ci_values, find
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.deploy.manifests import Object
 
-ETC: Final = "/etc/headgate"
+ETC: Final = "/etc/sidegate"
 CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_values())
 
 
@@ -33,14 +33,14 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def options() -> set[str]:
-    """Return the variables that `headgate serve` reads; one of a flag is read by itself."""
+    """Return the variables that `sidegate serve` reads; one of a flag is read by itself."""
     hints = get_type_hints(cli.serve, include_extras=True).values()
     found = [it for hint in hints for it in get_args(hint)[1:] if isinstance(it, OptionInfo)]
-    return {str(it.envvar) for it in found if it.envvar} | {"HEADGATE_INSECURE"}
+    return {str(it.envvar) for it in found if it.envvar} | {"SIDEGATE_INSECURE"}
 
 
 def sidecar(helm: Helm, *options: str | Path) -> Object:
-    """Return the container that runs headgate, beside an app or by itself."""
+    """Return the container that runs sidegate, beside an app or by itself."""
     patch = ("--set", "patch.name=app")
     objects = helm.template(*options, *patch)
     kind = "DaemonSet" if manifests.of_kind(objects, "DaemonSet") else "Deployment"
@@ -48,19 +48,19 @@ def sidecar(helm: Helm, *options: str | Path) -> Object:
         each
         for pod in manifests.pods(manifests.of_kind(objects, kind))
         for each in pod.containers
-        if each["name"] == "headgate" and pod.title != "Deployment/app"
-    ] or [manifests.container(manifests.the(objects, kind)["spec"]["template"]["spec"], "headgate")]
+        if each["name"] == "sidegate" and pod.title != "Deployment/app"
+    ] or [manifests.container(manifests.the(objects, kind)["spec"]["template"]["spec"], "sidegate")]
     return dict(found)
 
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfigOf:
-    """Give what reads the environment of a container as `headgate serve` does."""
+    """Give what reads the environment of a container as `sidegate serve` does."""
     return ConfigOf(monkeypatch, tmp_path)
 
 
 class ConfigOf:
-    """Reads an environment by the real command, with the files of `/etc/headgate` elsewhere."""
+    """Reads an environment by the real command, with the files of `/etc/sidegate` elsewhere."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, etc: Path) -> None:
         self._monkeypatch = monkeypatch
@@ -91,7 +91,7 @@ def test_every_variable_is_an_option_that_takes_its_value(
     helm: Helm, values: Path, configured: ConfigOf
 ) -> None:
     environment = manifests.env(sidecar(helm, "--values", values))
-    ours = {name: text for name, text in environment.items() if name.startswith("HEADGATE_")}
+    ours = {name: text for name, text in environment.items() if name.startswith("SIDEGATE_")}
     assert ours.keys() <= options()
     configured(ours)
 
@@ -103,7 +103,7 @@ def test_every_option_is_a_value(helm: Helm) -> None:
         for values in ci_values().values()
         for name in manifests.env(sidecar(helm, "--values", values))
     }
-    assert given >= options() - {"HEADGATE_SECRET"}
+    assert given >= options() - {"SIDEGATE_SECRET"}
 
 
 def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
@@ -120,7 +120,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert str(config.http) == "0.0.0.0:7272"
     assert [str(seed) for seed in config.seeds] == [
         "limits-peers.shop.svc.cluster.local.:7271",
-        "headgate.other.svc:7171",
+        "sidegate.other.svc:7171",
     ]
     assert config.state_file
     assert config.tls
@@ -152,16 +152,16 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
     link, http = Port(), Port()
     environment = {
         **manifests.env(container),
-        "HEADGATE_NAME": "pod-1",
-        "HEADGATE_LINK": str(link),
-        "HEADGATE_HTTP": str(http),
-        "HEADGATE_SEEDS": str(link),
-        "HEADGATE_SOCKET": str(tmp_path / "socket"),
-        "HEADGATE_SECRET_FILE": str(tmp_path / "secret"),
+        "SIDEGATE_NAME": "pod-1",
+        "SIDEGATE_LINK": str(link),
+        "SIDEGATE_HTTP": str(http),
+        "SIDEGATE_SEEDS": str(link),
+        "SIDEGATE_SOCKET": str(tmp_path / "socket"),
+        "SIDEGATE_SECRET_FILE": str(tmp_path / "secret"),
     }
     with subprocess.Popen(_here(container["command"]), env=environment) as serving:
         try:
-            ready = ["headgate", "health"]
+            ready = ["sidegate", "health"]
             until(lambda: _exit_code(ready, environment) == 0)
             assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o666
             pre_stop = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -175,8 +175,8 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
 
 
 def _here(command: list[str]) -> list[str]:
-    assert command[0] == "headgate"
-    return [sys.executable, "-m", "headgate_sidecar", *command[1:]]
+    assert command[0] == "sidegate"
+    return [sys.executable, "-m", "sidegate_sidecar", *command[1:]]
 
 
 def _exit_code(command: list[str], environment: dict[str, str]) -> int:

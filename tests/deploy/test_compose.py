@@ -142,15 +142,15 @@ def ask(stack: Compose, key: str, times: int) -> Counter[str]:
     with httpx2.Client(trust_env=False, headers=headers, timeout=10) as client:
         answers = [client.get(url) for _ in range(times)]
     return Counter(
-        f"{it.status_code} {it.headers.get('headgate-source', 'owner')}" for it in answers
+        f"{it.status_code} {it.headers.get('sidegate-source', 'owner')}" for it in answers
     )
 
 
 def test_prometheus_sees_all_sidecars(stack: Compose) -> None:
     """All three are scraped, hold one ring, and the chart's alerts are loaded."""
     wait_until(
-        lambda: instant(stack, "sum(up) == 3 and min(headgate_ring_nodes) == 3") != [],
-        lambda: json.dumps(instant(stack, "up or headgate_ring_nodes")),
+        lambda: instant(stack, "sum(up) == 3 and min(sidegate_ring_nodes) == 3") != [],
+        lambda: json.dumps(instant(stack, "up or sidegate_ring_nodes")),
     )
     groups = prometheus(stack, "/api/v1/rules")["groups"]
     assert len(groups[0]["rules"]) > 5
@@ -164,7 +164,7 @@ def instant(stack: Compose, query: str) -> list[Any]:
 
 def prometheus(stack: Compose, path: str, **query: str) -> dict[str, Any]:
     """Return what Prometheus answers."""
-    url = stack.url(path, "HEADGATE_PROMETHEUS_PORT")
+    url = stack.url(path, "SIDEGATE_PROMETHEUS_PORT")
     answer = httpx2.get(url, params=query, trust_env=False).raise_for_status().json()
     assert answer["status"] == "success", answer
     data: dict[str, Any] = answer["data"]

@@ -191,7 +191,7 @@ def test_panels_do_not_overlap() -> None:
 def test_the_file_is_ready_to_be_provisioned() -> None:
     """It has its own identity, none of some Grafana's, and looks again by itself."""
     content = dashboard()
-    assert (content["uid"], content["title"], content["id"]) == ("headgate", "headgate", None)
+    assert (content["uid"], content["title"], content["id"]) == ("sidegate", "sidegate", None)
     assert content["refresh"] == "30s"
     assert content["schemaVersion"] == 39  # of Grafana 11.0: later ones take it as it is
     assert "__inputs" not in content

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from headgate.version import __version__
+from sidegate.version import __version__
 from tests.cluster.apps.running import ROOT
 from tests.deploy.waiting import wait_until
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from tests.deploy.engine import Engine
 
 LOCKED_DOWN: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-SECRET: Final = ("--env", "HEADGATE_SECRET=for-tests-only")
+SECRET: Final = ("--env", "SIDEGATE_SECRET=for-tests-only")
 OFTEN: Final = "--health-interval=1s"  # than in the image
 MOST_ADDED: Final = 100 * 2**20  # bytes that we may add to the base image
 APP: Final = """
 import asyncio, os
-from headgate import Client
+from sidegate import Client
 
 async def main():
-    async with Client("unix:/run/headgate/headgate.sock", budget=5) as client:
+    async with Client("unix:/run/sidegate/sidegate.sock", budget=5) as client:
         print(os.getuid(), (await client.check("k", "1/hour")).source)
 
 asyncio.run(main())
@@ -84,7 +84,7 @@ def test_it_serves_locked_down(engine: Engine, image: str) -> None:
         assert status["Uid"].split() == ["10001"] * 4
         assert {int(status[kind], 16) for kind in ("CapEff", "CapPrm", "CapBnd")} == {0}
         assert status["NoNewPrivs"] == "1"
-        said = engine.docker("exec", name, "headgate", "check", "k", "1/hour")
+        said = engine.docker("exec", name, "sidegate", "check", "k", "1/hour")
         assert said.startswith("allowed: 0 of 1 left")
         assert engine.docker("diff", name) == ""
 
@@ -103,9 +103,9 @@ def test_it_leaves_when_it_is_stopped(engine: Engine, image: str) -> None:
 def test_an_app_that_is_someone_else_may_use_the_socket(engine: Engine, image: str) -> None:
     """App and sidecar share a folder, and are different users: as in a pod."""
     volume = engine.docker("volume", "create")
-    there = ("--volume", f"{volume}:/run/headgate")
-    read_only = ("--volume", f"{volume}:/run/headgate:ro")
-    socket = ("--env", "HEADGATE_SOCKET=/run/headgate/headgate.sock")
+    there = ("--volume", f"{volume}:/run/sidegate")
+    read_only = ("--volume", f"{volume}:/run/sidegate:ro")
+    socket = ("--env", "SIDEGATE_SOCKET=/run/sidegate/sidegate.sock")
     try:
         with container(engine, image, *there, *socket) as name:
             wait_healthy(engine, name)
@@ -120,21 +120,21 @@ def test_without_a_secret_it_says_what_to_give(engine: Engine, image: str) -> No
     """It listens beyond its container, and so refuses to start open to everyone."""
     done = engine.ask("docker", "run", "--rm", *LOCKED_DOWN, image)
     assert done.code == 2
-    assert "HEADGATE_LINK" in done.said
-    assert "HEADGATE_SECRET" in done.said
+    assert "SIDEGATE_LINK" in done.said
+    assert "SIDEGATE_SECRET" in done.said
 
 
 def test_no_shell_is_needed(config: dict[str, Any]) -> None:
     """What is run is a program each, so a base without a shell will do, and signals arrive."""
-    assert config["Entrypoint"] == ["headgate"]
+    assert config["Entrypoint"] == ["sidegate"]
     assert config["Cmd"] == ["serve"]
-    assert config["Healthcheck"]["Test"] == ["CMD", "headgate", "health"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "sidegate", "health"]
 
 
 def test_it_tells_what_it_is(config: dict[str, Any]) -> None:
     """Its labels have the version of the code in it, and the licence."""
     labels = {key.rpartition(".")[2]: value for key, value in config["Labels"].items()}
-    assert labels["title"] == "headgate"
+    assert labels["title"] == "sidegate"
     assert labels["version"] == __version__
     assert labels["licenses"] == "Apache-2.0"
     assert sorted(config["ExposedPorts"]) == ["7171/tcp", "7172/tcp"]
@@ -144,7 +144,7 @@ def test_it_has_only_what_runs(engine: Engine, image: str, record_property: Any)
     """The wheel and its dependencies: no pip, no sources, no tests, no caches."""
     run = ("run", "--rm", "--user=0", *LOCKED_DOWN, "--entrypoint=python", image, "-c", CONTENT)
     modules, _, files = engine.docker(*run).partition("\n")
-    assert {"headgate", "headgate_ring", "headgate_sidecar"} <= {*modules.split()}
+    assert {"sidegate", "sidegate_ring", "sidegate_sidecar"} <= {*modules.split()}
     assert not {"pip", "setuptools", "hatchling", "tests", "pytest"} & {*modules.split()}
     assert files == ""
     added = added_bytes(engine, image)

@@ -23,8 +23,8 @@ GROUP: Final = "admissionregistration.k8s.io"
 ANY_CLUSTER: Final = ("--api-versions", f"{GROUP}/v1/MutatingWebhookConfiguration")
 BETA: Final = ("--api-versions", f"{GROUP}/v1beta1/MutatingAdmissionPolicy")
 STABLE: Final = ("--api-versions", f"{GROUP}/v1/MutatingAdmissionPolicy")
-SOCKET: Final = {"name": "HEADGATE_SIDECAR", "value": "unix:/run/headgate/headgate.sock"}
-SOCKET_FOLDER: Final = {"name": "headgate-socket", "mountPath": "/run/headgate", "readOnly": True}
+SOCKET: Final = {"name": "SIDEGATE_SIDECAR", "value": "unix:/run/sidegate/sidegate.sock"}
+SOCKET_FOLDER: Final = {"name": "sidegate-socket", "mountPath": "/run/sidegate", "readOnly": True}
 AWKWARD: Final = r"""
 imagePullSecrets: [{name: registry}]
 budget: 0.0625
@@ -33,10 +33,10 @@ drain: 40.5
 terminationGracePeriodSeconds: 45
 tls: {existingSecret: certificate}
 extraEnv:
-  - {name: TEXT, value: "\"quoted\" 'too' \\ back, <&> {{ }} $(HEADGATE_NAME)\n\tü 漢 🙂 \u2028"}
+  - {name: TEXT, value: "\"quoted\" 'too' \\ back, <&> {{ }} $(SIDEGATE_NAME)\n\tü 漢 🙂 \u2028"}
   - {name: NONE, value: ""}
   - name: MEMORY
-    valueFrom: {resourceFieldRef: {containerName: headgate, resource: limits.memory, divisor: 1Mi}}
+    valueFrom: {resourceFieldRef: {containerName: sidegate, resource: limits.memory, divisor: 1Mi}}
 extraVolumes:
   - name: state
     projected: {sources: [{downwardAPI: {items: []}}], defaultMode: 0400}
@@ -84,14 +84,14 @@ def injecting(release: Release, *options: str | Path) -> Release:
 def labelled(template: Object | None = None, label: str = "true", **annotations: str) -> Object:
     """Return the template of a pod that asks for a sidecar."""
     template = template or app_pod()
-    labels = {**template["metadata"]["labels"], "headgate.io/inject": label}
-    named = {f"headgate.io/{key}": text for key, text in annotations.items()}
+    labels = {**template["metadata"]["labels"], "sidegate.io/inject": label}
+    named = {f"sidegate.io/{key}": text for key, text in annotations.items()}
     return {"metadata": {"labels": labels, "annotations": named}, "spec": template["spec"]}
 
 
 def has_sidecar(pod: Object) -> bool:
     """Tell whether a pod has ours."""
-    return any(each["name"] == "headgate" for each in pod["spec"].get("initContainers", []))
+    return any(each["name"] == "sidegate" for each in pod["spec"].get("initContainers", []))
 
 
 @pytest.mark.parametrize("values", ["{}", AWKWARD], ids=["as it comes", "awkward"])
@@ -114,7 +114,7 @@ def test_a_pod_with_the_label_gets_what_the_templates_for_charts_give(
 
 def test_the_sidecar_starts_before_what_the_app_starts_first(release: Release) -> None:
     pod = release.create_pod(labelled(app_pod(initContainers=[app(name="migrate")])))
-    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["headgate", "migrate"]
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["sidegate", "migrate"]
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ def test_the_sidecar_starts_before_what_the_app_starts_first(release: Release) -
 )
 def test_other_pods_stay_as_they_are(release: Release, pod: Object) -> None:
     stored = release.create_pod(pod)
-    assert "headgate" not in str(stored["spec"])
+    assert "sidegate" not in str(stored["spec"])
     assert stored["metadata"]["labels"] == pod["metadata"]["labels"]
 
 
 def test_pods_in_other_namespaces_stay_as_they_are(release: Release) -> None:
     namespace = release.server.create_namespace()
-    assert "headgate" not in str(release.server.create_pod(namespace, labelled())["spec"])
+    assert "sidegate" not in str(release.server.create_pod(namespace, labelled())["spec"])
 
 
 def test_a_selector_of_namespaces_takes_the_place_of_the_release_s_own(
@@ -151,7 +151,7 @@ def test_a_pod_that_has_a_sidecar_stays_as_it_is(release: Release) -> None:
 
 
 def test_the_label_may_name_the_ring(release: Release) -> None:
-    assert has_sidecar(release.create_pod(labelled(label="limits-headgate")))
+    assert has_sidecar(release.create_pod(labelled(label="limits-sidegate")))
     assert not has_sidecar(release.create_pod(labelled(label="another")))
 
 
@@ -166,9 +166,9 @@ def test_an_annotation_names_the_containers_that_ask(release: Release) -> None:
 
 
 def test_what_a_container_says_itself_stays(release: Release) -> None:
-    """Its own HEADGATE_SIDECAR, and what it mounts where the socket would be."""
-    env = [{"name": "HEADGATE_SIDECAR", "value": "10.0.0.1:7171"}, {"name": "DEBUG", "value": "1"}]
-    mounts = [{"name": "mine", "mountPath": "/run/headgate"}]
+    """Its own SIDEGATE_SIDECAR, and what it mounts where the socket would be."""
+    env = [{"name": "SIDEGATE_SIDECAR", "value": "10.0.0.1:7171"}, {"name": "DEBUG", "value": "1"}]
+    mounts = [{"name": "mine", "mountPath": "/run/sidegate"}]
     own = app_pod(
         app(name="own", env=env, volumeMounts=mounts),
         app(name="more", env=env[1:], volumeMounts=[{"name": "mine", "mountPath": "/data"}]),

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from headgate.client import Client
+    from sidegate.client import Client
     from tests.deploy.prometheus import Prometheus
 
 NAMES: Final = ("n1", "n2", "n3")
 KEYS: Final = [f"k{at}" for at in range(20)]
 LIMIT: Final = "60/minute"  # less than is asked for
-DOWN: Final = "HeadgateNodeDown"
+DOWN: Final = "SidegateNodeDown"
 LOOK_EVERY: Final = 0.2  # seconds between two looks at all panels
 PACE: Final = 0.02  # seconds between two rounds of checks: so that the machine can do more
 
@@ -117,7 +117,7 @@ async def fired(server: Prometheus) -> set[Any]:
 
 async def scraped(server: Prometheus) -> set[str]:
     """Return the sidecars that Prometheus has of late got something from."""
-    return {it["metric"]["instance"] for it in await server.query("headgate_build_info")}
+    return {it["metric"]["instance"] for it in await server.query("sidegate_build_info")}
 
 
 async def test_what_an_operator_sees(tmp_path: Path) -> None:

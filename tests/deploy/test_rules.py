@@ -26,7 +26,7 @@ ALERTS = pytest.mark.parametrize(("name", "alert"), alerts().items(), ids=alerts
 @ALERTS
 def test_alerts_ask_for_what_is_exported(name: str, alert: dict[str, Any]) -> None:
     """Metrics, labels and their values are those of a sidecar, or of Prometheus."""
-    assert name.startswith("Headgate")
+    assert name.startswith("Sidegate")
     require_exported(alert["expr"])
 
 
@@ -52,7 +52,7 @@ def test_alerts_are_in_the_runbook(name: str, alert: dict[str, Any]) -> None:
 
 def test_the_runbook_has_no_other_alerts() -> None:
     """An alert that is gone leaves no heading behind."""
-    headings = re.findall(r"^### (Headgate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
+    headings = re.findall(r"^### (Sidegate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
     assert headings == list(alerts())
 
 
@@ -116,7 +116,7 @@ def test_the_chart_brings_the_file_as_it_is(helm: Helm) -> None:
 
 def test_alerts_can_be_left_out(helm: Helm) -> None:
     """Those named are gone and all others there; of nothing there is no group."""
-    unwanted = ("HeadgateBusy", "HeadgateAbsent")
+    unwanted = ("SidegateBusy", "SidegateAbsent")
     some = rendered(helm, f"prometheusRule.disabled={{{','.join(unwanted)}}}")
     names = [rule["alert"] for group in some["groups"] for rule in group["rules"]]
     assert names == [name for name in alerts() if name not in unwanted]
@@ -125,13 +125,13 @@ def test_alerts_can_be_left_out(helm: Helm) -> None:
 
 def test_an_alert_that_is_not_there_cannot_be_left_out(helm: Helm) -> None:
     """A name that is wrong would leave the alert on."""
-    said = helm.fails(*rendering(), *settings("prometheusRule.disabled={HeadgateBusy,Busy}"))
+    said = helm.fails(*rendering(), *settings("prometheusRule.disabled={SidegateBusy,Busy}"))
     assert 'prometheusRule.disabled "Busy": expected the name of an alert' in said
 
 
 def test_alerts_link_to_the_runbook(helm: Helm) -> None:
     """With a prefix each has the URL of its heading; what can't begin a URL is refused."""
-    prefix = "https://git.example/headgate/"
+    prefix = "https://git.example/sidegate/"
     spec = rendered(helm, f"prometheusRule.runbookUrlPrefix={prefix}")
     rules = [rule for group in spec["groups"] for rule in group["rules"]]
     assert len(rules) == len(alerts())

@@ -1,7 +1,7 @@
 """Ways to look at all that Buckets holds."""
 
-from headgate.buckets import Buckets
-from headgate.limits import Limit
+from sidegate.buckets import Buckets
+from sidegate.limits import Limit
 
 
 def entries(buckets: Buckets) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import ceil, floor
 
-from headgate.limits import Limit, Limits
+from sidegate.limits import Limit, Limits
 
 SECOND = 10**9
 

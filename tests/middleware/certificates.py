@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headgate.options import Tls
+from sidegate.options import Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Authority:
     """A certificate authority."""
 
-    def __init__(self, name: str = "headgate tests") -> None:
+    def __init__(self, name: str = "sidegate tests") -> None:
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = self._sign(self._name, self._key.public_key(), is_ca=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import http_sf
 
-from headgate.buckets import Buckets
-from headgate.decision import Decision, Source
+from sidegate.buckets import Buckets
+from sidegate.decision import Decision, Source
 
 if TYPE_CHECKING:
-    from headgate.limits import Limits
+    from sidegate.limits import Limits
 
 
 class BlockingChecker:

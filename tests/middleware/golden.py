@@ -6,7 +6,7 @@ mixes two releases. Add a version instead.
 
 from __future__ import annotations
 
-from headgate.wire import (
+from sidegate.wire import (
     Answers,
     Buckets,
     Checks,
@@ -73,25 +73,25 @@ ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
 """,
     ),
     "Proof": (
-        Proof(bytes.fromhex("c3368763897ce7dc56fd62472a436b934922f8670f1fcca0261bbb676e630bbf")),
+        Proof(bytes.fromhex("79e827c55bf437bdecd387bb9423cd9bbc1b1e62fad041f2296bb6795f7a3e77")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 01                                               #   kind: Proof
-c4 20 c3 36 87 63 89 7c e7 dc 56 fd 62 47 2a 43  #   proof: 32 bytes
-6b 93 49 22 f8 67 0f 1f cc a0 26 1b bb 67 6e 63
-0b bf
+c4 20 79 e8 27 c5 5b f4 37 bd ec d3 87 bb 94 23  #   proof: 32 bytes
+cd 9b bc 1b 1e 62 fa d0 41 f2 29 6b b6 79 5f 7a
+3e 77
 """,
     ),
     "Welcome": (
-        Welcome(bytes.fromhex("d4c379fd8be4025431ac0c8f7ed38f98c31d5bf965876c18e3623f94efa6d221")),
+        Welcome(bytes.fromhex("3e53747644a8d956db6881e32d368cd1f080667f7d79bd4719c172f98e1cd83a")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 02                                               #   kind: Welcome
-c4 20 d4 c3 79 fd 8b e4 02 54 31 ac 0c 8f 7e d3  #   proof: 32 bytes
-8f 98 c3 1d 5b f9 65 87 6c 18 e3 62 3f 94 ef a6
-d2 21
+c4 20 3e 53 74 76 44 a8 d9 56 db 68 81 e3 2d 36  #   proof: 32 bytes
+8c d1 f0 80 66 7f 7d 79 bd 47 19 c1 72 f9 8e 1c
+d8 3a
 """,
     ),
     "Checks": (

@@ -6,17 +6,17 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from headgate.handshake import Identity
-from headgate.link import Link, State
-from headgate.wire import Answers, Checks
+from sidegate.handshake import Identity
+from sidegate.link import Link, State
+from sidegate.wire import Answers, Checks
 from tests.cluster.bare import Puppet, puppet
 from tests.cluster.cluster import GENEROUS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from headgate.address import Address
-    from headgate.wire import Check, Hello, NodeMessage, Roster
+    from sidegate.address import Address
+    from sidegate.wire import Check, Hello, NodeMessage, Roster
 
 ME = Identity("app", "me", "")
 SOON = 0.05  # seconds: a budget that is to run out

@@ -10,22 +10,22 @@ from contextlib import suppress
 from secrets import token_bytes
 from typing import TYPE_CHECKING, TypeVar
 
-from headgate.address import parse_address
-from headgate.buckets import Buckets
-from headgate.connection import Connection
-from headgate.errors import HeadgateError
-from headgate.handshake import NONCE_BYTES, Accepting, Identity
-from headgate.limits import parse_limits
-from headgate.secret import known
-from headgate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
+from sidegate.address import parse_address
+from sidegate.buckets import Buckets
+from sidegate.connection import Connection
+from sidegate.errors import SidegateError
+from sidegate.handshake import NONCE_BYTES, Accepting, Identity
+from sidegate.limits import parse_limits
+from sidegate.secret import known
+from sidegate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
 from tests.middleware.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Self
 
-    from headgate.options import Tls
-    from headgate.wire import Check, Hello
+    from sidegate.options import Tls
+    from sidegate.wire import Check, Hello
 
 T = TypeVar("T")
 
@@ -219,7 +219,7 @@ class SidecarDouble:
             require_key(key)
             now = time.monotonic_ns()
             allowed, debts = self._buckets.take(key, parse_limits(limits), cost, now)
-        except HeadgateError as error:
+        except SidegateError as error:
             return str(error)
         return [int(allowed), *debts]
 

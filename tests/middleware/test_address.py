@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.address import Address, parse_address
+from sidegate.address import Address, parse_address
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,9 @@ from headgate.address import Address, parse_address
         ("127.0.0.1:7171", Address("127.0.0.1", 7171)),
         ("localhost:0", Address("localhost", 0)),
         ("[::1]:7171", Address("::1", 7171)),
-        ("headgate.prod.svc:65535", Address("headgate.prod.svc", 65_535)),
-        ("unix:/run/headgate.sock", Address(path="/run/headgate.sock")),
-        ("unix:///run/headgate.sock", Address(path="/run/headgate.sock")),
+        ("sidegate.prod.svc:65535", Address("sidegate.prod.svc", 65_535)),
+        ("unix:/run/sidegate.sock", Address(path="/run/sidegate.sock")),
+        ("unix:///run/sidegate.sock", Address(path="/run/sidegate.sock")),
         ("unix:sockets/a:1", Address(path="sockets/a:1")),
     ],
 )
@@ -24,7 +24,7 @@ def test_understood(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:7171", "[::1]:7171", "unix:/run/headgate.sock"])
+@pytest.mark.parametrize("text", ["127.0.0.1:7171", "[::1]:7171", "unix:/run/sidegate.sock"])
 def test_written(text: str) -> None:
     """An address is written the way it is read."""
     assert str(parse_address(text)) == text
@@ -64,7 +64,7 @@ def test_local(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "headgate:1", "127.1.evil:1"]
+    "text", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "sidegate:1", "127.1.evil:1"]
 )
 def test_not_local(text: str) -> None:
     """All others may be reached from elsewhere, host names included."""
@@ -85,7 +85,7 @@ def test_wildcard(text: str, wildcard: bool) -> None:
         ("0.0.0.0:7172", "127.0.0.1:7172"),
         ("[::]:7172", "[::1]:7172"),
         ("10.0.0.1:7172", "10.0.0.1:7172"),
-        ("unix:/run/headgate.sock", "unix:/run/headgate.sock"),
+        ("unix:/run/sidegate.sock", "unix:/run/sidegate.sock"),
     ],
 )
 def test_reached_from_here(where: str, dialled: str) -> None:

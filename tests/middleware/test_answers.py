@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.answers import decision
-from headgate.buckets import Buckets
-from headgate.decision import Source
-from headgate.errors import CheckError
-from headgate.fallback import Fallback
-from headgate.limits import parse_limits
-from headgate.wire import Answer, Answers, WireError
+from sidegate.answers import decision
+from sidegate.buckets import Buckets
+from sidegate.decision import Source
+from sidegate.errors import CheckError
+from sidegate.fallback import Fallback
+from sidegate.limits import parse_limits
+from sidegate.wire import Answer, Answers, WireError
 from tests.middleware.golden import GOLDEN
 
 MINUTE = parse_limits("5/minute")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.client import Client
-from headgate.decision import Source
-from headgate.identity import header
-from headgate.rules import Rule
+from sidegate.client import Client
+from sidegate.decision import Source
+from sidegate.identity import header
+from sidegate.rules import Rule
 from tests.middleware.asgi_app import (
     BODY,
     SHUTDOWN,
@@ -27,8 +27,8 @@ from tests.middleware.asgi_app import (
 from tests.middleware.checker import Checker, items
 
 if TYPE_CHECKING:
-    from headgate.asgi import Message, RateLimitMiddleware, Receive, Scope, Send
-    from headgate.identity import Request
+    from sidegate.asgi import Message, RateLimitMiddleware, Receive, Scope, Send
+    from sidegate.identity import Request
 
 
 # --- answers
@@ -108,15 +108,15 @@ async def test_an_answer_of_another_than_the_owner_says_so(
     limited = limit(app, limits="10/minute", client=Checker(source))
     start, *_ = await run(limited, http())
     assert start["status"] == expected
-    assert dict(start["headers"])[b"headgate-source"] == source.encode()
+    assert dict(start["headers"])[b"sidegate-source"] == source.encode()
     assert len(app.calls) == calls
 
 
 async def test_a_shadow_lets_through_and_marks() -> None:
     limited = limit(App(), limits="1/minute", shadow=True)
-    assert b"headgate-shadow" not in await fields(limited, http())
+    assert b"sidegate-shadow" not in await fields(limited, http())
     start, *_ = await run(limited, http())
-    assert (start["status"], dict(start["headers"])[b"headgate-shadow"]) == (200, b"denied")
+    assert (start["status"], dict(start["headers"])[b"sidegate-shadow"]) == (200, b"denied")
 
 
 # --- which requests, and whose
@@ -311,7 +311,7 @@ async def test_other_scopes_pass(kind: str) -> None:
     assert checker.asked == []
 
 
-NOWHERE = "unix:/nonexistent/headgate.sock"
+NOWHERE = "unix:/nonexistent/sidegate.sock"
 
 
 def dialling() -> set[asyncio.Task[Any]]:
@@ -333,7 +333,7 @@ async def test_its_own_client_is_closed_before_the_shutdown_is_complete() -> Non
         under_way.append(dialling())
 
     limited = limit(app, limits="1/minute", sidecar=NOWHERE)
-    assert (await fields(limited, http()))[b"headgate-source"] == b"open"
+    assert (await fields(limited, http()))[b"sidegate-source"] == b"open"
     assert len(dialling()) == 1
     await limited({"type": "lifespan"}, receive, send)
     assert under_way == [set()]
@@ -358,7 +358,7 @@ def test_each_event_loop_gets_a_client(closing: bool, caplog: pytest.LogCaptureF
     limited = limit(App(), limits="1/minute", sidecar=NOWHERE)
 
     async def serve() -> list[bytes]:
-        sources = [(await fields(limited, http()))[b"headgate-source"] for _ in range(2)]
+        sources = [(await fields(limited, http()))[b"sidegate-source"] for _ in range(2)]
         if closing:
             await run(limited, {"type": "lifespan"})
         return sources

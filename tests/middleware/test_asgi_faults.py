@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.decision import Decision, Source
-from headgate.errors import CheckError
+from sidegate.decision import Decision, Source
+from sidegate.errors import CheckError
 from tests.middleware.asgi_app import App, fields, http, limit, run
 from tests.middleware.checker import Checker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.asgi import Receive, Scope, Send
-    from headgate.identity import Request
-    from headgate.limits import Limits
+    from sidegate.asgi import Receive, Scope, Send
+    from sidegate.identity import Request
+    from sidegate.limits import Limits
 
 
 MUCH_LONGER = 4  # seconds, than a budget of 0.01: what never ends is not waited for
@@ -110,7 +110,7 @@ async def test_the_app_does_not_suffer_for_its_limiter(
         start, *_ = await run(limited, http())
     headers = dict(start["headers"])
     assert start["status"] == expected
-    assert headers[b"headgate-source"] == (b"closed" if policy == "closed" else b"open")
+    assert headers[b"sidegate-source"] == (b"closed" if policy == "closed" else b"open")
     assert b"ratelimit" not in headers
     assert len(app.calls) == (expected == 200)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -121,7 +121,7 @@ async def test_the_budget_holds_for_key_cost_and_check_together() -> None:
     for options in ({"key": ann}, {"cost": one}):
         limited = limit(App(), limits="10/minute", client=Broken(never), budget=0.01, **options)
         async with asyncio.timeout(MUCH_LONGER):
-            assert (await fields(limited, http()))[b"headgate-source"] == b"open"
+            assert (await fields(limited, http()))[b"sidegate-source"] == b"open"
 
 
 @pytest.mark.parametrize("policy", ["open", "closed"])

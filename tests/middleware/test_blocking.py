@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.blocking import BlockingClient
-from headgate.breaker import Entry
-from headgate.buckets import Buckets
-from headgate.decision import Source
-from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
-from headgate.fallback import Fallback
-from headgate.pool import MOST_LINES
-from headgate.wire import Forget, Ping, Pong, Roster
+from sidegate.blocking import BlockingClient
+from sidegate.breaker import Entry
+from sidegate.buckets import Buckets
+from sidegate.decision import Source
+from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
+from sidegate.fallback import Fallback
+from sidegate.pool import MOST_LINES
+from sidegate.wire import Forget, Ping, Pong, Roster
 from tests.middleware.patience import AMPLE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from headgate.decision import Decision
-    from headgate.limits import Limits
+    from sidegate.decision import Decision
+    from sidegate.limits import Limits
 
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
 

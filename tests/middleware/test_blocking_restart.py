@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.blocking import BlockingClient
-from headgate.decision import Source
-from headgate.wire import Error
+from sidegate.blocking import BlockingClient
+from sidegate.decision import Source
+from sidegate.wire import Error
 from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.blocking import BlockingClient
-from headgate.decision import Source
-from headgate.options import Tls
+from sidegate.blocking import BlockingClient
+from sidegate.decision import Source
+from sidegate.options import Tls
 from tests.middleware.certificates import Authority
 from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
@@ -49,7 +49,7 @@ class TestTrust:
     ) -> None:
         """Without it the policy answers, and the log says why, once; the sidecar learns it too."""
         with (
-            caplog.at_level(logging.WARNING, "headgate"),
+            caplog.at_level(logging.WARNING, "sidegate"),
             SidecarDouble("127.0.0.1:0", secret=theirs) as sidecar,
             BlockingClient(sidecar.address, budget=AMPLE, secret=mine) as client,
         ):

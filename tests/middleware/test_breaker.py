@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from headgate.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, Entry
+from sidegate.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, Entry
 
 
 def longest(_low: float, high: float) -> float:

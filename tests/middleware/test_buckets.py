@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.errors import CostError
-from headgate.limits import Limits, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.errors import CostError
+from sidegate.limits import Limits, parse_limits
 from tests.middleware.bucket_contents import exported
 
 START = 10**15

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.limits import Limit, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.limits import Limit, parse_limits
 from tests.middleware.bucket_contents import drain, entries, exported, keys_by_text
 
 START = 10**15

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.due import due_time
-from headgate.limits import Limit, Limits, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.due import due_time
+from sidegate.limits import Limit, Limits, parse_limits
 from tests.middleware.bucket_contents import drain, entries, exported
 
 START = 10**15
@@ -233,8 +233,8 @@ def test_limits_made_up_by_the_thousand_are_answered_within_the_bound() -> None:
 
 MEASURE = """
 import os
-from headgate.buckets import Buckets
-from headgate.limits import parse_limits
+from sidegate.buckets import Buckets
+from sidegate.limits import parse_limits
 
 def rss():
     with open("/proc/self/statm") as file:

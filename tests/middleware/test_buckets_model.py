@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from headgate.buckets import Buckets
-from headgate.limits import Limits, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.limits import Limits, parse_limits
 from tests.middleware.bucket_contents import entries, keys_by_text
 from tests.middleware.bucket_model import BucketModel
 

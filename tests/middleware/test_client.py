@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.decision import Source
-from headgate.errors import CheckError, CostError, KeyTooLong, LimitError
-from headgate.limits import parse_limits
-from headgate.link import State
-from headgate.wire import Answers, Checks, Error, Merged, Ping, Pong, Roster
-from headgate_sidecar.server import Sidecar
+from sidegate.decision import Source
+from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
+from sidegate.limits import parse_limits
+from sidegate.link import State
+from sidegate.wire import Answers, Checks, Error, Merged, Ping, Pong, Roster
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import Puppet, puppet
 from tests.cluster.cluster import (
     GENEROUS,
@@ -29,9 +29,9 @@ from tests.cluster.cluster import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.client import Client
-    from headgate.decision import Decision
-    from headgate.wire import Answer
+    from sidegate.client import Client
+    from sidegate.decision import Decision
+    from sidegate.wire import Answer
 
 SOON = 0.05  # seconds: a budget that is to run out
 

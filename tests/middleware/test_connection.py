@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.connection import Connection
-from headgate.handshake import Accepting, Dialling, Identity
-from headgate.wire import (
+from sidegate.connection import Connection
+from sidegate.handshake import Accepting, Dialling, Identity
+from sidegate.wire import (
     HEADER_BYTES,
     MOST_FRAME_BYTES,
     MOST_HELLO_BYTES,
@@ -26,10 +26,10 @@ from headgate.wire import (
 from tests.cluster.cluster import eventually
 
 if TYPE_CHECKING:
-    from headgate.wire import Hello, Message
+    from sidegate.wire import Hello, Message
 
 APP = Identity("app", "shop", "")
-NODE = Identity("node", "n1", "headgate", link="127.0.0.1:1")
+NODE = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
 
 
 class Wire(asyncio.Transport):

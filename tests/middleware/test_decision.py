@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.decision import Decision, Source
-from headgate.limits import parse_limits
+from sidegate.buckets import Buckets
+from sidegate.decision import Decision, Source
+from sidegate.limits import parse_limits
 from tests.middleware.bucket_model import BucketModel
 
 START = 10**15

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.decision import Decision, Source
-from headgate.denials import Denials
-from headgate.limits import SECOND, Limits, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.decision import Decision, Source
+from sidegate.denials import Denials
+from sidegate.limits import SECOND, Limits, parse_limits
 
 NOW = 10**15
 

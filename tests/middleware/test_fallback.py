@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.decision import Source
-from headgate.fallback import MOST_KEYS, Fallback
-from headgate.limits import SECOND, Limit, Limits, parse_limits
+from sidegate.buckets import Buckets
+from sidegate.decision import Source
+from sidegate.fallback import MOST_KEYS, Fallback
+from sidegate.limits import SECOND, Limit, Limits, parse_limits
 
 NOW = 10**15
 MINUTE = parse_limits("100/minute")

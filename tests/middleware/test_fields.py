@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.decision import Decision, Source
-from headgate.fields import Policy, legacy, refusal, retry_after
-from headgate.limits import MOST_DEBT, SECOND, Limit, Limits, parse_limits
+from sidegate.decision import Decision, Source
+from sidegate.fields import Policy, legacy, refusal, retry_after
+from sidegate.limits import MOST_DEBT, SECOND, Limit, Limits, parse_limits
 from tests.middleware.checker import items
 
 TYPES = "https://iana.org/assignments/http-problem-types#"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.flight import Flight, halves
-from headgate.wire import Answers, WireError
+from sidegate.flight import Flight, halves
+from sidegate.wire import Answers, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

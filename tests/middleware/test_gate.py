@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from headgate.decision import Decision, Source
-from headgate.errors import CostError
-from headgate.gate import Gate, Options
-from headgate.identity import header
-from headgate.limits import SECOND, parse_limits
-from headgate.rules import Rule
+from sidegate.decision import Decision, Source
+from sidegate.errors import CostError
+from sidegate.gate import Gate, Options
+from sidegate.identity import header
+from sidegate.limits import SECOND, parse_limits
+from sidegate.rules import Rule
 
 RULE = Rule("api", "100/minute")
 LIMITS = RULE.limits
@@ -134,10 +134,10 @@ POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
         pytest.param(
             decided(Source.BACKUP),
             0,
-            {b"ratelimit": b'"api";r=99;t=1', b"headgate-source": b"backup"},
+            {b"ratelimit": b'"api";r=99;t=1', b"sidegate-source": b"backup"},
             id="backup",
         ),
-        pytest.param(decided(Source.OPEN, debt=None), 0, {b"headgate-source": b"open"}, id="open"),
+        pytest.param(decided(Source.OPEN, debt=None), 0, {b"sidegate-source": b"open"}, id="open"),
         pytest.param(
             decided(allowed=False, debt=60),
             429,
@@ -150,14 +150,14 @@ POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
             {
                 b"ratelimit": b'"api";r=0;t=1',
                 b"retry-after": b"1",
-                b"headgate-source": b"remembered",
+                b"sidegate-source": b"remembered",
             },
             id="remembered",
         ),
         pytest.param(
             decided(Source.CLOSED, allowed=False, debt=None),
             503,
-            {b"headgate-source": b"closed", b"retry-after": b"1"},
+            {b"sidegate-source": b"closed", b"retry-after": b"1"},
             id="closed",
         ),
         pytest.param(decided(allowed=False, debt=None, cost=101), 429, {}, id="never fits"),
@@ -197,7 +197,7 @@ def test_a_shadow_marks_what_it_would_refuse(
     verdict = gate(**options).verdict(Rule("api", LIMITS, shadow=shadow), decision, 0.0)
     fields = dict(verdict.fields)
     assert verdict.status == 0
-    assert (fields.get(b"headgate-shadow") == b"denied") is marked
+    assert (fields.get(b"sidegate-shadow") == b"denied") is marked
     assert b"retry-after" not in fields
 
 
@@ -233,7 +233,7 @@ def test_a_node_that_decides_alone_shows_its_share(
     fields = dict(gate().verdict(rule, decision, 0.0).fields)
     assert fields[b"ratelimit-policy"] == policy
     assert fields[b"ratelimit"] == current
-    assert fields[b"headgate-source"] == b"local"
+    assert fields[b"sidegate-source"] == b"local"
 
 
 def test_equal_limits_parsed_twice_are_the_rules_own() -> None:
@@ -308,7 +308,7 @@ def test_a_fault_is_logged_once_a_rule_and_kind(caplog: pytest.LogCaptureFixture
         for error in (KeyError("x"), KeyError("y"), TimeoutError()):
             chosen.fault(rule, error)
     assert [(record.name, record.levelno) for record in caplog.records] == [
-        ("headgate", logging.WARNING)
+        ("sidegate", logging.WARNING)
     ] * 4
     assert [record.getMessage() for record in caplog.records[:2]] == [
         "rule 'api' can't be checked (said once): KeyError: 'x'",

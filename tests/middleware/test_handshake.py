@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.handshake import Accepting, Dialling, Identity
-from headgate.secret import known
-from headgate.wire import (
+from sidegate.handshake import Accepting, Dialling, Identity
+from sidegate.secret import known
+from sidegate.wire import (
     HEADER_BYTES,
     Error,
     Ping,
@@ -26,8 +26,8 @@ from headgate.wire import (
 from tests.middleware.golden import APP, GOLDEN, NODE, SECRET
 
 if TYPE_CHECKING:
-    from headgate.handshake import Handshake
-    from headgate.wire import Hello, Message
+    from sidegate.handshake import Handshake
+    from sidegate.wire import Hello, Message
 
 NONCES = bytes(range(32)), bytes(range(32, 64))
 

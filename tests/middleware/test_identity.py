@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate import identity, proxies
-from headgate.asgi import ScopeRequest
-from headgate.identity import (
+from sidegate import identity, proxies
+from sidegate.asgi import ScopeRequest
+from sidegate.identity import (
     MOST_KEY_BYTES,
     Header,
     Request,
@@ -21,14 +21,14 @@ from headgate.identity import (
     header,
     is_async,
 )
-from headgate.proxies import NO_PROXIES, parse_proxies
-from headgate.wsgi import EnvironRequest
+from sidegate.proxies import NO_PROXIES, parse_proxies
+from sidegate.wsgi import EnvironRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.identity import Identity
-    from headgate.proxies import Proxies
+    from sidegate.identity import Identity
+    from sidegate.proxies import Proxies
 
 Lines = list[tuple[str, str]]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate import limits as module
-from headgate.errors import HeadgateError, LimitError
-from headgate.limits import Limit, Limits, parse_limits
+from sidegate import limits as module
+from sidegate.errors import LimitError, SidegateError
+from sidegate.limits import Limit, Limits, parse_limits
 
 UNITS = "expected second, minute, hour, day, week, month or year (or s, m, h, d, w)"
 DAY = 86_400
@@ -158,7 +158,7 @@ def test_an_error_is_a_value_error_with_fields_and_survives_pickling() -> None:
         parse_limits("5/s; 1/eon")
     copy = pickle.loads(pickle.dumps(caught.value))
     assert isinstance(copy, LimitError)
-    assert issubclass(LimitError, HeadgateError)
+    assert issubclass(LimitError, SidegateError)
     assert issubclass(LimitError, ValueError)
     assert (copy.part, copy.text, str(copy)) == ("1/eon", "5/s; 1/eon", str(caught.value))
 

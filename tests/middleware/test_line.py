@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.handshake import Accepting, Identity
-from headgate.line import Line
-from headgate.secret import known
-from headgate.wire import (
+from sidegate.handshake import Accepting, Identity
+from sidegate.line import Line
+from sidegate.secret import known
+from sidegate.wire import (
     Answers,
     Checks,
     Error,
@@ -32,7 +32,7 @@ from headgate.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.handshake import Handshake
+    from sidegate.handshake import Handshake
 
 CHECK = ("k", "5/minute", 1)
 APP = Identity("app", "web-1", "", known(b"secret"))

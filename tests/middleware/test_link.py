@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.address import Address
-from headgate.handshake import Identity
-from headgate.link import State
-from headgate.secret import known
-from headgate.wire import (
+from sidegate.address import Address
+from sidegate.handshake import Identity
+from sidegate.link import State
+from sidegate.secret import known
+from sidegate.wire import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
     Answers,
@@ -42,7 +42,7 @@ from tests.middleware.linking import (
 )
 
 if TYPE_CHECKING:
-    from headgate.wire import Check, Hello, Message
+    from sidegate.wire import Check, Hello, Message
 
 
 async def answer_all(other: Puppet, frames: list[Checks]) -> None:
@@ -257,7 +257,7 @@ async def test_a_unix_socket_is_dialled_like_any_other(
         raise AssertionError
 
     async with AsyncExitStack() as stack:
-        other = Puppet(Identity("node", "puppet", "headgate"))
+        other = Puppet(Identity("node", "puppet", "sidegate"))
         server = await asyncio.get_running_loop().create_unix_server(other._accept, path)
         link, _ = await stack.enter_async_context(linked(Address(path=path), context=context))
         await eventually(lambda: link.state is State.UP)
@@ -270,7 +270,7 @@ async def test_a_unix_socket_is_dialled_like_any_other(
 async def test_a_refusal_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """Why a link isn't let in is in `refusal`, and in the log once, however often it dials."""
     accepted: list[Hello] = []
-    with caplog.at_level(logging.WARNING, "headgate"):
+    with caplog.at_level(logging.WARNING, "sidegate"):
         async with puppet(secrets=known(b"hush")) as other:
             other.approve = accepted.append
             async with linked(other.address, most_delay=0.05) as (link, watching):

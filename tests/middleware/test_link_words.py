@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from headgate.link import MOST_UNSENT, State
-from headgate.wire import (
+from sidegate.link import MOST_UNSENT, State
+from sidegate.wire import (
     Buckets,
     Error,
     Forget,

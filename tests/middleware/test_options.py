@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.address import Address
-from headgate.options import Options, Tls, client_options
+from sidegate.address import Address
+from sidegate.options import Options, Tls, client_options
 from tests.middleware.certificates import Authority
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADGATE_SIDECAR", "HEADGATE_SECRET", "HEADGATE_SECRET_FILE"):
+    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -38,11 +38,11 @@ class TestSidecar:
         assert options().sidecar == Address("127.0.0.1", 7171)
 
     def test_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """HEADGATE_SIDECAR says another; an empty one says nothing; an argument goes first."""
-        monkeypatch.setenv("HEADGATE_SIDECAR", "unix:/run/h.sock")
+        """SIDEGATE_SIDECAR says another; an empty one says nothing; an argument goes first."""
+        monkeypatch.setenv("SIDEGATE_SIDECAR", "unix:/run/h.sock")
         assert options().sidecar == Address(path="/run/h.sock")
         assert options("127.0.0.1:1").sidecar == Address("127.0.0.1", 1)
-        monkeypatch.setenv("HEADGATE_SIDECAR", "")
+        monkeypatch.setenv("SIDEGATE_SIDECAR", "")
         assert options().sidecar.port == 7171
 
     def test_nonsense(self) -> None:
@@ -76,11 +76,11 @@ class TestSecret:
 
     def test_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """The argument goes before the file, and the file before the variable."""
-        monkeypatch.setenv("HEADGATE_SECRET", "of the variable")
+        monkeypatch.setenv("SIDEGATE_SECRET", "of the variable")
         assert options().identity.secrets() == (b"of the variable",)
         file = tmp_path / "secret"
         file.write_text("  of the file\n")
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
         assert options().identity.secrets() == (b"of the file",)
         assert options(secret="é").identity.secrets() == (b"\xc3\xa9",)
         assert options(secret=b"\xff").identity.secrets() == (b"\xff",)
@@ -88,34 +88,34 @@ class TestSecret:
 
     def test_bytes_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A variable that isn't UTF-8 is the bytes that it is."""
-        monkeypatch.setenv("HEADGATE_SECRET", os.fsdecode(b"\xff"))
+        monkeypatch.setenv("SIDEGATE_SECRET", os.fsdecode(b"\xff"))
         assert options().identity.secrets() == (b"\xff",)
 
     def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The argument and the variable may have several, one a line."""
         assert options(secret="new\nold\n").identity.secrets() == (b"new", b"old")
-        monkeypatch.setenv("HEADGATE_SECRET", "new\n old")
+        monkeypatch.setenv("SIDEGATE_SECRET", "new\n old")
         assert options().identity.secrets() == (b"new", b"old")
 
     def test_file_that_changes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A client that was made before the file changed has what it holds now."""
         file = tmp_path / "secret"
         file.write_text("old")
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
         identity = options().identity
         file.write_text("new\nold")
         assert identity.secrets() == (b"new", b"old")
 
     def test_missing_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A file that can't be read is an error: the app must not go on without a secret."""
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "none"))
         with pytest.raises(ValueError, match="none': No such file"):
             options()
 
     def test_empty_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """So is one with nothing in it but white space."""
         (tmp_path / "empty").write_text(" \n")
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(tmp_path / "empty"))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "empty"))
         with pytest.raises(ValueError, match="empty': no secret in it, expected 1 to 4"):
             options()
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.line import Line
-from headgate.pool import MOST_IDLE, Pool
-from headgate.wire import Answers, encode
+from sidegate.line import Line
+from sidegate.pool import MOST_IDLE, Pool
+from sidegate.wire import Answers, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

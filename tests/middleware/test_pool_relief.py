@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.blocking import BlockingClient
-from headgate.decision import Source
-from headgate.line import Line
-from headgate.pool import RELIEF_EVERY, Pool
-from headgate.wire import Answers, Roster, WireError, encode
+from sidegate.blocking import BlockingClient
+from sidegate.decision import Source
+from sidegate.line import Line
+from sidegate.pool import RELIEF_EVERY, Pool
+from sidegate.wire import Answers, Roster, WireError, encode
 from tests.middleware.patience import AMPLE
 from tests.middleware.sidecar_double import SidecarDouble
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.proxies import NO_PROXIES, canonical, parse_proxies
+from sidegate.proxies import NO_PROXIES, canonical, parse_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.errors import CostError, KeyTooLong, LimitError
-from headgate.limits import parse_limits
-from headgate.question import question
-from headgate.wire import HEADER_BYTES, Checks, decode, encode
+from sidegate.errors import CostError, KeyTooLong, LimitError
+from sidegate.limits import parse_limits
+from sidegate.question import question
+from sidegate.wire import HEADER_BYTES, Checks, decode, encode
 
 MINUTE = parse_limits("5/minute")
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.link import Link, State
-from headgate.redial import FIRST_DELAY, Redial
-from headgate.wire import Checks, Error, Forget, Roster
+from sidegate.link import Link, State
+from sidegate.redial import FIRST_DELAY, Redial
+from sidegate.wire import Checks, Error, Forget, Roster
 from tests.cluster.bare import Deaf, Puppet, puppet
 from tests.cluster.cluster import GENEROUS, eventually
 from tests.middleware.linking import (
@@ -29,8 +29,8 @@ from tests.middleware.linking import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.connection import Connection
-    from headgate.wire import Hello
+    from sidegate.connection import Connection
+    from sidegate.wire import Hello
 
 LEAVING = Roster("digest", [("puppet", "127.0.0.1:1")], 1)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.identity import Request, bucket_key, client_ip, header
-from headgate.limits import parse_limits
-from headgate.rules import Rule, path_matcher
+from sidegate.identity import Request, bucket_key, client_ip, header
+from sidegate.limits import parse_limits
+from sidegate.rules import Rule, path_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

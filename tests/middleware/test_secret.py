@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.blocking import BlockingClient
-from headgate.client import Client
-from headgate.decision import Source
-from headgate.secret import MOST_BYTES, SecretFile, known, parse_secrets
+from sidegate.blocking import BlockingClient
+from sidegate.client import Client
+from sidegate.decision import Source
+from sidegate.secret import MOST_BYTES, SecretFile, known, parse_secrets
 from tests.cluster.cluster import eventually_answered
 from tests.middleware.patience import AMPLE, until
 from tests.middleware.sidecar_double import SidecarDouble
@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Return what hears every line of the log, from info on."""
-    caplog.set_level(logging.INFO, "headgate")
+    caplog.set_level(logging.INFO, "sidegate")
     return caplog
 
 
@@ -177,7 +177,7 @@ class TestClients:
         self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
         """From threads: refused with the old secret, let in with the new one."""
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
         with (
             SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar,
             BlockingClient(sidecar.address, budget=AMPLE) as client,
@@ -189,7 +189,7 @@ class TestClients:
 
     async def test_asyncio(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """From an event loop: over the link that goes on dialling."""
-        monkeypatch.setenv("HEADGATE_SECRET_FILE", str(file))
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
         with SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar:
             async with Client(sidecar.address, budget=AMPLE) as client:
                 assert (await client.check("k", "5/minute")).source is Source.OPEN

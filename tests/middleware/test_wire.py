@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate import wire
-from headgate.errors import KeyTooLong
-from headgate.wire import (
+from sidegate import wire
+from sidegate.errors import KeyTooLong
+from sidegate.wire import (
     HEADER_BYTES,
     MOST_CHECKS,
     MOST_FRAME_BYTES,
@@ -34,9 +34,9 @@ from headgate.wire import (
     require_key,
     version_of,
 )
-from headgate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
-from headgate_ring.voice import MOST_IN_FULL
-from headgate_sidecar.outbox import BATCH
+from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
+from sidegate_ring.voice import MOST_IN_FULL
+from sidegate_sidecar.outbox import BATCH
 from tests.middleware.golden import GOLDEN, NODE, frame_of
 
 if TYPE_CHECKING:

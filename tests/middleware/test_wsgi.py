@@ -10,18 +10,18 @@ from wsgiref.validate import validator
 
 import pytest
 
-from headgate.decision import Decision, Source
-from headgate.identity import header
-from headgate.rules import Rule
-from headgate.wsgi import RateLimitWSGIMiddleware
+from sidegate.decision import Decision, Source
+from sidegate.identity import header
+from sidegate.rules import Rule
+from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.middleware.checker import BlockingChecker, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from headgate.identity import Request
-    from headgate.limits import Limits
+    from sidegate.identity import Request
+    from sidegate.limits import Limits
 
 
 class Body:
@@ -139,7 +139,7 @@ def test_closed_is_a_503() -> None:
         limit(App(), limits="1/minute", client=BlockingChecker(Source.CLOSED)), environ()
     )
     assert response.status == "503 Service Unavailable"
-    assert response.fields["Headgate-Source"] == "closed"
+    assert response.fields["Sidegate-Source"] == "closed"
 
 
 def test_legacy_headers_give_a_moment() -> None:
@@ -152,7 +152,7 @@ def test_a_shadow_lets_through_and_marks() -> None:
     limited = limit(App(), rules=[Rule("a", "1/minute", shadow=True)])
     Response(limited, environ())
     response = Response(limited, environ())
-    assert (response.status, response.fields["Headgate-Shadow"]) == ("200 OK", "denied")
+    assert (response.status, response.fields["Sidegate-Shadow"]) == ("200 OK", "denied")
 
 
 def test_requests_without_a_rule_pass_untouched() -> None:
@@ -247,7 +247,7 @@ def test_the_app_does_not_suffer_for_its_limiter(
     limited = limit(app, limits="10/minute; 90/hour", on_unreachable=policy, **options)
     response = Response(limited, environ())
     assert response.status == expected
-    assert response.fields["Headgate-Source"] == ("closed" if policy == "closed" else "open")
+    assert response.fields["Sidegate-Source"] == ("closed" if policy == "closed" else "open")
     assert len(app.calls) == (expected == "200 OK")
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
@@ -281,8 +281,8 @@ def test_a_wrong_option_is_found_before_the_first_request(
 
 
 def test_without_a_sidecar_it_goes_by_on_unreachable() -> None:
-    limited = limit(App(), limits="1/minute", sidecar="unix:/nonexistent/headgate.sock")
-    assert Response(limited, environ()).fields["Headgate-Source"] == "open"
+    limited = limit(App(), limits="1/minute", sidecar="unix:/nonexistent/sidegate.sock")
+    assert Response(limited, environ()).fields["Sidegate-Source"] == "open"
 
 
 def test_what_the_app_raises_passes_and_it_is_called_once() -> None:

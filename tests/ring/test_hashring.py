@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate_ring import Ring
-from headgate_ring.hashring import CIRCLE, MOST_WEIGHT, position
+from sidegate_ring import Ring
+from sidegate_ring.hashring import CIRCLE, MOST_WEIGHT, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -287,7 +287,7 @@ def test_a_node_of_twice_the_weight_owns_twice_as_much() -> None:
         "10.42.{i}.7:7171",
         "[fd00::{i:x}]:7171",
         "shop-7d9f8c6b5-{i:05x}",
-        "headgate-{i}.headgate.production.svc.cluster.local:7171",
+        "sidegate-{i}.sidegate.production.svc.cluster.local:7171",
     ],
 )
 def test_no_node_owns_much_more_than_the_mean(name: str, count: int, bound: float) -> None:

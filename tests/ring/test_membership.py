@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headgate_ring.gossip import MOST_INCARNATION
-from headgate_ring.members import MOST_LIVING, MOST_TOMBSTONES
-from headgate_ring.membership import Gossip, Kind, Membership, Rumor, State
-from headgate_ring.timing import least_suspicion
-from headgate_ring.voice import MOST_IN_FULL
+from sidegate_ring.gossip import MOST_INCARNATION
+from sidegate_ring.members import MOST_LIVING, MOST_TOMBSTONES
+from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State
+from sidegate_ring.timing import least_suspicion
+from sidegate_ring.voice import MOST_IN_FULL
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_ring.gossip import Rumor
-from headgate_ring.rumors import MOST_RUMORS, Rumors
-from headgate_ring.suspicion import Suspicion
-from headgate_ring.timing import (
+from sidegate_ring.gossip import Rumor
+from sidegate_ring.rumors import MOST_RUMORS, Rumors
+from sidegate_ring.suspicion import Suspicion
+from sidegate_ring.timing import (
     Timing,
     confirmations_wanted,
     least_suspicion,

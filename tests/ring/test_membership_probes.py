@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headgate_ring.membership import Gossip, Kind, State
-from headgate_ring.probes import MOST_ERRANDS
-from headgate_ring.timing import least_suspicion
+from sidegate_ring.membership import Gossip, Kind, State
+from sidegate_ring.probes import MOST_ERRANDS
+from sidegate_ring.timing import least_suspicion
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
 from tests.ring.handful import record
 
 T = Timing(tombstone=5.0)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from headgate.buckets import Buckets as Table
-from headgate.limits import SECOND, parse_limits
-from headgate.wire import Gossip
-from headgate_ring.membership import Timing
-from headgate_sidecar.cluster import Cluster, Stage
+from sidegate.buckets import Buckets as Table
+from sidegate.limits import SECOND, parse_limits
+from sidegate.wire import Gossip
+from sidegate_ring.membership import Timing
+from sidegate_sidecar.cluster import Cluster, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headgate.wire import NodeMessage
-    from headgate_ring.membership import Member
+    from sidegate.wire import NodeMessage
+    from sidegate_ring.membership import Member
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import uvloop
 
-from headgate_sidecar import cli
+from sidegate_sidecar import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class Ending:
     def complaint(self) -> str:
         """The one line that says what is wrong."""
         assert self.out == ""
-        assert self.err.startswith("headgate: "), self.err
+        assert self.err.startswith("sidegate: "), self.err
         assert self.err.count("\n") == 1, self.err
         return self.err
 
@@ -55,7 +55,7 @@ class Run(Protocol):
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return what runs the command, with nothing in the environment that it would take."""
     for name in [*os.environ]:
-        if name.startswith("HEADGATE_") or name in {"FORCE_COLOR", "NO_COLOR", "COLUMNS"}:
+        if name.startswith("SIDEGATE_") or name in {"FORCE_COLOR", "NO_COLOR", "COLUMNS"}:
             monkeypatch.delenv(name)
 
     def run(*arguments: str) -> Ending:
@@ -69,11 +69,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return where a state file goes: in a folder that is there."""
-    return tmp_path / "headgate.state"
+    return tmp_path / "sidegate.state"
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Return what hears every line of the log, from info on."""
-    caplog.set_level(logging.INFO, "headgate")
+    caplog.set_level(logging.INFO, "sidegate")
     return caplog

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import httpx2
 
-from headgate.address import Address
-from headgate.limits import parse_limits
-from headgate_sidecar.server import Sidecar
+from sidegate.address import Address
+from sidegate.limits import parse_limits
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.cluster import GENEROUS, config, eventually
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from headgate.buckets import Buckets
-from headgate.limits import parse_limits
-from headgate_sidecar.statefile import SLICE, StateFile
+from sidegate.buckets import Buckets
+from sidegate.limits import parse_limits
+from sidegate_sidecar.statefile import SLICE, StateFile
 
 if TYPE_CHECKING:
     from pathlib import Path

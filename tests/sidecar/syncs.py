@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from headgate.buckets import Buckets as Table
-from headgate.limits import parse_limits
-from headgate.wire import Buckets, Part
-from headgate_ring.hashring import Ring
-from headgate_sidecar.sync import Sync
+from sidegate.buckets import Buckets as Table
+from sidegate.limits import parse_limits
+from sidegate.wire import Buckets, Part
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headgate.wire import NodeMessage
-    from headgate_sidecar.sync import Outgoing
+    from sidegate.wire import NodeMessage
+    from sidegate_sidecar.sync import Outgoing
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

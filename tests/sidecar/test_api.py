@@ -9,11 +9,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from headgate.address import parse_address
-from headgate.secret import SecretFile
-from headgate.wire import Answers, Checks
-from headgate_sidecar.api import create_app
-from headgate_sidecar.config import Role
+from sidegate.address import parse_address
+from sidegate.secret import SecretFile
+from sidegate.wire import Answers, Checks
+from sidegate_sidecar.api import create_app
+from sidegate_sidecar.config import Role
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import cluster, key_of
 from tests.sidecar.http_client import beside, check, http, problem

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from headgate.link import State
-from headgate.version import __version__
-from headgate.wire import Holdings, Inspect
-from headgate_sidecar.api_models import Syncing
-from headgate_sidecar.config import Role
-from headgate_sidecar.server import Sidecar
+from sidegate.link import State
+from sidegate.version import __version__
+from sidegate.wire import Holdings, Inspect
+from sidegate_sidecar.api_models import Syncing
+from sidegate_sidecar.config import Role
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, cluster, config, eventually, key_of
 from tests.cluster.gossiping import news

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from headgate_sidecar import http as http_module
+from sidegate_sidecar import http as http_module
 from tests.cluster.cluster import cluster
 from tests.sidecar.http_client import http
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.address import parse_address
-from headgate.fallback import OnUnreachable
-from headgate.options import Tls
-from headgate.secret import SecretFile
-from headgate.version import __version__
-from headgate_sidecar import server
-from headgate_sidecar.config import Config, Role
+from sidegate.address import parse_address
+from sidegate.fallback import OnUnreachable
+from sidegate.options import Tls
+from sidegate.secret import SecretFile
+from sidegate.version import __version__
+from sidegate_sidecar import server
+from sidegate_sidecar.config import Config, Role
 from tests.middleware.certificates import Authority
 from tests.sidecar.conftest import Ending
 
@@ -57,7 +57,7 @@ def test_without_a_command_there_is_help(run: Run) -> None:
 
 def test_the_version_is_said(run: Run) -> None:
     """--version prints it and ends."""
-    assert run("--version") == Ending(0, f"headgate {__version__}\n", "")
+    assert run("--version") == Ending(0, f"sidegate {__version__}\n", "")
 
 
 def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,32 +67,32 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     for option, variable in VARIABLES.items():
         assert f"{option} " in text
         assert f"[env var: {variable}]" in text
-    assert "HEADGATE_SECRET." in text
+    assert "SIDEGATE_SECRET." in text
 
 
 # --- options of serve
 
 VARIABLES = {
-    "--name": "HEADGATE_NAME",
-    "--link": "HEADGATE_LINK",
-    "--socket": "HEADGATE_SOCKET",
-    "--socket-mode": "HEADGATE_SOCKET_MODE",
-    "--http": "HEADGATE_HTTP",
-    "--seed": "HEADGATE_SEEDS",
-    "--cluster": "HEADGATE_CLUSTER",
-    "--secret-file": "HEADGATE_SECRET_FILE",
-    "--tls-cert": "HEADGATE_TLS_CERT",
-    "--tls-key": "HEADGATE_TLS_KEY",
-    "--tls-ca": "HEADGATE_TLS_CA",
-    "--insecure": "HEADGATE_INSECURE",
-    "--on-unreachable": "HEADGATE_ON_UNREACHABLE",
-    "--budget": "HEADGATE_BUDGET",
-    "--most-keys": "HEADGATE_MOST_KEYS",
-    "--most-connections": "HEADGATE_MOST_CONNECTIONS",
-    "--role": "HEADGATE_ROLE",
-    "--drain": "HEADGATE_DRAIN",
-    "--state-file": "HEADGATE_STATE_FILE",
-    "--log-level": "HEADGATE_LOG_LEVEL",
+    "--name": "SIDEGATE_NAME",
+    "--link": "SIDEGATE_LINK",
+    "--socket": "SIDEGATE_SOCKET",
+    "--socket-mode": "SIDEGATE_SOCKET_MODE",
+    "--http": "SIDEGATE_HTTP",
+    "--seed": "SIDEGATE_SEEDS",
+    "--cluster": "SIDEGATE_CLUSTER",
+    "--secret-file": "SIDEGATE_SECRET_FILE",
+    "--tls-cert": "SIDEGATE_TLS_CERT",
+    "--tls-key": "SIDEGATE_TLS_KEY",
+    "--tls-ca": "SIDEGATE_TLS_CA",
+    "--insecure": "SIDEGATE_INSECURE",
+    "--on-unreachable": "SIDEGATE_ON_UNREACHABLE",
+    "--budget": "SIDEGATE_BUDGET",
+    "--most-keys": "SIDEGATE_MOST_KEYS",
+    "--most-connections": "SIDEGATE_MOST_CONNECTIONS",
+    "--role": "SIDEGATE_ROLE",
+    "--drain": "SIDEGATE_DRAIN",
+    "--state-file": "SIDEGATE_STATE_FILE",
+    "--log-level": "SIDEGATE_LOG_LEVEL",
 }
 
 
@@ -192,7 +192,7 @@ def test_empty_variables_are_none(
     run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable that a template left empty is as good as not set."""
-    for variable in [*VARIABLES.values(), "HEADGATE_SECRET"]:
+    for variable in [*VARIABLES.values(), "SIDEGATE_SECRET"]:
         monkeypatch.setenv(variable, "")
     assert run("serve").code == 0
     assert configured == [(Config(name=gethostname()), "info")]
@@ -210,13 +210,13 @@ def test_the_secret_comes_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """HEADGATE_SECRET is the secret itself; a file, where one is given, has the last word."""
-    monkeypatch.setenv("HEADGATE_SECRET", "schlüssel")
+    """SIDEGATE_SECRET is the secret itself; a file, where one is given, has the last word."""
+    monkeypatch.setenv("SIDEGATE_SECRET", "schlüssel")
     file = tmp_path / "secret"
     file.write_text("from the file")
     run("serve")
     run("serve", "--secret-file", str(file))
-    monkeypatch.setenv("HEADGATE_SECRET", "new\nold")
+    monkeypatch.setenv("SIDEGATE_SECRET", "new\nold")
     run("serve")
     assert [told.secrets() for told, _ in configured] == [
         ("schlüssel".encode(),),
@@ -263,7 +263,7 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
 def test_a_mode_is_octal(value: str, run: Run) -> None:
     """As chmod takes it, and without the bits that mean nothing to a socket."""
     assert run("serve", "--socket-mode", value).complaint.startswith(
-        "headgate: --socket-mode (or HEADGATE_SOCKET_MODE) "
+        "sidegate: --socket-mode (or SIDEGATE_SOCKET_MODE) "
     )
 
 
@@ -291,39 +291,39 @@ def test_a_place_for_state_is_looked_at_first(run: Run, configured: Told, tmp_pa
 def test_a_flag_in_the_environment_is_yes_or_no(
     run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HEADGATE_INSECURE may say yes or no in several ways, but not maybe."""
+    """SIDEGATE_INSECURE may say yes or no in several ways, but not maybe."""
     for value in ("1", "true", "YES", "on", "0", "false", "No", "off"):
-        monkeypatch.setenv("HEADGATE_INSECURE", value)
+        monkeypatch.setenv("SIDEGATE_INSECURE", value)
         run("serve")
     assert [told.insecure for told, _ in configured] == [True] * 4 + [False] * 4
-    monkeypatch.setenv("HEADGATE_INSECURE", "maybe")
+    monkeypatch.setenv("SIDEGATE_INSECURE", "maybe")
     ending = run("serve")
     assert ending.code == 2
-    assert "--insecure (or HEADGATE_INSECURE) 'maybe': expected 1" in ending.complaint
+    assert "--insecure (or SIDEGATE_INSECURE) 'maybe': expected 1" in ending.complaint
 
 
 def test_an_open_door_is_refused(run: Run) -> None:
     """A link that others can reach needs a secret, TLS or --insecure, and the line says so."""
     ending = run("serve", "--link", "0.0.0.0:7171")
     assert ending.code == 2
-    assert "--link (or HEADGATE_LINK) '0.0.0.0:7171': other machines can" in ending.complaint
+    assert "--link (or SIDEGATE_LINK) '0.0.0.0:7171': other machines can" in ending.complaint
     assert "--secret-file" in ending.complaint
 
 
 def test_a_wrong_secret_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The complaint about a secret names its variable, and not the secret, in all commands."""
-    monkeypatch.setenv("HEADGATE_SECRET", "sesame\n" * 5)
+    monkeypatch.setenv("SIDEGATE_SECRET", "sesame\n" * 5)
     for command in ("serve", "reset k"):
         assert run(*command.split()).complaint == (
-            "headgate: HEADGATE_SECRET '(not shown)': 5 secrets, expected 1 to 4, one a line\n"
+            "sidegate: SIDEGATE_SECRET '(not shown)': 5 secrets, expected 1 to 4, one a line\n"
         )
 
 
 def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_path: Path) -> None:
     """All three or none, all readable, and fitting."""
     cert, key, ca = (everything[f"--tls-{file}"] for file in ("cert", "key", "ca"))
-    assert "--tls-key (or HEADGATE_TLS_KEY) ''" in run("serve", "--tls-cert", cert).complaint
-    assert "--tls-cert (or HEADGATE_TLS_CERT) ''" in run("serve", "--tls-ca", ca).complaint
+    assert "--tls-key (or SIDEGATE_TLS_KEY) ''" in run("serve", "--tls-cert", cert).complaint
+    assert "--tls-cert (or SIDEGATE_TLS_CERT) ''" in run("serve", "--tls-ca", ca).complaint
     other = Authority().issue(tmp_path / "other", "n2").key
     files = ("--tls-cert", cert, "--tls-key", other, "--tls-ca", ca)
     assert "not usable" in run("serve", *files).complaint
@@ -342,8 +342,8 @@ def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_pat
         ("check k", "Missing argument 'LIMITS'"),
         ("check k 1/s --cost one", "--cost 'one': expected a whole number"),
         ("peek", "Missing argument 'KEY'"),
-        ("nodes --http somewhere", "--http (or HEADGATE_HTTP) 'somewhere': expected HOST:PORT"),
-        ("leave --drain never", "--drain (or HEADGATE_DRAIN) 'never': expected seconds"),
+        ("nodes --http somewhere", "--http (or SIDEGATE_HTTP) 'somewhere': expected HOST:PORT"),
+        ("leave --drain never", "--drain (or SIDEGATE_DRAIN) 'never': expected seconds"),
         ("demo --seconds -3", "--seconds '-3': expected seconds, above 0"),
         ("peek \udcff", "'\\udcff': expected text in UTF-8"),
     ],

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate_ring.membership import State as Life
-from headgate_sidecar import remote
-from headgate_sidecar.config import Role
-from headgate_sidecar.console import duration
-from headgate_sidecar.server import Sidecar
+from sidegate_ring.membership import State as Life
+from sidegate_sidecar import remote
+from sidegate_sidecar.config import Role
+from sidegate_sidecar.console import duration
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.sidecar.http_client import beside, charged, no_sidecar
@@ -97,7 +97,7 @@ async def test_nodes_shows_the_cluster(ask: Any) -> None:
         charged(one, key_of("n2", one.cluster.ring), "5/hour", 1)
         ending = await ask(one, "nodes")
     first, heads, *rows = ending.out.splitlines()
-    assert first.startswith("n1 (headgate ")
+    assert first.startswith("n1 (sidegate ")
     assert first.partition(" sees ")[2] == (
         "2 nodes; all that answer hold the same ring; 1 bucket held here: 0 as owner, 1 as backup"
     )
@@ -212,13 +212,13 @@ async def test_the_secret_goes_with_changes(
         for arguments in (("check", "k", "5/hour"), ("reset", "k")):
             refused = await ask(node, *arguments)
             assert refused.code == 3
-            assert "Give --secret-file or HEADGATE_SECRET" in refused.complaint
+            assert "Give --secret-file or SIDEGATE_SECRET" in refused.complaint
             assert (await ask(node, *arguments, "--secret-file", str(file))).code == 0
-            monkeypatch.setenv("HEADGATE_SECRET", "wrong")
+            monkeypatch.setenv("SIDEGATE_SECRET", "wrong")
             assert "a wrong secret was sent" in (await ask(node, *arguments)).complaint
-            monkeypatch.setenv("HEADGATE_SECRET", "schlüssel")
+            monkeypatch.setenv("SIDEGATE_SECRET", "schlüssel")
             assert (await ask(node, *arguments)).code == 0
-            monkeypatch.delenv("HEADGATE_SECRET")
+            monkeypatch.delenv("SIDEGATE_SECRET")
         assert (await ask(node, "nodes")).code == 0
 
 
@@ -238,7 +238,7 @@ async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> No
     async with cluster("n1") as (node,):
         ending = await ask(node, "reset", "k", "--secret-file", str(file))
     assert ending.code == 2
-    assert ending.complaint == "headgate: the secret has bytes that HTTP can't carry\n"
+    assert ending.complaint == "sidegate: the secret has bytes that HTTP can't carry\n"
 
 
 async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:
@@ -252,9 +252,9 @@ async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:
 async def test_the_address_of_a_sidecar_may_be_where_it_listens(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a pod HEADGATE_HTTP may be 0.0.0.0: asked from inside, that is this machine."""
+    """In a pod SIDEGATE_HTTP may be 0.0.0.0: asked from inside, that is this machine."""
     async with cluster("n1") as (node,):
-        monkeypatch.setenv("HEADGATE_HTTP", f"0.0.0.0:{node.http.port}")
+        monkeypatch.setenv("SIDEGATE_HTTP", f"0.0.0.0:{node.http.port}")
         assert (await asyncio.to_thread(run, "owner", "k")).code == 0
 
 
@@ -279,7 +279,7 @@ async def test_nobody_there_is_said(run: Run) -> None:
     ending = await asyncio.to_thread(run, "nodes", "--http", f"127.0.0.1:{port}")
     assert ending.code == 3
     assert f"no sidecar answers at http://127.0.0.1:{port}: connection refused." in ending.complaint
-    assert "headgate serve" in ending.complaint
+    assert "sidegate serve" in ending.complaint
 
 
 async def test_a_link_is_no_http(run: Run) -> None:
@@ -295,7 +295,7 @@ async def test_something_else_is_there(run: Run) -> None:
     async with no_sidecar() as address:
         ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
     assert ending.code == 3
-    assert "is no headgate sidecar (status 404)" in ending.complaint
+    assert "is no sidegate sidecar (status 404)" in ending.complaint
 
 
 async def test_silence_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,17 @@
-"""`headgate health`: what a health check of a container learns, by the exit code."""
+"""`sidegate health`: what a health check of a container learns, by the exit code."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from headgate_sidecar.server import Sidecar
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.cluster import config, eventually
 from tests.sidecar.conftest import Ending
 from tests.sidecar.http_client import no_sidecar, silent_seed
 
 if TYPE_CHECKING:
-    from headgate.address import Address
+    from sidegate.address import Address
     from tests.sidecar.conftest import Run
 
 
@@ -42,6 +42,6 @@ async def test_what_is_no_sidecar_is_not_healthy(run: Run) -> None:
         link = await health(run, node.link)
     nobody = await health(run, address)
     assert (other.code, link.code, nobody.code) == (3, 3, 3)
-    assert "is no headgate sidecar (status 404)" in other.complaint
+    assert "is no sidegate sidecar (status 404)" in other.complaint
     for ending in (link, nobody):
         assert "no sidecar answers at http://127.0.0.1:" in ending.complaint

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate_sidecar.logs import LineFormatter
+from sidegate_sidecar.logs import LineFormatter
 from tests.cluster.cluster import GENEROUS, client, cluster
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FREE = ("--link", "127.0.0.1:0", "--http", "127.0.0.1:0")
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S+: .+\n")
-ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("HEADGATE_")}
+ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("SIDEGATE_")}
 
 
 async def start(*arguments: str, **environment: str) -> Process:
@@ -39,9 +39,9 @@ async def finish(process: Process) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def headgate(*arguments: str, **environment: str) -> tuple[int | None, str, str]:
+async def sidegate(*arguments: str, **environment: str) -> tuple[int | None, str, str]:
     """Run the command to its end."""
-    return await finish(await start("-m", "headgate_sidecar", *arguments, **environment))
+    return await finish(await start("-m", "sidegate_sidecar", *arguments, **environment))
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Serving:
 @asynccontextmanager
 async def serving(*arguments: str) -> AsyncGenerator[Serving]:
     """Run a sidecar on free ports; it is gone after this, if need be by force."""
-    process = await start("-m", "headgate_sidecar", "serve", *FREE, *arguments)
+    process = await start("-m", "sidegate_sidecar", "serve", *FREE, *arguments)
     try:
         assert process.stderr is not None
         async with asyncio.timeout(3 * GENEROUS):
@@ -75,11 +75,11 @@ async def serving(*arguments: str) -> AsyncGenerator[Serving]:
 
 async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
     """It answers apps and commands, ends with 0 at a signal, and leaves no socket behind."""
-    path = tmp_path / "headgate.sock"
+    path = tmp_path / "sidegate.sock"
     async with serving("--name", "n1", "--socket", str(path)) as sidecar:
         async with client(f"unix:{path}") as app:
             assert (await app.check("k", "1/hour")).source == "owner"
-        denied = await headgate("check", "k", "1/hour", HEADGATE_HTTP=sidecar.address("http"))
+        denied = await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
         sidecar.process.send_signal(signal.SIGTERM)
         code, out, log = await finish(sidecar.process)
     assert denied[0] == 1
@@ -103,29 +103,29 @@ async def test_ctrl_c_is_no_accident() -> None:
 async def test_a_taken_port_is_said_in_a_line() -> None:
     """Where someone else listens already: 1, and a line that names the option."""
     async with cluster("n1") as (other,):
-        code, out, err = await headgate("serve", *FREE, "--link", str(other.link))
+        code, out, err = await sidegate("serve", *FREE, "--link", str(other.link))
     assert (code, out) == (1, "")
     words = f"'{other.link}': can't listen there: Address already in use"
-    assert err == f"headgate: --link (or HEADGATE_LINK) {words}\n"
+    assert err == f"sidegate: --link (or SIDEGATE_LINK) {words}\n"
 
 
 async def test_without_the_server_it_says_what_to_install() -> None:
     """Where only the part for apps is installed, the command says so in a line, and ends with 2."""
     for module in ("typer", "fastapi"):
-        program = f"import sys; sys.modules[{module!r}] = None; sys.argv = ['headgate', 'serve']"
-        main = "from headgate_sidecar.__main__ import main; main()"
+        program = f"import sys; sys.modules[{module!r}] = None; sys.argv = ['sidegate', 'serve']"
+        main = "from sidegate_sidecar.__main__ import main; main()"
         code, out, err = await finish(await start("-c", f"{program}; {main}"))
         assert (code, out) == (2, "")
         assert err == (
-            "headgate's server is not installed: pip install 'headgate[sidecar]'"
+            "sidegate's server is not installed: pip install 'sidegate[sidecar]'"
             f" (missing: {module})\n"
         )
 
 
 async def test_a_fault_of_ours_is_not_taken_for_a_missing_server() -> None:
     """A module of ours that is gone is a bug, and shows as one."""
-    program = "import sys; sys.modules['headgate_sidecar.config'] = None"
-    main = "from headgate_sidecar.__main__ import main; main()"
+    program = "import sys; sys.modules['sidegate_sidecar.config'] = None"
+    main = "from sidegate_sidecar.__main__ import main; main()"
     code, _, err = await finish(await start("-c", f"{program}; {main}"))
     assert code == 1
     assert "ModuleNotFoundError" in err
@@ -133,7 +133,7 @@ async def test_a_fault_of_ours_is_not_taken_for_a_missing_server() -> None:
 
 async def test_the_command_is_light() -> None:
     """To say what it can do, it needs neither the server nor the HTTP client."""
-    program = "import sys; import headgate_sidecar.cli; print(*sys.modules)"
+    program = "import sys; import sidegate_sidecar.cli; print(*sys.modules)"
     code, out, _ = await finish(await start("-c", program))
     assert code == 0
     heavy = {"fastapi", "uvicorn", "uvloop", "httpx2", "prometheus_client", "rich.table", "mmh3"}
@@ -144,16 +144,16 @@ def test_a_log_line_is_one_line() -> None:
     """What doesn't print is escaped: a node's name can't forge a line of the log."""
     record = logging.makeLogRecord(
         {
-            "name": "headgate",
+            "name": "sidegate",
             "levelname": "WARNING",
             "msg": "met node %s",
-            "args": ("n1\n2026 error headgate: \x1b[31mgone",),
+            "args": ("n1\n2026 error sidegate: \x1b[31mgone",),
             "created": 1_795_000_000.25,
             "msecs": 250.0,
         }
     )
     said = LineFormatter().format(record)
     assert said == (
-        "2026-11-18T11:06:40.250Z warning headgate:"
-        r" met node n1\n2026 error headgate: \x1b[31mgone"
+        "2026-11-18T11:06:40.250Z warning sidegate:"
+        r" met node n1\n2026 error sidegate: \x1b[31mgone"
     )

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.limits import SECOND, parse_limits
-from headgate.wire import Buckets, Gossip, Merged, Part, Pull, Pulled
-from headgate_ring.hashring import Ring
-from headgate_ring.membership import Kind, State, Timing
-from headgate_sidecar.cluster import (
+from sidegate.limits import SECOND, parse_limits
+from sidegate.wire import Buckets, Gossip, Merged, Part, Pull, Pulled
+from sidegate_ring.hashring import Ring
+from sidegate_ring.membership import Kind, State, Timing
+from sidegate_sidecar.cluster import (
     JOIN_WITHIN,
     SAMPLE,
     SETTLE_WITHIN,
@@ -21,8 +21,8 @@ from headgate_sidecar.cluster import (
     Stage,
     next_ring,
 )
-from headgate_sidecar.outbox import BATCH, WINDOW
-from headgate_sidecar.passage import Passage
+from sidegate_sidecar.outbox import BATCH, WINDOW
+from sidegate_sidecar.passage import Passage
 from tests.sidecar.clusters import Room, nobody, says
 
 if TYPE_CHECKING:

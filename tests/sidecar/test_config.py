@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.address import Address, parse_address
-from headgate.options import Tls
-from headgate.secret import SecretFile
-from headgate_sidecar.config import Config, OptionError
+from sidegate.address import Address, parse_address
+from sidegate.options import Tls
+from sidegate.secret import SecretFile
+from sidegate_sidecar.config import Config, OptionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = parse_address("127.0.0.1:0")
 ANYWHERE = parse_address("0.0.0.0:7171")
-UNIX = Address(path="/run/headgate.sock")
+UNIX = Address(path="/run/sidegate.sock")
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ UNIX = Address(path="/run/headgate.sock")
         ({"name": "ä" * 127}, "expected 1 to 253 bytes"),
         ({"name": "a\nb"}, "expected 1 to 253 bytes of printable text"),
         ({"cluster": ""}, "cluster '': expected 1 to 253 bytes of printable text"),
-        ({"link": UNIX}, "link 'unix:/run/headgate.sock': expected HOST:PORT"),
-        ({"http": UNIX}, "http 'unix:/run/headgate.sock': expected HOST:PORT"),
-        ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/headgate.sock': expected HOST:PORT"),
+        ({"link": UNIX}, "link 'unix:/run/sidegate.sock': expected HOST:PORT"),
+        ({"http": UNIX}, "http 'unix:/run/sidegate.sock': expected HOST:PORT"),
+        ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"socket": "/" + "s" * 103}, "expected at most 103 bytes"),
         ({"socket_mode": 0o1777}, "socket-mode '1777': expected 0 to 777, in octal"),
         ({"socket_mode": -1}, "socket-mode '-1'"),

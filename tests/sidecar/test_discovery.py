@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from headgate.address import Address
-from headgate_sidecar.discovery import Discovery
-from headgate_sidecar.server import Sidecar
+from sidegate.address import Address
+from sidegate_sidecar.discovery import Discovery
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, config, eventually
 
@@ -106,12 +106,12 @@ async def three_on_one_port(stack: AsyncExitStack) -> list[Sidecar]:
 
 def test_nodes_behind_one_name_are_all_met() -> None:
     """The name of a service leads to all its replicas, none of which knows another."""
-    names = {"headgate.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
+    names = {"sidegate.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
 
     async def test() -> None:
         async with AsyncExitStack() as stack:
             nodes = await three_on_one_port(stack)
-            seed = Address("headgate.test", nodes[0].link.port)
+            seed = Address("sidegate.test", nodes[0].link.port)
             seeker = Sidecar(config("seeker", seeds=(seed,)))
             await stack.enter_async_context(seeker)
             await eventually(lambda: seeker.ready)
@@ -127,11 +127,11 @@ def test_a_name_is_resolved_again_and_again() -> None:
     async def test() -> None:
         async with AsyncExitStack() as stack:
             one, other, _ = await three_on_one_port(stack)
-            seed = Address("headgate.test", one.link.port)
+            seed = Address("sidegate.test", one.link.port)
             seeker = await stack.enter_async_context(Sidecar(config("seeker", seeds=(seed,))))
             await eventually(lambda: seeker.ready)
             assert seeker.cluster.ring.nodes == ("seeker",)
-            names["headgate.test"] = ["127.0.0.9", "127.0.0.2"]
+            names["sidegate.test"] = ["127.0.0.9", "127.0.0.2"]
             await eventually(lambda: "n2" in seeker.peers.by_name)
             assert seeker.peers.by_name["n2"].link.address == other.link
             assert "n1" not in seeker.peers.by_name
@@ -144,14 +144,14 @@ def test_a_silent_name_server_holds_nobody_up(log: pytest.LogCaptureFixture) -> 
 
     async def test() -> None:
         async with Sidecar(config("n1")) as node:
-            seeds = [Address(SILENT, 1), Address("headgate.test", 1), Address("more.test", 1)]
+            seeds = [Address(SILENT, 1), Address("sidegate.test", 1), Address("more.test", 1)]
             discovery = Discovery(seeds, node.peers, node.cluster, node._join, resolve_within=0.05)
             found = [await discovery._resolve_all() for _ in range(2)]
             assert found == [{Address("127.0.0.7", 1), Address("127.0.0.8", 1)}] * 2
             assert len(discovery._asked) == 1  # asked once, however long that takes
             discovery._asked[seeds[0]].cancel()
 
-    run_knowing({"headgate.test": ["127.0.0.7"], "more.test": ["127.0.0.8"]}, test)
+    run_knowing({"sidegate.test": ["127.0.0.7"], "more.test": ["127.0.0.8"]}, test)
     said = [it.getMessage() for it in log.records if SILENT in it.getMessage()]
     assert said == [f"seed {SILENT}:1: no answer from the name server; trying again"]
 
@@ -163,7 +163,7 @@ async def test_a_name_that_is_none_is_logged_once_and_stops_nothing(
     """Among several seeds, one that doesn't resolve is named in the log; the others are met."""
     one = await stack.enter_async_context(Sidecar(config("n1")))
     wrong = Address(host, 7171)
-    with caplog.at_level(logging.WARNING, "headgate"):
+    with caplog.at_level(logging.WARNING, "sidegate"):
         seeds = (wrong, one.link)
         other = await stack.enter_async_context(Sidecar(config("n2", seeds=seeds)))
         await eventually(lambda: are_one_ring([one, other]))

@@ -1,4 +1,4 @@
-"""`headgate leave` and POST /v1/leave: the buckets go on, and so does the node, as a forwarder."""
+"""`sidegate leave` and POST /v1/leave: the buckets go on, and so does the node, as a forwarder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from headgate_sidecar import remote
+from sidegate_sidecar import remote
 from tests.cluster.cluster import client, cluster, eventually
 from tests.sidecar.http_client import charged, check, http, problem
 
@@ -86,7 +86,7 @@ async def test_leaving_may_take_as_long_as_the_drain(
         hasty = await asyncio.to_thread(run, "leave", "--http", server.address, "--drain", "0.02")
         assert hasty.code == 3
         assert f"no answer from http://{server.address} within 0.03 s" in hasty.complaint
-        monkeypatch.setenv("HEADGATE_DRAIN", "20")
+        monkeypatch.setenv("SIDEGATE_DRAIN", "20")
         server.asked = b""
         leaving = asyncio.create_task(asyncio.to_thread(run, "leave", "--http", server.address))
         await eventually(lambda: server.asked)

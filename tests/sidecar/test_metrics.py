@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from headgate.link import State
-from headgate.version import __version__
-from headgate.wire import Answers, Buckets, Checks, Error, Merged
-from headgate_ring.membership import State as Life
-from headgate_sidecar.counts import LATENCIES
-from headgate_sidecar.metrics import MOST_NAMED
-from headgate_sidecar.peers import Peer
+from sidegate.link import State
+from sidegate.version import __version__
+from sidegate.wire import Answers, Buckets, Checks, Error, Merged
+from sidegate_ring.membership import State as Life
+from sidegate_sidecar.counts import LATENCIES
+from sidegate_sidecar.metrics import MOST_NAMED
+from sidegate_sidecar.peers import Peer
 from tests.cluster.bare import bare, puppet
 from tests.cluster.cluster import cluster, eventually, key_of
 from tests.cluster.gossiping import news
@@ -23,34 +23,34 @@ from tests.sidecar.http_client import beside, charged, check, http, problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate_sidecar.server import Sidecar
+    from sidegate_sidecar.server import Sidecar
 
 LABELS = {
-    "headgate_checks": {"asker", "source", "outcome"},
-    "headgate_forward_seconds": set[str](),
-    "headgate_unanswered_checks": {"owner"},
-    "headgate_failovers": set[str](),
-    "headgate_keys": set[str](),
-    "headgate_keys_limit": set[str](),
-    "headgate_keys_by_role": {"role"},
-    "headgate_keys_evicted": set[str](),
-    "headgate_connections": set[str](),
-    "headgate_connections_refused": {"code"},
-    "headgate_ring_nodes": set[str](),
-    "headgate_ring_agrees": set[str](),
-    "headgate_members": {"state"},
-    "headgate_incarnation": set[str](),
-    "headgate_stage": {"stage"},
-    "headgate_sync_lag_seconds": set[str](),
-    "headgate_synced_buckets": {"fate"},
-    "headgate_handovers": {"stage"},
-    "headgate_handover_seconds": {"stage"},
-    "headgate_handovers_overdue": {"stage"},
-    "headgate_over_admitted_tokens": set[str](),
-    "headgate_links": {"state"},
-    "headgate_peer_out_of_reach": {"peer", "state"},
-    "headgate_ready": set[str](),
-    "headgate_build_info": {"version", "name"},
+    "sidegate_checks": {"asker", "source", "outcome"},
+    "sidegate_forward_seconds": set[str](),
+    "sidegate_unanswered_checks": {"owner"},
+    "sidegate_failovers": set[str](),
+    "sidegate_keys": set[str](),
+    "sidegate_keys_limit": set[str](),
+    "sidegate_keys_by_role": {"role"},
+    "sidegate_keys_evicted": set[str](),
+    "sidegate_connections": set[str](),
+    "sidegate_connections_refused": {"code"},
+    "sidegate_ring_nodes": set[str](),
+    "sidegate_ring_agrees": set[str](),
+    "sidegate_members": {"state"},
+    "sidegate_incarnation": set[str](),
+    "sidegate_stage": {"stage"},
+    "sidegate_sync_lag_seconds": set[str](),
+    "sidegate_synced_buckets": {"fate"},
+    "sidegate_handovers": {"stage"},
+    "sidegate_handover_seconds": {"stage"},
+    "sidegate_handovers_overdue": {"stage"},
+    "sidegate_over_admitted_tokens": set[str](),
+    "sidegate_links": {"state"},
+    "sidegate_peer_out_of_reach": {"peer", "state"},
+    "sidegate_ready": set[str](),
+    "sidegate_build_info": {"version", "name"},
 }
 
 
@@ -93,8 +93,8 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
         one.node.counts.turned_away["secret"] += 1
         one.peers.by_name["n2"].link.state = State.DOWN
         seen = await scrape(one)
-        assert (await scrape(two))["headgate_ring_nodes"] == 2
-    ours = {name: family for name, family in seen.families.items() if name.startswith("headgate_")}
+        assert (await scrape(two))["sidegate_ring_nodes"] == 2
+    ours = {name: family for name, family in seen.families.items() if name.startswith("sidegate_")}
     labels = {
         name: {label for sample in family.samples for label in sample.labels} - {"le"}
         for name, family in ours.items()
@@ -111,11 +111,11 @@ async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
             await check(client, key, "1/hour")
         asked, owner = await scrape(one), await scrape(two)
     labels = ("asker", "source", "outcome")
-    assert _counted(asked.all("headgate_checks_total", *labels)) == {
+    assert _counted(asked.all("sidegate_checks_total", *labels)) == {
         ("app", "owner", "allowed"): 2,
         ("app", "owner", "denied"): 3,
     }
-    assert _counted(owner.all("headgate_checks_total", *labels)) == {
+    assert _counted(owner.all("sidegate_checks_total", *labels)) == {
         ("node", "owner", "allowed"): 1,
         ("node", "owner", "denied"): 1,
     }
@@ -128,7 +128,7 @@ async def test_what_never_happened_is_counted_as_nothing() -> None:
     sources = ("owner", "backup", "local", "open", "closed")
     outcomes = ("allowed", "denied", "error")
     everything = {(who, by, how) for who in ("app", "node") for by in sources for how in outcomes}
-    counts = seen.all("headgate_checks_total", "asker", "source", "outcome")
+    counts = seen.all("sidegate_checks_total", "asker", "source", "outcome")
     assert counts == dict.fromkeys(everything, 0)
 
 
@@ -143,12 +143,12 @@ async def test_forwarded_checks_are_timed() -> None:
             await check(client, key_of("n2", one.cluster.ring))
         await check(client, key_of("n1", one.cluster.ring))
         asked, owner = await scrape(one), await scrape(two)
-    buckets = asked.all("headgate_forward_seconds_bucket", "le")
+    buckets = asked.all("sidegate_forward_seconds_bucket", "le")
     assert [float(bound) for (bound,) in buckets] == [*LATENCIES, float("inf")]
     assert list(buckets.values()) == sorted(buckets.values())
-    assert buckets["+Inf",] == asked["headgate_forward_seconds_count"] == 3
-    assert 0 < asked["headgate_forward_seconds_sum"] < 60
-    assert owner["headgate_forward_seconds_count"] == 0
+    assert buckets["+Inf",] == asked["sidegate_forward_seconds_count"] == 3
+    assert 0 < asked["sidegate_forward_seconds_sum"] < 60
+    assert owner["sidegate_forward_seconds_count"] == 0
 
 
 async def test_an_owner_that_is_silent_is_seen() -> None:
@@ -164,14 +164,14 @@ async def test_an_owner_that_is_silent_is_seen() -> None:
         for _ in range(3):
             await check(client, key)
         after = await scrape(node)
-    assert before.all("headgate_peer_out_of_reach", "peer") == {}
-    assert after.all("headgate_peer_out_of_reach", "peer", "state") == {("puppet", "suspect"): 1}
-    assert after.all("headgate_unanswered_checks_total", "owner") == {("puppet",): 3}
-    decided = after.all("headgate_checks_total", "asker", "source", "outcome")
+    assert before.all("sidegate_peer_out_of_reach", "peer") == {}
+    assert after.all("sidegate_peer_out_of_reach", "peer", "state") == {("puppet", "suspect"): 1}
+    assert after.all("sidegate_unanswered_checks_total", "owner") == {("puppet",): 3}
+    decided = after.all("sidegate_checks_total", "asker", "source", "outcome")
     assert decided["app", "backup", "allowed"] == 3
-    assert (before["headgate_failovers_total"], after["headgate_failovers_total"]) == (0, 3)
-    assert _counted(before.all("headgate_links", "state")) == {("up",): 1}
-    assert _counted(after.all("headgate_links", "state")) == {("suspect",): 1}
+    assert (before["sidegate_failovers_total"], after["sidegate_failovers_total"]) == (0, 3)
+    assert _counted(before.all("sidegate_links", "state")) == {("up",): 1}
+    assert _counted(after.all("sidegate_links", "state")) == {("suspect",): 1}
 
 
 async def test_a_node_that_is_well_adds_no_series() -> None:
@@ -193,15 +193,15 @@ async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
         seen = await scrape(node)
         for name in gone:
             del peers[name]
-    assert [*seen.all("headgate_peer_out_of_reach", "peer")] == [
+    assert [*seen.all("sidegate_peer_out_of_reach", "peer")] == [
         (it,) for it in [*gone][:MOST_NAMED]
     ]
-    assert _counted(seen.all("headgate_links", "state")) == {("suspect",): len(gone) + 1}
+    assert _counted(seen.all("sidegate_links", "state")) == {("suspect",): len(gone) + 1}
 
 
 def _series(seen: Scrape) -> set[tuple[str, frozenset[tuple[str, str]]]]:
     """Return all series but the one that has the node's name."""
-    named = "headgate_build_info"
+    named = "sidegate_build_info"
     return {(it.name, frozenset(it.labels.items())) for it in seen.samples() if it.name != named}
 
 
@@ -213,9 +213,9 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
     ):
         await eventually(lambda: two.ready)
         seen = await scrape(two)
-        refused = (await scrape(one)).all("headgate_connections_refused_total", "code")
-    assert _counted(seen.all("headgate_links", "state")) == {("down",): 1}
-    assert seen.all("headgate_peer_out_of_reach", "peer") == {}
+        refused = (await scrape(one)).all("sidegate_connections_refused_total", "code")
+    assert _counted(seen.all("sidegate_links", "state")) == {("down",): 1}
+    assert seen.all("sidegate_peer_out_of_reach", "peer") == {}
     assert refused["secret",] >= 1
 
 
@@ -228,8 +228,8 @@ async def test_the_ring_is_measured() -> None:
         await other.say(news(digest="something else"))
         await eventually(lambda: not one.cluster.agrees)
         split = await scrape(one)
-    assert agreed["headgate_ring_nodes"] == split["headgate_ring_nodes"] == 2
-    assert (agreed["headgate_ring_agrees"], split["headgate_ring_agrees"]) == (1, 0)
+    assert agreed["sidegate_ring_nodes"] == split["sidegate_ring_nodes"] == 2
+    assert (agreed["sidegate_ring_agrees"], split["sidegate_ring_agrees"]) == (1, 0)
 
 
 async def test_the_place_on_the_ring_is_measured() -> None:
@@ -238,16 +238,16 @@ async def test_the_place_on_the_ring_is_measured() -> None:
         one.cluster.membership.members["n2"].state = Life.SUSPECT
         seen = await scrape(one)
         incarnation = one.cluster.membership.me.incarnation
-    assert _counted(seen.all("headgate_stage", "stage")) == {("member",): 1}
-    assert seen["headgate_incarnation"] == incarnation > 0
-    assert _counted(seen.all("headgate_members", "state")) == {("alive",): 1, ("suspect",): 1}
-    assert seen.all("headgate_handovers_total", "stage") == {
+    assert _counted(seen.all("sidegate_stage", "stage")) == {("member",): 1}
+    assert seen["sidegate_incarnation"] == incarnation > 0
+    assert _counted(seen.all("sidegate_members", "state")) == {("alive",): 1, ("suspect",): 1}
+    assert seen.all("sidegate_handovers_total", "stage") == {
         ("joining",): 1,
         ("returning",): 0,
         ("leaving",): 0,
     }
-    assert set(seen.all("headgate_handovers_overdue_total", "stage").values()) == {0}
-    assert 0 <= seen.all("headgate_handover_seconds_total", "stage")["joining",] < 60
+    assert set(seen.all("sidegate_handovers_overdue_total", "stage").values()) == {0}
+    assert 0 <= seen.all("sidegate_handover_seconds_total", "stage")["joining",] < 60
 
 
 async def test_copies_are_measured() -> None:
@@ -259,13 +259,13 @@ async def test_copies_are_measured() -> None:
         await eventually(lambda: one.cluster.sync.idle and two.cluster.sync.idle)
         seen = await scrape(one)
     mine = [one.cluster.ring.owner(f"k{at}") for at in range(20)].count("n1")
-    assert seen.all("headgate_keys_by_role", "role") == {("owner",): mine, ("backup",): 20 - mine}
-    assert seen.all("headgate_synced_buckets_total", "fate") == {
+    assert seen.all("sidegate_keys_by_role", "role") == {("owner",): mine, ("backup",): 20 - mine}
+    assert seen.all("sidegate_synced_buckets_total", "fate") == {
         ("sent",): mine,
         ("merged",): 20 - mine,
         ("resent",): 0,
     }
-    assert seen["headgate_sync_lag_seconds"] == 0
+    assert seen["sidegate_sync_lag_seconds"] == 0
 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:
@@ -277,7 +277,7 @@ async def test_a_limit_that_was_passed_is_measured() -> None:
         await other.say(Buckets(1, [("10/hour", [key], [30 * minute])], [[30 * minute]]))
         await other.hear(Merged)
         seen = await scrape(node)
-    assert seen["headgate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
+    assert seen["sidegate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
 
 
 async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
@@ -286,21 +286,21 @@ async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
         for number in range(5):
             charged(one, f"k{number}", "5/hour", 1)
         seen = await scrape(one)
-    assert (seen["headgate_keys"], seen["headgate_keys_evicted_total"]) == (3, 2)
-    assert seen["headgate_keys_limit"] == 3
+    assert (seen["sidegate_keys"], seen["sidegate_keys_evicted_total"]) == (3, 2)
+    assert seen["sidegate_keys_limit"] == 3
 
 
 async def test_connections_are_counted_with_those_refused() -> None:
     """Open connections, and those closed for a fault, by its code."""
     async with cluster("n1") as (one,), bare(one) as peer:
         await eventually(lambda: one.sessions.open)
-        assert (await scrape(one))["headgate_connections"] == 1
+        assert (await scrape(one))["sidegate_connections"] == 1
         await peer.send(b"\xff" * 100)
         await peer.error()
         await eventually(lambda: not one.sessions.open)
         seen = await scrape(one)
-    assert seen["headgate_connections"] == 0
-    assert seen.all("headgate_connections_refused_total", "code") == {("frame-too-long",): 1}
+    assert seen["sidegate_connections"] == 0
+    assert seen.all("sidegate_connections_refused_total", "code") == {("frame-too-long",): 1}
 
 
 async def test_what_others_say_makes_no_labels() -> None:
@@ -321,8 +321,8 @@ async def test_what_others_say_makes_no_labels() -> None:
         await other.say(Answers(asked.id, "made-up", "puppet", None, [[1, 0]]))
         assert "made-up" in problem(await asking, 502)["detail"]
         seen = await scrape(node)
-    assert seen.all("headgate_connections_refused_total", "code") == {}
-    sources = {source for (source,) in seen.all("headgate_checks_total", "source")}
+    assert seen.all("sidegate_connections_refused_total", "code") == {}
+    sources = {source for (source,) in seen.all("sidegate_checks_total", "source")}
     assert "other" in sources
     assert "made-up" not in sources
 
@@ -331,19 +331,19 @@ async def test_each_sidecar_has_its_own() -> None:
     """Two sidecars in one process don't share any count."""
     async with cluster("n1") as (one,), cluster("n2") as (two,), http(one) as client:
         await check(client, "k")
-        assert (await scrape(one))["headgate_keys"] == 1
-        assert (await scrape(two))["headgate_keys"] == 0
+        assert (await scrape(one))["sidegate_keys"] == 1
+        assert (await scrape(two))["sidegate_keys"] == 0
 
 
 async def test_the_process_is_measured_too() -> None:
-    """Memory and processor time of the process, the version of headgate, and readiness."""
+    """Memory and processor time of the process, the version of sidegate, and readiness."""
     async with cluster("n1") as (one,):
         await eventually(lambda: one.ready)
         seen = await scrape(one)
     assert seen["process_resident_memory_bytes"] > 1_000_000
     assert seen["process_cpu_seconds_total"] > 0
-    assert seen.all("headgate_build_info", "version", "name") == {(__version__, "n1"): 1}
-    assert seen["headgate_ready"] == 1
+    assert seen.all("sidegate_build_info", "version", "name") == {(__version__, "n1"): 1}
+    assert seen["sidegate_ready"] == 1
 
 
 @pytest.mark.parametrize(
@@ -355,5 +355,5 @@ async def test_a_scraper_may_ask_for_open_metrics(accept: str, open_metrics: boo
     async with cluster("n1") as (one,), http(one) as client:
         answer = await client.get("/metrics", headers={"Accept": accept})
     assert answer.headers["content-type"].startswith(accept.partition(";")[0])
-    assert "headgate_checks_total" in answer.text
+    assert "sidegate_checks_total" in answer.text
     assert answer.text.endswith("# EOF\n") is open_metrics

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from headgate.link import State
-from headgate.wire import (
+from sidegate.link import State
+from sidegate.wire import (
     MOST_CHECKS,
     NOBODY,
     Answers,
@@ -21,18 +21,18 @@ from headgate.wire import (
     Merged,
     Reset,
 )
-from headgate_sidecar.config import Role
-from headgate_sidecar.forward import OWNERS_SHARE
-from headgate_sidecar.node import ANSWERS_SHARE, MOST_HELD
-from headgate_sidecar.server import Sidecar
+from sidegate_sidecar.config import Role
+from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.node import ANSWERS_SHARE, MOST_HELD
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import APP, Bare, Puppet, bare, checks, deaf, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.wire import Answer
-    from headgate_ring.hashring import Ring
+    from sidegate.wire import Answer
+    from sidegate_ring.hashring import Ring
 
 DAY = 86_400 * 10**9  # ns
 SOON = 0.05  # seconds: a budget that is to run out

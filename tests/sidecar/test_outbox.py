@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets as Table
-from headgate.limits import parse_limits
-from headgate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW, Outbox
+from sidegate.buckets import Buckets as Table
+from sidegate.limits import parse_limits
+from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW, Outbox
 
 START = 10**15
 SECOND = 10**9

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.address import Address
-from headgate.link import State
-from headgate.secret import SecretFile
-from headgate.wire import Error, Ping, Pong
-from headgate_ring.hashring import Ring
-from headgate_ring.membership import Rumor
-from headgate_ring.membership import State as Life
-from headgate_sidecar import server
-from headgate_sidecar.discovery import Discovery
-from headgate_sidecar.peers import MOST_STRANGERS
-from headgate_sidecar.server import Sidecar
+from sidegate.address import Address
+from sidegate.link import State
+from sidegate.secret import SecretFile
+from sidegate.wire import Error, Ping, Pong
+from sidegate_ring.hashring import Ring
+from sidegate_ring.membership import Rumor
+from sidegate_ring.membership import State as Life
+from sidegate_sidecar import server
+from sidegate_sidecar.discovery import Discovery
+from sidegate_sidecar.peers import MOST_STRANGERS
+from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import bare, node_named, puppet
 from tests.cluster.cluster import (
     are_one_ring,
@@ -279,7 +279,7 @@ async def test_two_seeds_of_one_name_are_reported_with_their_addresses(
 ) -> None:
     """A node that reaches two nodes of one name keeps the first, and logs where both are."""
     twins = [await stack.enter_async_context(seeded("twin")) for _ in range(2)]
-    with caplog.at_level(logging.ERROR, "headgate"):
+    with caplog.at_level(logging.ERROR, "sidegate"):
         middle = await stack.enter_async_context(seeded("middle", *twins))
         await eventually(lambda: caplog.records)
         await eventually(lambda: middle.ready)

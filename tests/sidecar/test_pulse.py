@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from headgate_sidecar.cluster import Stage
-from headgate_sidecar.pulse import LEAVES, PAUSE, Pulse
+from sidegate_sidecar.cluster import Stage
+from sidegate_sidecar.pulse import LEAVES, PAUSE, Pulse
 from tests.cluster.cluster import eventually
 
 if TYPE_CHECKING:
-    from headgate_sidecar.cluster import Cluster
+    from sidegate_sidecar.cluster import Cluster
 
 NS = 10**9
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.wire import (
+from sidegate.wire import (
     Answers,
     Buckets,
     Error,
@@ -29,16 +29,16 @@ from headgate.wire import (
     decode,
     encode,
 )
-from headgate_ring.membership import Kind
-from headgate_sidecar.server import Sidecar
-from headgate_sidecar.sessions import MOST_INSPECTIONS, Patience
+from sidegate_ring.membership import Kind
+from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sessions import MOST_INSPECTIONS, Patience
 from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
 from tests.cluster.cluster import config, eventually, witness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.connection import Connection
+    from sidegate.connection import Connection
 
 PATIENT = Patience()
 HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate_sidecar.server import Sidecar
-from headgate_sidecar.sockets import ListenError, listen
+from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sockets import ListenError, listen
 from tests.cluster.cluster import cluster, config
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from headgate.address import Address
+    from sidegate.address import Address
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def test_a_taken_port_is_named(option: str, taken: Address) -> None:
 
 async def test_a_unix_socket_of_another_process_is_left_alone(tmp_path: Path) -> None:
     """A socket behind which someone listens isn't taken over, nor removed on the way out."""
-    path = tmp_path / "headgate.sock"
+    path = tmp_path / "sidegate.sock"
     async with cluster("n1", socket=str(path)):
         late = Sidecar(config("n2", socket=str(path)))
         with pytest.raises(ListenError, match="Address already in use"):
@@ -50,7 +50,7 @@ async def test_a_unix_socket_of_another_process_is_left_alone(tmp_path: Path) ->
 
 async def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
     """The file that a killed sidecar left behind is no obstacle; the group may use the new one."""
-    path = tmp_path / "headgate.sock"
+    path = tmp_path / "sidegate.sock"
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
     async with cluster("n1", socket=str(path)):
@@ -59,7 +59,7 @@ async def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
 
 async def test_the_mode_of_a_unix_socket_says_who_may_use_it(tmp_path: Path) -> None:
     """An app in a container of its own is another user."""
-    path = tmp_path / "headgate.sock"
+    path = tmp_path / "sidegate.sock"
     async with cluster("n1", socket=str(path), socket_mode=0o666):
         assert path.stat().st_mode & 0o777 == 0o666
 

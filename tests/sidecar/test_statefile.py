@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.limits import Limit, parse_limits
-from headgate_sidecar import statefile
-from headgate_sidecar.config import OptionError
-from headgate_sidecar.statefile import SLICE, StateFile, require_place
-from headgate_sidecar.stateformat import Reader
+from sidegate.buckets import Buckets
+from sidegate.limits import Limit, parse_limits
+from sidegate_sidecar import statefile
+from sidegate_sidecar.config import OptionError
+from sidegate_sidecar.statefile import SLICE, StateFile, require_place
+from sidegate_sidecar.stateformat import Reader
 from tests.cluster.cluster import eventually
 from tests.sidecar.state_files import HOUR, SAVED_AT, SECOND, Life, saved, unfinished, warnings
 

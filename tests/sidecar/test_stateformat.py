@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from headgate_sidecar.statefile import SLICE
-from headgate_sidecar.stateformat import MOST_CHUNK
+from sidegate_sidecar.statefile import SLICE
+from sidegate_sidecar.stateformat import MOST_CHUNK
 from tests.sidecar.state_files import HOUR, SAVED_AT, Life, saved, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEGINNING = b"headgate buckets 1\n"
+BEGINNING = b"sidegate buckets 1\n"
 
 
 def refuses(path: Path, log: pytest.LogCaptureFixture) -> str:
@@ -87,11 +87,11 @@ def whole(saved_at: Any, *chunks: Any, rows: int | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "it starts with '', expected 'headgate buckets 1': it is no state file"),
-        (b"\x7fELF\n" * 99, "it starts with '\\x7fELF', expected 'headgate buckets 1'"),
+        (b"", "it starts with '', expected 'sidegate buckets 1': it is no state file"),
+        (b"\x7fELF\n" * 99, "it starts with '\\x7fELF', expected 'sidegate buckets 1'"),
         (b"x" * 10**6, "it is no state file"),
-        (b"headgate buckets 2\nwhatever", "'headgate buckets 2', expected 'headgate buckets 1'"),
-        (b"headgate buckets 10\n", "it is another version of it"),
+        (b"sidegate buckets 2\nwhatever", "'sidegate buckets 2', expected 'sidegate buckets 1'"),
+        (b"sidegate buckets 10\n", "it is another version of it"),
         (BEGINNING, "it ends after 19 bytes, expected more: it was cut off"),
         (BEGINNING + b"\xff" * 99, "a chunk of 4,294,967,295 bytes, expected at most 4,194,304"),
         (whole("noon"), "Expected `int`, got `str`"),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
-from headgate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
-from headgate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
-from headgate_sidecar.walk import SLICE
+from sidegate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
+from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
+from sidegate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
+from sidegate_sidecar.walk import SLICE
 from tests.sidecar.syncs import (
     MS,
     START,
@@ -27,7 +27,7 @@ from tests.sidecar.syncs import (
 if TYPE_CHECKING:
     from random import Random
 
-    from headgate.wire import NodeMessage
+    from sidegate.wire import NodeMessage
 
 KEYS = [f"key{at}" for at in range(60)]
 QUICK = "100/second"  # a token is back after 10 ms, before anyone notices that a node is gone

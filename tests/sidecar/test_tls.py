@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from headgate.address import parse_address
-from headgate_sidecar.server import Sidecar
-from headgate_sidecar.sockets import listen
-from headgate_sidecar.tls import Listener
+from sidegate.address import parse_address
+from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sockets import listen
+from sidegate_sidecar.tls import Listener
 from tests.cluster.bare import bare
 from tests.cluster.cluster import (
     admitted,
@@ -33,7 +33,7 @@ from tests.middleware.certificates import Authority
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from headgate.options import Tls
+    from sidegate.options import Tls
 
 ALERT = b"\x15"  # how TLS says that something is wrong
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets as Table
-from headgate.limits import parse_limits
-from headgate.wire import Part
-from headgate_ring.hashring import Ring
-from headgate_sidecar.walk import SLICE, Move, Walk
+from sidegate.buckets import Buckets as Table
+from sidegate.limits import parse_limits
+from sidegate.wire import Part
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.walk import SLICE, Move, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headgate_sidecar.walk import Rows
+    from sidegate_sidecar.walk import Rows
 
 NOW = 10**15
 KEYS = [str(at) for at in range(200)]

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from headgate_ring.membership import Timing
-from headgate_ring.timing import least_suspicion
+from sidegate_ring.membership import Timing
+from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_membership as membership
 from tests.simulation import scenarios_nodes as nodes
 from tests.simulation.scenarios_membership import percentile

@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from headgate.buckets import Buckets
-from headgate.fallback import Fallback
-from headgate.flight import Flight
-from headgate.limits import SECOND
-from headgate.wire import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
-from headgate_ring.hashring import Ring
-from headgate_ring.membership import Kind, State, Timing
-from headgate_sidecar.cluster import Cluster, Stage
-from headgate_sidecar.node import Node
+from sidegate.buckets import Buckets
+from sidegate.fallback import Fallback
+from sidegate.flight import Flight
+from sidegate.limits import SECOND
+from sidegate.wire import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
+from sidegate_ring.hashring import Ring
+from sidegate_ring.membership import Kind, State, Timing
+from sidegate_sidecar.cluster import Cluster, Stage
+from sidegate_sidecar.node import Node
 from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.flight import Asker
-    from headgate.wire import Check, Holdings, NodeMessage, Rumor
-    from headgate_ring.membership import Member
+    from sidegate.flight import Asker
+    from sidegate.wire import Check, Holdings, NodeMessage, Rumor
+    from sidegate_ring.membership import Member
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
 BUDGET = 0.05  # seconds for a check

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate_ring.membership import Timing
-from headgate_ring.timing import least_suspicion
+from sidegate_ring.membership import Timing
+from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_nodes as scenarios
 
 if TYPE_CHECKING:

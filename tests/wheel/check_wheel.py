@@ -13,11 +13,11 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("headgate", "headgate_ring", "headgate_sidecar")
+PACKAGES = ("sidegate", "sidegate_ring", "sidegate_sidecar")
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="headgate-wheel-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sidegate-wheel-") as folder:
         wheel = build(Path(folder, "dist"))
         environment = Path(folder, "venv")
         venv.create(environment, with_pip=True)
@@ -42,18 +42,18 @@ def install(environment: Path, what: str) -> None:
 
 def without_the_extra(environment: Path) -> None:
     python = environment / "bin/python"
-    run([str(python), "-I", "-c", "import headgate; headgate.RateLimitMiddleware"])
+    run([str(python), "-I", "-c", "import sidegate; sidegate.RateLimitMiddleware"])
     for name in PACKAGES:
         run([str(python), "-I", "-c", TYPED, name])
-    said = run([str(environment / "bin/headgate")], fails=True)
-    expect("headgate[sidecar]" in said, f"headgate doesn't say how to install the sidecar: {said}")
-    expect("Traceback" not in said, f"headgate shows a traceback to its user: {said}")
+    said = run([str(environment / "bin/sidegate")], fails=True)
+    expect("sidegate[sidecar]" in said, f"sidegate doesn't say how to install the sidecar: {said}")
+    expect("Traceback" not in said, f"sidegate shows a traceback to its user: {said}")
 
 
 def with_the_extra(environment: Path) -> None:
-    said = run([str(environment / "bin/headgate"), "--version"])
+    said = run([str(environment / "bin/sidegate"), "--version"])
     version = run([str(environment / "bin/python"), "-I", "-c", VERSION]).strip()
-    expect(version in said, f"headgate --version says {said!r}, the distribution is {version}")
+    expect(version in said, f"sidegate --version says {said!r}, the distribution is {version}")
 
 
 # Found, not imported: the ring's hash comes with the extra.
@@ -66,7 +66,7 @@ from pathlib import Path
 assert Path(folder, "py.typed").is_file(), folder
 """
 
-VERSION = "import importlib.metadata; print(importlib.metadata.version('headgate'))"
+VERSION = "import importlib.metadata; print(importlib.metadata.version('sidegate'))"
 
 
 def run(command: list[str], *, fails: bool = False) -> str:

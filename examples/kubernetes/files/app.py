@@ -4,7 +4,7 @@ import os
 
 from fastapi import FastAPI
 
-from headgate import RateLimitMiddleware, header
+from sidegate import RateLimitMiddleware, header
 
 app = FastAPI()
 app.add_middleware(

@@ -10,7 +10,7 @@ import urllib.request
 from collections import Counter
 from secrets import token_hex
 
-from headgate import Limits, parse_limits
+from sidegate import Limits, parse_limits
 
 TOO_MANY = 10
 

@@ -61,7 +61,7 @@ def assert_is_refusal(answer: httpx2.Response, *, violated: list[str], longest_w
     assert policy(answer).keys() == current(answer).keys() >= set(violated)
     assert [current(answer)[name]["r"] for name in violated] == [0] * len(violated)
     assert max(current(answer)[name]["t"] for name in violated) == wait
-    assert headers.get("headgate-source", "remembered") == "remembered"
+    assert headers.get("sidegate-source", "remembered") == "remembered"
     assert problem["type"].endswith("#quota-exceeded")
     assert (problem["status"], problem["violated-policies"]) == (429, violated)
     assert problem["title"] == "Quota Exceeded"

@@ -15,8 +15,8 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import re_path
 
-from headgate.asgi import RateLimitMiddleware
-from headgate.wsgi import RateLimitWSGIMiddleware
+from sidegate.asgi import RateLimitMiddleware
+from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.cluster.apps.options import OPTIONS, WORKER
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"], SECRET_KEY="of a test")

@@ -6,7 +6,7 @@ import os
 
 from flask import Flask, Response, jsonify, request
 
-from headgate.wsgi import RateLimitWSGIMiddleware
+from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.cluster.apps.options import OPTIONS, WORKER
 
 app = Flask(__name__)

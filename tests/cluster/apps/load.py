@@ -46,7 +46,7 @@ class Load:
         asked_at, self.asked = monotonic(), self.asked + 1
         response = await client.get("/plenty")
         headers = response.headers
-        source, worker = headers.get("headgate-source", "owner"), headers.get(WORKER, "")
+        source, worker = headers.get("sidegate-source", "owner"), headers.get(WORKER, "")
         self.statuses[response.status_code] += 1
         self.sources[source] += 1
         self.took.append(monotonic() - asked_at)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from headgate.identity import header
-from headgate.rules import Rule
+from sidegate.identity import header
+from sidegate.rules import Rule
 
 if TYPE_CHECKING:
-    from headgate.gate import Options
+    from sidegate.gate import Options
 
 BY_KEY: Final = header("x-api-key")
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from headgate_sidecar.demo.processes import PORTS, Child, end_all
+from sidegate_sidecar.demo.processes import PORTS, Child, end_all
 from tests.cluster.apps.asking import client
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Service:
 
 
 class Sidecar(Service):
-    """`headgate serve`."""
+    """`sidegate serve`."""
 
     ready_at = "/readyz"
 
@@ -161,7 +161,7 @@ class Sidecar(Service):
         options = {"name": self.name, "link": self.link, "http": self.http, "budget": self._budget}
         seeds = [f"--seed={other.link}" for other in self.seeds if other is not self]
         settings = [f"--{option}={value}" for option, value in options.items()]
-        return ["headgate_sidecar", "serve", *settings, *seeds]
+        return ["sidegate_sidecar", "serve", *settings, *seeds]
 
     def listens(self) -> bool:
         """Would an app get through to it?"""
@@ -211,7 +211,7 @@ class App(Service):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, "HEADGATE_SIDECAR": str(self._sidecar.link)}
+        return {**super().environment, "SIDEGATE_SIDECAR": str(self._sidecar.link)}
 
 
 UVICORN: Final = (

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from headgate.identity import bucket_key
-from headgate_ring.hashring import Ring
+from sidegate.identity import bucket_key
+from sidegate_ring.hashring import Ring
 from tests.cluster.apps.running import UVICORN, App, Sidecar, running, until
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.decision import Source
-from headgate_sidecar.load.assess import assess
-from headgate_sidecar.load.facts import Facts
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.record import Records
-from headgate_sidecar.load.scenario import Expect, Scenario, Stream
+from sidegate.decision import Source
+from sidegate_sidecar.load.assess import assess
+from sidegate_sidecar.load.facts import Facts
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.record import Records
+from sidegate_sidecar.load.scenario import Expect, Scenario, Stream
 
 if TYPE_CHECKING:
-    from headgate_sidecar.load.report import Promise, Report
+    from sidegate_sidecar.load.report import Promise, Report
 
 ADMITTED, DENIED = Outcome.ADMITTED, Outcome.DENIED
 

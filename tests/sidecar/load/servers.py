@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import uvicorn
 from aiohttp import web
 
-from headgate import RateLimitMiddleware, Rule, header
+from sidegate import RateLimitMiddleware, Rule, header
 from tests.cluster.cluster import GENEROUS, client, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from headgate.asgi import App, Receive, Scope, Send
-    from headgate_sidecar.server import Sidecar
+    from sidegate.asgi import App, Receive, Scope, Send
+    from sidegate_sidecar.server import Sidecar
 
 LIMIT = "5/second"
 

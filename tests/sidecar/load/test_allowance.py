@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.buckets import Buckets
-from headgate.decision import Source
-from headgate.limits import SECOND, parse_limits
-from headgate_sidecar.load.allowance import allowance
-from headgate_sidecar.load.crashes import Crash
-from headgate_sidecar.load.loss import most_within
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.record import Record, Records
+from sidegate.buckets import Buckets
+from sidegate.decision import Source
+from sidegate.limits import SECOND, parse_limits
+from sidegate_sidecar.load.allowance import allowance
+from sidegate_sidecar.load.crashes import Crash
+from sidegate_sidecar.load.loss import most_within
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.record import Record, Records
 from tests.sidecar.load.records import ADMITTED, DENIED, note
 
 LIMITS = parse_limits("10/second")

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from headgate.decision import Source
-from headgate_sidecar.load.crashes import Crash
+from sidegate.decision import Source
+from sidegate_sidecar.load.crashes import Crash
 from tests.sidecar.load.records import broken, facts, note, promise
 
 CHAOS = Path(__file__).parents[3] / "compose" / "chaos.py"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate_sidecar.load.crashes import Crash, CrashesError, Event, crashes, read_events
+from sidegate_sidecar.load.crashes import Crash, CrashesError, Event, crashes, read_events
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.decision import Source
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.scenario import Expect
+from sidegate.decision import Source
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.scenario import Expect
 from tests.sidecar.load.records import ADMITTED, DENIED, facts, note, report
 
 

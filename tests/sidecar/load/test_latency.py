@@ -6,12 +6,12 @@ from html import unescape
 
 import pytest
 
-from headgate_sidecar.load.facts import Facts
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.page import page
-from headgate_sidecar.load.record import Records
-from headgate_sidecar.load.scenario import Scenario, Stream
-from headgate_sidecar.load.summary import summary
+from sidegate_sidecar.load.facts import Facts
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.page import page
+from sidegate_sidecar.load.record import Records
+from sidegate_sidecar.load.scenario import Scenario, Stream
+from sidegate_sidecar.load.summary import summary
 from tests.sidecar.load.records import ADMITTED, DENIED, facts, note, report
 
 

@@ -1,4 +1,4 @@
-"""`headgate load` as its user runs it, against servers that keep their word and some that don't."""
+"""`sidegate load` as its user runs it, against servers that keep their word and some that don't."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from headgate_sidecar.load.report import Report
+from sidegate_sidecar.load.report import Report
 from tests.cluster.cluster import cluster, eventually
 from tests.sidecar.load.servers import LIMIT, Stalling, lying, says, truthful
 from tests.sidecar.test_cli_process import finish, start
@@ -62,7 +62,7 @@ class Load:
     async def __call__(self, url: str, *options: str) -> tuple[int | None, Report]:
         """Run it to its end."""
         path = self.folder / "report.json"
-        process = await start("-m", "headgate_sidecar", "load", url, "--json", str(path), *options)
+        process = await start("-m", "sidegate_sidecar", "load", url, "--json", str(path), *options)
         code, self.out, err = await finish(process)
         assert err == "", err
         return code, msgspec.json.decode(path.read_bytes(), type=Report)
@@ -191,14 +191,14 @@ async def test_a_password_is_sent_and_shown_nowhere(load: Load) -> None:
     for text in (load.out, html.read_text(), (load.folder / "report.json").read_text()):
         assert url in text
         assert "secret" not in text
-    code, _, err = await finish(await start("-m", "headgate_sidecar", "load", place))
+    code, _, err = await finish(await start("-m", "sidegate_sidecar", "load", place))
     assert code == 3
     assert "secret" not in err
 
 
 async def limited_to(files: str, *arguments: str) -> tuple[int | None, str, str]:
     """Run it where a process may have so many open files, in the words of ulimit."""
-    command = f'ulimit {files} && exec "$0" -m headgate_sidecar load "$@"'
+    command = f'ulimit {files} && exec "$0" -m sidegate_sidecar load "$@"'
     process = await asyncio.create_subprocess_exec(
         *("sh", "-c", command, sys.executable, *arguments), stdout=PIPE, stderr=PIPE
     )
@@ -210,7 +210,7 @@ async def test_more_connections_than_a_process_may_have_are_refused() -> None:
     code, out, err = await limited_to("-n 200", "http://127.0.0.1:1")
     assert (code, out) == (2, "")
     assert err == (
-        "headgate: --most-in-flight '1000': expected at most 136, as long as a process may have"
+        "sidegate: --most-in-flight '1000': expected at most 136, as long as a process may have"
         " 200 open files here (ulimit -n)\n"
     )
 
@@ -280,7 +280,7 @@ async def test_it_ends_in_order_when_it_is_told_to() -> None:
         return web.Response()
 
     async with lying(answer) as url:
-        process = await start("-m", "headgate_sidecar", "load", url, "--seconds", "3600")
+        process = await start("-m", "sidegate_sidecar", "load", url, "--seconds", "3600")
         await eventually(lambda: asked["/"] > 5)
         process.send_signal(signal.SIGINT)
         code, out, err = await finish(process)
@@ -294,8 +294,8 @@ async def test_a_file_of_crashes_that_is_none_is_told(load: Load) -> None:
     path = load.folder / "kills.jsonl"
     path.write_text("killed n1\n")
     process = await start(
-        "-m", "headgate_sidecar", "load", "http://127.0.0.1:1", "--crashes", str(path)
+        "-m", "sidegate_sidecar", "load", "http://127.0.0.1:1", "--crashes", str(path)
     )
     code, out, err = await finish(process)
     assert (code, out) == (2, "")
-    assert err.startswith(f"headgate: --crashes '{path}': line 1 'killed n1': ")
+    assert err.startswith(f"sidegate: --crashes '{path}': line 1 'killed n1': ")

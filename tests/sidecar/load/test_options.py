@@ -1,4 +1,4 @@
-"""What the options of `headgate load` order, and how a wrong one is told."""
+"""What the options of `sidegate load` order, and how a wrong one is told."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate_sidecar.load.given import Given, order_of
+from sidegate_sidecar.load.given import Given, order_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headgate_sidecar.load.order import Order
+    from sidegate_sidecar.load.order import Order
     from tests.sidecar.conftest import Run
 
 URL = "http://localhost:8080/items"
@@ -120,7 +120,7 @@ def test_a_wrong_option_is_told_by_name_and_value(
 ) -> None:
     """In one line, before anything is sent, and with exit code 2."""
     ending = run("load", *arguments)
-    assert ending.complaint.startswith(f"headgate: {complaint}")
+    assert ending.complaint.startswith(f"sidegate: {complaint}")
     assert ending.code == 2
 
 
@@ -131,7 +131,7 @@ def test_where_nobody_listens_is_told_at_once(run: Run) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         ending = run("load", url)
     assert ending.code == 3
-    assert ending.complaint.startswith(f"headgate: {url} can't be reached: ")
+    assert ending.complaint.startswith(f"sidegate: {url} can't be reached: ")
 
 
 def test_help_names_every_option(run: Run) -> None:

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_sidecar.load.assess import assess
-from headgate_sidecar.load.crashes import Crash
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.page import page
-from headgate_sidecar.load.plot import linear, logarithmic
-from headgate_sidecar.load.summary import summary
+from sidegate_sidecar.load.assess import assess
+from sidegate_sidecar.load.crashes import Crash
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.page import page
+from sidegate_sidecar.load.plot import linear, logarithmic
+from sidegate_sidecar.load.summary import summary
 from tests.sidecar.load.records import ADMITTED, DENIED, facts, note
 
 if TYPE_CHECKING:
-    from headgate_sidecar.load.report import Report
+    from sidegate_sidecar.load.report import Report
 
 
 def report(url: str = "http://localhost/") -> Report:

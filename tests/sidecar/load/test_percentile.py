@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_sidecar.load.percentile import percentile, times
+from sidegate_sidecar.load.percentile import percentile, times
 
 VALUES = st.lists(st.floats(0, 1e6), min_size=1).map(sorted)
 

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from headgate_sidecar.load.arrivals import Arrivals
-from headgate_sidecar.load.pick import Pick
-from headgate_sidecar.load.prospect import require_prospects
-from headgate_sidecar.load.scenario import Expect, Scenario, ScenarioError, Stream
+from sidegate_sidecar.load.arrivals import Arrivals
+from sidegate_sidecar.load.pick import Pick
+from sidegate_sidecar.load.prospect import require_prospects
+from sidegate_sidecar.load.scenario import Expect, Scenario, ScenarioError, Stream
 
 LIMIT = "20/minute"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headgate_sidecar.load.library import load_scenario, names
-from headgate_sidecar.load.scenario import Expect, Scenario, ScenarioError, Stream, read_scenario
+from sidegate_sidecar.load.library import load_scenario, names
+from sidegate_sidecar.load.scenario import Expect, Scenario, ScenarioError, Stream, read_scenario
 
 APP = Path(__file__).parents[3] / "compose" / "app.py"
 RULE = re.compile(r'Rule\("[a-z]+", "([^"]+)", path="([^"]+)"')

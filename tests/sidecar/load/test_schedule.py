@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_sidecar.load.arrivals import Arrivals, moments
-from headgate_sidecar.load.pick import Pick, picks
-from headgate_sidecar.load.scenario import Scenario, Stream
-from headgate_sidecar.load.schedule import requests_of, schedule
+from sidegate_sidecar.load.arrivals import Arrivals, moments
+from sidegate_sidecar.load.pick import Pick, picks
+from sidegate_sidecar.load.scenario import Scenario, Stream
+from sidegate_sidecar.load.schedule import requests_of, schedule
 
 
 def test_even_arrivals_are_at_equal_distances() -> None:

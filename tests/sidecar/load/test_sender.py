@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from headgate_sidecar.load.outcome import Outcome
-from headgate_sidecar.load.record import Records
-from headgate_sidecar.load.schedule import Planned
-from headgate_sidecar.load.sender import WARM_UP, Sender, Target
+from sidegate_sidecar.load.outcome import Outcome
+from sidegate_sidecar.load.record import Records
+from sidegate_sidecar.load.schedule import Planned
+from sidegate_sidecar.load.sender import WARM_UP, Sender, Target
 from tests.cluster.cluster import eventually
 from tests.sidecar.load.servers import lying, says
 

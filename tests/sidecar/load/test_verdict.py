@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from headgate.decision import Source
-from headgate_sidecar.load.crashes import Crash
-from headgate_sidecar.load.outcome import Outcome, outcome_of
-from headgate_sidecar.load.report import Report
-from headgate_sidecar.load.scenario import Expect
+from sidegate.decision import Source
+from sidegate_sidecar.load.crashes import Crash
+from sidegate_sidecar.load.outcome import Outcome, outcome_of
+from sidegate_sidecar.load.report import Report
+from sidegate_sidecar.load.scenario import Expect
 from tests.sidecar.load.records import ADMITTED, DENIED, broken, facts, note, promise, report
 
 

@@ -1,0 +1,201 @@
+{{/* The one definition of the container that runs `sidegate serve`, and of its volumes.
+
+Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an app). */}}
+
+{{- define "sidegate.container" -}}
+{{- $chart := .chart -}}
+{{- $values := $chart.Values -}}
+- name: sidegate
+  image: {{ include "sidegate.image" $chart | quote }}
+  imagePullPolicy: {{ $values.image.pullPolicy }}
+  command: [sidegate, serve]
+  {{- if .sidecar }}
+  restartPolicy: Always
+  {{- end }}
+  env:
+    {{- include "sidegate.env" . | nindent 4 }}
+  ports:
+    - name: sidegate-link
+      containerPort: {{ int $values.ports.link }}
+    - name: sidegate-http
+      containerPort: {{ int $values.ports.http }}
+  {{- /* It is started once it has been sent the buckets that it will own; the app starts then. */}}
+  {{- with $values.probes.startup }}
+  startupProbe:
+    {{- include "sidegate.probe" (list $chart "/readyz" .) | nindent 4 }}
+  {{- end }}
+  {{- with $values.probes.liveness }}
+  livenessProbe:
+    {{- include "sidegate.probe" (list $chart "/healthz" .) | nindent 4 }}
+  {{- end }}
+  {{- /* Beside an app none: a limiter out of order must not take the app out of service. */}}
+  {{- if not .sidecar }}
+  {{- with $values.probes.readiness }}
+  readinessProbe:
+    {{- include "sidegate.probe" (list $chart "/readyz" .) | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  {{- /* Runs at once, before the app stops: it hands over and goes on forwarding. SIGTERM ends it. */}}
+  lifecycle:
+    preStop:
+      exec:
+        command: [sidegate, leave]
+  {{- with $values.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml $values.securityContext | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  {{- $mounts := include "sidegate.volumeMounts" . | trim }}
+  {{- if $mounts }}
+  volumeMounts:
+    {{- $mounts | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "sidegate.env" -}}
+{{- $chart := .chart -}}
+{{- $values := $chart.Values -}}
+{{ include "sidegate.nodeName" . | trim }}
+- name: SIDEGATE_LINK
+  value: {{ include "sidegate.address" (list $values.listenOn $values.ports.link) | quote }}
+- name: SIDEGATE_HTTP
+  value: {{ include "sidegate.address" (list $values.listenOn $values.ports.http) | quote }}
+- name: SIDEGATE_SEEDS
+  value: {{ include "sidegate.seeds" $chart | quote }}
+{{- if .sidecar }}
+- name: SIDEGATE_SOCKET
+  value: /run/sidegate/sidegate.sock
+- name: SIDEGATE_SOCKET_MODE
+  value: {{ $values.socketMode | quote }}
+{{- end }}
+{{- if $values.insecure }}
+- name: SIDEGATE_INSECURE
+  value: "true"
+{{- else }}
+- name: SIDEGATE_SECRET_FILE
+  value: /etc/sidegate/secret/secret
+{{- end }}
+{{- if include "sidegate.tlsSecretName" $chart }}
+- name: SIDEGATE_TLS_CERT
+  value: /etc/sidegate/tls/tls.crt
+- name: SIDEGATE_TLS_KEY
+  value: /etc/sidegate/tls/tls.key
+- name: SIDEGATE_TLS_CA
+  value: /etc/sidegate/tls/ca.crt
+{{- end }}
+- name: SIDEGATE_CLUSTER
+  value: {{ $values.cluster | quote }}
+- name: SIDEGATE_ROLE
+  value: {{ $values.role }}
+- name: SIDEGATE_ON_UNREACHABLE
+  value: {{ $values.onUnreachable }}
+- name: SIDEGATE_BUDGET
+  value: {{ $values.budget | quote }}
+- name: SIDEGATE_DRAIN
+  value: {{ $values.drain | quote }}
+- name: SIDEGATE_MOST_KEYS
+  value: {{ $values.mostKeys | int64 | quote }}
+- name: SIDEGATE_MOST_CONNECTIONS
+  value: {{ $values.mostConnections | int64 | quote }}
+{{- with $values.stateFile }}
+- name: SIDEGATE_STATE_FILE
+  value: {{ . | quote }}
+{{- end }}
+- name: SIDEGATE_LOG_LEVEL
+  value: {{ $values.logLevel }}
+{{- with $values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who it is on the ring: its pod. Pods of StatefulSets have the same names in each namespace, so
+beside apps the namespace is added where the ring is in several, by injection or by a seed elsewhere. */}}
+{{- define "sidegate.nodeName" -}}
+{{- $many := or (include "sidegate.inOtherNamespaces" .chart) .chart.Values.seeds }}
+{{- if and .sidecar $many }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: SIDEGATE_NAME
+  value: $(POD_NAME).$(POD_NAMESPACE)
+{{- else }}
+- name: SIDEGATE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+{{- end }}
+{{- end -}}
+
+{{/* Takes a list: context, path, timings. */}}
+{{- define "sidegate.probe" -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: {{ int (index . 0).Values.ports.http }}
+{{ toYaml (index . 2) }}
+{{- end -}}
+
+{{/* Directories, not single files of them: only those follow when the Secret changes. */}}
+{{- define "sidegate.volumeMounts" -}}
+{{- $chart := .chart }}
+{{- if .sidecar }}
+- name: sidegate-socket
+  mountPath: /run/sidegate
+{{- end }}
+{{- include "sidegate.trustMounts" $chart }}
+{{- with $chart.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "sidegate.volumes" -}}
+{{- $chart := .chart }}
+{{- if .sidecar }}
+- name: sidegate-socket
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
+{{- end }}
+{{- include "sidegate.trustVolumes" $chart }}
+{{- with $chart.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "sidegate.trustMounts" -}}
+{{- if not .Values.insecure }}
+- name: sidegate-secret
+  mountPath: /etc/sidegate/secret
+  readOnly: true
+{{- end }}
+{{- if include "sidegate.tlsSecretName" . }}
+- name: sidegate-tls
+  mountPath: /etc/sidegate/tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/* 0444: the containers that may mount them run as users that we don't know. */}}
+{{- define "sidegate.trustVolumes" -}}
+{{- if not .Values.insecure }}
+- name: sidegate-secret
+  secret:
+    secretName: {{ include "sidegate.secretName" . }}
+    defaultMode: 0444
+    items:
+      - key: {{ .Values.secret.existingKey }}
+        path: secret
+{{- end }}
+{{- with include "sidegate.tlsSecretName" . }}
+- name: sidegate-tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0444
+{{- end }}
+{{- end -}}

@@ -1,0 +1,61 @@
+"""Dialling: one attempt to reach a sidecar, up to the end of the handshake."""
+
+from __future__ import annotations
+
+import asyncio
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from sidegate.connection import Connection
+from sidegate.handshake import NONCE_BYTES, Dialling
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from sidegate.address import Address
+    from sidegate.connection import Handler
+    from sidegate.handshake import Identity
+
+DIAL_WITHIN = 2.0  # seconds for connecting and the handshake
+
+
+async def dial(
+    address: Address, me: Identity, context: SSLContext | None, handler: Handler
+) -> Connection:
+    """Return a connection: up, or closed when a side didn't like the other, as the handler heard.
+
+    OSError, TimeoutError after 2 s or ValueError if there is none. A Unix socket has no TLS.
+    """
+    connection: Connection | None = None
+    try:
+        async with asyncio.timeout(DIAL_WITHIN):
+            connection = await _open(address, me, context, handler)
+            await connection.shaken.wait()
+            return connection
+    finally:
+        if connection is not None and not connection.is_up:
+            connection.close()
+
+
+async def _open(
+    address: Address, me: Identity, context: SSLContext | None, handler: Handler
+) -> Connection:
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> Connection:
+        nonce = me.instance + token_bytes(NONCE_BYTES - len(me.instance))
+        return Connection(Dialling(me, nonce), handler)
+
+    if address.path:
+        return (await loop.create_unix_connection(protocol, address.path))[1]
+    host, port = address.host, address.port
+    return (await loop.create_connection(protocol, host, port, ssl=context))[1]
+
+
+def why(error: Exception) -> str:
+    """Return for people why nobody was reached."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {DIAL_WITHIN:g} s"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

@@ -1,0 +1,61 @@
+"""What callers of sidegate may be told they did wrong, or what went wrong around them."""
+
+import json
+
+
+class SidegateError(Exception):
+    """Every error that sidegate raises on purpose."""
+
+
+class LimitError(SidegateError, ValueError):
+    """A limit that can't be understood or kept: the fault of whoever wrote it.
+
+    `part` is the limit that is wrong, `text` the whole text that it stood in, None for
+    a limit that was built in code.
+    """
+
+    def __init__(self, why: str, part: str = "", text: str | None = None) -> None:
+        super().__init__(why, part, text)
+        self.why = why
+        self.part = part
+        self.text = text
+
+    def __str__(self) -> str:
+        if self.text is None:
+            return self.why
+        if self.part == self.text.strip():
+            return f"limit {quoted(self.part)}: {self.why}"
+        return f"limit {quoted(self.part)} in {quoted(self.text)}: {self.why}"
+
+
+class CostError(SidegateError, ValueError):
+    """A cost that no bucket of these limits could ever pay: the fault of the caller."""
+
+    def __init__(self, cost: int, burst: int) -> None:
+        super().__init__(cost, burst)
+        self.cost = cost
+        self.burst = burst
+
+    def __str__(self) -> str:
+        return f"cost {self.cost}: expected 0 to {self.burst}, the smallest burst of the limits"
+
+
+class KeyTooLong(SidegateError, ValueError):  # noqa: N818 - named for what the caller did
+    """A key of more bytes than a node holds: the fault of the caller."""
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(size, most)
+        self.size = size
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"key of {self.size} bytes: expected at most {self.most} bytes of UTF-8"
+
+
+class CheckError(SidegateError):
+    """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """Text in double quotes, cut to `most` characters and safe to print anywhere."""
+    return json.dumps(text if len(text) <= most else text[: most - 3] + "...")

@@ -1,0 +1,64 @@
+"""The answer to a check when nobody who could decide it can be reached. Pure."""
+
+from enum import StrEnum
+
+from sidegate.buckets import Buckets
+from sidegate.decision import Decision, Source
+from sidegate.limits import Limits
+
+MOST_KEYS = 100_000  # 30 MB of an app's memory; a sidecar brings its own buckets
+_SWEPT = 2  # buckets looked at for each one taken from: more than can come
+
+
+class OnUnreachable(StrEnum):
+    """What happens to a check that nobody can decide."""
+
+    OPEN = "open"  # it is allowed
+    CLOSED = "closed"  # it is denied
+    LOCAL = "local"  # it is decided here, with this node's share of the limit
+
+
+class Fallback:
+    """One policy for checks that nobody can decide; `local` charges `buckets`, or some of its own.
+
+    ValueError for a policy that there isn't.
+    """
+
+    def __init__(self, policy: str, buckets: Buckets | None = None) -> None:
+        try:
+            self.policy = OnUnreachable(policy)
+        except ValueError:
+            names = ", ".join(OnUnreachable)
+            raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
+        self.source = Source(self.policy.value)
+        self._mine = buckets is None  # then nobody else sweeps them
+        self._buckets = Buckets(MOST_KEYS) if buckets is None else buckets
+
+    def parts(self, nodes: int) -> int:
+        """Return by how much a limit is divided when `nodes` nodes decide alone."""
+        return nodes if self.policy is OnUnreachable.LOCAL else 1
+
+    def answer(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> list[int]:
+        """Answer a check as one of `nodes` nodes that decide alone. `now` is in nanoseconds.
+
+        The debts are those of the divided limits. A cost above this node's share of the burst is
+        charged as the whole share.
+        """
+        match self.policy:
+            case OnUnreachable.OPEN:
+                return [1]
+            case OnUnreachable.CLOSED:
+                return [0]
+            case OnUnreachable.LOCAL:
+                if self._mine:
+                    self._buckets.sweep(now, _SWEPT)
+                share = limits.divided(nodes)
+                cost = min(cost, share.smallest_burst)
+                allowed, debts = self._buckets.take(key, share, cost, now)
+                return [int(allowed), *debts]
+
+    def decide(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> Decision:
+        """Decide a check like `answer`; the decision shows the limits that were really applied."""
+        allowed, *debts = self.answer(key, limits, cost, nodes, now)
+        limits = limits.divided(self.parts(nodes))
+        return Decision(allowed == 1, limits, min(cost, limits.smallest_burst), debts, self.source)

@@ -1,0 +1,232 @@
+"""The handshake of a link: both sides say who they are and prove that they know the secret. Pure.
+
+    dialling side                     accepting side
+    Hello(nonce)            ->
+                            <-        Hello(nonce)
+    Proof                   ->
+                            <-        Welcome(proof)
+
+A proof is HMAC-SHA256 with the secret as key over a label ("sidegate dialler" or "sidegate
+acceptor", by who sends it) and the bytes of both Hellos. The secret itself never crosses the wire.
+A proof is worth nothing on any other connection, since each side put a fresh nonce in, nor for the
+other direction, since the label differs, nor in another protocol that uses the same secret. The
+side that was dialled shows its proof last: who doesn't know the secret learns nothing from it that
+could be tried against a list of words.
+
+A side may know several secrets, so that one can replace another while links come and go. It dials
+with its first one, and accepts whoever proves any of them; the Welcome then proves the same one.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from hashlib import sha256
+from typing import TypeAlias, TypeVar
+
+from sidegate.wire import (
+    HEADER_BYTES,
+    VERSION,
+    Bytes,
+    Error,
+    Hello,
+    Message,
+    Proof,
+    Refused,
+    Welcome,
+    WireError,
+    decode,
+    encode,
+    version_of,
+)
+
+Kind = TypeVar("Kind", bound=Message)
+
+ROLES = ("app", "node")
+NONCE_BYTES = 32
+# They name this protocol, so that a proof is worth nothing in another one with the same secret.
+_DIALLER = b"sidegate dialler"
+_ACCEPTOR = b"sidegate acceptor"
+MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
+
+Approval: TypeAlias = Callable[[Hello], None]
+"""Raises WireError when this side doesn't want to talk to the one that said this Hello."""
+
+Secrets: TypeAlias = Callable[[], tuple[bytes, ...]]
+"""Returns the secrets that hold for one handshake, the one to show first; empty without any."""
+
+
+def no_secrets() -> tuple[bytes, ...]:
+    """Return that there are none."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this side is and what it knows; the same for all of its connections.
+
+    `secrets` is asked at each handshake; without any the other side's proof isn't looked at.
+    `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
+    address.
+    """
+
+    role: str
+    name: str
+    cluster: str
+    secrets: Secrets = field(default=no_secrets, repr=False)
+    link: str = ""
+    instance: bytes = b""
+
+    def hello(self, nonce: bytes) -> Hello:
+        """Return the Hello that opens one connection."""
+        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link)
+
+
+class Step(Enum):
+    """What a side waits for next."""
+
+    HELLO = auto()
+    PROOF = auto()
+    WELCOME = auto()
+    DONE = auto()
+
+
+class Handshake:
+    """One side of one handshake: `opening` and `receive` return the frames to send.
+
+    After the last message `done` is true and `peer` is the other side's Hello. A WireError says
+    why the connection must be closed; it is for the log here and, as an Error, for the other side.
+    """
+
+    def __init__(self, me: Identity, nonce: bytes) -> None:
+        self._me = me
+        self._hello = encode(me.hello(nonce))
+        self._transcript = b""
+        self._step = Step.HELLO
+        self.peer: Hello | None = None
+
+    @property
+    def done(self) -> bool:
+        """Is the link up?"""
+        return self._step is Step.DONE
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send, perhaps nothing."""
+        raise NotImplementedError
+
+    def _meet(self, body: Bytes) -> Hello:
+        if (version := version_of(body)) not in {None, VERSION}:
+            raise WireError("version", f"version {version} is not spoken here, only {VERSION}")
+        hello = _expect(Hello, decode(body))
+        if len(hello.nonce) != NONCE_BYTES:
+            raise WireError("bad-message", f"a nonce of {len(hello.nonce)} bytes, not 32")
+        if hello.role not in ROLES:
+            raise WireError("bad-message", f"role {hello.role[:20]!r} is not one of {ROLES}")
+        for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
+            if not 0 < len(name.encode()) <= MOST_NAME_BYTES or not name.isprintable():
+                raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
+        if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
+            raise WireError(
+                "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
+            )
+        self.peer = hello
+        return hello
+
+    def _prove(self, label: bytes, secret: bytes) -> bytes:
+        return hmac.digest(secret, label + b"\0" + self._transcript, "sha256")
+
+    def _proved(self, label: bytes, proof: bytes, secrets: tuple[bytes, ...]) -> bytes | None:
+        """Return the secret that a proof proves; all are tried, so the time taken tells nothing."""
+        proved = None
+        for secret in secrets:
+            if hmac.compare_digest(self._prove(label, secret), proof):
+                proved = secret
+        return proved
+
+
+class Dialling(Handshake):
+    """The side that opened the connection. What it proves is what it wants to see proved."""
+
+    def __init__(self, me: Identity, nonce: bytes) -> None:
+        super().__init__(me, nonce)
+        self._secret = b""
+
+    def opening(self) -> bytes:
+        """Return the frame to send as soon as the connection is there."""
+        return self._hello
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send, perhaps nothing."""
+        match self._step:
+            case Step.HELLO:
+                self._meet(body)
+                self._transcript = _transcript(self._hello[HEADER_BYTES:], body)
+                self._step = Step.WELCOME
+                self._secret = _first(self._me.secrets())
+                return encode(Proof(self._prove(_DIALLER, self._secret)))
+            case _:
+                proof = _expect(Welcome, decode(body)).proof
+                if self._secret and self._proved(_ACCEPTOR, proof, (self._secret,)) is None:
+                    raise _not_the_same()
+                self._step = Step.DONE
+                return b""
+
+
+class Accepting(Handshake):
+    """The side that was dialled. `approve` may turn a Hello away.
+
+    `trust_apps`: an app needn't prove anything (on a Unix socket, which the file system guards).
+    """
+
+    def __init__(
+        self, me: Identity, nonce: bytes, *, approve: Approval, trust_apps: bool = False
+    ) -> None:
+        super().__init__(me, nonce)
+        self._approve = approve
+        self._trust_apps = trust_apps
+
+    def receive(self, body: Bytes) -> bytes:
+        """Take the body of the next frame; return what to send."""
+        match self._step:
+            case Step.HELLO:
+                self._approve(self._meet(body))
+                self._transcript = _transcript(body, self._hello[HEADER_BYTES:])
+                self._step = Step.PROOF
+                return self._hello
+            case _:
+                secrets = self._me.secrets()
+                proved = self._proved(_DIALLER, _expect(Proof, decode(body)).proof, secrets)
+                if proved is None:
+                    if secrets and not self._trusts_peer:
+                        raise _not_the_same()
+                    proved = _first(secrets)
+                self._step = Step.DONE
+                return encode(Welcome(self._prove(_ACCEPTOR, proved)))
+
+    @property
+    def _trusts_peer(self) -> bool:
+        return self._trust_apps and self.peer is not None and self.peer.role == "app"
+
+
+def _first(secrets: tuple[bytes, ...]) -> bytes:
+    return secrets[0] if secrets else b""
+
+
+def _not_the_same() -> WireError:
+    return WireError("secret", "the two sides don't have the same secret")
+
+
+def _transcript(dialler: Bytes, acceptor: Bytes) -> bytes:
+    """Return what a proof is about: both Hellos, byte for byte, so neither can be tampered with."""
+    return sha256(dialler).digest() + sha256(acceptor).digest()
+
+
+def _expect(kind: type[Kind], message: Message) -> Kind:
+    if isinstance(message, kind):
+        return message
+    if isinstance(message, Error):
+        raise Refused(message.code, message.text)
+    expected, got = kind.__name__.lower(), type(message).__name__.lower()
+    raise WireError("bad-message", f"expected {expected}, got {got}")

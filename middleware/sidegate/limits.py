@@ -1,0 +1,209 @@
+"""A limit: so many tokens in a window of time, and the burst that a bucket of them holds."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import gcd
+
+from sidegate.errors import LimitError, quoted
+
+MOST_TOKENS = 10**12  # keeps every count within a msgpack integer, with room to add them up
+MOST_DEBT = (
+    2**62
+)  # ns, 146 years: what a bucket may owe, so that a debt plus a cost fits in 63 bits
+MOST_LIMITS = 8  # in one check: each of them is a bucket to look up
+MOST_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
+MOST_TEXT = 1_024  # characters, three times what eight long limits need
+
+SECOND = 10**9  # ns
+_MINUTE = 60
+_DAY = 86_400
+
+_SECONDS = {  # the largest first: a window is written in the largest unit that fits it whole
+    "year": 365 * _DAY,
+    "month": 30 * _DAY,
+    "week": 7 * _DAY,
+    "day": _DAY,
+    "hour": 60 * _MINUTE,
+    "minute": _MINUTE,
+    "second": 1,
+}
+_SHORT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+_ABBREVIATED = {"sec": "second", "secs": "second", "min": "minute", "mins": "minute"}
+_UNITS = {
+    **_SECONDS,
+    **{f"{unit}s": seconds for unit, seconds in _SECONDS.items()},
+    **{name: _SECONDS[unit] for name, unit in (_SHORT | _ABBREVIATED).items()},
+}
+_EXPECTED = "second, minute, hour, day, week, month or year (or s, m, h, d, w)"
+
+# Every piece may be missing, so that the first one that is can be named in the error.
+_PART = re.compile(
+    r"(?P<count>[0-9]+)?\s*(?P<per>/|per)?\s*(?P<times>[0-9]+)?\s*(?P<unit>[a-z]+)?"
+    r"\s*(?P<burst>burst)?\s*(?P<size>[0-9]+)?\s*(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Limit:
+    """`tokens` refilled evenly in each `window` (seconds), and a bucket that holds `burst`.
+
+    The other fields are derived. A bucket is counted in ticks, of which `scale` make a
+    nanosecond: as many as it takes for one token to be a whole number of them, so nothing that a
+    bucket does is ever rounded. For most limits a tick is a nanosecond.
+    """
+
+    tokens: int
+    window: int
+    burst: int
+    scale: int = field(compare=False, repr=False)  # ticks in a nanosecond
+    interval: int = field(compare=False, repr=False)  # ticks for one token
+    capacity: int = field(compare=False, repr=False)  # ticks for a whole burst
+    text: str = field(compare=False, repr=False)  # the canonical form
+
+    def __init__(self, tokens: int, window: int, burst: int | None = None) -> None:
+        burst = tokens if burst is None else burst
+        _check_counts(tokens, window, burst)
+        common = gcd(window * SECOND, tokens)
+        interval = window * SECOND // common
+        derived = {
+            "tokens": tokens,
+            "window": window,
+            "burst": burst,
+            "scale": tokens // common,
+            "interval": interval,
+            "capacity": burst * interval,
+            "text": _written(tokens, window, burst),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def divided(self, parts: int) -> "Limit":
+        """Return what one of `parts` nodes that decide alone may let through: the rate / `parts`.
+
+        The burst is divided too, rounded down, but at least 1. A window never grows beyond the
+        largest there is (146 years), so the rate of "1/year" stops falling at 146 parts.
+        """
+        common = gcd(self.tokens, parts)
+        window = min(self.window * (parts // common), MOST_DEBT // SECOND)
+        return Limit(self.tokens // common, window, max(1, self.burst // parts))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Limits:
+    """One to eight different limits that are decided together; equal when their texts are."""
+
+    text: str
+    items: tuple[Limit, ...] = field(compare=False)
+    smallest_burst: int = field(compare=False, repr=False)  # a larger cost can never pass
+
+    def __init__(self, items: Iterable[Limit]) -> None:
+        items = tuple(items)
+        if not 1 <= len(items) <= MOST_LIMITS:
+            raise LimitError(f"expected 1 to {MOST_LIMITS} limits, not {len(items)}")
+        if len(set(items)) < len(items):
+            raise LimitError("the same limit is given twice")
+        one = len(items) == 1
+        object.__setattr__(self, "text", items[0].text if one else "; ".join(map(str, items)))
+        object.__setattr__(self, "items", items)
+        object.__setattr__(self, "smallest_burst", min(limit.burst for limit in items))
+
+    def divided(self, parts: int) -> "Limits":
+        """Each limit divided; those that become the same by it are one."""
+        return Limits(dict.fromkeys(limit.divided(parts) for limit in self.items))
+
+    def __iter__(self) -> Iterator[Limit]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _check_counts(tokens: int, window: int, burst: int) -> None:
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise LimitError(f"{tokens} tokens, expected 1 to {MOST_TOKENS}")
+    if not 1 <= burst <= MOST_TOKENS:
+        raise LimitError(f"a burst of {burst}, expected 1 to {MOST_TOKENS}")
+    if not 1 <= window <= MOST_DEBT // SECOND:
+        raise LimitError(f"a window of {window} seconds, expected 1 second to 146 years")
+    if burst * window * SECOND > MOST_DEBT * tokens:
+        raise LimitError(f"a burst of {burst} would take more than 146 years to refill")
+
+
+def _written(tokens: int, window: int, burst: int) -> str:
+    unit = next(unit for unit, seconds in _SECONDS.items() if window % seconds == 0)
+    times = window // _SECONDS[unit]
+    written = f"{tokens}/{unit}" if times == 1 else f"{tokens}/{times} {unit}s"
+    return written if burst == tokens else f"{written} burst {burst}"
+
+
+def parse_limits(text: str) -> Limits:
+    """Read limits such as "100/minute; 1000 per 5 hours burst 50"; LimitError names what is wrong.
+
+    Parts are joined by ";", "," or "|". What was read is remembered, 4,096 texts of it.
+    """
+    try:
+        return _parsed[text]  # 60 ns a hit, where functools.lru_cache takes 100
+    except KeyError:
+        return _remember(text, _parse(text))
+
+
+_parsed: dict[str, Limits] = {}
+
+
+def _remember(text: str, limits: Limits) -> Limits:
+    if len(_parsed) >= MOST_TEXTS:
+        _parsed.clear()  # cheaper than an order of use: to read them all again takes 100 ms
+    _parsed[text] = limits
+    return limits
+
+
+def _parse(text: str) -> Limits:
+    if len(text) > MOST_TEXT:
+        raise LimitError(f"expected at most {MOST_TEXT} characters", text, text)
+    parts = re.split("[;,|]", text)
+    if len(parts) > MOST_LIMITS:
+        raise LimitError(f"expected at most {MOST_LIMITS} limits, not {len(parts)}", text, text)
+    items: list[Limit] = []
+    for part in map(str.strip, parts):
+        limit = _parse_one(part, text)
+        if limit in items:
+            raise LimitError(f"the same as {quoted(limit.text)} before it", part, text)
+        items.append(limit)
+    return Limits(items)
+
+
+def _parse_one(part: str, text: str) -> Limit:
+    match = _PART.fullmatch(part)
+    assert match  # every piece may be missing
+    wrong = _wrong(match)
+    if wrong:
+        raise LimitError(wrong, part, text)
+    window = int(match["times"] or 1) * _UNITS[match["unit"].lower()]
+    try:
+        return Limit(int(match["count"]), window, int(match["size"]) if match["size"] else None)
+    except LimitError as error:
+        raise LimitError(error.why, part, text) from None
+
+
+def _wrong(match: re.Match[str]) -> str:
+    """Name the first piece that is missing or not understood; "" when all is well."""
+    count, per, times, unit, burst, size, rest = match.groups(default="")
+    checks = (
+        (not match.string, 'nothing here, expected a limit such as "100/minute"'),
+        (re.match(r"\.[0-9]", rest), "a fraction, expected whole numbers"),
+        (not count, 'expected a whole number of tokens first, as in "100/minute"'),
+        (not per, f'expected "/" or "per" after {quoted(count)}'),
+        (not unit, f"no unit after {quoted(per + times)}, expected {_EXPECTED}"),
+        (unit.lower() not in _UNITS, f"unknown unit {quoted(unit)}, expected {_EXPECTED}"),
+        (burst and not size, f"expected a whole number of tokens after {quoted(burst)}"),
+        (rest or (size and not burst), f'expected ";" or "burst 20" after {quoted(unit)}'),
+    )
+    return next((text for wrong, text in checks if wrong), "")

@@ -1,0 +1,399 @@
+"""A link: one connection to a sidecar that is dialled again when it breaks, and its open questions.
+
+A link is also its own circuit breaker. A budget that ran out, after nothing at all was heard for
+the link's patience, makes it *suspect*: it takes no more checks, each is refused at once and
+answered by the policy for unreachable. So a hanging sidecar costs one budget and not one per
+request, while an asker with a tiny budget of its own proves nothing about the other side. A probe
+goes out every 100 ms; the first bytes that come back, be they a late answer, make the link usable
+again. A broken link is dialled again with jittered backoff and is usable from the moment the
+handshake is done.
+
+A link that `hurries` is for addresses where one sidecar takes over from another. It dials at once
+when its connection breaks, and checks wait for that as they did for the first dial; and when its
+sidecar says that it is going, which goes on answering until the link has moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from math import inf
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from sidegate.dial import dial, why
+from sidegate.flight import Asker, Flight, halves
+from sidegate.parting import Parting
+from sidegate.redial import Redial
+from sidegate.wire import (
+    HEADER_BYTES,
+    MOST_CHECKS,
+    MOST_FRAME_BYTES,
+    NODE_MESSAGES,
+    Answers,
+    Check,
+    Checks,
+    Hello,
+    Holdings,
+    Inspect,
+    Message,
+    NodeMessage,
+    Ping,
+    Pong,
+    Reset,
+    Roster,
+    WireError,
+    encode,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from sidegate.address import Address
+    from sidegate.connection import Connection
+    from sidegate.handshake import Identity
+
+log = logging.getLogger("sidegate")
+
+MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
+PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
+HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
+MOST_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
+_GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it expires checks
+
+
+class State(StrEnum):
+    """What a link is good for."""
+
+    CONNECTING = "connecting"  # first or in a hurry: checks wait for it, within their budget
+    UP = "up"
+    SUSPECT = "suspect"  # connected, but a budget ran out: checks are refused
+    DOWN = "down"  # not connected: checks are refused
+    CLOSED = "closed"
+
+
+_CONNECTING, _UP, _SUSPECT = State.CONNECTING, State.UP, State.SUSPECT  # quicker to look up
+
+
+class Watcher(Protocol):
+    """Who is told what happens on a link besides answers."""
+
+    def link_up(self, link: Link, peer: Hello, /) -> None:
+        """Handle that the handshake is done."""
+
+    def link_down(self, link: Link, /) -> None:
+        """Handle that the connection is gone; it is being dialled again."""
+
+    def link_trusted(self, link: Link, /) -> None:
+        """Handle that the other side, which had been silent, speaks again."""
+
+    def roster(self, link: Link, roster: Roster, /) -> None:
+        """Handle the other side's view of the ring."""
+
+    def message(self, link: Link, message: NodeMessage, /) -> None:
+        """Handle what the other side says without being asked. A WireError closes the link."""
+
+
+Context: TypeAlias = Callable[[], "SSLContext | None"]
+"""Makes the TLS context for one dial, from files that may have changed; None for plain TCP."""
+
+
+class Link:
+    """Questions to one sidecar and their answers, over connections that come and go."""
+
+    def __init__(
+        self,
+        address: Address,
+        me: Identity,
+        watcher: Watcher,
+        *,
+        context: Context = lambda: None,
+        patience: float = 0.01,
+        most_delay: float = 1.0,
+        most_in_flight: int = MOST_IN_FLIGHT,
+        hurries: bool = False,
+    ) -> None:
+        self.address = address
+        self.state = State.CONNECTING
+        self.peer: Hello | None = None
+        self.refusal = ""  # why the last dial failed, for people
+        self.refusal_code = ""  # the other side's word for it, if it had one
+        self.in_flight = 0
+        self._me = me
+        self._watcher = watcher
+        self._context = context
+        self._patience = patience - 2 * _GRACE
+        self._most_in_flight = most_in_flight
+        self._redial = Redial(most_delay, hurries=hurries)
+        self._partings: list[Parting] = []  # few: each lasts one budget at most
+        self.loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._flights: dict[int, Flight] = {}
+        self._inspections: dict[int, asyncio.Future[Holdings]] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_at = inf
+        self._silent_since: float | None = None  # the first question since we heard anything
+        self._probe_timer: asyncio.TimerHandle | None = None
+        self._suspect_since = 0.0
+        self._waiting: dict[int, bytes] = {}  # for the handshake
+        self._last_id = 0
+        self._closing: asyncio.Task[None] | None = None
+        self._dialling = self.loop.create_task(self._stay_connected())
+
+    @property
+    def takes_checks(self) -> bool:
+        """Would `ask` take a check now?"""
+        return self.state is State.UP or self.state is State.CONNECTING
+
+    # --- questions
+
+    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
+
+        False, and nothing is sent, if the link takes no checks or too many are in flight.
+        """
+        count = len(checks)
+        if self.state is not _UP and self.state is not _CONNECTING:
+            return False
+        if self.in_flight + count > self._most_in_flight:
+            return False
+        if count > MOST_CHECKS:
+            return self._ask_halves(checks, hops, budget, asker)
+        self._last_id = number = self._last_id + 1
+        frame = encode(Checks(number, hops, int(budget * 1e6), checks))
+        if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
+            return count > 1 and self._ask_halves(checks, hops, budget, asker)
+        now = self.loop.time()
+        deadline = now + budget - _GRACE
+        self.in_flight += count
+        self._flights[number] = Flight(asker, count, deadline)
+        if self._silent_since is None:
+            self._silent_since = now
+        if deadline < self._sweep_at:
+            self._sweep_by(deadline)
+        self._write(number, frame)
+        return True
+
+    def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        """Send what doesn't fit into one frame in two."""
+        middle = len(checks) // 2
+        first, second = halves(asker, middle, len(checks))
+        for part, half in ((checks[:middle], first), (checks[middle:], second)):
+            if not self.ask(part, hops, budget, half):
+                half.unanswered(None)
+        return True
+
+    async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
+        """Return the buckets of a key there, or those forgotten; None if there is no answer."""
+        if not self.takes_checks:
+            return None
+        self._last_id = number = self._last_id + 1
+        answer: asyncio.Future[Holdings] = self.loop.create_future()
+        self._inspections[number] = answer
+        self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
+        try:
+            async with asyncio.timeout(budget):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            del self._inspections[number]
+            self._waiting.pop(number, None)
+
+    def tell(self, message: NodeMessage) -> bool:
+        """Say something that isn't answered; False if the other side can't be reached now."""
+        connection = self._connection
+        if connection is None or connection.transport.get_write_buffer_size() > MOST_UNSENT:
+            return False
+        connection.send(message)
+        return True
+
+    def _write(self, number: int, frame: bytes) -> None:
+        if self._connection is not None and self.state is _UP:
+            self._connection.write(frame)
+        else:
+            self._waiting[number] = frame
+
+    # --- answers
+
+    def message(self, connection: Connection, message: Message) -> None:
+        """Handle a message of the other side."""
+        self._silent_since = None
+        if self.state is _SUSPECT:
+            self._trust_again()
+        if type(message) is Answers:  # by far the most frequent
+            flight = self._flights.get(message.id)
+            if flight is not None:  # else it is too late, and answered by the policy
+                self.in_flight -= flight.land(message)
+                if not flight.left:
+                    del self._flights[message.id]
+        else:
+            self._handle_rarer(connection, message)
+
+    def _handle_rarer(self, connection: Connection, message: Message) -> None:
+        match message:
+            case Roster():
+                self._watcher.roster(self, message)
+                if message.leaving:
+                    self._redial.leaving()
+            case Holdings():
+                if (answer := self._inspections.get(message.id)) and not answer.done():
+                    answer.set_result(message)
+            case Ping():
+                connection.send(Pong(message.id))
+            case Pong():
+                pass
+            case _ if isinstance(message, NODE_MESSAGES):
+                self._watcher.message(self, message)
+            case _:
+                refuse(message)
+
+    # --- deadlines: one timer a link
+
+    def _sweep_by(self, deadline: float) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._sweep_at = deadline
+        self._sweep_timer = self.loop.call_at(deadline, self._read_then_sweep)
+
+    def _read_then_sweep(self) -> None:
+        self._sweep_timer = self.loop.call_later(_GRACE, self._sweep)
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        overdue: list[Flight] = []
+        next_deadline = inf
+        for number, flight in list(self._flights.items()):  # few: a frame a loop turn and budget
+            if flight.deadline <= now:
+                overdue.append(self._flights.pop(number))
+                self._waiting.pop(number, None)
+            else:
+                next_deadline = min(next_deadline, flight.deadline)
+        self._sweep_timer, self._sweep_at = None, inf
+        if self._flights:
+            self._sweep_by(next_deadline)
+        if overdue:
+            if self._silent_since is not None and now - self._silent_since >= self._patience:
+                self._suspect()
+            self._give_up(overdue)
+
+    def _give_up(self, flights: list[Flight]) -> None:
+        for flight in flights:
+            self.in_flight -= flight.left
+            flight.crash()
+
+    # --- the breaker
+
+    def _suspect(self) -> None:
+        if self.state is State.UP:
+            self.state = State.SUSPECT
+            self._suspect_since = self.loop.time()
+            self._probe()
+        elif self.state is State.CONNECTING:
+            self.state = State.DOWN
+            self._waiting.clear()
+
+    def _probe(self) -> None:
+        if self._connection is None or self.state is not State.SUSPECT:
+            return
+        if self.loop.time() - self._suspect_since > HUNG_AFTER:
+            self._connection.abort()
+            return
+        self._connection.send(Ping(0))
+        self._probe_timer = self.loop.call_later(PROBE_EVERY, self._probe)
+
+    def _trust_again(self) -> None:
+        self.state = State.UP
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+        self._watcher.link_trusted(self)
+
+    # --- connecting
+
+    async def _stay_connected(self) -> None:
+        while True:
+            if await self._dial():
+                await self._redial.ended()
+            else:
+                self._redial.failed()
+                if self._connection is None:
+                    self._lose_all()
+            await self._redial.pause()
+
+    async def _dial(self) -> bool:
+        try:
+            context = None if self.address.path else self._context()
+            return (await dial(self.address, self._me, context, self)).is_up
+        except (OSError, TimeoutError, ValueError) as error:
+            self._note_refusal(why(error))
+            return False
+
+    def up(self, connection: Connection) -> None:
+        """Send what waited for the handshake."""
+        assert connection.peer is not None  # the handshake is done
+        if self._connection is not None:
+            self._part_with(self._connection)
+        self.peer, self.refusal = connection.peer, ""
+        self._connection, self.state = connection, State.UP
+        self._redial.up()
+        for frame in self._waiting.values():
+            connection.write(frame)
+        self._waiting.clear()
+        self._watcher.link_up(self, connection.peer)
+
+    def _part_with(self, connection: Connection) -> None:
+        """Leave a connection, and what was asked on it, for another one that is up."""
+        flights, self._flights = self._flights, {}
+        self._silent_since = None
+        self._partings = [parting for parting in self._partings if not parting.is_over]
+        self._partings.append(Parting(connection, flights, self._settle))
+
+    def _settle(self, checks: int) -> None:
+        self.in_flight -= checks
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        """Answer what was in flight by the policy for unreachable, at once."""
+        if error is not None:
+            self.refusal_code = error.code if isinstance(error, WireError) else ""
+            self._note_refusal(str(error))
+        if connection is self._connection:
+            self._lose_all()
+            if self._redial.lost():
+                self.state = State.CONNECTING
+            self._watcher.link_down(self)
+
+    def _lose_all(self) -> None:
+        self._connection = None
+        if self.state is not State.CLOSED:
+            self.state = State.DOWN
+        self._silent_since = None
+        self._waiting.clear()
+        flights, self._flights = self._flights, {}
+        self._give_up(list(flights.values()))
+
+    def _note_refusal(self, text: str) -> None:
+        if text != self.refusal and self.refusal_code != "self":  # once; our own seed is usual
+            log.warning("link to %s: %s", self.address, text)
+        self.refusal = text
+
+    def close_soon(self) -> None:
+        """Close for good, without waiting for it."""
+        self._closing = self.loop.create_task(self.close())
+
+    async def close(self) -> None:
+        """Close for good; what is in flight is answered by the policy for unreachable."""
+        self.state = State.CLOSED
+        self._dialling.cancel()
+        for timer in (self._sweep_timer, self._probe_timer):
+            if timer is not None:
+                timer.cancel()
+        connection = self._connection
+        self._lose_all()
+        if connection is not None:
+            connection.close()
+            await connection.closed.wait()
+        for parting in self._partings:
+            await parting.close()
+        await asyncio.gather(self._dialling, return_exceptions=True)

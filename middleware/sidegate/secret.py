@@ -1,0 +1,104 @@
+"""The secrets of a cluster: one, or several while a new one takes the place of an old one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from sidegate.handshake import Secrets
+
+    Stamp: TypeAlias = tuple[int, int, int] | None
+
+log = logging.getLogger("sidegate")
+
+MOST_SECRETS = 4  # two while one replaces the other; each is one more that a stranger may guess
+MOST_BYTES = 16_384  # of all of them: a wrong path (a log, a device) is not read to its end
+
+_EXPECTED = f"expected 1 to {MOST_SECRETS}, one a line"
+
+
+def parse_secrets(text: bytes) -> tuple[bytes, ...]:
+    """Return the secrets in a text, one a line: the one to show first, then others to accept.
+
+    White space around a secret and blank lines don't count. ValueError, which never shows any of
+    the text, for none, for more than 4, and for more than 16,384 bytes.
+    """
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES:,} bytes, {_EXPECTED}")
+    secrets = tuple(secret for line in text.splitlines() if (secret := line.strip()))
+    if not secrets:
+        raise ValueError(f"no secret in it, {_EXPECTED}")
+    if len(secrets) > MOST_SECRETS:
+        raise ValueError(f"{len(secrets)} secrets, {_EXPECTED}")
+    return secrets
+
+
+def known(*secrets: bytes) -> Secrets:
+    """Return secrets that stay what they are; an empty one is none."""
+    held = tuple(secret for secret in secrets if secret)
+    return lambda: held
+
+
+@dataclass(slots=True)
+class SecretFile:
+    """The secrets in a file; call it for those that hold now. ValueError if it has none at first.
+
+    Each call looks at the file, and reads it when it has changed. If it can't be used then (it is
+    being written, say) the secrets from before go on, and the log says so once. Any thread may
+    call it; there is no lock, which a fork could leave held.
+    """
+
+    path: str
+    _held: tuple[Stamp, tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
+    _fault: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        stamp = _stamp(self.path)  # first: a change behind it is seen by the next call
+        self._held = stamp, _read(self.path)
+
+    def __call__(self) -> tuple[bytes, ...]:
+        """Return the secrets that hold now, never none; the first is the one to show."""
+        stamp = _stamp(self.path)
+        if stamp != self._held[0]:
+            self._read_again(stamp)
+        return self._held[1]
+
+    def _read_again(self, stamp: Stamp) -> None:
+        try:
+            secrets = _read(self.path)
+        except ValueError as error:
+            if str(error) != self._fault:
+                log.warning("%s; the secrets from before stay in use", error)
+            self._fault = str(error)
+            return
+        shown = "the same as before" if secrets[0] == self._held[1][0] else "another than before"
+        self._held, self._fault = (stamp, secrets), ""
+        log.info(
+            "secrets read again from %s: %d accepted, the first is %s",
+            self.path,
+            len(secrets),
+            shown,
+        )
+
+
+def _read(path: str) -> tuple[bytes, ...]:
+    """Return the secrets in a file. ValueError names the file, and why it can't be used."""
+    try:
+        with Path(path).open("rb") as file:
+            return parse_secrets(file.read(MOST_BYTES + 1))
+    except OSError as error:
+        raise ValueError(f"secret file {path!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"secret file {path!r}: {error}") from None
+
+
+def _stamp(path: str) -> Stamp:
+    """Return what changes when a file is written or a link to it is turned; None for a missing."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):  # the latter: no path at all, which reading will say
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size

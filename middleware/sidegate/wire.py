@@ -1,0 +1,351 @@
+"""The wire protocol: messages, and their bytes. Pure: bytes in, messages out.
+
+A frame is a length (4 bytes, big endian) and a MessagePack array whose first element says what
+kind of message it is. The same messages serve the hop from an app to its sidecar and the hop from
+one sidecar to another. docs/protocol.md describes them for people who write a client in another
+language; tests/middleware/test_wire.py holds the bytes.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct as ByteLayout
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sidegate.errors import KeyTooLong, SidegateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = 1
+MOST_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
+MOST_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few numbers
+MOST_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
+SURELY_SHORT_KEY = MOST_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
+MOST_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
+NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
+MOST_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
+
+_LENGTH = ByteLayout(">I")
+HEADER_BYTES = _LENGTH.size
+
+Bytes: TypeAlias = bytes | memoryview
+
+Check: TypeAlias = tuple[str, str, int]
+"""(key, limits, cost): one question. `limits` is a text that `sidegate.limits` parses."""
+
+Answer: TypeAlias = (
+    Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[str, Meta(min_length=1)]
+)
+"""[allowed (1 or 0), debt of each limit in ns, …] or the reason why the check can't be decided.
+
+There are no debts where they are not known (sources `open` and `closed`)."""
+
+Hops: TypeAlias = Annotated[int, Meta(ge=0)]
+"""How often a question was forwarded: 0 from an app. Below 0 it could go round for ever."""
+
+Member: TypeAlias = tuple[str, str]
+"""(name, address) of a node that is alive; the address is "HOST:PORT"."""
+
+Held: TypeAlias = tuple[str, int]
+"""(limit, debt in ns): one bucket of a key."""
+
+Rumor: TypeAlias = tuple[str, str, int, int, int, str]
+"""(name, address, incarnation, state, owner, by): what is said of one node; see Gossip."""
+
+Debt: TypeAlias = Annotated[int, Meta(ge=0)]
+
+Group: TypeAlias = tuple[str, list[str], list[Debt]]
+"""(limit, keys, debts in ns): buckets of one limit, a debt for each key."""
+
+
+class Hello(Struct, array_like=True, frozen=True, tag=0):
+    """The first message of each side. `version` stays in this place in every version."""
+
+    version: int
+    role: str  # "app" asks, "node" also answers and is on the ring
+    name: str
+    cluster: str
+    nonce: bytes  # 32 random bytes, fresh for each connection
+    link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
+
+
+class Proof(Struct, array_like=True, frozen=True, tag=1):
+    """The dialling side proves that it knows the secret."""
+
+    proof: bytes
+
+
+class Welcome(Struct, array_like=True, frozen=True, tag=2):
+    """The accepting side proves the same; from here on the link is up."""
+
+    proof: bytes
+
+
+class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
+    """Up to 4,096 checks made at the same time, to be answered within `budget` microseconds."""
+
+    id: int
+    hops: Hops
+    budget: Annotated[int, Meta(ge=0)]
+    checks: Annotated[list[Check], Meta(max_length=MOST_CHECKS)]
+
+
+class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
+    """Answers to the checks at `positions` of frame `id`, or to all of them in their order (nil).
+
+    One frame of checks may be answered in parts, one for each node that decided some of them.
+    """
+
+    id: int
+    source: str  # a sidegate.decision.Source; between nodes also NOBODY
+    node: str  # who decided; for `open` and `closed` who should have
+    positions: list[int] | None
+    answers: Annotated[list[Answer], Meta(max_length=MOST_CHECKS)]
+    parts: Annotated[int, Meta(ge=1)] = 1  # source `local`: the limits were divided by this
+
+
+class Ping(Struct, array_like=True, frozen=True, tag=5):
+    """Are you there? Answered by a Pong with the same id."""
+
+    id: int
+
+
+class Pong(Struct, array_like=True, frozen=True, tag=6):
+    """The answer to a Ping."""
+
+    id: int
+
+
+class Roster(Struct, array_like=True, frozen=True, tag=7):
+    """The digest of the sender's ring, and all nodes that live. On change, and now and then."""
+
+    digest: str
+    members: list[Member]
+    leaving: Annotated[int, Meta(ge=0, le=1)] = 0  # 1: it is about to close, look for another one
+
+
+class Inspect(Struct, array_like=True, frozen=True, tag=8):
+    """Which buckets does this key have? Answered by Holdings."""
+
+    id: int
+    hops: Hops
+    key: str
+
+
+class Reset(Struct, array_like=True, frozen=True, tag=9):
+    """Forget all buckets of this key. Answered by Holdings: those forgotten."""
+
+    id: int
+    hops: Hops
+    key: str
+
+
+class Holdings(Struct, array_like=True, frozen=True, tag=10):
+    """The buckets of one key on the node that owns it."""
+
+    id: int
+    source: str
+    node: str
+    buckets: list[Held]
+
+
+class Gossip(Struct, array_like=True, frozen=True, tag=11):
+    """Who is alive, among nodes; `sidegate_ring.membership` gives the fields their meaning."""
+
+    kind: Annotated[int, Meta(ge=0, le=6)]
+    id: int
+    about: str
+    digest: str
+    rumors: list[Rumor]
+
+
+class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
+    """Here are buckets, among nodes: for each, the larger of this debt and its own counts.
+
+    `charged` has, in the order of `groups`, what was charged (ns) to each bucket while its owner
+    could not be asked; it is empty when nothing was.
+    """
+
+    id: int
+    groups: list[Group]
+    charged: list[list[Debt]] = []
+
+
+class Merged(Struct, array_like=True, frozen=True, tag=13):
+    """The buckets of that id are merged."""
+
+    id: int
+
+
+class Part(IntEnum):
+    """What a Pull asks for."""
+
+    NOTHING = 0  # only for a word when all that was on its way is merged, and all noticed
+    REST = 1  # what wasn't sent yet
+    ALL = 2
+
+
+class Pull(Struct, array_like=True, frozen=True, tag=14):
+    """Send that part of what is mine, or will be; then, or if there is nothing, say Pulled."""
+
+    id: int
+    part: Part
+
+
+class Error(Struct, array_like=True, frozen=True, tag=15):
+    """Why the sender closes this connection: a word for programs, and a sentence for people."""
+
+    code: str
+    text: str
+
+
+class Pulled(Struct, array_like=True, frozen=True, tag=16):
+    """All that the Pull of that id asked for was sent, and is merged."""
+
+    id: int
+
+
+class Forget(Struct, array_like=True, frozen=True, tag=17):
+    """The key was reset: forget its buckets, and that it was denied. Not answered."""
+
+    key: str
+
+
+NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget
+"""What only nodes say to each other, but for Forget, which apps hear too."""
+
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget)
+
+Message: TypeAlias = (
+    Hello
+    | Proof
+    | Welcome
+    | Checks
+    | Answers
+    | Ping
+    | Pong
+    | Roster
+    | Inspect
+    | Reset
+    | Holdings
+    | Error
+    | NodeMessage
+)
+
+
+class WireError(SidegateError):
+    """The other side sent what it may not: `code` for programs, `text` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.code})"
+
+
+class Refused(WireError):  # noqa: N818  # named for what happened
+    """The other side said an Error, and closes the connection."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame for a message. Whoever sends long lists minds MOST_FRAME_BYTES."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def decode(body: Bytes) -> Message:
+    """Return the message in the body of a frame. WireError if there is none."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise WireError("bad-message", f"not a message of version {VERSION}: {error}") from None
+
+
+def version_of(body: Bytes) -> int | None:
+    """Return the version if this is a Hello of whichever version, else None."""
+    try:
+        values = msgspec.msgpack.decode(body, type=list[object])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if len(values) < 2 or values[0] != 0 or not isinstance(values[1], int):
+        return None
+    return values[1]
+
+
+def refuse(message: Message) -> NoReturn:
+    """Raise what a message means that has no place here: Refused for an Error, or a WireError."""
+    if isinstance(message, Error):
+        raise Refused(message.code, message.text)
+    name = type(message).__name__.lower()
+    raise WireError("bad-message", f"a {name} has no place here")
+
+
+def require_key(key: str) -> None:
+    """Raise KeyTooLong if the key has more than 512 bytes in UTF-8.
+
+    UnicodeEncodeError (a ValueError) for half a surrogate pair, which has no bytes there.
+    """
+    length = len(key) if key.isascii() else len(key.encode())
+    if length > MOST_KEY_BYTES:
+        raise KeyTooLong(length, MOST_KEY_BYTES)
+
+
+class Framer:
+    """Cuts a stream of bytes into the bodies of frames; holds at most one unfinished frame.
+
+    `most` bytes in a body: whoever accepts connections allows less until a handshake is done.
+    """
+
+    __slots__ = ("_need", "most", "rest")
+
+    def __init__(self, most: int = MOST_FRAME_BYTES) -> None:
+        self.most = most
+        self.rest = bytearray()  # the part of a frame that waits for its other part
+        self._need = HEADER_BYTES  # nothing can be cut before that many bytes are there
+
+    def feed(self, data: bytes) -> Sequence[Bytes]:
+        """Return the bodies of all frames that are complete now. WireError for too long a one."""
+        # One whole frame and nothing else is the usual case, and worth a microsecond a hop.
+        if not self.rest and len(data) > HEADER_BYTES:
+            (length,) = _LENGTH.unpack_from(data)
+            if length == len(data) - HEADER_BYTES and length <= self.most:
+                return (data[HEADER_BYTES:],)
+        if self.rest:
+            self.rest += data
+            if len(self.rest) < self._need:
+                return ()
+            data = bytes(self.rest)
+            self.rest.clear()
+        return self._cut(data)
+
+    def _cut(self, data: bytes) -> Sequence[Bytes]:
+        bodies: list[Bytes] = []
+        view = memoryview(data)
+        start, end = 0, len(data)
+        self._need = HEADER_BYTES
+        while end - start >= HEADER_BYTES:
+            (length,) = _LENGTH.unpack_from(view, start)
+            if length > self.most:
+                raise WireError(
+                    "frame-too-long",
+                    f"a frame of {length:,} bytes; at most {self.most:,} are allowed",
+                )
+            stop = start + HEADER_BYTES + length
+            if stop > end:
+                self._need = HEADER_BYTES + length
+                break
+            bodies.append(view[start + HEADER_BYTES : stop])
+            start = stop
+        if start < end:
+            self.rest += view[start:]
+        return bodies

@@ -1,5 +1,0 @@
-"""Who owns a key, and which nodes there are. Pure: no I/O, no clock, no randomness."""
-
-from headgate_ring.hashring import Ring
-
-__all__ = ["Ring"]

@@ -1,1 +1,0 @@
-"""The headgate sidecar: one process beside each app, all of them one limiter."""

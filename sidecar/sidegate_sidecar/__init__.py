@@ -1,0 +1,1 @@
+"""The sidegate sidecar: one process beside each app, all of them one limiter."""

@@ -1,0 +1,242 @@
+"""The HTTP API of a sidecar: for people, scripts and languages without a client.
+
+The road of a check from an app is the link; this one serves hundreds a second, not hundreds of
+thousands.
+"""
+
+from collections.abc import Callable
+from inspect import getdoc
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Body, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client.exposition import choose_encoder
+
+from sidegate.decision import Source
+from sidegate.errors import CheckError
+from sidegate.limits import parse_limits
+from sidegate.link import State
+from sidegate.version import __version__
+from sidegate.wire import Holdings as HeldThere
+from sidegate.wire import WireError
+from sidegate_sidecar.access import MayChange
+from sidegate_sidecar.api_models import (
+    Bucket,
+    CheckRequest,
+    CheckResponse,
+    Departed,
+    Forgotten,
+    Health,
+    Holdings,
+    HowManyBackups,
+    KeyInPath,
+    KeyInQuery,
+    Nodes,
+    Ownership,
+)
+from sidegate_sidecar.asking import ask_one
+from sidegate_sidecar.inbound import MOST_BODY_BYTES, BodyLimit, PathAsSent
+from sidegate_sidecar.metrics import make_registry
+from sidegate_sidecar.overview import nodes_of
+from sidegate_sidecar.problems import Fault, ProblemApp, documented
+
+if TYPE_CHECKING:
+    from sidegate_sidecar.server import Sidecar
+
+_ABOUT = """\
+A distributed rate limiter for Python services. Each key is decided by the one node that owns it,
+whichever node is asked. Times are in seconds. Errors are `application/problem+json`.
+
+Calls that change something need the secret of the cluster as a bearer token if one is set; without
+a secret they are served on loopback only, or with `--insecure`.
+"""
+
+_TAGS = [
+    {"name": "limits", "description": "Ask, look at, and reset limits."},
+    {"name": "cluster", "description": "Who is there, and who owns what."},
+    {"name": "process", "description": "For probes and for Prometheus."},
+]
+
+_WRONG_KEY = (
+    422,
+    Fault(field="key", message="key of 600 bytes: expected at most 512 bytes of UTF-8"),
+)
+_WRONG_CHECK = (
+    422,
+    Fault(field="cost", message="cost 200: expected 0 to 100, the smallest burst of the limits"),
+)
+_TOO_LONG = (413, f"expected a body of at most {MOST_BODY_BYTES:,} bytes")
+_NOT_ALLOWED = (
+    (401, "no secret was sent: expected Authorization: Bearer and the secret of the cluster"),
+    (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
+)
+_NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
+_LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
+_UNREACHABLE = (503, "node-b owns this key and can't be asked now")
+
+_EXAMPLES: dict[str, Any] = {
+    "one": {"summary": "One limit", "value": {"key": "customer-7", "limits": "100/minute"}},
+    "several": {
+        "summary": "Two limits, both charged or none",
+        "value": {"key": "customer-7", "limits": "10/second burst 20; 1000/hour", "cost": 5},
+    },
+    "peek": {
+        "summary": "Only look",
+        "value": {"key": "customer-7", "limits": "100/minute", "cost": 0},
+    },
+}
+CheckBody = Annotated[CheckRequest, Body(openapi_examples=_EXAMPLES)]
+
+
+class Api:
+    """The calls. What each one's first line says is its text in the OpenAPI document."""
+
+    def __init__(self, sidecar: "Sidecar") -> None:
+        self._sidecar = sidecar
+        self._node = sidecar.node
+        self._registry = make_registry(sidecar)
+
+    async def check(self, asked: CheckBody) -> CheckResponse:
+        """Charge tokens to a key, if all its limits have them.
+
+        Answers 200 whether it was allowed or not: the question was answered.
+        """
+        try:
+            decision = await ask_one(self._node, asked.key, parse_limits(asked.limits), asked.cost)
+        except CheckError as error:  # of an owner that holds something else for good input
+            raise HTTPException(422, str(error)) from None
+        except WireError as error:
+            raise HTTPException(502, f"the owner of this key makes no sense: {error}") from None
+        return CheckResponse.of(decision, self._owner(asked.key))
+
+    async def peek(self, key: KeyInPath) -> Holdings:
+        """Look at the buckets of a key on its owner."""
+        held = await self._inspect(key, reset=False)
+        return Holdings(key=key, owner=self._owner(key), buckets=_buckets(held))
+
+    async def reset(self, key: KeyInPath) -> Forgotten:
+        """Forget all buckets of a key on its owner, so that they are full.
+
+        After a 503 they may have been forgotten or not; to reset again does no harm.
+        """
+        held = await self._inspect(key, reset=True)
+        return Forgotten(key=key, owner=self._owner(key), forgotten=_buckets(held))
+
+    async def nodes(self) -> Nodes:
+        """Show the cluster as this node sees it."""
+        return nodes_of(self._sidecar)
+
+    async def owner(self, key: KeyInQuery, backups: HowManyBackups = 2) -> Ownership:
+        """Name the node that owns a key, and those that come next."""
+        owner, *others = self._node.cluster.ring.owners(key, backups + 1) or ("",)
+        link = self._sidecar.link_to(owner)
+        state = link.state if link else State.UP
+        return Ownership(key=key, owner=owner, backups=others, state=state)
+
+    async def leave(self) -> Departed:
+        """Leave the ring, hand all buckets over, and go on forwarding checks.
+
+        Answers once that is done, or was given up after the time that `--drain` allows.
+        """
+        return Departed.of(await self._sidecar.leave())
+
+    async def healthz(self) -> Health:
+        """Say that the process is alive."""
+        return Health(status="ok")
+
+    async def readyz(self) -> Health:
+        """Say whether this node has joined."""
+        if not self._sidecar.ready:
+            raise HTTPException(503, _LOOKING)
+        return Health(status="ready")
+
+    async def metrics(self, request: Request) -> Response:
+        """Give metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._registry), headers={"Content-Type": media_type})
+
+    def _owner(self, key: str) -> str:
+        return self._node.cluster.ring.pair(key)[0]
+
+    async def _inspect(self, key: str, *, reset: bool) -> HeldThere:
+        held = await self._node.inspect(key, reset=reset)
+        if held is None or held.source not in {Source.OWNER, Source.BACKUP}:
+            raise HTTPException(503, f"{self._owner(key)} owns this key and can't be asked now")
+        return held
+
+
+def _buckets(held: HeldThere) -> list[Bucket]:
+    return [Bucket.of(parse_limits(limit).items[0], debt) for limit, debt in held.buckets]
+
+
+def create_app(sidecar: "Sidecar") -> FastAPI:
+    """Return the app that answers for a sidecar.
+
+    The pages at /docs and /redoc load their scripts from a CDN: without a way to the internet
+    they stay empty, and /openapi.json is what there is.
+    """
+    app = ProblemApp(
+        title="sidegate",
+        version=__version__,
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        redirect_slashes=False,
+        # Off, so that no exporter that the environment names sends anything about the requests.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    _add_routes(app, Api(sidecar), [Depends(MayChange(sidecar.config))])
+    app.add_middleware(BodyLimit)
+    app.add_middleware(PathAsSent)
+    return app
+
+
+def _add_routes(app: FastAPI, api: Api, may_change: list[Any]) -> None:
+    limits, cluster, process = (_at(app, tag["name"]) for tag in _TAGS)
+    key = "/v1/keys/{key:path}"
+    limits(
+        "POST",
+        "/v1/check",
+        api.check,
+        may_change,
+        *_NOT_ALLOWED,
+        _TOO_LONG,
+        _WRONG_CHECK,
+        _NO_SENSE,
+    )
+    limits("GET", key, api.peek, [], _WRONG_KEY, _UNREACHABLE)
+    limits("DELETE", key, api.reset, may_change, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    cluster("GET", "/v1/nodes", api.nodes, [])
+    cluster("GET", "/v1/owner", api.owner, [], _WRONG_KEY)
+    cluster("POST", "/v1/leave", api.leave, may_change, *_NOT_ALLOWED)
+    process("GET", "/healthz", api.healthz, [])
+    process("GET", "/readyz", api.readyz, [], (503, _LOOKING))
+    process("GET", "/metrics", api.metrics, [], answers=PlainTextResponse)
+
+
+def _at(app: FastAPI, tag: str) -> Callable[..., None]:
+    """Return what adds a call under a tag, with the problems that it may answer."""
+
+    def add(
+        method: str,
+        path: str,
+        call: Callable[..., Any],
+        dependencies: list[Any],
+        *problems: tuple[int, Fault | str],
+        answers: type[Response] = JSONResponse,
+    ) -> None:
+        summary, _, description = (getdoc(call) or "").partition("\n")
+        app.add_api_route(
+            path,
+            call,
+            methods=[method],
+            name=call.__name__,
+            operation_id=call.__name__,
+            tags=[tag],
+            summary=summary.removesuffix("."),
+            description=description.strip(),
+            dependencies=dependencies,
+            responses=documented(*problems),
+            response_class=answers,
+        )
+
+    return add

@@ -1,0 +1,310 @@
+"""The command `sidegate`: run a sidecar, or ask one."""
+
+# Commands import what they need when they run: a server takes a second, an HTTP client a third.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from socket import gethostname
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+
+from sidegate.fallback import OnUnreachable
+from sidegate.options import DEFAULT_BUDGET
+from sidegate.version import __version__
+from sidegate_sidecar import cli_options as given
+from sidegate_sidecar import load_options as ordered
+from sidegate_sidecar.config import (
+    DEFAULT_DRAIN,
+    DEFAULT_HTTP,
+    DEFAULT_LINK,
+    DEFAULT_SOCKET_MODE,
+    MOST_CONNECTIONS,
+    MOST_KEYS,
+    Config,
+    OptionError,
+    Role,
+)
+from sidegate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
+from sidegate_sidecar.load.given import Given, order_of
+from sidegate_sidecar.load.order import MOST_IN_FLIGHT, TIMEOUT
+from sidegate_sidecar.sockets import ListenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_EPILOG = (
+    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
+    " a promise broken (load, demo), or can't listen (serve); 2 wrong usage or input; 3 the sidecar"
+    " (load: the service) can't be reached, or refuses."
+)
+
+app = typer.Typer(
+    name="sidegate",
+    epilog=_EPILOG,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, by default with the arguments of the process; return its exit code."""
+    try:
+        return app(arguments, prog_name="sidegate", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        return _complain(error.format_message(), BAD_INPUT)
+    except OptionError as error:
+        return _complain(given.complaint(error.option, error.value, error.why), BAD_INPUT)
+    except ListenError as error:
+        return _complain(given.complaint(error.option, error.value, error.why), NOT_SERVING)
+    except Failure as error:
+        return _complain(error.text, error.exit_code)
+
+
+def _complain(text: str, exit_code: int) -> int:
+    sys.stderr.write(f"sidegate: {text}\n")
+    return exit_code
+
+
+@app.callback(invoke_without_command=True)
+def sidegate(context: typer.Context, *, version: given.Version = False) -> None:
+    """Limit rates for Python services: one sidecar beside each app, all of them one limiter."""
+    if version:
+        typer.echo(f"sidegate {__version__}")
+    elif context.invoked_subcommand is None:
+        with redirect_stdout(sys.stderr):
+            typer.echo(context.get_help(), nl=False)
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command(epilog=_EPILOG)
+def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
+    *,
+    name: given.Name = "",
+    link: given.Link = DEFAULT_LINK,
+    socket: given.SocketPath = "",
+    socket_mode: given.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
+    http: given.Http = DEFAULT_HTTP,
+    seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
+    cluster: given.Cluster = "sidegate",
+    secret_file: given.SecretFile = "",
+    tls_cert: given.TlsCert = "",
+    tls_key: given.TlsKey = "",
+    tls_ca: given.TlsCa = "",
+    insecure: given.Insecure = False,
+    on_unreachable: given.Policy = OnUnreachable.OPEN.value,
+    budget: given.Budget = f"{DEFAULT_BUDGET:g}",
+    most_keys: given.MostKeys = str(MOST_KEYS),
+    most_connections: given.MostConnections = str(MOST_CONNECTIONS),
+    role: given.NodeRole = Role.OWNER.value,
+    drain: given.Drain = f"{DEFAULT_DRAIN:g}",
+    state_file: given.StateFile = "",
+    log_level: given.LogLevel = "info",
+) -> None:
+    """Run a sidecar until SIGTERM or SIGINT."""
+    level = given.level("log-level", log_level)
+    config = Config(
+        name=name or gethostname(),
+        link=given.address("link", link),
+        http=given.address("http", http),
+        socket=socket.removeprefix("unix:"),
+        socket_mode=given.mode("socket-mode", socket_mode),
+        seeds=given.addresses("seed", seed),
+        cluster=cluster,
+        secret=given.secret(secret_file),
+        secret_file=given.secret_file(secret_file),
+        tls=given.tls(tls_cert, tls_key, tls_ca),
+        insecure=given.flag("insecure", given=insecure),
+        on_unreachable=given.policy("on-unreachable", on_unreachable),
+        budget=given.seconds("budget", budget),
+        most_keys=given.whole("most-keys", most_keys),
+        most_connections=given.whole("most-connections", most_connections),
+        role=given.role("role", role),
+        drain=given.seconds("drain", drain),
+        state_file=given.state_file(state_file),
+    )
+    from sidegate_sidecar.server import run_until_signal
+
+    run_until_signal(config, level)
+
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]
+Limits = Annotated[
+    str,
+    typer.Argument(
+        metavar="LIMITS", help='Such as "100/minute; 1000/hour burst 50".', show_default=False
+    ),
+]
+
+
+@app.command(epilog=_EPILOG)
+def check(
+    key: Key,
+    limits: Limits,
+    *,
+    cost: given.Cost = "1",
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> int:
+    """Charge tokens to a key, if its limits have them; exit with 1 if not."""
+    body = {"key": _sendable(key), "limits": _sendable(limits), "cost": given.whole("cost", cost)}
+    answer = _ask(http, secret_file, "POST", "/v1/check", body)
+    _show(answer, "check", as_json=as_json)
+    return 0 if answer["allowed"] else DENIED
+
+
+@app.command(epilog=_EPILOG)
+def nodes(*, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Show the cluster as a sidecar sees it."""
+    _show(_ask(http, "", "GET", "/v1/nodes"), "nodes", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def owner(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Name the node that owns a key, and its backups."""
+    query = urlencode({"key": _sendable(key)})
+    _show(_ask(http, "", "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def peek(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+    """Show what is left of the limits of a key, without charging it."""
+    _show(_ask(http, "", "GET", _path(key)), "buckets", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def reset(
+    key: Key,
+    *,
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> None:
+    """Make all limits of a key full again."""
+    _show(_ask(http, secret_file, "DELETE", _path(key)), "buckets", as_json=as_json)
+
+
+@app.command(epilog=_EPILOG)
+def leave(
+    *,
+    drain: given.Patience = f"{DEFAULT_DRAIN:g}",
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    as_json: given.AsJson = False,
+) -> int:
+    """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
+    patience = given.seconds("drain", drain)
+    answer = _ask(http, secret_file, "POST", "/v1/leave", patience=patience)
+    _show(answer, "leave", as_json=as_json)
+    return 0 if answer["left"] else NOT_DONE
+
+
+@app.command(epilog=_EPILOG)
+def health(*, http: given.Sidecar = DEFAULT_HTTP) -> None:
+    """Tell whether a sidecar is ready, by the exit code: for health checks of containers."""
+    address = given.address("http", http)
+    from sidegate_sidecar.health import require_ready
+
+    require_ready(address)
+    typer.echo("ready")
+
+
+@app.command(epilog=_EPILOG)
+def demo(*, seconds: given.Seconds = "") -> int:
+    """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
+    length = given.seconds("seconds", seconds) if seconds else None
+    from sidegate_sidecar.demo.run import run_demo
+
+    return run_demo(length)
+
+
+@app.command(epilog=_EPILOG)
+def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
+    url: ordered.Url,
+    *,
+    scenario: ordered.ScenarioName = "",
+    rate: ordered.Rate = "",
+    seconds: ordered.Seconds = "",
+    keys: ordered.Keys = "",
+    key_header: ordered.KeyHeader = "",
+    pick: ordered.PickName = "",
+    limit: ordered.LimitText = "",
+    expect: ordered.ExpectName = "",
+    arrivals: ordered.ArrivalsName = "",
+    header: ordered.Headers = [],  # noqa: B006  # typer shows and copies it
+    timeout: ordered.Timeout = f"{TIMEOUT:g}",
+    most_in_flight: ordered.InFlight = str(MOST_IN_FLIGHT),
+    key_prefix: ordered.KeyPrefix = "",
+    seed: ordered.Seed = "",
+    crashes: ordered.Crashes = "",
+    tolerate_errors: ordered.Tolerate = "0",
+    json: ordered.Json = "",
+    html: ordered.Html = "",
+) -> int:
+    """Load-test a service: requests at planned moments, whatever the answers do, and a verdict."""
+    order = order_of(
+        url,
+        Given(
+            scenario=scenario,
+            rate=rate,
+            seconds=seconds,
+            keys=keys,
+            key_header=key_header,
+            pick=pick,
+            limit=limit,
+            expect=expect,
+            arrivals=arrivals,
+        ),
+        headers=header,
+        timeout=timeout,
+        most_in_flight=most_in_flight,
+        key_prefix=key_prefix,
+        seed=seed,
+        crashes=crashes,
+        tolerate=tolerate_errors,
+        json=json,
+        html=html,
+    )
+    from sidegate_sidecar.load.run import run_load
+
+    return run_load(order)
+
+
+def _ask(
+    http: str,
+    secret_file: str,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    patience: float = 0.0,
+) -> dict[str, Any]:
+    address, secret = given.address("http", http), given.shown_secret(secret_file)
+    from sidegate_sidecar.remote import Remote
+
+    return Remote(address, secret, patience).ask(method, path, body)
+
+
+def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
+    from sidegate_sidecar import console
+
+    (console.print_json if as_json else console.PRINTERS[kind])(answer)
+
+
+def _path(key: str) -> str:
+    quoted = quote(_sendable(key), safe="").replace(".", "%2E")  # "." and ".." would be folders
+    return f"/v1/keys/{quoted}"
+
+
+def _sendable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Failure(BAD_INPUT, f"{text!a}: expected text in UTF-8") from None
+    return text

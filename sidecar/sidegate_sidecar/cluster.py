@@ -1,0 +1,388 @@
+"""A node's part in the cluster: who is there, which ring that makes, and its own place on it.
+
+Two rings are kept. `ring` is what all nodes agree on: everyone alive who says that it is an owner.
+`route` is where checks go, and has this node on it only while it may decide: a newcomer forwards
+until it has been sent the buckets that it is to own, a node that stood still until it has been
+told what others decided for it meanwhile, a node that leaves until it exits.
+
+    starting -> joining -> settling -> member <-> returning
+                                       member -> flushing -> leaving -> leaf
+
+Joining: pull all that will be mine; take the place (`announce`); settling: pull what has changed
+since. Leaving: flush what has changed; give up the place; wait until everyone has noticed. Every
+step has a deadline after which the node goes on without: a counter may be wrong, a check may not
+wait. Pure: `now` is in ns, messages go out through the mesh.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sidegate.address import parse_address
+from sidegate.limits import SECOND
+from sidegate.wire import Buckets, Part
+from sidegate.wire import Gossip as GossipMessage
+from sidegate_ring.hashring import Ring
+from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_sidecar.passage import Passage
+from sidegate_sidecar.sync import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from sidegate.buckets import Buckets as Table
+    from sidegate.wire import NodeMessage
+    from sidegate_ring.membership import Outcome
+    from sidegate_sidecar.mesh import Mesh
+    from sidegate_sidecar.sync import Outgoing
+
+    MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
+
+log = logging.getLogger("sidegate")
+
+JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
+JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
+SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
+SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
+TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
+LONG = SECOND  # ns of standing still that somebody should hear of
+STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
+
+
+class Stage(StrEnum):
+    """Where a node stands."""
+
+    STARTING = "starting"  # hasn't looked for the others yet
+    JOINING = "joining"  # is being sent what it will own
+    SETTLING = "settling"  # is on the ring, and being sent the last changes
+    MEMBER = "member"
+    RETURNING = "returning"  # stood still, and is being told what others decided for it
+    FLUSHING = "flushing"  # is about to leave; still decides
+    LEAVING = "leaving"  # is off the ring, and waits until all have noticed
+    LEAF = "leaf"  # forwards only
+
+
+_BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
+
+
+def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
+    """Return the ring of these nodes, from one with nearly the same, which is quicker."""
+    gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
+    if len(gone) + len(new) > len(names) // 4 + 2:
+        return Ring(names)
+    for name in gone:
+        ring = ring.without_node(name)
+    for name in new:
+        ring = ring.with_node(name)
+    return ring
+
+
+def _ignore(_stage: Stage) -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Cluster:
+    """This node among the others. `leaf` nodes never own a key."""
+
+    name: str
+    address: str
+    table: Table
+    mesh: Mesh
+    incarnation: int
+    randrange: Callable[[int], int]
+    now: int  # ns, at the beginning
+    leaf: bool = False
+    stall: int = STALL
+    timing: Timing = field(default_factory=Timing)
+    make_ring: MakeRing = next_ring
+    on_stage: Callable[[Stage], None] = _ignore
+    stage: Stage = Stage.STARTING
+    joined: bool = False
+    membership: Membership = field(init=False)
+    sync: Sync = field(init=False)
+    ring: Ring = field(init=False)
+    route: Ring = field(init=False)
+    late_at: int = field(init=False)
+    """When the next tick is so late that this process must have stood still."""
+    passages: dict[Stage, Passage] = field(init=False)
+    introduced: set[str] = field(default_factory=set[str])
+    """Nodes that have told us everything they know."""
+    is_overdue: bool = False
+    """Did this node leave before it was done?"""
+    _decided: bool = False
+    """Did this node decide when it was told to leave?"""
+    _deadline: int = 0
+    _since: int = 0
+    _drain_until: int = 0
+
+    def __post_init__(self) -> None:
+        empty = self.make_ring(Ring(), ())
+        self.ring = self.route = empty
+        self.membership = Membership(
+            self.name,
+            self.address,
+            incarnation=self.incarnation,
+            randrange=self.randrange,
+            timing=self.timing,
+            now=self.now / SECOND,
+        )
+        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty)
+        self.passages = {
+            stage: Passage() for stage in (Stage.JOINING, Stage.RETURNING, Stage.LEAVING)
+        }
+        self.late_at = self.now + TICK_EVERY + self.stall
+
+    @property
+    def parts(self) -> int:
+        """Return how many nodes there are, this one included: how many may decide alone."""
+        return len(self.membership.living()) + 1
+
+    @property
+    def agrees(self) -> bool:
+        """Do all nodes that this one hears from hold the same ring?"""
+        return self._all_agree(unheard=True)
+
+    def _all_agree(self, *, unheard: bool) -> bool:
+        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too."""
+        held = {self.ring.digest, ""} if unheard else {self.ring.digest}
+        return all(it.digest in held for it in self.membership.living())
+
+    def held(self) -> tuple[int, int]:
+        """Return how many buckets are held as owner and as backup; of many, an estimate."""
+        counted = owned = backed_up = 0
+        for _, keys in self.table.sample(SAMPLE):
+            for key in keys:
+                owner, backup = self.ring.pair_at(self.ring.place(key))
+                owned += owner == self.name
+                backed_up += backup == self.name
+            counted += len(keys)
+        share = len(self.table) / counted if counted else 0
+        return round(owned * share), round(backed_up * share)
+
+    # --- what happens
+
+    def met(self, name: str, now: int) -> None:
+        """Note that a link to a node came up."""
+        self._apply(self.membership.met(name, now / SECOND), now)
+        if self.stage is Stage.RETURNING:
+            self._post(self.sync.pull(self._owners(), Part.REST))
+        self._post(self.sync.tick(now))  # it may be owed something
+
+    def lost(self, name: str, now: int) -> None:
+        """Note that the link to a node broke."""
+        self.introduced.discard(name)
+        self.sync.unreachable(name, now)
+        self._apply(self.membership.lost(name, now / SECOND), now)
+        self._proceed(now)
+
+    def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
+        """Handle a message of a node, which came from that host. ValueError for nonsense."""
+        self.notice(now)
+        if isinstance(message, GossipMessage):
+            rumors = [_placed(Rumor(*it), sender, host) for it in message.rumors]
+            heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
+            self._apply(self.membership.step(sender, heard, now / SECOND), now)
+            if message.kind in {Kind.ASK_ALL, Kind.ALL}:
+                self.introduced.add(sender)
+        else:
+            self._post(self.sync.step(sender, message, now))
+            if isinstance(message, Buckets):
+                self._note_progress(now)
+        self._proceed(now)
+
+    def _note_progress(self, now: int) -> None:
+        """Wait on for what still arrives, as long as there is any sense in it."""
+        if self.stage in {Stage.JOINING, Stage.SETTLING}:
+            later = min(now + SETTLE_WITHIN, self._since + JOIN_AT_MOST)
+            self._deadline = max(self._deadline, later)
+
+    def tick(self, now: int) -> int:
+        """Do what is due; return in how many ns to call again, 0 for as soon as possible."""
+        self.notice(now)
+        self._apply(self.membership.tick(now / SECOND), now)
+        self._post(self.sync.tick(now))
+        if not self.sync.is_settled and self._all_agree(unheard=False):
+            self.sync.settle()
+        self._proceed(now)
+        wait = self._wait(now)
+        self.late_at = now + wait + self.stall
+        return wait
+
+    def _wait(self, now: int) -> int:
+        if self.sync.working:
+            return 0
+        return min(TICK_EVERY, self.sync.flush_due(now)) if self.sync.changed else TICK_EVERY
+
+    def notice(self, now: int) -> None:
+        """Find out whether this process has stood still; to be called before anything is decided.
+
+        Others have stood in for it then, and it must not decide before they have told it.
+        """
+        if now <= self.late_at:
+            return
+        gap = now - self.late_at + self.stall
+        self.late_at = now + TICK_EVERY + self.stall
+        level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
+        log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
+        self.membership.woke(gap / SECOND, now / SECOND)
+        if self.stage is Stage.MEMBER:
+            self._enter(Stage.RETURNING, now, SETTLE_WITHIN)
+            self._post(self.sync.pull(self._owners(), Part.REST))
+            self._proceed(now)
+        else:
+            self._deadline += gap
+
+    # --- the place on the ring
+
+    def begin(self, now: int) -> None:
+        """Count from now on: what came before, such as reading a file, was no standing still."""
+        self.late_at = now + TICK_EVERY + self.stall
+
+    def join(self, now: int) -> None:
+        """Take a place on the ring, now that the others have been looked for."""
+        if self.stage is not Stage.STARTING:
+            return
+        if self.leaf:
+            self._enter(Stage.LEAF, now)
+            self.joined = True
+            return
+        self._enter(Stage.JOINING, now, JOIN_WITHIN)
+        self._post(self.sync.pull(self._owners(), Part.ALL))
+        self._proceed(now)
+
+    def leave(self, now: int, within: int) -> None:
+        """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most."""
+        if self.stage in {Stage.LEAF, Stage.FLUSHING, Stage.LEAVING}:
+            return
+        self._drain_until = now + within
+        self._decided = self.stage is Stage.MEMBER
+        self._enter(Stage.FLUSHING, now, within * 4 // 5)
+        self.sync.keep_short = True
+        if self._out_of_reach():  # who can't be reached is no heir
+            heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
+            self.sync.ring_changed(self.make_ring(self.ring, heirs))
+        self._proceed(now)
+
+    def depart(self, now: int) -> None:
+        """Tell everyone that this node is gone for good."""
+        self._apply(self.membership.announce(now / SECOND, left=True), now)
+
+    def _out_of_reach(self) -> bool:
+        """Is there an owner that can't be reached?"""
+        return not all(map(self.mesh.is_up, self._owners()))
+
+    def _owners(self) -> list[str]:
+        return [name for name in self.membership.owners() if name != self.name]
+
+    def _enter(self, stage: Stage, now: int, within: int = 0) -> None:
+        if stage is not Stage.LEAVING:  # which goes on where FLUSHING began
+            self._since = now
+        self.stage = stage
+        self._deadline = now + within
+        self._reroute()
+        self.on_stage(stage)
+
+    def _proceed(self, now: int) -> None:
+        """Go on to the next stage when this one is done, or has taken too long."""
+        overdue = now >= self._deadline
+        match self.stage:
+            case Stage.JOINING if overdue or not self.sync.waiting:
+                self._passed(Stage.JOINING, now, overdue=bool(self.sync.waiting))
+                self._take_place(now)
+            case Stage.SETTLING if overdue or not self.sync.waiting:
+                self._enter(Stage.MEMBER, now)
+                self.joined = True
+            case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
+                self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))
+                self._enter(Stage.MEMBER, now)
+            case Stage.FLUSHING if overdue or self.sync.caught_up:
+                self._give_up_place(now)
+            case Stage.LEAVING if overdue or (self.sync.idle and not self.sync.waiting):
+                self.is_overdue = not self.sync.idle or bool(self.sync.waiting)
+                self._passed(Stage.LEAVING, now, overdue=self.is_overdue)
+                self._enter(Stage.LEAF, now)
+                self.sync.rest()
+            case _:
+                pass
+
+    def _take_place(self, now: int) -> None:
+        # Whoever stood in for a node that broke off knows only now that we lack its part.
+        part = Part.ALL if self.sync.missed or self.sync.waiting else Part.REST
+        self._enter(Stage.SETTLING, now, SETTLE_WITHIN)
+        self._apply(self.membership.announce(now / SECOND, owner=True), now)
+        self._post(self.sync.pull(self._owners(), part))
+        self._proceed(now)
+
+    def _give_up_place(self, now: int) -> None:
+        """Send the last changes, and on the same links after them that the place is free."""
+        self._enter(Stage.LEAVING, now, max(self._drain_until - now, 0))
+        self._post(self.sync.flush(now, at_once=True))
+        self._apply(self.membership.announce(now / SECOND, owner=False), now)
+        living = [member.name for member in self.membership.living()]
+        self._post(self.sync.pull(living, Part.NOTHING))  # answered by who has noticed
+        self._proceed(now)
+
+    def _passed(self, stage: Stage, now: int, *, overdue: bool) -> None:
+        self.passages[stage].add(now - self._since, overdue=overdue)
+
+    # --- what follows from it
+
+    def _apply(self, outcome: Outcome, now: int) -> None:
+        if outcome.changed:
+            for member in outcome.changed:
+                if member.state >= State.DEAD and member.name != self.name:
+                    self.sync.gone(member.name)
+                    self.introduced.discard(member.name)
+            self.mesh.members_changed(outcome.changed)
+            self._rebuild(now)
+        for name, gossip in outcome.sends:
+            rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5]) for it in gossip.rumors]
+            message = GossipMessage(
+                int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors
+            )
+            self.mesh.post(name, message)
+
+    def _rebuild(self, now: int) -> None:
+        names = self.membership.owners()
+        if names == self.ring.nodes:
+            return
+        self.ring = self.make_ring(self.ring, names)
+        self.membership.digest = self.ring.digest
+        self.sync.ring_changed(self.ring)
+        self._reroute()
+        self._post(self.sync.flush(now))  # what is somebody else's now shouldn't wait
+        self.mesh.ring_changed()
+
+    def _reroute(self) -> None:
+        still = self.stage is Stage.FLUSHING and self._decided
+        if still or self.stage is Stage.MEMBER or self.name not in self.ring:
+            self.route = self.ring
+        else:
+            self.route = self.make_ring(
+                self.ring, tuple(name for name in self.ring.nodes if name != self.name)
+            )
+
+    def _post(self, outgoing: Outgoing) -> None:
+        for name, message in outgoing:
+            self.mesh.post(name, message)
+
+    @property
+    def decides_alone(self) -> bool:
+        """May this node decide when no other can be asked? Not before it has had its buckets."""
+        return self.stage not in _BEFORE and not self.leaf
+
+
+def _placed(rumor: Rumor, sender: str, host: str) -> Rumor:
+    """Return what a node says of itself, with the address where it really is."""
+    if rumor.name != sender or not host:
+        return rumor
+    address = parse_address(rumor.address)
+    if not address.is_wildcard:
+        return rumor
+    bracketed = f"[{host}]" if ":" in host else host
+    return rumor._replace(address=f"{bracketed}:{address.port}")

@@ -1,0 +1,123 @@
+"""What a sidecar is told: every option once, with its default and what must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from socket import gethostname
+from typing import TYPE_CHECKING
+
+from sidegate.address import Address, parse_address
+from sidegate.fallback import OnUnreachable
+from sidegate.handshake import MOST_NAME_BYTES
+from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
+from sidegate.secret import parse_secrets
+
+if TYPE_CHECKING:
+    from sidegate.options import Tls
+    from sidegate.secret import SecretFile
+
+DEFAULT_LINK = "127.0.0.1:7171"
+DEFAULT_HTTP = "127.0.0.1:7172"
+MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
+MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
+DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
+MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
+DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
+MOST_SOCKET_MODE = 0o777
+MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
+
+_EXPOSED = (
+    "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
+    " read and reset limits. Give --secret-file (or SIDEGATE_SECRET), or --tls-cert, --tls-key and"
+    " --tls-ca; or --insecure if the network keeps others out"
+)
+
+
+class Role(StrEnum):
+    """What a node is for. A leaf forwards checks and owns no keys: for fleets too large for all."""
+
+    OWNER = "owner"
+    LEAF = "leaf"
+
+
+class OptionError(ValueError):
+    """An option that can't be used. `option` is its name on the command line, without dashes."""
+
+    def __init__(self, option: str, value: object, why: str) -> None:
+        super().__init__(option, value, why)
+        self.option = option
+        self.value = value
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.option} {str(self.value)!r}: {self.why}"
+
+
+def secrets_in(text: bytes) -> tuple[bytes, ...]:
+    """Return the secrets in the option `secret`, none in an empty one; OptionError for nonsense."""
+    try:
+        return parse_secrets(text) if text else ()
+    except ValueError as error:
+        raise OptionError("secret", "(not shown)", str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The options of one sidecar. OptionError names the one that can't be used, and why."""
+
+    name: str = field(default_factory=gethostname)
+    link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
+    http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
+    socket: str = ""
+    socket_mode: int = DEFAULT_SOCKET_MODE
+    seeds: tuple[Address, ...] = ()
+    cluster: str = "sidegate"
+    secret: bytes = field(default=b"", repr=False)  # or several, one a line
+    secret_file: SecretFile | None = None  # has the last word
+    tls: Tls | None = None
+    insecure: bool = False
+    on_unreachable: OnUnreachable = OnUnreachable.OPEN
+    budget: float = DEFAULT_BUDGET  # seconds
+    most_keys: int = MOST_KEYS
+    most_connections: int = MOST_CONNECTIONS
+    role: Role = Role.OWNER
+    drain: float = DEFAULT_DRAIN  # seconds
+    state_file: str = ""  # path; empty: nothing is saved
+
+    def __post_init__(self) -> None:
+        for option, value in (("name", self.name), ("cluster", self.cluster)):
+            if not 0 < len(value.encode()) <= MOST_NAME_BYTES or not value.isprintable():
+                why = f"expected 1 to {MOST_NAME_BYTES} bytes of printable text"
+                raise OptionError(option, value, why)
+        for option, address in (("link", self.link), ("http", self.http), *self._seeds()):
+            if address.path:
+                why = "expected HOST:PORT; a Unix socket for apps goes to --socket"
+                raise OptionError(option, address, why)
+        if len(self.socket.encode()) > MOST_PATH_BYTES:
+            why = f"expected at most {MOST_PATH_BYTES} bytes, what the system takes"
+            raise OptionError("socket", self.socket, why)
+        if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
+            raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
+        self._check_numbers()
+        secrets = self.secrets()
+        if not (self.link.is_local or secrets or self.tls or self.insecure):
+            raise OptionError("link", self.link, _EXPOSED)
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """Return the secrets that hold now: the first is shown, all are accepted; or none."""
+        return self.secret_file() if self.secret_file else secrets_in(self.secret)
+
+    def _seeds(self) -> list[tuple[str, Address]]:
+        return [("seed", seed) for seed in self.seeds]
+
+    def _check_numbers(self) -> None:
+        times = (("budget", self.budget, MOST_BUDGET), ("drain", self.drain, MOST_DRAIN))
+        for option, seconds, most in times:
+            if not 0 < seconds <= most:
+                why = f"expected seconds, above 0 and at most {most:g}"
+                raise OptionError(option, seconds, why)
+        counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
+        for option, value in counts:
+            if value < 1:
+                raise OptionError(option, value, "expected at least 1")

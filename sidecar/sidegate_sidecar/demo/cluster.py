@@ -1,0 +1,202 @@
+"""The demo's cluster: three sidecars, each with an app beside it, as processes on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+from sidegate.identity import bucket_key
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.demo.processes import Child, end_all, free_ports
+from sidegate_sidecar.demo.setting import BUDGET, KEY_HEADER, KEYS, NAMES, RULE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
+
+    Environment: TypeAlias = Mapping[str, str] | None
+
+START_WITHIN: Final = 60.0  # seconds; two are usual, on a machine with nothing else to do
+LOOK_EVERY: Final = 0.05  # seconds between two looks whether something is ready
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class StartError(Exception):
+    """A process of the demo did not start; its text ends with what that process said last."""
+
+    def __init__(self, child: Child, how: str) -> None:
+        super().__init__(child, how)
+        self.child = child
+        self.how = how
+
+    def __str__(self) -> str:
+        said = self.child.last_words or "(nothing)"
+        return f"{self.child.title} (pid {self.child.pid}) {self.how}. Its last words:\n{said}"
+
+
+class State(StrEnum):
+    """What a sidecar is doing."""
+
+    STARTING = "starting"
+    UP = "up"
+    DEAD = "dead"
+
+
+@dataclass(slots=True)
+class Pair:
+    """A sidecar and the app beside it."""
+
+    name: str
+    link_port: int
+    http_port: int
+    app_port: int
+    sidecar: Child | None = None
+    app: Child | None = None
+    met_all: bool = False  # has the sidecar met the others?
+
+    @property
+    def state(self) -> State:
+        """What the sidecar is doing."""
+        if self.sidecar is not None and self.sidecar.exit_code is not None:
+            return State.DEAD
+        return State.UP if self.met_all else State.STARTING
+
+    @property
+    def link(self) -> str:
+        """Where the sidecar listens for its app and for the other sidecars."""
+        return f"{_LOOPBACK}:{self.link_port}"
+
+    def __str__(self) -> str:
+        assert self.sidecar
+        assert self.app
+        sidecar = f"sidecar {self.name} (pid {self.sidecar.pid})"
+        return f"{sidecar}, app {self.name} (pid {self.app.pid}) at {self.url}"
+
+    @property
+    def url(self) -> str:
+        """Where the app serves."""
+        return f"http://{_LOOPBACK}:{self.app_port}/"
+
+
+class Cluster:
+    """Three pairs. All processes end with `end`, or with this one."""
+
+    def __init__(self) -> None:
+        ports = iter(free_ports(3 * len(NAMES)))
+        self.pairs = {name: Pair(name, next(ports), next(ports), next(ports)) for name in NAMES}
+        self._ring = Ring(NAMES)
+        self._children: list[Child] = []
+
+    async def start(self) -> None:
+        """Start everything; return once all sidecars hold one ring and all apps are limited by it.
+
+        StartError if something doesn't start.
+        """
+        for pair in self.pairs.values():
+            self._start_sidecar(pair)
+            self._start_app(pair)
+        async with _http() as client, asyncio.TaskGroup() as waiting:
+            for pair in self.pairs.values():
+                waiting.create_task(self._sidecar_ready(pair, client))
+                waiting.create_task(self._app_ready(pair, client))
+
+    def owned_by(self, name: str) -> list[str]:
+        """Return the API keys whose buckets this sidecar holds."""
+        return [key for key in KEYS if self._ring.owner(_bucket(key)) == name]
+
+    def kill(self, name: str) -> int:
+        """Kill a sidecar with SIGKILL and return its process id; it is gone then."""
+        sidecar = self.pairs[name].sidecar
+        assert sidecar
+        sidecar.kill()
+        return sidecar.pid
+
+    async def restart(self, name: str) -> int:
+        """Start a dead sidecar at the same addresses, return its process id once it is ready."""
+        pair = self.pairs[name]
+        sidecar = self._start_sidecar(pair)
+        async with _http() as client:
+            await self._sidecar_ready(pair, client)
+        return sidecar.pid
+
+    def end(self) -> None:
+        """End all processes."""
+        end_all(self._children)
+        self._children.clear()
+
+    # --- starting
+
+    def _start_sidecar(self, pair: Pair) -> Child:
+        pair.met_all = False
+        pair.sidecar = self._start_child(
+            f"sidecar {pair.name}",
+            "sidegate_sidecar",
+            "serve",
+            f"--name={pair.name}",
+            f"--link={pair.link}",
+            f"--http={_LOOPBACK}:{pair.http_port}",
+            f"--budget={BUDGET}",
+            *(f"--seed={other.link}" for other in self.pairs.values() if other is not pair),
+        )
+        return pair.sidecar
+
+    def _start_app(self, pair: Pair) -> None:
+        command = (f"{__package__}.app", str(pair.app_port))
+        environment = {"SIDEGATE_SIDECAR": pair.link}
+        pair.app = self._start_child(f"app {pair.name}", *command, environment=environment)
+
+    def _start_child(self, title: str, *command: str, environment: Environment = None) -> Child:
+        child = Child(title, *command, environment=environment)
+        self._children = [*(one for one in self._children if one.exit_code is None), child]
+        return child
+
+    async def _sidecar_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
+        async def knows_all() -> bool:
+            answer = await _get(client, f"http://{_LOOPBACK}:{pair.http_port}/v1/nodes")
+            view: dict[str, Any] = answer.json() if answer else {"ready": False, "nodes": []}
+            return view["ready"] and [at["state"] for at in view["nodes"]] == ["up"] * len(NAMES)
+
+        assert pair.sidecar
+        await _until(pair.sidecar, knows_all)
+        pair.met_all = True
+
+    async def _app_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
+        async def is_limited() -> bool:
+            answer = await _get(client, pair.url, key="nobody")
+            return answer is not None and "sidegate-source" not in answer.headers  # the owner's
+
+        assert pair.app
+        await _until(pair.app, is_limited)
+
+
+def _bucket(key: str) -> str:
+    """Return the key of an API key's buckets, as the apps' middleware makes it."""
+    return bucket_key(RULE, f"{KEY_HEADER}={key}")
+
+
+async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + START_WITHIN
+    while not await ready():
+        if child.exit_code is not None:
+            raise StartError(child, f"ended with exit code {child.exit_code}")
+        if time.monotonic() > deadline:
+            raise StartError(child, f"wasn't ready after {START_WITHIN:g} s")
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _http() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(trust_env=False)
+
+
+async def _get(client: httpx2.AsyncClient, url: str, key: str = "") -> httpx2.Response | None:
+    """Return the answer to a request by this API key, None if there is no good one yet."""
+    try:
+        answer = await client.get(url, headers={KEY_HEADER: key})
+    except httpx2.HTTPError:
+        return None
+    return answer if answer.is_success else None

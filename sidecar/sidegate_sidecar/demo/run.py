@@ -1,0 +1,85 @@
+"""The demo, from its start to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from math import ceil
+from typing import Final
+
+import uvloop
+
+from sidegate.limits import parse_limits
+from sidegate_sidecar.demo.cluster import Cluster, StartError
+from sidegate_sidecar.demo.display import Display, display
+from sidegate_sidecar.demo.promises import promises
+from sidegate_sidecar.demo.setting import KEYS, LIMIT, LOAD
+from sidegate_sidecar.demo.story import Story, times_of
+from sidegate_sidecar.demo.summary import summary
+from sidegate_sidecar.demo.tally import Tally
+from sidegate_sidecar.demo.traffic import Traffic
+from sidegate_sidecar.refill import LOST
+
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_demo(seconds: float | None) -> int:
+    """Show three sidecars, three apps and a kill for so many seconds; None is until Ctrl-C.
+
+    Return the exit code: 0 if every promise held, or if it was ended before there was anything to
+    promise; else 1. Seconds count from the first request, and six are the least.
+    """
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(seconds))
+    except* StartError as failures:
+        print(failures.exceptions[0], file=sys.stderr)  # noqa: T201
+    except* BrokenPipeError:  # whoever reads our lines has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+async def _run(seconds: float | None) -> int:
+    cluster = Cluster()
+    playing = asyncio.create_task(_play(cluster, seconds))
+    for number in _ENDINGS:
+        asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
+    try:
+        return await playing
+    except asyncio.CancelledError:  # before the first request
+        return 0
+    finally:
+        cluster.end()
+
+
+async def _play(cluster: Cluster, seconds: float | None) -> int:
+    print("sidegate demo: starting three sidecars and three apps …", flush=True)  # noqa: T201
+    await cluster.start()
+    shown = display()
+    limit = next(iter(parse_limits(LIMIT)))
+    a_kill = ceil(LOST * LOAD * limit.tokens / limit.window)  # all that was asked of a key then
+    tally = Tally(limit, KEYS, time.monotonic(), a_kill)
+    story = Story(cluster, tally, times_of(seconds), shown.tell)
+    with suppress(asyncio.CancelledError):  # Ctrl-C ends the story wherever it is
+        await _perform(story, shown)
+    story.close()
+    shown.close(story)
+    print(summary(story), flush=True)  # noqa: T201
+    return 0 if all(promise.kept for promise in promises(story)) else 1
+
+
+async def _perform(story: Story, shown: Display) -> None:
+    """Send requests and show them for as long as the story plays."""
+    limit = story.tally.limit
+    rate = LOAD * len(KEYS) * limit.tokens / limit.window
+    apps = {name: pair.url for name, pair in story.cluster.pairs.items()}
+    traffic = Traffic(apps, KEYS, rate, story.tally)
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(traffic.run()), group.create_task(shown.show(story))]
+        await story.play()
+        for other in others:
+            other.cancel()

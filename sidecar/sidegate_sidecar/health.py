@@ -1,0 +1,37 @@
+"""Health: is the sidecar at an address ready? Asked by probes, every few seconds.
+
+With the standard library alone: importing an HTTP client would double what a probe costs.
+"""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.failure import NOT_DONE, OUT_OF_REACH, Failure
+
+if TYPE_CHECKING:
+    from sidegate.address import Address
+
+_READY, _JOINING = 200, 503
+_KNOWN = {_READY, _JOINING}
+TIMEOUT = 2.0  # seconds: it answers from memory; less than the timeout of Docker's health check
+
+
+def require_ready(http: Address) -> None:
+    """Return once the sidecar has said that it is ready. Failure says why it isn't."""
+    asked = http.from_here()
+    connection = HTTPConnection(asked.host, asked.port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        why = f"no sidecar answers at http://{asked}: {error or type(error).__name__}"
+        raise Failure(OUT_OF_REACH, why) from None
+    finally:
+        connection.close()
+    if status not in _KNOWN:
+        why = f"what answers at http://{asked} is no sidegate sidecar (status {status})"
+        raise Failure(OUT_OF_REACH, why)
+    if status == _JOINING:
+        raise Failure(NOT_DONE, f"the sidecar at http://{asked} is not ready: it is still joining")

@@ -1,0 +1,313 @@
+"""Links to the other nodes: one to each that is alive, and to each address where one may be.
+
+A node is met by address (a seed, a node that dialled us, or one that others tell of) and known by
+name. Who is alive, and on the ring, is decided by the cluster; here is only how to get there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from sidegate.address import Address, parse_address
+from sidegate.link import Context, Link, State
+from sidegate.wire import Forget, Gossip, Hello, NodeMessage, Roster, WireError
+from sidegate_ring.membership import State as Life
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidegate.connection import Connection
+    from sidegate.handshake import Identity
+    from sidegate_ring.membership import Member
+
+log = logging.getLogger("sidegate")
+
+MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
+CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
+MOST_DELAY = 1.0  # seconds between two dials of a node that is away
+
+
+class Listener(Protocol):
+    """Who is told what nodes say and whether they can be reached."""
+
+    def met(self, name: str, /) -> None:
+        """Handle that a link to a node came up."""
+
+    def lost(self, name: str, /) -> None:
+        """Handle that the link to a node broke."""
+
+    def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
+        """Handle a message of a node. WireError closes the connection."""
+
+    def is_alive(self, name: str, /) -> bool:
+        """Tell if a node answers, as far as the nodes know."""
+        ...
+
+    def is_gone(self, name: str, /) -> bool:
+        """Tell if a node is dead, has left, or never said a word."""
+        ...
+
+
+@dataclass(slots=True)
+class Peer:
+    """Another node, and the link to it."""
+
+    name: str
+    link: Link
+
+    @property
+    def state(self) -> State:
+        """What the link to it is good for."""
+        return self.link.state
+
+
+@dataclass(slots=True)
+class Peers:
+    """All links of this node to others. A watcher of each of them."""
+
+    me: Identity
+    context: Context
+    listener: Listener
+    patience: float  # seconds that a node may be silent when asked, before it is suspect
+    by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
+    inbound: dict[str, Connection] = field(default_factory=dict["str", "Connection"])
+    """The latest connection that each node has dialled: the way back while ours isn't up."""
+    _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
+    _known: dict[Address, str] = field(default_factory=dict[Address, str])
+    """Second addresses of nodes, and our own."""
+
+    # --- the mesh, as the cluster uses it
+
+    def link_to(self, name: str, /) -> Link | None:
+        """Return the link to a node, None if there is none."""
+        peer = self.by_name.get(name)
+        return None if peer is None else peer.link
+
+    def is_up(self, name: str, /) -> bool:
+        """Tell if a node can be sent something."""
+        peer = self.by_name.get(name)
+        return peer is not None and peer.link.state is State.UP
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send a message to a node over our link, or else over one of its own; or drop it."""
+        peer = self.by_name.get(name)
+        if peer is not None and peer.state in {State.UP, State.SUSPECT}:
+            peer.link.tell(message)
+            return
+        back = self.inbound.get(name)
+        if back is not None and back.is_up and not back.transport.is_closing():
+            back.send(message)
+
+    def forget(self, message: Forget, /) -> None:
+        """Have all other nodes forget a key."""
+        for name in list(self.by_name):
+            self.post(name, message)
+
+    def members_changed(self, changed: Iterable[Member], /) -> None:
+        """Link to who is alive under the address it has now, and let go of who is gone."""
+        for member in changed:
+            if member.name == self.me.name:
+                continue
+            if member.state < Life.DEAD:
+                self._want(member.name, _address_of(member.name, member.address))
+            elif peer := self.by_name.pop(member.name, None):
+                fate = "has left" if member.state is Life.LEFT else "is taken for dead"
+                log.info("node %s %s", member.name, fate)
+                peer.link.close_soon()
+
+    def _want(self, name: str, address: Address) -> None:
+        peer = self.by_name.get(name)
+        if address.is_wildcard or (peer is not None and peer.state is State.UP):
+            return
+        if peer is not None and peer.link.address == address:
+            return
+        if peer is not None:
+            peer.link.close_soon()
+        link = self._strangers.pop(address, None)
+        self.by_name[name] = Peer(name, link or self._dial(address))
+
+    # --- what discovery needs
+
+    @property
+    def settled(self) -> bool:
+        """Has every address that we know of answered or failed at least once?"""
+        links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
+        return all(link.state is not State.CONNECTING for link in links)
+
+    @property
+    def strangers(self) -> list[Link]:
+        """Links to addresses from which no node has answered yet, our own left out."""
+        return [link for link in self._strangers.values() if link.refusal_code != "self"]
+
+    def meet(self, addresses: Iterable[Address]) -> None:
+        """Dial the addresses from which no node has answered yet."""
+        linked = {peer.link.address for peer in self.by_name.values()}
+        for address in addresses:
+            if address in linked or address in self._strangers or address in self._known:
+                continue
+            if len(self._strangers) >= MOST_STRANGERS:
+                log.warning("not dialling %s: %d others don't answer", address, MOST_STRANGERS)
+                return
+            self._strangers[address] = self._dial(address)
+
+    def _dial(self, address: Address) -> Link:
+        return Link(
+            address,
+            self.me,
+            self,
+            context=self.context,
+            patience=self.patience,
+            most_delay=MOST_DELAY,
+        )
+
+    def forget_strangers(self, still_named: set[Address]) -> None:
+        """Give up addresses that turned out to be ours, or that no seed names and nobody answers.
+
+        The second addresses of nodes are forgotten too, so that one which has moved to another
+        node is dialled again.
+        """
+        for address, link in list(self._strangers.items()):
+            if link.refusal_code == "self":
+                self._known[address] = self.me.name
+            elif address in still_named or link.state is not State.DOWN:
+                continue
+            del self._strangers[address]
+            link.close_soon()
+        stale = [at for at, name in self._known.items() if name != self.me.name]
+        for address in stale:
+            del self._known[address]
+
+    # --- what links tell
+
+    def link_up(self, link: Link, hello: Hello, /) -> None:
+        """Welcome a node: a new one, or one that is back, perhaps under a new address."""
+        self._strangers.pop(link.address, None)
+        before = self._at(link)
+        if before is not None and before.name != hello.name:
+            log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
+            del self.by_name[before.name]
+            self.listener.lost(before.name)
+        peer = self.by_name.get(hello.name)
+        if peer is None:
+            self.by_name[hello.name] = Peer(hello.name, link)
+            log.info("met node %s at %s", hello.name, link.address)
+        elif peer.link is not link and not self._choose(peer, link, hello):
+            return
+        self.listener.met(hello.name)
+
+    def _at(self, link: Link) -> Peer | None:
+        return next((peer for peer in self.by_name.values() if peer.link is link), None)
+
+    def _choose(self, peer: Peer, link: Link, hello: Hello) -> bool:
+        """Decide between two links to nodes of one name; is it the new one?"""
+        if not self._is_here(peer):
+            log.info("node %s has moved from %s to %s", peer.name, peer.link.address, link.address)
+            peer.link.close_soon()
+            peer.link = link
+            return True
+        if not self._is_same(peer, hello):
+            one, other = peer.link.address, link.address
+            log.error(
+                "two nodes are named %r: give each its own --name (%s, %s)", peer.name, one, other
+            )
+        self._known[link.address] = peer.name
+        link.close_soon()
+        return False
+
+    def _is_here(self, peer: Peer) -> bool:
+        """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
+        return peer.state is State.UP and self.listener.is_alive(peer.name)
+
+    def _is_same(self, peer: Peer, hello: Hello) -> bool:
+        """Is this Hello from the very process that we have a link to?"""
+        known = peer.link.peer
+        return known is None or self._same(known, hello)
+
+    def _same(self, one: Hello, other: Hello) -> bool:
+        size = len(self.me.instance)
+        return one.nonce[:size] == other.nonce[:size]
+
+    def link_down(self, link: Link, /) -> None:
+        """Tell that a node is away."""
+        if peer := self._at(link):
+            log.warning("node %s at %s is out of reach", peer.name, link.address)
+            self.listener.lost(peer.name)
+            if self.listener.is_gone(peer.name):  # it only came by: don't dial it for ever
+                del self.by_name[peer.name]
+                link.close_soon()
+
+    def link_trusted(self, link: Link, /) -> None:
+        """Tell that a node which was silent speaks again."""
+        if peer := self._at(link):
+            self.listener.met(peer.name)
+
+    def roster(self, _link: Link, _roster: Roster, /) -> None:
+        """Do nothing: nodes learn of each other by gossip."""
+
+    def message(self, link: Link, message: NodeMessage, /) -> None:
+        """Pass on what a node says on our link to it."""
+        if peer := self._at(link):
+            self.listener.heard(peer.name, message, link.address.host)
+
+    # --- what accepted connections tell
+
+    def dialled_by(self, connection: Connection) -> None:
+        """Keep the way back to a node that has dialled us, and meet it at the address it gives."""
+        hello = connection.peer
+        assert hello is not None  # the handshake is done
+        before, self.inbound[hello.name] = self.inbound.get(hello.name), connection
+        if before is not None and before.peer is not None and not self._same(before.peer, hello):
+            taken = "another node of this name has taken its place"  # while it stood still, say
+            before.fail(WireError("name", f"{hello.name!r}: {taken}"))
+        address = _address_of(hello.name, hello.link)
+        if address.is_wildcard:
+            address = replace(address, host=connection.remote_host)
+        peer = self.by_name.get(hello.name)
+        if address.host and hello.name != self.me.name and not (peer and self._is_here(peer)):
+            self.meet([address])
+
+    def hung_up(self, connection: Connection) -> None:
+        """Forget a way back."""
+        hello = connection.peer
+        if hello is not None and self.inbound.get(hello.name) is connection:
+            del self.inbound[hello.name]
+
+    def require_addresses(self, message: NodeMessage) -> None:
+        """Raise WireError for gossip of a node at no address, before anyone believes it."""
+        if isinstance(message, Gossip):
+            for name, address, *_ in message.rumors:
+                _address_of(name, address)
+
+    def approve(self, hello: Hello) -> None:
+        """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""
+        if hello.role != "node":
+            return
+        _address_of(hello.name, hello.link)
+        if hello.name == self.me.name and hello.nonce.startswith(self.me.instance):
+            raise WireError("self", "this is the node that is dialling")
+        peer = self.by_name.get(hello.name)
+        taken = peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
+        if taken or hello.name == self.me.name:
+            raise WireError(
+                "name", f"another node is named {hello.name!r}: give each its own --name"
+            )
+
+    async def close(self) -> None:
+        """Close all links."""
+        links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
+        if closing := [asyncio.ensure_future(link.close()) for link in links]:
+            await asyncio.wait(closing, timeout=CLOSE_WITHIN)
+
+
+def _address_of(name: str, text: str) -> Address:
+    """Return where a node says that it, or another one, listens; WireError for nonsense."""
+    try:
+        address = parse_address(text[:300])
+    except ValueError as error:
+        raise WireError("bad-message", f"node {name!r}: {error}") from None
+    if address.path or not address.port:
+        raise WireError("bad-message", f"node {name!r}: {text[:300]!r} is no HOST:PORT to dial")
+    return address

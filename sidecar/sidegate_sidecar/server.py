@@ -1,0 +1,356 @@
+"""A running sidecar: sockets, tasks and signals, and the order in which they start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from dataclasses import replace
+from random import SystemRandom
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from sidegate.buckets import Buckets
+from sidegate.fallback import Fallback
+from sidegate.handshake import Identity
+from sidegate.limits import SECOND
+from sidegate.wire import Forget, WireError
+from sidegate_ring.membership import State as Life
+from sidegate_sidecar.api import create_app
+from sidegate_sidecar.cluster import STALL, Cluster, Stage
+from sidegate_sidecar.config import Role
+from sidegate_sidecar.departure import Departure
+from sidegate_sidecar.discovery import Discovery
+from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.http import HttpServer
+from sidegate_sidecar.logs import log_to_stderr
+from sidegate_sidecar.node import ANSWERS_SHARE, Node
+from sidegate_sidecar.peers import Peers
+from sidegate_sidecar.pulse import Pulse
+from sidegate_sidecar.sessions import Sessions
+from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from sidegate_sidecar.statefile import StateFile
+from sidegate_sidecar.tls import Listener
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine
+    from ssl import SSLContext
+    from typing import Self
+
+    from sidegate.address import Address
+    from sidegate.link import Link
+    from sidegate.wire import NodeMessage
+    from sidegate_ring.membership import Member
+    from sidegate_sidecar.config import Config
+
+log = logging.getLogger("sidegate")
+
+TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
+LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
+LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
+SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
+SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
+
+
+class Sidecar:
+    """One node with its sockets; `async with Sidecar(config):` runs it in the present loop.
+
+    Port 0 takes a free one; `link` and `http` say which.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._link_socket = listen("link", config.link)
+        try:
+            self._http_socket = listen("http", config.http)
+        except ListenError:
+            self._link_socket.close()
+            raise
+        self.link = _bound(self._link_socket, config.link)
+        self.http = _bound(self._http_socket, config.http)
+        me = Identity(
+            "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
+        )
+        self.clock = time.monotonic_ns
+        buckets = Buckets(config.most_keys)
+        patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
+        self.peers = Peers(me, self._context, self, patience)
+        self.cluster = Cluster(
+            config.name,
+            str(self.link),
+            buckets,
+            self,
+            incarnation=int(time.time()),
+            randrange=SystemRandom().randrange,
+            now=self.clock(),
+            leaf=config.role is Role.LEAF,
+            stall=max(STALL, int(patience * SECOND)),
+            on_stage=self._staged,
+        )
+        self._left = asyncio.Event()
+        saved = bool(config.state_file)
+        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
+        fallback = Fallback(config.on_unreachable, buckets)
+        self.node = Node(
+            config.name,
+            buckets,
+            self.cluster,
+            self,
+            fallback,
+            budget=config.budget,
+            clock=self.clock,
+            wake=self.pulse.wake,
+        )
+        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Listener] = []
+        self._unix = ""  # the path of our Unix socket, once it is ours
+        self._http_server = HttpServer(create_app(self), self._http_socket)
+
+    @property
+    def ready(self) -> bool:
+        """Has it had a place on the ring, or found the others if it is a leaf?"""
+        return self.cluster.joined
+
+    def _join(self) -> None:
+        self.cluster.join(self.clock())
+
+    def _staged(self, stage: Stage) -> None:
+        if stage is Stage.LEAF:
+            self._left.set()
+
+    # --- the mesh: what the cluster asks of the links
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send a message to a node, if it can be reached."""
+        self.peers.post(name, message)
+
+    def is_up(self, name: str, /) -> bool:
+        """Tell if messages to that node arrive, as far as we know."""
+        return self.peers.is_up(name)
+
+    def members_changed(self, changed: list[Member], /) -> None:
+        """Link to who is new, and let go of who is gone."""
+        self.peers.members_changed(changed)
+
+    def ring_changed(self, /) -> None:
+        """Tell the apps how many nodes there are."""
+        self.sessions.tell_ring()
+
+    # --- what links tell
+
+    def met(self, name: str, /) -> None:
+        """Handle that a link to a node came up, or is trusted again."""
+        self.cluster.met(name, self.clock())
+        self.pulse.hurry()
+
+    def lost(self, name: str, /) -> None:
+        """Handle that the link to a node broke."""
+        self.cluster.lost(name, self.clock())
+        self.pulse.hurry()
+
+    def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
+        """Handle a message of a node; WireError for one that makes no sense."""
+        if isinstance(message, Forget):
+            self.node.buckets.reset(message.key)
+            self.sessions.forget(message)
+            return
+        self.peers.require_addresses(message)
+        try:
+            self.cluster.step(name, message, self.clock(), host)
+        except ValueError as error:
+            raise WireError("bad-message", str(error)) from None
+        self.pulse.hurry()
+
+    def is_alive(self, name: str, /) -> bool:
+        """Tell if a node answers, as far as the nodes know."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or member.state is Life.ALIVE
+
+    def is_gone(self, name: str, /) -> bool:
+        """Tell if a node is dead, has left, or never said a word."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or not member.living
+
+    # --- the links, as the node uses them
+
+    def link_to(self, name: str, /) -> Link | None:
+        """Return the link to a node, None if there is none."""
+        return self.peers.link_to(name)
+
+    def forget(self, message: Forget, /) -> None:
+        """Have all other nodes, and the apps of this one, forget a key."""
+        self.peers.forget(message)
+        self.sessions.forget(message)
+
+    def _context(self) -> SSLContext | None:
+        return self.config.tls.context() if self.config.tls else None
+
+    async def start(self) -> None:
+        """Listen, first to apps, then to nodes, then to HTTP, and look for the other nodes."""
+        if self.state is not None:
+            self.state.load()
+            self.cluster.begin(self.clock())
+            self._run(self.state.run())
+        accept = self.sessions.accept
+        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+        if self.config.socket:
+            unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
+            self._unix = self.config.socket
+            self._listeners.insert(0, Listener(unix, lambda: accept(trust_apps=True)))
+        for listener in self._listeners:
+            await listener.start()
+        await self._http_server.start()
+        self.pulse.start()
+        self._run(self.discovery.run())
+        self._run(self.sessions.sweep())
+        self._run(self._tell_ring())
+        if self.config.secret_file is not None:
+            self._run(self._look_at_secrets())
+        self._run(self._sweep_buckets())
+        log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_tell_fault)
+        self._tasks.append(task)
+
+    async def leave(self) -> Departure:
+        """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
+        owned = self.cluster.held()[0] if len(self.cluster.ring) > 1 else 0
+        began = self.clock()
+        self.cluster.leave(began, int(self.config.drain * SECOND))
+        await self._left.wait()
+        took = (self.clock() - began) / SECOND
+        log.info("node %s: left the ring in %.2f s, %d buckets", self.config.name, took, owned)
+        return Departure(self.config.name, not self.cluster.is_overdue, owned, took)
+
+    async def see_apps_off(self, within: float) -> None:
+        """Have apps look for another sidecar; forward what they ask until they have found one."""
+        self.sessions.say_goodbye()
+        await _until(lambda: not self.sessions.has_apps, min(within, FAREWELL))
+
+    async def depart(self) -> None:
+        """Answer what was asked and no more, tell all that it is gone, save what it held."""
+        self.sessions.stop_reading()
+        links = [peer.link for peer in self.peers.by_name.values()]
+        await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
+        self.cluster.depart(self.clock())
+        if self.state is not None:
+            await self.state.save()
+
+    async def stop(self) -> None:
+        """Take no more connections, answer what is there, close, remove the Unix socket."""
+        self.pulse.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listener in self._listeners:
+            await listener.close()
+        self.sessions.close()
+        await self.peers.close()
+        await self._http_server.stop()
+        remove_unix(self._unix)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _tell_ring(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            self.sessions.tell_ring()
+
+    async def _look_at_secrets(self) -> None:
+        while True:
+            self.config.secrets()
+            await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
+
+    async def _sweep_buckets(self) -> None:
+        node = self.node
+        while True:
+            looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            more = looked_at >= SWEEP_SLICE
+            await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
+
+
+async def serve(config: Config) -> None:
+    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once."""
+    raise_file_limit(config.most_connections)
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, None)
+    async with Sidecar(config) as sidecar:
+        gc.collect()
+        gc.freeze()  # what is here now stays; a full collection needn't look at it again
+        gc.set_threshold(100_000, 50, 50)
+        await signals.get()
+        log.info("node %s: stopping", config.name)
+        await _unless(signals.get(), _leave(sidecar))
+
+
+async def _leave(sidecar: Sidecar) -> None:
+    departure = await sidecar.leave()
+    await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    await sidecar.depart()
+
+
+async def _until(done: Callable[[], bool], within: float) -> None:
+    """Wait until something is done, for `within` seconds at most."""
+    deadline = time.monotonic() + within
+    while not done():
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _unless(
+    stop: Coroutine[object, object, None], work: Coroutine[object, object, None]
+) -> None:
+    """Do some work unless told to stop."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(stop), loop.create_task(work)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.add_done_callback(_tell_fault)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    """Log what ended a task that should not have ended."""
+    if not task.cancelled() and (fault := task.exception()):
+        log.error("a fault in sidegate; please report it", exc_info=fault)
+
+
+def run_until_signal(config: Config, log_level: str) -> None:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
+    log_to_stderr(log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _bound(listening: socket.socket, wanted: Address) -> Address:
+    return replace(wanted, port=listening.getsockname()[1])

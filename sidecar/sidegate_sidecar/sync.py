@@ -1,0 +1,362 @@
+"""Sync: every bucket gets to the nodes that should hold it. Pure: messages in, messages out.
+
+There is one message, "here are buckets", and since merging two copies of a bucket takes the
+larger debt, it may be sent twice, late or in any order without harm. It serves four purposes:
+
+- backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
+  time at the latest, and at once when nothing was sent for that long;
+- join: a newcomer asks for all that it will own (`Pull`), and from then on is sent each change
+  of it too, until it is on the ring;
+- leave: what has changed since the last time goes out before the node leaves the ring;
+- repair: when the ring has changed, all buckets are walked through, and those whose holders are
+  others than before are sent to them.
+
+What is to be sent to a node waits in its outbox. A node that can't be reached keeps its outbox
+until it can, or is off the ring; meanwhile its part goes to the next node that can be reached.
+Messages are small, only a few are under way to one node, and the walk goes in slices and waits
+for the outboxes to empty: so a million buckets move without a check waiting for more than one
+slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sidegate.limits import parse_limits
+from sidegate.wire import (
+    SURELY_SHORT_KEY,
+    Buckets,
+    Check,
+    Merged,
+    Pull,
+    Pulled,
+    require_key,
+)
+from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
+from sidegate_sidecar.walk import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeAlias
+
+    from sidegate.buckets import Buckets as Table
+    from sidegate.limits import Limit, Limits
+    from sidegate.wire import NodeMessage, Part
+    from sidegate_ring.hashring import Ring
+    from sidegate_sidecar.walk import Puller, Rows
+
+    Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
+
+FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
+FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
+AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
+SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
+MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
+
+
+@dataclass(slots=True)
+class SyncCounts:
+    """What was sent and merged."""
+
+    sent: int = 0  # buckets
+    merged: int = 0
+    resent: int = 0  # buckets whose message got no answer
+    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
+
+
+class Sync:
+    """The buckets of one node, and who else is to have them. `now` is in ns.
+
+    `usable` says whether a node can be reached. Who decides checks puts them into `changed`.
+    """
+
+    def __init__(self, name: str, table: Table, usable: Callable[[str], bool], ring: Ring) -> None:
+        self.name = name
+        self.changed: set[Check] = set()
+        self.counts = SyncCounts()
+        self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
+        self.is_urgent = False  # is somebody to hear of a change at once?
+        self.missed = False  # did one of them break off?
+        self.ring = ring
+        self.keep_short = False  # send short debts too, since this node is about to leave
+        self._table = table
+        self._usable = usable
+        self._outboxes: dict[str, Outbox] = {}
+        self._walk = Walk(name, ring, usable, table)
+        self._unplaced: list[Check] = []  # changes that are being flushed
+        self._flushed_at = -FLUSH_EVERY
+        self._last_id = 0
+        self._pulled_as = 0
+
+    # --- what others ask about it
+
+    @property
+    def idle(self) -> bool:
+        """Is everything where it should be, as far as nodes can be reached?"""
+        busy = any(box and self._usable(name) for name, box in self._outboxes.items())
+        return not (self.changed or self._unplaced or busy or self._walk.to_do)
+
+    @property
+    def caught_up(self) -> bool:
+        """Is nothing left but the latest changes, as far as nodes can be reached?"""
+        late = any(
+            box.window_is_full and box.waiting and self._usable(name)
+            for name, box in self._outboxes.items()
+        )
+        return not (late or self._walk.to_do)
+
+    @property
+    def working(self) -> bool:
+        """Is there something to do right now, without waiting for a message?"""
+        if self._unplaced or (self._walk.to_do and not self._is_held_up()):
+            return True
+        boxes = self._outboxes.items()
+        return any(
+            it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
+        )
+
+    def flush_due(self, now: int) -> int:
+        """Return in how many ns changes are to be sent, 0 for now."""
+        return 0 if self.is_urgent else max(self._flushed_at + FLUSH_EVERY - now, 0)
+
+    def lag(self, now: int) -> int:
+        """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
+        lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
+        if (
+            self.changed or self._unplaced
+        ):  # since the last flush at the most: the first one after a pause goes out
+            lags.append(min(now - self._flushed_at, FLUSH_EVERY))
+        return max(lags, default=0)
+
+    # --- events
+
+    def charge(self, owner: str, key: str, limits: Limits, cost: int) -> None:
+        """Note that a check was charged here in place of its owner, to tell it soon.
+
+        At once, if it can be reached: it is about to decide again.
+        """
+        self.is_urgent |= self._usable(owner)
+        for limit in limits.items:
+            ticks = cost * limit.interval
+            self._outbox(owner).charge(limit.text, key, -(-ticks // limit.scale))
+
+    def ring_changed(self, ring: Ring) -> None:
+        """Find out in the next ticks which buckets belong elsewhere now."""
+        self._walk.ring_changed(ring)
+        self.ring = ring
+        for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
+            del self._outboxes[name]  # it holds nothing any more
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the present ring known to be the one that all agree on?"""
+        return self._walk.is_settled
+
+    def settle(self) -> None:
+        """Note that all nodes hold the present ring."""
+        self._walk.settle()
+
+    def gone(self, name: str) -> None:
+        """Expect nothing from a node any more, and send it nothing."""
+        self._miss(name)
+        self._outboxes.pop(name, None)
+        self._walk.gone(name)
+
+    def unreachable(self, name: str, now: int) -> None:
+        """Note that what was on its way to a node is lost."""
+        self._miss(name)
+        if box := self._outboxes.get(name):
+            self.counts.resent += box.give_back(now)
+
+    def _miss(self, name: str) -> None:
+        self.missed |= name in self.waiting
+        self.waiting.discard(name)
+
+    def pull(self, names: Iterable[str], part: Part) -> Outgoing:
+        """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
+        self._pulled_as = self._next_id()
+        self.missed = False
+        self.waiting = {name for name in names if self._usable(name)}
+        return [(name, Pull(self._pulled_as, part)) for name in sorted(self.waiting)]
+
+    def step(self, sender: str, message: NodeMessage, now: int) -> Outgoing:
+        """Handle a message. ValueError for buckets that make no sense."""
+        match message:
+            case Buckets():
+                self._merge(message, now)
+                return [(sender, Merged(message.id))]
+            case Merged():
+                if box := self._outboxes.get(sender):
+                    box.landed(message.id)
+                return self._tell_pullers()  # the next messages wait for their turn
+            case Pull():
+                self._walk.pulled_by(sender, message.id, message.part)
+                self._flush(now)
+            case Pulled():
+                if message.id == self._pulled_as:
+                    self.waiting.discard(sender)
+            case _:
+                pass
+        return self._send(now)
+
+    def tick(self, now: int) -> Outgoing:
+        """Do what is due: flush changes, walk a slice, send what the windows have room for."""
+        if self.changed and not self.flush_due(now):
+            self._begin_flush(now)
+        self._place_some(now)
+        if not self._is_held_up():
+            self._add(self._walk.slice(), now)
+        for box in self._outboxes.values():
+            self.counts.resent += box.give_back(now, RESEND_AFTER)
+            if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
+                box.drop_paid(self._table, now)
+        return self._send(now)
+
+    def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
+        """Send all changes now; `at_once` without waiting for answers, since they are the last."""
+        self._flush(now)
+        return self._send(now, at_once=at_once)
+
+    def rest(self) -> None:
+        """Note that this node has handed over what it held, and owes it to nobody any more."""
+        self.keep_short = False
+        self._walk.rest()
+
+    # --- in
+
+    def _merge(self, message: Buckets, now: int) -> None:
+        for at, (text, keys, debts) in enumerate(message.groups):
+            if len(keys) != len(debts):
+                raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
+            if at < len(message.charged) and len(message.charged[at]) != len(keys):
+                raise ValueError(f"{len(keys)} keys, {len(message.charged[at])} of them charged")
+            if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
+                for key in keys:
+                    require_key(key)
+            limits = parse_limits(text)
+            if len(limits.items) != 1:
+                raise ValueError(f"buckets of {text!r}: expected one limit")
+            limit = limits.items[0]
+            if at < len(message.charged):
+                self._reveal(limit, keys, message.charged[at], now)
+            self._table.merge_all(limit, keys, debts, now)
+            self.counts.merged += len(keys)
+
+    def _reveal(self, limit: Limit, keys: list[str], charged: list[int], now: int) -> None:
+        """Count what two nodes together admitted beyond a limit while they didn't hear each other.
+
+        That is at most what both have charged, less what fits into the bucket.
+        """
+        for key, ns in zip(keys, charged, strict=True):
+            if ns:
+                _, debts = self._table.debts(limit.text, (key,), now, 0)
+                over = (sum(debts) + ns) * limit.scale - limit.capacity
+                self.counts.over_admitted += max(over, 0) / limit.interval
+
+    # --- out
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _outbox(self, name: str) -> Outbox:
+        box = self._outboxes.get(name)
+        if box is None:
+            box = self._outboxes[name] = Outbox()
+        return box
+
+    def _flush(self, now: int) -> None:
+        """Put all changes into the outboxes of those who are to hold them."""
+        self._begin_flush(now)
+        while self._unplaced:
+            self._place_some(now)
+
+    def _begin_flush(self, now: int) -> None:
+        self._unplaced += self.changed
+        self.changed.clear()
+        self._flushed_at = now
+        self.is_urgent = False
+
+    def _place_some(self, now: int) -> None:
+        some = self._unplaced[-FLUSH_SLICE:]
+        del self._unplaced[-FLUSH_SLICE:]
+        groups: dict[tuple[tuple[str, str], str], list[str]] = {}  # keys by holders and limits
+        pair = self.ring.pair
+        for key, texts, _ in some:
+            place = pair(key), texts
+            if place in groups:
+                groups[place].append(key)
+            else:
+                groups[place] = [key]
+        for (holders, texts), keys in groups.items():
+            for limit in parse_limits(texts).items:
+                self._flush_group(holders, limit.text, keys, now)
+
+    def _flush_group(self, holders: tuple[str, str], text: str, keys: list[str], now: int) -> None:
+        targets = [name for name in holders if name and name != self.name]
+        for target in targets:
+            self._outbox(target).add(text, keys, now)
+        pullers = self._walk.pullers.values()
+        if pullers or not all(map(self._usable, targets)):  # then it depends on the key
+            for key in keys:
+                for target in self._further_targets(key, targets, pullers):
+                    self._outbox(target).add(text, (key,), now)
+
+    def _further_targets(
+        self, key: str, targets: list[str], pullers: Iterable[Puller]
+    ) -> Iterator[str]:
+        """Yield who else is to be sent a key: a newcomer, and who is next where one is away."""
+        for puller in pullers:
+            if puller.ring.owner(key) == puller.name and puller.name not in targets:
+                yield puller.name
+        if not all(map(self._usable, targets)):
+            for name in self.ring.walk(key):
+                if name != self.name and name not in targets and self._usable(name):
+                    yield name
+                    return
+
+    def _add(self, rows: Rows, now: int) -> None:
+        for target, texts in rows.items():
+            if target not in self.ring and target not in self._walk.pullers:
+                continue  # gone since the walk began
+            for text, keys in texts.items():
+                self._outbox(target).add(text, keys, now)
+
+    def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
+        outgoing: Outgoing = []
+        least = 0 if self.keep_short else SHORT
+        for name, box in self._outboxes.items():
+            if not box or not self._usable(name):
+                continue
+            of_box = 0 if name in self._walk.pullers else least
+            room = AT_A_TIME
+            while at_once or (room and not box.window_is_full):
+                room -= 1
+                message = box.take(self._next_id(), self._table, now, of_box)
+                if message is None:
+                    break
+                self.counts.sent += sum(len(keys) for _, keys, _ in message.groups)
+                outgoing.append((name, message))
+        outgoing += self._tell_pullers()
+        return outgoing
+
+    def _tell_pullers(self) -> Outgoing:
+        """Say Pulled to those for whom nothing is left."""
+        outgoing: Outgoing = []
+        pullers = self._walk.pullers
+        for name, puller in list(pullers.items()):
+            if puller.told or self._walk.to_do or self._outboxes.get(name):
+                continue  # not yet
+            puller.told = True
+            outgoing.append((name, Pulled(puller.number)))
+            if not puller.whole or name in self.ring:
+                del pullers[name]
+        return outgoing
+
+    def _is_held_up(self) -> bool:
+        """Is it for the outboxes to empty before more is put into them?"""
+        return any(
+            box.waiting > MOST_WAITING and self._usable(name)
+            for name, box in self._outboxes.items()
+        )
