@@ -50,15 +50,29 @@ class Fallback:
             case OnUnreachable.CLOSED:
                 return [0]
             case OnUnreachable.LOCAL:
-                if self._mine:
-                    self._buckets.sweep(now, _SWEPT)
-                share = limits.divided(nodes)
-                cost = min(cost, share.smallest_burst)
-                allowed, debts = self._buckets.take(key, share, cost, now)
-                return [int(allowed), *debts]
+                return self._take(key, limits.divided(nodes), cost, now)
 
     def decide(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> Decision:
         """Decide a check like `answer`; the decision shows the limits that were really applied."""
-        allowed, *debts = self.answer(key, limits, cost, nodes, now)
-        limits = limits.divided(self.parts(nodes))
-        return Decision(allowed == 1, limits, min(cost, limits.smallest_burst), debts, self.source)
+        if self.policy is OnUnreachable.LOCAL:
+            return self.share(key, limits, cost, nodes, now)
+        answer = self.answer(key, limits, cost, nodes, now)
+        return Decision(answer[0] == 1, limits, cost, [], self.source)
+
+    def share(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> Decision:
+        """Decide by this process's share, whatever the policy: the trouble is its own.
+
+        It is for a check that waited in vain for a line, the CPU or the event loop: no fault of
+        the sidecar, so nothing that may let everyone through.
+        """
+        limits = limits.divided(nodes)
+        allowed, *debts = self._take(key, limits, cost, now)
+        cost = min(cost, limits.smallest_burst)
+        return Decision(allowed == 1, limits, cost, debts, Source.LOCAL)
+
+    def _take(self, key: str, share: Limits, cost: int, now: int) -> list[int]:
+        if self._mine:
+            self._buckets.sweep(now, _SWEPT)
+        cost = min(cost, share.smallest_burst)
+        allowed, debts = self._buckets.take(key, share, cost, now)
+        return [int(allowed), *debts]

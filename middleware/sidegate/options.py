@@ -48,6 +48,7 @@ class Options:
     budget: float
     identity: Identity
     tls: Tls | None
+    fault: str = ""  # what is wrong with the environment; then nobody is asked
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context for one connection, None on a Unix socket or without TLS."""

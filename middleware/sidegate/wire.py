@@ -215,6 +215,18 @@ class Forget(Struct, array_like=True, frozen=True, tag=17):
     key: str
 
 
+class Outcomes(Struct, array_like=True, frozen=True, tag=18):
+    """What an app has decided without a sidecar since it last said so. Not answered.
+
+    Each outcome is one of OUTCOMES, with how often it came. At most once a second.
+    """
+
+    counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
+
+
+OUTCOMES = ("open", "closed", "local", "key-error")
+"""Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
+
 NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget
 """What only nodes say to each other, but for Forget, which apps hear too."""
 
@@ -233,6 +245,7 @@ Message: TypeAlias = (
     | Reset
     | Holdings
     | Error
+    | Outcomes
     | NodeMessage
 )
 

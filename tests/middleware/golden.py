@@ -18,6 +18,7 @@ from sidegate.wire import (
     Inspect,
     Merged,
     Message,
+    Outcomes,
     Part,
     Ping,
     Pong,
@@ -395,6 +396,18 @@ cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
 92                                               # array of 2
 11                                               #   kind: Forget
 ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
+""",
+    ),
+    "Outcomes": (
+        Outcomes([("open", 3)]),
+        """
+00 00 00 0a                                      # 10 bytes follow
+92                                               # array of 2
+12                                               #   kind: Outcomes
+91                                               #   array of 1
+92                                               #     array of 2
+a4 6f 70 65 6e                                   #       outcome: "open"
+03                                               #       count: 3
 """,
     ),
     "Error": (

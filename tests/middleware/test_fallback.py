@@ -39,6 +39,14 @@ class TestPolicies:
         assert decisions[-1].retry_after == 3.0
         assert fallback.parts(5) == 5
 
+    @pytest.mark.parametrize("policy", ["open", "closed", "local"])
+    def test_trouble_of_ones_own(self, policy: str) -> None:
+        """A check that its own process kept waiting goes by the share, whatever the policy."""
+        fallback = Fallback(policy)
+        decisions = [fallback.share("k", MINUTE, 1, 5, NOW) for _ in range(21)]
+        assert [decision.allowed for decision in decisions] == [True] * 20 + [False]
+        assert {decision.source for decision in decisions} == {Source.LOCAL}
+
     @pytest.mark.parametrize("policy", ["open", "closed"])
     def test_nothing_is_divided_otherwise(self, policy: str) -> None:
         """The other policies divide no limits."""
