@@ -108,9 +108,9 @@ class RateLimitMiddleware:
         verdict: Verdict | None = None
         for chain in self._gate.chains(scope["path"], root, method):  # one, nearly always
             judged = await self._judge(chain, scope)
-            if judged is not None and (verdict is None or judged.status):
-                verdict = judged
-                if judged.status:
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
                     break
         if verdict is None:
             await self._app(scope, receive, send)

@@ -67,6 +67,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     body: bytes = b""
 
+    def after(self, earlier: "Verdict | None") -> "Verdict":
+        """Return this verdict behind that of another rule, whose fields stand first."""
+        if earlier is None or self.status:
+            return self
+        return Verdict([*earlier.fields, *self.fields])
+
 
 class Gate:
     """The rules of one app, and the policy for what can't be decided."""

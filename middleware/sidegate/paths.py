@@ -5,8 +5,8 @@ What a client writes and what a framework routes by are two things. Flask takes 
 signs, and each has its own way with the root path that it is mounted under. So a rule is compared
 with the *canonical* form of every reading that a framework could have of a path:
 
-- scheme and authority off, percent signs decoded until nothing changes, runs of slashes as one
-  slash, dot segments resolved, and a slash at the end whether there was one or not;
+- scheme and authority off, percent signs decoded until nothing changes, control characters left
+  out, runs of slashes as one, dot segments resolved, and a slash at the end in any case;
 - and, where dot segments were resolved, the same with the dots left as they are.
 
 Where readings select different rules, all of these rules apply: the stricter side wins.
@@ -15,13 +15,16 @@ Where readings select different rules, all of these rules apply: the stricter si
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_DECODED = 3  # times: a server decodes once, a careless proxy once more
 
 _SLASHES = re.compile("/{2,}")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")  # Starlette matches before a last line feed
 _ODD = re.compile(r"//|%|/\.{1,2}(?:/|\Z)")  # what canonical() would change
 
 
@@ -41,22 +44,30 @@ def readings(path: str, root: str) -> Readings:
 
     Both are as ASGI has them: decoded, and the root path included where the server adds it.
     """
-    if not root or root == "/":
-        return Readings(_forms(path))
     root = root.rstrip("/")
-    own = path[len(root) :] if path.startswith(root) else None
-    if own is not None and own[:1] in {"", "/"}:  # here all frameworks agree
-        return Readings(_forms(own), _forms(path))
-    routed = _forms(path)
+    if not root:
+        return Readings(_forms(path))
+    asked = (path,) if path.startswith("/") else (path, _without_authority(path))
+    own = _each(_own(each, root) for each in asked)
+    return Readings(_each(map(_forms, own)), _each(_forms(f"{root}/{each}") for each in own))
+
+
+def _own(path: str, root: str) -> tuple[str, ...]:
+    """Return what may be left of a path without the root path."""
+    rest = path.removeprefix(root)
+    if rest != path and rest[:1] in {"", "/"}:
+        return (rest,)  # here all frameworks agree
     _, found, behind = path.partition(root)  # Quart and Litestar cut there, Starlette doesn't
-    if found:
-        routed += tuple(form for form in _forms(behind) if form not in routed)
-    return Readings(routed, _forms(root + path))
+    return (path, behind) if found else (path,)
+
+
+def _each(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(form for group in groups for form in group))
 
 
 def is_plain(path: str) -> bool:
     """Tell whether a path is spelled as its view is: nothing that `canonical` would change."""
-    return path.startswith("/") and _ODD.search(path) is None
+    return path.startswith("/") and path.isprintable() and _ODD.search(path) is None
 
 
 def canonical(path: str) -> str:
@@ -65,11 +76,17 @@ def canonical(path: str) -> str:
 
 
 def _forms(path: str) -> tuple[str, ...]:
-    """Return the canonical form, and the one with its dot segments left where there are any."""
+    """Return the canonical forms of a path, the one with its dots resolved before the other."""
     if "%" in path:
         path = _decoded(path)
-    if not path.startswith("/"):
-        path = "/" + _ABSOLUTE.sub("", path, count=1)
+    if not path.isprintable():
+        path = _CONTROLS.sub("", path)
+    if path.startswith("/"):
+        return _form(path)
+    return _each(_form(f"/{each}") for each in (_without_authority(path), path))
+
+
+def _form(path: str) -> tuple[str, ...]:
     if "//" in path:
         path = _SLASHES.sub("/", path)
     if not path.endswith("/"):
@@ -78,6 +95,14 @@ def _forms(path: str) -> tuple[str, ...]:
         return (path,)
     resolved = _resolved(path)
     return (path,) if resolved == path else (resolved, path)
+
+
+def _without_authority(path: str) -> str:
+    """Return the path of an absolute URL, as Quart takes it (RFC 9112, 3.2.2)."""
+    try:
+        return urlparse(path).path
+    except ValueError:  # half an IPv6 address
+        return path
 
 
 def _decoded(path: str) -> str:

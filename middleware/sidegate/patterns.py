@@ -11,6 +11,7 @@ from sidegate.paths import canonical, is_plain
 Matcher: TypeAlias = Callable[[str], object]
 """Is true for a canonical path that the pattern names."""
 
+_ANY = "\ue000"  # for private use: stands for what "*" may be, where patterns are compared
 _NO_REGEX = 'it is no regular expression: only "*" is special, for any run of characters'
 # (what a pattern has, what to write instead); looked for in this order
 _NEVER = (
@@ -47,7 +48,7 @@ def covers(matches: Matcher, pattern: str) -> bool:
 
     A character that no pattern has stands in for each `*`, so only a `*` can take it.
     """
-    return bool(matches(canonical(pattern.replace("*", "\0"))))
+    return bool(matches(canonical(pattern.replace("*", _ANY))))
 
 
 def _checked(option: str, pattern: object) -> str:

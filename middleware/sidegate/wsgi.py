@@ -108,9 +108,9 @@ class RateLimitWSGIMiddleware:
         verdict: Verdict | None = None
         for chain in self._gate.chains(request.path, request.root, request.method):
             judged = self._judge(chain, request, environ)
-            if judged is not None and (verdict is None or judged.status):
-                verdict = judged
-                if judged.status:
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
                     break
         if verdict is None:
             return self._app(environ, start_response)

@@ -40,7 +40,7 @@ def of_request(_: Request) -> Any:
         ("/login", "/login", True),
         ("/login", "/login/", True),
         ("/login", "/Login", False),
-        ("/login", "/login\n", False),
+        ("/login", "/login\n", True),
         ("/api/*", "/api/", True),
         ("/api/*", "/api/v1/users", True),
         ("/api/*", "/api/a\nb", True),
