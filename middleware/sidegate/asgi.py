@@ -133,7 +133,7 @@ class RateLimitMiddleware:
             and client
             and client[0]
             and len(client[0]) <= MOST_ADDRESS
-            and scope.get("method") != "OPTIONS"
+            and scope.get("method", "GET").upper() != "OPTIONS"
         ):
             assert isinstance(rule.cost, int)  # else there is no key of the peer
             asked: Question | Verdict | None = Question(

@@ -174,7 +174,8 @@ def _adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:
 
 
 def _status_line(verdict: Verdict) -> str:
-    return f"{verdict.status} {HTTPStatus(verdict.status).phrase}"
+    known = verdict.status in HTTPStatus._value2member_map_  # on_denied may choose another
+    return f"{verdict.status} {HTTPStatus(verdict.status).phrase if known else 'Denied'}"
 
 
 def _as_text(fields: list[Pair]) -> list[tuple[str, str]]:
