@@ -362,6 +362,6 @@ class Framer:
 
 
 def _too_long(data: memoryview, length: int, most: int) -> str:
-    if data[:HEADER_BYTES] == b"HTTP":  # the first word of an answer to what we have sent
+    if bytes(data[:HEADER_BYTES]) == b"HTTP":  # the first word of an answer to what we have sent
         return "the other side speaks HTTP: is that its --http port?"
     return f"a frame of {length:,} bytes; at most {most:,} are allowed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import time
 from dataclasses import replace
@@ -13,6 +14,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
+from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
@@ -340,6 +342,8 @@ def _tell_fault(task: asyncio.Task[None]) -> None:
 def run_until_signal(config: Config, log_level: str) -> None:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
     log_to_stderr(log_level)
+    for line in unknown(os.environ):
+        log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(config))
 

@@ -59,9 +59,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(*arguments: str) -> AsyncGenerator[Serving]:
+async def serving(*arguments: str, **environment: str) -> AsyncGenerator[Serving]:
     """Run a sidecar on free ports; it is gone after this, if need be by force."""
-    process = await start("-m", "sidegate_sidecar", "serve", *FREE, *arguments)
+    process = await start("-m", "sidegate_sidecar", "serve", *FREE, *arguments, **environment)
     try:
         assert process.stderr is not None
         async with asyncio.timeout(3 * GENEROUS):
