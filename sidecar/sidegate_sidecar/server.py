@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from random import SystemRandom
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -205,7 +206,7 @@ class Sidecar:
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, lambda: accept(trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
