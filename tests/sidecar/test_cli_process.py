@@ -117,8 +117,8 @@ async def test_without_the_server_it_says_what_to_install() -> None:
         code, out, err = await finish(await start("-c", f"{program}; {main}"))
         assert (code, out) == (2, "")
         assert err == (
-            "sidegate's server is not installed: pip install 'sidegate[sidecar]'"
-            f" (missing: {module})\n"
+            f"sidegate's server is not installed (missing: {module}): pip install '.[sidecar]'"
+            " in a checkout of sidegate, or pip install 'FILE.whl[sidecar]' from its wheel\n"
         )
 
 
