@@ -1,6 +1,6 @@
 """A Django project in one file, limited under ASGI and under WSGI.
 
-pip install "sidegate[sidecar]" django gunicorn
+pip install "..[sidecar]" django gunicorn
 sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 uvicorn django_app:asgi           # either of the two
 gunicorn django_app:wsgi

@@ -1,6 +1,6 @@
 """A FastAPI app with three rules.
 
-pip install "sidegate[sidecar]"   # FastAPI and uvicorn come along
+pip install "..[sidecar]"         # FastAPI and uvicorn come along
 sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 uvicorn fastapi_app:app
 

@@ -1,6 +1,6 @@
 """A Flask app with two rules, for any WSGI server.
 
-pip install "sidegate[sidecar]" flask gunicorn
+pip install "..[sidecar]" flask gunicorn
 sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
 gunicorn --workers 2 --threads 8 flask_app:app
 

@@ -26,6 +26,7 @@ async def dial(
 
     OSError, TimeoutError after 2 s or ValueError if there is none. A Unix socket has no TLS.
     """
+    me.secrets()  # ValueError if there must be some and aren't yet: then there is nobody to ask
     connection: Connection | None = None
     try:
         async with asyncio.timeout(DIAL_WITHIN):

@@ -1,6 +1,7 @@
 """What callers of sidegate may be told they did wrong, or what went wrong around them."""
 
 import json
+from reprlib import Repr
 
 
 class SidegateError(Exception):
@@ -74,3 +75,11 @@ class CheckError(SidegateError):
 def quoted(text: str, most: int = 80) -> str:
     """Text in double quotes, cut to `most` characters and safe to print anywhere."""
     return json.dumps(text if len(text) <= most else text[: most - 3] + "...")
+
+
+def shown(value: object) -> str:
+    """Return how a value is shown to people, cut short; it may be anything."""
+    cut = Repr()
+    cut.maxstring = cut.maxother = 120
+    text: str = cut.repr(value)
+    return text

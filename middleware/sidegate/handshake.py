@@ -127,11 +127,11 @@ class Handshake:
         for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
             if not 0 < len(name.encode()) <= MOST_NAME_BYTES or not name.isprintable():
                 raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
+        self.peer = hello  # before it is refused, so that the log can name it
         if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
             raise WireError(
                 "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
             )
-        self.peer = hello
         return hello
 
     def _prove(self, label: bytes, secret: bytes) -> bytes:

@@ -13,11 +13,12 @@ _STATE = {
     OnUnreachable.CLOSED: "refusing what is limited",
     OnUnreachable.LOCAL: "limiting by this process's share alone",
 }
-_DONE = {
+CONSEQUENCE = {
     OnUnreachable.OPEN: "let through",
     OnUnreachable.CLOSED: "refused",
     OnUnreachable.LOCAL: "decided by this process's share",
 }
+"""What becomes of requests by each policy: "requests are …"."""
 
 
 class Outage:
@@ -42,7 +43,7 @@ class Outage:
             self._since, self._say_at = now, now + REMIND_EVERY
             return (
                 f"sidegate: {_STATE[self._policy]}: no answer from the sidecar at"
-                f" {self._sidecar} ({why}); requests are {_DONE[self._policy]}"
+                f" {self._sidecar} ({why}); requests are {CONSEQUENCE[self._policy]}"
                 f" (on_unreachable={self._policy.value}). {_cure(why)}"
             )
         if now < self._say_at:
@@ -60,7 +61,7 @@ class Outage:
 
     def _so_far(self, now: float) -> str:
         requests = "1 request was" if self._count == 1 else f"{self._count:,} requests were"
-        return f"{requests} {_DONE[self._policy]} in {now - self._since:.0f} s"
+        return f"{requests} {CONSEQUENCE[self._policy]} in {now - self._since:.0f} s"
 
 
 def _cure(why: str) -> str:

@@ -49,20 +49,34 @@ class SecretFile:
     Each call looks at the file, and reads it when it has changed. If it can't be used then (it is
     being written, say) the secrets from before go on, and the log says so once. Any thread may
     call it; there is no lock, which a fork could leave held.
+
+    With `required` false it may have none at first; then each call raises ValueError until it has.
     """
 
     path: str
+    required: bool = field(default=True, repr=False)
     _held: tuple[Stamp, tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
     _fault: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._held = None, ()
         stamp = _stamp(self.path)  # first: a change behind it is seen by the next call
-        self._held = stamp, _read(self.path)
+        try:
+            self._held = stamp, _read(self.path)
+        except ValueError as error:
+            if self.required:
+                raise
+            self._fault = str(error)
+
+    @property
+    def fault(self) -> str:
+        """Why the file could not be used when it was last looked at; empty if it could."""
+        return self._fault
 
     def __call__(self) -> tuple[bytes, ...]:
         """Return the secrets that hold now, never none; the first is the one to show."""
         stamp = _stamp(self.path)
-        if stamp != self._held[0]:
+        if stamp != self._held[0] or not self._held[1]:
             self._read_again(stamp)
         return self._held[1]
 
@@ -70,12 +84,19 @@ class SecretFile:
         try:
             secrets = _read(self.path)
         except ValueError as error:
+            if not self._held[1]:
+                self._fault = str(error)
+                raise
             if str(error) != self._fault:
                 log.warning("%s; the secrets from before stay in use", error)
             self._fault = str(error)
             return
-        shown = "the same as before" if secrets[0] == self._held[1][0] else "another than before"
+        before = self._held[1]
         self._held, self._fault = (stamp, secrets), ""
+        if not before:
+            log.info("secrets read from %s: %d accepted", self.path, len(secrets))
+            return
+        shown = "the same as before" if secrets[0] == before[0] else "another than before"
         log.info(
             "secrets read again from %s: %d accepted, the first is %s",
             self.path,

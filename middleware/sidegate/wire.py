@@ -349,10 +349,7 @@ class Framer:
         while end - start >= HEADER_BYTES:
             (length,) = _LENGTH.unpack_from(view, start)
             if length > self.most:
-                raise WireError(
-                    "frame-too-long",
-                    f"a frame of {length:,} bytes; at most {self.most:,} are allowed",
-                )
+                raise WireError("frame-too-long", _too_long(view[start:], length, self.most))
             stop = start + HEADER_BYTES + length
             if stop > end:
                 self._need = HEADER_BYTES + length
@@ -362,3 +359,9 @@ class Framer:
         if start < end:
             self.rest += view[start:]
         return bodies
+
+
+def _too_long(data: memoryview, length: int, most: int) -> str:
+    if bytes(data[:HEADER_BYTES]) == b"HTTP":  # the first word of an answer to what we have sent
+        return "the other side speaks HTTP: is that its --http port?"
+    return f"a frame of {length:,} bytes; at most {most:,} are allowed"

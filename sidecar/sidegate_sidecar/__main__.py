@@ -15,8 +15,8 @@ def main() -> None:
         if error.name is None or error.name.partition(".")[0] in _OURS:
             raise  # a fault of ours
         sys.stderr.write(
-            "sidegate's server is not installed: pip install 'sidegate[sidecar]'"
-            f" (missing: {error.name})\n"
+            f"sidegate's server is not installed (missing: {error.name}): pip install '.[sidecar]'"
+            " in a checkout of sidegate, or pip install 'FILE.whl[sidecar]' from its wheel\n"
         )
         sys.exit(2)
 

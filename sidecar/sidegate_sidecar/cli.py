@@ -114,7 +114,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         http=given.address("http", http),
         socket=socket.removeprefix("unix:"),
         socket_mode=given.mode("socket-mode", socket_mode),
-        seeds=given.addresses("seed", seed),
+        seeds=given.seeds(seed),
         cluster=cluster,
         secret=given.secret(secret_file),
         secret_file=given.secret_file(secret_file),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from math import inf
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
 _PLURAL: Final = {"seed": "SIDEGATE_SEEDS"}  # several in one variable
+_ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 
 
 def variable(option: str) -> str:
@@ -196,6 +198,19 @@ _AN_ADDRESS = "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"
 def address(option: str, text: str) -> Address:
     """Return the address that an option holds."""
     return _read(option, text, parse_address, _AN_ADDRESS)
+
+
+def seeds(texts: Iterable[str]) -> tuple[Address, ...]:
+    """Return the addresses of seeds; OptionError if its two variables say different things."""
+    texts, one = list(texts), os.environ.get(_ONE_SEED, "")
+    several = os.environ.get(variable("seed"), "")
+    if one and several and _SEPARATORS.split(one) != _SEPARATORS.split(several):
+        why = f"{_ONE_SEED} says {one!r}: expected one of the two, or the same in both"
+        raise OptionError("seed", several, why)
+    return addresses("seed", texts or _SEPARATORS.split(one))
+
+
+_SEPARATORS: Final = re.compile(r"[\s,]+")
 
 
 def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:

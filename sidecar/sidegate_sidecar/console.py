@@ -113,10 +113,11 @@ def print_buckets(answer: Answer) -> None:
         return
     said = "forgotten, and full now" if forgotten else "in debt"
     console.print(f"{key}: {_count(len(buckets), 'bucket')} on {owner} {said}", soft_wrap=True)
-    rows = [
-        (one["limit"], f"{one['remaining']} of {one['burst']}", duration(one["reset_after"]))
-        for one in buckets
-    ]
+    left = [(one["limit"], f"{one['remaining']} of {one['burst']}") for one in buckets]
+    if forgotten:
+        _print_table(console, ("LIMIT", "LEFT BEFORE"), left, right="LEFT BEFORE")
+        return
+    rows = [(*row, duration(one["reset_after"])) for row, one in zip(left, buckets, strict=True)]
     _print_table(console, ("LIMIT", "LEFT", "FULL IN"), rows, right="LEFT, FULL IN")
 
 

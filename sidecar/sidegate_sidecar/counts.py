@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sidegate.decision import Source
+from sidegate.wire import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ class Counts:
     """Checks that another node was asked about in place of their owner."""
     turned_away: Counter[str] = field(default_factory=Counter[str])
     """Connections closed for a fault of the other side, by error code."""
+    app_outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    """Checks that apps decided without us, or whose key failed, as they told us."""
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
 
     def tally(self, asker: str, source: str) -> Tally:

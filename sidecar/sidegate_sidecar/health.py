@@ -26,8 +26,7 @@ def require_ready(http: Address) -> None:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        why = f"no sidecar answers at http://{asked}: {error or type(error).__name__}"
-        raise Failure(OUT_OF_REACH, why) from None
+        raise Failure(OUT_OF_REACH, _unreachable(asked, error)) from None
     finally:
         connection.close()
     if status not in _KNOWN:
@@ -35,3 +34,10 @@ def require_ready(http: Address) -> None:
         raise Failure(OUT_OF_REACH, why)
     if status == _JOINING:
         raise Failure(NOT_DONE, f"the sidecar at http://{asked} is not ready: it is still joining")
+
+
+def _unreachable(asked: Address, error: OSError | HTTPException) -> str:
+    why = f"no sidecar answers at http://{asked}: {error or type(error).__name__}"
+    if isinstance(error, (HTTPException, TimeoutError)):  # something listens there
+        return why
+    return f"{why}. Is `sidegate serve` running there? Use --http"

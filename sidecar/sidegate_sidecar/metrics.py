@@ -84,6 +84,9 @@ def _checks(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Checks that a node which was asked did not answer; of nodes still remembered."
     unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
     yield _counter("unanswered_checks", text, ("owner",), unanswered)
+    text = "Checks that apps decided without a sidecar (open, closed, local), or whose key failed."
+    outcomes = {(outcome,): count for outcome, count in counts.app_outcomes.items()}
+    yield _counter("app_outcomes", text, ("outcome",), outcomes)
     text = "Checks decided by another node in place of their owner."
     yield _counter("failovers", text, (), {(): counts.failovers})
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from random import SystemRandom
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
+from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
@@ -203,7 +206,7 @@ class Sidecar:
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, lambda: accept(trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
@@ -340,6 +343,8 @@ def _tell_fault(task: asyncio.Task[None]) -> None:
 def run_until_signal(config: Config, log_level: str) -> None:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
     log_to_stderr(log_level)
+    for line in unknown(os.environ):
+        log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(config))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from secrets import token_bytes
 from ssl import SSLError
@@ -14,12 +15,14 @@ from sidegate.handshake import NONCE_BYTES, Accepting
 from sidegate.link import MOST_UNSENT
 from sidegate.wire import (
     NODE_MESSAGES,
+    OUTCOMES,
     Checks,
     Error,
     Forget,
     Holdings,
     Inspect,
     Message,
+    Outcomes,
     Ping,
     Pong,
     Refused,
@@ -29,13 +32,17 @@ from sidegate.wire import (
     encode,
     refuse,
 )
+from sidegate_sidecar.log_limiter import LogLimiter
 
 if TYPE_CHECKING:
     from sidegate.handshake import Identity
     from sidegate_sidecar.node import Node
     from sidegate_sidecar.peers import Peers
 
+log = logging.getLogger("sidegate")
+
 MOST_INSPECTIONS = 1_000  # at a time: they are for people and scripts
+MOST_SAID = 300  # characters in the log of what the other side says of us
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +66,18 @@ class Sessions:
         self._inspections: set[asyncio.Task[None]] = set()
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
+        self.refusals = LogLimiter()
         self.patience = Patience()
         self.open: set[Connection] = set()
 
-    def accept(self, *, trust_apps: bool = False) -> asyncio.Protocol:
-        """Return the protocol for one more connection."""
+    def accept(self, remote: str, *, trust_apps: bool = False) -> asyncio.Protocol:
+        """Return the protocol for one more connection, from there."""
         nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
         approve = self._peers.approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=trust_apps)
-        return _Session(handshake, self)
+        return _Session(handshake, self, remote)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: _Session) -> None:
         """Count a connection in, or say a word of refusal when there are too many."""
         if len(self.open) < self._most:
             self.open.add(connection)
@@ -78,6 +86,7 @@ class Sessions:
         text = f"{self._most:,} connections are open, no more fit"
         connection.transport.write(encode(Error("busy", text)))
         connection.transport.close()
+        self._say(f"refused {_who(connection)}: {text} (busy)")
 
     def up(self, connection: Connection) -> None:
         """Tell the new side which nodes there are, and meet it if it is one."""
@@ -94,6 +103,8 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
                 self._inspect(connection, message)
+            case Outcomes() if not _is_node(connection):
+                self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
@@ -101,15 +112,34 @@ class Sessions:
             case _:
                 refuse(message)
 
+    def _note(self, message: Outcomes) -> None:
+        """Count what an app has decided alone, all of it or, if it makes no sense, nothing."""
+        for outcome, _ in message.counts:
+            if outcome not in OUTCOMES:
+                raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")
+        for outcome, count in message.counts:
+            self._node.counts.app_outcomes[outcome] += count
+
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
         self.open.discard(connection)
         self._stuck.pop(connection, None)
         self._peers.hung_up(connection)
-        if isinstance(error, WireError) and not isinstance(error, Refused):  # those are theirs
+        if isinstance(error, Refused):  # its code is theirs, and isn't counted
+            if connection.peer is not None:
+                self._say(f"{_who(connection)} refuses this node: {str(error)[:MOST_SAID]}")
+        elif isinstance(error, WireError):
             self._node.counts.turned_away[error.code] += 1
+            if error.code != "self":  # our own seed is usual
+                self._say(f"refused {_who(connection)}: {error}")
         elif isinstance(error, (SSLError, ConnectionAbortedError)):  # the latter: took too long
             self._node.counts.turned_away["tls"] += 1
+            self._say(f"refused {_who(connection)}: {error.strerror or error} (tls)")
+
+    def _say(self, line: str) -> None:
+        """Log whom we refuse and why; strangers decide how often, so not each time."""
+        if said := self.refusals.line(line, asyncio.get_running_loop().time()):
+            log.warning("%s", said)
 
     def tell_ring(self) -> None:
         """Send the ring to all apps: after a change, and now and then."""
@@ -179,6 +209,8 @@ class Sessions:
         while True:
             await asyncio.sleep(self.patience.look_every)
             now = asyncio.get_running_loop().time()
+            if others := self.refusals.rest(now):
+                log.warning("refused %s", others)
             for connection in list(self.open):
                 if connection.transport.is_closing():
                     continue
@@ -210,6 +242,13 @@ class Sessions:
             connection.close()
 
 
+def _who(connection: Connection) -> str:
+    """Return who is at the other side, as far as it has said so, and where."""
+    peer = connection.peer
+    who = "someone" if peer is None else f"{peer.role} {peer.name!r}"
+    return f"{who} at {connection.remote}" if isinstance(connection, _Session) else who
+
+
 def _is_node(connection: Connection) -> bool:
     return connection.peer is not None and connection.peer.role == "node"
 
@@ -217,9 +256,10 @@ def _is_node(connection: Connection) -> bool:
 class _Session(Connection):
     """A connection that counts from when it is there: after the handshake of TLS, if it has one."""
 
-    def __init__(self, handshake: Accepting, sessions: Sessions) -> None:
+    def __init__(self, handshake: Accepting, sessions: Sessions, remote: str) -> None:
         super().__init__(handshake, sessions)
         self._sessions = sessions
+        self.remote = remote  # who is at the other side: the transport can't tell at its end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -8,6 +8,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidegate.address import Address
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
@@ -25,13 +27,14 @@ class Listener:
     """Accepts connections on a socket, with TLS if there are certificates for it.
 
     A connection is accepted with the certificates that are in the files then; those that are
-    open go on. A protocol hears `connection_lost` also when TLS fails before it was connected.
+    open go on. `protocol` is told who is at the other side: "HOST:PORT", or "unix:PATH" of ours.
+    A protocol hears `connection_lost` also when TLS fails before it was connected.
     """
 
     def __init__(
         self,
         listening: socket.socket,
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[str], asyncio.Protocol],
         tls: Tls | None = None,
         *,
         look_every: float = LOOK_EVERY,
@@ -62,25 +65,31 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._socket)
+                connection, remote = await loop.sock_accept(self._socket)
             except ConnectionError:  # it was gone before we took it
                 continue
             except OSError as error:
                 log.warning("accepting no connections for %g s: %s", PAUSE, error.strerror)
                 await asyncio.sleep(PAUSE)
             else:
-                self._greet(connection)
+                self._greet(connection, self._named(remote))
                 await asyncio.sleep(0)  # one a loop turn: those that are open go first
 
-    def _greet(self, connection: socket.socket) -> None:
+    def _named(self, remote: tuple[str, int] | str) -> str:
+        """Return who is at the other side of a connection, as the system tells it."""
+        if isinstance(remote, tuple):
+            return str(Address(*remote[:2]))
+        return f"unix:{self._socket.getsockname()}"
+
+    def _greet(self, connection: socket.socket, remote: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             if task.cancelled():  # perhaps before it began, and nobody else has the socket
                 connection.close()
 
-        self._run(self._connect(connection)).add_done_callback(ended)
+        self._run(self._connect(connection, remote)).add_done_callback(ended)
 
-    async def _connect(self, connection: socket.socket) -> None:
-        protocol = self._protocol()
+    async def _connect(self, connection: socket.socket, remote: str) -> None:
+        protocol = self._protocol(remote)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,

@@ -12,7 +12,7 @@ from sidegate.limits import SECOND
 from sidegate_sidecar import cluster, discovery
 from tests.cluster.apps.running import ROOT
 from tests.deploy import manifests
-from tests.deploy.helm import BOTH, CHART, NEWEST, Helm, find
+from tests.deploy.helm import BOTH, CHART, NEWEST, RELEASE, Helm, find, rendering
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -279,3 +279,49 @@ def test_the_examples_service_finds_its_pods_and_their_port(
 def test_the_example_takes_the_chart_as_it_is_now() -> None:
     (dependency,) = yaml.safe_load((EXAMPLE / "Chart.yaml").read_text())["dependencies"]
     assert dependency["repository"] == "file://../../charts/sidegate"
+
+
+# --- the name of the app
+
+
+def _service(pod: PodShape) -> str:
+    return manifests.env(manifests.container(pod.spec, "app"))["SIDEGATE_SERVICE"]
+
+
+def test_an_app_has_the_name_of_its_release(
+    helm: Helm, example: Path, tmp_path: Path, pod: PodShape
+) -> None:
+    """By the templates for both ways to ask; so apps on one ring don't share what they count."""
+    assert _service(pod) == RELEASE
+    (over_tcp,) = manifests.pods(helm.template(chart=_only(example, tmp_path / "copy", "client")))
+    assert _service(over_tcp) == RELEASE
+
+
+def test_a_patched_app_has_the_name_of_what_is_patched(helm: Helm) -> None:
+    """The release is the ring's there."""
+    (patched,) = manifests.pods(
+        manifests.of_kind(helm.template("--set", "patch.name=my-app"), "Deployment")
+    )
+    assert _service(patched) == "my-app"
+    long = "a" * 100
+    (patched,) = manifests.pods(
+        manifests.of_kind(helm.template("--set", f"patch.name={long}"), "Deployment")
+    )
+    assert _service(patched) == "a" * 64
+
+
+def test_apps_that_share_limits_are_given_one_name(helm: Helm, example: Path) -> None:
+    """By a value, in the chart of an app and in a patch; also one that looks like a number."""
+    for name in ("shop", "1e3", "'quoted'"):
+        named = helm.template("--set-string", f"sidegate.serviceName={name}", chart=example)
+        assert _service(the_pod(named)) == name
+    options = ("--set", "patch.name=my-app,serviceName=shop")
+    (patched,) = manifests.pods(manifests.of_kind(helm.template(*options), "Deployment"))
+    assert _service(patched) == "shop"
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "a b", "ü", "x" * 65])
+def test_a_name_that_no_app_may_have_is_refused(helm: Helm, name: str) -> None:
+    """The middleware would refuse it too, when the app has started."""
+    said = helm.fails(*rendering(), "--set-string", f"serviceName={name}")
+    assert "serviceName" in said

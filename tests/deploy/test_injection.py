@@ -24,6 +24,11 @@ ANY_CLUSTER: Final = ("--api-versions", f"{GROUP}/v1/MutatingWebhookConfiguratio
 BETA: Final = ("--api-versions", f"{GROUP}/v1beta1/MutatingAdmissionPolicy")
 STABLE: Final = ("--api-versions", f"{GROUP}/v1/MutatingAdmissionPolicy")
 SOCKET: Final = {"name": "SIDEGATE_SIDECAR", "value": "unix:/run/sidegate/sidegate.sock"}
+LABEL: Final = "metadata.labels['app.kubernetes.io/name']"
+SERVICE: Final = {
+    "name": "SIDEGATE_SERVICE",
+    "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": LABEL}},
+}
 SOCKET_FOLDER: Final = {"name": "sidegate-socket", "mountPath": "/run/sidegate", "readOnly": True}
 AWKWARD: Final = r"""
 imagePullSecrets: [{name: registry}]
@@ -102,9 +107,10 @@ def test_a_pod_with_the_label_gets_what_the_templates_for_charts_give(
     file = tmp_path / "values.yaml"
     file.write_text(values, "utf-8")
     namespace = server.create_namespace(**RESTRICTED)
-    release = injecting(Release(helm, server, namespace), "--values", file)
+    options = ("--values", file, "--set", "serviceName=app")
+    release = injecting(Release(helm, server, namespace), *options)
     by_label = release.create_pod(labelled())
-    by_hand = release.pod_by_hand(app_pod(), "--values", file)
+    by_hand = release.pod_by_hand(app_pod(), *options)
     # A chart of an app has these of its own.
     pull_secrets = by_label["spec"].pop("imagePullSecrets", [])
     assert pull_secrets == yaml.safe_load(values).get("imagePullSecrets", [])
@@ -166,7 +172,7 @@ def test_an_annotation_names_the_containers_that_ask(release: Release) -> None:
 
 
 def test_what_a_container_says_itself_stays(release: Release) -> None:
-    """Its own SIDEGATE_SIDECAR, and what it mounts where the socket would be."""
+    """Its own SIDEGATE_SIDECAR, and what it mounts where the socket would be; not its name."""
     env = [{"name": "SIDEGATE_SIDECAR", "value": "10.0.0.1:7171"}, {"name": "DEBUG", "value": "1"}]
     mounts = [{"name": "mine", "mountPath": "/run/sidegate"}]
     own = app_pod(
@@ -175,9 +181,9 @@ def test_what_a_container_says_itself_stays(release: Release) -> None:
         volumes=[{"name": "mine", "emptyDir": {}}],
     )
     spec = release.create_pod(labelled(own))["spec"]
-    assert container(spec, "own")["env"] == env
+    assert container(spec, "own")["env"] == [*env, SERVICE]
     assert container(spec, "own")["volumeMounts"] == mounts
-    assert container(spec, "more")["env"] == [*env[1:], SOCKET]
+    assert container(spec, "more")["env"] == [*env[1:], SOCKET, SERVICE]
     assert container(spec, "more")["volumeMounts"][1:] == [SOCKET_FOLDER]
 
 
@@ -229,3 +235,20 @@ def test_the_policy_is_of_the_newest_version_that_the_cluster_has(
 
 def test_without_the_value_there_is_no_policy(offline: Helm) -> None:
     assert not of_kind(offline.template(*STABLE), "MutatingAdmissionPolicy")
+
+
+def test_an_injected_app_is_named_by_a_label_of_its_own(offline: Helm) -> None:
+    """The release is the ring's. A value takes another label, or the name itself."""
+
+    def entry(*options: str) -> str:
+        policy = the(offline.template(*ENABLED, *options), "MutatingAdmissionPolicy")
+        text = str(policy["spec"]["mutations"])
+        assert text.count("SIDEGATE_SERVICE") == 2  # it, and what keeps a container's own
+        return text
+
+    by_label, by_value = entry(), entry("--set", "serviceName=shop")
+    assert "metadata.labels['app.kubernetes.io/name']" in by_label.replace("\\'", "'")
+    other = entry("--set", "injection.serviceLabel=app")
+    assert "metadata.labels['app']" in other.replace("\\'", "'")
+    assert '{"name": "SIDEGATE_SERVICE", "value": "shop"}' in by_value
+    assert "metadata.labels['" not in by_value.replace("\\'", "'")

@@ -165,6 +165,27 @@ class TestFile:
         with pytest.raises(ValueError, match=f"^secret file {str(file)!r}: "):
             SecretFile(str(file))
 
+    @pytest.mark.parametrize("text", [None, "", "a\nb\nc\nd\ne"])
+    def test_it_may_come_later(
+        self, text: str | None, file: Path, log: pytest.LogCaptureFixture
+    ) -> None:
+        """One that isn't required has no secrets until it is there; each call looks again."""
+        file.unlink()
+        if text is not None:
+            file.write_text(text)
+        secrets = SecretFile(str(file), required=False)
+        assert secrets.fault.startswith(f"secret file {str(file)!r}: ")
+        for _ in range(2):
+            with pytest.raises(ValueError, match=f"^secret file {str(file)!r}: "):
+                secrets()
+        assert log.messages == []
+        replace(file, "sesame\n")
+        assert secrets() == secrets() == (b"sesame",)
+        assert secrets.fault == ""
+        assert log.messages == [f"secrets read from {file}: 1 accepted"]
+        file.unlink()
+        assert secrets() == (b"sesame",)
+
     def test_it_is_not_shown(self, file: Path) -> None:
         """Its text, as in a log or a traceback, is the path."""
         assert repr(SecretFile(str(file))) == f"SecretFile(path={str(file)!r})"
@@ -194,6 +215,38 @@ class TestClients:
             async with Client(sidecar.address, budget=AMPLE) as client:
                 assert (await client.check("k", "5/minute")).source is Source.OPEN
                 replace(file, "new\nold")
+                await eventually_answered(
+                    lambda: client.check("k", "5/minute", 0),
+                    lambda decision: decision.source is Source.OWNER,
+                )
+
+    def test_a_file_that_comes_later_blocking(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        """From threads: no client fails for want of the file, and it heals when that is there."""
+        file.unlink()
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+        with (
+            SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar,
+            BlockingClient(sidecar.address, budget=AMPLE) as client,
+        ):
+            assert client.check("k", "5/minute").source is Source.OPEN
+            assert f"secret file {str(file)!r}: No such file or directory" in log.text
+            replace(file, "new\n")
+            until(lambda: client.check("k", "5/minute", 0).source is Source.OWNER)
+
+    async def test_a_file_that_comes_later_asyncio(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        """From an event loop: nobody is dialled without the secret that there should be."""
+        file = file.with_name("later")
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+        with SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar:
+            async with Client(sidecar.address, budget=AMPLE) as client:
+                assert (await client.check("k", "5/minute")).source is Source.OPEN
+                assert f"secret file {str(file)!r}: No such file or directory" in log.text
+                assert sidecar.accepted == 0
+                replace(file, "new\n")
                 await eventually_answered(
                     lambda: client.check("k", "5/minute", 0),
                     lambda decision: decision.source is Source.OWNER,

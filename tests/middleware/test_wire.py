@@ -254,6 +254,14 @@ class TestFramer:
         with pytest.raises(WireError, match="frame-too-long"):
             Framer().feed(before + length.to_bytes(HEADER_BYTES, "big") + bytes(length))
 
+    @pytest.mark.parametrize("cut", [0, 1, 3])
+    def test_the_answer_of_a_web_server(self, cut: int) -> None:
+        """What answers in HTTP, where a sidecar was expected, is told from too long a frame."""
+        framer, data = Framer(), b"HTTP/1.1 400 Bad Request"
+        assert not framer.feed(data[:cut])
+        with pytest.raises(WireError, match=r"^the other side speaks HTTP.* \(frame-too-long\)$"):
+            framer.feed(data[cut:])
+
     @pytest.mark.parametrize("pieces", [1, 2])
     def test_longest(self, pieces: int) -> None:
         """A frame of exactly 1 MiB passes, whole and in pieces."""

@@ -164,7 +164,12 @@ async def test_peek_and_reset_find_any_key(key: str, ask: Any) -> None:
     first, _, row = shown.out.splitlines()
     assert first.endswith(f" 1 bucket on {owner.config.name} in debt")
     assert row.split() == ["10/hour", "7", "of", "10", "18", "min"]
-    assert "forgotten, and full now" in reset.out
+    first, heads, row = reset.out.splitlines()
+    assert first.endswith(f" 1 bucket on {owner.config.name} forgotten, and full now")
+    assert (heads.split(), row.split()) == (
+        ["LIMIT", "LEFT", "BEFORE"],
+        ["10/hour", "7", "of", "10"],
+    )
     assert "no bucket in debt" in after.out
     assert "\x1b" not in shown.out + reset.out + after.out
 

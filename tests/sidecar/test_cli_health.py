@@ -45,3 +45,5 @@ async def test_what_is_no_sidecar_is_not_healthy(run: Run) -> None:
     assert "is no sidegate sidecar (status 404)" in other.complaint
     for ending in (link, nobody):
         assert "no sidecar answers at http://127.0.0.1:" in ending.complaint
+    hint = ". Is `sidegate serve` running there? Use --http\n"
+    assert [ending.complaint.endswith(hint) for ending in (other, link, nobody)] == [0, 0, 1]

@@ -59,9 +59,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(*arguments: str) -> AsyncGenerator[Serving]:
+async def serving(*arguments: str, **environment: str) -> AsyncGenerator[Serving]:
     """Run a sidecar on free ports; it is gone after this, if need be by force."""
-    process = await start("-m", "sidegate_sidecar", "serve", *FREE, *arguments)
+    process = await start("-m", "sidegate_sidecar", "serve", *FREE, *arguments, **environment)
     try:
         assert process.stderr is not None
         async with asyncio.timeout(3 * GENEROUS):
@@ -117,8 +117,8 @@ async def test_without_the_server_it_says_what_to_install() -> None:
         code, out, err = await finish(await start("-c", f"{program}; {main}"))
         assert (code, out) == (2, "")
         assert err == (
-            "sidegate's server is not installed: pip install 'sidegate[sidecar]'"
-            f" (missing: {module})\n"
+            f"sidegate's server is not installed (missing: {module}): pip install '.[sidecar]'"
+            " in a checkout of sidegate, or pip install 'FILE.whl[sidecar]' from its wheel\n"
         )
 
 

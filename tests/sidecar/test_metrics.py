@@ -29,6 +29,7 @@ LABELS = {
     "sidegate_checks": {"asker", "source", "outcome"},
     "sidegate_forward_seconds": set[str](),
     "sidegate_unanswered_checks": {"owner"},
+    "sidegate_app_outcomes": {"outcome"},
     "sidegate_failovers": set[str](),
     "sidegate_keys": set[str](),
     "sidegate_keys_limit": set[str](),

@@ -1,11 +1,14 @@
 """Build the distribution and use its wheel as a stranger would: without the extra, and with it.
 
+Then do what README says about installing it, word by word, in a copy of this checkout.
+
 Run by `make check`, not by pytest: it installs from the package index.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +16,9 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CONSTRAINTS = ROOT / "constraints.txt"
+COMMANDS = 5  # of README: two for a checkout, three for a wheel
+ONE_OF_THE_EXTRA = "typer"  # gone before each command: so it is seen who brings it back
 PACKAGES = ("sidegate", "sidegate_ring", "sidegate_sidecar")
 
 
@@ -25,6 +31,7 @@ def main() -> None:
         without_the_extra(environment)
         install(environment, f"{wheel}[sidecar]")
         with_the_extra(environment)
+        as_readme_says(Path(folder, "checkout"), environment)
     print(f"{wheel.name}: works without the extra and with it")  # noqa: T201 - a command's output
 
 
@@ -36,8 +43,11 @@ def build(into: Path) -> Path:
 
 
 def install(environment: Path, what: str) -> None:
-    pip = [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", "--quiet", "-c", str(ROOT / "constraints.txt"), what])
+    run([*pip_of(environment), "install", "--quiet", "-c", str(CONSTRAINTS), what])
+
+
+def pip_of(environment: Path) -> list[str]:
+    return [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
 
 
 def without_the_extra(environment: Path) -> None:
@@ -46,7 +56,7 @@ def without_the_extra(environment: Path) -> None:
     for name in PACKAGES:
         run([str(python), "-I", "-c", TYPED, name])
     said = run([str(environment / "bin/sidegate")], fails=True)
-    expect("sidegate[sidecar]" in said, f"sidegate doesn't say how to install the sidecar: {said}")
+    expect(".[sidecar]" in said, f"sidegate doesn't say how to install the sidecar: {said}")
     expect("Traceback" not in said, f"sidegate shows a traceback to its user: {said}")
 
 
@@ -54,6 +64,35 @@ def with_the_extra(environment: Path) -> None:
     said = run([str(environment / "bin/sidegate"), "--version"])
     version = run([str(environment / "bin/python"), "-I", "-c", VERSION]).strip()
     expect(version in said, f"sidegate --version says {said!r}, the distribution is {version}")
+
+
+def as_readme_says(checkout: Path, environment: Path) -> None:
+    """Run its commands as they stand there, in their order; each installs what it says."""
+    copy_of_checkout(checkout)
+    commands = install_commands((ROOT / "README.md").read_text())
+    expect(len(commands) == COMMANDS, f"README has other commands than {COMMANDS}: {commands}")
+    for command in commands:
+        run([*pip_of(environment), "uninstall", "--quiet", "--yes", "sidegate", ONE_OF_THE_EXTRA])
+        run(["sh", "-ec", command], within=checkout, environment=environment)
+        if "[sidecar]" in command:
+            with_the_extra(environment)
+        elif command.startswith("pip install"):
+            without_the_extra(environment)
+
+
+def install_commands(readme: str) -> list[str]:
+    """Return the lines with pip in the blocks of shell, without their comments."""
+    blocks = readme.split("```sh\n")[1:]
+    lines = [line for block in blocks for line in block.split("```")[0].splitlines()]
+    return [line.partition("  #")[0].strip() for line in lines if line.startswith("pip ")]
+
+
+def copy_of_checkout(to: Path) -> None:
+    """Copy what the wheel is made of, so that nothing is built into the checkout itself."""
+    for folder in ("ring", "middleware", "sidecar"):
+        shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, to)
 
 
 # Found, not imported: the ring's hash comes with the extra.
@@ -69,13 +108,26 @@ assert Path(folder, "py.typed").is_file(), folder
 VERSION = "import importlib.metadata; print(importlib.metadata.version('sidegate'))"
 
 
-def run(command: list[str], *, fails: bool = False) -> str:
-    """Return what a command says on both streams; it must fail exactly if `fails`."""
+def run(
+    command: list[str],
+    *,
+    fails: bool = False,
+    within: Path | None = None,
+    environment: Path | None = None,
+) -> str:
+    """Return what a command says on both streams; it must fail exactly if `fails`.
+
+    It runs `within` a folder, by default one without our code, and with the virtual `environment`
+    active if one is given.
+    """
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if environment is not None:
+        surroundings["PATH"] = f"{environment / 'bin'}:{surroundings['PATH']}"
+        surroundings["PIP_CONSTRAINT"] = str(CONSTRAINTS)
     done = subprocess.run(
         command,
         check=False,
-        cwd=tempfile.gettempdir(),
+        cwd=within or tempfile.gettempdir(),
         env=surroundings,
         text=True,
         stdout=subprocess.PIPE,

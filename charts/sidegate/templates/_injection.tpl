@@ -22,6 +22,20 @@ A cluster tells kinds by name, `helm template` doesn't: then nobody knows, and i
 {{- end -}}
 {{- end -}}
 
+{{/* Entries of the app's env. The release isn't the app's here, and the app is known by a label. */}}
+{{- define "sidegate.injection.env" -}}
+{{- $env := list -}}
+{{- range include "sidegate.sidecar.env" . | fromYamlArray -}}
+{{- if and (eq .name "SIDEGATE_SERVICE") (not $.Values.serviceName) -}}
+{{- $field := dict "fieldPath" (printf "metadata.labels['%s']" $.Values.injection.serviceLabel) -}}
+{{- $env = append $env (dict "name" .name "valueFrom" (dict "fieldRef" $field)) -}}
+{{- else -}}
+{{- $env = append $env . -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $env -}}
+{{- end -}}
+
 {{/* The policy is an object of the cluster, so its name holds the namespace. */}}
 {{- define "sidegate.injection.name" -}}
 {{- printf "%s.%s.sidegate.io" (include "sidegate.fullname" .) .Release.Namespace -}}

@@ -21,6 +21,12 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The name of the app for its limits. The templates are included by the chart of an app, so the
+release is the app's; a patch names it. No release may have the "/" and ":" that such a name must not. */}}
+{{- define "sidegate.serviceName" -}}
+{{- coalesce .Values.serviceName .Values.patch.name .Release.Name | trunc 64 -}}
+{{- end -}}
+
 {{- define "sidegate.peersName" -}}
 {{- printf "%s-peers" (include "sidegate.ring" .) -}}
 {{- end -}}

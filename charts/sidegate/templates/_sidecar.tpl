@@ -35,6 +35,8 @@ chart that depends on it has as .Subcharts.sidegate:
 {{- include "sidegate.requireContext" (list . "sidegate.sidecar.env") -}}
 - name: SIDEGATE_SIDECAR
   value: unix:/run/sidegate/sidegate.sock
+- name: SIDEGATE_SERVICE
+  value: {{ include "sidegate.serviceName" . | quote }}
 {{- end -}}
 
 {{/* Entries of the app's volumeMounts. Read-only: one can connect, but not remove the socket. */}}
@@ -57,6 +59,8 @@ or deployment): env, volumeMounts and volumes. */}}
 {{- include "sidegate.requireContext" (list . "sidegate.client.env") -}}
 - name: SIDEGATE_SIDECAR
   value: {{ include "sidegate.linkAddress" (list . (include "sidegate.ring" .)) | quote }}
+- name: SIDEGATE_SERVICE
+  value: {{ include "sidegate.serviceName" . | quote }}
 {{- if not .Values.insecure }}
 - name: SIDEGATE_SECRET_FILE
   value: /etc/sidegate/secret/secret
