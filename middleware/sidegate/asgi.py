@@ -1,13 +1,12 @@
 """The ASGI middleware: FastAPI, Starlette, Django, Litestar, or any app that speaks ASGI."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, TypeGuard, Unpack
 
-from sidegate.client import Client
 from sidegate.decision import Decision
+from sidegate.elsewhere import AnyLoop, within
 from sidegate.fields import Pair
 from sidegate.gate import Gate, Options, Verdict, log
 from sidegate.identity import Request
@@ -81,22 +80,11 @@ class RateLimitMiddleware:
 
     def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
         self._app = app
-        self._gate = gate = Gate(options)
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-        def dialled() -> Client:
-            return Client(
-                options.get("sidecar"),
-                budget=gate.budget,
-                on_unreachable=gate.on_unreachable,
-                secret=options.get("secret"),
-                tls=options.get("tls"),
-            )
-
-        given = options.get("client")
-        self._dialled = dialled
-        self._own = dialled() if given is None else None  # made here, so that options are checked
-        self._client = given
+        self._gate = Gate(options)
+        self._own: AnyLoop | None = None
+        if (given := options.get("client")) is None:
+            given = self._own = AnyLoop(options)
+        self._client: Checks = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -133,14 +121,14 @@ class RateLimitMiddleware:
         if rule.key_of_peer and gate.proxies is NO_PROXIES and client:
             peer = client[0]
             if len(peer) <= MOST_ADDRESS and isinstance(rule.cost, int):
-                return self._checks().check(rule.key_of_peer(peer), rule.limits, rule.cost)
+                return self._client.check(rule.key_of_peer(peer), rule.limits, rule.cost)
         return self._ask(rule, ScopeRequest(scope, gate.proxies))
 
     async def _ask(self, rule: Rule, request: Request) -> Decision | None:
         identity = rule.key(request)
         if not _is_pending(identity):
             return await self._charge(rule, request, identity)
-        async with asyncio.timeout(self._gate.budget):
+        async with within(self._gate.budget):
             return await self._charge(rule, request, await identity)
 
     async def _charge(self, rule: Rule, request: Request, identity: object) -> Decision | None:
@@ -149,24 +137,12 @@ class RateLimitMiddleware:
         cost = rule.cost(request) if callable(rule.cost) else rule.cost
         if not _is_pending(cost):
             return await self._check(rule, identity, cost)
-        async with asyncio.timeout(self._gate.budget):
+        async with within(self._gate.budget):
             return await self._check(rule, identity, await cost)
 
     def _check(self, rule: Rule, identity: object, cost: object) -> Awaitable[Decision]:
         key, tokens = self._gate.question(rule, identity, cost)
-        return self._checks().check(key, rule.limits, tokens)
-
-    def _checks(self) -> Checks:
-        """Return the client of the running loop: one that is given, or our own."""
-        if self._own is None:
-            assert self._client
-            return self._client
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            if self._loop is not None:
-                self._own = self._dialled()
-            self._loop = loop
-        return self._own
+        return self._client.check(key, rule.limits, tokens)
 
     # --- the end
 
@@ -179,11 +155,11 @@ class RateLimitMiddleware:
         return send_last
 
     async def _close(self) -> None:
-        if self._own is None or self._loop is not asyncio.get_running_loop():
+        if self._own is None:
             return
         try:
-            async with asyncio.timeout(_CLOSE_WITHIN):
-                await self._own.close()
+            async with within(_CLOSE_WITHIN):
+                await self._own.close_here()
         except Exception:  # noqa: BLE001 - it is logged, and the server's shutdown goes on
             log.exception("closing the client failed")
 

@@ -32,6 +32,10 @@ async def dial(
             connection = await _open(address, me, context, handler)
             await connection.shaken.wait()
             return connection
+    except asyncio.CancelledError:
+        if connection is not None:
+            connection.abort()  # in this very turn: the loop may have no other
+        raise
     finally:
         if connection is not None and not connection.is_up:
             connection.close()

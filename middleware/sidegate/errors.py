@@ -52,6 +52,13 @@ class KeyTooLong(SidegateError, ValueError):  # noqa: N818 - named for what the 
         return f"key of {self.size} bytes: expected at most {self.most} bytes of UTF-8"
 
 
+class NoEventLoop(SidegateError, RuntimeError):  # noqa: N818 - named for what is missing
+    """A check by a Client where no asyncio event loop runs: the fault of the caller."""
+
+    def __str__(self) -> str:
+        return "a Client needs a running asyncio event loop; elsewhere use a BlockingClient"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

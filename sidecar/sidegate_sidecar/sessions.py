@@ -20,6 +20,7 @@ from sidegate.wire import (
     Holdings,
     Inspect,
     Message,
+    Outcomes,
     Ping,
     Pong,
     Refused,
@@ -92,6 +93,8 @@ class Sessions:
                 self._node.decide(message, connection.send)
             case Ping():
                 connection.send(Pong(message.id))
+            case Outcomes():
+                pass
             case Inspect() | Reset():
                 self._inspect(connection, message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):

@@ -1,0 +1,116 @@
+"""What is in flight on a link: frames by number, when each is overdue, who is to blame. Pure.
+
+A frame waits in *listened* time (see listening.py), so that a busy loop of our own takes nothing
+from its budget, and at most `late` seconds longer than that by the clock. The other side is silent
+when nothing at all was heard of it for `patience` seconds of listened time, though it was asked.
+"""
+
+from math import inf
+
+from sidegate.flight import Asker, Flight
+from sidegate.listening import ListenedTime
+from sidegate.wire import Answers
+
+GRACE = 0.001  # seconds: what is already there is read before anything expires
+_STEPS = 16  # in one patience: a first connection needs nine turns of a loop, be it ever so busy
+_LEAST_STEP = 0.003  # seconds: 2 µs of work a step, that is under a thousandth
+
+
+class InFlight:
+    """The frames in flight, and how many checks they hold. `now` is on the loop's clock."""
+
+    __slots__ = (
+        "_deadline",
+        "_late",
+        "_latest",
+        "_patience",
+        "_silent_since",
+        "_step",
+        "_time",
+        "checks",
+        "open",
+    )
+
+    def __init__(self, patience: float, late: float) -> None:
+        self.open: dict[int, Flight] = {}
+        self.checks = 0
+        self._patience = patience - 2 * GRACE
+        self._late = late
+        self._step = max(patience / _STEPS, _LEAST_STEP)
+        self._time = ListenedTime()
+        self._deadline = self._latest = inf  # no frame's is before
+        self._silent_since: float | None = None  # listened: first question since we heard anything
+
+    def __len__(self) -> int:
+        return len(self.open)
+
+    def add(self, number: int, asker: Asker, count: int, budget: float, now: float) -> float:
+        """Take in a frame; return when to look at the latest, by the clock."""
+        listened, wait = self._time.at(now), budget - GRACE
+        deadline, latest = listened + wait, now + wait + self._late
+        self.open[number] = Flight(asker, count, deadline, latest)
+        self.checks += count
+        if self._silent_since is None:
+            self._silent_since = listened
+        self._deadline = min(self._deadline, deadline)
+        self._latest = min(self._latest, latest)
+        return now + min(wait, self._step)
+
+    def land(self, answers: Answers) -> None:
+        """Hand over answers; those to nothing in flight are too late. WireError for a misfit."""
+        flight = self.open.get(answers.id)
+        if flight is not None:
+            self.checks -= flight.land(answers)
+            if not flight.left:
+                del self.open[answers.id]
+
+    def heard(self) -> None:
+        """Note that the other side has said something."""
+        self._silent_since = None
+
+    def is_silent(self, now: float) -> bool:
+        """Has the other side said nothing for our patience, though it was asked?"""
+        since = self._silent_since
+        return since is not None and self._time.at(now) - since >= self._patience
+
+    # --- the one timer
+
+    def expect(self, now: float, due: float) -> None:
+        """Note that the timer is set for `due`."""
+        self._time.expect(now, due)
+
+    def next_look(self, now: float) -> float:
+        """Return for when to set the timer; `inf`, and nothing is counted, if nothing is open."""
+        if not self.open:
+            self._time.stop(now)
+            return inf
+        wait = self._deadline - self._time.at(now)
+        return min(now + wait, now + self._step, self._latest)
+
+    def is_due(self, now: float) -> bool:
+        """May a frame be overdue?"""
+        return self._latest <= now or self._deadline <= self._time.at(now)
+
+    def take_overdue(self, now: float) -> dict[int, Flight]:
+        """Take out the frames that are overdue; their checks still count."""
+        listened = self._time.at(now)
+        overdue = {
+            number: flight
+            for number, flight in self.open.items()  # few: a frame a loop turn and budget
+            if flight.is_overdue(listened, now)
+        }
+        for number in overdue:
+            del self.open[number]
+        self._deadline = min((flight.deadline for flight in self.open.values()), default=inf)
+        self._latest = min((flight.latest for flight in self.open.values()), default=inf)
+        return overdue
+
+    def take_all(self, now: float) -> dict[int, Flight]:
+        """Take out all frames, with their deadlines by the clock; their checks still count."""
+        ahead = now - self._time.at(now)
+        taken, self.open = self.open, {}
+        for flight in taken.values():
+            flight.deadline += ahead
+        self._silent_since = None
+        self._deadline = self._latest = inf
+        return taken
