@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.denials import Denials
 from sidegate.link import Link, State
+from sidegate.turn import Turn
 from sidegate.wire import Forget, Hello, NodeMessage, Roster, refuse
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sidegate.decision import Decision
     from sidegate.limits import Limits
     from sidegate.options import Options
-    from sidegate.turn import Turn
     from sidegate.wire import Check
 
 _MOST_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
@@ -45,8 +45,8 @@ class Session:
         remembers: bool,
     ) -> None:
         self.loop = loop
-        self.thread = threading.get_ident()
         self.turn: Turn | None = None
+        self.thread = 0  # where the loop ran when the turn was opened
         self.denials = Denials()
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
@@ -71,6 +71,17 @@ class Session:
         )
 
     # --- asking
+
+    def open_turn(self) -> Turn:
+        """Open the turn that takes the checks of this loop until its next callbacks run.
+
+        So while it is open, and the loop is running, the loop runs in `thread`, and is in the
+        midst of the callbacks among which this one was.
+        """
+        self.thread = threading.get_ident()
+        self.turn = turn = Turn(self)
+        self.loop.call_soon(self.flush)
+        return turn
 
     def flush(self) -> None:
         """Send the checks of this turn, behind what the sidecar is to know of those before."""
