@@ -1,8 +1,9 @@
 """What is in flight on a link: frames by number, when each is overdue, who is to blame. Pure.
 
-A frame waits in *listened* time (see listening.py), so that a busy loop of our own takes nothing
-from its budget, and at most `late` seconds longer than that by the clock. The other side is silent
-when nothing at all was heard of it for `patience` seconds of listened time, though it was asked.
+The other side is silent when nothing at all was heard of it for `patience` seconds, though it was
+asked. An app counts both that and budgets in *listened* time (see listening.py): a busy loop of its
+own takes nothing from them, though by the clock a frame waits at most `late` seconds longer. A node
+doesn't (`late` is 0): the app that asked it counts on an answer in time, whoever is to blame.
 """
 
 from math import inf
@@ -36,17 +37,20 @@ class InFlight:
         self.checks = 0
         self._patience = patience - 2 * GRACE
         self._late = late
-        self._step = max(patience / _STEPS, _LEAST_STEP)
-        self._time = ListenedTime()
+        self._step = max(patience / _STEPS, _LEAST_STEP) if late else inf
+        self._time = ListenedTime() if late else None
         self._deadline = self._latest = inf  # no frame's is before
         self._silent_since: float | None = None  # listened: first question since we heard anything
 
     def __len__(self) -> int:
         return len(self.open)
 
+    def _listened(self, now: float) -> float:
+        return now if self._time is None else self._time.at(now)
+
     def add(self, number: int, asker: Asker, count: int, budget: float, now: float) -> float:
         """Take in a frame; return when to look at the latest, by the clock."""
-        listened, wait = self._time.at(now), budget - GRACE
+        listened, wait = self._listened(now), budget - GRACE
         deadline, latest = listened + wait, now + wait + self._late
         self.open[number] = Flight(asker, count, deadline, latest)
         self.checks += count
@@ -71,29 +75,31 @@ class InFlight:
     def is_silent(self, now: float) -> bool:
         """Has the other side said nothing for our patience, though it was asked?"""
         since = self._silent_since
-        return since is not None and self._time.at(now) - since >= self._patience
+        return since is not None and self._listened(now) - since >= self._patience
 
     # --- the one timer
 
     def expect(self, now: float, due: float) -> None:
         """Note that the timer is set for `due`."""
-        self._time.expect(now, due)
+        if self._time is not None:
+            self._time.expect(now, due)
 
     def next_look(self, now: float) -> float:
         """Return for when to set the timer; `inf`, and nothing is counted, if nothing is open."""
         if not self.open:
-            self._time.stop(now)
+            if self._time is not None:
+                self._time.stop(now)
             return inf
-        wait = self._deadline - self._time.at(now)
+        wait = self._deadline - self._listened(now)
         return min(now + wait, now + self._step, self._latest)
 
     def is_due(self, now: float) -> bool:
         """May a frame be overdue?"""
-        return self._latest <= now or self._deadline <= self._time.at(now)
+        return self._latest <= now or self._deadline <= self._listened(now)
 
     def take_overdue(self, now: float) -> dict[int, Flight]:
         """Take out the frames that are overdue; their checks still count."""
-        listened = self._time.at(now)
+        listened = self._listened(now)
         overdue = {
             number: flight
             for number, flight in self.open.items()  # few: a frame a loop turn and budget
@@ -107,7 +113,7 @@ class InFlight:
 
     def take_all(self, now: float) -> dict[int, Flight]:
         """Take out all frames, with their deadlines by the clock; their checks still count."""
-        ahead = now - self._time.at(now)
+        ahead = now - self._listened(now)
         taken, self.open = self.open, {}
         for flight in taken.values():
             flight.deadline += ahead
