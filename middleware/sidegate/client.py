@@ -76,11 +76,10 @@ class Client:
         to look makes it later. A cost of 0 only looks. Limits that don't parse, a cost above a
         burst, a key of over 512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
         """
-        kind = type(limits)
-        if kind is str:
-            limits, kind = parse_limits(limits), Limits
+        if type(limits) is str:
+            limits = parse_limits(limits)
         if (  # the plain case of question(), which is a tenth of a check under load
-            kind is Limits
+            type(limits) is Limits
             and type(key) is str
             and type(cost) is int
             and (cost == 1 or 0 <= cost <= limits.smallest_burst)

@@ -13,7 +13,7 @@ from sidegate.listening import ListenedTime
 from sidegate.wire import Answers
 
 GRACE = 0.001  # seconds: what is already there is read before anything expires
-_STEPS = 16  # in one patience: a first connection needs nine turns of a loop, be it ever so busy
+_STEPS = 16  # in one patience: a first connection needs eleven turns of a loop, be it ever so busy
 _LEAST_STEP = 0.003  # seconds: 2 µs of work a step, that is under a thousandth
 
 
@@ -38,7 +38,7 @@ class InFlight:
         self._patience = patience - 2 * GRACE
         self._late = late
         self._step = max(patience / _STEPS, _LEAST_STEP) if late else inf
-        self._time = ListenedTime() if late else None
+        self._time = ListenedTime(self._step) if late else None
         self._deadline = self._latest = inf  # no frame's is before
         self._silent_since: float | None = None  # listened: first question since we heard anything
 

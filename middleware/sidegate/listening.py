@@ -2,7 +2,7 @@
 
 Whoever counts another's silence must not count the time for which it didn't listen. So a timer is
 set for a short step ahead; a step that ends in time counts as it was, and one that ends late shows
-that the loop was busy: it counts as half of what it should have been. Half and not the whole,
+that the loop was busy: it counts as half a step, however long it was. Half and not the whole,
 because a busy loop reads once a step, and a handshake needs several reads in a row.
 """
 
@@ -12,22 +12,23 @@ LATE = 0.0015  # seconds: an idle loop's timers are up to 1 ms late, as epoll co
 
 
 class ListenedTime:
-    """Counts the seconds listened. `now` is in seconds, on the clock of the loop's timers."""
+    """Counts the seconds listened, in steps of at most `step`. `now` is on the loop's clock."""
 
-    __slots__ = ("_due", "_from", "_total")
+    __slots__ = ("_due", "_from", "_step", "_total")
 
-    def __init__(self) -> None:
+    def __init__(self, step: float) -> None:
+        self._step = step
         self._total = 0.0
-        self._from = inf  # nobody listens
-        self._due = inf
+        self._from = self._due = inf  # nobody listens
 
     def at(self, now: float) -> float:
         """Return how long we have listened; it stands still while nobody does."""
         if now <= self._from:
             return self._total
+        elapsed = now - self._from
         if now - self._due <= LATE:
-            return self._total + now - self._from
-        return self._total + (self._due - self._from) / 2
+            return self._total + elapsed
+        return self._total + min(elapsed, self._step) / 2
 
     def expect(self, now: float, due: float) -> None:
         """Listen from now on; the loop is to be back at `due`. Another step, if any, ends here."""
