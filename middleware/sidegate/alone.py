@@ -50,6 +50,12 @@ class Alone:
             self._counts.count(made.source)
             return made
 
+    def closed(self, check: Check, limits: Limits) -> Decision:
+        """Decide by the policy a check that was in flight when its client was closed: no outage."""
+        key, _, cost = check
+        with self._lock:
+            return self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
+
     def answered(self) -> None:
         """Note that the sidecar has answered; call it when `is_out`."""
         with self._lock:

@@ -7,8 +7,7 @@ coroutine, no task and no timer of its own. That buys a factor of three over the
 from __future__ import annotations
 
 import threading
-from asyncio import Future, get_running_loop
-from contextlib import suppress
+from asyncio import Future, gather, get_running_loop
 from threading import get_ident
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,7 @@ class Client:
         self._latest: Session | None = None  # of the loop that asked last, mostly the only one
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
         self._lock = threading.Lock()  # over the two above, when they change
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def fallback(self) -> Fallback:
@@ -164,17 +164,26 @@ class Client:
         with self._lock:
             others = [session for loop, session in self._sessions.items() if loop is not here]
         for session in others:
-            self._ended(session)
-            with suppress(RuntimeError):  # that loop is closed by now
-                session.loop.call_soon_threadsafe(session.close_soon)
+            try:
+                session.loop.call_soon_threadsafe(self._close_soon, session)
+            except RuntimeError:  # that loop is closed
+                self._ended(session)
         await self.close_here()
 
     async def close_here(self) -> None:
         """Close the connection of the running loop, and leave those of others."""
-        session = self._sessions.get(get_running_loop())
-        if session is not None:
-            self._ended(session)
-            await session.close()
+        here = get_running_loop()
+        if session := self._sessions.get(here):
+            self._close_soon(session)
+        closing = [task for task in list(self._closing) if task.get_loop() is here]
+        await gather(*closing, return_exceptions=True)
+
+    def _close_soon(self, session: Session) -> None:
+        """Begin to close a session, in its loop."""
+        self._ended(session)
+        task = session.loop.create_task(session.close())
+        self._closing.add(task)  # a loop forgets tasks that nobody holds
+        task.add_done_callback(self._closing.discard)
 
     async def __aenter__(self) -> Self:
         return self

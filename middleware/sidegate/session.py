@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.denials import Denials
 from sidegate.link import Link, State
+from sidegate.loop_end import LoopEnd
 from sidegate.turn import Turn
 from sidegate.wire import Forget, Hello, NodeMessage, Roster, refuse
 
@@ -54,8 +55,8 @@ class Session:
         self._alone = alone
         self._ended = ended
         self._remembers = remembers
-        self._closing: asyncio.Task[None] | None = None
         self.link = None if options.fault else self._linked()
+        self._loop_end = LoopEnd(self._end)
 
     def _linked(self) -> Link:
         options = self._options
@@ -117,34 +118,35 @@ class Session:
     def decides_alone(self) -> Callable[[Check, Limits], Decision]:
         """Return what decides checks that get no answer.
 
-        The policy for unreachable, if the sidecar is away or silent. While it isn't, checks only
-        waited for this process, which then answers for them by its share.
+        The policy for unreachable, if the sidecar is away or silent, or if we have closed the link.
+        Else checks only waited for this process, which then answers for them by its share.
         """
         link = self.link
         if link is None:
             return partial(self._alone.unreachable, why=self._options.fault)
+        if link.state is State.CLOSED:
+            return self._alone.closed
         if link.takes_checks:
             return partial(self._alone.share, why="its event loop is too busy, or asks too much")
         return partial(self._alone.unreachable, why=self._why(link))
 
     def _why(self, link: Link) -> str:
-        if link.state is State.CLOSED:
-            return "the client was closed"
         if link.refusal and link.state is State.DOWN:
             return link.refusal
         return f"no answer within {self.budget * 1e3:g} ms"
 
     # --- the end
 
+    async def _end(self) -> None:
+        self._ended(self)
+        await self.close()
+
     async def close(self) -> None:
         """Close the link; checks in flight are answered by `on_unreachable`."""
+        self._loop_end.forget()
         self.flush()
         if self.link is not None:
             await self.link.close()
-
-    def close_soon(self) -> None:
-        """Close the link, without waiting for it."""
-        self._closing = self.loop.create_task(self.close())
 
     # --- what the link tells
 
@@ -162,6 +164,7 @@ class Session:
 
     def link_ended(self, _link: Link) -> None:
         """End with the loop."""
+        self._loop_end.forget()
         self._ended(self)
 
     def message(self, _link: Link, message: NodeMessage) -> None:
