@@ -55,17 +55,32 @@ class AnyLoop:
         if trio is None:
             why = "its event loop is neither asyncio's nor trio's"
             return self._client.decide_alone(key, limits, cost, why)
+        asked = (self._in_threads(trio).check, key, limits, cost)
+        decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
+        return decided
+
+    def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:
             log.warning("sidegate: under trio, checks are asked in threads; asyncio is faster")
             self._blocking = BlockingClient(**self._options)
             self._limiters = trio.lowlevel.RunVar("sidegate")
+        return self._blocking
+
+    def _limiter(self, trio: Any) -> Any:  # noqa: ANN401 - as below
+        """Return what limits the threads of this run, at whose end all connections close."""
         try:
-            limiter = self._limiters.get()
+            return self._limiters.get()
         except LookupError:
-            self._limiters.set(limiter := trio.CapacityLimiter(_MOST_THREADS))
-        asked = (self._blocking.check, key, limits, cost)
-        decided: Decision = await trio.to_thread.run_sync(*asked, limiter=limiter)
-        return decided
+            limiter = trio.CapacityLimiter(_MOST_THREADS)
+            self._limiters.set(limiter)
+            trio.lowlevel.spawn_system_task(self._close_at_end, trio)
+            return limiter
+
+    async def _close_at_end(self, trio: Any) -> None:  # noqa: ANN401 - as below
+        try:
+            await trio.sleep_forever()
+        finally:
+            await self.close_here()
 
     async def close_here(self) -> None:
         """Close what belongs to the running loop."""
