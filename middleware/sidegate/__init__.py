@@ -9,7 +9,14 @@ from sidegate.asgi import RateLimitMiddleware
 from sidegate.blocking import BlockingClient
 from sidegate.client import Client
 from sidegate.decision import Decision, Source
-from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError, SidegateError
+from sidegate.errors import (
+    CheckError,
+    CostError,
+    KeyTooLong,
+    LimitError,
+    NoEventLoop,
+    SidegateError,
+)
 from sidegate.identity import Request, client_ip, header
 from sidegate.limits import Limit, Limits, parse_limits
 from sidegate.options import Tls
@@ -27,6 +34,7 @@ __all__ = [
     "Limit",
     "LimitError",
     "Limits",
+    "NoEventLoop",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
     "Request",

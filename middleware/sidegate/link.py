@@ -3,18 +3,16 @@
 A link is also its own circuit breaker. A budget that ran out, after nothing at all was heard for
 the link's patience, makes it *suspect*: it takes no more checks, each is refused at once and
 answered by the policy for unreachable. So a hanging sidecar costs one budget and not one per
-request, while an asker with a tiny budget of its own proves nothing about the other side. Nor does
-a busy event loop of our own: only the time for which we listened counts (`in_flight.py`). A probe
-goes out every 100 ms; the first bytes that come back, be they a late answer, make the link usable
-again. A broken link is dialled again with jittered backoff and is usable from the moment the
-handshake is done.
+request, while an asker with a tiny budget proves nothing about the other side, nor does an app's
+own busy loop (`in_flight.py`). A probe goes out every 100 ms; the first bytes that come back, be
+they a late answer, make the link usable again. A broken link is dialled again with jittered backoff
+and is usable from the moment the handshake is done.
 
 A link that `hurries` is for addresses where one sidecar takes over from another. It dials at once
 when its connection breaks, and checks wait for that as they did for the first dial; and when its
 sidecar says that it is going, which goes on answering until the link has moved.
 
-A link ends with its loop: when the loop's tasks are cancelled, as asyncio.run does in the end, the
-connection is closed at once, so that the last turns of the loop see to it.
+When the tasks of its loop are cancelled, as asyncio.run does in the end, a link closes at once.
 """
 
 from __future__ import annotations
@@ -213,10 +211,7 @@ class Link:
             self._trust_again()
         if type(message) is Answers:  # by far the most frequent
             self._flights.land(message)
-        else:
-            self._handle_rarer(connection, message)
-
-    def _handle_rarer(self, connection: Connection, message: Message) -> None:
+            return
         match message:
             case Roster():
                 self._watcher.roster(self, message)
@@ -253,8 +248,7 @@ class Link:
 
     def _look_again(self, now: float) -> None:
         self._look_timer, self._look_at = None, inf
-        at = self._flights.next_look(now)
-        if at < inf:
+        if (at := self._flights.next_look(now)) < inf:
             self._look_by(at, now)
 
     def _sweep(self) -> None:

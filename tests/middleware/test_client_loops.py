@@ -16,11 +16,13 @@ import uvloop
 
 from sidegate.client import Client
 from sidegate.errors import NoEventLoop, SidegateError
+from tests.middleware.certificates import Authority
 from tests.middleware.patience import AMPLE, PATIENCE, in_threads
 from tests.middleware.sidecar_double import SidecarDouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+    from pathlib import Path
     from typing import Any
 
     from sidegate.decision import Decision
@@ -157,6 +159,18 @@ def test_loops_share_the_buckets_of_the_fallback() -> None:
 
     client = Client(NOWHERE, on_unreachable="local")
     assert [asyncio.run(limited()) for _ in range(5)] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.usefixtures("tidy")
+def test_a_connection_with_tls_ends_with_its_loop_too(tmp_path: Path, run: Run) -> None:
+    ours = Authority()
+    sidecars, apps = ours.issue(tmp_path / "sidecar", "s"), ours.issue(tmp_path / "app", "a")
+    with SidecarDouble("127.0.0.1:0", tls=sidecars) as double:
+        client = asking(double, tls=apps)
+        for _ in range(3):
+            assert run(check(client)).source == "owner"
+            double.wait_for(lambda: not double.connections)
+    assert client._sessions == {}
 
 
 # At the same time

@@ -567,6 +567,18 @@ async def test_closing_a_suspect_does_not_wait_for_it() -> None:
         assert link.state is State.CLOSED
 
 
+async def test_a_link_whose_task_is_cancelled_ends_at_once() -> None:
+    """As at the end of asyncio.run: it has closed and told so before the loop turns again."""
+    async with puppet() as other, linked(other.address) as (link, watching):
+        await eventually(lambda: link.state is State.UP)
+        asking = ask(link, 2)
+        link._dialling.cancel()
+        await asyncio.gather(link._dialling, return_exceptions=True)
+        assert asking.got == [[None], [None]]
+        assert (link.state, watching.ended) == (State.CLOSED, 1)
+        await eventually(lambda: not other.connections)
+
+
 async def test_links_of_two_loops_know_nothing_of_each_other() -> None:
     """A link in another thread's loop works at the same time as one in this."""
 
