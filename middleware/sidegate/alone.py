@@ -30,6 +30,7 @@ class Alone:
         self._shares = Shares()
         self._counts = OutcomeCounts()
         self.is_out = False  # was a check decided by the policy since the sidecar last answered?
+        self.has_outcomes = False  # is there anything to tell the sidecar?
 
     def unreachable(self, check: Check, limits: Limits, why: str) -> Decision:
         """Decide by the policy a check about which the sidecar can't be asked; `why` for people."""
@@ -38,7 +39,7 @@ class Alone:
             self.is_out = True
             key, _, cost = check
             made = self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
-            self._counts.count(self.fallback.source)
+            self._count(self.fallback.source)
             return made
 
     def share(self, check: Check, limits: Limits, why: str) -> Decision:
@@ -47,7 +48,7 @@ class Alone:
             self._warn(self._shares.decided(why, time.monotonic()))
             key, _, cost = check
             made = self.fallback.share(key, limits, cost, self.nodes, time.monotonic_ns())
-            self._counts.count(made.source)
+            self._count(made.source)
             return made
 
     def closed(self, check: Check, limits: Limits) -> Decision:
@@ -65,17 +66,18 @@ class Alone:
     def count(self, outcome: str) -> None:
         """Count an outcome for the sidecar's metrics. ValueError if there is no such one."""
         with self._lock:
-            self._counts.count(outcome)
-
-    @property
-    def has_outcomes(self) -> bool:
-        """Is there anything to tell the sidecar?"""
-        return bool(self._counts.counts)
+            self._count(outcome)
 
     def outcomes(self) -> Outcomes | None:
         """Return what to tell the sidecar now, which then counts as told."""
         with self._lock:
-            return self._counts.due(time.monotonic())
+            told = self._counts.due(time.monotonic())
+            self.has_outcomes = bool(self._counts.counts)
+            return told
+
+    def _count(self, outcome: str) -> None:
+        self._counts.count(outcome)
+        self.has_outcomes = True
 
     def _warn(self, line: str) -> None:
         if line:

@@ -50,18 +50,22 @@ class InFlight:
 
     def add(self, number: int, asker: Asker, count: int, budget: float, now: float) -> float:
         """Take in a frame; return when to look at the latest, by the clock."""
-        listened, wait = self._listened(now), budget - GRACE
+        listened = now if self._time is None else self._time.at(now)
+        wait = budget - GRACE
         deadline, latest = listened + wait, now + wait + self._late
         self.open[number] = Flight(asker, count, deadline, latest)
         self.checks += count
         if self._silent_since is None:
             self._silent_since = listened
-        self._deadline = min(self._deadline, deadline)
-        self._latest = min(self._latest, latest)
-        return now + min(wait, self._step)
+        if deadline < self._deadline:  # noqa: PLR1730 - min() is 60 ns more, once a frame
+            self._deadline = deadline
+        if latest < self._latest:  # noqa: PLR1730 - as above
+            self._latest = latest
+        return now + (min(self._step, wait))
 
     def land(self, answers: Answers) -> None:
-        """Hand over answers; those to nothing in flight are too late. WireError for a misfit."""
+        """Hand over answers, a sign of life; WireError if they don't fit. Late ones are dropped."""
+        self._silent_since = None
         flight = self.open.get(answers.id)
         if flight is not None:
             self.checks -= flight.land(answers)

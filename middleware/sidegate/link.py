@@ -206,12 +206,12 @@ class Link:
 
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a message of the other side."""
-        self._flights.heard()
         if self.state is _SUSPECT:
             self._trust_again()
         if type(message) is Answers:  # by far the most frequent
             self._flights.land(message)
             return
+        self._flights.heard()
         match message:
             case Roster():
                 self._watcher.roster(self, message)

@@ -52,7 +52,7 @@ class Session:
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
         self._options = options
-        self._alone = alone
+        self.alone = alone
         self._ended = ended
         self._remembers = remembers
         self.link = None if options.fault else self._linked()
@@ -91,14 +91,14 @@ class Session:
             return
         turn.asked_at = time.monotonic_ns()
         link = self.link
-        if self._alone.has_outcomes:
+        if self.alone.has_outcomes:
             self._tell_outcomes()
         if link is None or not link.ask(turn.checks, 0, self.budget, turn):
             turn.unanswered(None)
 
     def _tell_outcomes(self) -> None:
         link = self.link
-        if link is not None and link.state is State.UP and (told := self._alone.outcomes()):
+        if link is not None and link.state is State.UP and (told := self.alone.outcomes()):
             link.tell(told)
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
@@ -110,11 +110,6 @@ class Session:
         if self._remembers:
             self.denials.remember(key, denial, asked_at)
 
-    def answered(self) -> None:
-        """Note that the sidecar has answered."""
-        if self._alone.is_out:
-            self._alone.answered()
-
     def decides_alone(self) -> Callable[[Check, Limits], Decision]:
         """Return what decides checks that get no answer.
 
@@ -123,12 +118,12 @@ class Session:
         """
         link = self.link
         if link is None:
-            return partial(self._alone.unreachable, why=self._options.fault)
+            return partial(self.alone.unreachable, why=self._options.fault)
         if link.state is State.CLOSED:
-            return self._alone.closed
+            return self.alone.closed
         if link.takes_checks:
-            return partial(self._alone.share, why="its event loop is too busy, or asks too much")
-        return partial(self._alone.unreachable, why=self._why(link))
+            return partial(self.alone.share, why="its event loop is too busy, or asks too much")
+        return partial(self.alone.unreachable, why=self._why(link))
 
     def _why(self, link: Link) -> str:
         if link.refusal and link.state is State.DOWN:
@@ -175,4 +170,4 @@ class Session:
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""
-        self._alone.nodes = max(len(roster.members), 1)
+        self.alone.nodes = max(len(roster.members), 1)

@@ -32,7 +32,8 @@ class Turn:
 
     def answered(self, answers: Answers) -> None:
         """Resolve the futures; the plain case, all allowed by the owner, without detours."""
-        self._session.answered()
+        if self._session.alone.is_out:
+            self._session.alone.answered()
         if answers.source != Source.OWNER or answers.positions is not None:
             self._answered_otherwise(answers)
             return
