@@ -15,6 +15,7 @@ from sidegate.errors import (
     CostError,
     KeyTooLong,
     LimitError,
+    NoEventLoop,
     RepeatedField,
     SidegateError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "LimitError",
     "Limiter",
     "Limits",
+    "NoEventLoop",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
     "RepeatedField",

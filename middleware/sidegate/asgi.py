@@ -1,6 +1,5 @@
 """The ASGI middleware: FastAPI, Starlette, Django, Litestar, or any app that speaks ASGI."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from inspect import isawaitable
@@ -8,8 +7,9 @@ from typing import Any, Protocol, TypeGuard, Unpack
 
 from sidegate.apps import require_asgi
 from sidegate.asgi_types import App, Message, Receive, Scope, Send
-from sidegate.client import Client
 from sidegate.decision import Decision
+from sidegate.elsewhere import AnyLoop, within
+from sidegate.errors import RepeatedField
 from sidegate.fields import Pair
 from sidegate.gate import Chain, Gate, Question, Verdict, log
 from sidegate.limits import Limits
@@ -81,22 +81,11 @@ class RateLimitMiddleware:
 
     def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
         self._app = require_asgi(app)
-        self._gate = gate = Gate(options)
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-        def dialled() -> Client:
-            return Client(
-                options.get("sidecar"),
-                budget=gate.settings.budget,
-                on_unreachable=gate.settings.on_unreachable,
-                secret=options.get("secret"),
-                tls=options.get("tls"),
-            )
-
-        given = options.get("client")
-        self._dialled = dialled
-        self._own = dialled() if given is None else None  # made here, so that options are checked
-        self._client = given
+        self._gate = Gate(options)
+        self._own: AnyLoop | None = None
+        if (given := options.get("client")) is None:
+            given = self._own = AnyLoop(options)
+        self._client: Checks = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -149,7 +138,7 @@ class RateLimitMiddleware:
             return None
         epoch = time.time() if gate.legacy else 0.0
         try:
-            decision = await self._checks().check(key, rule.limits, cost)
+            decision = await self._client.check(key, rule.limits, cost)
             if not decision.allowed:
                 request = request or ScopeRequest(scope, gate.proxies)
             return gate.verdict(rule, decision, epoch, request)
@@ -184,7 +173,7 @@ class RateLimitMiddleware:
     async def _awaited(self, rule: Rule, function: object, pending: Awaitable[object]) -> object:
         began, timeout = time.monotonic(), self._gate.settings.key_timeout
         try:
-            async with asyncio.timeout(timeout):
+            async with within(timeout):
                 value = await pending
         except TimeoutError:
             if time.monotonic() - began < timeout:
@@ -194,19 +183,9 @@ class RateLimitMiddleware:
         return value
 
     def _key_failed(self, rule: Rule, error: Exception, function: object) -> Verdict:
+        if self._own is not None and not isinstance(error, RepeatedField):
+            self._own.count("key-error")
         return self._gate.key_failed(rule, error, function=function)
-
-    def _checks(self) -> Checks:
-        """Return the client of the running loop: one that is given, or our own."""
-        if self._own is None:
-            assert self._client
-            return self._client
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            if self._loop is not None:
-                self._own = self._dialled()
-            self._loop = loop
-        return self._own
 
     # --- the end
 
@@ -219,11 +198,11 @@ class RateLimitMiddleware:
         return send_last
 
     async def _close(self) -> None:
-        if self._own is None or self._loop is not asyncio.get_running_loop():
+        if self._own is None:
             return
         try:
-            async with asyncio.timeout(_CLOSE_WITHIN):
-                await self._own.close()
+            async with within(_CLOSE_WITHIN):
+                await self._own.close_here()
         except Exception:  # noqa: BLE001 - it is logged, and the server's shutdown goes on
             log.exception("closing the client failed")
 

@@ -6,40 +6,32 @@ coroutine, no task and no timer of its own. That buys a factor of three over the
 
 from __future__ import annotations
 
-import time
+import threading
+from asyncio import Future, gather, get_running_loop
+from threading import get_ident
 from typing import TYPE_CHECKING
 
-from sidegate.answers import decision
-from sidegate.decision import Decision, Source
-from sidegate.denials import Denials
-from sidegate.errors import CheckError
-from sidegate.fallback import Fallback
+from sidegate.alone import Alone
+from sidegate.decision import Source
+from sidegate.errors import NoEventLoop
 from sidegate.limits import Limits, parse_limits
-from sidegate.link import Link
 from sidegate.options import DEFAULT_BUDGET, Tls, client_options
 from sidegate.question import question
-from sidegate.wire import (
-    SURELY_SHORT_KEY,
-    Answer,
-    Answers,
-    Check,
-    Forget,
-    Hello,
-    NodeMessage,
-    Roster,
-    refuse,
-)
+from sidegate.session import Session
+from sidegate.wire import SURELY_SHORT_KEY
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
     from typing import Self
 
-_MOST_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
+    from sidegate.decision import Decision
+    from sidegate.fallback import Fallback
 
 
 class Client:
-    """Asks the local sidecar, over one link, from one event loop.
+    """Asks the local sidecar, from any number of event loops and threads at the same time.
+
+    Each loop gets a connection at its first check, which ends with the loop, or by `close`.
 
     `sidecar` is "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171);
     `budget` the seconds that a check may take; `on_unreachable` what is answered when the sidecar
@@ -59,21 +51,32 @@ class Client:
         remember_denials: bool = True,
         name: str = "app",
     ) -> None:
-        self._options = client_options(sidecar, budget, secret, tls, name)
-        self._budget = budget
-        self.fallback = Fallback(on_unreachable)
+        self._options = client_options(
+            sidecar, budget, secret, tls, name, on_unreachable=on_unreachable
+        )
+        self._alone = Alone(str(self._options.sidecar), on_unreachable)
         self._remembers = remember_denials
-        self._denials = Denials()
-        self._denied = self._denials.table  # empty most of the time, which costs nothing to see
-        self.nodes = 1  # on the ring, as the sidecar last said
-        self._link: Link | None = None
-        self._turn: _Turn | None = None
+        self._latest: Session | None = None  # of the loop that asked last, mostly the only one
+        self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
+        self._lock = threading.Lock()  # over the two above, when they change
+        self._closing: set[asyncio.Task[None]] = set()
 
-    def check(self, key: str, limits: str | Limits, cost: int = 1) -> asyncio.Future[Decision]:
+    @property
+    def fallback(self) -> Fallback:
+        """What decides when the sidecar doesn't; its buckets are shared by all loops."""
+        return self._alone.fallback
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes are on the ring, as the sidecar last said."""
+        return self._alone.nodes
+
+    def check(self, key: str, limits: str | Limits, cost: int = 1) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
-        It comes within the budget, whatever happens to the sidecar. A cost of 0 only looks. Limits
-        that don't parse, a cost above a burst and a key of over 512 bytes raise at once.
+        It comes within the budget, whatever happens to the sidecar; only a loop that is too busy
+        to look makes it later. A cost of 0 only looks. Limits that don't parse, a cost above a
+        burst, a key of over 512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
         """
         if type(limits) is str:
             limits = parse_limits(limits)
@@ -81,55 +84,73 @@ class Client:
             type(limits) is Limits
             and type(key) is str
             and type(cost) is int
-            and 0 <= cost <= limits.smallest_burst
+            and (cost == 1 or 0 <= cost <= limits.smallest_burst)
             and len(key) <= SURELY_SHORT_KEY
             and key.isascii()
         ):
             asked = (key, limits.text, cost)
         else:
             asked, limits = question(key, limits, cost)
-        link = self._link or self._start()
-        future: asyncio.Future[Decision] = link.loop.create_future()
-        if self._denied and (denial := self._recall(key, limits, cost)):
+        session = self._latest
+        # An open turn is of this loop if its loop runs in this thread; see `Session.turn`. That
+        # costs 50 ns, and get_running_loop 140, of 1,700 for a check under load (CPython 3.11).
+        if (
+            session is None
+            or (turn := session.turn) is None
+            or session.thread != get_ident()
+            or not session.loop.is_running()
+        ):
+            session = self._here()
+            turn = session.turn
+        future: Future[Decision] = Future(loop=session.loop)
+        if session.denied and (denial := session.recall(key, limits, cost)):
             future.set_result(denial)
             return future
-        turn = self._turn
         if turn is None:
-            turn = self._turn = _Turn(self)
-            link.loop.call_soon(self._flush)
+            turn = session.open_turn()
         turn.checks.append(asked)
         turn.limits.append(limits)
         turn.futures.append(future)
         return future
 
-    def _recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
-        return self._denials.recall(key, limits, cost, time.monotonic_ns())
+    def _here(self) -> Session:
+        """Return the session of the running loop, a new one if it has none. NoEventLoop."""
+        try:
+            loop = get_running_loop()
+        except RuntimeError:
+            raise NoEventLoop from None
+        session = self._latest
+        if session is not None and session.loop is loop:
+            return session
+        with self._lock:
+            session = self._sessions.get(loop)
+            if session is None:
+                self._purge()
+                session = self._sessions[loop] = Session(
+                    loop, self._options, self._alone, self._ended, remembers=self._remembers
+                )
+            self._latest = session
+        return session
 
-    def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
-        """Remember a denial, if this client does, as of when it was asked: never for too long."""
-        if self._remembers:
-            self._denials.remember(key, denial, asked_at)
+    def _purge(self) -> None:
+        """Forget loops that were closed without an end to their tasks: nobody told us."""
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            del self._sessions[loop]
 
-    def _start(self) -> Link:
-        options = self._options
-        self._link = Link(
-            options.sidecar,
-            options.identity,
-            self,
-            context=options.context,
-            patience=self._budget,
-            most_delay=_MOST_DELAY,
-            hurries=True,
-        )
-        return self._link
+    def _ended(self, session: Session) -> None:
+        with self._lock:
+            if self._sessions.get(session.loop) is session:
+                del self._sessions[session.loop]
+            if self._latest is session:
+                self._latest = None
 
-    def _flush(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is None:
-            return
-        turn.asked_at = time.monotonic_ns()
-        if self._link is None or not self._link.ask(turn.checks, 0, self._budget, turn):
-            turn.unanswered(None)
+    def decide_alone(self, key: str, limits: Limits, cost: int, why: str) -> Decision:
+        """Decide a check by `on_unreachable`, where it can't be asked; `why` is for the log."""
+        return self._alone.unreachable((key, limits.text, cost), limits, why)
+
+    def count(self, outcome: str) -> None:
+        """Count an outcome of `wire.OUTCOMES` that the sidecar is to show in its metrics."""
+        self._alone.count(outcome)
 
     async def connect(self) -> bool:
         """Dial the sidecar now instead of at the first check; is it there, within the budget?"""
@@ -137,101 +158,37 @@ class Client:
         return decision.source not in {Source.OPEN, Source.CLOSED, Source.LOCAL}
 
     async def close(self) -> None:
-        """Close the link; checks in flight are answered by `on_unreachable`."""
-        self._flush()
-        link, self._link = self._link, None
-        if link is not None:
-            await link.close()
+        """Close all connections, that of the running loop before this returns.
+
+        Checks in flight are answered by `on_unreachable`; a later check connects again.
+        """
+        here = get_running_loop()
+        with self._lock:
+            others = [session for loop, session in self._sessions.items() if loop is not here]
+        for session in others:
+            try:
+                session.loop.call_soon_threadsafe(self._close_soon, session)
+            except RuntimeError:  # that loop is closed
+                self._ended(session)
+        await self.close_here()
+
+    async def close_here(self) -> None:
+        """Close the connection of the running loop, and leave those of others."""
+        here = get_running_loop()
+        if session := self._sessions.get(here):
+            self._close_soon(session)
+        closing = [task for task in list(self._closing) if task.get_loop() is here]
+        await gather(*closing, return_exceptions=True)
+
+    def _close_soon(self, session: Session) -> None:
+        """Begin to close a session, in its loop."""
+        self._ended(session)
+        task = session.loop.create_task(session.close())
+        self._closing.add(task)  # a loop forgets tasks that nobody holds
+        task.add_done_callback(self._closing.discard)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    # --- what the link tells
-
-    def link_up(self, _link: Link, _peer: Hello) -> None:
-        """Do nothing: checks flow from here on."""
-
-    def link_down(self, _link: Link) -> None:
-        """Do nothing: the link refuses checks until it is back."""
-
-    def link_trusted(self, _link: Link) -> None:
-        """Do nothing: checks flow again."""
-
-    def message(self, _link: Link, message: NodeMessage) -> None:
-        """Forget the denials of a key that was reset."""
-        if not isinstance(message, Forget):
-            refuse(message)
-        self._denials.forget(message.key)
-
-    def roster(self, _link: Link, roster: Roster) -> None:
-        """Keep the size of the ring, for this process's share of a limit."""
-        self.nodes = max(len(roster.members), 1)
-
-
-class _Turn:
-    """The checks of one turn of the loop, their limits, and the futures that wait for answers."""
-
-    __slots__ = ("_client", "asked_at", "checks", "futures", "limits")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.asked_at = 0  # ns
-        self.checks: list[Check] = []
-        self.limits: list[Limits] = []
-        self.futures: list[asyncio.Future[Decision]] = []
-
-    def answered(self, answers: Answers) -> None:
-        """Resolve the futures; the plain case, all allowed by the owner, without detours."""
-        if answers.source != Source.OWNER or answers.positions is not None:
-            self._answered_otherwise(answers)
-            return
-        node, owner = answers.node, Source.OWNER
-        asked = zip(self.futures, self.limits, self.checks, answers.answers, strict=True)
-        for future, limits, check, answer in asked:
-            if isinstance(answer, list) and answer[0] and len(answer) == len(limits.items) + 1:
-                if not future.done():
-                    future.set_result(Decision(True, limits, check[2], answer[1:], owner, node))
-            else:
-                self._settle(future, limits, check, answers, answer)
-
-    def _answered_otherwise(self, answers: Answers) -> None:
-        positions = answers.positions
-        for position, answer in zip(
-            range(len(self.checks)) if positions is None else positions,
-            answers.answers,
-            strict=True,
-        ):
-            check, limits = self.checks[position], self.limits[position]
-            self._settle(self.futures[position], limits, check, answers, answer)
-
-    def _settle(
-        self,
-        future: asyncio.Future[Decision],
-        limits: Limits,
-        check: Check,
-        answers: Answers,
-        answer: Answer,
-    ) -> None:
-        if future.done():
-            return  # its caller gave up
-        key, _, cost = check
-        try:
-            made = decision(answers, answer, limits, cost)
-        except CheckError as error:
-            future.set_exception(error)
-            return
-        future.set_result(made)
-        if not made.allowed:
-            self._client.note_denial(key, made, self.asked_at)
-
-    def unanswered(self, positions: Sequence[int] | None) -> None:
-        """Answer by the policy for unreachable: here, since the sidecar can't."""
-        client, now = self._client, time.monotonic_ns()
-        for position in range(len(self.checks)) if positions is None else positions:
-            key, _, cost = self.checks[position]
-            future, limits = self.futures[position], self.limits[position]
-            if not future.done():
-                future.set_result(client.fallback.decide(key, limits, cost, client.nodes, now))

@@ -24,14 +24,17 @@ def first_member(value: str) -> str:
 
 
 def bearer_token(value: str) -> str:
-    """Return the token of an Authorization field with scheme Bearer (RFC 6750), else "".
+    """Return the token of an Authorization field (RFC 6750), "" if it has none.
 
-    The scheme's case, white space and whatever follows the token make no difference. Of a JSON
-    Web Token the signature counts by what its Base64 decodes to, and by the first half of that:
-    its text can be changed without harm, and so can the second half of an ECDSA signature.
+    It is the second word, whatever the first, or the only one: so apps read it that split the
+    field or cut "Bearer " off. What is Basic, with a user, is no token. Of a JSON Web Token the
+    signature counts by what its Base64 decodes to, and by the first half of that: its text can
+    be changed without harm, and so can the second half of an ECDSA signature.
     """
     scheme, rest = _scheme_and_rest(value)
-    return canonical_token(_first_word(rest)) if scheme == "bearer" else ""
+    if not rest:
+        return "" if scheme in {"bearer", "basic"} else first_member(value)
+    return "" if scheme == "basic" and _has_user(rest) else canonical_token(_first_word(rest))
 
 
 def basic_user(value: str) -> str:
@@ -51,13 +54,11 @@ def basic_user(value: str) -> str:
 
 
 def authorization(value: str) -> str:
-    """Return whom an Authorization field names, with the scheme, whichever that is."""
+    """Return whom an Authorization field names: a Basic user, or a token."""
     if token := bearer_token(value):
         return f"bearer {token}"
-    if user := basic_user(value):
-        return f"basic {user}"
-    scheme, rest = _scheme_and_rest(value)
-    return f"{scheme} {_first_word(rest)}".rstrip()
+    user = basic_user(value)
+    return f"basic {user}" if user else ""
 
 
 def canonical_token(token: str) -> str:
@@ -75,7 +76,11 @@ def canonical_token(token: str) -> str:
 
 def _scheme_and_rest(value: str) -> tuple[str, str]:
     scheme, rest, *_ = *value.split(None, 1), "", ""
-    return scheme.lower(), rest
+    return scheme.lower(), rest.strip()
+
+
+def _has_user(rest: str) -> bool:
+    return b":" in (_lenient(rest, b64decode) or b"")
 
 
 def _first_word(text: str) -> str:

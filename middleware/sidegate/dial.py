@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
 from sidegate.handshake import NONCE_BYTES, Dialling
+from sidegate.listening import ListenedTime
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from ssl import SSLContext
 
     from sidegate.address import Address
     from sidegate.connection import Handler
     from sidegate.handshake import Identity
 
-DIAL_WITHIN = 2.0  # seconds for connecting and the handshake
+DIAL_WITHIN = 2.0  # seconds for connecting and the handshake; a busy loop of our own has longer
+_STEP = DIAL_WITHIN / 8
 
 
 async def dial(
@@ -29,10 +33,14 @@ async def dial(
     me.secrets()  # ValueError if there must be some and aren't yet: then there is nobody to ask
     connection: Connection | None = None
     try:
-        async with asyncio.timeout(DIAL_WITHIN):
+        async with _limited():
             connection = await _open(address, me, context, handler)
             await connection.shaken.wait()
             return connection
+    except asyncio.CancelledError:
+        if connection is not None:
+            connection.abort()  # in this very turn: the loop may have no other
+        raise
     finally:
         if connection is not None and not connection.is_up:
             connection.close()
@@ -51,6 +59,43 @@ async def _open(
         return (await loop.create_unix_connection(protocol, address.path))[1]
     host, port = address.host, address.port
     return (await loop.create_connection(protocol, host, port, ssl=context))[1]
+
+
+@asynccontextmanager
+async def _limited() -> AsyncGenerator[None]:
+    """Raise TimeoutError in the body when we have listened for DIAL_WITHIN seconds."""
+    async with asyncio.timeout(None) as timeout:
+        limit = _Limit(timeout)
+        try:
+            yield
+        finally:
+            limit.stop()
+
+
+class _Limit:
+    """Has a timeout expire when we have listened for DIAL_WITHIN seconds."""
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._listened = ListenedTime(_STEP)
+        self._timer: asyncio.TimerHandle | None = None
+        self._step()
+
+    def _step(self) -> None:
+        now = self._loop.time()
+        left = DIAL_WITHIN - self._listened.at(now)
+        if left > 0:
+            due = now + min(left, _STEP)
+            self._listened.expect(now, due)
+            self._timer = self._loop.call_at(due, self._step)
+        else:
+            self._timeout.reschedule(now)
+
+    def stop(self) -> None:
+        """Leave the timeout alone from now on."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def why(error: Exception) -> str:

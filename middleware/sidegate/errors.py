@@ -68,6 +68,13 @@ class RepeatedField(SidegateError):  # noqa: N818 - named for what the client di
         return f"the field {self.name} came in several lines that differ, expected one"
 
 
+class NoEventLoop(SidegateError, RuntimeError):  # noqa: N818 - named for what is missing
+    """A check by a Client where no asyncio event loop runs: the fault of the caller."""
+
+    def __str__(self) -> str:
+        return "a Client needs a running asyncio event loop; elsewhere use a BlockingClient"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
@@ -25,13 +26,17 @@ class Asker(Protocol):
 class Flight:
     """One frame of checks that isn't wholly answered; `left` counts those without an answer.
 
-    `deadline` is when its askers stop waiting, on the clock of whoever keeps the flight.
+    `deadline` is when its askers stop waiting, on the clock of whoever keeps the flight; `latest`
+    when they do whatever that clock says, on that of the loop.
     """
 
-    __slots__ = ("_asker", "_open", "deadline", "left")
+    __slots__ = ("_asker", "_open", "deadline", "latest", "left")
 
-    def __init__(self, asker: Asker, count: int, deadline: float = 0.0) -> None:
+    def __init__(
+        self, asker: Asker, count: int, deadline: float = 0.0, latest: float = inf
+    ) -> None:
         self.deadline = deadline
+        self.latest = latest
         self._asker = asker
         self._open: set[int] | None = None  # None: all; a set only once a part was answered
         self.left = count
@@ -56,6 +61,10 @@ class Flight:
         if not (len(settled) == len(positions) == answers and settled <= waiting):
             raise _unfit()
         return waiting - settled
+
+    def is_overdue(self, listened: float, now: float) -> bool:
+        """Have its askers waited long enough, by either clock?"""
+        return self.deadline <= listened or self.latest <= now
 
     def crash(self) -> None:
         """Tell the asker that what is left gets no answer."""

@@ -43,7 +43,12 @@ class Limiter:
         settings = Settings(given)
         if given.get("client") is None:
             client_options(
-                given.get("sidecar"), settings.budget, given.get("secret"), given.get("tls"), "app"
+                given.get("sidecar"),
+                settings.budget,
+                given.get("secret"),
+                given.get("tls"),
+                "app",
+                on_unreachable=settings.on_unreachable,
             )
         self._options = given
 

@@ -3,27 +3,29 @@
 A link is also its own circuit breaker. A budget that ran out, after nothing at all was heard for
 the link's patience, makes it *suspect*: it takes no more checks, each is refused at once and
 answered by the policy for unreachable. So a hanging sidecar costs one budget and not one per
-request, while an asker with a tiny budget of its own proves nothing about the other side. A probe
-goes out every 100 ms; the first bytes that come back, be they a late answer, make the link usable
-again. A broken link is dialled again with jittered backoff and is usable from the moment the
-handshake is done.
+request, while an asker with a tiny budget proves nothing about the other side, nor does an app's
+own busy loop (`in_flight.py`). A probe goes out every 100 ms; the first bytes that come back, be
+they a late answer, make the link usable again. A broken link is dialled again with jittered backoff
+and is usable from the moment the handshake is done.
 
 A link that `hurries` is for addresses where one sidecar takes over from another. It dials at once
 when its connection breaks, and checks wait for that as they did for the first dial; and when its
 sidecar says that it is going, which goes on answering until the link has moved.
+
+When the tasks of its loop are cancelled, as asyncio.run does in the end, a link closes at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sidegate.dial import dial, why
-from sidegate.flight import Asker, Flight, halves
+from sidegate.flight import Asker, halves
+from sidegate.in_flight import GRACE, InFlight
 from sidegate.parting import Parting
 from sidegate.redial import Redial
 from sidegate.wire import (
@@ -39,6 +41,7 @@ from sidegate.wire import (
     Inspect,
     Message,
     NodeMessage,
+    Outcomes,
     Ping,
     Pong,
     Reset,
@@ -49,19 +52,19 @@ from sidegate.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ssl import SSLContext
 
     from sidegate.address import Address
     from sidegate.connection import Connection
+    from sidegate.flight import Flight
     from sidegate.handshake import Identity
-
-log = logging.getLogger("sidegate")
+    from sidegate.watcher import Watcher
 
 MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
 HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
 MOST_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
-_GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it expires checks
 
 
 class State(StrEnum):
@@ -77,31 +80,15 @@ class State(StrEnum):
 _CONNECTING, _UP, _SUSPECT = State.CONNECTING, State.UP, State.SUSPECT  # quicker to look up
 
 
-class Watcher(Protocol):
-    """Who is told what happens on a link besides answers."""
-
-    def link_up(self, link: Link, peer: Hello, /) -> None:
-        """Handle that the handshake is done."""
-
-    def link_down(self, link: Link, /) -> None:
-        """Handle that the connection is gone; it is being dialled again."""
-
-    def link_trusted(self, link: Link, /) -> None:
-        """Handle that the other side, which had been silent, speaks again."""
-
-    def roster(self, link: Link, roster: Roster, /) -> None:
-        """Handle the other side's view of the ring."""
-
-    def message(self, link: Link, message: NodeMessage, /) -> None:
-        """Handle what the other side says without being asked. A WireError closes the link."""
-
-
 Context: TypeAlias = Callable[[], "SSLContext | None"]
 """Makes the TLS context for one dial, from files that may have changed; None for plain TCP."""
 
 
 class Link:
-    """Questions to one sidecar and their answers, over connections that come and go."""
+    """Questions to one sidecar and their answers, over connections that come and go.
+
+    `late` is how much longer than its budget (seconds) a check may take when our loop is late.
+    """
 
     def __init__(
         self,
@@ -111,6 +98,7 @@ class Link:
         *,
         context: Context = lambda: None,
         patience: float = 0.01,
+        late: float = 0.0,
         most_delay: float = 1.0,
         most_in_flight: int = MOST_IN_FLIGHT,
         hurries: bool = False,
@@ -120,21 +108,18 @@ class Link:
         self.peer: Hello | None = None
         self.refusal = ""  # why the last dial failed, for people
         self.refusal_code = ""  # the other side's word for it, if it had one
-        self.in_flight = 0
         self._me = me
         self._watcher = watcher
         self._context = context
-        self._patience = patience - 2 * _GRACE
         self._most_in_flight = most_in_flight
         self._redial = Redial(most_delay, hurries=hurries)
         self._partings: list[Parting] = []  # few: each lasts one budget at most
         self.loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
-        self._flights: dict[int, Flight] = {}
+        self._flights = InFlight(patience, late)
         self._inspections: dict[int, asyncio.Future[Holdings]] = {}
-        self._sweep_timer: asyncio.TimerHandle | None = None
-        self._sweep_at = inf
-        self._silent_since: float | None = None  # the first question since we heard anything
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._look_at = inf
         self._probe_timer: asyncio.TimerHandle | None = None
         self._suspect_since = 0.0
         self._waiting: dict[int, bytes] = {}  # for the handshake
@@ -147,6 +132,11 @@ class Link:
         """Would `ask` take a check now?"""
         return self.state is State.UP or self.state is State.CONNECTING
 
+    @property
+    def in_flight(self) -> int:
+        """How many checks have neither their answer nor their lack of one."""
+        return self._flights.checks
+
     # --- questions
 
     def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
@@ -157,7 +147,7 @@ class Link:
         count = len(checks)
         if self.state is not _UP and self.state is not _CONNECTING:
             return False
-        if self.in_flight + count > self._most_in_flight:
+        if self._flights.checks + count > self._most_in_flight:
             return False
         if count > MOST_CHECKS:
             return self._ask_halves(checks, hops, budget, asker)
@@ -166,13 +156,9 @@ class Link:
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
             return count > 1 and self._ask_halves(checks, hops, budget, asker)
         now = self.loop.time()
-        deadline = now + budget - _GRACE
-        self.in_flight += count
-        self._flights[number] = Flight(asker, count, deadline)
-        if self._silent_since is None:
-            self._silent_since = now
-        if deadline < self._sweep_at:
-            self._sweep_by(deadline)
+        look_at = self._flights.add(number, asker, count, budget, now)
+        if look_at < self._look_at:
+            self._look_by(look_at, now)
         self._write(number, frame)
         return True
 
@@ -202,7 +188,7 @@ class Link:
             del self._inspections[number]
             self._waiting.pop(number, None)
 
-    def tell(self, message: NodeMessage) -> bool:
+    def tell(self, message: NodeMessage | Outcomes) -> bool:
         """Say something that isn't answered; False if the other side can't be reached now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MOST_UNSENT:
@@ -220,19 +206,12 @@ class Link:
 
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a message of the other side."""
-        self._silent_since = None
         if self.state is _SUSPECT:
             self._trust_again()
         if type(message) is Answers:  # by far the most frequent
-            flight = self._flights.get(message.id)
-            if flight is not None:  # else it is too late, and answered by the policy
-                self.in_flight -= flight.land(message)
-                if not flight.left:
-                    del self._flights[message.id]
-        else:
-            self._handle_rarer(connection, message)
-
-    def _handle_rarer(self, connection: Connection, message: Message) -> None:
+            self._flights.land(message)
+            return
+        self._flights.heard()
         match message:
             case Roster():
                 self._watcher.roster(self, message)
@@ -252,36 +231,41 @@ class Link:
 
     # --- deadlines: one timer a link
 
-    def _sweep_by(self, deadline: float) -> None:
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-        self._sweep_at = deadline
-        self._sweep_timer = self.loop.call_at(deadline, self._read_then_sweep)
+    def _look_by(self, at: float, now: float) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        self._look_at = at
+        self._flights.expect(now, at)
+        self._look_timer = self.loop.call_at(at, self._look)
 
-    def _read_then_sweep(self) -> None:
-        self._sweep_timer = self.loop.call_later(_GRACE, self._sweep)
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self._flights.is_due(now):
+            self._flights.expect(now, now + GRACE)
+            self._look_timer = self.loop.call_later(GRACE, self._sweep)  # read first
+        else:
+            self._look_again(now)
+
+    def _look_again(self, now: float) -> None:
+        self._look_timer, self._look_at = None, inf
+        if (at := self._flights.next_look(now)) < inf:
+            self._look_by(at, now)
 
     def _sweep(self) -> None:
         now = self.loop.time()
-        overdue: list[Flight] = []
-        next_deadline = inf
-        for number, flight in list(self._flights.items()):  # few: a frame a loop turn and budget
-            if flight.deadline <= now:
-                overdue.append(self._flights.pop(number))
-                self._waiting.pop(number, None)
-            else:
-                next_deadline = min(next_deadline, flight.deadline)
-        self._sweep_timer, self._sweep_at = None, inf
-        if self._flights:
-            self._sweep_by(next_deadline)
+        overdue = self._flights.take_overdue(now)
+        for number in overdue:
+            self._waiting.pop(number, None)
+        silent = self._flights.is_silent(now)
+        self._look_again(now)
         if overdue:
-            if self._silent_since is not None and now - self._silent_since >= self._patience:
+            if silent:
                 self._suspect()
-            self._give_up(overdue)
+            self._give_up(overdue.values())
 
-    def _give_up(self, flights: list[Flight]) -> None:
+    def _give_up(self, flights: Iterable[Flight]) -> None:
         for flight in flights:
-            self.in_flight -= flight.left
+            self._flights.checks -= flight.left
             flight.crash()
 
     # --- the breaker
@@ -313,14 +297,19 @@ class Link:
     # --- connecting
 
     async def _stay_connected(self) -> None:
-        while True:
-            if await self._dial():
-                await self._redial.ended()
-            else:
-                self._redial.failed()
-                if self._connection is None:
-                    self._lose_all()
-            await self._redial.pause()
+        try:
+            while True:
+                if await self._dial():
+                    await self._redial.ended()
+                else:
+                    self._redial.failed()
+                    if self._connection is None:
+                        self._lose_all()
+                await self._redial.pause()
+        finally:
+            # Unless we are closed, all tasks of the loop are being cancelled.
+            if self.state is not State.CLOSED and not self.loop.is_closed():
+                self._end()
 
     async def _dial(self) -> bool:
         try:
@@ -345,13 +334,12 @@ class Link:
 
     def _part_with(self, connection: Connection) -> None:
         """Leave a connection, and what was asked on it, for another one that is up."""
-        flights, self._flights = self._flights, {}
-        self._silent_since = None
+        flights = self._flights.take_all(self.loop.time())
         self._partings = [parting for parting in self._partings if not parting.is_over]
         self._partings.append(Parting(connection, flights, self._settle))
 
     def _settle(self, checks: int) -> None:
-        self.in_flight -= checks
+        self._flights.checks -= checks
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Answer what was in flight by the policy for unreachable, at once."""
@@ -368,14 +356,12 @@ class Link:
         self._connection = None
         if self.state is not State.CLOSED:
             self.state = State.DOWN
-        self._silent_since = None
         self._waiting.clear()
-        flights, self._flights = self._flights, {}
-        self._give_up(list(flights.values()))
+        self._give_up(self._flights.take_all(self.loop.time()).values())
 
     def _note_refusal(self, text: str) -> None:
         if text != self.refusal and self.refusal_code != "self":  # once; our own seed is usual
-            log.warning("link to %s: %s", self.address, text)
+            self._watcher.link_refused(self, text)
         self.refusal = text
 
     def close_soon(self) -> None:
@@ -384,16 +370,28 @@ class Link:
 
     async def close(self) -> None:
         """Close for good; what is in flight is answered by the policy for unreachable."""
-        self.state = State.CLOSED
         self._dialling.cancel()
-        for timer in (self._sweep_timer, self._probe_timer):
-            if timer is not None:
-                timer.cancel()
-        connection = self._connection
-        self._lose_all()
-        if connection is not None:
+        if connection := self._stop():
             connection.close()
             await connection.closed.wait()
         for parting in self._partings:
             await parting.close()
         await asyncio.gather(self._dialling, return_exceptions=True)
+
+    def _stop(self) -> Connection | None:
+        """Take no more checks, answer those in flight, and return what is to be closed."""
+        self.state = State.CLOSED
+        for timer in (self._look_timer, self._probe_timer):
+            if timer is not None:
+                timer.cancel()
+        connection = self._connection
+        self._lose_all()
+        return connection
+
+    def _end(self) -> None:
+        """Close for good in this very turn: the loop has only a few left."""
+        if connection := self._stop():
+            connection.abort()
+        for parting in self._partings:
+            parting.abort()
+        self._watcher.link_ended(self)

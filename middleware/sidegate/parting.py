@@ -86,6 +86,11 @@ class Parting:
         while self._flights:
             self._give_up(self._flights.popitem()[1])
 
+    def abort(self) -> None:
+        """Cut the connection in this very turn; what hasn't landed gets no answer."""
+        self._end()
+        self._connection.abort()
+
     async def close(self) -> None:
         """Close the connection now; what hasn't landed gets no answer."""
         self._end()

@@ -7,7 +7,8 @@ with the *canonical* form of every reading that a framework could have of a path
 
 - scheme and authority off, percent signs decoded until nothing changes, control characters left
   out, runs of slashes as one, dot segments resolved, and a slash at the end in any case;
-- and, where dot segments were resolved, the same with the dots left as they are.
+- where dot segments were resolved, the same with the dots left as they are; and where anything was
+  decoded or left out, the same without that: it may be what a parameter of the route takes.
 
 Where readings select different rules, all of these rules apply: the stricter side wins.
 """
@@ -77,10 +78,17 @@ def canonical(path: str) -> str:
 
 def _forms(path: str) -> tuple[str, ...]:
     """Return the canonical forms of a path, the one with its dots resolved before the other."""
+    asked = path
     if "%" in path:
         path = _decoded(path)
     if not path.isprintable():
         path = _CONTROLS.sub("", path)
+    if path == asked:
+        return _as_written(path)
+    return _each((_as_written(path), _as_written(asked)))
+
+
+def _as_written(path: str) -> tuple[str, ...]:
     if path.startswith("/"):
         return _form(path)
     return _each(_form(f"/{each}") for each in (_without_authority(path), path))

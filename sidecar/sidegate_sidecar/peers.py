@@ -244,6 +244,13 @@ class Peers:
         if peer := self._at(link):
             self.listener.met(peer.name)
 
+    def link_refused(self, link: Link, why: str, /) -> None:
+        """Say why a node isn't reached."""
+        log.warning("link to %s: %s", link.address, why)
+
+    def link_ended(self, _link: Link, /) -> None:
+        """Do nothing: the loop ends, and this node with it."""
+
     def roster(self, _link: Link, _roster: Roster, /) -> None:
         """Do nothing: nodes learn of each other by gossip."""
 

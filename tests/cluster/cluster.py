@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from sidegate.decision import Decision
+    from sidegate.link import Link
     from sidegate_ring.hashring import Ring
 
 T = TypeVar("T")
@@ -103,6 +104,13 @@ def client(sidecar: Sidecar | Address | str, **options: Any) -> Client:
     address = sidecar.link if isinstance(sidecar, Sidecar) else sidecar
     defaults: dict[str, Any] = {"budget": GENEROUS, "secret": "", "remember_denials": False}
     return Client(str(address), **{**defaults, **options})
+
+
+def link_of(asking: Client) -> Link:
+    """Return the link that a client has in this loop; it begins to dial if it has none."""
+    link = asking._here().link
+    assert link is not None
+    return link
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from tests.cluster.cluster import (
     eventually,
     eventually_answered,
     key_of,
+    link_of,
     sources,
 )
 
@@ -276,8 +277,7 @@ async def test_a_client_in_a_hurry_is_answered_by_its_sidecar() -> None:
         owner.send(SIGSTOP)
         decision = await asking.check(key, "50/day")
         assert (decision.source, decision.node) == ("backup", "n1")  # "" had it been the client
-        assert asking._link is not None
-        assert asking._link.state is State.UP
+        assert link_of(asking).state is State.UP
 
 
 @pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
@@ -344,8 +344,7 @@ async def test_an_app_without_its_sidecar_goes_by_its_own_policy(policy: str) ->
         limited = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(20)))
         assert (sources(limited), admitted(limited)) == ({"owner": 20}, 10)
         sidecar.send(SIGKILL)
-        link = asking._link
-        assert link is not None
+        link = link_of(asking)
         await eventually(lambda: link.state is State.DOWN)
         futures = [asking.check("k", "10/day") for _ in range(20)]
         await asyncio.sleep(0)
@@ -380,8 +379,7 @@ async def test_a_stopped_sidecar_costs_its_app_one_budget() -> None:
         sidecar.send(SIGSTOP)
         waiting = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(5)))
         assert sources(waiting) == {"open": 5}
-        link = asking._link
-        assert link is not None
+        link = link_of(asking)
         assert link.state is State.SUSPECT
         later = asking.check("k", "10/day")
         await asyncio.sleep(0)
@@ -401,8 +399,7 @@ async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(
         asking = await stack.enter_async_context(client(f"unix:{path}"))
         assert (await asking.check("k", "10/day")).remaining == 9
         sidecar.send(SIGKILL)
-        link = asking._link
-        assert link is not None
+        link = link_of(asking)
         await eventually(lambda: link.state is State.DOWN)
         await restart(sidecar)
         decision = await eventually_answered(

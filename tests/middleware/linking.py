@@ -54,6 +54,8 @@ class Watching:
         self.ups: list[Hello] = []
         self.downs = 0
         self.trusted = 0
+        self.refusals: list[str] = []
+        self.ended = 0
         self.rosters: list[Roster] = []
         self.messages: list[NodeMessage] = []
 
@@ -65,6 +67,12 @@ class Watching:
 
     def link_trusted(self, _link: Link, /) -> None:
         self.trusted += 1
+
+    def link_refused(self, _link: Link, why: str, /) -> None:
+        self.refusals.append(why)
+
+    def link_ended(self, _link: Link, /) -> None:
+        self.ended += 1
 
     def roster(self, _link: Link, roster: Roster, /) -> None:
         self.rosters.append(roster)

@@ -17,7 +17,17 @@ from sidegate.errors import SidegateError
 from sidegate.handshake import NONCE_BYTES, Accepting, Identity
 from sidegate.limits import parse_limits
 from sidegate.secret import known
-from sidegate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
+from sidegate.wire import (
+    Answer,
+    Answers,
+    Checks,
+    Message,
+    Outcomes,
+    Pong,
+    Roster,
+    refuse,
+    require_key,
+)
 from tests.middleware.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -179,7 +189,7 @@ class SidecarDouble:
             self._take(connection, message)
         else:
             self.heard.append(message)
-            if not isinstance(message, Pong):
+            if not isinstance(message, Pong | Outcomes):
                 refuse(message)
         self._note()
 

@@ -23,6 +23,7 @@ from tests.cluster.cluster import (
     config,
     eventually,
     key_of,
+    link_of,
     sources,
 )
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from sidegate.client import Client
     from sidegate.decision import Decision
+    from sidegate.session import Session
     from sidegate.wire import Answer
 
 SOON = 0.05  # seconds: a budget that is to run out
@@ -40,7 +42,7 @@ SOON = 0.05  # seconds: a budget that is to run out
 async def pair(**options: Any) -> AsyncGenerator[tuple[Client, Puppet]]:
     """Connect a client to a puppet."""
     async with puppet() as other, client(other.address, **options) as asking:
-        asking._start()
+        session_of(asking)
         await eventually(lambda: other.connections)
         yield asking, other
 
@@ -55,9 +57,13 @@ async def nobody(**options: Any) -> AsyncGenerator[Client]:
         yield asking
 
 
+def session_of(asking: Client) -> Session:
+    """Return what it has in this loop, which begins to dial."""
+    return asking._here()
+
+
 def link_state(asking: Client) -> State:
-    assert asking._link is not None
-    return asking._link.state
+    return link_of(asking).state
 
 
 async def say(other: Puppet, *answers: Answer, source: str = "owner", **fields: Any) -> Checks:
@@ -268,14 +274,13 @@ async def test_an_app_is_limited_again_when_its_sidecar_returns() -> None:
     assert admitted(decisions) == 5
 
 
-async def test_too_many_checks_in_flight_are_answered_by_the_policy() -> None:
+async def test_too_many_checks_in_flight_are_answered_by_the_share() -> None:
     """What goes beyond the bound is answered at once; what is in flight gets its answers."""
     async with pair() as (asking, other):
-        assert asking._link is not None
-        asking._link._most_in_flight = 10
+        link_of(asking)._most_in_flight = 10
         kept = [asking.check("k", "5/day") for _ in range(10)]
         frame = await other.hear(Checks)
-        assert sources(await asyncio.gather(asking.check("k", "5/day"))) == {"open": 1}
+        assert sources(await asyncio.gather(asking.check("k", "5/day"))) == {"local": 1}
         await other.say(Answers(frame.id, "owner", "n7", None, [[1, 0]] * 10))
         assert sources(await asyncio.gather(*kept)) == {"owner": 10}
 
@@ -343,8 +348,7 @@ async def test_callers_that_all_give_up_leave_nothing_behind() -> None:
         for future in [asking.check("k", "5/day") for _ in range(50)]:
             future.cancel()
         await other.hear(Checks)
-        assert asking._link is not None
-        link = asking._link
+        link = link_of(asking)
         await eventually(lambda: link.in_flight == 0)
 
 
@@ -413,7 +417,7 @@ async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
             assert (await asking.check(key, "1/hour")).source == "remembered"
         for node, key in zip((two, one), keys, strict=True):  # each asks the other
             await node.node.inspect(key, reset=True)
-        await eventually(lambda: {key for key, *_ in asking._denials.table} == {"kept"})
+        await eventually(lambda: {key for key, *_ in session_of(asking).denials.table} == {"kept"})
         decisions = [await asking.check(key, "1/hour") for key in (*keys, "kept")]
     assert [(it.allowed, it.source) for it in decisions] == [
         (True, "owner"),
@@ -447,7 +451,7 @@ async def test_a_refusal_for_want_of_a_sidecar_is_not_remembered() -> None:
         await other.say(Pong(0))
         await eventually(lambda: link_state(asking) is State.UP)
         other.heard.clear()
-        asking._budget = GENEROUS
+        session_of(asking).budget = GENEROUS
         future = asking.check("k", "5/day")
         await say(other, [1, 0])
         assert (await future).source == "owner"

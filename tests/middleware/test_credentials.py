@@ -54,7 +54,7 @@ def test_a_bearer_token_is_one_however_it_is_spelled(value: str) -> None:
     assert authorization(value) == "bearer abc"
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "abc", "Basic abc", "Bearerabc", ","])
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic", "Basic YTpi", ",", "Bearer ,"])
 def test_what_is_no_bearer_token_is_none(value: str) -> None:
     assert bearer_token(value) == ""
 
@@ -116,7 +116,8 @@ ANN = b64encode(b"ann:secret").decode()
         f"Basic {ANN}junk17",
         f"Basic {ANN},Basic {ANN}",
         f"Basic {b64encode(b'ann:other').decode()}",
-        f"Basic {b64encode(b'ann').decode()}",
+        f"Basic {ANN}\xa0",
+        f"Basic {ANN}\x85",
     ],
 )
 def test_a_basic_user_is_one_however_it_is_spelled(value: str) -> None:
@@ -134,8 +135,22 @@ def test_a_user_is_utf_8_or_else_latin_1(written: bytes) -> None:
     assert basic_user(f"Basic {b64encode(written).decode()}") == "é"
 
 
-def test_other_schemes_count_by_scheme_and_first_word() -> None:
-    assert authorization("ApiKey  abc  def") == authorization("apikey abc") == "apikey abc"
+@pytest.mark.parametrize(
+    "value",
+    [
+        "abc",
+        "ApiKey  abc  def",
+        "JUNK abc",
+        "Bearer: abc",
+        "Bearer, abc",
+        ",Bearer abc",
+        "Basic abc",
+    ],
+)
+def test_the_second_word_is_a_token_whatever_the_first(value: str) -> None:
+    """So apps read it that split the field, and ask nothing of its first word."""
+    assert bearer_token(value) == "abc"
+    assert authorization(value) == "bearer abc"
 
 
 @pytest.mark.parametrize(

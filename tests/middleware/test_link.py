@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -267,20 +266,18 @@ async def test_a_unix_socket_is_dialled_like_any_other(
 # Refusals
 
 
-async def test_a_refusal_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Why a link isn't let in is in `refusal`, and in the log once, however often it dials."""
+async def test_a_refusal_is_kept_and_told_once() -> None:
+    """Why a link isn't let in is in `refusal`, and told once, however often it dials."""
     accepted: list[Hello] = []
-    with caplog.at_level(logging.WARNING, "sidegate"):
-        async with puppet(secrets=known(b"hush")) as other:
-            other.approve = accepted.append
-            async with linked(other.address, most_delay=0.05) as (link, watching):
-                await eventually(lambda: len(accepted) > 3)
-                assert link.refusal_code == "secret"
-                assert "the two sides don't have the same secret" in link.refusal
-                assert watching.ups == []
-                assert link.state is State.DOWN
-    assert len(caplog.records) == 1
-    assert str(other.address) in caplog.text
+    async with puppet(secrets=known(b"hush")) as other:
+        other.approve = accepted.append
+        async with linked(other.address, most_delay=0.05) as (link, watching):
+            await eventually(lambda: len(accepted) > 3)
+            assert link.refusal_code == "secret"
+            assert "the two sides don't have the same secret" in link.refusal
+            assert watching.ups == []
+            assert link.state is State.DOWN
+    assert watching.refusals == [link.refusal]
 
 
 async def test_a_side_that_does_not_know_the_secret_is_not_believed() -> None:
@@ -372,9 +369,9 @@ async def test_one_timer_serves_all_deadlines() -> None:
     """A thousand frames in flight need one timer."""
     async with pair() as (link, _):
         ask(link)
-        timer = link._sweep_timer
+        timer = link._look_timer
         askings = [ask(link, 1, GENEROUS + 1) for _ in range(1_000)]
-        assert link._sweep_timer is timer
+        assert link._look_timer is timer
         assert not any(asking.settled() for asking in askings)
 
 
@@ -568,6 +565,18 @@ async def test_closing_a_suspect_does_not_wait_for_it() -> None:
         async with asyncio.timeout(GENEROUS / 4):
             await link.close()
         assert link.state is State.CLOSED
+
+
+async def test_a_link_whose_task_is_cancelled_ends_at_once() -> None:
+    """As at the end of asyncio.run: it has closed and told so before the loop turns again."""
+    async with puppet() as other, linked(other.address) as (link, watching):
+        await eventually(lambda: link.state is State.UP)
+        asking = ask(link, 2)
+        link._dialling.cancel()
+        await asyncio.gather(link._dialling, return_exceptions=True)
+        assert asking.got == [[None], [None]]
+        assert (link.state, watching.ended) == (State.CLOSED, 1)
+        await eventually(lambda: not other.connections)
 
 
 async def test_links_of_two_loops_know_nothing_of_each_other() -> None:

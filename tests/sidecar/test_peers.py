@@ -11,7 +11,7 @@ import pytest
 
 from sidegate.address import Address
 from sidegate.link import State
-from sidegate.secret import SecretFile
+from sidegate.secret import SecretFile, known
 from sidegate.wire import Error, Ping, Pong
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Rumor
@@ -65,6 +65,16 @@ async def test_nodes_that_know_only_one_become_one_ring() -> None:
     async with cluster("n1", "n2", "n3", "n4", "n5") as nodes:
         assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2", "n3", "n4", "n5")}
         assert all(node.cluster.agrees for node in nodes)
+
+
+async def test_why_a_node_is_not_reached_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is dialled."""
+    async with puppet(secrets=known(b"hush")) as other, seeded("n1", other.address) as node:
+        await eventually(lambda: len(other.errors) > 2)
+        assert [link.refusal_code for link in node.peers.strangers] == ["secret"]
+    said = [it.getMessage() for it in caplog.records if "link to" in it.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(f"link to {other.address}: the two sides don't have the same secret")
 
 
 async def test_nodes_that_know_only_the_one_before_become_one_ring(stack: AsyncExitStack) -> None:

@@ -25,6 +25,7 @@ from tests.cluster.cluster import (
     config,
     eventually,
     eventually_answered,
+    link_of,
     sources,
     witness,
 )
@@ -118,8 +119,7 @@ async def test_a_client_refuses_a_sidecar_of_another_ca(ours: Tls, theirs: Tls) 
     """A client that trusts another CA doesn't talk to our sidecar, and says why."""
     async with cluster("n1", tls=ours) as (node,), client(node, tls=theirs, budget=2.0) as asking:
         assert (await asking.check("k", "5/day")).source == "open"
-        assert asking._link is not None
-        assert "CERTIFICATE_VERIFY_FAILED" in asking._link.refusal
+        assert "CERTIFICATE_VERIFY_FAILED" in link_of(asking).refusal
 
 
 async def test_a_node_of_another_ca_stays_off_the_ring(
