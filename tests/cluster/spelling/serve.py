@@ -1,0 +1,35 @@
+"""Servers without a command line: `python -m tests.cluster.spelling.serve wsgiref MODULE PORT`."""
+
+from __future__ import annotations
+
+import socketserver
+import sys
+from importlib import import_module
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from werkzeug.serving import run_simple
+
+
+class _Threads(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128  # the tests open more at once than its 5
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing of each request."""
+
+
+def main() -> None:
+    """Serve the app of a module until the process ends."""
+    server, module, port = sys.argv[1:]
+    app = import_module(module).app
+    if server == "werkzeug":
+        run_simple("127.0.0.1", int(port), app, threaded=True)
+    with _Threads(("127.0.0.1", int(port)), _Quiet) as serving:
+        serving.set_app(app)
+        serving.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
