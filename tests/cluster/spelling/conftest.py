@@ -25,7 +25,7 @@ def sidecar() -> Generator[Sidecar]:
 @pytest.fixture(scope="package")
 def servers(sidecar: Sidecar) -> Generator[dict[str, App]]:
     """Serve the views, on each server by name."""
-    apps = serving(ASGI, f"{FOLDER}.asgi_apps", sidecar)
-    apps |= serving(WSGI, f"{FOLDER}.wsgi_apps", sidecar)
+    apps = serving(ASGI, f"{FOLDER}.asgi_apps:app", sidecar)
+    apps |= serving(WSGI, f"{FOLDER}.wsgi_apps:app", sidecar)
     with running(*apps.values()):
         yield apps

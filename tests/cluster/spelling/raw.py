@@ -69,5 +69,7 @@ def _is_whole(data: bytes, *, bodiless: bool) -> bool:
     head, end, body = data.partition(b"\r\n\r\n")
     if not end:
         return False
+    if bodiless or head.startswith(b"HTTP/1.1 101"):
+        return True
     length = _LENGTH.search(head)
-    return bodiless or (length is not None and len(body) >= int(length[1]))
+    return length is not None and len(body) >= int(length[1])

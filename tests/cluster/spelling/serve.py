@@ -1,4 +1,4 @@
-"""Servers without a command line: `python -m tests.cluster.spelling.serve wsgiref MODULE PORT`."""
+"""Servers without a command line: `python -m tests.cluster.spelling.serve wsgiref MODULE:APP PORT`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def main() -> None:
-    """Serve the app of a module until the process ends."""
-    server, module, port = sys.argv[1:]
-    app = import_module(module).app
+    """Serve an app until the process ends."""
+    server, target, port = sys.argv[1:]
+    module, _, name = target.partition(":")
+    app = getattr(import_module(module), name)
     if server == "werkzeug":
         run_simple("127.0.0.1", int(port), app, threaded=True)
     with _Threads(("127.0.0.1", int(port)), _Quiet) as serving:

@@ -46,12 +46,15 @@ WSGI_UNDER_ROOT: Final[dict[str, tuple[str, ...]]] = {
 
 
 def serving(
-    servers: Mapping[str, tuple[str, ...]], module: str, sidecar: Sidecar
+    servers: Mapping[str, tuple[str, ...]], target: str, sidecar: Sidecar, under: str = ""
 ) -> dict[str, App]:
-    """Return an app a server, not yet started, that serves the `app` of a module."""
-    return {name: _app(name, command, module, sidecar) for name, command in servers.items()}
+    """Return an app a server, not yet started, that serves a target like "module:app"."""
+    apps = {name: _app(name, command, target, sidecar) for name, command in servers.items()}
+    for app in apps.values():
+        app.ready_at = f"{under}/healthz"
+    return apps
 
 
-def _app(name: str, command: tuple[str, ...], module: str, sidecar: Sidecar) -> App:
-    rest = (module, "{port}") if command[0] == _SERVE else (f"{module}:app",)
+def _app(name: str, command: tuple[str, ...], target: str, sidecar: Sidecar) -> App:
+    rest = (target, "{port}") if command[0] == _SERVE else (target,)
     return App(name, sidecar, *command, *rest)

@@ -52,8 +52,8 @@ UNDER: Final = ("{root}/login", "{root}//login", "/anything{root}/login", "/logi
 @pytest.fixture(scope="module")
 def rooted(sidecar: Sidecar) -> Generator[dict[str, App]]:
     """Serve the views on the servers that can be told a root path."""
-    apps = serving(ASGI_UNDER_ROOT, f"{FOLDER}.asgi_apps", sidecar)
-    apps |= serving(WSGI_UNDER_ROOT, f"{FOLDER}.wsgi_apps", sidecar)
+    apps = serving(ASGI_UNDER_ROOT, f"{FOLDER}.asgi_apps:app", sidecar, ROOT_PATH)
+    apps |= serving(WSGI_UNDER_ROOT, f"{FOLDER}.wsgi_apps:app", sidecar, ROOT_PATH)
     with running(*apps.values()):
         yield apps
 
