@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.apps.running import Sidecar, running
-from tests.cluster.spelling.servers import ASGI, FOLDER, WSGI, serving
+from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,7 +25,7 @@ def sidecar() -> Generator[Sidecar]:
 @pytest.fixture(scope="package")
 def servers(sidecar: Sidecar) -> Generator[dict[str, App]]:
     """Serve the views, on each server by name."""
-    apps = serving(ASGI, f"{FOLDER}.asgi_apps:app", sidecar)
-    apps |= serving(WSGI, f"{FOLDER}.wsgi_apps:app", sidecar)
+    apps = serving(ASGI, f"{FOLDER}.frameworks.asgi_apps:app", sidecar)
+    apps |= serving(WSGI, f"{FOLDER}.frameworks.wsgi_apps:app", sidecar)
     with running(*apps.values()):
         yield apps

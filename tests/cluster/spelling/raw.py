@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tests.cluster.spelling.views import SEEN
+from tests.cluster.spelling.frameworks.views import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

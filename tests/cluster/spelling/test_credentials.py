@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.cluster.apps.running import running
-from tests.cluster.spelling.disguises import of_scheme, plain
-from tests.cluster.spelling.keyed import SPENT_BY
+from tests.cluster.spelling.credentials.disguises import of_scheme, plain
+from tests.cluster.spelling.credentials.keyed import SPENT_BY
+from tests.cluster.spelling.credentials.readers import ASGI_WAYS, WSGI_WAYS
+from tests.cluster.spelling.frameworks.views import PICK
 from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.readers import ASGI_WAYS, WSGI_WAYS
-from tests.cluster.spelling.servers import ASGI, FOLDER, WSGI, serving
+from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
 from tests.cluster.spelling.spellings import request
-from tests.cluster.spelling.views import PICK
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -31,8 +31,8 @@ def knowing(sidecar: Sidecar) -> Generator[dict[str, App]]:
     """Serve the apps that know credentials, by the names of their servers."""
     asgi = {name: ASGI[name] for name in ASGI_SERVERS}
     wsgi = {name: WSGI[name] for name in WSGI_SERVERS}
-    apps = serving(asgi, f"{FOLDER}.secret_asgi:app", sidecar)
-    apps |= serving(wsgi, f"{FOLDER}.secret_wsgi:app", sidecar)
+    apps = serving(asgi, f"{FOLDER}.credentials.asgi_apps:app", sidecar)
+    apps |= serving(wsgi, f"{FOLDER}.credentials.wsgi_apps:app", sidecar)
     with running(*apps.values()):
         yield apps
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.apps.running import running
 from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.servers import ASGI, WSGI, serving
+from tests.cluster.spelling.serving.servers import ASGI, WSGI, serving
 from tests.cluster.spelling.spellings import LINE, request, request_lines
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def examples(sidecar: Sidecar) -> Generator[Examples]:
     apps = {("fastapi", server): app for server, app in fastapi.items()}
     apps |= {("flask", server): app for server, app in flask.items()}
     for servers, target in ((ASGI, "asgi"), (WSGI, "wsgi")):
-        django = serving(servers, f"examples.django_app:{target}", sidecar)
+        django = serving(servers, f"examples.django_app:{target}", sidecar, "/")
         apps |= {("django", server): app for server, app in django.items()}
     with running(*apps.values()):
         yield apps

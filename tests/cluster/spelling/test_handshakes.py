@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cluster.spelling.limited import CASE, TIGHT
+from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
+from tests.cluster.spelling.frameworks.views import PICK, WEBSOCKET
 from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.servers import ASGI
+from tests.cluster.spelling.serving.servers import ASGI
 from tests.cluster.spelling.spellings import LINE, targets
-from tests.cluster.spelling.views import PICK, WEBSOCKET
 
 if TYPE_CHECKING:
     from tests.cluster.apps.running import App

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.cluster.spelling.counting import look
-from tests.cluster.spelling.limited import CASE, TIGHT
+from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
+from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
 from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.servers import ASGI, WSGI
+from tests.cluster.spelling.serving.servers import ASGI, WSGI
 from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines
-from tests.cluster.spelling.views import FREE, LIMITED, PICK, View
 
 if TYPE_CHECKING:
     from tests.cluster.apps.running import App
@@ -33,7 +33,9 @@ def test_served_is_counted(servers: dict[str, App], server: str, framework: str)
 
 
 @each_cell
-@pytest.mark.parametrize("view", [it for it in LIMITED if it.name in {"login", "items", "files"}])
+@pytest.mark.parametrize(
+    "view", [it for it in LIMITED if it.name in {"login", "items", "files"}], ids=str
+)
 def test_a_spent_limit_is_spent(
     servers: dict[str, App], server: str, framework: str, view: View
 ) -> None:

@@ -23,6 +23,9 @@ class View:
     path: str
     pattern: str = ""  # of its rule, if that isn't its path
 
+    def __str__(self) -> str:
+        return self.name
+
     def rule(self, limits: str, key: Identity, under: str) -> Rule:
         """Return the rule that limits it; `under` is written before its path."""
         path = under + (self.pattern or self.path)

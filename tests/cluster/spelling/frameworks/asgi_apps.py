@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sidegate import Rule
-from tests.cluster.spelling import django_views, fastapi_views, litestar_views, quart_views
-from tests.cluster.spelling.limited import COMMON, WIDE, apps
-from tests.cluster.spelling.picking import asgi
+from tests.cluster.spelling.frameworks import (
+    django_views,
+    fastapi_views,
+    litestar_views,
+    quart_views,
+)
+from tests.cluster.spelling.frameworks.limited import COMMON, WIDE, apps
+from tests.cluster.spelling.serving.picking import asgi
 
 
 def _inside(path: str) -> Any:

@@ -1,11 +1,11 @@
-"""The middleware's options under which every framework is served: never denying, and denying soon."""
+"""The limits under which every framework is served: wide ones, tight ones, and both."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sidegate import header
-from tests.cluster.spelling.views import EXEMPT, rules
+from sidegate import Rule, header
+from tests.cluster.spelling.frameworks.views import EXEMPT, rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,14 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "wide": {"rules": rules(WIDE)},
     "wide rooted": {"rules": rules(WIDE, under=ROOT_PATH)},
     "tight": {"rules": rules(f"{TIGHT}/hour", header(CASE))},
+    # Generous rules before and after tight ones, as a catalogue before a login and "the rest" are.
+    "mixed": {
+        "rules": [
+            Rule("open", WIDE, path="/open/*"),
+            *rules(f"{TIGHT}/hour", header(CASE)),
+            Rule("rest", WIDE),
+        ]
+    },
 }
 COMMON: Final[dict[str, Any]] = {
     "exempt": EXEMPT,

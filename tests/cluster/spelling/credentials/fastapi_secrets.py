@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling.keyed import limits
-from tests.cluster.spelling.readers import Knows
-from tests.cluster.spelling.secrets import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials.accounts import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials.keyed import limits
+from tests.cluster.spelling.credentials.readers import Knows
 
 
 def fastapi() -> dict[str, FastAPI]:

@@ -1,4 +1,7 @@
-"""Servers without a command line: `python -m tests.cluster.spelling.serve wsgiref MODULE:APP PORT`."""
+"""Servers without a command line: python -m tests.cluster.spelling.serving SERVER MODULE:APP PORT.
+
+SERVER is wsgiref or werkzeug.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class _Threads(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Say nothing of each request."""
 
 

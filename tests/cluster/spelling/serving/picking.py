@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.cluster.spelling.views import PICK
+from tests.cluster.spelling.frameworks.views import PICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ from litestar import Litestar, Response, Router, get, post
 from litestar.params import FromPath
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import SEEN, seen
 
 
 def _answer(name: str) -> Response[str]:
@@ -55,7 +55,6 @@ async def items() -> Response[str]:
     return _answer("items")
 
 
-
 @get("/items/{number:str}")
 async def item(number: FromPath[str]) -> Response[str]:
     """Serve one of a list."""
@@ -66,5 +65,5 @@ async def item(number: FromPath[str]) -> Response[str]:
 def litestar(**limits: Any) -> RateLimitMiddleware:
     """Return a Litestar app with a router, behind the middleware."""
     router = Router("/v1", route_handlers=[items, item])
-    app = Litestar([root, login, account, files, other, router], openapi_config=None)
+    app: Any = Litestar([root, login, account, files, other, router], openapi_config=None)
     return RateLimitMiddleware(app, **limits)

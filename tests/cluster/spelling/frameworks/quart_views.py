@@ -7,7 +7,7 @@ from typing import Any
 from quart import Blueprint, Quart, Response
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import SEEN, seen
 
 
 def _answer(name: str) -> Response:
@@ -19,7 +19,9 @@ def quart(**limits: Any) -> Quart:
     app = Quart(__name__)
     app.register_blueprint(_pages())
     app.register_blueprint(_items(), url_prefix="/v1")
-    app.asgi_app = RateLimitMiddleware(app.asgi_app, **limits)  # type: ignore[method-assign]
+    inner: Any = app.asgi_app
+    limited: Any = RateLimitMiddleware(inner, **limits)
+    app.asgi_app = limited  # type: ignore[method-assign]  # as Quart documents it
     return app
 
 

@@ -4,6 +4,7 @@
 # mypy: disable-error-code="import-untyped, untyped-decorator"
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUntypedFunctionDecorator=false
+# pyright: reportArgumentType=false
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST, require_safe
 
 from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
-from tests.cluster.spelling.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import SEEN, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

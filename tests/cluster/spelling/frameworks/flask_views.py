@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 
 from sidegate import RateLimitWSGIMiddleware
-from tests.cluster.spelling.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import SEEN, seen
 
 
 def _answer(name: str) -> Response:

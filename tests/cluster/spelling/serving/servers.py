@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.cluster.apps.running import GREENLETS, GUNICORN, THREADS, UVICORN, App, Sidecar
-from tests.cluster.spelling.limited import ROOT_PATH
+from tests.cluster.spelling.frameworks.limited import ROOT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER: Final = "tests.cluster.spelling"
 
-_SERVE: Final = f"{FOLDER}.serve"
+_SERVE: Final = f"{FOLDER}.serving"
 _HYPERCORN: Final = ("hypercorn", "--bind=127.0.0.1:{port}", "--workers=0", "--log-level=warning")
 _GRANIAN: Final = ("granian", "--interface=asginl", "--port={port}", "--log-level=warning")
 _DAPHNE: Final = ("daphne", "--bind=127.0.0.1", "--port={port}", "--verbosity=0")
@@ -46,12 +46,15 @@ WSGI_UNDER_ROOT: Final[dict[str, tuple[str, ...]]] = {
 
 
 def serving(
-    servers: Mapping[str, tuple[str, ...]], target: str, sidecar: Sidecar, under: str = ""
+    servers: Mapping[str, tuple[str, ...]],
+    target: str,
+    sidecar: Sidecar,
+    ready_at: str = "/healthz",
 ) -> dict[str, App]:
     """Return an app a server, not yet started, that serves a target like "module:app"."""
     apps = {name: _app(name, command, target, sidecar) for name, command in servers.items()}
     for app in apps.values():
-        app.ready_at = f"{under}/healthz"
+        app.ready_at = ready_at
     return apps
 
 

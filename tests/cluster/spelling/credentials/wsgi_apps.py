@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, request
 
 from sidegate import RateLimitWSGIMiddleware
-from tests.cluster.spelling import django_secrets
-from tests.cluster.spelling.keyed import by_text, limits
-from tests.cluster.spelling.picking import wsgi
-from tests.cluster.spelling.secrets import knows_token, knows_user
+from tests.cluster.spelling.credentials import django_secrets
+from tests.cluster.spelling.credentials.accounts import knows_token, knows_user
+from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.serving.picking import wsgi
 
 if TYPE_CHECKING:
-    from tests.cluster.spelling.readers import Get, Knows
+    from tests.cluster.spelling.credentials.readers import Get, Knows
 
 
 def flask(knows: Knows, **options: Any) -> Flask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sidegate import Rule, basic_user, bearer, header
-from tests.cluster.spelling.readers import READERS
+from tests.cluster.spelling.credentials.readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,7 +1,6 @@
 """Apps that know credentials, in all ASGI frameworks: a field of the request picks one."""
 
 # Litestar reads the types of views when it is built.
-# ruff: noqa: TC002
 
 from __future__ import annotations
 
@@ -13,13 +12,13 @@ from quart import Quart, request
 from quart import Response as QuartResponse
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling import django_secrets, fastapi_secrets
-from tests.cluster.spelling.keyed import by_text, limits
-from tests.cluster.spelling.picking import asgi
-from tests.cluster.spelling.secrets import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials import django_secrets, fastapi_secrets
+from tests.cluster.spelling.credentials.accounts import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.serving.picking import asgi
 
 if TYPE_CHECKING:
-    from tests.cluster.spelling.readers import Get, Knows
+    from tests.cluster.spelling.credentials.readers import Get, Knows
 
 
 def _quart(knows: Knows, **options: Any) -> Quart:
@@ -29,7 +28,9 @@ def _quart(knows: Knows, **options: Any) -> Quart:
     async def answer() -> QuartResponse:
         return QuartResponse(status=200 if knows(request.headers.get) else 401)
 
-    app.asgi_app = RateLimitMiddleware(app.asgi_app, **options)  # type: ignore[method-assign]
+    inner: Any = app.asgi_app
+    limited: Any = RateLimitMiddleware(inner, **options)
+    app.asgi_app = limited  # type: ignore[method-assign]  # as Quart documents it
     return app
 
 
@@ -48,7 +49,8 @@ def _litestar(knows: Knows, **options: Any) -> RateLimitMiddleware:
     async def answer(request: Request[Any, Any, Any]) -> Response[str]:
         return Response("", status_code=200 if knows(request.headers.get) else 401)
 
-    return RateLimitMiddleware(Litestar([answer], openapi_config=None), **options)
+    app: Any = Litestar([answer], openapi_config=None)
+    return RateLimitMiddleware(app, **options)
 
 
 def _parameter(way: str) -> RateLimitMiddleware:
@@ -56,7 +58,8 @@ def _parameter(way: str) -> RateLimitMiddleware:
     async def answer(key: Annotated[str, HeaderParameter(name="X-Api-Key")]) -> Response[str]:
         return Response("", status_code=200 if knows_key(key) else 401)
 
-    return RateLimitMiddleware(Litestar([answer], openapi_config=None), **limits(way))
+    app: Any = Litestar([answer], openapi_config=None)
+    return RateLimitMiddleware(app, **limits(way))
 
 
 _QUART = {"quart bearer authorization": _token, "quart basic authorization": _user}

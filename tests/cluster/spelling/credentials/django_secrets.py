@@ -4,6 +4,7 @@
 # mypy: disable-error-code="import-untyped"
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from django.http import HttpResponse
 from django.urls import path
 
 from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
-from tests.cluster.spelling.keyed import limits
-from tests.cluster.spelling.readers import READERS
-from tests.cluster.spelling.secrets import knows_key
+from tests.cluster.spelling.credentials.accounts import knows_key
+from tests.cluster.spelling.credentials.keyed import limits
+from tests.cluster.spelling.credentials.readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

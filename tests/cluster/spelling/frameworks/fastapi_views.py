@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import SEEN, seen
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,7 +6,7 @@ The tests name them; the apps under test are made of them.
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from tests.cluster.spelling.secrets import (
+from tests.cluster.spelling.credentials.accounts import (
     knows_by_hand,
     knows_key,
     knows_token,

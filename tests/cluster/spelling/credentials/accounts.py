@@ -36,7 +36,7 @@ def knows_key(value: str | None) -> bool:
 
 
 def knows_token(value: str | None) -> bool:
-    """Tell whether an app knows a bearer token: a key, or a JWT, read as leniently as PyJWT does."""
+    """Tell whether an app knows a bearer token: a key, or a JWT that it reads as PyJWT does."""
     if not value or value.count(".") != 2:
         return knows_key(value)
     signed, _, signature = value.rpartition(".")
