@@ -1,6 +1,7 @@
 """sidegate: rate limits shared by all processes of a service, without a store.
 
-    app.add_middleware(RateLimitMiddleware, limits="100/minute")
+    limiter = Limiter("100/minute")
+    app.add_middleware(limiter.asgi)
 
 The middleware asks the sidecar on this machine; see `sidegate serve` for that one.
 """
@@ -9,10 +10,19 @@ from sidegate.asgi import RateLimitMiddleware
 from sidegate.blocking import BlockingClient
 from sidegate.client import Client
 from sidegate.decision import Decision, Source
-from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError, SidegateError
-from sidegate.identity import Request, client_ip, header
+from sidegate.errors import (
+    CheckError,
+    CostError,
+    KeyTooLong,
+    LimitError,
+    RepeatedField,
+    SidegateError,
+)
+from sidegate.identity import basic_user, bearer, client_ip, header
+from sidegate.limiter import Limiter
 from sidegate.limits import Limit, Limits, parse_limits
 from sidegate.options import Tls
+from sidegate.request import Request
 from sidegate.rules import Rule
 from sidegate.version import __version__
 from sidegate.wsgi import RateLimitWSGIMiddleware
@@ -26,15 +36,19 @@ __all__ = [
     "KeyTooLong",
     "Limit",
     "LimitError",
+    "Limiter",
     "Limits",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
+    "RepeatedField",
     "Request",
     "Rule",
     "SidegateError",
     "Source",
     "Tls",
     "__version__",
+    "basic_user",
+    "bearer",
     "client_ip",
     "header",
     "parse_limits",

@@ -2,27 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Mapping
 from inspect import isawaitable
-from typing import Any, Protocol, TypeAlias, TypeGuard, Unpack
+from typing import Any, Protocol, TypeGuard, Unpack
 
+from sidegate.apps import require_asgi
+from sidegate.asgi_types import App, Message, Receive, Scope, Send
 from sidegate.client import Client
 from sidegate.decision import Decision
 from sidegate.fields import Pair
-from sidegate.gate import Gate, Options, Verdict, log
-from sidegate.identity import Request
+from sidegate.gate import Chain, Gate, Question, Verdict, log
 from sidegate.limits import Limits
+from sidegate.middleware_options import Options
 from sidegate.proxies import MOST_ADDRESS, NO_PROXIES, Proxies
+from sidegate.refusing import refuse, refuse_handshake
+from sidegate.request import Request
 from sidegate.rules import Rule
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
-_POLICY_VIOLATION = 1008
 _CLOSE_WITHIN = 1.0  # seconds: the server has more to do before it ends
 
 
@@ -45,7 +42,7 @@ class ScopeRequest(Request):
 
     @property
     def method(self) -> str:
-        return str(self._scope.get("method", "GET"))
+        return str(self._scope.get("method", "GET")).upper()
 
     @property
     def path(self) -> str:
@@ -60,14 +57,17 @@ class ScopeRequest(Request):
     def raw(self) -> Mapping[str, Any]:
         return self._scope
 
-    def header(self, name: str) -> str:
+    def lines(self, name: str) -> list[str]:
         wanted = name.lower().encode("latin-1")
-        lines = [value for field, value in self._scope["headers"] if field == wanted]
-        return b", ".join(lines).decode("latin-1")
+        return [
+            value.decode("latin-1")
+            for field, value in self._scope["headers"]
+            if field == wanted or field.lower() == wanted
+        ]
 
-    def _read_headers(self) -> Mapping[str, str]:
-        names = {name.decode("latin-1") for name, _ in self._scope["headers"]}
-        return {name: self.header(name) for name in names}
+    def names(self) -> list[str]:
+        names = (name.decode("latin-1").lower() for name, _ in self._scope["headers"])
+        return list(dict.fromkeys(names))
 
 
 class RateLimitMiddleware:
@@ -80,15 +80,15 @@ class RateLimitMiddleware:
     """
 
     def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
-        self._app = app
+        self._app = require_asgi(app)
         self._gate = gate = Gate(options)
         self._loop: asyncio.AbstractEventLoop | None = None
 
         def dialled() -> Client:
             return Client(
                 options.get("sidecar"),
-                budget=gate.budget,
-                on_unreachable=gate.on_unreachable,
+                budget=gate.settings.budget,
+                on_unreachable=gate.settings.on_unreachable,
                 secret=options.get("secret"),
                 tls=options.get("tls"),
             )
@@ -104,57 +104,97 @@ class RateLimitMiddleware:
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - 0.1 µs less than a set
             await self._app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
-        rule = self._gate.rule_for(scope["path"], scope.get("method", "GET"))
-        verdict = None if rule is None else await self._judge(rule, scope)
+        method, root = scope.get("method", "GET"), scope.get("root_path", "")
+        verdict: Verdict | None = None
+        for chain in self._gate.chains(scope["path"], root, method):  # one, nearly always
+            judged = await self._judge(chain, scope)
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
+                    break
         if verdict is None:
             await self._app(scope, receive, send)
         elif not verdict.status:
             await self._app(scope, receive, _adding(verdict.fields, send))
         elif kind == "http":
-            await _refuse(verdict, send, with_body=scope["method"] != "HEAD")
+            await refuse(self._app, verdict, scope, receive, send)
         else:
-            await _refuse_handshake(verdict, scope, receive, send)
+            await refuse_handshake(verdict, scope, receive, send)
 
     # --- asking
 
-    async def _judge(self, rule: Rule, scope: Scope) -> Verdict | None:
+    async def _judge(self, chain: Chain, scope: Scope) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
-        gate = self._gate
+        gate, rule, client = self._gate, chain[0], scope.get("client")
+        request: ScopeRequest | None = None
+        if (  # the plainest rule, by the peer's address, takes the short way
+            rule.key_of_peer
+            and gate.proxies is NO_PROXIES
+            and client
+            and client[0]
+            and len(client[0]) <= MOST_ADDRESS
+            and scope.get("method", "GET").upper() != "OPTIONS"
+        ):
+            assert isinstance(rule.cost, int)  # else there is no key of the peer
+            asked: Question | Verdict | None = Question(
+                rule, rule.key_of_peer(client[0]), rule.cost
+            )
+        else:
+            request = ScopeRequest(scope, gate.proxies)
+            asked = await self._question(chain, request)
+        if not isinstance(asked, Question):
+            return asked
+        rule, key, cost = asked
+        if gate.is_paid(scope, key, rule.limits):
+            return None
         epoch = time.time() if gate.legacy else 0.0
         try:
-            decision = await self._asked(rule, scope)
-            return None if decision is None else gate.verdict(rule, decision, epoch)
+            decision = await self._checks().check(key, rule.limits, cost)
+            if not decision.allowed:
+                request = request or ScopeRequest(scope, gate.proxies)
+            return gate.verdict(rule, decision, epoch, request)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return gate.verdict(rule, gate.fault(rule, error), epoch)
+            return gate.check_failed(rule, error)
 
-    def _asked(self, rule: Rule, scope: Scope) -> Awaitable[Decision | None]:
-        """Begin to ask. The plainest rule, by the peer's address, takes the short way."""
-        gate, client = self._gate, scope.get("client")
-        if rule.key_of_peer and gate.proxies is NO_PROXIES and client:
-            peer = client[0]
-            if len(peer) <= MOST_ADDRESS and isinstance(rule.cost, int):
-                return self._checks().check(rule.key_of_peer(peer), rule.limits, rule.cost)
-        return self._ask(rule, ScopeRequest(scope, gate.proxies))
+    async def _question(self, chain: Chain, request: Request) -> Question | Verdict | None:
+        """Return what to ask, or what becomes of the request without asking."""
+        gate = self._gate
+        for rule in chain:
+            if not gate.counts(rule, request.method, request):
+                continue
+            function: object = rule.key
+            try:
+                identity: object = rule.key(request)
+                if _is_pending(identity):
+                    identity = await self._awaited(rule, rule.key, identity)
+                if identity is None:
+                    if rule.next_rule:
+                        continue
+                    return None
+                key = gate.key_of(rule, identity)
+                function = rule.cost
+                cost: object = rule.cost(request) if callable(rule.cost) else rule.cost
+                if _is_pending(cost):
+                    cost = await self._awaited(rule, rule.cost, cost)
+                return Question(rule, key, gate.cost_of(rule, cost))
+            except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+                return self._key_failed(rule, error, function)
+        return None
 
-    async def _ask(self, rule: Rule, request: Request) -> Decision | None:
-        identity = rule.key(request)
-        if not _is_pending(identity):
-            return await self._charge(rule, request, identity)
-        async with asyncio.timeout(self._gate.budget):
-            return await self._charge(rule, request, await identity)
+    async def _awaited(self, rule: Rule, function: object, pending: Awaitable[object]) -> object:
+        began, timeout = time.monotonic(), self._gate.settings.key_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                value = await pending
+        except TimeoutError:
+            if time.monotonic() - began < timeout:
+                raise
+            raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
+        self._gate.key_took(rule, function, time.monotonic() - began)
+        return value
 
-    async def _charge(self, rule: Rule, request: Request, identity: object) -> Decision | None:
-        if identity is None:
-            return None
-        cost = rule.cost(request) if callable(rule.cost) else rule.cost
-        if not _is_pending(cost):
-            return await self._check(rule, identity, cost)
-        async with asyncio.timeout(self._gate.budget):
-            return await self._check(rule, identity, await cost)
-
-    def _check(self, rule: Rule, identity: object, cost: object) -> Awaitable[Decision]:
-        key, tokens = self._gate.question(rule, identity, cost)
-        return self._checks().check(key, rule.limits, tokens)
+    def _key_failed(self, rule: Rule, error: Exception, function: object) -> Verdict:
+        return self._gate.key_failed(rule, error, function=function)
 
     def _checks(self) -> Checks:
         """Return the client of the running loop: one that is given, or our own."""
@@ -205,19 +245,3 @@ def _adding(fields: list[Pair], send: Send) -> Send:
         return send(message)
 
     return send_with_fields
-
-
-async def _refuse(verdict: Verdict, send: Send, kind: str = "http", *, with_body: bool) -> None:
-    start = {"status": verdict.status, "headers": verdict.fields}
-    await send({"type": f"{kind}.response.start", **start})
-    await send({"type": f"{kind}.response.body", "body": verdict.body if with_body else b""})
-
-
-async def _refuse_handshake(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
-    message = await receive()
-    if message["type"] != "websocket.connect":
-        return  # the client is gone
-    if "websocket.http.response" in (scope.get("extensions") or ()):
-        await _refuse(verdict, send, "websocket.http", with_body=True)
-    else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

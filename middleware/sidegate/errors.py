@@ -52,6 +52,21 @@ class KeyTooLong(SidegateError, ValueError):  # noqa: N818 - named for what the 
         return f"key of {self.size} bytes: expected at most {self.most} bytes of UTF-8"
 
 
+class RepeatedField(SidegateError):  # noqa: N818 - named for what the client did
+    """A header field that tells clients apart came in several lines that differ.
+
+    Which of them an app believes is the app's secret, so none of them is an identity. The fault
+    of the client, who is answered 400.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the field {self.name} came in several lines that differ, expected one"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

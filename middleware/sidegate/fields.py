@@ -8,6 +8,8 @@ so nothing outside this file knows how they are written.
 from math import ceil
 from typing import TypeAlias
 
+import msgspec
+
 from sidegate.decision import Decision, Source
 from sidegate.limits import SECOND, Limit, Limits
 
@@ -25,10 +27,8 @@ _PROBLEM = (
     b'{"type":"https://iana.org/assignments/http-problem-types#%b","title":"%b","status":%d,'
     b'"detail":"%b","violated-policies":[%b]}'
 )
-_NOT_STORED: tuple[Pair, ...] = (
-    (b"content-type", b"application/problem+json"),
-    (b"cache-control", b"no-store"),
-)
+NO_STORE: Pair = (b"cache-control", b"no-store")
+_NOT_STORED: tuple[Pair, ...] = ((b"content-type", b"application/problem+json"), NO_STORE)
 
 
 class Policy:
@@ -118,6 +118,12 @@ def effective_window(decision: Decision, at: int, left: int, retry: int) -> int:
         limit = decision.limits.items[at]
         debt -= (limit.capacity - limit.interval) // limit.scale
     return -(-debt // SECOND)
+
+
+def bad_request(detail: str) -> bytes:
+    """Return the body of a 400 (RFC 9457)."""
+    problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail}
+    return msgspec.json.encode(problem)
 
 
 def refusal(retry: int, body: bytes) -> list[Pair]:

@@ -4,64 +4,57 @@ No I/O, except that a fault is logged.
 """
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import MutableMapping
 from functools import lru_cache
 from inspect import iscoroutine
-from typing import Generic, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from sidegate.decision import Decision, Source
-from sidegate.errors import CostError
+from sidegate.denial import Refusal, own_refusal
+from sidegate.errors import CostError, RepeatedField
 from sidegate.fallback import OnUnreachable
-from sidegate.fields import CURRENT, SHADOW, SOURCE, Pair, Policy, legacy, refusal, retry_after
-from sidegate.identity import Cost, Identity, bucket_key, client_ip
+from sidegate.fields import (
+    CURRENT,
+    SHADOW,
+    SOURCE,
+    Pair,
+    Policy,
+    bad_request,
+    legacy,
+    refusal,
+    retry_after,
+)
+from sidegate.identity import bucket_key, identity_text
+from sidegate.key_faults import KeyFaults
 from sidegate.limits import Limits
-from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET, Tls
-from sidegate.proxies import parse_proxies
-from sidegate.rules import Rule, path_matcher
+from sidegate.middleware_options import HeaderStyle, OnKeyError, Options, Settings
+from sidegate.paths import Readings, is_plain, readings
+from sidegate.patterns import Matcher
+from sidegate.request import Request
+from sidegate.rules import Rule
 
 C = TypeVar("C")
-T = TypeVar("T")
 
 log = logging.getLogger("sidegate")
 
 MOST_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
+MAX_CHOICES = 1_024  # requests whose rules are remembered, by path and method: 0.3 MB
+MAX_REMEMBERED_PATH = 256  # characters; longer ones are looked up anew, so that none fill memory
+COUNTED = "sidegate.counted"  # in a scope or environ: the buckets that this request has paid
+
+Chain: TypeAlias = tuple[Rule, ...]
+"""Rules of which the first that has a key for the request applies."""
 
 
-class Options(TypedDict, Generic[C], total=False):
-    """The options of both middlewares; a wrong one raises ValueError when they are made.
+class Question(NamedTuple):
+    """What to ask the sidecar."""
 
-    - `limits`: for every request, like one rule named "default", with `key` (default:
-      `client_ip()`) and `cost` (default: 1); or `rules`, of which the first that matches applies,
-      and a request that none matches isn't limited. Exactly one of the two.
-    - `exempt`: paths that are never limited, written as in a Rule.
-    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a Client.
-    - `client`: a client that exists, instead of these; it is shared, and not closed.
-    - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
-    - `shadow`: count and mark what would have been refused, and let it through.
-    - `legacy_headers`: send X-RateLimit-Limit, -Remaining and -Reset too.
-
-    A key or cost that raises, gives nonsense, or (awaited) outlasts the budget is logged once a
-    rule, and the request goes by `on_unreachable`: refused by "closed", else let through.
-    A cost above what the limit holds is refused with 429 and no Retry-After: it can never pass,
-    and letting it through would be a way around the limit.
-    """
-
-    limits: str | Limits | None
-    rules: Iterable[Rule] | None
-    key: Identity | None
-    cost: int | Cost
-    exempt: Iterable[str]
-    sidecar: str | None
-    secret: str | bytes | None
-    tls: Tls | None
-    client: C | None
-    on_unreachable: str
-    budget: float
-    trusted_proxies: int | Iterable[str]
-    shadow: bool
-    legacy_headers: bool
+    rule: Rule
+    key: str
+    cost: int
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -74,80 +67,212 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     body: bytes = b""
 
+    def after(self, earlier: "Verdict | None") -> "Verdict":
+        """Return this verdict behind that of another rule, whose fields stand first."""
+        if earlier is None or self.status:
+            return self
+        return Verdict([*earlier.fields, *self.fields])
+
 
 class Gate:
     """The rules of one app, and the policy for what can't be decided."""
 
     def __init__(self, options: Options[C]) -> None:
-        _require_known(options)
-        self.rules = _rules(options)
-        self.budget = _budget(options.get("budget", DEFAULT_BUDGET))
-        self.proxies = parse_proxies(options.get("trusted_proxies", 0))
-        self.legacy = options.get("legacy_headers", False)
-        self._shadow = options.get("shadow", False)
-        exempt = options.get("exempt", ())
-        self._exempt = [path_matcher("exempt", path) for path in _listed("exempt", exempt)]
-        self.on_unreachable = _on_unreachable(options)
-        self._logged: set[tuple[str, str]] = set()
-        first = self.rules[0] if self.rules and not self._exempt else None
-        self._every = first if first and first.matches_all else None
+        self.settings = settings = Settings(options)
+        self.rules = settings.rules
+        self.proxies = settings.proxies
+        self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
+        self._plain = (  # nearly all decisions say the same, and are made up the short way
+            settings.headers is HeaderStyle.DRAFT_11 and not settings.shadow
+        )
+        self._faults = KeyFaults()
+        first = self.rules[0] if not settings.exempt else None
+        self._every: tuple[Chain, ...] | None = None
+        if not settings.enabled:
+            self._every = ()
+        elif first and first.matches_all and len(self.rules) == 1:
+            self._every = ((first,),)
+        self._chosen = lru_cache(MAX_CHOICES)(self._choose)
 
-    def rule_for(self, path: str, method: str) -> Rule | None:
-        """Return the rule that applies to a request, None if it isn't limited."""
+    # --- which rules
+
+    def chains(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
+        """Return the chains of rules that apply to a request, each to be asked; () for none.
+
+        One, but for a path that frameworks read differently: then one for each reading.
+        """
         if self._every is not None:
             return self._every
-        if self._exempt and any(matches(path) for matches in self._exempt):
-            return None
-        for rule in self.rules:
-            if rule.matches(path, method):
-                return rule
-        return None
+        if len(path) + len(root) <= MAX_REMEMBERED_PATH:
+            return self._chosen(path, root, method)
+        return self._choose(path, root, method)
 
-    def question(self, rule: Rule, identity: object, cost: object) -> tuple[str, int]:
-        """Return the key and the cost to check; raises for what can't be asked."""
-        if not isinstance(identity, str):
-            raise TypeError(f"the key must be a text or None, not {_nonsense(identity)}")
+    def _choose(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
+        method = method.upper()
+        read = readings(path, root)
+        if self._is_exempt(path, read):
+            return ()
+        chains: dict[str, Chain] = {}  # by their first rules
+        for routed in read.routed:
+            self._add(chains, self._chain(routed, method))
+        for known in read.known:
+            chain = self._chain(known, method)
+            if chain and not (chains and chain[0].matches_any_path):
+                self._add(chains, chain)
+        return tuple(chains.values())
+
+    def _chain(self, path: str, method: str) -> Chain:
+        return tuple(rule for rule in self.rules if rule.matches(path, method))
+
+    @staticmethod
+    def _add(chains: dict[str, Chain], chain: Chain) -> None:
+        if chain:
+            chains.setdefault(chain[0].name, chain)
+
+    def _is_exempt(self, path: str, read: Readings) -> bool:
+        """Tell whether a path is exempt in all of its readings, and spelled as it should be."""
+        matchers = self.settings.exempt
+        return (
+            bool(matchers)
+            and is_plain(path)
+            and all(_any_matches(matchers, routed) for routed in read.routed)
+        )
+
+    def counts(self, rule: Rule, method: str, request: Request) -> bool:
+        """Tell whether a rule counts this request: all but the preflights of CORS, by default."""
+        if method != "OPTIONS" or self.settings.preflights:
+            return True
+        return "OPTIONS" in (rule.methods or ()) or not _is_preflight(request)
+
+    # --- what to ask
+
+    def key_of(self, rule: Rule, identity: object) -> str:
+        """Return the key of an identity's buckets; TypeError if it can't be one."""
+        _require_value(identity)
+        return bucket_key(rule.bucket, identity_text(identity))
+
+    def cost_of(self, rule: Rule, cost: object) -> int:
+        """Return a cost as it is charged; TypeError if it isn't one, CostError above the burst."""
+        _require_value(cost)
+        if isinstance(cost, float) and cost.is_integer():
+            cost = int(cost)
         if not isinstance(cost, int) or isinstance(cost, bool) or cost < 0:
-            raise TypeError(f"the cost must be a number from 0 up, not {_nonsense(cost)}")
+            raise TypeError(f"the cost is {cost!r:.80}, expected a whole number from 0 up")
         if cost > rule.limits.smallest_burst:
             raise CostError(cost, rule.limits.smallest_burst)
-        return bucket_key(rule.name, identity), cost
+        return cost
 
-    def fault(self, rule: Rule, error: Exception) -> Decision:
-        """Decide a request about which nobody could be asked, and log why, once a rule and kind."""
-        kind = (rule.name, type(error).__name__)
-        if kind not in self._logged:
-            self._logged.add(kind)
-            log.warning("rule %r can't be checked (said once): %s: %s", *kind, error)
+    @staticmethod
+    def is_paid(carrier: MutableMapping[str, Any], key: str, limits: Limits) -> bool:
+        """Note that a request pays for a bucket; tell whether it has done so before.
+
+        Then another middleware around this one has the same rule, and one request costs once.
+        """
+        bucket = (key, limits.text)
+        paid: set[tuple[str, str]] | None = carrier.get(COUNTED)
+        if paid is None:
+            carrier[COUNTED] = {bucket}
+            return False
+        if bucket in paid:
+            return True
+        paid.add(bucket)
+        return False
+
+    # --- when there is no decision
+
+    def key_failed(self, rule: Rule, error: Exception, *, function: object) -> Verdict:
+        """Return what becomes of a request whose key or cost function failed, and log why."""
         if isinstance(error, CostError):  # what the owner would say, if it were asked
-            return Decision(False, rule.limits, error.cost, (), Source.OWNER)
-        closed = self.on_unreachable is OnUnreachable.CLOSED
-        source = Source.CLOSED if closed else Source.OPEN
-        return Decision(not closed, rule.limits, 0, (), source)
+            return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
+        if isinstance(error, RepeatedField):
+            return self._malformed(rule, error)
+        policy = self.settings.on_key_error
+        closed = policy is OnKeyError.CLOSED
+        done = f"{_done(closed=closed)} (on_key_error={policy.value})"
+        if line := self._faults.failed(rule.name, function, error, done, time.monotonic()):
+            log.error(line)
+        return self._undecided(rule, closed=closed)
 
-    def verdict(self, rule: Rule, decision: Decision, epoch: float) -> Verdict:
-        """Turn a decision into what becomes of the request; `epoch` is now, for legacy fields."""
+    def _malformed(self, rule: Rule, error: RepeatedField) -> Verdict:
+        if rule.shadow or self.settings.shadow:
+            return Verdict([(SHADOW, b"denied")])
+        body = bad_request(str(error))
+        return Verdict(refusal(0, body), 400, body)
+
+    def key_took(self, rule: Rule, function: object, seconds: float) -> None:
+        """Log that a key or cost took longer than a whole check may, if it did."""
+        budget = self.settings.budget
+        if seconds > budget:
+            now = time.monotonic()
+            if line := self._faults.slow(rule.name, function, seconds, budget, now):
+                log.warning(line)
+
+    def check_failed(self, rule: Rule, error: Exception) -> Verdict:
+        """Return what becomes of a request that the sidecar can't decide, and log why."""
+        policy = self.settings.on_unreachable
+        closed = policy is OnUnreachable.CLOSED
+        done = f"{_done(closed=closed)} (on_unreachable={policy.value})"
+        if line := self._faults.failed(rule.name, "the check", error, done, time.monotonic()):
+            log.error(line)
+        return self._undecided(rule, closed=closed)
+
+    def _undecided(self, rule: Rule, *, closed: bool) -> Verdict:
+        source = Source.CLOSED if closed else Source.OPEN
+        return self.verdict(rule, Decision(not closed, rule.limits, 0, (), source))
+
+    # --- what to answer
+
+    def verdict(
+        self, rule: Rule, decision: Decision, epoch: float = 0.0, request: Request | None = None
+    ) -> Verdict:
+        """Turn a decision into what becomes of the request.
+
+        `epoch` is now, in seconds since 1970, for legacy fields; `request` is for `on_denied`.
+        """
         policy = rule.policy
         if decision.limits is not rule.limits:
             policy = _lowered(rule.name, decision.limits)
-        elif decision.allowed and decision.source is Source.OWNER and not self.legacy:
+        elif decision.allowed and decision.source is Source.OWNER and self._plain:
             return Verdict([policy.field, (CURRENT, policy.current(decision, 0))])  # nearly all
         retry = retry_after(decision)
-        fields = [policy.field]
-        if decision.debts:
-            fields.append((CURRENT, policy.current(decision, retry)))
-            if self.legacy:
-                fields += legacy(decision, retry, epoch)
-        if decision.source is not Source.OWNER:
+        fields = self._fields(policy, decision, retry, epoch)
+        if decision.source is not Source.OWNER and self.settings.expose_source:
             fields.append((SOURCE, decision.source.encode("ascii")))
         if decision.allowed:
             return Verdict(fields)
-        if rule.shadow or self._shadow:
+        if rule.shadow or self.settings.shadow:
             fields.append((SHADOW, b"denied"))
             return Verdict(fields)
+        return self._refused(policy, decision, retry, fields, request)
+
+    def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
+        style, fields = self.settings.headers, list[Pair]()
+        if style in {HeaderStyle.DRAFT_11, HeaderStyle.BOTH}:
+            fields.append(policy.field)
+            if decision.debts:
+                fields.append((CURRENT, policy.current(decision, retry)))
+        if self.legacy and decision.debts:
+            fields += legacy(decision, retry, epoch)
+        return fields
+
+    def _refused(
+        self,
+        policy: Policy,
+        decision: Decision,
+        retry: int,
+        fields: list[Pair],
+        request: Request | None,
+    ) -> Verdict:
+        status = 503 if decision.source is Source.CLOSED else 429
         body = policy.problem(decision, retry)
-        fields += refusal(retry, body)
-        return Verdict(fields, 503 if decision.source is Source.CLOSED else 429, body)
+        made = Refusal(status, body, refusal(retry, body))
+        on_denied = self.settings.on_denied
+        if on_denied is not None and request is not None:
+            try:
+                made = own_refusal(on_denied(request, decision), made, retry)
+            except Exception:
+                log.exception("on_denied failed; the refusal has its usual form")
+        return Verdict([*fields, *made.fields], made.status, made.body)
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.
@@ -156,63 +281,20 @@ def _lowered(name: str, limits: Limits) -> Policy:
     return Policy(name, limits)
 
 
-def _require_known(options: Options[C]) -> None:
-    for option in options:
-        if option not in Options.__annotations__:
-            raise TypeError(f"{option} is no option of the middleware")
-    if options.get("client") is not None:
-        for option in ("sidecar", "secret", "tls"):
-            if options.get(option) is not None:
-                raise ValueError(f"{option}= given with client=, which has its own")
+def _done(*, closed: bool) -> str:
+    return "refused" if closed else "let through"
 
 
-def _rules(options: Options[C]) -> tuple[Rule, ...]:
-    limits, rules = options.get("limits"), options.get("rules")
-    if (limits is None) == (rules is None):
-        raise ValueError(f"limits={limits!r}, rules={rules!r}: exactly one of them must be given")
-    if limits is not None:
-        key = options.get("key") or client_ip()
-        return (Rule("default", limits, key=key, cost=options.get("cost", 1)),)
-    for option in ("key", "cost"):
-        if options.get(option) is not None:
-            raise ValueError(f"{option}={options.get(option)!r}: belongs to limits=, or to a Rule")
-    names: set[str] = set()
-    given = _listed("rules", rules or ())
-    for rule in given:
-        if _name_of(rule) in names:
-            raise ValueError(f"rules: two of them are named {rule.name!r}, and would share buckets")
-        names.add(rule.name)
-    return given
+def _any_matches(matchers: list[Matcher], path: str) -> bool:
+    return any(matches(path) for matches in matchers)
 
 
-def _name_of(rule: object) -> str:
-    if isinstance(rule, Rule):
-        return rule.name
-    raise ValueError(f"rules: {rule!r} must be a Rule")
+def _is_preflight(request: Request) -> bool:
+    """Tell whether a browser asks whether it may ask (the Fetch standard, 3.2.2)."""
+    return bool(request.lines("origin") and request.lines("access-control-request-method"))
 
 
-def _listed(option: str, values: Iterable[T]) -> tuple[T, ...]:
-    if isinstance(values, str):
-        raise ValueError(f"{option}={values!r}: must be a list")  # noqa: TRY004 - as all options
-    return tuple(values)
-
-
-def _budget(budget: object) -> float:
-    if isinstance(budget, int | float) and 0 < budget <= MOST_BUDGET:
-        return budget
-    raise ValueError(f"budget={budget!r}: expected seconds, more than 0 and at most {MOST_BUDGET}")
-
-
-def _on_unreachable(options: Options[C]) -> OnUnreachable:
-    policy = options.get("on_unreachable", OnUnreachable.OPEN)
-    try:
-        return OnUnreachable(policy)
-    except ValueError:
-        names = ", ".join(OnUnreachable)
-        raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
-
-
-def _nonsense(value: object) -> str:
+def _require_value(value: object) -> None:
     if iscoroutine(value):
         value.close()  # else Python warns that nobody awaited it
-    return repr(value)[:80]
+        raise TypeError(f"got {value!r:.80}, expected what it returns: is an await missing?")

@@ -48,13 +48,21 @@ class Proxies:
     unix: bool = False
 
     def client(self, peer: str, forwarded: str) -> str:
-        """Return the address of the client, "" when it has none."""
-        entries = [
-            entry for entry in forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:] if entry.strip()
-        ]
+        """Return the address of the client by X-Forwarded-For, "" when it has none."""
+        entries = [entry for entry in _last(forwarded) if entry.strip()]
+        return self.client_by(peer, entries)
+
+    def client_by(self, peer: str, entries: list[str]) -> str:
+        """Return the address of the client by the addresses that proxies noted, oldest first."""
         if self.hops:
             return self._by_count(peer, entries)
         return self._by_network(peer, entries)
+
+    def trusts(self, peer: str) -> bool:
+        """Tell whether what a peer says of its client is believed."""
+        if self.hops:
+            return True
+        return self._trusts(parse_ip(peer)) if peer else self.unix
 
     def _by_count(self, peer: str, entries: list[str]) -> str:
         if len(entries) < self.hops:
@@ -66,7 +74,7 @@ class Proxies:
 
     def _by_network(self, peer: str, entries: list[str]) -> str:
         client = peer
-        trusted = self._trusts(parse_ip(peer)) if peer else self.unix
+        trusted = self.trusts(peer)
         while trusted and entries:
             address = parse_ip(entries.pop())
             if address is None:
@@ -82,13 +90,42 @@ class Proxies:
 NO_PROXIES = Proxies()
 
 
-def parse_proxies(trusted: int | Iterable[str]) -> Proxies:
-    """Return the proxies that the option `trusted_proxies` names: a count, or networks."""
+def forwarded_for(field: str) -> list[str]:
+    """Return the addresses that the field Forwarded (RFC 7239) has, oldest first.
+
+    An element whose `for` is missing, hidden or given twice stands as "": its proxy did append
+    it, so it counts. A comma ends an element even in quotes: no address has one, and a client
+    that opens a quote must not swallow what proxies append.
+    """
+    return [_node(element) for element in _last(field) if element.strip()]
+
+
+def _node(element: str) -> str:
+    nodes = [value for name, value in _PAIR.findall(element) if name.lower() == "for"]
+    return nodes[0].strip().strip('"') if len(nodes) == 1 else ""
+
+
+def _last(field: str) -> list[str]:
+    return field.rsplit(",", MOST_HOPS)[-MOST_HOPS:]
+
+
+_PAIR = re.compile(r'(?:^|;)\s*([^=;\s]+)\s*=\s*("[^"]*"|[^;]*)')
+
+
+def parse_proxies(trusted: object) -> Proxies:
+    """Return the proxies that the option `trusted_proxies` names: a count, or networks.
+
+    ValueError for anything else.
+    """
     if isinstance(trusted, int):
         if isinstance(trusted, bool) or not 0 <= trusted <= MOST_HOPS:
             raise ValueError(f"trusted_proxies={trusted!r}: must be a count from 0 to {MOST_HOPS}")
         return Proxies(hops=trusted) if trusted else NO_PROXIES
-    names = [trusted] if isinstance(trusted, str) else list(trusted)
+    if isinstance(trusted, bytes) or not isinstance(trusted, Iterable):
+        raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
+            f"trusted_proxies={trusted!r:.80}: expected a count, or a list of networks"
+        )
+    names: list[object] = [trusted] if isinstance(trusted, str) else [*trusted]
     networks = tuple(_network(name) for name in names if name != UNIX)
     return Proxies(networks=networks, unix=UNIX in names) if names else NO_PROXIES
 
@@ -103,7 +140,7 @@ def _network(name: object) -> Network:
 def parse_ip(entry: str) -> IP | None:
     """Return the address in an entry of X-Forwarded-For, None if there is none.
 
-    An IPv4 address written as IPv6 is given as IPv4; a zone (%eth0) is dropped.
+    An IPv4 address inside an IPv6 one is given as IPv4, see `embedded`; a zone (%eth0) is dropped.
     """
     text = entry.strip().strip('"')
     return _parse(text) if len(text) <= MOST_ADDRESS else None
@@ -128,7 +165,24 @@ def _parse(text: str) -> IP | None:
         return None
     if isinstance(address, IPv4Address):
         return address
-    return address.ipv4_mapped or IPv6Address(int(address))
+    return embedded(address) or IPv6Address(int(address))
+
+
+def embedded(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address of a client that reaches an IPv6 service by translation, or None.
+
+    Mapped ::ffff:0:0/96 (RFC 4291), translated ::ffff:0:0:0/96 (RFC 7915 and 2765), NAT64
+    64:ff9b::/96 (RFC 6052) and 64:ff9b:1::/48 (RFC 8215), which have it in their last 32 bits,
+    and 6to4 2002::/16 (RFC 3056). Whoever has the IPv4 address has all of its IPv6 addresses.
+    """
+    if any(address in network for network in _TRANSLATED):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour
+
+
+_TRANSLATED = tuple(
+    map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+)
 
 
 def _without_port(text: str) -> str:

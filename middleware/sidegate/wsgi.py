@@ -6,14 +6,15 @@ from http import HTTPStatus
 from typing import Any, Protocol, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from sidegate.apps import require_wsgi
 from sidegate.blocking import BlockingClient
 from sidegate.decision import Decision
 from sidegate.fields import Pair
-from sidegate.gate import Gate, Options, Verdict
-from sidegate.identity import Request
+from sidegate.gate import Chain, Gate, Question, Verdict
 from sidegate.limits import Limits
+from sidegate.middleware_options import Options
 from sidegate.proxies import Proxies
-from sidegate.rules import Rule
+from sidegate.request import Request
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -37,14 +38,16 @@ class EnvironRequest(Request):
 
     @property
     def method(self) -> str:
-        return str(self._environ["REQUEST_METHOD"])
+        return str(self._environ["REQUEST_METHOD"]).upper()
 
     @property
     def path(self) -> str:
-        path: str = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
-        if path.isascii():
-            return path
-        return path.encode("latin-1", "replace").decode("utf-8", "replace")  # as PEP 3333 has it
+        return self.root + _text(self._environ.get("PATH_INFO", ""))
+
+    @property
+    def root(self) -> str:
+        """The path that the app is mounted under."""
+        return _text(self._environ.get("SCRIPT_NAME", ""))
 
     @property
     def peer(self) -> str:
@@ -54,19 +57,26 @@ class EnvironRequest(Request):
     def raw(self) -> Mapping[str, Any]:
         return self._environ
 
-    def header(self, name: str) -> str:
+    def lines(self, name: str) -> list[str]:
         name = name.lower()
         variable = _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
-        return str(self._environ.get(variable, ""))
+        value = self._environ.get(variable)
+        return [] if value is None else [str(value)]
 
-    def _read_headers(self) -> Mapping[str, str]:
+    def names(self) -> list[str]:
         names = [
             name.removeprefix("HTTP_").lower().replace("_", "-")
             for name in self._environ
             if name.startswith("HTTP_")
         ]
-        found = {name: self.header(name) for name in (*names, *_UNPREFIXED)}
-        return {name: value for name, value in found.items() if value}
+        return [*names, *(name for name in _UNPREFIXED if self.header(name))]
+
+
+def _text(latin: str) -> str:
+    """Return a part of the path as the text that PEP 3333 hides in Latin-1."""
+    return (
+        latin if latin.isascii() else latin.encode("latin-1", "replace").decode("utf-8", "replace")
+    )
 
 
 class RateLimitWSGIMiddleware:
@@ -79,15 +89,15 @@ class RateLimitWSGIMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, **options: Unpack[Options[BlockingChecks]]) -> None:
-        self._app = app
-        self._gate = Gate(options)
-        for rule in self._gate.rules:
+        self._app = require_wsgi(app)
+        self._gate = gate = Gate(options)
+        for rule in gate.rules:
             if rule.awaits:
                 raise ValueError(f"{rule!r}: key and cost must be plain functions in WSGI")
         self._client = options.get("client") or BlockingClient(
             options.get("sidecar"),
-            budget=self._gate.budget,
-            on_unreachable=self._gate.on_unreachable,
+            budget=gate.settings.budget,
+            on_unreachable=gate.settings.on_unreachable,
             secret=options.get("secret"),
             tls=options.get("tls"),
         )
@@ -95,8 +105,13 @@ class RateLimitWSGIMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         request = EnvironRequest(environ, self._gate.proxies)
-        rule = self._gate.rule_for(request.path, request.method)
-        verdict = None if rule is None else self._judge(rule, request)
+        verdict: Verdict | None = None
+        for chain in self._gate.chains(request.path, request.root, request.method):
+            judged = self._judge(chain, request, environ)
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
+                    break
         if verdict is None:
             return self._app(environ, start_response)
         if not verdict.status:
@@ -104,23 +119,44 @@ class RateLimitWSGIMiddleware:
         start_response(_status_line(verdict), _as_text(verdict.fields))
         return [] if request.method == "HEAD" else [verdict.body]
 
-    def _judge(self, rule: Rule, request: Request) -> Verdict | None:
+    def _judge(
+        self, chain: Chain, request: EnvironRequest, environ: WSGIEnvironment
+    ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         gate = self._gate
+        asked = self._question(chain, request)
+        if not isinstance(asked, Question):
+            return asked
+        rule, key, cost = asked
+        if gate.is_paid(environ, key, rule.limits):
+            return None
         epoch = time.time() if gate.legacy else 0.0
         try:
-            decision = self._ask(rule, request)
-            return None if decision is None else gate.verdict(rule, decision, epoch)
+            decision = self._client.check(key, rule.limits, cost)
+            return gate.verdict(rule, decision, epoch, request)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return gate.verdict(rule, gate.fault(rule, error), epoch)
+            return gate.check_failed(rule, error)
 
-    def _ask(self, rule: Rule, request: Request) -> Decision | None:
-        identity = rule.key(request)
-        if identity is None:
-            return None
-        cost = rule.cost(request) if callable(rule.cost) else rule.cost
-        key, tokens = self._gate.question(rule, identity, cost)
-        return self._client.check(key, rule.limits, tokens)
+    def _question(self, chain: Chain, request: Request) -> Question | Verdict | None:
+        """Return what to ask, or what becomes of the request without asking."""
+        gate = self._gate
+        for rule in chain:
+            if not gate.counts(rule, request.method, request):
+                continue
+            function: object = rule.key
+            try:
+                identity = rule.key(request)
+                if identity is None:
+                    if rule.next_rule:
+                        continue
+                    return None
+                key = gate.key_of(rule, identity)
+                function = rule.cost
+                cost = rule.cost(request) if callable(rule.cost) else rule.cost
+                return Question(rule, key, gate.cost_of(rule, cost))
+            except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+                return gate.key_failed(rule, error, function=function)
+        return None
 
 
 def _adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:
@@ -138,7 +174,8 @@ def _adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:
 
 
 def _status_line(verdict: Verdict) -> str:
-    return f"{verdict.status} {HTTPStatus(verdict.status).phrase}"
+    known = verdict.status in HTTPStatus._value2member_map_  # on_denied may choose another
+    return f"{verdict.status} {HTTPStatus(verdict.status).phrase if known else 'Denied'}"
 
 
 def _as_text(fields: list[Pair]) -> list[tuple[str, str]]:

@@ -27,8 +27,9 @@ from tests.middleware.asgi_app import (
 from tests.middleware.checker import Checker, items
 
 if TYPE_CHECKING:
-    from sidegate.asgi import Message, RateLimitMiddleware, Receive, Scope, Send
-    from sidegate.identity import Request
+    from sidegate.asgi import RateLimitMiddleware
+    from sidegate.asgi_types import Message, Receive, Scope, Send
+    from sidegate.request import Request
 
 
 # --- answers
@@ -91,7 +92,7 @@ async def test_a_response_without_headers_gets_them() -> None:
 
 
 async def test_legacy_headers_give_a_moment() -> None:
-    limited = limit(App(), limits="10/minute", legacy_headers=True)
+    limited = limit(App(), limits="10/minute", headers="both")
     headers = await fields(limited, http())
     assert headers[b"x-ratelimit-remaining"] == b"9"
     assert int(headers[b"x-ratelimit-reset"]) > 10**9
@@ -175,7 +176,7 @@ async def test_a_request_counts_by_its_identity(
     limited = limit(App(), limits="10/minute", client=checker, **options)
     assert await status(limited, http(peer=peer, headers=FORWARDED, user="ann")) == 200
     ((asked, _, _),) = checker.asked
-    assert asked == f"default:{key}" if key else len(asked) == len("default:") + 64
+    assert asked == f"default:{key}" if key else len(asked) == len("default:sha256=") + 32
 
 
 @pytest.mark.parametrize(("peer", "cached"), [("192.0.2.1", 1), ("x" * 65, 0)])

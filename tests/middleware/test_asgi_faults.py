@@ -16,9 +16,9 @@ from tests.middleware.checker import Checker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate.asgi import Receive, Scope, Send
-    from sidegate.identity import Request
+    from sidegate.asgi_types import Receive, Scope, Send
     from sidegate.limits import Limits
+    from sidegate.request import Request
 
 
 MUCH_LONGER = 4  # seconds, than a budget of 0.01: what never ends is not waited for
@@ -82,7 +82,7 @@ FAULTS = [
     pytest.param({"key": boom}, id="key raises"),
     pytest.param({"key": boom_later}, id="awaited key raises"),
     pytest.param({"key": never}, id="key never ends"),
-    pytest.param({"key": gives(7)}, id="key is no text"),
+    pytest.param({"key": gives(b"7")}, id="key is no text"),
     pytest.param({"cost": boom}, id="cost raises"),
     pytest.param({"cost": boom_later}, id="awaited cost raises"),
     pytest.param({"cost": never}, id="cost never ends"),
@@ -104,7 +104,7 @@ async def test_the_app_does_not_suffer_for_its_limiter(
 ) -> None:
     """Whatever fails is logged, and the request goes by on_unreachable."""
     app = App()
-    options = {"limits": "10/minute; 90/hour", "client": Checker(), "budget": 0.01} | options
+    options = {"limits": "10/minute; 90/hour", "client": Checker(), "key_timeout": 0.01} | options
     limited = limit(app, on_unreachable=policy, **options)
     async with asyncio.timeout(MUCH_LONGER):
         start, *_ = await run(limited, http())
@@ -113,15 +113,35 @@ async def test_the_app_does_not_suffer_for_its_limiter(
     assert headers[b"sidegate-source"] == (b"closed" if policy == "closed" else b"open")
     assert b"ratelimit" not in headers
     assert len(app.calls) == (expected == 200)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_the_budget_holds_for_key_cost_and_check_together() -> None:
-    """Nothing here ends by itself, so that the request does shows the budget at work."""
-    for options in ({"key": ann}, {"cost": one}):
-        limited = limit(App(), limits="10/minute", client=Broken(never), budget=0.01, **options)
-        async with asyncio.timeout(MUCH_LONGER):
-            assert (await fields(limited, http()))[b"sidegate-source"] == b"open"
+async def test_a_key_that_takes_longer_than_a_check_may_is_counted_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The budget is for the check: a database that tells who it is may be slower."""
+
+    async def slow(_: Request) -> str:
+        await asyncio.sleep(0.02)
+        return "ann"
+
+    checker = Checker()
+    limited = limit(App(), limits="10/minute", client=checker, budget=0.001, key=slow)
+    for _ in range(3):
+        assert b"sidegate-source" not in await fields(limited, http())
+    assert [key for key, _, _ in checker.asked] == ["default:ann"] * 3
+    (said,) = caplog.records
+    assert said.levelno == logging.WARNING
+    assert said.getMessage().startswith("rule 'default': test_a_key_that_takes_longer")
+    assert "requests wait for it, and then up to 1 ms for the check" in said.getMessage()
+
+
+async def test_a_key_that_is_never_there_is_named_with_its_timeout(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limited = limit(App(), limits="10/minute", client=Checker(), key_timeout=0.01, key=never)
+    assert (await fields(limited, http()))[b"sidegate-source"] == b"open"
+    assert 'TimeoutError: "no answer within 0.01 s, the key_timeout"' in caplog.text
 
 
 @pytest.mark.parametrize("policy", ["open", "closed"])

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import Any, cast
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import pytest
 
 from sidegate.decision import Decision, Source
-from sidegate.errors import CostError
-from sidegate.gate import Gate, Options
+from sidegate.errors import CostError, RepeatedField
+from sidegate.gate import Gate
 from sidegate.identity import header
 from sidegate.limits import SECOND, parse_limits
 from sidegate.rules import Rule
+
+if TYPE_CHECKING:
+    from sidegate.middleware_options import Options
+    from sidegate.request import Request
 
 RULE = Rule("api", "100/minute")
 LIMITS = RULE.limits
@@ -22,6 +28,11 @@ LIMITS = RULE.limits
 
 def gate(**options: Any) -> Gate:
     return Gate(cast("Options[object]", options or {"limits": "100/minute"}))
+
+
+def first_rules(chosen: Gate, path: str, method: str = "GET", root: str = "") -> list[str]:
+    """Return the names of the rules that are asked first, one for each reading of the path."""
+    return [chain[0].name for chain in chosen.chains(path, root, method)]
 
 
 def decided(
@@ -81,7 +92,7 @@ def test_limits_are_one_rule_for_every_request() -> None:
         ("/login", "POST", "login"),
         ("/login", "GET", "rest"),
         ("/api/users", "GET", "api"),
-        ("/api/private", "GET", "api"),
+        ("/api/private", "GET", "private"),
         ("/healthz", "GET", None),
         ("/static/a.css", "GET", None),
         ("/api/health", "GET", None),
@@ -92,17 +103,12 @@ def test_limits_are_one_rule_for_every_request() -> None:
 def test_the_first_rule_that_matches_applies(path: str, method: str, name: str | None) -> None:
     rules = [
         Rule("login", "5/minute", path="/login", methods=["POST"]),
-        Rule("api", "100/minute", path="/api/*"),
         Rule("private", "1/minute", path="/api/private"),
+        Rule("api", "100/minute", path="/api/*"),
         Rule("rest", "1000/minute", methods=["GET", "POST"]),
     ]
     exempt = ["/healthz", "/static/*", "/api/health"]
-    rule = gate(rules=rules, exempt=exempt).rule_for(path, method)
-    assert (rule and rule.name) == name
-
-
-def test_no_rules_are_no_limit() -> None:
-    assert gate(rules=[]).rule_for("/", "GET") is None
+    assert first_rules(gate(rules=rules, exempt=exempt), path, method) == ([name] if name else [])
 
 
 @pytest.mark.parametrize(
@@ -120,8 +126,8 @@ def test_a_rule_alone_applies_where_it_matches(
     options: dict[str, Any], applies: bool, exempt: list[str]
 ) -> None:
     alone = gate(rules=[Rule("alone", "1/s", **options)], exempt=exempt)
-    assert (alone.rule_for("/api/x", "GET") is not None) is applies
-    assert alone.rule_for("/healthz", "GET") is None or not exempt
+    assert first_rules(alone, "/api/x") == ["alone"] * applies
+    assert not first_rules(alone, "/healthz") or not exempt
 
 
 POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
@@ -203,7 +209,7 @@ def test_a_shadow_marks_what_it_would_refuse(
 
 @pytest.mark.parametrize("decision", [decided(), decided(allowed=False, debt=60)])
 def test_legacy_headers_come_by_option(decision: Decision) -> None:
-    with_them = dict(gate(limits="1/s", legacy_headers=True).verdict(RULE, decision, 999.5).fields)
+    with_them = dict(gate(limits="1/s", headers="both").verdict(RULE, decision, 999.5).fields)
     assert with_them[b"x-ratelimit-limit"] == b"100"
     assert with_them[b"x-ratelimit-reset"] == b"1001"
     without = gate().verdict(RULE, decision, 999.5).fields
@@ -242,52 +248,76 @@ def test_equal_limits_parsed_twice_are_the_rules_own() -> None:
     assert gate().verdict(RULE, decision, 0.0).fields[0] == POLICY
 
 
-def test_a_question_is_a_key_and_a_cost() -> None:
-    assert gate().question(RULE, "192.0.2.1", 3) == ("api:192.0.2.1", 3)
-    assert gate().question(RULE, "", 0) == ("api:", 0)
+def test_a_key_is_the_rule_and_the_identity() -> None:
+    assert gate().key_of(RULE, "192.0.2.1") == "api:192.0.2.1"
+    assert gate().key_of(RULE, "") == "api:"
 
 
 @pytest.mark.parametrize(
-    ("identity", "cost", "error"),
+    ("identity", "key"),
     [
-        (7, 1, "the key must be a text or None, not 7"),
-        (b"x", 1, "not b'x'"),
-        ("x" * 9, "1", "the cost must be a number from 0 up, not '1'"),
-        ("x", -1, "not -1"),
-        ("x", 1.5, "not 1.5"),
-        ("x", True, "not True"),
-        ("x", None, "not None"),
-        (["x"] * 999, 1, "the key must be"),
+        (42, "api:42"),
+        (0, "api:0"),
+        (1, "api:1"),
+        (UUID(int=1), "api:00000000-0000-0000-0000-000000000001"),
+        (ip_address("192.0.2.1"), "api:192.0.2.1"),
     ],
 )
-def test_nonsense_is_no_question(identity: object, cost: object, error: str) -> None:
+def test_ids_of_other_types_are_keys(identity: object, key: str) -> None:
+    assert gate().key_of(RULE, identity) == key
+
+
+@pytest.mark.parametrize(
+    ("identity", "error"),
+    [
+        (b"x", "the key is b'x' of type bytes, expected a text"),
+        (True, "of type bool"),
+        (False, "of type bool"),
+        (1.0, "of type float"),
+        (object(), "of type object"),
+        (["x"] * 999, "of type list"),
+    ],
+)
+def test_nonsense_is_no_key(identity: object, error: str) -> None:
     with pytest.raises(TypeError, match=re.escape(error)) as caught:
-        gate().question(RULE, identity, cost)
-    assert len(str(caught.value)) < 200
+        gate().key_of(RULE, identity)
+    assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("place", ["key", "cost"])
+@pytest.mark.parametrize(("cost", "charged"), [(0, 0), (3, 3), (1.0, 1)])
+def test_a_cost_is_a_whole_number(cost: object, charged: int) -> None:
+    made = gate().cost_of(RULE, cost)
+    assert (made, type(made)) == (charged, int)
+
+
+@pytest.mark.parametrize("cost", ["1", -1, 1.5, float("nan"), float("inf"), True, None])
+def test_nonsense_is_no_cost(cost: object) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"the cost is {cost!r}, expected a whole")):
+        gate().cost_of(RULE, cost)
+
+
+@pytest.mark.parametrize("place", ["key_of", "cost_of"])
 def test_a_coroutine_is_nonsense_and_leaves_no_warning(place: str) -> None:
-    pending = asyncio.sleep(0)
-    key, cost = (pending, 1) if place == "key" else ("x", pending)
     with pytest.raises(TypeError, match="coroutine object sleep"):
-        gate().question(RULE, key, cost)
+        getattr(gate(), place)(RULE, asyncio.sleep(0))
 
 
 @pytest.mark.parametrize(
-    ("on_unreachable", "allowed", "source"),
+    ("options", "status", "source"),
     [
-        ("open", True, Source.OPEN),
-        ("local", True, Source.OPEN),
-        ("closed", False, Source.CLOSED),
+        ({}, 0, b"open"),
+        ({"on_unreachable": "local"}, 0, b"open"),
+        ({"on_unreachable": "closed"}, 503, b"closed"),
+        ({"on_unreachable": "closed", "on_key_error": "open"}, 0, b"open"),
+        ({"on_key_error": "closed"}, 503, b"closed"),
     ],
 )
-def test_a_fault_is_decided_by_on_unreachable(
-    on_unreachable: str, allowed: bool, source: Source
+def test_a_key_that_fails_is_decided_by_its_own_policy(
+    options: dict[str, Any], status: int, source: bytes
 ) -> None:
-    closed = gate(limits="1/s", on_unreachable=on_unreachable)
-    decision = closed.fault(RULE, KeyError("x"))
-    assert (decision.allowed, decision.source, decision.debts) == (allowed, source, ())
+    chosen = gate(limits="1/s", **options)
+    verdict = chosen.key_failed(RULE, KeyError("x"), function=RULE.key)
+    assert (verdict.status, dict(verdict.fields)[b"sidegate-source"]) == (status, source)
 
 
 @pytest.mark.parametrize("on_unreachable", ["open", "local", "closed"])
@@ -295,22 +325,39 @@ def test_a_cost_that_never_fits_is_denied_by_any_policy(on_unreachable: str) -> 
     """Else a client that can choose the cost could choose not to be limited."""
     chosen = gate(limits="1/s", on_unreachable=on_unreachable)
     with pytest.raises(CostError) as caught:
-        chosen.question(RULE, "x", 101)
-    verdict = chosen.verdict(RULE, chosen.fault(RULE, caught.value), 0.0)
+        chosen.cost_of(RULE, 101)
+    verdict = chosen.key_failed(RULE, caught.value, function=RULE.cost)
     assert verdict.status == 429
     assert b"retry-after" not in dict(verdict.fields)
     assert b"cost 101 never fits in 100/minute" in verdict.body
 
 
-def test_a_fault_is_logged_once_a_rule_and_kind(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_fails_is_logged_with_its_rule_and_what_was_wrong(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     chosen, other = gate(), Rule("other", "1/s")
     for rule in (RULE, RULE, other):
         for error in (KeyError("x"), KeyError("y"), TimeoutError()):
-            chosen.fault(rule, error)
+            chosen.key_failed(rule, error, function=key_of_tests)
     assert [(record.name, record.levelno) for record in caplog.records] == [
-        ("sidegate", logging.WARNING)
+        ("sidegate", logging.ERROR)
     ] * 4
-    assert [record.getMessage() for record in caplog.records[:2]] == [
-        "rule 'api' can't be checked (said once): KeyError: 'x'",
-        "rule 'api' can't be checked (said once): TimeoutError: ",
-    ]
+    first = caplog.records[0].getMessage()
+    assert first.startswith("rule 'api': key_of_tests (")
+    assert "test_gate.py" in first
+    assert "KeyError: \"'x'\"; the request was let through (on_key_error=open)" in first
+
+
+def key_of_tests(request: Request) -> str:
+    return request.client
+
+
+def test_a_repeated_field_is_the_clients_fault(caplog: pytest.LogCaptureFixture) -> None:
+    verdict = gate().key_failed(RULE, RepeatedField("x-api-key"), function=RULE.key)
+    assert verdict.status == 400
+    assert b"the field x-api-key came in several lines that differ" in verdict.body
+    assert dict(verdict.fields)[b"content-type"] == b"application/problem+json"
+    assert not caplog.records
+    shadowed = gate(limits="1/s", shadow=True)
+    verdict = shadowed.key_failed(RULE, RepeatedField("x-api-key"), function=RULE.key)
+    assert (verdict.status, dict(verdict.fields)) == (0, {b"sidegate-shadow": b"denied"})

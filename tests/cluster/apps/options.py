@@ -8,7 +8,7 @@ from sidegate.identity import header
 from sidegate.rules import Rule
 
 if TYPE_CHECKING:
-    from sidegate.gate import Options
+    from sidegate.middleware_options import Options
 
 BY_KEY: Final = header("x-api-key")
 

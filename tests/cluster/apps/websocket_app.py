@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.websockets import WebSocket
 
-    from sidegate.asgi import App, Receive, Scope, Send
+    from sidegate.asgi_types import App, Receive, Scope, Send
 
 
 async def echo(websocket: WebSocket) -> None:

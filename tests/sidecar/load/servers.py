@@ -17,7 +17,7 @@ from tests.cluster.cluster import GENEROUS, client, eventually
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from sidegate.asgi import App, Receive, Scope, Send
+    from sidegate.asgi_types import App, Receive, Scope, Send
     from sidegate_sidecar.server import Sidecar
 
 LIMIT = "5/second"

@@ -1,0 +1,56 @@
+"""Limiter: the options of a middleware, checked where they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from sidegate.asgi import RateLimitMiddleware
+from sidegate.middleware_options import Options, Settings
+from sidegate.options import client_options
+from sidegate.wsgi import RateLimitWSGIMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import WSGIApplication
+
+    from sidegate.asgi_types import App
+    from sidegate.limits import Limits
+
+
+class Limiter:
+    """The limits of an app, made at import, so that a mistake in them is an error at import.
+
+        limiter = Limiter("100/minute", service="shop")
+        app.add_middleware(limiter.asgi)               # FastAPI, Starlette
+        app.wsgi_app = limiter.wsgi(app.wsgi_app)      # Flask
+        application = limiter.wsgi(get_wsgi_application())  # Django
+
+    Starlette makes a middleware only at the first request, when a mistake answers 500 to
+    everybody. The options are those of both middlewares, see `Options`.
+    """
+
+    def __init__(
+        self, limits: str | Limits | Iterable[str] | None = None, /, **options: Unpack[Options[Any]]
+    ) -> None:
+        given = cast("Options[Any]", {**options})
+        if limits is not None:
+            given["limits"] = limits
+        if isinstance(rules := given.get("rules"), Iterator):
+            given["rules"] = tuple(rules)  # they are read again for each app
+        if isinstance(exempt := given.get("exempt"), Iterator):
+            given["exempt"] = tuple(exempt)
+        settings = Settings(given)
+        if given.get("client") is None:
+            client_options(
+                given.get("sidecar"), settings.budget, given.get("secret"), given.get("tls"), "app"
+            )
+        self._options = given
+
+    def asgi(self, app: App) -> RateLimitMiddleware:
+        """Return an ASGI app with its limits: `app.add_middleware(limiter.asgi)`."""
+        return RateLimitMiddleware(app, **self._options)
+
+    def wsgi(self, app: WSGIApplication) -> RateLimitWSGIMiddleware:
+        """Return a WSGI app with its limits: `app.wsgi_app = limiter.wsgi(app.wsgi_app)`."""
+        return RateLimitWSGIMiddleware(app, **self._options)

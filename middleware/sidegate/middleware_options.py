@@ -1,0 +1,259 @@
+"""Options of both middlewares, read and checked when they are made."""
+
+import difflib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Generic, TypedDict, TypeVar
+
+from sidegate.decision import Decision
+from sidegate.fallback import OnUnreachable
+from sidegate.identity import Cost, Identity, client_ip, needs_proxies
+from sidegate.limits import Limits
+from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET, Tls
+from sidegate.patterns import covers, path_matcher
+from sidegate.proxies import NO_PROXIES, parse_proxies
+from sidegate.request import Request
+from sidegate.rules import Rule, flag
+
+C = TypeVar("C")
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+log = logging.getLogger("sidegate")
+
+KEY_TIMEOUT = 1.0  # seconds: a database that is asked who it is may be slower than a check
+MAX_KEY_TIMEOUT = 60.0
+
+_SERVICE = re.compile(r"[!-.0-9;-~]{1,64}")  # printable ASCII but blank, colon and slash
+
+
+class OnKeyError(StrEnum):
+    """What happens to a request whose key or cost function failed."""
+
+    OPEN = "open"  # it is let through
+    CLOSED = "closed"  # it is refused with 503
+
+
+class HeaderStyle(StrEnum):
+    """Which fields tell clients where they stand."""
+
+    DRAFT_11 = "draft-11"  # RateLimit and RateLimit-Policy
+    LEGACY = "legacy"  # X-RateLimit-Limit, -Remaining and -Reset
+    BOTH = "both"
+    NONE = "none"
+
+
+class Options(TypedDict, Generic[C], total=False):
+    """The options of both middlewares; a wrong one raises ValueError when they are made.
+
+    - `limits`: for every request, like one rule named "default", with `key` (default:
+      `client_ip()`) and `cost` (default: 1); or `rules`, of which the first that matches applies
+      (the next, where its key is None), and a request that none matches isn't limited. Exactly
+      one of the two.
+    - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
+    - `service`: keeps the buckets of this service apart from those of others on the same ring
+      (default: SIDEGATE_SERVICE, or none).
+    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a Client.
+    - `client`: a client that exists, instead of these; it is shared, and not closed.
+    - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
+    - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or
+      isn't there within `key_timeout` seconds (1); "closed" answers it with 503. The default is
+      "closed" where `on_unreachable` is, else "open".
+    - `preflights`: count the preflights of CORS too, which rules leave alone unless their
+      methods name OPTIONS.
+    - `on_denied`: makes the body of a refusal, see `denials of one's own` in docs/apps.md.
+    - `headers`: "draft-11" (default), "legacy" (X-RateLimit-*), "both", or False for none.
+    - `expose_source`: False leaves out Sidegate-Source, which tells who decided.
+    - `shadow`: count and mark what would have been refused, and let it through.
+    - `enabled`: False passes everything and asks nobody.
+
+    A key or cost function that fails is logged at once with its rule, and then once a minute.
+    A cost above what the limit holds is refused with 429 and no Retry-After: it can never pass,
+    and letting it through would be a way around the limit.
+    """
+
+    limits: str | Limits | Iterable[str] | None
+    rules: Iterable[Rule] | None
+    key: Identity | None
+    cost: int | Cost
+    exempt: Iterable[str]
+    service: str | None
+    sidecar: str | None
+    secret: str | bytes | None
+    tls: Tls | None
+    client: C | None
+    on_unreachable: str
+    budget: float
+    trusted_proxies: int | Iterable[str]
+    on_key_error: str | None
+    key_timeout: float
+    preflights: bool
+    on_denied: Callable[[Request, Decision], object] | None
+    headers: str | bool
+    expose_source: bool
+    shadow: bool
+    enabled: bool
+
+
+class Settings:
+    """The options of one middleware, checked; ValueError names what is wrong with one.
+
+    An option that there isn't is a TypeError, as for any argument.
+    """
+
+    def __init__(self, options: Options[C]) -> None:
+        _require_known(options)
+        self.service = service_name(options.get("service"))
+        self.proxies = parse_proxies(options.get("trusted_proxies", 0))
+        exempt = options.get("exempt", ())
+        self.exempt = [path_matcher("exempt", path) for path in _listed("exempt", exempt)]
+        given = _rules(options)
+        _require_reachable(given, self.exempt)
+        if self.proxies is NO_PROXIES:
+            _require_no_proxies(given)
+        self.rules = tuple(rule.of(self.service) for rule in given)
+        self.budget = _seconds("budget", options.get("budget", DEFAULT_BUDGET), MOST_BUDGET)
+        timeout = options.get("key_timeout", KEY_TIMEOUT)
+        self.key_timeout = _seconds("key_timeout", timeout, MAX_KEY_TIMEOUT)
+        unreachable = options.get("on_unreachable", OnUnreachable.OPEN)
+        self.on_unreachable = _one_of("on_unreachable", unreachable, OnUnreachable)
+        self.on_key_error = self._on_key_error(options.get("on_key_error"))
+        self.headers = _headers(options.get("headers", HeaderStyle.DRAFT_11))
+        self.on_denied = _on_denied(options.get("on_denied"))
+        self.expose_source = flag("expose_source", options.get("expose_source", True))
+        self.preflights = flag("preflights", options.get("preflights", False))
+        self.shadow = flag("shadow", options.get("shadow", False))
+        self.enabled = flag("enabled", options.get("enabled", True))
+
+    def _on_key_error(self, option: str | None) -> OnKeyError:
+        if option is not None:
+            return _one_of("on_key_error", option, OnKeyError)
+        closed = self.on_unreachable is OnUnreachable.CLOSED
+        return OnKeyError.CLOSED if closed else OnKeyError.OPEN
+
+
+def service_name(option: object) -> str:
+    """Return the service that an option names, or SIDEGATE_SERVICE, or "" for none.
+
+    ValueError for an option that can't be one; such a variable is logged, and not used.
+    """
+    expected = "expected 1 to 64 printable ASCII characters without blanks, colons and slashes"
+    if option is not None:
+        if isinstance(option, str) and _SERVICE.fullmatch(option):
+            return option
+        raise ValueError(f"service={option!r:.80}: {expected}")
+    name = os.environ.get("SIDEGATE_SERVICE", "")
+    if not name or _SERVICE.fullmatch(name):
+        return name
+    log.error(
+        "sidegate: SIDEGATE_SERVICE=%r: %s; it is not used, so this app shares the buckets of"
+        " other apps that have rules of the same names",
+        name[:80],
+        expected,
+    )
+    return ""
+
+
+def _require_known(options: Options[C]) -> None:
+    for option in options:
+        if option not in Options.__annotations__:
+            close = difflib.get_close_matches(option, Options.__annotations__, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise TypeError(f"{option} is no option of the middleware{hint}")
+    if options.get("client") is not None:
+        for option in ("sidecar", "secret", "tls"):
+            if options.get(option) is not None:
+                raise ValueError(f"{option}= given with client=, which has its own")
+
+
+def _rules(options: Options[C]) -> tuple[Rule, ...]:
+    limits, rules = options.get("limits"), options.get("rules")
+    if (limits is None) == (rules is None):
+        raise ValueError(
+            f"limits={limits!r:.80}, rules={rules!r:.80}: exactly one of them must be given,"
+            " expected limits='100/minute' or rules=[Rule(…), …]"
+        )
+    if limits is not None:
+        key = options.get("key") or client_ip()
+        return (Rule("default", limits, key=key, cost=options.get("cost", 1)),)
+    for option in ("key", "cost"):
+        if options.get(option) is not None:
+            raise ValueError(f"{option}={options.get(option)!r}: belongs to limits=, or to a Rule")
+    names: set[str] = set()
+    given = _listed("rules", rules or ())
+    if not given:
+        raise ValueError(f"rules={rules!r}: expected at least one Rule")
+    for rule in given:
+        if _name_of(rule) in names:
+            raise ValueError(f"rules: two of them are named {rule.name!r}, and would share buckets")
+        names.add(rule.name)
+    return given
+
+
+def _require_reachable(rules: tuple[Rule, ...], exempt: list[Callable[[str], object]]) -> None:
+    """Raise ValueError for a rule that no request ever comes to."""
+    for at, rule in enumerate(rules):
+        for earlier in rules[:at]:
+            if earlier.covers(rule):
+                raise ValueError(
+                    f"rules: {rule!r} can never apply, since {earlier!r} before it takes all of"
+                    " its requests: put the more special rule first"
+                )
+        if any(covers(matches, rule.path) for matches in exempt):
+            raise ValueError(f"rules: {rule!r} can never apply, since all of its paths are exempt")
+
+
+def _require_no_proxies(rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        if needs_proxies(rule.key):
+            raise ValueError(
+                f"key={rule.key!r} of rule {rule.name!r}: proxies append to that field, expected"
+                " trusted_proxies= to tell which of its entries is the client's"
+            )
+
+
+def _name_of(rule: object) -> str:
+    if isinstance(rule, Rule):
+        return rule.name
+    raise ValueError(f"rules: {rule!r:.80} must be a Rule")
+
+
+def _listed(option: str, values: Iterable[T]) -> tuple[T, ...]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ValueError(f"{option}={values!r:.80}: must be a list")  # noqa: TRY004 - as all options
+    return tuple(values)
+
+
+def _seconds(option: str, value: object, most: float) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
+        return value
+    raise ValueError(f"{option}={value!r:.80}: expected seconds, more than 0 and at most {most:g}")
+
+
+def _one_of(option: str, value: object, choices: type[E]) -> E:
+    try:
+        return choices(str(value))
+    except ValueError:
+        names = ", ".join(choices)
+        raise ValueError(f"{option}={value!r:.80}: expected one of {names}") from None
+
+
+def _headers(value: object) -> HeaderStyle:
+    if value is True:
+        return HeaderStyle.DRAFT_11
+    if value is False:
+        return HeaderStyle.NONE
+    return _one_of("headers", value, HeaderStyle)
+
+
+def _on_denied(
+    value: Callable[[Request, Decision], object] | None,
+) -> Callable[[Request, Decision], object] | None:
+    if value is None or callable(value):
+        return value
+    raise ValueError(
+        f"on_denied={value!r:.80}: expected a function of the request and the decision"
+    )

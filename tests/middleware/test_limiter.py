@@ -1,0 +1,186 @@
+"""Limiter and options: a mistake in code is an error where it is written."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from starlette.applications import Starlette
+
+from sidegate import (
+    Limiter,
+    RateLimitMiddleware,
+    RateLimitWSGIMiddleware,
+    Rule,
+    basic_user,
+    bearer,
+    header,
+)
+from sidegate.middleware_options import service_name
+from tests.middleware.asgi_app import App, http, status
+from tests.middleware.checker import Checker
+
+if TYPE_CHECKING:
+    from sidegate.request import Request
+
+
+def complaint(make: Any, **options: Any) -> str:
+    """Return what is said about options, "" if they are taken."""
+    try:
+        make(**options)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+EVERYTHING: list[Any] = [None, 7, True, 1.5, b"x", "x", [], {}, object()]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({}, "limits=None, rules=None"),
+        ({"limits": "5/minuet"}, "limits='5/minuet': limit \"5/minuet\": unknown unit"),
+        ({"limits": 100}, "limits=100: expected a text such as '100/minute', or a list of them"),
+        ({"limits": b"1/s"}, "limits=b'1/s': expected a text"),
+        ({"limits": ["1/s", 7]}, "limits=['1/s', 7]: expected a text"),
+        ({"limits": []}, "limits=[]: limit"),
+        ({"limits": lambda: "1/s"}, "expected a text such as '100/minute', or a list of them, not"),
+        ({"rules": []}, "rules=[]: expected at least one Rule"),
+        ({"rules": 7}, "rules=7: must be a list"),
+        ({"rules": [Rule("a", "1/s"), Rule("b", "1/s", path="/b")]}, "Rule('b', '1/second'"),
+        ({"rules": [Rule("a", "1/s", path="/a/b")], "exempt": ["/a/*"]}, "are exempt"),
+        ({"limits": "1/s", "exempt": ["/{id}"]}, "exempt='/{id}' can never match"),
+        ({"limits": "1/s", "service": "a/b"}, "service='a/b': expected 1 to 64 printable"),
+        ({"limits": "1/s", "headers": "draft-10"}, "headers='draft-10': expected one of draft-11"),
+        ({"limits": "1/s", "on_key_error": "local"}, "on_key_error='local': expected one of open"),
+        ({"limits": "1/s", "on_denied": "text"}, "on_denied='text': expected a function"),
+        ({"limits": "1/s", "key_timeout": 0}, "key_timeout=0: expected seconds"),
+        ({"limits": "1/s", "sidecar": "localhost"}, "localhost"),
+    ],
+)
+def test_a_mistake_is_an_error_at_once(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)):
+        Limiter(**options)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "service",
+        "on_unreachable",
+        "budget",
+        "trusted_proxies",
+        "on_key_error",
+        "key_timeout",
+        "preflights",
+        "on_denied",
+        "headers",
+        "expose_source",
+        "shadow",
+        "enabled",
+        "exempt",
+        "key",
+        "cost",
+        "limits",
+        "rules",
+    ],
+)
+def test_any_value_is_taken_or_named(option: str) -> None:
+    """Whatever it is, the error is a ValueError that names the option."""
+    for value in EVERYTHING:
+        given = {} if option in {"limits", "rules"} else {"limits": "10/s"}
+        said = complaint(Limiter, **given | {option: value})
+        assert not said or option in said, value
+        assert len(said) < 400
+
+
+@pytest.mark.parametrize("option", ["name", "limits", "path", "methods", "key", "cost", "shadow"])
+def test_any_value_of_a_rule_is_taken_or_named(option: str) -> None:
+    for value in EVERYTHING:
+        given: dict[str, Any] = {"name": "r", "limits": "10/s"} | {option: value}
+        said = complaint(Rule, **given)
+        assert not said or option in said, value
+
+
+@pytest.mark.parametrize(
+    "methods", [["*"], ["ALL"], ["any"], [b"GET"], [7], "GET", [], ["GET,PUT"]]
+)
+def test_methods_that_never_come_are_refused(methods: Any) -> None:
+    with pytest.raises(ValueError, match="methods"):
+        Rule("r", "1/s", methods=methods)
+
+
+def test_an_option_that_there_is_not_is_named_with_the_one_it_may_be() -> None:
+    with pytest.raises(TypeError, match=r"on_unreachble is no option.*did you mean on_unreachable"):
+        Limiter("1/s", on_unreachble="open")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def test_a_list_of_limits_is_decided_together() -> None:
+    assert Rule("r", ["200/day", "50/hour"]).limits.text == "200/day; 50/hour"
+
+
+async def test_starlette_takes_it_as_a_middleware() -> None:
+    app = Starlette()
+    limiter = Limiter("1/hour", client=Checker(), exempt=iter(["/healthz"]))
+    app.add_middleware(limiter.asgi)
+    limited = limiter.asgi(App())
+    assert [await status(limited, http()) for _ in range(2)] == [200, 429]
+    assert await status(limited, http("/healthz")) == 200
+
+
+def test_flask_takes_it_around_its_wsgi_app() -> None:
+    app = Flask("app")
+    assert isinstance(Limiter("1/hour").wsgi(app.wsgi_app), RateLimitWSGIMiddleware)
+
+
+async def a_view(request: Request) -> None:
+    """Is neither."""
+
+
+@pytest.mark.parametrize("app", [Flask("app"), Flask("app").wsgi_app, 7, None])
+def test_a_wsgi_app_is_no_asgi_app(app: Any) -> None:
+    with pytest.raises(ValueError, match=r"app=.*expected an"):
+        RateLimitMiddleware(app, limits="1/s")
+
+
+@pytest.mark.parametrize("app", [Starlette(), App(), a_view, 7, None])
+def test_an_asgi_app_is_no_wsgi_app(app: Any) -> None:
+    with pytest.raises(ValueError, match=r"app=.*expected an?"):
+        RateLimitWSGIMiddleware(app, limits="1/s")
+
+
+@pytest.mark.parametrize("make", [bearer, basic_user, lambda missing: header("x", missing)])
+def test_an_identity_s_missing_is_an_identity(make: Any) -> None:
+    with pytest.raises(ValueError, match="missing='ip'"):
+        make(missing="ip")
+
+
+def test_a_cookie_field_is_no_identity() -> None:
+    with pytest.raises(ValueError, match="name='cookie': each cookie"):
+        header("Cookie")
+
+
+def test_normalize_is_a_function() -> None:
+    with pytest.raises(ValueError, match="normalize='lower'"):
+        header("x-api-key", normalize="lower")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class TestService:
+    def test_the_environment_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SIDEGATE_SERVICE", "shop")
+        assert service_name(None) == "shop"
+        assert service_name("cart") == "cart"
+
+    @pytest.mark.parametrize("name", ["a b", "a:b", "a/b", "é", "x" * 65])
+    def test_a_wrong_variable_is_logged_and_not_used(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setenv("SIDEGATE_SERVICE", name)
+        assert service_name(None) == ""
+        (said,) = caplog.records
+        assert said.levelname == "ERROR"
+        assert "SIDEGATE_SERVICE=" in said.getMessage()
+        assert "it is not used" in said.getMessage()
