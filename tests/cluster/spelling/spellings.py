@@ -65,6 +65,14 @@ PATHS: Final = (
     *("//localhost{path}", "///localhost{path}", "/localhost{path}", "/http://localhost{path}"),
 )
 
+# Instead of a parameter, which is 7 in paths.
+VALUES: Final = (
+    *("%00", "%01%02", "%0a", "%0d%0a7", "%20", "%09", "7%00", "%7f", "%ff", "%c2%85", "%e2%80%8b"),
+    *(".", "..", "...", "%2e", "%2e%2e", "%2e%2e%2f", ".%00", "%00..", ";", "7;x", "~", "*", "%2a"),
+    *("%2f", "7%2f8", "%252f", "7%252f8", "%252e%252e%252f", "%25252e", "%252525252e", "%255c"),
+    *("%25", "%2500", "%3f", "%23", "7%3fx", "7%23x", "%5c", "\\", "%5c..", "http:", "x:%2f%2fy"),
+)
+
 # The first two with every path, the others with the first three.
 METHODS: Final = {
     "GET": ("GET", "get", "HEAD", "head", "Get", "gET"),
@@ -91,6 +99,11 @@ def targets(path: str, spellings: Iterable[str] = PATHS) -> list[str]:
     """Return what a client may write for a path, each once."""
     words = _words(path)
     return list(dict.fromkeys(spelling.format(**words) for spelling in spellings))
+
+
+def values(path: str) -> list[str]:
+    """Return a path with other values of its parameter."""
+    return [path.replace("7", value) for value in VALUES]
 
 
 def _words(path: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
 from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI, WSGI
-from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines
+from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines, values
 
 if TYPE_CHECKING:
     from tests.cluster.apps.running import App
@@ -30,6 +30,19 @@ def test_served_is_counted(servers: dict[str, App], server: str, framework: str)
     pick = f"{PICK}: {framework} wide"
     served = look(servers[server].http.number, [(line, pick) for line in lines])
     assert served >= {view.name for view in views}
+
+
+@each_cell
+def test_a_parameter_may_be_anything(servers: dict[str, App], server: str, framework: str) -> None:
+    """What a framework takes for a parameter, the `*` of a rule takes too."""
+    views = [view for view in LIMITED if view.name in {"item", "user"}]
+    lines = [
+        LINE.format(method=view.method, target=target)
+        for view in views
+        for target in (view.path, *values(view.path))
+    ]
+    pick = f"{PICK}: {framework} wide"
+    assert look(servers[server].http.number, [(line, pick) for line in lines]) >= {"item", "user"}
 
 
 @each_cell

@@ -52,6 +52,7 @@ urlpatterns = [
     path("", require_safe(_view("root"))),
     path("login", require_POST(_view("login"))),
     path("account/", require_POST(_view("account"))),
+    path("users/<str:number>/delete", require_POST(_view("user"))),
     path("files/<path:rest>", require_safe(_view("files"))),
     path("other", require_POST(_view("other"))),
     path("v1/", include(_ITEMS)),

@@ -46,6 +46,11 @@ def _router() -> APIRouter:
     async def account() -> PlainTextResponse:
         return answer("account")
 
+    @router.post("/users/{number}/delete")
+    async def user(number: str) -> PlainTextResponse:
+        del number
+        return answer("user")
+
     @router.get("/files/{rest:path}")
     async def files(rest: str) -> PlainTextResponse:
         del rest
@@ -106,6 +111,7 @@ def starlette(**limits: Any) -> Starlette:
             route("/", "GET", "root"),
             route("/login", "POST", "login"),
             route("/account/", "POST", "account"),
+            route("/users/{number}/delete", "POST", "user"),
             route("/files/{rest:path}", "GET", "files"),
             route("/other", "POST", "other"),
             Mount("/v1", routes=items),

@@ -38,6 +38,11 @@ def _pages() -> Blueprint:
     def account() -> Response:
         return _answer("account")
 
+    @pages.post("/users/<number>/delete")
+    def user(number: str) -> Response:
+        del number
+        return _answer("user")
+
     @pages.get("/files/<path:rest>")
     def files(rest: str) -> Response:
         del rest

@@ -36,6 +36,13 @@ async def account() -> Response[str]:
     return _answer("account")
 
 
+@post("/users/{number:str}/delete")
+async def user(number: FromPath[str]) -> Response[str]:
+    """Serve something within a path."""
+    del number
+    return _answer("user")
+
+
 @get("/files/{rest:path}")
 async def files(rest: FromPath[str]) -> Response[str]:
     """Serve whatever is asked for."""
@@ -65,5 +72,5 @@ async def item(number: FromPath[str]) -> Response[str]:
 def litestar(**limits: Any) -> RateLimitMiddleware:
     """Return a Litestar app with a router, behind the middleware."""
     router = Router("/v1", route_handlers=[items, item])
-    app: Any = Litestar([root, login, account, files, other, router], openapi_config=None)
+    app: Any = Litestar([root, login, account, user, files, other, router], openapi_config=None)
     return RateLimitMiddleware(app, **limits)

@@ -40,6 +40,11 @@ def _pages() -> Blueprint:
     async def account() -> Response:
         return _answer("account")
 
+    @pages.post("/users/<number>/delete")
+    async def user(number: str) -> Response:
+        del number
+        return _answer("user")
+
     @pages.get("/files/<path:rest>")
     async def files(rest: str) -> Response:
         del rest

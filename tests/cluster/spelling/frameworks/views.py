@@ -38,6 +38,7 @@ LIMITED: Final = (
     View("account", "POST", "/account/"),  # with the slash with which it is declared
     View("items", "GET", "/v1/items"),  # of a mounted app, an included router, or a blueprint
     View("item", "GET", "/v1/items/7", "/v1/items/*"),
+    View("user", "POST", "/users/7/delete", "/users/*/delete"),
     View("files", "GET", "/files/a", "/files/*"),  # takes whatever comes, dots and slashes too
 )
 WEBSOCKET: Final = View("ws", "GET", "/ws")  # served by Starlette only
