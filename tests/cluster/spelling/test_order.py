@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.cluster.spelling.cells import each_cell
 from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
 from tests.cluster.spelling.frameworks.views import LIMITED, PICK, View
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.spellings import LINE, request, targets
-from tests.cluster.spelling.test_paths import each_cell
 
 if TYPE_CHECKING:
     from tests.cluster.apps.running import App

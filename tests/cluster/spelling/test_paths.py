@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.spelling.cells import each_cell
 from tests.cluster.spelling.counting import look
 from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
 from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
 from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.serving.servers import ASGI, WSGI
 from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines, values
 
 if TYPE_CHECKING:
     from tests.cluster.apps.running import App
-
-ASGI_FRAMEWORKS: Final = ("fastapi", "starlette", "django", "quart", "litestar")
-CELLS: Final = [*product(ASGI, ASGI_FRAMEWORKS), *product(WSGI, ("flask", "django"))]
-each_cell = pytest.mark.parametrize(("server", "framework"), CELLS)
 
 
 @each_cell

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.cluster.apps.running import running
+from tests.cluster.spelling.cells import ASGI_FRAMEWORKS, WSGI_FRAMEWORKS, each_cell
 from tests.cluster.spelling.counting import look
 from tests.cluster.spelling.frameworks.limited import ROOT_PATH
 from tests.cluster.spelling.frameworks.views import PICK
@@ -19,7 +20,6 @@ from tests.cluster.spelling.serving.servers import (
     serving,
 )
 from tests.cluster.spelling.spellings import LINE, targets
-from tests.cluster.spelling.test_paths import ASGI_FRAMEWORKS, each_cell
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -93,7 +93,7 @@ def _asked(pick: str, root: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("rules", ["wide", "wide rooted"])
 @pytest.mark.parametrize(
     ("server", "framework"),
-    [*product(ASGI_UNDER_ROOT, ASGI_FRAMEWORKS), *product(WSGI_UNDER_ROOT, ("flask", "django"))],
+    [*product(ASGI_UNDER_ROOT, ASGI_FRAMEWORKS), *product(WSGI_UNDER_ROOT, WSGI_FRAMEWORKS)],
 )
 def test_under_the_root_path_of_a_server(
     rooted: dict[str, App], server: str, framework: str, rules: str
