@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from signal import Signals
 
 ROOT: Final = Path(__file__).parents[3]
+PATHS: Final = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 PATIENCE: Final = 60.0  # seconds: for what takes two on a machine with nothing else to do
 LOOK_EVERY: Final = 0.01  # seconds
 
@@ -87,7 +89,7 @@ class Service:
     @property
     def environment(self) -> dict[str, str]:
         """What it finds in the environment besides what is ours."""
-        return {"PYTHONPATH": str(ROOT)}
+        return {"PYTHONPATH": PATHS}
 
     def launch(self) -> Self:
         """Start the process, and don't wait for it."""

@@ -1,0 +1,31 @@
+"""Every server with every framework, started once for all tests of this folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.apps.running import Sidecar, running
+from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.cluster.apps.running import App
+
+
+@pytest.fixture(scope="package")
+def sidecar() -> Generator[Sidecar]:
+    sidecar = Sidecar("a")
+    with running(sidecar):
+        yield sidecar
+
+
+@pytest.fixture(scope="package")
+def servers(sidecar: Sidecar) -> Generator[dict[str, App]]:
+    """Serve the views, on each server by name."""
+    apps = serving(ASGI, f"{FOLDER}.frameworks.asgi_apps:app", sidecar)
+    apps |= serving(WSGI, f"{FOLDER}.frameworks.wsgi_apps:app", sidecar)
+    with running(*apps.values()):
+        yield apps

@@ -1,0 +1,77 @@
+"""Apps that know credentials, in all ASGI frameworks: a field of the request picks one."""
+
+# Litestar reads the types of views when it is built.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.params import HeaderParameter
+from quart import Quart, request
+from quart import Response as QuartResponse
+
+from sidegate import RateLimitMiddleware
+from tests.cluster.spelling.credentials import django_secrets, fastapi_secrets
+from tests.cluster.spelling.credentials.accounts import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.serving.picking import asgi
+
+if TYPE_CHECKING:
+    from tests.cluster.spelling.credentials.readers import Get, Knows
+
+
+def _quart(knows: Knows, **options: Any) -> Quart:
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def answer() -> QuartResponse:
+        return QuartResponse(status=200 if knows(request.headers.get) else 401)
+
+    inner: Any = app.asgi_app
+    limited: Any = RateLimitMiddleware(inner, **options)
+    app.asgi_app = limited  # type: ignore[method-assign]  # as Quart documents it
+    return app
+
+
+def _token(_: Get) -> bool:
+    given = request.authorization
+    return given is not None and given.type == "bearer" and knows_token(given.token)
+
+
+def _user(_: Get) -> bool:
+    given = request.authorization
+    return given is not None and knows_user(given.username, given.password)
+
+
+def _litestar(knows: Knows, **options: Any) -> RateLimitMiddleware:
+    @get("/")
+    async def answer(request: Request[Any, Any, Any]) -> Response[str]:
+        return Response("", status_code=200 if knows(request.headers.get) else 401)
+
+    app: Any = Litestar([answer], openapi_config=None)
+    return RateLimitMiddleware(app, **options)
+
+
+def _parameter(way: str) -> RateLimitMiddleware:
+    @get("/")
+    async def answer(key: Annotated[str, HeaderParameter(name="X-Api-Key")]) -> Response[str]:
+        return Response("", status_code=200 if knows_key(key) else 401)
+
+    app: Any = Litestar([answer], openapi_config=None)
+    return RateLimitMiddleware(app, **limits(way))
+
+
+_QUART = {"quart bearer authorization": _token, "quart basic authorization": _user}
+_BY_TEXT = {"starlette": fastapi_secrets.starlette, "quart": _quart, "litestar": _litestar}
+
+app = asgi(
+    {
+        **by_text(_BY_TEXT),
+        **fastapi_secrets.fastapi(),
+        **django_secrets.asgi(),
+        **{way: _quart(knows, **limits(way)) for way, knows in _QUART.items()},
+        "starlette key last line": fastapi_secrets.last_line("starlette key last line"),
+        "litestar key parameter": _parameter("litestar key parameter"),
+    }
+)

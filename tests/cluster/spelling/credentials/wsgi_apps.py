@@ -1,0 +1,49 @@
+"""Apps that know credentials, in both WSGI frameworks: a field of the request picks one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Response, request
+
+from sidegate import RateLimitWSGIMiddleware
+from tests.cluster.spelling.credentials import django_secrets
+from tests.cluster.spelling.credentials.accounts import knows_token, knows_user
+from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.serving.picking import wsgi
+
+if TYPE_CHECKING:
+    from tests.cluster.spelling.credentials.readers import Get, Knows
+
+
+def flask(knows: Knows, **options: Any) -> Flask:
+    """Return an app that answers those who are known."""
+    app = Flask(__name__)
+
+    @app.get("/")
+    def answer() -> Response:
+        return Response(status=200 if knows(request.headers.get) else 401)
+
+    app.wsgi_app = RateLimitWSGIMiddleware(app.wsgi_app, **options)  # type: ignore[method-assign]
+    return app
+
+
+def _token(_: Get) -> bool:
+    given = request.authorization
+    return given is not None and given.type == "bearer" and knows_token(given.token)
+
+
+def _user(_: Get) -> bool:
+    given = request.authorization
+    return given is not None and knows_user(given.username, given.password)
+
+
+_OWN: Final = {"flask bearer authorization": _token, "flask basic authorization": _user}
+
+app = wsgi(
+    {
+        **by_text({"flask": flask}),
+        **{way: flask(knows, **limits(way)) for way, knows in _OWN.items()},
+        **django_secrets.wsgi(),
+    }
+)

@@ -1,0 +1,59 @@
+"""What a view serves was counted by its rule, however the request was spelled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.spelling.cells import each_cell
+from tests.cluster.spelling.counting import look
+from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
+from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
+from tests.cluster.spelling.raw import ask, ask_all
+from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines, values
+
+if TYPE_CHECKING:
+    from tests.cluster.apps.running import App
+
+
+@each_cell
+def test_served_is_counted(servers: dict[str, App], server: str, framework: str) -> None:
+    """No spelling reaches a view past its rule, and none is counted that no rule names."""
+    views = (*LIMITED, FREE)
+    lines = [line for view in views for line in request_lines(view.method, view.path)]
+    pick = f"{PICK}: {framework} wide"
+    served = look(servers[server].http.number, [(line, pick) for line in lines])
+    assert served >= {view.name for view in views}
+
+
+@each_cell
+def test_a_parameter_may_be_anything(servers: dict[str, App], server: str, framework: str) -> None:
+    """What a framework takes for a parameter, the `*` of a rule takes too."""
+    views = [view for view in LIMITED if view.name in {"item", "user"}]
+    lines = [
+        LINE.format(method=view.method, target=target)
+        for view in views
+        for target in (view.path, *values(view.path))
+    ]
+    pick = f"{PICK}: {framework} wide"
+    assert look(servers[server].http.number, [(line, pick) for line in lines]) >= {"item", "user"}
+
+
+@each_cell
+@pytest.mark.parametrize(
+    "view", [it for it in LIMITED if it.name in {"login", "items", "files"}], ids=str
+)
+def test_a_spent_limit_is_spent(
+    servers: dict[str, App], server: str, framework: str, view: View
+) -> None:
+    """Once the plain request is denied, no spelling of it is served, nor by HTTP/0.9."""
+    port = servers[server].http.number
+    fields = (f"{PICK}: {framework} tight", f"{CASE}: {server} {framework} {view.name}")
+    plain = request(LINE.format(method=view.method, target=view.path), *fields)
+    assert [ask(port, plain).status == 429 for _ in range(TIGHT + 1)] == [False] * TIGHT + [True]
+    bare = BARE.format(method=view.method, target=view.path)
+    lines = [*request_lines(view.method, view.path), bare]
+    answers = ask_all(port, [request(line, *fields) for line in lines])
+    served = [it[0] for it in zip(lines, answers, strict=True) if it[1].view == view.name]
+    assert not served
