@@ -9,7 +9,7 @@ tuple has the status behind the body, and header fields behind that:
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -40,15 +40,17 @@ def own_refusal(made: object, usual: Refusal, retry: int) -> Refusal:
     return Refusal(status, content, [*kept, *fields])
 
 
-def _parts(made: object, status: int) -> tuple[object, int, list[Pair]]:
-    if not isinstance(made, tuple):
-        return made, status, []
-    body, given, fields = (*made, status, {})[:3] if len(made) < 2 else (*made, {})[:3]
-    if not isinstance(given, int) or not 400 <= given <= 599:
-        raise TypeError(f"on_denied gave the status {given!r:.80}, expected 400 to 599")
+def _parts(made: object, usual: int) -> tuple[object, int, list[Pair]]:
+    parts = list(cast("tuple[object, ...]", made)) if isinstance(made, tuple) else [made]
+    body = parts[0] if parts else None
+    status = parts[1] if len(parts) > 1 else usual
+    fields: object = parts[2] if len(parts) > 2 else {}
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise TypeError(f"on_denied gave the status {status!r:.80}, expected 400 to 599")
     if not isinstance(fields, Mapping):
         raise TypeError(f"on_denied gave the fields {fields!r:.80}, expected a mapping")
-    return body, given, [_pair(name, value) for name, value in fields.items()]
+    given = cast("Mapping[object, object]", fields)
+    return body, status, [_pair(name, value) for name, value in given.items()]
 
 
 def _pair(name: object, value: object) -> Pair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - see below
 from contextlib import asynccontextmanager
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from sidegate.address import Address
     from sidegate.connection import Handler
     from sidegate.handshake import Identity
+
+# The module of threads is imported here because Python refuses to import it once the main thread has
+# ended, while apps that serve from other threads go on: asyncio wants it to look a name up, uvloop to
+# be imported at all.
 
 DIAL_WITHIN = 2.0  # seconds for connecting and the handshake; a busy loop of our own has longer
 _STEP = DIAL_WITHIN / 8

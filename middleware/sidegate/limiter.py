@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from sidegate.asgi import RateLimitMiddleware
-from sidegate.middleware_options import Options, Settings
+from sidegate.middleware_options import CommonOptions, Options, Settings
 from sidegate.options import client_options
 from sidegate.wsgi import RateLimitWSGIMiddleware
 
@@ -31,16 +31,15 @@ class Limiter:
     """
 
     def __init__(
-        self, limits: str | Limits | Iterable[str] | None = None, /, **options: Unpack[Options[Any]]
+        self,
+        limits: str | Limits | Iterable[str] | None = None,
+        **options: Unpack[CommonOptions[Any]],
     ) -> None:
-        given = cast("Options[Any]", {**options})
-        if limits is not None:
-            given["limits"] = limits
-        if isinstance(rules := given.get("rules"), Iterator):
-            given["rules"] = tuple(rules)  # they are read again for each app
-        if isinstance(exempt := given.get("exempt"), Iterator):
-            given["exempt"] = tuple(exempt)
-        settings = Settings(given)
+        given: dict[str, Any] = {**options, "limits": limits}
+        for option in ("rules", "exempt"):  # they are read again for each app
+            if isinstance(values := given.get(option), Iterator):
+                given[option] = tuple(cast("Iterator[object]", values))
+        settings = Settings(cast("Options[Any]", given))
         if given.get("client") is None:
             client_options(
                 given.get("sidecar"),

@@ -126,15 +126,21 @@ class Limits:
         return self.text
 
 
+def _short(number: int) -> str:
+    """Return a number for an error's text, which is not to grow with it."""
+    digits = str(number)
+    return digits if len(digits) <= 30 else f"{digits[:30]}… ({len(digits)} digits)"
+
+
 def _check_counts(tokens: int, window: int, burst: int) -> None:
     if not 1 <= tokens <= MOST_TOKENS:
-        raise LimitError(f"{tokens} tokens, expected 1 to {MOST_TOKENS}")
+        raise LimitError(f"{_short(tokens)} tokens, expected 1 to {MOST_TOKENS}")
     if not 1 <= burst <= MOST_TOKENS:
-        raise LimitError(f"a burst of {burst}, expected 1 to {MOST_TOKENS}")
+        raise LimitError(f"a burst of {_short(burst)}, expected 1 to {MOST_TOKENS}")
     if not 1 <= window <= MOST_DEBT // SECOND:
-        raise LimitError(f"a window of {window} seconds, expected 1 second to 146 years")
+        raise LimitError(f"a window of {_short(window)} seconds, expected 1 second to 146 years")
     if burst * window * SECOND > MOST_DEBT * tokens:
-        raise LimitError(f"a burst of {burst} would take more than 146 years to refill")
+        raise LimitError(f"a burst of {_short(burst)} would take more than 146 years to refill")
 
 
 def _written(tokens: int, window: int, burst: int) -> str:

@@ -46,7 +46,32 @@ class HeaderStyle(StrEnum):
     NONE = "none"
 
 
-class Options(TypedDict, Generic[C], total=False):
+class CommonOptions(TypedDict, Generic[C], total=False):
+    """The options that a Limiter takes by name; see `Options`."""
+
+    rules: Iterable[Rule] | None
+    key: Identity | None
+    cost: int | Cost
+    exempt: Iterable[str]
+    service: str | None
+    sidecar: str | None
+    secret: str | bytes | None
+    tls: Tls | None
+    client: C | None
+    on_unreachable: str
+    budget: float
+    trusted_proxies: int | Iterable[str]
+    on_key_error: str | None
+    key_timeout: float
+    preflights: bool
+    on_denied: Callable[[Request, Decision], object] | None
+    headers: str | bool
+    expose_source: bool
+    shadow: bool
+    enabled: bool
+
+
+class Options(CommonOptions[C], total=False):
     """The options of both middlewares; a wrong one raises ValueError when they are made.
 
     - `limits`: for every request, like one rule named "default", with `key` (default:
@@ -76,26 +101,6 @@ class Options(TypedDict, Generic[C], total=False):
     """
 
     limits: str | Limits | Iterable[str] | None
-    rules: Iterable[Rule] | None
-    key: Identity | None
-    cost: int | Cost
-    exempt: Iterable[str]
-    service: str | None
-    sidecar: str | None
-    secret: str | bytes | None
-    tls: Tls | None
-    client: C | None
-    on_unreachable: str
-    budget: float
-    trusted_proxies: int | Iterable[str]
-    on_key_error: str | None
-    key_timeout: float
-    preflights: bool
-    on_denied: Callable[[Request, Decision], object] | None
-    headers: str | bool
-    expose_source: bool
-    shadow: bool
-    enabled: bool
 
 
 class Settings:
@@ -222,9 +227,13 @@ def _name_of(rule: object) -> str:
 
 
 def _listed(option: str, values: Iterable[T]) -> tuple[T, ...]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise ValueError(f"{option}={values!r:.80}: must be a list")  # noqa: TRY004 - as all options
+    if isinstance(values, str | bytes) or not _is_iterable(values):
+        raise ValueError(f"{option}={values!r:.80}: must be a list")
     return tuple(values)
+
+
+def _is_iterable(values: object) -> bool:
+    return isinstance(values, Iterable)
 
 
 def _seconds(option: str, value: object, most: float) -> float:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self, TypeGuard
+from typing import Self, TypeGuard, cast
 
 from sidegate.fields import Policy
 from sidegate.identity import (
@@ -174,7 +174,9 @@ def read_limits(limits: object) -> Limits:
 
 
 def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:
-    return isinstance(limits, list | tuple) and all(isinstance(each, str) for each in limits)
+    if not isinstance(limits, list | tuple):
+        return False
+    return all(isinstance(each, str) for each in cast("list[object]", limits))
 
 
 def _name(name: object) -> str:
@@ -189,7 +191,7 @@ def _name(name: object) -> str:
 def _methods(methods: object) -> frozenset[str] | None:
     if methods is None:
         return None
-    listed = list(methods) if isinstance(methods, Iterable) else []
+    listed = list(cast("Iterable[object]", methods)) if isinstance(methods, Iterable) else []
     if isinstance(methods, str | bytes) or not listed:
         raise ValueError(f"methods={methods!r:.80}: must be a list of methods, or None for all")
     names = {_method(method) for method in listed}

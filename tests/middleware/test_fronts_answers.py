@@ -12,6 +12,8 @@ from tests.middleware.checker import BlockingChecker, Checker
 from tests.middleware.fronts import Asgi, Wsgi
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sidegate.request import Request
 
 both = pytest.mark.parametrize("front", [Asgi, Wsgi])
@@ -53,6 +55,10 @@ async def test_who_decided_may_stay_a_secret(
     assert ("sidegate-source" in (await app.ask()).fields) is shown
 
 
+def always(made: object) -> Callable[[Request, Decision], object]:
+    return lambda _request, _decision: made
+
+
 def own_words(request: Request, decision: Decision) -> dict[str, object]:
     return {"success": False, "path": request.path, "retry": decision.retry_after}
 
@@ -85,7 +91,7 @@ async def test_a_denial_may_have_words_of_its_own(front: Any) -> None:
 async def test_each_form_of_an_own_denial(
     front: Any, made: object, status: int, kind: str, body: bytes | None
 ) -> None:
-    app = front(limits="1/hour", on_denied=lambda *_: made)
+    app = front(limits="1/hour", on_denied=always(made))
     await app.ask()
     answer = await app.ask()
     assert (answer.status, answer.fields["content-type"]) == (status, kind)
@@ -101,7 +107,7 @@ async def test_each_form_of_an_own_denial(
 async def test_a_denial_that_is_nonsense_is_still_a_denial(
     front: Any, made: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = front(limits="1/hour", on_denied=lambda *_: made)
+    app = front(limits="1/hour", on_denied=always(made))
     await app.ask()
     answer = await app.ask()
     assert (answer.status, answer.fields["content-type"]) == (429, "application/problem+json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,7 +153,7 @@ def test_an_asgi_app_is_no_wsgi_app(app: Any) -> None:
         RateLimitWSGIMiddleware(app, limits="1/s")
 
 
-@pytest.mark.parametrize("make", [bearer, basic_user, lambda missing: header("x", missing)])
+@pytest.mark.parametrize("make", [bearer, basic_user, partial(header, "x")])
 def test_an_identity_s_missing_is_an_identity(make: Any) -> None:
     with pytest.raises(ValueError, match="missing='ip'"):
         make(missing="ip")
