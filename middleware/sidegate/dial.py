@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from sidegate.connection import Handler
     from sidegate.handshake import Identity
 
-# The module of threads is imported here because Python refuses to import it once the main thread has
-# ended, while apps that serve from other threads go on: asyncio wants it to look a name up, uvloop to
-# be imported at all.
+# Python refuses to import its module of executors once the main thread has ended, when an app may
+# go on serving from other threads: asyncio wants it to look a name up, uvloop to be imported.
 
 DIAL_WITHIN = 2.0  # seconds for connecting and the handshake; a busy loop of our own has longer
 _STEP = DIAL_WITHIN / 8
