@@ -17,7 +17,17 @@ from sidegate.errors import SidegateError
 from sidegate.handshake import NONCE_BYTES, Accepting, Identity
 from sidegate.limits import parse_limits
 from sidegate.secret import known
-from sidegate.wire import Answer, Answers, Checks, Message, Pong, Roster, refuse, require_key
+from sidegate.wire import (
+    Answer,
+    Answers,
+    Checks,
+    Message,
+    Outcomes,
+    Pong,
+    Roster,
+    refuse,
+    require_key,
+)
 from tests.middleware.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -90,9 +100,9 @@ class SidecarDouble:
         """Go on, with everything that has come in meanwhile."""
         self._thawed.set()
 
-    def hold(self, frames: int) -> None:
-        """Answer no checks until that many frames wait, then all of them."""
-        self._run(self._hold(frames))
+    def hold(self, checks: int) -> None:
+        """Answer no checks until that many wait, then all of them."""
+        self._run(self._hold(checks))
 
     def say(self, *messages: Message) -> None:
         """Send messages on all connections."""
@@ -101,6 +111,11 @@ class SidecarDouble:
     def cut(self) -> None:
         """Break all connections, and go on listening."""
         self._run(self._cut())
+
+    @property
+    def asked(self) -> int:
+        """How many checks have come, in however many frames."""
+        return sum(len(frame.checks) for frame in self.frames)
 
     def forget(self) -> None:
         """Drop what was seen so far."""
@@ -156,8 +171,8 @@ class SidecarDouble:
     async def _settle(self) -> None:
         await asyncio.sleep(0)
 
-    async def _hold(self, frames: int) -> None:
-        self._hold_until = frames
+    async def _hold(self, checks: int) -> None:
+        self._hold_until = checks
         self._release()
 
     async def _say(self, messages: tuple[Message, ...]) -> None:
@@ -179,7 +194,7 @@ class SidecarDouble:
             self._take(connection, message)
         else:
             self.heard.append(message)
-            if not isinstance(message, Pong):
+            if not isinstance(message, (Pong, Outcomes)):
                 refuse(message)
         self._note()
 
@@ -203,7 +218,7 @@ class SidecarDouble:
         self._release()
 
     def _release(self) -> None:
-        if len(self._held) < self._hold_until:
+        if sum(len(frame.checks) for _, frame in self._held) < self._hold_until:
             return
         self._hold_until = 0
         for connection, frame in self._held:

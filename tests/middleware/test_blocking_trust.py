@@ -58,9 +58,8 @@ class TestTrust:
             assert client.check("k", "5/minute").source is Source.OPEN
             sidecar.wait_for(lambda: len(sidecar.errors) > 0)
         (told,) = caplog.messages
-        assert (
-            told == f"sidecar {sidecar.address}: the two sides don't have the same secret (secret)"
-        )
+        assert told.startswith("sidegate: not limiting: ")
+        assert f"{sidecar.address} (the two sides don't have the same secret (secret))" in told
         assert {type(error).__name__ for error in sidecar.errors} == {
             "WireError" if says == "sidecar" else "Refused"
         }
@@ -108,7 +107,7 @@ class TestTrust:
 
 class TestProcesses:
     def test_fork(self, sidecar: SidecarDouble) -> None:
-        """Parent and child both go on after a fork: each on its own line, whatever was locked."""
+        """Parent and child both go on after a fork: each on its own connection, whatever was locked."""
         said = run("in_fork.py", sidecar.address)
         assert said == ["parent OOOOO", "child OOOOO", "no file more", "parent OOOOO"]
         assert sum(len(frame.checks) for frame in sidecar.frames) == 15
