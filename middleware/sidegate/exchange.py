@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sidegate.flight import Flight
 from sidegate.listening import Listening
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from sidegate.overload import Trouble
     from sidegate.wire import Answer, Answers, Check
 
-    Failure: TypeAlias = Exception
-
 
 class Question:
     """One check and its asker's place for the answer. It is settled once, by one of three:
@@ -24,26 +22,34 @@ class Question:
     gave none), or `trouble` (why this process couldn't ask or hear it in time).
     """
 
-    __slots__ = ("answer", "answers", "asked_at", "check", "failure", "is_again", "is_settled")
-    __slots__ += ("trouble",)
+    __slots__ = (
+        "answer",
+        "answers",
+        "asked_at",
+        "check",
+        "failure",
+        "is_again",
+        "is_settled",
+        "trouble",
+    )
 
     def __init__(self, check: Check, asked_at: float) -> None:
         self.check = check
         self.asked_at = asked_at  # seconds of the caller's clock
         self.answers: Answers | None = None
         self.answer: Answer = ""
-        self.failure: Failure | None = None
+        self.failure: Exception | None = None
         self.trouble: Trouble | None = None
         self.is_again = False  # was it asked before, on a line that then broke?
         self.is_settled = False
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Exception) -> None:
         """Settle it: the sidecar didn't answer."""
         self.failure = failure
         self.is_settled = True
 
     def give_up(self, trouble: Trouble) -> None:
-        """Settle it: this process has trouble of its own. An answer that comes later is too late."""
+        """Settle it: this process has trouble of its own. What comes later is too late."""
         self.trouble = trouble
         self.is_settled = True
 
@@ -80,15 +86,9 @@ class _Frame:
 
 
 class Exchange:
-    """The questions in flight on one line, and how long was listened for their answers.
+    """The questions in flight on one line, and how long was listened for their answers."""
 
-    A check is written with the whole budget, whatever its asker has waited for until then: that
-    was waiting for ourselves.
-    """
-
-    def __init__(self, budget: float, step: float) -> None:
-        self._budget = budget
-        self._frame_budget = int(budget * 1e6)
+    def __init__(self, step: float) -> None:
         self._flights: dict[int, tuple[Flight, _Frame]] = {}  # the oldest first
         self._last_id = 0
         self.has_answered = False  # if so, a line that breaks has been a good one
@@ -99,18 +99,19 @@ class Exchange:
         """Is nothing in flight?"""
         return not self._flights
 
-    def write(self, questions: list[Question], deadline: float) -> bytes:
+    def write(self, questions: list[Question], budget: float, deadline: float) -> bytes:
         """Return frames with these questions, at most MOST_CHECKS; they are in flight from now on.
 
-        At the `deadline`, of the caller's clock, all askers are gone, whatever is still to come.
+        The sidecar answers within `budget` seconds. At the `deadline`, of the caller's clock, all
+        askers are gone, whatever is still to come.
         """
         self._last_id = number = self._last_id + 1
         checks = [question.check for question in questions]
-        frame = encode(Checks(number, 0, self._frame_budget, checks))
+        frame = encode(Checks(number, 0, int(budget * 1e6), checks))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES and len(questions) > 1:
             middle = len(questions) // 2
             halves = (questions[:middle], questions[middle:])
-            return b"".join(self.write(half, deadline) for half in halves)
+            return b"".join(self.write(half, budget, deadline) for half in halves)
         asked = _Frame(questions, self.listening.now)
         self._flights[number] = Flight(asked, len(questions), deadline), asked
         return frame
@@ -133,22 +134,28 @@ class Exchange:
         return settled
 
     @property
-    def is_silent(self) -> bool:
-        """Was a whole budget spent on listening for the oldest question, and nothing heard?"""
+    def waited(self) -> float:
+        """How long was listened for the oldest question in flight while no check was answered?"""
         for _, frame in self._flights.values():
-            return self.listening.silence(frame.written) >= self._budget
-        return False
+            return self.listening.without_answers(frame.written)
+        return 0.0
 
-    def overdue(self, now: float) -> list[Question]:
+    @property
+    def silence(self) -> float:
+        """How long was listened for the oldest question in flight while nothing at all came?"""
+        for _, frame in self._flights.values():
+            return self.listening.silence(frame.written)
+        return 0.0
+
+    def overdue(self, enough: float, now: float) -> list[Question]:
         """Return, and forget, questions that get no answer though the sidecar speaks.
 
-        Those that were listened for during a budget in which no check was answered; while some
-        are, the sidecar is at work, and they wait in its queue. And those past their deadline.
+        Those that were listened for so long while no check was answered; as long as some are, the
+        sidecar is at work, and these wait in its queue. And those past their deadline.
         """
         late: list[Question] = []
         for number, (flight, frame) in list(self._flights.items()):
-            waited = self.listening.without_answers(frame.written)
-            if waited < self._budget and now < flight.deadline:
+            if now < flight.deadline and self.listening.without_answers(frame.written) < enough:
                 break
             del self._flights[number]
             late += frame.open()

@@ -45,8 +45,19 @@ class Line:
     was read.
     """
 
-    __slots__ = ("_dialling", "_early", "_framer", "_options", "_socket", "_step", "_unsent")
-    __slots__ += ("has_more", "is_left", "is_resolving", "is_up")
+    __slots__ = (
+        "_dialling",
+        "_early",
+        "_framer",
+        "_options",
+        "_socket",
+        "_step",
+        "_unsent",
+        "has_more",
+        "is_left",
+        "is_resolving",
+        "is_up",
+    )
 
     def __init__(self, options: Options, step: float) -> None:
         self._options = options
@@ -127,19 +138,22 @@ class Line:
     def _connect_to(self, family: int, where: str | tuple[object, ...]) -> _Steps:
         self._socket = connecting = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connecting.setblocking(False)
-            failure = connecting.connect_ex(where)
-            if failure == errno.EINPROGRESS:
-                while not self._is_writable(connecting):
-                    yield False
-                failure = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if failure:
-                raise OSError(failure, os.strerror(failure))
+            yield from self._reach(connecting, where)
             if family != socket.AF_UNIX:
                 connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             connecting.close()
             raise
+
+    def _reach(self, connecting: socket.socket, where: str | tuple[object, ...]) -> _Steps:
+        connecting.setblocking(False)
+        failure = connecting.connect_ex(where)
+        if failure == errno.EINPROGRESS:
+            while not self._is_writable(connecting):
+                yield False
+            failure = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, os.strerror(failure))
 
     def _is_writable(self, connecting: socket.socket) -> bool:
         """Wait for a step at most until an attempt to connect has ended, well or not."""

@@ -2,28 +2,28 @@
 
 Time in which this process had no CPU, or its gevent hub was busy, is no time in which it listened:
 what was said then lies in the socket's buffer. So only steps of listening are added up, and of each
-no more than a step should take. Silence is what the sidecar is blamed for; lateness is our own.
+no more than a step should take.
 """
 
 # Of a step that took longer, only so many steps count: the call itself, and a timer that rounds up
 # to a millisecond, take up to half a step. The rest is our own lateness.
-LATE = 1.5
+MOST_COUNTED = 1.5
 
 
 class Listening:
     """A clock that runs only while we listen; all its times, in seconds, begin with the line."""
 
-    __slots__ = ("_answered", "_heard", "_step", "now")
+    __slots__ = ("_answered", "_heard", "_most", "now")
 
     def __init__(self, step: float) -> None:
-        self._step = step
+        self._most = MOST_COUNTED * step
         self._heard = 0.0
         self._answered = 0.0
         self.now = 0.0
 
     def add(self, elapsed: float) -> None:
         """Add a step in which nothing came; `elapsed` is what it took by the wall clock."""
-        self.now += min(elapsed, LATE * self._step)
+        self.now += min(elapsed, self._most)
 
     def heard(self) -> None:
         """Take note that something came."""

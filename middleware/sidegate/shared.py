@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sidegate.fallback import Fallback
     from sidegate.limits import Limits
     from sidegate.options import Options
-    from sidegate.overload import Trouble
 
 log = logging.getLogger("sidegate")
 

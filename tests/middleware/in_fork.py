@@ -29,7 +29,7 @@ def open_files() -> int:
 def hold_locks(client: BlockingClient, held: threading.Event, release: threading.Event) -> None:
     """Hold all locks of the client, as threads may that are in the middle of a check."""
     shared = client._shared
-    with shared.lock, shared.multiplexer._lock, shared.breaker._lock:
+    with shared.lock, shared.multiplexer.waiting.lock, shared.breaker._lock:
         held.set()
         release.wait()
 

@@ -17,7 +17,6 @@ from sidegate.buckets import Buckets
 from sidegate.decision import Source
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.fallback import Fallback
-
 from sidegate.wire import Forget, Ping, Pong, Roster
 from tests.middleware.patience import AMPLE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble

@@ -107,7 +107,7 @@ class TestTrust:
 
 class TestProcesses:
     def test_fork(self, sidecar: SidecarDouble) -> None:
-        """Parent and child both go on after a fork: each on its own connection, whatever was locked."""
+        """Parent and child both go on after a fork: each on a connection of its own."""
         said = run("in_fork.py", sidecar.address)
         assert said == ["parent OOOOO", "child OOOOO", "no file more", "parent OOOOO"]
         assert sum(len(frame.checks) for frame in sidecar.frames) == 15
