@@ -97,8 +97,7 @@ class Conversation:
                 self._exchange.listening.heard()
             if not heard or began >= self._expire_at:
                 self._expire(mine, began)
-            if not heard:
-                self._exchange.listening.add(time.monotonic() - began)
+            self._exchange.listening.add(time.monotonic() - began, heard=heard)
         except _FAULTS as error:
             self._lose(error)
 

@@ -21,9 +21,11 @@ class Listening:
         self._answered = 0.0
         self.now = 0.0
 
-    def add(self, elapsed: float) -> None:
-        """Add a step in which nothing came; `elapsed` is what it took by the wall clock."""
+    def add(self, elapsed: float, *, heard: bool = False) -> None:
+        """Add a step that took `elapsed` by the wall clock; something may have come in it."""
         self.now += min(elapsed, self._most)
+        if heard:
+            self._heard = self.now
 
     def heard(self) -> None:
         """Take note that something came."""

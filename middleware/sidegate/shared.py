@@ -79,6 +79,7 @@ class Shared:
                 return decision(question.answers, question.answer, limits, question.check[2])
         except WireError as error:  # an answer to something else
             question.failure = error
+            self.failed(error)
         except BaseException:
             self.breaker.abandoned(entry)
             raise

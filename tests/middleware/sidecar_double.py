@@ -55,6 +55,10 @@ class SidecarDouble:
         self.connections: set[Connection] = set()
         self.members = [("double", "127.0.0.1:1")]
         self.reason = ""  # why it can't decide, if it can't
+        self.leaving = 0  # 1: it tells each new connection that it is going
+        self.knows_outcomes = True
+        self.source = "owner"  # as what it decides
+        self.is_mute = False  # does it say nothing on new connections?
         self.dropped = 0  # so many frames to come are answered by closing their connections
         self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1")
         self._tls = tls
@@ -90,6 +94,10 @@ class SidecarDouble:
     def stop(self) -> None:
         """End as if killed: no connection and no listening socket is left."""
         self._run(self._die())
+
+    def stop_listening(self) -> None:
+        """Take no more connections, and keep those that are there; `start` undoes it."""
+        self._run(self._stop_listening())
 
     def freeze(self) -> None:
         """Stop the whole process, as SIGSTOP does: the kernel still accepts connections."""
@@ -145,7 +153,11 @@ class SidecarDouble:
             self.address = "{}:{}".format(*server.sockets[0].getsockname()[:2])
         self._server = server
 
-    def _accept(self) -> Connection:
+    def _accept(self) -> asyncio.Protocol:
+        if self.is_mute:
+            self.accepted += 1
+            self._note()
+            return asyncio.Protocol()
         handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=_approve)
         return _Session(handshake, self)
 
@@ -156,9 +168,12 @@ class SidecarDouble:
         self._note()
 
     async def _die(self) -> None:
+        await self._stop_listening()
+        await self._cut()
+
+    async def _stop_listening(self) -> None:
         if self._server is not None:
             self._server.close()
-        await self._cut()
 
     async def _cut(self) -> None:
         broken = list(self.connections)
@@ -184,7 +199,7 @@ class SidecarDouble:
 
     def up(self, connection: Connection) -> None:
         """Handle a new connection: tell the ring."""
-        connection.send(Roster("digest", self.members))
+        connection.send(Roster("digest", self.members, self.leaving))
         self._note()
 
     def message(self, connection: Connection, message: Message) -> None:
@@ -194,7 +209,7 @@ class SidecarDouble:
             self._take(connection, message)
         else:
             self.heard.append(message)
-            if not isinstance(message, (Pong, Outcomes)):
+            if not isinstance(message, (Pong, Outcomes) if self.knows_outcomes else Pong):
                 refuse(message)
         self._note()
 
@@ -223,7 +238,7 @@ class SidecarDouble:
         self._hold_until = 0
         for connection, frame in self._held:
             answers = [self._decide(check) for check in frame.checks]
-            connection.send(Answers(frame.id, "owner", "double", None, answers))
+            connection.send(Answers(frame.id, self.source, "double", None, answers))
         self._held.clear()
 
     def _decide(self, check: Check) -> Answer:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,9 +19,10 @@ from sidegate.fallback import Fallback
 from sidegate.wire import Forget, Ping, Pong, Roster
 from tests.middleware.patience import AMPLE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
+from tests.middleware.signals import Interrupted, interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sidegate.decision import Decision
@@ -310,19 +310,3 @@ def thaw_and_settle(sidecar: SidecarDouble) -> None:
     with BlockingClient(sidecar.address, budget=AMPLE) as client:
         assert client.check("last", "1/hour").source is Source.OWNER
     sidecar.wait_for(lambda: not sidecar.connections)
-
-
-class Interrupted(Exception):  # noqa: N818  # named for what happened
-    """What a signal does to whatever is going on."""
-
-
-@contextmanager
-def interruptible() -> Generator[None]:
-    """Let SIGUSR1 interrupt the main thread."""
-
-    def handle(*_: object) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGUSR1, handle)
-    yield
-    signal.signal(signal.SIGUSR1, before)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,8 @@ from sidegate.blocking import BlockingClient
 from sidegate.decision import Source
 from sidegate.options import Tls
 from tests.middleware.certificates import Authority
-from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
+from tests.middleware.patience import AMPLE, SCANT, in_threads, until
+from tests.middleware.running import run
 from tests.middleware.sidecar_double import SidecarDouble
 
 if TYPE_CHECKING:
@@ -126,16 +125,3 @@ class TestProcesses:
             sidecar.hold(50)
             said = run("in_gevent.py", sidecar.address, tls.cert, tls.key, tls.ca)
         assert said == ["owner 50", "threads 1"]
-
-
-def run(script: str, *arguments: str) -> list[str]:
-    """Run a script of this folder; return the lines that it prints."""
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name(script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()

@@ -76,7 +76,9 @@ def test_parts(data: st.DataObject) -> None:
     for questions in frames:
         written(exchange, questions)
     todo = data.draw(
-        st.permutations([(at, position) for at, size in enumerate(sizes) for position in range(size)])
+        st.permutations(
+            [(at, position) for at, size in enumerate(sizes) for position in range(size)]
+        )
     )
     for at, position in todo:
         settled = exchange.land(answers(at + 1, [10 * at + position], [position]))
