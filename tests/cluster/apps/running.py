@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -87,7 +88,7 @@ class Service:
     @property
     def environment(self) -> dict[str, str]:
         """What it finds in the environment besides what is ours."""
-        return {"PYTHONPATH": str(ROOT)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 
     def launch(self) -> Self:
         """Start the process, and don't wait for it."""
