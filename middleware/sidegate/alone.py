@@ -12,6 +12,8 @@ from sidegate.outage import Outage
 from sidegate.outcomes import OutcomeCounts, Shares
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from sidegate.decision import Decision
     from sidegate.limits import Limits
     from sidegate.wire import Check, Outcomes
@@ -23,6 +25,7 @@ class Alone:
     """Decides for all loops and threads of a client; its lock is taken on this rare path only."""
 
     def __init__(self, sidecar: str, on_unreachable: str) -> None:
+        self._sidecar = sidecar
         self.fallback = Fallback(on_unreachable)
         self.nodes = 1  # on the ring, as the sidecar last said
         self._lock = threading.Lock()
@@ -31,6 +34,12 @@ class Alone:
         self._counts = OutcomeCounts()
         self.is_out = False  # was a check decided by the policy since the sidecar last answered?
         self.has_outcomes = False  # is there anything to tell the sidecar?
+
+    def afresh(self) -> Self:
+        """Return one for a forked process, where this one's lock may be held for ever."""
+        made = type(self)(self._sidecar, self.fallback.policy)
+        made.nodes = self.nodes
+        return made
 
     def unreachable(self, check: Check, limits: Limits, why: str) -> Decision:
         """Decide by the policy a check about which the sidecar can't be asked; `why` for people."""

@@ -1,252 +1,232 @@
-"""A line: one blocking connection to a sidecar, on which one question at a time is asked.
+"""A line: the bytes of one connection to a sidecar, dialled and read in short steps.
 
-The modules `socket` and `time` are asked for their functions at each call, so that gevent may
+No call lasts longer than a step, so whoever leads can look at the clock, and another may go on
+with a line where one has stopped. Only the look-up of a host name isn't held to that: nobody can
+interrupt the system's resolver. The address of a sidecar beside the app needs none.
+
+The modules `socket` and `select` are asked for their functions at each call, so that gevent may
 have replaced them. Nothing else here may block.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import socket
-import ssl
-import time
-from collections import deque
 from contextlib import suppress
 from ipaddress import ip_address
 from secrets import token_bytes
+from ssl import SSLWantReadError, SSLWantWriteError
 from typing import TYPE_CHECKING, TypeAlias
 
 from sidegate.handshake import NONCE_BYTES, Dialling
-from sidegate.wire import (
-    Answers,
-    Bytes,
-    Check,
-    Checks,
-    Error,
-    Forget,
-    Framer,
-    Message,
-    Ping,
-    Pong,
-    Refused,
-    Roster,
-    WireError,
-    decode,
-    encode,
-    refuse,
-)
+from sidegate.wire import Error, Framer, Refused, WireError, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator, Sequence
+    from ssl import SSLContext
 
     from sidegate.address import Address
-    from sidegate.handshake import Identity
     from sidegate.options import Options
+    from sidegate.wire import Bytes
 
-    Told: TypeAlias = Callable[[Roster | Forget], None]
+_Steps: TypeAlias = "Generator[bool, None, None]"
+"""What takes several steps; each yields whether something was heard in it."""
 
-_READ = 65_536  # bytes at a time: an answer has 50; what came while the line was idle may be more
-_SHORT = 0.005  # seconds: below it a timeout is set to the point
-
-
-def dial(options: Options, told: Told, deadline: float) -> Line:
-    """Return a line that is up by `deadline` (of time.monotonic); OSError or WireError if none is.
-
-    Only the look-up of a host name isn't held to the deadline: nobody can interrupt the system's
-    resolver. The address of a sidecar beside the app needs none.
-    """
-    line = Line(_connect(options.sidecar, deadline), told)
-    try:
-        if context := options.context():
-            line.encrypt(context, deadline)
-        line.shake_hands(options.identity, deadline)
-    except BaseException as error:
-        line.fail(error)
-        raise
-    return line
+_READ = 65_536  # bytes at a time: an answer has 30; what came while the line was idle may be more
+_NOT_NOW = (TimeoutError, BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
 class Line:
-    """A connection that is up after `shake_hands`. After any exception it must be closed.
+    """A connection that is up after some calls of `advance`. After an exception it must be closed.
 
-    Then a late answer can't be taken for the answer to the next question.
+    `is_left`: the sidecar has said that it is going; `has_more`: it may have said more than what
+    was read.
     """
 
     __slots__ = (
-        "_bodies",
+        "_dialling",
+        "_early",
         "_framer",
-        "_last_id",
-        "_late",
+        "_options",
         "_socket",
-        "_timeout",
-        "_told",
-        "deadline",
-        "generation",
+        "_step",
+        "_unsent",
+        "has_more",
         "is_left",
-        "relief_due",
+        "is_resolving",
+        "is_up",
     )
 
-    def __init__(self, connected: socket.socket, told: Told) -> None:
-        self._socket = connected
-        self._timeout = connected.gettimeout() or 0.0
-        self._told = told
+    def __init__(self, options: Options, step: float) -> None:
+        self._options = options
+        self._step = step
+        self._socket: socket.socket | None = None
         self._framer = Framer()
-        self._bodies: deque[Bytes] = deque()
-        self._last_id = 0
-        self._late = False
-        self.is_left = False  # has the sidecar said that it is going?
-        self.deadline = 0.0  # of the last question; this and what follows is for the pool
-        self.generation = 0
-        self.relief_due = 0.0  # when to look for another line, once this one is left
+        self._early: list[Bytes] = []  # what came right behind the handshake
+        self._unsent = b""
+        self._dialling = self._dial()
+        self.is_resolving = False
+        self.is_up = False
+        self.is_left = False
+        self.has_more = False
 
     @property
-    def is_used(self) -> bool:
-        """Was it asked before? Then it may have died since."""
-        return self._last_id > 0
+    def is_clogged(self) -> bool:
+        """Is something not sent yet, since the sidecar reads too slowly?"""
+        return bool(self._unsent)
 
-    def encrypt(self, context: ssl.SSLContext, deadline: float) -> None:
-        """Speak TLS from here on."""
-        self._allow(_left(deadline))
-        self._socket = context.wrap_socket(self._socket)
+    @property
+    def is_cooperative(self) -> bool:
+        """Is it gevent's, or the like? Then who uses it is killed only where it waits for bytes.
 
-    def shake_hands(self, me: Identity, deadline: float) -> None:
-        """Say who we are; WireError if either side doesn't like the other."""
-        handshake = Dialling(me, token_bytes(NONCE_BYTES))
-        self._send(handshake.opening(), deadline)
-        while not handshake.done:
-            if reply := handshake.receive(self._next(deadline)):
-                self._send(reply, deadline)
-
-    def ask(self, check: Check, deadline: float) -> Answers:
-        """Return the answer to one check. TimeoutError at the deadline, OSError if the line broke.
-
-        Refused if the sidecar said why it closes the line, WireError if it made no sense.
+        A thread may be interrupted anywhere: also between reading bytes and keeping them.
         """
-        self._last_id = number = self._last_id + 1
-        self._late = False
-        self.deadline = deadline
-        left = _left(deadline)
-        self._allow(left)
-        self._socket.sendall(encode(Checks(number, 0, int(left * 1e6), [check])))
-        while True:
-            message = decode(self._next(deadline))
-            if type(message) is not Answers:
-                self._hear(message, deadline)
-            elif message.id == number:
-                return _only_one(message)
+        return type(self._socket).__module__ not in {"socket", "ssl"}
 
-    def _hear(self, message: Message, deadline: float) -> None:
-        """Handle what comes in between."""
-        match message:
-            case Roster() | Forget():
-                self._told(message)
-                self.is_left |= isinstance(message, Roster) and message.leaving == 1
-            case Ping():
-                self._send(encode(Pong(message.id)), deadline)
-            case Pong():
-                pass
-            case _:
-                refuse(message)
+    # --- dialling
+
+    def advance(self) -> bool:
+        """Take a step towards being up; was something heard? OSError, ValueError or WireError."""
+        try:
+            return next(self._dialling)
+        except StopIteration:
+            self.is_up = True
+            return True
+
+    def _dial(self) -> _Steps:
+        yield from self._connect()
+        assert self._socket is not None  # it is connected
+        self._socket.settimeout(self._step)
+        if context := self._options.context():
+            yield from self._encrypt(self._socket, context)
+        yield from self._shake_hands()
+
+    def _connect(self) -> _Steps:
+        """Connect to the first address of a name that answers."""
+        address = self._options.sidecar
+        failure = OSError(f"{address.host!r} has no address")
+        for family, where in self._places(address):
+            try:
+                yield from self._connect_to(family, where)
+            except OSError as error:
+                failure = error
+            else:
+                return
+        raise failure
+
+    def _places(self, address: Address) -> list[tuple[int, str | tuple[object, ...]]]:
+        """Return family and address of all places that an address stands for."""
+        if address.path:
+            return [(socket.AF_UNIX, address.path)]
+        host, port = address.host, address.port
+        try:
+            version = ip_address(host).version
+        except ValueError:
+            return self._resolve(host, port)
+        return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
+
+    def _resolve(self, host: str, port: int) -> list[tuple[int, str | tuple[object, ...]]]:
+        self.is_resolving = True
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        finally:
+            self.is_resolving = False
+        return [(family, where) for family, _, _, _, where in found]
+
+    def _connect_to(self, family: int, where: str | tuple[object, ...]) -> _Steps:
+        self._socket = connecting = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            yield from self._reach(connecting, where)
+            if family != socket.AF_UNIX:
+                connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            connecting.close()
+            raise
+
+    def _reach(self, connecting: socket.socket, where: str | tuple[object, ...]) -> _Steps:
+        connecting.setblocking(False)
+        failure = connecting.connect_ex(where)
+        if failure == errno.EINPROGRESS:
+            while not self._is_writable(connecting):
+                yield False
+            failure = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, os.strerror(failure))
+
+    def _is_writable(self, connecting: socket.socket) -> bool:
+        """Wait for a step at most until an attempt to connect has ended, well or not."""
+        poll = select.poll()
+        poll.register(connecting, select.POLLOUT)
+        return bool(poll.poll(self._step * 1e3))
+
+    def _encrypt(self, connected: socket.socket, context: SSLContext) -> _Steps:
+        """Speak TLS from here on."""
+        self._socket = secured = context.wrap_socket(connected, do_handshake_on_connect=False)
+        while True:
+            try:
+                secured.do_handshake()
+            except _NOT_NOW:
+                yield False
+            else:
+                return
+
+    def _shake_hands(self) -> _Steps:
+        """Say who we are; WireError if either side doesn't like the other."""
+        handshake = Dialling(self._options.identity, token_bytes(NONCE_BYTES))
+        self.send(handshake.opening())
+        while not handshake.done:
+            bodies = list(self.receive())
+            yield bool(bodies)
+            while bodies and not handshake.done:
+                if reply := handshake.receive(bodies.pop(0)):
+                    self.send(reply)
+            self._early = bodies
+
+    # --- bytes
+
+    def send(self, frames: bytes) -> None:
+        """Send this behind what isn't sent yet, or as much as goes within a step."""
+        # Kept before it is sent: who is killed here leaves nothing half said.
+        self._unsent = frames = self._unsent + frames if self._unsent else frames
+        try:
+            sent = self._connected.send(frames)
+        except _NOT_NOW:
+            return
+        self._unsent = b"" if sent == len(frames) else frames[sent:]
+
+    def receive(self) -> Sequence[Bytes]:
+        """Return the frames that come within a step, perhaps none. OSError at the end."""
+        if self._early:
+            bodies, self._early = self._early, []
+            return bodies
+        try:
+            data = self._connected.recv(_READ)
+        except _NOT_NOW:
+            self.has_more = False
+            return ()
+        if not data:
+            raise ConnectionResetError("the sidecar has closed the connection")
+        self.has_more = len(data) == _READ
+        return self._framer.feed(data)
+
+    @property
+    def _connected(self) -> socket.socket:
+        assert self._socket is not None  # it is dialled first
+        return self._socket
+
+    # --- the end
 
     def fail(self, error: BaseException) -> None:
         """Close, and tell the sidecar if it did something wrong."""
-        if isinstance(error, WireError) and not isinstance(error, Refused):
+        if self._socket and isinstance(error, WireError) and not isinstance(error, Refused):
             with suppress(OSError):
-                self._allow(0)  # if it doesn't fit in the buffer, then not
+                self._socket.settimeout(0)  # if it doesn't fit in the buffer, then not
                 self._socket.send(encode(Error(error.code, error.text[:500])))
         self.close()
 
     def close(self) -> None:
         """Close this process's end: no shutdown, so a line inherited by fork goes on there."""
-        self._socket.close()
-
-    # --- bytes
-
-    def _send(self, frame: bytes, deadline: float) -> None:
-        self._allow(_left(deadline))
-        self._socket.sendall(frame)
-
-    def _next(self, deadline: float) -> Bytes:
-        """Return the body of the next frame. TimeoutError at the deadline.
-
-        Past it, what is there already is still read, once: then it is this process that was late
-        (no CPU to be had, a busy gevent hub), and the sidecar isn't to be blamed for it.
-        """
-        bodies = self._bodies
-        while not bodies:
-            if self._late:
-                raise TimeoutError("no answer within the budget")
-            left = deadline - time.monotonic()
-            self._late = left <= 0
-            bodies.extend(self._framer.feed(self._receive(max(left, 0.0))))
-        return bodies.popleft()
-
-    def _receive(self, left: float) -> bytes:
-        """Return what comes within `left` seconds, perhaps nothing. OSError at the end."""
-        self._allow(left)
-        try:
-            data = self._socket.recv(_READ)
-        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
-            return b""
-        if not data:
-            raise ConnectionResetError("the sidecar has closed the connection")
-        return data
-
-    def _allow(self, left: float) -> None:
-        """Set the socket's timeout to `left` or a little less.
-
-        One that was set before may still be right, which saves a system call on each check.
-        """
-        if left and 0.9 * left <= self._timeout <= left:
-            return
-        self._timeout = 0.95 * left if left > _SHORT else left
-        self._socket.settimeout(self._timeout)
-
-
-def _only_one(answers: Answers) -> Answers:
-    if len(answers.answers) != 1 or answers.positions not in (None, [0]):
-        raise WireError("bad-message", "answers that don't fit the one check they are for")
-    return answers
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no time is left within the budget")
-    return left
-
-
-def _connect(address: Address, deadline: float) -> socket.socket:
-    """Return a connected socket, to the first address of a name that answers."""
-    failure: OSError = OSError(f"{address.host!r} has no address")
-    for family, where in _places(address):
-        try:
-            return _connect_to(family, where, deadline)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
-def _places(address: Address) -> list[tuple[int, str | tuple[object, ...]]]:
-    """Return family and address of all places that an address stands for."""
-    if address.path:
-        return [(socket.AF_UNIX, address.path)]
-    host, port = address.host, address.port
-    try:
-        version = ip_address(host).version
-    except ValueError:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [(family, where) for family, _, _, _, where in found]
-    return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
-
-
-def _connect_to(family: int, where: str | tuple[object, ...], deadline: float) -> socket.socket:
-    connecting = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        connecting.settimeout(_left(deadline))
-        connecting.connect(where)
-        if family != socket.AF_UNIX:
-            connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        connecting.close()
-        raise
-    return connecting
+        if self._socket is not None:
+            self._socket.close()

@@ -9,6 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sidegate.apps import require_wsgi
 from sidegate.blocking import BlockingClient
 from sidegate.decision import Decision
+from sidegate.errors import RepeatedField
 from sidegate.fields import Pair
 from sidegate.gate import Chain, Gate, Question, Verdict
 from sidegate.limits import Limits
@@ -94,13 +95,16 @@ class RateLimitWSGIMiddleware:
         for rule in gate.rules:
             if rule.awaits:
                 raise ValueError(f"{rule!r}: key and cost must be plain functions in WSGI")
-        self._client = options.get("client") or BlockingClient(
-            options.get("sidecar"),
-            budget=gate.settings.budget,
-            on_unreachable=gate.settings.on_unreachable,
-            secret=options.get("secret"),
-            tls=options.get("tls"),
-        )
+        self._own: BlockingClient | None = None
+        if (client := options.get("client")) is None:
+            client = self._own = BlockingClient(
+                options.get("sidecar"),
+                budget=gate.settings.budget,
+                on_unreachable=gate.settings.on_unreachable,
+                secret=options.get("secret"),
+                tls=options.get("tls"),
+            )
+        self._client: BlockingChecks = client
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
@@ -155,6 +159,8 @@ class RateLimitWSGIMiddleware:
                 cost = rule.cost(request) if callable(rule.cost) else rule.cost
                 return Question(rule, key, gate.cost_of(rule, cost))
             except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+                if self._own is not None and not isinstance(error, RepeatedField):
+                    self._own.count("key-error")
                 return gate.key_failed(rule, error, function=function)
         return None
 

@@ -28,8 +28,13 @@ def open_files() -> int:
 
 def hold_locks(client: BlockingClient, held: threading.Event, release: threading.Event) -> None:
     """Hold all locks of the client, as threads may that are in the middle of a check."""
-    process = client._process
-    with process.lock, process.pool._lock, process.breaker._lock:
+    shared = client._shared
+    with (
+        shared._lock,
+        shared.alone._lock,
+        shared.multiplexer.waiting.lock,
+        shared.breaker._lock,
+    ):
         held.set()
         release.wait()
 

@@ -55,6 +55,10 @@ class SidecarDouble:
         self.connections: set[Connection] = set()
         self.members = [("double", "127.0.0.1:1")]
         self.reason = ""  # why it can't decide, if it can't
+        self.leaving = 0  # 1: it tells each new connection that it is going
+        self.knows_outcomes = True
+        self.source = "owner"  # as what it decides
+        self.is_mute = False  # does it say nothing on new connections?
         self.dropped = 0  # so many frames to come are answered by closing their connections
         self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1")
         self._tls = tls
@@ -91,6 +95,10 @@ class SidecarDouble:
         """End as if killed: no connection and no listening socket is left."""
         self._run(self._die())
 
+    def stop_listening(self) -> None:
+        """Take no more connections, and keep those that are there; `start` undoes it."""
+        self._run(self._stop_listening())
+
     def freeze(self) -> None:
         """Stop the whole process, as SIGSTOP does: the kernel still accepts connections."""
         self._thawed.clear()
@@ -100,9 +108,9 @@ class SidecarDouble:
         """Go on, with everything that has come in meanwhile."""
         self._thawed.set()
 
-    def hold(self, frames: int) -> None:
-        """Answer no checks until that many frames wait, then all of them."""
-        self._run(self._hold(frames))
+    def hold(self, checks: int) -> None:
+        """Answer no checks until that many wait, then all of them."""
+        self._run(self._hold(checks))
 
     def say(self, *messages: Message) -> None:
         """Send messages on all connections."""
@@ -111,6 +119,11 @@ class SidecarDouble:
     def cut(self) -> None:
         """Break all connections, and go on listening."""
         self._run(self._cut())
+
+    @property
+    def asked(self) -> int:
+        """How many checks have come, in however many frames."""
+        return sum(len(frame.checks) for frame in self.frames)
 
     def forget(self) -> None:
         """Drop what was seen so far."""
@@ -140,7 +153,11 @@ class SidecarDouble:
             self.address = "{}:{}".format(*server.sockets[0].getsockname()[:2])
         self._server = server
 
-    def _accept(self) -> Connection:
+    def _accept(self) -> asyncio.Protocol:
+        if self.is_mute:
+            self.accepted += 1
+            self._note()
+            return asyncio.Protocol()
         handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=_approve)
         return _Session(handshake, self)
 
@@ -151,9 +168,12 @@ class SidecarDouble:
         self._note()
 
     async def _die(self) -> None:
+        await self._stop_listening()
+        await self._cut()
+
+    async def _stop_listening(self) -> None:
         if self._server is not None:
             self._server.close()
-        await self._cut()
 
     async def _cut(self) -> None:
         broken = list(self.connections)
@@ -166,8 +186,8 @@ class SidecarDouble:
     async def _settle(self) -> None:
         await asyncio.sleep(0)
 
-    async def _hold(self, frames: int) -> None:
-        self._hold_until = frames
+    async def _hold(self, checks: int) -> None:
+        self._hold_until = checks
         self._release()
 
     async def _say(self, messages: tuple[Message, ...]) -> None:
@@ -179,7 +199,7 @@ class SidecarDouble:
 
     def up(self, connection: Connection) -> None:
         """Handle a new connection: tell the ring."""
-        connection.send(Roster("digest", self.members))
+        connection.send(Roster("digest", self.members, self.leaving))
         self._note()
 
     def message(self, connection: Connection, message: Message) -> None:
@@ -189,7 +209,7 @@ class SidecarDouble:
             self._take(connection, message)
         else:
             self.heard.append(message)
-            if not isinstance(message, Pong | Outcomes):
+            if not isinstance(message, (Pong, Outcomes) if self.knows_outcomes else Pong):
                 refuse(message)
         self._note()
 
@@ -213,12 +233,12 @@ class SidecarDouble:
         self._release()
 
     def _release(self) -> None:
-        if len(self._held) < self._hold_until:
+        if sum(len(frame.checks) for _, frame in self._held) < self._hold_until:
             return
         self._hold_until = 0
         for connection, frame in self._held:
             answers = [self._decide(check) for check in frame.checks]
-            connection.send(Answers(frame.id, "owner", "double", None, answers))
+            connection.send(Answers(frame.id, self.source, "double", None, answers))
         self._held.clear()
 
     def _decide(self, check: Check) -> Answer:

@@ -25,8 +25,8 @@ def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
 
 
 class TestRestart:
-    def test_idle_lines_break(self, sidecar: SidecarDouble) -> None:
-        """Lines that broke while they were idle are replaced within the check: no fallback."""
+    def test_idle_connection_breaks(self, sidecar: SidecarDouble) -> None:
+        """One that broke while it was idle is replaced within the check: no fallback."""
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
             sidecar.cut()
@@ -71,23 +71,6 @@ class TestRestart:
             assert client.check("k", "5/minute").source is Source.OPEN
         sidecar.wait_for(lambda: not sidecar.connections)
         assert len(sidecar.frames) == 1
-
-    def test_other_lines_outlive_a_timeout(self, sidecar: SidecarDouble) -> None:
-        """Only the line that timed out is given up: the next check takes another one there is."""
-        with BlockingClient(sidecar.address, budget=1) as client:
-
-            def two_lines() -> bool:
-                sidecar.hold(2)
-                asked = in_threads(2, lambda number: client.check(f"k{number}", "5/second"))
-                return {each.source for each in asked} == {Source.OWNER}
-
-            until(two_lines)
-            accepted = sidecar.accepted
-            sidecar.hold(9)
-            assert client.check("k", "5/minute").source is Source.OPEN
-            sidecar.hold(0)
-            until(lambda: client.check("k", "5/minute").source is Source.OWNER)
-        assert sidecar.accepted == accepted
 
     def test_refused_while_idle(self, sidecar: SidecarDouble) -> None:
         """A sidecar that took its leave of an idle line is dialled again."""

@@ -1,24 +1,21 @@
-"""A line over a pair of sockets, where the other side has already said what it will say."""
+"""A line to a side that is moved by hand, in the same thread: what each step does."""
 
 from __future__ import annotations
 
 import socket
-import threading
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.address import Address
 from sidegate.handshake import Accepting, Identity
 from sidegate.line import Line
+from sidegate.options import Options
 from sidegate.secret import known
 from sidegate.wire import (
-    Answers,
-    Checks,
     Error,
-    Forget,
     Framer,
-    Merged,
     Message,
     Ping,
     Pong,
@@ -31,215 +28,187 @@ from sidegate.wire import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from sidegate.handshake import Handshake
+    from sidegate.wire import Bytes
 
-CHECK = ("k", "5/minute", 1)
+STEP = 0.001
 APP = Identity("app", "web-1", "", known(b"secret"))
-
-
-def answer(number: int = 1, debt: int = 5) -> Answers:
-    return Answers(number, "owner", "n", None, [[1, debt]])
+NODE = Identity("node", "n", "c", known(b"secret"))
+ROSTER = Roster("d", [("a", "h:1")])
 
 
 class Other:
-    """The other side of a line."""
+    """The other side of a line. `last` is what it says right behind its Welcome."""
 
-    def __init__(self) -> None:
-        mine, self.socket = socket.socketpair()
-        self.told: list[Roster | Forget] = []
-        self.line = Line(mine, self.told.append)
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._side = Accepting(NODE, bytes(32), approve=lambda _hello: None)
+        self._framer = Framer()
+        self.socket: socket.socket | None = None
+        self.last = b""
+        self.line = Line(Options(Address(path=str(path)), 1.0, APP, None), STEP)
 
-    def say(self, *messages: Message | bytes) -> None:
-        frames = [m if isinstance(m, bytes) else encode(m) for m in messages]
-        self.socket.sendall(b"".join(frames))
+    def accept(self) -> None:
+        self.socket, _ = self._listener.accept()
+        self.socket.setblocking(False)
 
-    def hang_up(self) -> None:
-        self.socket.shutdown(socket.SHUT_WR)
+    def shake(self) -> None:
+        """Take part in the handshake, with what has come so far."""
+        if self.socket is None:
+            self.accept()
+        for body in self._read():
+            reply = self._side.receive(body)
+            self.say(reply + self.last if self._side.done else reply)
+
+    def up(self) -> None:
+        while not self.line.is_up:
+            self.line.advance()
+            self.shake()
+
+    def _read(self) -> list[Bytes]:
+        assert self.socket is not None
+        bodies: list[Bytes] = []
+        with suppress(BlockingIOError):
+            while data := self.socket.recv(1 << 20):
+                bodies += self._framer.feed(data)
+        return bodies
 
     def heard(self) -> list[Message]:
-        self.socket.setblocking(False)
-        return [decode(body) for body in Framer().feed(self.socket.recv(65_536))]
+        return [decode(body) for body in self._read()]
+
+    def say(self, *messages: Message | bytes) -> None:
+        assert self.socket is not None
+        frames = [it if isinstance(it, bytes) else encode(it) for it in messages]
+        self.socket.sendall(b"".join(frames))
 
     def close(self) -> None:
         self.line.close()
-        self.socket.close()
+        self._listener.close()
+        if self.socket is not None:
+            self.socket.close()
 
 
 @pytest.fixture
-def other() -> Iterator[Other]:
-    side = Other()
+def other(tmp_path: Path) -> Iterator[Other]:
+    side = Other(tmp_path / "s")
     yield side
     side.close()
 
 
-def soon() -> float:
-    """Return a deadline for what is there already."""
-    return time.monotonic() + 20
+def received(line: Line) -> list[Message]:
+    return [decode(body) for body in line.receive()]
 
 
-def at_once() -> float:
-    """Return a deadline that passes when there is nothing to read."""
-    return time.monotonic() + 0.002
+class TestDialling:
+    def test_up(self, other: Other) -> None:
+        """After the handshake it is up; what came right behind it is received first."""
+        other.last = encode(ROSTER)
+        other.up()
+        other.say(Ping(1))
+        assert received(other.line) == [ROSTER]
+        assert received(other.line) == [Ping(1)]
+
+    def test_silence(self, other: Other) -> None:
+        """A side that says nothing costs one step at a time; nothing is heard."""
+        assert [other.line.advance() for _ in range(3)] == [False] * 3
+        assert not other.line.is_up
+
+    def test_something_heard(self, other: Other) -> None:
+        """A step in which the other side says something tells so."""
+        other.line.advance()
+        other.shake()
+        assert other.line.advance()
+
+    def test_refused(self, other: Other) -> None:
+        """A refusal names its reason, and isn't answered."""
+        other.line.advance()
+        other.accept()
+        other.heard()
+        other.say(Error("busy", "come back later"))
+        other.line.advance()
+        with pytest.raises(Refused, match="come back later") as caught:
+            other.line.advance()
+        other.line.fail(caught.value)
+        assert other.heard() == []
+
+    def test_nobody_there(self, tmp_path: Path) -> None:
+        """An address where nobody listens is an OSError at once."""
+        for address in (Address(path=str(tmp_path / "none")), Address("127.0.0.1", 1)):
+            line = Line(Options(address, 1.0, APP, None), STEP)
+            with pytest.raises(OSError, match=r"No such file|refused"):
+                line.advance()
+            line.close()
+
+    def test_a_name_with_several_addresses(self) -> None:
+        """Each address of a name is tried."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            line = Line(Options(Address("localhost", port), 1.0, APP, None), STEP)
+            assert not line.advance()
+            line.close()
 
 
-class TestAsk:
-    def test_answer(self, other: Other) -> None:
-        """One question goes out, with what is left of the budget, and its answer comes back."""
-        other.say(answer())
-        assert other.line.ask(CHECK, time.monotonic() + 10) == answer()
-        (asked,) = other.heard()
-        assert isinstance(asked, Checks)
-        assert (asked.id, asked.hops, asked.checks) == (1, 0, [CHECK])
-        assert 0 < asked.budget <= 10_000_000
-
-    def test_one_after_the_other(self, other: Other) -> None:
-        """Each question has its own number."""
-        other.say(answer(1, 10), answer(2, 20))
-        debts = [other.line.ask(CHECK, soon()).answers for _ in range(2)]
-        assert debts == [[[1, 10]], [[1, 20]]]
-        assert [asked.id for asked in other.heard() if isinstance(asked, Checks)] == [1, 2]
-
-    def test_answer_to_another_question(self, other: Other) -> None:
-        """An answer with another number isn't taken for this question's."""
-        other.say(answer(0, 99), answer(7, 99), answer(1, 10))
-        assert other.line.ask(CHECK, soon()).answers == [[1, 10]]
-
-    def test_at_position(self, other: Other) -> None:
-        """An answer to position 0 is as good as one to all."""
-        other.say(Answers(1, "owner", "n", [0], [[1, 5]]))
-        assert other.line.ask(CHECK, soon()).positions == [0]
-
-    def test_messages_in_between(self, other: Other) -> None:
-        """While it waits it tells of the ring and of resets, answers pings, and ignores pongs."""
-        roster, reset = Roster("d", [("a", "h:1"), ("b", "h:2")]), Forget("k")
-        other.say(roster, Ping(3), reset, Pong(4), answer(), roster)
-        other.line.ask(CHECK, soon())
-        assert other.told == [roster, reset]
-        assert Pong(3) in other.heard()
-        other.say(answer(2))
-        other.line.ask(CHECK, soon())
-        assert other.told == [roster, reset, roster]
+class TestTalking:
+    def test_nothing(self, other: Other) -> None:
+        """When nothing comes within a step, nothing is received."""
+        other.up()
+        assert list(other.line.receive()) == []
 
     def test_in_pieces(self, other: Other) -> None:
-        """An answer that comes byte by byte is put together."""
-        frame = encode(answer())
-        other.say(frame[:5])
-
-        def rest() -> None:
-            for at in range(5, len(frame)):
-                other.say(frame[at : at + 1])
-
-        thread = threading.Thread(target=rest)
-        thread.start()
-        assert other.line.ask(CHECK, soon()) == answer()
-        thread.join()
-
-
-class TestFaults:
-    def test_deadline(self, other: Other) -> None:
-        """Without an answer it is a timeout."""
-        with pytest.raises(TimeoutError, match="within the budget"):
-            other.line.ask(CHECK, at_once())
-
-    def test_deadline_that_has_passed(self, other: Other) -> None:
-        """Nothing is sent when no time is left."""
-        other.say(answer())
-        with pytest.raises(TimeoutError):
-            other.line.ask(CHECK, time.monotonic())
-        with pytest.raises(BlockingIOError):
-            other.heard()
-
-    def test_late_but_there(self, other: Other) -> None:
-        """An answer that is there when this process comes back too late to wait still counts."""
-        other.say(answer())
-        other.line._late = False
-        assert decode(other.line._next(time.monotonic() - 1)) == answer()
-
-    def test_late_and_talkative(self, other: Other) -> None:
-        """Past the deadline it reads once: a side that talks on and on can't keep it."""
-        other.say(Ping(1))
-        other.line._next(time.monotonic() - 1)
-        other.say(Ping(2))
-        with pytest.raises(TimeoutError):
-            other.line._next(time.monotonic() - 1)
+        """A frame that comes byte by byte is put together."""
+        other.up()
+        frame = encode(ROSTER)
+        for at in range(len(frame) - 1):
+            other.say(frame[at : at + 1])
+            assert received(other.line) == []
+        other.say(frame[-1:])
+        assert received(other.line) == [ROSTER]
 
     def test_gone(self, other: Other) -> None:
         """A connection that was closed is an OSError, and no timeout."""
-        other.hang_up()
-        with pytest.raises(ConnectionError) as caught:
-            other.line.ask(CHECK, soon())
-        assert not isinstance(caught.value, TimeoutError)
+        other.up()
+        assert other.socket
+        other.socket.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionResetError, match="has closed"):
+            other.line.receive()
 
-    def test_refused(self, other: Other) -> None:
-        """An Error from the other side is Refused, with its words."""
-        other.say(Error("busy", "come back later"))
-        with pytest.raises(Refused, match="come back later"):
-            other.line.ask(CHECK, soon())
+    def test_more_than_fits(self, other: Other) -> None:
+        """What the other side doesn't read yet is kept, and goes on its way in later steps."""
+        other.up()
+        pongs = [Pong(at) for at in range(200_000)]
+        other.line.send(b"".join(map(encode, pongs)))
+        assert other.line.is_clogged
+        heard: list[Message] = []
+        while other.line.is_clogged:
+            heard += other.heard()
+            other.line.send(b"")
+        assert [*heard, *other.heard()] == pongs
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            bytes.fromhex("0000000100"),
-            bytes.fromhex("00200000"),
-            encode(Checks(1, 0, 1, [CHECK])),
-            encode(Answers(1, "owner", "n", None, [])),
-            encode(Answers(1, "owner", "n", None, [[1], [1]])),
-            encode(Answers(1, "owner", "n", [1], [[1]])),
-            encode(Answers(1, "owner", "n", [-1], [[1]])),
-            encode(Merged(1)),
-        ],
-    )
-    def test_nonsense(self, other: Other, wrong: bytes) -> None:
-        """What has no place there is a WireError, and the other side hears of it on closing."""
-        other.say(wrong)
+    def test_more_to_read(self, other: Other) -> None:
+        """It tells when there may be more than what was read at once."""
+        other.up()
+        other.say(*[Pong(at) for at in range(12_000)])
+        pongs = len(received(other.line))
+        assert other.line.has_more
+        while other.line.has_more:
+            pongs += len(received(other.line))
+        assert pongs == 12_000
+
+    def test_nonsense(self, other: Other) -> None:
+        """The other side hears what was wrong with what it said."""
+        other.up()
+        other.say(b"\xff\xff\xff\xff")
         with pytest.raises(WireError) as caught:
-            other.line.ask(CHECK, soon())
+            other.line.receive()
         other.line.fail(caught.value)
-        (_, told) = other.heard()
+        (told,) = other.heard()
         assert isinstance(told, Error)
-        assert told.code == caught.value.code
+        assert told.code == "frame-too-long"
 
-    def test_refusals_are_not_answered(self, other: Other) -> None:
-        """Nothing is sent back for an Error, nor for a timeout."""
-        other.line.fail(Refused("busy", "come back later"))
-        assert other.heard() == []
-
-
-class TestShakeHands:
-    def test_up(self, other: Other) -> None:
-        """The handshake of the other side, and a Roster in the same packet, are understood."""
-        secret, done = b"secret", threading.Event()
-
-        def accept() -> None:
-            side: Handshake = Accepting(
-                Identity("node", "n", "c", known(secret)), bytes(32), approve=lambda _hello: None
-            )
-            framer = Framer()
-            while not side.done:
-                for body in framer.feed(other.socket.recv(65_536)):
-                    reply = side.receive(body)
-                    other.say(reply + encode(Roster("d", [])) if side.done else reply)
-            done.set()
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        other.line.shake_hands(APP, soon())
-        thread.join()
-        assert done.is_set()
-        assert not other.line.is_used
-        other.say(answer())
-        other.line.ask(CHECK, soon())
-        assert other.told == [Roster("d", [])]
-        assert other.line.is_used
-
-    def test_refused(self, other: Other) -> None:
-        """A refusal names its reason."""
-        other.say(Error("busy", "come back later"))
-        with pytest.raises(Refused, match="come back later"):
-            other.line.shake_hands(APP, soon())
-
-    def test_silence(self, other: Other) -> None:
-        """A side that says nothing costs no more than the deadline."""
-        with pytest.raises(TimeoutError):
-            other.line.shake_hands(APP, at_once())
+    def test_threads(self, other: Other) -> None:
+        """A line of the standard library may be interrupted anywhere."""
+        other.up()
+        assert not other.line.is_cooperative
