@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread  # noqa: F401 - see below
+import concurrent.futures.thread as _executors
 from contextlib import asynccontextmanager
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Python refuses to import its module of executors once the main thread has ended, when an app may
 # go on serving from other threads: asyncio wants it to look a name up, uvloop to be imported.
+assert _executors
 
 DIAL_WITHIN = 2.0  # seconds for connecting and the handshake; a busy loop of our own has longer
 _STEP = DIAL_WITHIN / 8

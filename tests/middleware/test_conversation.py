@@ -59,7 +59,11 @@ def test_what_is_in_flight_comes_first(sidecar: SidecarDouble) -> None:
     with BlockingClient(sidecar.address, budget=AMPLE) as client:
         client.check("k", "90/minute")
         sidecar.hold(4)
-        asking = threading.Thread(target=in_threads, args=(4, lambda _number: sources(client)))
+
+        def ask_once(_number: int) -> set[Source]:
+            return sources(client)
+
+        asking = threading.Thread(target=in_threads, args=(4, ask_once))
         asking.start()
         sidecar.wait_for(lambda: sidecar.asked >= 2)
         sidecar.say(LEAVING)

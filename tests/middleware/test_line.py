@@ -180,7 +180,7 @@ class TestTalking:
         other.up()
         pongs = [Pong(at) for at in range(200_000)]
         other.line.send(b"".join(map(encode, pongs)))
-        assert other.line.is_clogged
+        assert bool(other.line.is_clogged)
         heard: list[Message] = []
         while other.line.is_clogged:
             heard += other.heard()
@@ -192,7 +192,7 @@ class TestTalking:
         other.up()
         other.say(*[Pong(at) for at in range(12_000)])
         pongs = len(received(other.line))
-        assert other.line.has_more
+        assert bool(other.line.has_more)
         while other.line.has_more:
             pongs += len(received(other.line))
         assert pongs == 12_000

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,7 +147,7 @@ class TestKills:
         ask(lines)
         sidecar.hold(99)
         pool = ThreadPoolExecutor(3)
-        followers = []
+        followers: list[Future[Question]] = []
 
         def follow() -> None:
             sidecar.wait_for(lambda: sidecar.asked == 2)

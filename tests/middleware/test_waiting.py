@@ -37,8 +37,8 @@ def test_the_lead_passes_on() -> None:
     assert [wake.locked() for wake in wakes if wake] == [True, False]
     waiting.leave(others[1])
     waiting.leave(others[0])
-    assert waiting.leader is None
-    assert waiting.oldest is None
+    nobody: list[Question | None] = [waiting.leader, waiting.oldest]
+    assert nobody == [None, None]
 
 
 def test_settled_followers_wake() -> None:
