@@ -15,7 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
+from sidegate import Limiter
 
 # --- your project: settings.py, views.py and urls.py
 
@@ -32,11 +32,12 @@ urlpatterns = [path("", hello)]
 
 # --- asgi.py: the middleware goes around the application
 
-asgi = RateLimitMiddleware(get_asgi_application(), limits="100/minute")
+limiter = Limiter("100/minute")
+asgi = limiter.asgi(get_asgi_application())
 
 # --- wsgi.py: the same, or the one without the other
 
-wsgi = RateLimitWSGIMiddleware(get_wsgi_application(), limits="100/minute")
+wsgi = limiter.wsgi(get_wsgi_application())
 
 # For our own `make check`, since Django comes without types:
 # mypy: disable-error-code="import-untyped"

@@ -9,7 +9,7 @@ curl -i localhost:8000/api/hello -H "x-api-key: alice"
 
 from fastapi import FastAPI
 
-from sidegate import RateLimitMiddleware, Request, Rule, header
+from sidegate import Limiter, Request, Rule, header
 
 app = FastAPI()
 
@@ -21,8 +21,7 @@ def weight(request: Request) -> int:
 
 # The first rule that matches applies. The sidecar is found by SIDEGATE_SIDECAR; every worker and
 # every replica of the app counts into the same buckets, as long as their sidecars know each other.
-app.add_middleware(
-    RateLimitMiddleware,
+limiter = Limiter(
     rules=[
         # Guessing passwords: by client address, which is what a rule without a key goes by.
         Rule("login", "5/minute", path="/login", methods=["POST"]),
@@ -34,6 +33,7 @@ app.add_middleware(
     on_unreachable="open",  # or "closed", or "local": what happens when nobody can be asked
     trusted_proxies=0,  # load balancers in front, whose X-Forwarded-For is to be believed
 )
+app.add_middleware(limiter.asgi)  # before CORSMiddleware, which belongs around it
 
 
 @app.post("/login")

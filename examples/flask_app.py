@@ -9,19 +9,19 @@ curl -i localhost:8000/api/hello -H "x-api-key: alice"
 
 from flask import Flask
 
-from sidegate import RateLimitWSGIMiddleware, Rule, header
+from sidegate import Limiter, Rule, header
 
 app = Flask(__name__)
 
 # Around wsgi_app, so that `app` stays a Flask app. Workers and threads share the limits; it makes
 # no difference whether the server forks before or after this line (gunicorn --preload).
-app.wsgi_app = RateLimitWSGIMiddleware(  # type: ignore[method-assign]  # as Flask documents it
-    app.wsgi_app,
+limiter = Limiter(
     rules=[
         Rule("login", "5/minute", path="/login", methods=["POST"]),
         Rule("api", "100/minute burst 20", path="/api/*", key=header("x-api-key")),
     ],
 )
+app.wsgi_app = limiter.wsgi(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents it
 
 
 @app.post("/login")
