@@ -423,6 +423,7 @@ async def test_a_node_whose_place_was_taken_while_it_was_stopped() -> None:
             await eventually(lambda: all(it.node.counts.turned_away["name"] for it in nodes))
             decisions = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
             assert all(map(by_n3, decisions))
-            assert decisions[-1].remaining == 50 - 4
+            # Two nodes forward them at once, so either may come second.
+            assert {decision.remaining for decision in decisions} == {50 - 3, 50 - 4}
             assert spent_at(heir, key) > 3.9
             assert [link_to(node).address for node in nodes] == [heir.link] * 2
