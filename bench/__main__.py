@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 from rich.console import Console
 
-from bench import cluster, decisions, fastapi_app, memory, ring, sizing
+from bench import cluster, decisions, fastapi_app, memory, ring, sizing, threads
 from bench.machine import busy_share, describe_machine
 from bench.plan import Plan, full_plan, quick_plan
 from bench.report import print_report
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PARTS: Final = {
-    part.PART: part.measure for part in (decisions, fastapi_app, memory, ring, cluster, sizing)
+    part.PART: part.measure
+    for part in (decisions, threads, fastapi_app, memory, ring, cluster, sizing)
 }
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bench import backup, decisions, fastapi_app, memory, ring
+from bench import backup, decisions, fastapi_app, memory, ring, threads
 from bench.cluster_tables import cluster_tables
 from bench.echo import ECHO
 from bench.sidegate_client import ONE_HOP
@@ -62,6 +62,9 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         for share in ("p50", "p99"):
             title = f"{share} latency in µs by checks in flight (x: so many times that of the echo)"
             yield _by_setting(results, part, share, title, ECHO)
+    if results.contenders(threads.PART):
+        title = f"Decisions/s by threads that ask, {titled} (x: {threads.OURS} is so much faster)"
+        yield _by_setting(results, threads.PART, "rate", title, threads.OURS)
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     if results.contenders(memory.PART):
