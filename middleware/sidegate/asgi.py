@@ -2,22 +2,20 @@
 
 import time
 from collections.abc import Awaitable, Mapping
-from inspect import isawaitable
-from typing import Any, Protocol, TypeGuard, Unpack
+from typing import Any, Protocol, Unpack
 
 from sidegate.apps import require_asgi
 from sidegate.asgi_types import App, Message, Receive, Scope, Send
+from sidegate.asking import Asking, Pending, Question, asking
 from sidegate.decision import Decision
 from sidegate.elsewhere import AnyLoop, within
-from sidegate.errors import RepeatedField
 from sidegate.fields import Pair
-from sidegate.gate import Chain, Gate, Question, Verdict, log
+from sidegate.gate import Chain, Gate, Verdict, log
 from sidegate.limits import Limits
 from sidegate.middleware_options import Options
 from sidegate.proxies import MOST_ADDRESS, NO_PROXIES, Proxies
 from sidegate.refusing import refuse, refuse_handshake
 from sidegate.request import Request
-from sidegate.rules import Rule
 
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 _CLOSE_WITHIN = 1.0  # seconds: the server has more to do before it ends
@@ -85,6 +83,7 @@ class RateLimitMiddleware:
         self._own: AnyLoop | None = None
         if (given := options.get("client")) is None:
             given = self._own = AnyLoop(options)
+            self._gate.count = self._own.count
         self._client: Checks = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +129,7 @@ class RateLimitMiddleware:
             )
         else:
             request = ScopeRequest(scope, gate.proxies)
-            asked = await self._question(chain, request)
+            asked = await self._asked(asking(gate, chain, request))
         if not isinstance(asked, Question):
             return asked
         rule, key, cost = asked
@@ -145,47 +144,31 @@ class RateLimitMiddleware:
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return gate.check_failed(rule, error)
 
-    async def _question(self, chain: Chain, request: Request) -> Question | Verdict | None:
-        """Return what to ask, or what becomes of the request without asking."""
-        gate = self._gate
-        for rule in chain:
-            if not gate.counts(rule, request.method, request):
-                continue
-            function: object = rule.key
-            try:
-                identity: object = rule.key(request)
-                if _is_pending(identity):
-                    identity = await self._awaited(rule, rule.key, identity)
-                if identity is None:
-                    if rule.next_rule:
-                        continue
-                    return None
-                key = gate.key_of(rule, identity)
-                function = rule.cost
-                cost: object = rule.cost(request) if callable(rule.cost) else rule.cost
-                if _is_pending(cost):
-                    cost = await self._awaited(rule, rule.cost, cost)
-                return Question(rule, key, gate.cost_of(rule, cost))
-            except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-                return self._key_failed(rule, error, function)
-        return None
+    async def _asked(self, steps: Asking) -> Question | Verdict | None:
+        try:
+            pending = next(steps)
+            while True:
+                try:
+                    value = await self._awaited(pending)
+                except Exception as error:  # noqa: BLE001 - of the rule's function, which gets it
+                    pending = steps.throw(error)
+                else:
+                    pending = steps.send(value)
+        except StopIteration as end:
+            asked: Question | Verdict | None = end.value
+            return asked
 
-    async def _awaited(self, rule: Rule, function: object, pending: Awaitable[object]) -> object:
+    async def _awaited(self, pending: Pending) -> object:
         began, timeout = time.monotonic(), self._gate.settings.key_timeout
         try:
             async with within(timeout):
-                value = await pending
+                value = await pending.value
         except TimeoutError:
             if time.monotonic() - began < timeout:
                 raise
             raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
-        self._gate.key_took(rule, function, time.monotonic() - began)
+        self._gate.key_took(pending.rule, pending.function, time.monotonic() - began)
         return value
-
-    def _key_failed(self, rule: Rule, error: Exception, function: object) -> Verdict:
-        if self._own is not None and not isinstance(error, RepeatedField):
-            self._own.count("key-error")
-        return self._gate.key_failed(rule, error, function=function)
 
     # --- the end
 
@@ -205,10 +188,6 @@ class RateLimitMiddleware:
                 await self._own.close_here()
         except Exception:  # noqa: BLE001 - it is logged, and the server's shutdown goes on
             log.exception("closing the client failed")
-
-
-def _is_pending(value: object) -> TypeGuard[Awaitable[object]]:
-    return not isinstance(value, str | int) and isawaitable(value)  # in this order: 0.3 µs less
 
 
 def _adding(fields: list[Pair], send: Send) -> Send:

@@ -5,10 +5,10 @@ No I/O, except that a fault is logged.
 
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from inspect import iscoroutine
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -49,14 +49,6 @@ Chain: TypeAlias = tuple[Rule, ...]
 """Rules of which the first that has a key for the request applies."""
 
 
-class Question(NamedTuple):
-    """What to ask the sidecar."""
-
-    rule: Rule
-    key: str
-    cost: int
-
-
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a request: the app gets it (status 0), or the response is this one.
 
@@ -79,6 +71,7 @@ class Gate:
 
     def __init__(self, options: Options[C]) -> None:
         self.settings = settings = Settings(options)
+        self.count: Callable[[str], None] = _ignore  # is told of each "key-error"
         self.rules = settings.rules
         self.proxies = settings.proxies
         self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
@@ -186,6 +179,7 @@ class Gate:
             return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
         if isinstance(error, RepeatedField):
             return self._malformed(rule, error)
+        self.count("key-error")
         policy = self.settings.on_key_error
         closed = policy is OnKeyError.CLOSED
         done = f"{_done(closed=closed)} (on_key_error={policy.value})"
@@ -279,6 +273,10 @@ class Gate:
 @lru_cache(maxsize=MOST_LOWERED)
 def _lowered(name: str, limits: Limits) -> Policy:
     return Policy(name, limits)
+
+
+def _ignore(_outcome: str) -> None:
+    """Have nobody count: a client that was given belongs to others."""
 
 
 def _done(*, closed: bool) -> str:

@@ -7,11 +7,11 @@ from typing import Any, Protocol, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sidegate.apps import require_wsgi
+from sidegate.asking import Asking, Question, asking
 from sidegate.blocking import BlockingClient
 from sidegate.decision import Decision
-from sidegate.errors import RepeatedField
 from sidegate.fields import Pair
-from sidegate.gate import Chain, Gate, Question, Verdict
+from sidegate.gate import Chain, Gate, Verdict
 from sidegate.limits import Limits
 from sidegate.middleware_options import Options
 from sidegate.proxies import Proxies
@@ -95,16 +95,18 @@ class RateLimitWSGIMiddleware:
         for rule in gate.rules:
             if rule.awaits:
                 raise ValueError(f"{rule!r}: key and cost must be plain functions in WSGI")
-        self._own: BlockingClient | None = None
-        if (client := options.get("client")) is None:
-            client = self._own = BlockingClient(
-                options.get("sidecar"),
-                budget=gate.settings.budget,
-                on_unreachable=gate.settings.on_unreachable,
-                secret=options.get("secret"),
-                tls=options.get("tls"),
-            )
-        self._client: BlockingChecks = client
+        self._client: BlockingChecks
+        if (given := options.get("client")) is not None:
+            self._client = given
+            return
+        self._client = own = BlockingClient(
+            options.get("sidecar"),
+            budget=gate.settings.budget,
+            on_unreachable=gate.settings.on_unreachable,
+            secret=options.get("secret"),
+            tls=options.get("tls"),
+        )
+        gate.count = own.count
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
@@ -128,7 +130,7 @@ class RateLimitWSGIMiddleware:
     ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         gate = self._gate
-        asked = self._question(chain, request)
+        asked = _asked(asking(gate, chain, request))
         if not isinstance(asked, Question):
             return asked
         rule, key, cost = asked
@@ -141,28 +143,16 @@ class RateLimitWSGIMiddleware:
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return gate.check_failed(rule, error)
 
-    def _question(self, chain: Chain, request: Request) -> Question | Verdict | None:
-        """Return what to ask, or what becomes of the request without asking."""
-        gate = self._gate
-        for rule in chain:
-            if not gate.counts(rule, request.method, request):
-                continue
-            function: object = rule.key
-            try:
-                identity = rule.key(request)
-                if identity is None:
-                    if rule.next_rule:
-                        continue
-                    return None
-                key = gate.key_of(rule, identity)
-                function = rule.cost
-                cost = rule.cost(request) if callable(rule.cost) else rule.cost
-                return Question(rule, key, gate.cost_of(rule, cost))
-            except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-                if self._own is not None and not isinstance(error, RepeatedField):
-                    self._own.count("key-error")
-                return gate.key_failed(rule, error, function=function)
-        return None
+
+def _asked(steps: Asking) -> Question | Verdict | None:
+    """Run through the rules; what has to be awaited is handed back as it is, and is no key."""
+    try:
+        pending = next(steps)
+        while True:
+            pending = steps.send(pending.value)
+    except StopIteration as end:
+        asked: Question | Verdict | None = end.value
+        return asked
 
 
 def _adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:

@@ -348,6 +348,15 @@ def test_a_key_that_fails_is_logged_with_its_rule_and_what_was_wrong(
     assert "KeyError: \"'x'\"; the request was let through (on_key_error=open)" in first
 
 
+def test_a_key_that_fails_is_counted_and_what_a_client_did_wrong_is_not() -> None:
+    counted: list[str] = []
+    chosen = gate()
+    chosen.count = counted.append
+    for error in (KeyError("x"), RepeatedField("x-api-key"), CostError(101, 100)):
+        chosen.key_failed(RULE, error, function=RULE.key)
+    assert counted == ["key-error"]
+
+
 def key_of_tests(request: Request) -> str:
     return request.client
 

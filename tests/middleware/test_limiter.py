@@ -11,6 +11,7 @@ from flask import Flask
 from starlette.applications import Starlette
 
 from sidegate import (
+    BlockingClient,
     Limiter,
     RateLimitMiddleware,
     RateLimitWSGIMiddleware,
@@ -135,6 +136,15 @@ async def test_starlette_takes_it_as_a_middleware() -> None:
 def test_flask_takes_it_around_its_wsgi_app() -> None:
     app = Flask("app")
     assert isinstance(Limiter("1/hour").wsgi(app.wsgi_app), RateLimitWSGIMiddleware)
+
+
+def test_a_key_that_fails_is_told_to_the_client_that_tells_the_sidecar() -> None:
+    limiter = Limiter("1/hour")
+    asgi, wsgi = limiter.asgi(App()), limiter.wsgi(Flask("app").wsgi_app)
+    assert asgi._own is not None
+    assert asgi._gate.count == asgi._own.count
+    assert isinstance(wsgi._client, BlockingClient)
+    assert wsgi._gate.count == wsgi._client.count
 
 
 async def a_view(request: Request) -> None:
