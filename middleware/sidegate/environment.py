@@ -29,6 +29,8 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_MOST_KEYS",
         "SIDEGATE_NAME",
         "SIDEGATE_ON_UNREACHABLE",
+        "SIDEGATE_RING_SEED",
+        "SIDEGATE_RING_SEED_FILE",
         "SIDEGATE_ROLE",
         "SIDEGATE_SECRET",
         "SIDEGATE_SECRET_FILE",
@@ -42,7 +44,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_TLS_KEY",
     }
 )
-"""What the command reads: its options, and the secret."""
+"""What the command reads: its options, the secret, and the seed of the ring."""
 
 OF_THE_PROJECT = frozenset(
     {

@@ -49,6 +49,10 @@ NONCE_BYTES = 32
 # They name this protocol, so that a proof is worth nothing in another one with the same secret.
 _DIALLER = b"sidegate dialler"
 _ACCEPTOR = b"sidegate acceptor"
+_OTHER_SEED = (
+    "the two nodes don't have the same ring seed, and would each have another owner for a key: give"
+    " all nodes of a cluster the same --ring-seed-file (SIDEGATE_RING_SEED), or none"
+)
 MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
 
 Approval: TypeAlias = Callable[[Hello], None]
@@ -69,7 +73,7 @@ class Identity:
 
     `secrets` is asked at each handshake; without any the other side's proof isn't looked at.
     `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
-    address.
+    address. `ring` is the fingerprint of a node's ring seed; nodes with another one are refused.
     """
 
     role: str
@@ -78,10 +82,11 @@ class Identity:
     secrets: Secrets = field(default=no_secrets, repr=False)
     link: str = ""
     instance: bytes = b""
+    ring: str = ""
 
     def hello(self, nonce: bytes) -> Hello:
         """Return the Hello that opens one connection."""
-        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link)
+        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link, self.ring)
 
 
 class Step(Enum):
@@ -132,6 +137,8 @@ class Handshake:
             raise WireError(
                 "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
             )
+        if hello.role == self._me.role == "node" and hello.ring != self._me.ring:
+            raise WireError("ring-seed", _OTHER_SEED)
         return hello
 
     def _prove(self, label: bytes, secret: bytes) -> bytes:

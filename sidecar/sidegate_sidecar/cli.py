@@ -93,6 +93,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: given.Cluster = "sidegate",
     secret_file: given.SecretFile = "",
+    ring_seed_file: given.RingSeedFile = "",
     tls_cert: given.TlsCert = "",
     tls_key: given.TlsKey = "",
     tls_ca: given.TlsCa = "",
@@ -118,6 +119,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         cluster=cluster,
         secret=given.secret(secret_file),
         secret_file=given.secret_file(secret_file),
+        ring_seed=given.ring_seed(ring_seed_file),
         tls=given.tls(tls_cert, tls_key, tls_ca),
         insecure=given.flag("insecure", given=insecure),
         on_unreachable=given.policy("on-unreachable", on_unreachable),

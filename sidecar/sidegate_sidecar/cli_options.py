@@ -15,7 +15,13 @@ from sidegate.address import Address, parse_address
 from sidegate.fallback import OnUnreachable
 from sidegate.options import Tls
 from sidegate.secret import SecretFile as FileOfSecrets
-from sidegate_sidecar.config import OptionError, Role, secrets_in
+from sidegate_sidecar.config import (
+    MAX_RING_SEED_BYTES,
+    OptionError,
+    Role,
+    require_ring_seed,
+    secrets_in,
+)
 from sidegate_sidecar.logs import LEVELS
 from sidegate_sidecar.statefile import require_place
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 _ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
+_UNSEEN: Final = {"secret", "ring-seed"}  # no flags: anyone on the machine reads command lines
 _PLURAL: Final = {"seed": "SIDEGATE_SEEDS"}  # several in one variable
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 
@@ -36,7 +43,7 @@ def variable(option: str) -> str:
 
 def complaint(option: str, value: object, why: str) -> str:
     """Return the line that says what is wrong with an option."""
-    if option == "secret":  # has no flag: everyone on the machine can read a command line
+    if option in _UNSEEN:
         names = variable(option)
     elif option in _ONLY_FLAGS:
         names = f"--{option}"
@@ -102,6 +109,17 @@ SecretFile = Annotated[
         "PATH",
         "The secret that all nodes and apps share; read again when it changes. Of several, one a"
         " line, the first is shown and all are accepted. Or put it itself into SIDEGATE_SECRET.",
+        _TRUST,
+    ),
+]
+RingSeedFile = Annotated[
+    str,
+    _option(
+        "ring-seed-file",
+        "PATH",
+        "16 bytes or more that no stranger knows: without them nobody can tell who owns a key, and"
+        " make up keys for one node. The same on all nodes, kept when the secret changes; read once."
+        " Or put them themselves into SIDEGATE_RING_SEED.",
         _TRUST,
     ),
 ]
@@ -305,6 +323,24 @@ def secret_file(path: str) -> FileOfSecrets | None:
     except ValueError as error:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
         raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None
+
+
+def ring_seed(path: str) -> bytes:
+    """Return the seed of the ring in the file, or else in SIDEGATE_RING_SEED; empty without both.
+
+    White space around it doesn't count. OptionError for a file without a seed.
+    """
+    if not path:
+        text = os.environ.get("SIDEGATE_RING_SEED", "")
+        return text.encode("utf-8", "surrogateescape").strip()
+    try:
+        with Path(path).open("rb") as file:
+            seed = file.read(MAX_RING_SEED_BYTES + 2).strip()  # 2: a line may end with two bytes
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OptionError("ring-seed-file", path, f"expected a file with a seed: {why}") from None
+    require_ring_seed("ring-seed-file", path, seed)
+    return seed
 
 
 def state_file(path: str) -> str:

@@ -73,7 +73,7 @@ def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
     """Return the ring of these nodes, from one with nearly the same, which is quicker."""
     gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
     if len(gone) + len(new) > len(names) // 4 + 2:
-        return Ring(names)
+        return ring.of_nodes(names)
     for name in gone:
         ring = ring.without_node(name)
     for name in new:
@@ -99,6 +99,8 @@ class Cluster:
     leaf: bool = False
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
+    empty: Ring = field(default_factory=Ring)
+    """The ring without nodes, from which all others have their points and hashes."""
     make_ring: MakeRing = next_ring
     on_stage: Callable[[Stage], None] = _ignore
     stage: Stage = Stage.STARTING
@@ -121,7 +123,7 @@ class Cluster:
     _drain_until: int = 0
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(Ring(), ())
+        empty = self.make_ring(self.empty, ())
         self.ring = self.route = empty
         self.membership = Membership(
             self.name,

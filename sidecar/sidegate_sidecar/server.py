@@ -20,7 +20,9 @@ from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
+from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
+from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cluster import STALL, Cluster, Stage
 from sidegate_sidecar.config import Role
@@ -76,7 +78,13 @@ class Sidecar:
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
         me = Identity(
-            "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
+            "node",
+            config.name,
+            config.cluster,
+            config.secrets,
+            str(self.link),
+            token_bytes(16),
+            fingerprint(config.ring_seed),
         )
         self.clock = time.monotonic_ns
         buckets = Buckets(config.most_keys)
@@ -92,6 +100,7 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            empty=Ring(key_hash=seeded(config.ring_seed)),
             on_stage=self._staged,
         )
         self._left = asyncio.Event()

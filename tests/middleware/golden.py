@@ -31,8 +31,9 @@ from sidegate.wire import (
 )
 
 SECRET = b"correct horse"  # that the proofs below prove
-APP = Hello(1, "app", "web-1", "", bytes(range(32)), "")
-NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171")
+APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "")
+RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
+NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", RING)
 
 
 def frame_of(text: str) -> bytes:
@@ -44,8 +45,8 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "Hello of an app": (
         APP,
         """
-00 00 00 31                                      # 49 bytes follow
-97                                               # array of 7
+00 00 00 32                                      # 50 bytes follow
+98                                               # array of 8
 00                                               #   kind: Hello
 01                                               #   version: 1
 a3 61 70 70                                      #   role: "app"
@@ -55,13 +56,14 @@ c4 20 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d  #   nonce: 32 bytes
 0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d
 1e 1f
 a0                                               #   link: ""
+a0                                               #   ring: ""
 """,
     ),
     "Hello of a node": (
         NODE,
         """
-00 00 00 44                                      # 68 bytes follow
-97                                               # array of 7
+00 00 00 55                                      # 85 bytes follow
+98                                               # array of 8
 00                                               #   kind: Hello
 01                                               #   version: 1
 a4 6e 6f 64 65                                   #   role: "node"
@@ -71,28 +73,30 @@ c4 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d  #   nonce: 32 bytes
 2e 2f 30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d
 3e 3f
 ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
+b0 36 61 30 33 36 30 30 30 32 30 64 35 30 32 65  #   ring: "6a03600020d502ef"
+66
 """,
     ),
     "Proof": (
-        Proof(bytes.fromhex("79e827c55bf437bdecd387bb9423cd9bbc1b1e62fad041f2296bb6795f7a3e77")),
+        Proof(bytes.fromhex("678c28b3194c56a1612601708056766b5a8b5af8c5c7e8457447d045ad1db09b")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 01                                               #   kind: Proof
-c4 20 79 e8 27 c5 5b f4 37 bd ec d3 87 bb 94 23  #   proof: 32 bytes
-cd 9b bc 1b 1e 62 fa d0 41 f2 29 6b b6 79 5f 7a
-3e 77
+c4 20 67 8c 28 b3 19 4c 56 a1 61 26 01 70 80 56  #   proof: 32 bytes
+76 6b 5a 8b 5a f8 c5 c7 e8 45 74 47 d0 45 ad 1d
+b0 9b
 """,
     ),
     "Welcome": (
-        Welcome(bytes.fromhex("3e53747644a8d956db6881e32d368cd1f080667f7d79bd4719c172f98e1cd83a")),
+        Welcome(bytes.fromhex("be4c3dafb6f7963af43c74f15d1c4c2ce057484f459e178eeb90fbf2a5db0741")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 02                                               #   kind: Welcome
-c4 20 3e 53 74 76 44 a8 d9 56 db 68 81 e3 2d 36  #   proof: 32 bytes
-8c d1 f0 80 66 7f 7d 79 bd 47 19 c1 72 f9 8e 1c
-d8 3a
+c4 20 be 4c 3d af b6 f7 96 3a f4 3c 74 f1 5d 1c  #   proof: 32 bytes
+4c 2c e0 57 48 4f 45 9e 17 8e eb 90 fb f2 a5 db
+07 41
 """,
     ),
     "Checks": (

@@ -72,6 +72,7 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 # --- options of serve
 
+RING_SEED = b"0123456789abcdef"
 VARIABLES = {
     "--name": "SIDEGATE_NAME",
     "--link": "SIDEGATE_LINK",
@@ -81,6 +82,7 @@ VARIABLES = {
     "--seed": "SIDEGATE_SEEDS",
     "--cluster": "SIDEGATE_CLUSTER",
     "--secret-file": "SIDEGATE_SECRET_FILE",
+    "--ring-seed-file": "SIDEGATE_RING_SEED_FILE",
     "--tls-cert": "SIDEGATE_TLS_CERT",
     "--tls-key": "SIDEGATE_TLS_KEY",
     "--tls-ca": "SIDEGATE_TLS_CA",
@@ -119,6 +121,8 @@ def everything(tmp_path: Path) -> dict[str, str]:
     """Return a value for each option of serve, none of them the default."""
     secret = tmp_path / "secret"
     secret.write_text("open sesame\n")
+    ring_seed = tmp_path / "ring-seed"
+    ring_seed.write_bytes(RING_SEED + b"\r\n")
     tls = Authority().issue(tmp_path / "tls", "n1")
     return {
         "--name": "n1",
@@ -129,6 +133,7 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
         "--secret-file": str(secret),
+        "--ring-seed-file": str(ring_seed),
         "--tls-cert": tls.cert,
         "--tls-key": tls.key,
         "--tls-ca": tls.ca,
@@ -154,6 +159,7 @@ def expected(given: dict[str, str]) -> Config:
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
         cluster="blue",
         secret_file=SecretFile(given["--secret-file"]),
+        ring_seed=RING_SEED,
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
@@ -192,7 +198,7 @@ def test_empty_variables_are_none(
     run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable that a template left empty is as good as not set."""
-    for variable in [*VARIABLES.values(), "SIDEGATE_SECRET"]:
+    for variable in [*VARIABLES.values(), "SIDEGATE_SECRET", "SIDEGATE_RING_SEED"]:
         monkeypatch.setenv(variable, "")
     assert run("serve").code == 0
     assert configured == [(Config(name=gethostname()), "info")]
@@ -234,6 +240,7 @@ WRONG = {
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),
     "--cluster": ("\x07", "'\\x07': expected 1 to 253 bytes"),
     "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
+    "--ring-seed-file": ("/nowhere", "'/nowhere': expected a file with a seed: No such file"),
     "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
     "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
     "--budget": ("soon", "'soon': expected seconds, above 0"),
