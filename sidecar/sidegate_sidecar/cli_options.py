@@ -117,9 +117,9 @@ RingSeedFile = Annotated[
     _option(
         "ring-seed-file",
         "PATH",
-        "16 bytes or more that no stranger knows: without them nobody can tell who owns a key, and"
-        " make up keys for one node. The same on all nodes, kept when the secret changes; read once."
-        " Or put them themselves into SIDEGATE_RING_SEED.",
+        "16 bytes or more that no stranger knows, so that none can make up keys for one node. The"
+        " same on all nodes, kept when the secret changes, read at the start. Or put them"
+        " themselves into SIDEGATE_RING_SEED.",
         _TRUST,
     ),
 ]

@@ -123,6 +123,11 @@ class Config:
         """Return the secrets that hold now: the first is shown, all are accepted; or none."""
         return self.secret_file() if self.secret_file else secrets_in(self.secret)
 
+    @property
+    def can_be_aimed_at(self) -> bool:
+        """May strangers who make up keys know which node will own them?"""
+        return not (self.ring_seed or self.link.is_local)
+
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]
 

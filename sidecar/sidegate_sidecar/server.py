@@ -58,6 +58,10 @@ LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks hav
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
+NO_RING_SEED = (
+    "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
+    " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
+)
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -227,6 +231,8 @@ class Sidecar:
             self._run(self._look_at_secrets())
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        if self.config.can_be_aimed_at:
+            log.warning("node %s: %s", self.config.name, NO_RING_SEED)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -94,6 +94,17 @@ def test_the_ring_seed_is_never_shown() -> None:
     assert "sesame" not in repr(Config(ring_seed=b"open sesame, please"))
 
 
+@pytest.mark.parametrize(
+    ("link", "seed", "aimed"),
+    [(ANYWHERE, b"", True), (ANYWHERE, b"s" * 16, False), (LOOPBACK, b"", False)],
+)
+def test_a_ring_beyond_loopback_can_be_aimed_at_without_a_seed(
+    link: Address, seed: bytes, *, aimed: bool
+) -> None:
+    """On loopback whoever makes up keys is on this machine anyway."""
+    assert Config(link=link, ring_seed=seed, insecure=True).can_be_aimed_at == aimed
+
+
 def test_secrets_are_one_a_line(tmp_path: Path) -> None:
     """The option may hold several; a file has the last word, and is read again when it changes."""
     assert Config().secrets() == ()
