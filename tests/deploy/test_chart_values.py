@@ -70,6 +70,8 @@ class ConfigOf:
             (etc / "tls" / name).write_bytes((etc / "tls" / path).read_bytes())
         (etc / "secret").mkdir()
         (etc / "secret" / "secret").write_text("s3cret\n")
+        (etc / "ring-seed").mkdir()
+        (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
     def __call__(self, environment: dict[str, str]) -> Config:
         taken: list[Config] = []
@@ -97,7 +99,7 @@ def test_every_variable_is_an_option_that_takes_its_value(
 
 
 def test_every_option_is_a_value(helm: Helm) -> None:
-    """But for the secret itself, which belongs into no manifest."""
+    """But for the secret and the seed themselves, which belong into no manifest."""
     given = {
         name
         for values in ci_values().values()
@@ -125,6 +127,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.state_file
     assert config.tls
     assert config.secrets() == (b"s3cret",)
+    assert config.ring_seed == b"0123456789abcdef"
 
 
 def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> None:
@@ -149,6 +152,7 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
     """The real commands with the environment of the chart; only places are others."""
     container = sidecar(helm)
     (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "seed").write_text("0123456789abcdef")
     link, http = Port(), Port()
     environment = {
         **manifests.env(container),
@@ -158,6 +162,7 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
         "SIDEGATE_SEEDS": str(link),
         "SIDEGATE_SOCKET": str(tmp_path / "socket"),
         "SIDEGATE_SECRET_FILE": str(tmp_path / "secret"),
+        "SIDEGATE_RING_SEED_FILE": str(tmp_path / "seed"),
     }
     with subprocess.Popen(_here(container["command"]), env=environment) as serving:
         try:
@@ -192,5 +197,5 @@ def test_what_parent_charts_hand_down_is_no_error(helm: Helm, key: str) -> None:
 def test_several_secrets_may_be_given_one_a_line(helm: Helm, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("secret: {value: 'new\n\n  old'}")
-    secret = manifests.the(helm.template("--values", values), "Secret")
+    secret = manifests.the(helm.template("--values", values), "Secret", "limits-sidegate")
     assert base64.b64decode(secret["data"]["secret"]).split() == [b"new", b"old"]
