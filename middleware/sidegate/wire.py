@@ -71,7 +71,7 @@ class Hello(Struct, array_like=True, frozen=True, tag=0):
     cluster: str
     nonce: bytes  # 32 random bytes, fresh for each connection
     link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
-    ring: str  # fingerprint of a node's ring seed; empty without one, and for an app
+    ring: str = ""  # fingerprint of a node's ring seed; empty without one, and for an app
 
 
 class Proof(Struct, array_like=True, frozen=True, tag=1):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CIRCLE: Final = 1 << 64
 """How many positions there are."""
 
+MAX_KNOWN: Final = 16_384
+"""Keys whose places are remembered: 2 MB, and more than a node is asked about in a moment."""
+
 
 def position(text: str) -> int:
     """Return where a text is on the circle: the low 64 bits of murmur3 x64 128, unsigned.
@@ -42,11 +45,19 @@ def seeded(seed: bytes) -> Hash:
     # keyed mode, which fills a block of 128 bytes with it, or 0.9 with a new object each time.
     after_seed = blake2b(_derived(seed, b"sidegate places"), digest_size=8).copy
     number = int.from_bytes
+    known: dict[
+        str, int
+    ] = {}  # of the latest keys: a bucket that changes is placed ten times a second
 
     def place(text: str) -> int:
-        hashing = after_seed()
-        hashing.update(text.encode())
-        return number(hashing.digest())
+        found = known.get(text)
+        if found is None:
+            if len(known) >= MAX_KNOWN:
+                known.clear()  # cheaper than an order of use
+            hashing = after_seed()
+            hashing.update(text.encode())
+            found = known[text] = number(hashing.digest())
+        return found
 
     return place
 
