@@ -51,7 +51,7 @@ class Pair:
         trust_apps: bool = False,
         nonces: tuple[bytes, bytes] = NONCES,
     ) -> None:
-        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0])
+        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], APP.dialled)
         self.acceptor = Accepting(
             acceptor or identity(NODE, SECRET),
             nonces[1],
@@ -217,7 +217,7 @@ class TestSecrets:
         """What a side knows may change while it lives; a handshake that has begun ends well."""
         held = [(OLD,), (NEW,)]
         me = Identity("node", "n", "", lambda: held[0])
-        first = Dialling(me, NONCES[0])
+        first = Dialling(me, NONCES[0], "")
         acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
         theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
         proof = first.receive(theirs[HEADER_BYTES:])
@@ -255,7 +255,7 @@ class TestAttacks:
 
     def test_reflection(self) -> None:
         """A dialler's own Hello and proof, sent back to it, prove nothing."""
-        victim = Dialling(identity(NODE, SECRET), NONCES[0])
+        victim = Dialling(identity(NODE, SECRET), NONCES[0], "")
         mirrored = victim.receive(victim.opening()[HEADER_BYTES:])
         proof = decode(mirrored[HEADER_BYTES:])
         assert isinstance(proof, Proof)
