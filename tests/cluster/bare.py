@@ -112,12 +112,17 @@ class Bare:
     async def shake(self, me: Identity = Identity("app", "bare", "")) -> None:  # noqa: B008  # frozen
         """Do the handshake as an honest side would."""
         handshake = Dialling(me, (me.instance + b"\x07" * NONCE_BYTES)[:NONCE_BYTES], "")
-        self._framer = Framer(shakes=True)
         await self.send(handshake.opening())
+        await self.shake_hands(handshake, [])
+
+    async def shake_hands(self, handshake: Dialling, sent: list[bytes]) -> None:
+        """Go on with a handshake that was opened, to its end; add what is sent to a list."""
+        self._framer = Framer(shakes=True)
         while not handshake.done:
             body = await self.body()
             assert body is not None, "closed in the middle of the handshake"
             if reply := handshake.receive(body):
+                sent.append(reply)
                 await self.send(reply)
         self._seal, theirs = handshake.seals or (None, None)
         self._framer.up(theirs)

@@ -287,12 +287,7 @@ async def test_a_replayed_handshake_is_refused(secretive: Watched) -> None:
     sent = [handshake.opening()]
     async with bare(secretive.node) as honest:
         await honest.send(sent[0])
-        while not handshake.done:
-            body = await honest.body()
-            assert body is not None
-            if reply := handshake.receive(body):
-                sent.append(reply)
-                await honest.send(reply)
+        await honest.shake_hands(handshake, sent)
         await honest.send(Ping(1))
         assert await honest.next() == Pong(1)
     for _ in range(3):
