@@ -96,7 +96,7 @@ def test_beyond_this_machine_it_is_long(options: dict[str, Any], option: str) ->
     with pytest.raises(OptionError, match=expected):
         Config(**options, **{option: SHORT})
     with pytest.raises(OptionError, match=expected):  # each of several
-        Config(**options, **{option: LONG + b"\n" + SHORT})
+        Config(**options, **{option: OTHER + b"\n" + SHORT})
     assert Config(**options, **{option: OTHER})
 
 
