@@ -22,19 +22,21 @@ _HEADER_BYTES = 4  # of a frame: its length, without the tag
 class Seal:
     """The tags of one direction of one connection: use one side of it, for every frame in turn.
 
-    This is hot: a tag costs 0.6 µs, and a byte 1.6 ns. A hash that goes on takes two thirds of the
-    time of one for each frame with a counter in it, and can't be used without its order.
+    This is hot: a tag costs 0.6 µs (1.4 where the code isn't in the CPU's cache), and a byte 1.6
+    ns. A hash that goes on takes two thirds of the time of one for each frame with a counter in it,
+    and can't be used without its order.
     """
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_digest", "_update")
 
     def __init__(self, key: bytes) -> None:
-        self._stream = blake2b(key=key, digest_size=TAG_BYTES)
+        stream = blake2b(key=key, digest_size=TAG_BYTES)
+        self._update, self._digest = stream.update, stream.digest  # looked up once
 
     def sealed(self, frame: bytes) -> bytes:
         """Return the next frame that is sent, with its tag."""
-        self._stream.update(frame)
-        return frame + self._stream.digest()
+        self._update(frame)
+        return frame + self._digest()
 
     def all_sealed(self, frames: bytes) -> bytes:
         """Return the next frames that are sent, one behind the other, each with its tag."""
@@ -49,7 +51,7 @@ class Seal:
 
     def opened(self, sealed: Bytes) -> Bytes | None:
         """Return the body of the next frame that came; None if it isn't the next one."""
-        self._stream.update(sealed[:-TAG_BYTES])
-        if compare_digest(self._stream.digest(), sealed[-TAG_BYTES:]):
+        self._update(sealed[:-TAG_BYTES])
+        if compare_digest(self._digest(), sealed[-TAG_BYTES:]):
             return sealed[_HEADER_BYTES:-TAG_BYTES]
         return None

@@ -190,10 +190,11 @@ class Peers:
         """Welcome a node: a new one, or one that is back, perhaps under a new address."""
         self._strangers.pop(link.address, None)
         before = self._at(link)
+        known = before.name if before else self.listener.node_at(str(link.address))
+        if known not in {"", hello.name} and not _is_at(link.address, hello.link):
+            self._hang_up(link, known, hello)
+            return
         if before is not None and before.name != hello.name:
-            if not _is_at(link.address, hello.link):
-                self._hang_up(before, hello)
-                return
             log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
             del self.by_name[before.name]
             self.listener.lost(before.name)
@@ -205,18 +206,19 @@ class Peers:
             return
         self.listener.met(hello.name)
 
-    def _hang_up(self, before: Peer, hello: Hello) -> None:
+    def _hang_up(self, link: Link, known: str, hello: Hello) -> None:
         """Have nothing to do with another node than was dialled, at an address that isn't its own.
 
         Somebody has taken an address of the dead, say, and passes on what comes there.
         """
         log.warning(
             "not talking to node %s by the address of node %s (%s): it listens at %s",
-            *(hello.name, before.name, before.link.address, hello.link),
+            *(hello.name, known, link.address, hello.link),
         )
-        del self.by_name[before.name]
-        before.link.close_soon()
-        self.listener.lost(before.name)
+        link.close_soon()
+        if self._at(link):
+            del self.by_name[known]
+            self.listener.lost(known)
 
     def _at(self, link: Link) -> Peer | None:
         return next((peer for peer in self.by_name.values() if peer.link is link), None)
