@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sidegate.address import Address
 from sidegate.seal import TAG_BYTES
 from sidegate.wire import HEADER_BYTES
+from tests.cluster.cluster import eventually
 
 if TYPE_CHECKING:
     import ssl
@@ -90,10 +91,13 @@ class Relay:
         self.pairs.append(pair)
         await asyncio.gather(pair[0].carry(reader), pair[1].carry(theirs[0]))
 
-    def latest(self) -> tuple[Way, Way] | None:
-        """Return the latest connection whose handshake is done and where something was said."""
-        done = (pair for pair in reversed(self.pairs) if pair[0].frames[1:] and pair[1].sealed)
-        return next(done, None)
+    async def up(self) -> tuple[Way, Way]:
+        """Wait for a connection whose handshake is done and where something was said."""
+
+        def done() -> list[tuple[Way, Way]]:
+            return [pair for pair in self.pairs if pair[0].frames[1:] and pair[1].sealed]
+
+        return (await eventually(done))[-1]
 
     async def stop(self) -> None:
         """Stop listening."""

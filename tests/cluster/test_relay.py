@@ -17,6 +17,7 @@ from sidegate.wire import (
     Forget,
     Gossip,
     Message,
+    Part,
     Ping,
     Pull,
     Reset,
@@ -50,7 +51,7 @@ SAID_AS_NODE: dict[str, Message] = {
     "reset": Reset(1, 1, "spent"),
     "buckets": Buckets(1, [("3/hour", ["victim"], [2**61])]),
     "gossip": Gossip(4, 0, "", "", [("ghost", "10.255.0.1:9", 1, 0, 1, "")]),
-    "pull": Pull(1, 2),
+    "pull": Pull(1, Part.ALL),
     "checks": Checks(1, 1, 10**6, [("victim", LIMIT, 3)]),
     "ping": Ping(1),
 }
@@ -79,7 +80,7 @@ async def between_nodes() -> AsyncGenerator[tuple[Relay, Sidecar, Way, Way]]:
         client(a, secret=SECRET) as asking,
     ):
         await eventually(lambda: len(b.cluster.ring) == 2 == len(a.cluster.ring))
-        pair = await eventually(relaying.latest)
+        pair = await relaying.up()
         await spent(asking)
         yield relaying, a, *pair
 
@@ -163,7 +164,7 @@ async def test_an_app_believes_it_no_answer() -> None:
     ):
         await spent(asking)
         assert (await asking.check("spent", LIMIT)).source == "owner"
-        forth, back = await eventually(relaying.latest)
+        forth, back = await relaying.up()
         forth.is_held = True
         denied = asking.check("spent", LIMIT)
         before = len(forth.sealed)
@@ -184,7 +185,7 @@ async def test_a_blocking_app_believes_it_no_answer() -> None:
 
             assert await asyncio.to_thread(check) is Source.OWNER
             assert await asyncio.to_thread(check) is Source.OWNER
-            forth, back = await eventually(relaying.latest)
+            forth, back = await relaying.up()
             forth.is_held = True
             before = len(forth.sealed)
             waiting = asyncio.create_task(asyncio.to_thread(check))
@@ -243,6 +244,6 @@ async def test_rosters_are_sealed() -> None:
         client(relaying.address, secret=SECRET) as asking,
     ):
         await asking.check("k", LIMIT)
-        _, back = await eventually(relaying.latest)
+        _, back = await relaying.up()
         assert encode(Roster(a.cluster.ring.digest, [("a", str(a.link))])) in back.sealed[0]
         assert len(back.sealed[0]) > 16

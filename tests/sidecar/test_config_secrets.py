@@ -17,29 +17,34 @@ if TYPE_CHECKING:
 
 SHORT, LONG, OTHER = b"fifteen bytes..", b"sixteen bytes...", b"sixteen others.."
 HERE, ANYWHERE = Address("127.0.0.1", 1), Address("0.0.0.0", 1)
-ELSEWHERE = {"seeds": (Address("other", 7171),)}
+ELSEWHERE: dict[str, Any] = {"seeds": (Address("other", 7171),)}
 OPTIONS = {"secret": "secret", "node_secret": "node-secret", "http_token": "http-token"}
+
+
+def told(options: dict[str, Any], option: str, value: Any) -> Config:
+    """Return options with one more."""
+    return Config(**{**options, option: value})
 
 
 def test_the_secret_is_for_all_who_have_none_of_their_own() -> None:
     """Without more words apps, nodes and HTTP share one."""
-    told = Config(secret=b"one\ntwo")
-    assert told.secrets() == told.node_secrets() == told.http_tokens() == (b"one", b"two")
+    config = Config(secret=b"one\ntwo")
+    assert config.secrets() == config.node_secrets() == config.http_tokens() == (b"one", b"two")
     assert Config().node_secrets() == Config().http_tokens() == ()
 
 
 def test_nodes_and_http_may_have_their_own(tmp_path: Path) -> None:
     """Then that of apps is for apps only; each may be a file, which is read again."""
-    told = Config(secret=b"apps", node_secret=b"nodes", http_token=b"http\nhttp2")
-    assert told.secrets() == (b"apps",)
-    assert told.node_secrets() == (b"nodes",)
-    assert told.http_tokens() == (b"http", b"http2")
+    config = Config(secret=b"apps", node_secret=b"nodes", http_token=b"http\nhttp2")
+    assert config.secrets() == (b"apps",)
+    assert config.node_secrets() == (b"nodes",)
+    assert config.http_tokens() == (b"http", b"http2")
     file = tmp_path / "nodes"
     file.write_text("nodes")
-    told = Config(secret=b"apps", node_secret_file=SecretFile(str(file)))
+    config = Config(secret=b"apps", node_secret_file=SecretFile(str(file)))
     file.write_text("nodes\nnewer nodes")
-    assert told.node_secrets() == (b"nodes", b"newer nodes")
-    assert told.http_tokens() == (b"apps",)
+    assert config.node_secrets() == (b"nodes", b"newer nodes")
+    assert config.http_tokens() == (b"apps",)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +68,9 @@ def test_what_is_to_differ_differs(options: dict[str, Any], named: str) -> None:
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_secret_of_nodes_or_a_token_is_never_shown(option: str) -> None:
     """Not in the text of the options, nor in an error."""
-    assert "sesame" not in repr(Config(**{option: b"open sesame"}))
+    assert "sesame" not in repr(told({}, option, b"open sesame"))
     with pytest.raises(OptionError, match=f"^{OPTIONS[option]} '.not shown.': 5 secrets") as caught:
-        Config(**{option: b"open sesame\n" * 5})
+        told({}, option, b"open sesame\n" * 5)
     assert "sesame" not in str(caught.value)
 
 
@@ -76,7 +81,7 @@ def test_a_secret_of_nodes_alone_leaves_the_link_open() -> None:
     assert Config(node_secret=SHORT).secrets() == ()
 
 
-FAR = [
+FAR: list[tuple[dict[str, Any], str]] = [
     ({"link": ANYWHERE}, "secret"),
     ({"link": ANYWHERE, "insecure": True}, "secret"),
     ({"link": ANYWHERE, "tls": Tls("c", "k", "a")}, "secret"),
@@ -94,10 +99,10 @@ def test_beyond_this_machine_it_is_long(options: dict[str, Any], option: str) ->
     name = OPTIONS[option]
     expected = rf"^{name} '.not shown.': 15 bytes, expected at least 16 .*openssl rand -base64 32"
     with pytest.raises(OptionError, match=expected):
-        Config(**options, **{option: SHORT})
+        told(options, option, SHORT)
     with pytest.raises(OptionError, match=expected):  # each of several
-        Config(**options, **{option: OTHER + b"\n" + SHORT})
-    assert Config(**options, **{option: OTHER})
+        told(options, option, OTHER + b"\n" + SHORT)
+    assert told(options, option, OTHER)
 
 
 @pytest.mark.parametrize(("options", "option"), FAR)
@@ -108,10 +113,10 @@ def test_so_it_is_in_a_file_for_ever(
     file = tmp_path / "file"
     file.write_bytes(SHORT)
     with pytest.raises(OptionError, match=f"^{OPTIONS[option]}-file .*15 bytes, expected at least"):
-        Config(**options, **{f"{option}_file": SecretFile(str(file))})
+        told(options, f"{option}_file", SecretFile(str(file)))
     file.write_bytes(OTHER)
     held = SecretFile(str(file))
-    assert Config(**options, **{f"{option}_file": held})
+    assert told(options, f"{option}_file", held)
     file.write_bytes(b"short")
     with caplog.at_level(logging.WARNING, "sidegate"):
         assert held() == (OTHER,)
