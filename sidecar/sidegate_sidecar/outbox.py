@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidegate.wire import Buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
@@ -136,6 +136,13 @@ class Outbox:
                 self.add(text, keys, now)
             self._since = since
         return self.waiting - before
+
+    def unmerged(self) -> Iterator[tuple[str, str]]:
+        """Give all buckets that aren't merged there yet: text of the limit, and key."""
+        for keys in (self._pending, *(flying.keys for flying in self._flying.values())):
+            for text, some in keys.items():
+                for key in some:
+                    yield text, key
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change has waited to be merged there, in ns."""
