@@ -36,14 +36,13 @@ from sidegate_sidecar.stages import BEFORE, FLUSHING, HOLDING, Stage
 from sidegate_sidecar.sync import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
     from sidegate.wire import NodeMessage
     from sidegate_ring.membership import Outcome
     from sidegate_sidecar.mesh import Mesh
-    from sidegate_sidecar.sync import Outgoing
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
 
@@ -254,14 +253,12 @@ class Cluster:
         self._decided = self.stage is Stage.MEMBER
         self._enter(Stage.FLUSHING, now, within * 4 // 5)
         self.sync.keep_short = True
-        if self._out_of_reach():  # who can't be reached is no heir
-            heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
-            self.sync.ring_changed(self.make_ring(self.ring, heirs))
         self._proceed(now)
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
         owners = [name for name in self._owners() if self.mesh.is_up(name)]
+        self._aim(owners)
         heirs = self.heirs.promised.intersection(owners)
         if self.name not in self.ring or (heirs and (overdue or self.sync.caught_up)):
             self._give_up_place(now)
@@ -274,11 +271,18 @@ class Cluster:
                 self.on_stage(stage)
             self._post(self.heirs.ask(owners, now))
 
+    def _aim(self, owners: list[str]) -> None:
+        """Have all buckets sent to owners that can be reached, if there are any: to no others."""
+        some = owners and len(owners) < len(self._owners())
+        names = tuple(owners) if some else self.ring.nodes
+        if names != self.sync.ring.nodes:
+            self.sync.ring_changed(self.make_ring(self.ring, names))
+
     def _stay(self, now: int) -> None:
         """Keep the place and the buckets, which nobody has taken."""
         self.heirs.forget()
         self.sync.keep_short = False
-        self.sync.ring_changed(self.ring)
+        self._aim([])
         self.joined = True
         self._enter(Stage.MEMBER, now)
 
@@ -400,7 +404,7 @@ class Cluster:
                 self.ring, tuple(name for name in self.ring.nodes if name != self.name)
             )
 
-    def _post(self, outgoing: Outgoing) -> None:
+    def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:
             self.mesh.post(name, message)
 

@@ -139,10 +139,11 @@ class Outbox:
 
     def unmerged(self) -> Iterator[tuple[str, str]]:
         """Give all buckets that aren't merged there yet: text of the limit, and key."""
-        for keys in (self._pending, *(flying.keys for flying in self._flying.values())):
-            for text, some in keys.items():
-                for key in some:
-                    yield text, key
+        for text, held in self._pending.items():
+            yield from ((text, key) for key in held)
+        for flying in self._flying.values():
+            for text, keys in flying.keys.items():
+                yield from ((text, key) for key in keys)
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change has waited to be merged there, in ns."""

@@ -232,6 +232,7 @@ def test_whose_heir_dies_before_it_has_all_takes_its_place_again() -> None:
     """What nobody has taken yet is not thrown away."""
     room = Room("ab")
     room.charge_all(KEYS, by="a")
+    room.run(0.2)
     room.lost = lambda it: it[0] == "b" and isinstance(it[2], Pulled | Merged)
     leave(room, "a")
     room.run_until(lambda: room["a"].stage is Stage.LEAVING)
