@@ -248,7 +248,10 @@ class Sidecar:
         if self.state is None:
             return self.leaving.end()
         await self.state.save()
-        return NOT_SAVED if self.state.failing else 0
+        if not self.state.failing:
+            return 0
+        log.error("node %s: its last buckets could not be saved", self.config.name)
+        return NOT_SAVED
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, close, remove the Unix socket."""
