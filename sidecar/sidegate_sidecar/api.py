@@ -147,8 +147,8 @@ class Api:
 
     async def readyz(self) -> Health:
         """Say whether this node has joined."""
-        if not self._sidecar.ready:
-            raise HTTPException(503, _LOOKING)
+        if why := self._sidecar.why_not_ready:
+            raise HTTPException(503, why)
         return Health(status="ready")
 
     async def metrics(self, request: Request) -> Response:

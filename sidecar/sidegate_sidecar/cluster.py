@@ -6,6 +6,7 @@ until it has been sent the buckets that it is to own, a node that stood still un
 told what others decided for it meanwhile, a node that leaves until it exits.
 
     starting -> joining -> settling -> member <-> returning
+    starting <- any of these, once all others refuse this node
                                        member -> flushing -> leaving -> leaf
                                        member <- waiting <-> flushing
 
@@ -32,7 +33,7 @@ from sidegate_sidecar.heirs import Heirs
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import held_on, next_ring
 from sidegate_sidecar.rumors import placed
-from sidegate_sidecar.stages import BEFORE, FLUSHING, HOLDING, Stage
+from sidegate_sidecar.stages import BEFORE, FLUSHING, HOLDING, ON_THE_WAY, Stage
 from sidegate_sidecar.sync import Sync
 
 if TYPE_CHECKING:
@@ -239,6 +240,18 @@ class Cluster:
         self._enter(Stage.JOINING, now, JOIN_WITHIN)
         self._post(self.sync.pull(self._owners(), Part.ALL))
         self._proceed(now)
+
+    def shut_out(self, now: int) -> bool:
+        """Give up the place at once: another node has it. False if there is none; `join` again.
+
+        It decides nothing more: the other one does, whose buckets it doesn't know.
+        """
+        if self.stage not in ON_THE_WAY:
+            return False
+        self.joined = False
+        self._apply(self.membership.announce(now / SECOND, owner=False), now)
+        self._enter(Stage.STARTING, now)
+        return True
 
     def leave(self, now: int, within: int, *, patient: bool = True) -> None:
         """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most.

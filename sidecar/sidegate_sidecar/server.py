@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
+LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
@@ -112,7 +113,10 @@ class Sidecar:
             wake=self.pulse.wake,
         )
         self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
-        self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
+        self.discovery = Discovery(
+            config.seeds, self.peers, self.cluster, self._join, self._shut_out
+        )
+        self.peers.on_refusal = self.discovery.look
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
@@ -123,8 +127,20 @@ class Sidecar:
         """Has it had a place on the ring, or found the others if it is a leaf?"""
         return self.cluster.joined
 
+    @property
+    def why_not_ready(self) -> str:
+        """Return why this node isn't ready, for people; empty if it is."""
+        if self.ready:
+            return ""
+        if why := self.discovery.refusal:
+            return f"not on the ring: every node that answers refuses this one: {why}"
+        return LOOKING
+
     def _join(self) -> None:
         self.cluster.join(self.clock())
+
+    def _shut_out(self) -> bool:
+        return self.cluster.shut_out(self.clock())
 
     # --- the mesh: what the cluster asks of the links
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """Where a node stands."""
 
-    STARTING = "starting"  # hasn't looked for the others yet
+    STARTING = "starting"  # hasn't found the others yet, or all of them refuse it
     JOINING = "joining"  # is being sent what it will own
     SETTLING = "settling"  # is on the ring, and being sent the last changes
     MEMBER = "member"
@@ -20,5 +20,6 @@ class Stage(StrEnum):
 
 
 BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
+ON_THE_WAY = frozenset({Stage.JOINING, Stage.SETTLING, Stage.MEMBER, Stage.RETURNING})
 HOLDING = frozenset({Stage.MEMBER, Stage.RETURNING})
 FLUSHING = frozenset({Stage.FLUSHING, Stage.WAITING})

@@ -4,8 +4,8 @@ A file is a line of text that names its version, then chunks, then a footer. A c
 (4 bytes, big endian) and that much MessagePack. The first holds the moment of saving: ns since 1970
 on the wall clock, the name of the boot of the machine, and ns since that boot. The others hold
 groups of buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A
-length of 0 ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum (32
-bytes) of everything before it, and nothing comes after it.
+length of 0 ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum
+(32 bytes) of everything before it, and nothing comes after it.
 """
 
 from __future__ import annotations
