@@ -103,6 +103,7 @@ class Discovery:
             elif late or (self._peers.settled and not self._unintroduced() and self._is_free):
                 self._accepted()
                 self._join()
+                return
             await asyncio.sleep(LOOK_EVERY)
 
     @property
