@@ -23,15 +23,23 @@ log = logging.getLogger("sidegate")
 
 
 class Leaving:
-    """How one node leaves the ring. `has_company`: is there another node, or might there be?"""
+    """How one node leaves the ring. `expects`: might it be found by others that it hasn't met?"""
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], int], *, has_company: bool) -> None:
-        self.has_company = has_company
+    def __init__(
+        self, cluster: Cluster, clock: Callable[[], int], expects: Callable[[], bool]
+    ) -> None:
+        self.has_met = False  # any other node, ever
         self.handed_over = 0  # buckets, since the start
         self._cluster = cluster
+        self._expects = expects
         self._clock = clock
         self._over = asyncio.Event()
         self._last: Departure | None = None
+
+    @property
+    def has_company(self) -> bool:
+        """Is there another node, or might there be?"""
+        return self.has_met or self._expects()
 
     def staged(self, stage: Stage) -> None:
         """Note that the node has come to a stage."""
@@ -97,10 +105,10 @@ class Leaving:
         """Say what is lost when the process ends now; return the exit code."""
         name = self._cluster.name
         if at_once:
-            log.warning("node %s: ended at once, before it had left the ring", name)
+            log.warning("node %s: ended at once, while it was on the ring", name)
         missing = self._last.not_taken if self._last else len(self._cluster.table)
         others = any(map(self._cluster.mesh.is_up, self._cluster.ring.nodes))
         if not missing or not self.has_company or (at_once and others):
             return 0  # nobody expects more of a node alone; others have copies, as after a crash
-        log.error("node %s: nobody took its %d buckets: they are lost", name, missing)
+        log.error("node %s: ended, and nobody took its %d buckets", name, missing)
         return NOT_TAKEN

@@ -156,6 +156,10 @@ class Peers:
             return ""
         return next((link.refusal for link in links if link.refusal_code in codes), "")
 
+    def is_me(self, address: Address) -> bool:
+        """Has this address turned out to be our own?"""
+        return self._known.get(address) == self.me.name
+
     def meet(self, addresses: Iterable[Address]) -> None:
         """Dial the addresses from which no node has answered yet."""
         linked = {peer.link.address for peer in self.by_name.values()}

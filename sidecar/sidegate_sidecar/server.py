@@ -96,7 +96,7 @@ class Sidecar:
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
         )
-        self.leaving = Leaving(self.cluster, self.clock, has_company=bool(config.seeds))
+        self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
         self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
@@ -139,6 +139,9 @@ class Sidecar:
     def _join(self) -> None:
         self.cluster.join(self.clock())
 
+    def _expects_others(self) -> bool:
+        return not all(map(self.peers.is_me, self.config.seeds))
+
     def _shut_out(self) -> bool:
         return self.cluster.shut_out(self.clock())
 
@@ -164,7 +167,7 @@ class Sidecar:
 
     def met(self, name: str, /) -> None:
         """Handle that a link to a node came up, or is trusted again."""
-        self.leaving.has_company = True
+        self.leaving.has_met = True
         self.cluster.met(name, self.clock())
         self.pulse.hurry()
 

@@ -110,7 +110,7 @@ async def test_what_nobody_took_is_an_exit_code() -> None:
     assert (asked[0], code) == (0, 4)
     assert "node n1: is the last one, and waits for another node to take its buckets" in log
     assert "with 1 buckets: no other node came in time to take its buckets" in log
-    assert "error sidegate: node n1: nobody took its 1 buckets: they are lost" in log
+    assert "error sidegate: node n1: ended, and nobody took its 1 buckets" in log
 
 
 async def test_a_second_signal_ends_the_wait_for_another_node() -> None:

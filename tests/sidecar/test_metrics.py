@@ -47,10 +47,13 @@ LABELS = {
     "sidegate_handovers": {"stage"},
     "sidegate_handover_seconds": {"stage"},
     "sidegate_handovers_overdue": {"stage"},
+    "sidegate_handed_over_buckets": set[str](),
     "sidegate_over_admitted_tokens": set[str](),
     "sidegate_links": {"state"},
     "sidegate_peer_out_of_reach": {"peer", "state"},
     "sidegate_ready": set[str](),
+    "sidegate_refused": set[str](),
+    "sidegate_state_file_failing": set[str](),
     "sidegate_build_info": {"version", "name"},
 }
 
