@@ -360,9 +360,9 @@ class Link:
         self._give_up(self._flights.take_all(self.loop.time()).values())
 
     def _note_refusal(self, text: str) -> None:
-        if text != self.refusal and self.refusal_code != "self":  # once; our own seed is usual
+        said, self.refusal = self.refusal, text
+        if text != said and self.refusal_code != "self":  # once; our own seed is usual
             self._watcher.link_refused(self, text)
-        self.refusal = text
 
     def close_soon(self) -> None:
         """Close for good, without waiting for it."""

@@ -292,7 +292,13 @@ class Peers:
         if address.is_wildcard:
             address = replace(address, host=connection.remote_host)
         peer = self.by_name.get(hello.name)
-        if address.host and hello.name != self.me.name and not (peer and self._is_here(peer)):
+        if not address.host or hello.name == self.me.name:
+            return
+        if peer is not None and not self._is_same(peer, hello):
+            peer.link.close_soon()  # who lost its place would be taken for alive when it wakes
+            link = self._strangers.pop(address, None)
+            peer.link = link or self._dial(address)
+        elif peer is None or not self._is_here(peer):
             self.meet([address])
 
     def hung_up(self, connection: Connection) -> None:
