@@ -33,6 +33,7 @@ from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
+from sidegate_sidecar.secret_files import look_at_secrets
 from sidegate_sidecar.sessions import Sessions
 from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
 from sidegate_sidecar.statefile import StateFile
@@ -57,7 +58,6 @@ LOOKING = "still joining: not all seeds have answered or failed, or sent what th
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
-LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -195,6 +195,10 @@ class Sidecar:
             raise WireError("bad-message", str(error)) from None
         self.pulse.hurry()
 
+    def changed(self) -> None:
+        """Count a connection of our own that somebody between spoiled, like one of the others'."""
+        self.node.counts.turned_away["changed"] += 1
+
     def is_alive(self, name: str, /) -> bool:
         """Tell if a node answers, as far as the nodes know."""
         member = self.cluster.membership.members.get(name)
@@ -243,7 +247,7 @@ class Sidecar:
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
-        self._run(self._look_at_secrets())
+        self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
 
@@ -310,14 +314,6 @@ class Sidecar:
         while True:
             await asyncio.sleep(TELL_EVERY)
             self.sessions.tell_ring()
-
-    async def _look_at_secrets(self) -> None:
-        config = self.config
-        files = (config.secret_file, config.node_secret_file, config.http_token_file)
-        while held := [file for file in files if file]:
-            for file in held:
-                file()
-            await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:
         node = self.node
