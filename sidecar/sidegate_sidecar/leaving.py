@@ -33,6 +33,7 @@ class Leaving:
         self._cluster = cluster
         self._expects = expects
         self._clock = clock
+        self._saved = False
         self._over = asyncio.Event()
         self._last: Departure | None = None
 
@@ -58,6 +59,7 @@ class Leaving:
         if cluster.stage is Stage.LEAF and self._last is not None:
             return replace(self._last, handed_over=0, seconds=0.0)
         self._over.clear()
+        self._saved = saved
         ring = cluster.ring
         cluster.leave(began, int(drain * SECOND), patient=self.has_company and not saved)
         if cluster.stage is not Stage.LEAF:
@@ -87,7 +89,7 @@ class Leaving:
 
     @property
     def _level(self) -> int:
-        return logging.WARNING if self.has_company else logging.INFO
+        return logging.WARNING if self.has_company and not self._saved else logging.INFO
 
     async def _count(self, ring: Ring) -> tuple[int, int]:
         """Count the buckets that this node owned on a ring: those others have, and the rest."""

@@ -266,8 +266,9 @@ class Sidecar:
         self.cluster.depart(self.clock())
         if self.state is None:
             return self.leaving.end()
-        await self.state.save()
+        saved = await self.state.save()
         if not self.state.failing:
+            log.info("node %s: %d buckets saved", self.config.name, saved)
             return 0
         log.error("node %s: its last buckets could not be saved", self.config.name)
         return NOT_SAVED
