@@ -2,44 +2,80 @@
 
 from heapq import heappop, heappush
 
-_FINEST = 27  # bits of ns: due times are whole multiples of 134 ms, or of more
+_COARSEST = 27  # bits of ns: due times are whole multiples of 134 ms, or of more
 # A due time is later than asked for by up to 1/16 of the wait. So there are 16 different ones for
 # each doubling of the longest wait, fewer than 1,000 for all waits up to 146 years.
 _BITS = 5
+# Limits that refill within seconds have finer ones, 64 to 128 for a whole burst.
+_PARTS = 7
 # Items in a sealed tuple. The collector's first look at new tuples is at 700 of them: 1 ms.
 _SEALED = 64
 
 
-def due_time(at: int, now: int) -> int:
+def finest_for(longest: int) -> int:
+    """Return the bits of ns to which due times are told apart where no wait is over `longest`."""
+    return min(max(longest.bit_length() - _PARTS, 0), _COARSEST)
+
+
+def due_time(at: int, now: int, finest: int = _COARSEST) -> int:
     """Return `at` (ns, after `now`) rounded up, the more so the further away it is."""
-    bits = max((at - now).bit_length() - _BITS, _FINEST)
+    bits = max((at - now).bit_length() - _BITS, finest)
     return ((at >> bits) + 1) << bits
 
 
 class _Slot:
-    """The entries of one due time: text, key, text, key, … in the order they came.
+    """The keys of one due time, in the order they came.
 
-    All but the newest are sealed in tuples of nothing but str, which the garbage collector stops
-    tracking: lists of 1,000,000 entries would cost each full collection 30 ms.
+    All but the newest and the oldest are sealed in tuples of nothing but str, which the garbage
+    collector stops tracking: lists of 1,000,000 keys would cost each full collection 30 ms.
     """
 
-    __slots__ = ("open", "sealed")
+    __slots__ = ("begun", "head", "open", "sealed")
 
     def __init__(self) -> None:
-        self.open: list[str] = []
+        self.open: list[str] = []  # the newest
         self.sealed: list[tuple[str, ...]] = []
+        self.begun = 0  # tuples of these that are in use or used up
+        self.head: list[str] = []  # the oldest, back to front
+
+    def add(self, key: str) -> None:
+        keys = self.open
+        keys.append(key)
+        if len(keys) >= _SEALED:
+            self.sealed.append(tuple(keys))
+            self.open = []
+
+    def take(self) -> str:
+        if not self.head:
+            self._begin()
+        return self.head.pop()
+
+    def _begin(self) -> None:
+        if not self.sealed:
+            self.head, self.open = self.open[::-1], self.head
+            return
+        self.head = list(reversed(self.sealed[self.begun]))
+        self.sealed[self.begun] = ()  # else it would keep keys that are gone
+        self.begun += 1
+        if self.begun * 2 >= len(self.sealed):  # seldom: each moves once for each that goes
+            del self.sealed[: self.begun]
+            self.begun = 0
+
+    def is_empty(self) -> bool:
+        return not (self.head or self.open or self.sealed)
 
 
 class DueTimes:
-    """Pairs of a limit's text and a key, given back in the order of their due times.
+    """Keys, given back in the order of their due times, and of one due time the first one first.
 
-    An entry is never moved or removed, only popped: each step costs the same with 1,000,000
-    entries as with one.
+    No wait is over `longest` ns. An entry is never moved or removed, only popped: each step costs
+    the same with 1,000,000 entries as with one.
     """
 
-    __slots__ = ("_slots", "_times")
+    __slots__ = ("_slots", "_times", "finest")
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = 2**62) -> None:
+        self.finest = finest_for(longest)
         self._slots: dict[int, _Slot] = {}
         self._times: list[int] = []  # the keys of _slots as a heap
 
@@ -48,27 +84,26 @@ class DueTimes:
         """The earliest due time (ns), None when there is no entry."""
         return self._times[0] if self._times else None
 
-    def push(self, at: int, now: int, text: str, key: str) -> None:
-        """Add an entry that is due soon after `at` (ns)."""
-        due = due_time(at, now)
+    def push(self, at: int, now: int, key: str) -> int | None:
+        """Add an entry that is due soon after `at` (ns): its due time if no other entry has it."""
+        bits = (at - now).bit_length() - _BITS  # due_time by hand: a third of the time
+        if bits < self.finest:
+            bits = self.finest
+        due = ((at >> bits) + 1) << bits
         slot = self._slots.get(due)
-        if slot is None:
-            slot = self._slots[due] = _Slot()
-            heappush(self._times, due)
-        items = slot.open
-        items.append(text)
-        items.append(key)
-        if len(items) >= _SEALED:
-            slot.sealed.append(tuple(items))
-            slot.open = []
+        if slot is not None:
+            slot.add(key)
+            return None
+        slot = self._slots[due] = _Slot()
+        slot.add(key)
+        heappush(self._times, due)
+        return due
 
-    def pop(self) -> tuple[str, str]:
-        """Take out one of the entries that are due first."""
-        slot = self._slots[self._times[0]]
-        if not slot.open:
-            slot.open = list(slot.sealed.pop())
-        key = slot.open.pop()
-        text = slot.open.pop()
-        if not slot.open and not slot.sealed:
+    def pop(self) -> tuple[int, str]:
+        """Take out the first of the entries that are due first: its due time, and its key."""
+        due = self._times[0]
+        slot = self._slots[due]
+        key = slot.take()
+        if slot.is_empty():
             del self._slots[heappop(self._times)]
-        return text, key
+        return due, key

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from sidegate.buckets import MAX_MEMORY
 from sidegate.fallback import OnUnreachable
 from sidegate.options import DEFAULT_BUDGET
 from sidegate.version import __version__
@@ -24,7 +25,6 @@ from sidegate_sidecar.config import (
     DEFAULT_LINK,
     DEFAULT_SOCKET_MODE,
     MOST_CONNECTIONS,
-    MOST_KEYS,
     Config,
     OptionError,
     Role,
@@ -32,6 +32,7 @@ from sidegate_sidecar.config import (
 from sidegate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
 from sidegate_sidecar.load.given import Given, order_of
 from sidegate_sidecar.load.order import MOST_IN_FLIGHT, TIMEOUT
+from sidegate_sidecar.sizes import size_text
 from sidegate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     insecure: given.Insecure = False,
     on_unreachable: given.Policy = OnUnreachable.OPEN.value,
     budget: given.Budget = f"{DEFAULT_BUDGET:g}",
-    most_keys: given.MostKeys = str(MOST_KEYS),
+    max_memory: given.MaxMemory = size_text(MAX_MEMORY),
     most_connections: given.MostConnections = str(MOST_CONNECTIONS),
     role: given.NodeRole = Role.OWNER.value,
     drain: given.Drain = f"{DEFAULT_DRAIN:g}",
@@ -122,7 +123,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         insecure=given.flag("insecure", given=insecure),
         on_unreachable=given.policy("on-unreachable", on_unreachable),
         budget=given.seconds("budget", budget),
-        most_keys=given.whole("most-keys", most_keys),
+        max_memory=given.size("max-memory", max_memory),
         most_connections=given.whole("most-connections", most_connections),
         role=given.role("role", role),
         drain=given.seconds("drain", drain),

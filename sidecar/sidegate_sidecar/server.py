@@ -79,7 +79,7 @@ class Sidecar:
             "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
         )
         self.clock = time.monotonic_ns
-        buckets = Buckets(config.most_keys)
+        buckets = Buckets(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)
         self.cluster = Cluster(

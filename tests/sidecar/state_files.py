@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sidegate.buckets import Buckets
+from sidegate.buckets import MAX_MEMORY, Buckets
 from sidegate.limits import parse_limits
 from sidegate_sidecar.statefile import SLICE, StateFile
 
@@ -22,10 +22,10 @@ SAVED_AT = 1_795_000_000 * SECOND
 class Life:
     """The buckets of one life of a node, on clocks that stand still unless they are moved."""
 
-    def __init__(self, path: Path, wall: int = SAVED_AT, most_keys: int = 1_000_000) -> None:
+    def __init__(self, path: Path, wall: int = SAVED_AT, max_memory: int = MAX_MEMORY) -> None:
         self.now = 7 * SECOND
         self.wall = wall
-        self.buckets = Buckets(most_keys)
+        self.buckets = Buckets(max_memory)
         self.file = StateFile(str(path), self.buckets, lambda: self.now, lambda: self.wall)
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:

@@ -216,7 +216,7 @@ def test_what_gets_no_answer_is_sent_again_after_a_while(lost: type[object]) -> 
 
 def test_an_outbox_of_a_node_that_cant_be_reached_for_long_is_bounded() -> None:
     """By the table and not by time: what has been paid needn't be sent any more."""
-    nodes = Syncs("ab", most_keys=1_000)
+    nodes = Syncs("ab", max_memory=256 << 10)
     nodes.cut.add(frozenset("ab"))
     for second in range(40):
         for at in range(1_000):
