@@ -13,6 +13,7 @@ from collections import OrderedDict
 from heapq import heappop, heappush
 
 from sidegate.footprint import LEDGER, SLOT, bytes_of
+from sidegate.fragments import Fragments
 from sidegate.ledger import Ledger, Payer, PayerKind
 from sidegate.shares import Shares
 from sidegate.table import Table
@@ -23,10 +24,11 @@ MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory 
 class Accounts:
     """Which buckets there are, what they take, whose turn it is at the bound, and what is due."""
 
-    __slots__ = ("_own", "_planned", "_rest", "_times", "shares")
+    __slots__ = ("_own", "_planned", "_rest", "_times", "fragments", "shares")
 
     def __init__(self, max_memory: int) -> None:
         self.shares = Shares(max_memory)
+        self.fragments = Fragments()
         self._own = 0  # payers for one ledger each
         self._rest = Payer(PayerKind.REST)
         self._planned: dict[int, OrderedDict[Ledger, None]] = {}  # who has something due when
@@ -34,20 +36,23 @@ class Accounts:
 
     # --- in and out
 
-    def enter(self, table: Table, key: str, at: int, now: int) -> None:
-        """Count a new bucket, which will be full at `at` (ns)."""
+    def enter(self, table: Table, key: str, size: int, at: int, now: int) -> None:
+        """Count a new bucket of so many bytes, which will be full at `at` (ns)."""
         rule = key[: key.find(":") + 1]
         ledger = table.ledgers.get(rule)
         if ledger is None:
             ledger = self._ledger_for(table, rule)
-        self.shares.charge(ledger.payer, bytes_of(key))
+        self.shares.charge(ledger.payer, size)
+        self.fragments.enter(size)
         due = ledger.due.push(at, now, key)
         if due is not None:
             self._plan(ledger, due)
 
     def leave(self, ledger: Ledger, key: str) -> None:
         """Count a bucket out whose entry has been taken."""
-        self.shares.charge(ledger.payer, -bytes_of(key))
+        size = bytes_of(key)
+        self.shares.charge(ledger.payer, -size)
+        self.fragments.leave(size)
         if ledger.due.next is None:
             self._close(ledger)
 

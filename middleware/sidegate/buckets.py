@@ -41,6 +41,10 @@ _LOOKS = 64
 # The part of the bound that is only used while entries are in the way. All of them have been looked
 # at by the time that it is full: one bucket more for each 64 looks.
 _SLACK = 32
+# The part of the bound that may be lost in fragments before keys are copied, and how many of them
+# for each new bucket: 4 µs. While they are, an eighth more may be lost.
+_LOST = 4
+_COPIED = 8
 
 
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
@@ -54,7 +58,17 @@ class Buckets:
     that owes the smallest share of its burst (to within 1/16 of its debt, and 1/64 of the burst).
     """
 
-    __slots__ = ("_accounts", "_count", "_full", "_slack", "_tables", "evicted", "max_memory")
+    __slots__ = (
+        "_accounts",
+        "_copying",
+        "_count",
+        "_full",
+        "_slack",
+        "_tables",
+        "_tolerated",
+        "evicted",
+        "max_memory",
+    )
 
     def __init__(self, max_memory: int = MAX_MEMORY) -> None:
         if max_memory < MIN_MEMORY:
@@ -66,6 +80,8 @@ class Buckets:
         self._tables: dict[str, Table] = {}  # by the text of their limit; none is empty
         self._accounts = Accounts(max_memory)
         self._slack = max_memory // _SLACK
+        self._tolerated = max_memory // _LOST
+        self._copying: Iterator[bool] | None = None  # all keys, while they are
         # What a bucket may bring with it has its room kept.
         self._full = max_memory - self._slack - min(LEDGER + SLOT + SPREAD, max_memory // 2)
 
@@ -308,17 +324,20 @@ class Buckets:
             held[key] = now * limit.scale + debt
 
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
-        shares = self._accounts.shares
-        if shares.bytes + bytes_of(key) > self._full:
-            self._make_room(bytes_of(key), now)
+        accounts = self._accounts
+        size = bytes_of(key)
+        if accounts.shares.bytes + size > self._full:
+            self._make_room(size, now)
         # Not before there is room: the last bucket of a table takes it along.
         table = self._tables.get(limit.text)
         if table is None:
             table = self._tables[limit.text] = Table(limit)
         if table.add(key, full_at):
-            shares.bytes += SPREAD
+            accounts.shares.bytes += SPREAD
         self._count += 1
-        self._accounts.enter(table, key, _ns(full_at, limit.scale), now)
+        accounts.enter(table, key, size, _ns(full_at, limit.scale), now)
+        if self._copying is not None or accounts.fragments.lost > self._tolerated:
+            self._copy_some()
 
     def _make_room(self, needed: int, now: int) -> None:
         shares = self._accounts.shares
@@ -339,6 +358,22 @@ class Buckets:
             self._forget(ledger, key)
         else:  # it was taken from since
             self._accounts.put(ledger, key, full_at, now)
+
+    def _copy_some(self) -> None:
+        """Copy some more keys: done before a ninth as many buckets have come as there are."""
+        if self._copying is None:
+            self._copying = self._copy_all()
+            self._accounts.fragments.mend()
+        if next(self._copying, False) is False:
+            self._copying = None
+
+    def _copy_all(self) -> Iterator[bool]:
+        for table in list(self._tables.values()):
+            for ledger in list(table.ledgers.values()):
+                for keys in ledger.due.copied():
+                    for start in range(0, len(keys), _COPIED):
+                        table.replace(keys[start : start + _COPIED])
+                        yield True
 
     def _forget(self, ledger: Ledger, key: str) -> None:
         """Forget a bucket whose entry has been taken."""

@@ -1,5 +1,6 @@
 """Due times: which buckets to look at when, because they may be full by then."""
 
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 _COARSEST = 27  # bits of ns: due times are whole multiples of 134 ms, or of more
@@ -64,6 +65,18 @@ class _Slot:
     def is_empty(self) -> bool:
         return not (self.head or self.open or self.sealed)
 
+    def copied(self) -> Iterator[list[str]]:
+        """Put copies in the place of the keys, some at a time: give these."""
+        at = 0
+        while at < len(self.sealed):
+            if keys := copies(self.sealed[at]):
+                self.sealed[at] = tuple(keys)
+                yield keys
+            at += 1
+        for keys in (self.head, self.open):
+            keys[:] = copies(keys)
+            yield keys.copy()
+
 
 class DueTimes:
     """Keys, given back in the order of their due times, and of one due time the first one first.
@@ -107,3 +120,18 @@ class DueTimes:
         if slot.is_empty():
             del self._slots[heappop(self._times)]
         return due, key
+
+    def copied(self) -> Iterator[list[str]]:
+        """Put copies in the place of all keys, up to 64 at a time: give these.
+
+        Entries may come and go meanwhile; of those that come some aren't copied.
+        """
+        for due in list(self._slots):
+            slot = self._slots.get(due)
+            if slot is not None:
+                yield from slot.copied()
+
+
+def copies(keys: Sequence[str]) -> list[str]:
+    """Return the same texts in new places of the memory."""
+    return [(key + " ")[:-1] for key in keys]

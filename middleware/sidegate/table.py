@@ -63,6 +63,13 @@ class Table:
             else:
                 self.shards[hash(key) >> SHIFT] = dict(held)
 
+    def replace(self, keys: list[str]) -> None:
+        """Put these texts in the place of the equal ones that are there."""
+        for key in keys:
+            held = self.dict_of(key)
+            if key in held:
+                held[key] = held.pop(key)
+
     def _spread(self) -> None:
         shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
         for key, full_at in self.one.items():
