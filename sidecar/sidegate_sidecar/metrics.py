@@ -161,6 +161,8 @@ def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Buckets by what became of them: sent, resent, or merged from other nodes."
     fates = {("sent",): counts.sent, ("resent",): counts.resent, ("merged",): counts.merged}
     yield _counter("synced_buckets", text, ("fate",), fates)
+    text = "Times that more waited to be sent to a node than may; then all is sent to it anew."
+    yield _counter("sync_overflows", text, (), {(): counts.overflows})
     passages = sidecar.cluster.passages.items()
     text = "Handovers of buckets: joining, returning after a standstill, leaving."
     times = {(stage.value,): passage.count for stage, passage in passages}

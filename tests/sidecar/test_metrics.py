@@ -46,6 +46,7 @@ LABELS = {
     "sidegate_stage": {"stage"},
     "sidegate_sync_lag_seconds": set[str](),
     "sidegate_synced_buckets": {"fate"},
+    "sidegate_sync_overflows": set[str](),
     "sidegate_handovers": {"stage"},
     "sidegate_handover_seconds": {"stage"},
     "sidegate_handovers_overdue": {"stage"},
