@@ -20,7 +20,6 @@ Memory is bounded in bytes, and `accounts` says whose buckets are to go when it 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import ceil
 
 from sidegate.accounts import Accounts
 from sidegate.due import due_time
@@ -28,11 +27,11 @@ from sidegate.errors import CostError
 from sidegate.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.ledger import Ledger, PayerKind
 from sidegate.limits import Limit, Limits
+from sidegate.listing import all_keys, in_debt, some_keys
 from sidegate.table import SHIFT, Table
 
 # Full whatever the time is: `now` is never negative.
 _FULL = 0
-_SAMPLED_FROM = 8  # keys that a sample looks at, for each that it takes: 1 ms at 1,000,000 keys
 MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
 MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes
 # Entries looked at to make room for one bucket: 100 µs. Each that was not to go has a later due
@@ -245,26 +244,11 @@ class Buckets:
 
         The table may change between two lists: a key that is there all along is given once.
         """
-        for text, table in list(self._tables.items()):
-            for held in table.dicts():
-                keys = list(held)  # at most 16,000 of 1,000,000
-                for start in range(0, len(keys), most):
-                    yield text, keys[start : start + most]
+        return all_keys(list(self._tables.values()), most)
 
     def sample(self, most: int) -> Iterator[tuple[str, list[str]]]:
-        """Give about `most` keys, old and new ones alike; all if there are no more.
-
-        A dict of a table holds a share of its keys by chance, so a few dicts stand for all; but in
-        each the keys are in the order in which they came.
-        """
-        share = min(most / max(self._count, 1), 1.0)
-        for text, table in self._tables.items():
-            dicts = table.dicts()
-            looked_at = dicts[: ceil(len(dicts) * min(share * _SAMPLED_FROM, 1.0))]
-            total = max(sum(map(len, looked_at)), 1)
-            for keys in map(list, looked_at):
-                count = min(ceil(len(keys) * table.size * share / total), len(keys))
-                yield text, [keys[at * len(keys) // count] for at in range(count)]
+        """Give about `most` keys, old and new ones alike; all if there are no more."""
+        return some_keys(self._tables.values(), min(most / max(self._count, 1), 1.0))
 
     def export(self, now: int, most: int = 4_096) -> Iterator[list[tuple[str, Limit, int]]]:
         """Give all buckets in debt in lists of at most `most`: key, limit, debt (ns, rounded up).
@@ -272,11 +256,7 @@ class Buckets:
         The debts are as of `now`, also in the lists asked for later. The table may change between
         two lists: a bucket that is there all along is given once.
         """
-        for table in list(self._tables.values()):
-            for held in table.dicts():
-                items = list(held.items())  # at most 16,000 of 1,000,000
-                for start in range(0, len(items), most):
-                    yield _exported(table.limit, items[start : start + most], now)
+        return in_debt(list(self._tables.values()), now, most)
 
     def sweep(self, now: int, most: int) -> int:
         """Look at no more than `most` buckets that are due and forget the full ones: how many.
@@ -401,8 +381,3 @@ def _in_ns(debts: list[int], limits: Limits) -> list[int]:
         if limit.scale != 1:
             debts[at] = -(-debts[at] // limit.scale)
     return debts
-
-
-def _exported(limit: Limit, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
-    debts = ((key, _ns(full_at, limit.scale) - now) for key, full_at in items)
-    return [(key, limit, debt) for key, debt in debts if debt > 0]

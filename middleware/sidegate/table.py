@@ -1,8 +1,14 @@
 """A table: the buckets of one limit, each of them one number."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sidegate.footprint import DICT_ENTRY
-from sidegate.ledger import Ledger
-from sidegate.limits import Limit
+
+if TYPE_CHECKING:
+    from sidegate.ledger import Ledger
+    from sidegate.limits import Limit
 
 # A dict grows by being copied whole, which stops the process for 55 ms at 700,000 keys. So a
 # table of more than 4,096 keys is spread over 64 dicts, the largest copy at 1,000,000 keys then

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 
 import typer
 
-from sidegate.buckets import MAX_MEMORY
 from sidegate.fallback import OnUnreachable
 from sidegate.options import DEFAULT_BUDGET
 from sidegate.version import __version__
@@ -23,6 +22,7 @@ from sidegate_sidecar.config import (
     DEFAULT_DRAIN,
     DEFAULT_HTTP,
     DEFAULT_LINK,
+    DEFAULT_MEMORY,
     DEFAULT_SOCKET_MODE,
     MOST_CONNECTIONS,
     Config,
@@ -32,7 +32,6 @@ from sidegate_sidecar.config import (
 from sidegate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
 from sidegate_sidecar.load.given import Given, order_of
 from sidegate_sidecar.load.order import MOST_IN_FLIGHT, TIMEOUT
-from sidegate_sidecar.sizes import size_text
 from sidegate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     insecure: given.Insecure = False,
     on_unreachable: given.Policy = OnUnreachable.OPEN.value,
     budget: given.Budget = f"{DEFAULT_BUDGET:g}",
-    max_memory: given.MaxMemory = size_text(MAX_MEMORY),
+    max_memory: given.MaxMemory = DEFAULT_MEMORY,
     most_connections: given.MostConnections = str(MOST_CONNECTIONS),
     role: given.NodeRole = Role.OWNER.value,
     drain: given.Drain = f"{DEFAULT_DRAIN:g}",

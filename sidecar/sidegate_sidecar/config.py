@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
+DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
 MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end

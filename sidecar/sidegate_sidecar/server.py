@@ -27,6 +27,7 @@ from sidegate_sidecar.config import Role
 from sidegate_sidecar.departure import Departure
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fullness import Fullness
 from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
@@ -283,9 +284,11 @@ class Sidecar:
             await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:
-        node = self.node
+        node, fullness = self.node, Fullness()
         while True:
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            if line := fullness.line(node.buckets, node.clock() / SECOND):
+                log.warning(line)
             more = looked_at >= SWEEP_SLICE
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 

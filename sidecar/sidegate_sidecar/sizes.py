@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_SIZE = re.compile(r"([0-9]{1,15})\s*(?:([kKmMgG])(i?))?[bB]?")  # 15 digits: a petabyte in bytes
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
+_SIZE = re.compile(r"([0-9]{1,15})\s*(?:([kKmMgG])([iI]?))?[bB]?")  # 15 digits: a petabyte in bytes
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 
 EXPECTED = 'expected bytes, such as "256MiB", "1GiB" or "500MB"'
 
@@ -20,7 +20,7 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r}: {EXPECTED}")
     number, unit, binary = match.groups(default="")
-    return int(number) * (1_024 if binary else 1_000) ** _POWERS[unit.lower()]
+    return int(number) * _UNITS[f"{unit}{binary}".lower()]
 
 
 def size_text(count: int) -> str:

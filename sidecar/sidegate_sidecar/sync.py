@@ -53,8 +53,8 @@ FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
-# Buckets in all outboxes. Their keys may be gone from the table, and so aren't counted there: 10 MB,
-# and 85 MB of the longest keys. It is what comes in seconds.
+# Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
+# not counted there: 10 MB, and 85 MB of the longest keys.
 MAX_WAITING = 65_536
 BACKLOG_SHARE = 8  # of changes that wait to be flushed, at once: else many made-up keys pile up
 

@@ -7,7 +7,7 @@ from sidegate.limits import Limit
 
 
 def ledgers(buckets: Buckets) -> list[Ledger]:
-    """All rules under all limits."""
+    """Return all rules under all limits."""
     return [ledger for table in buckets._tables.values() for ledger in table.ledgers.values()]
 
 
@@ -23,7 +23,7 @@ def entries(buckets: Buckets) -> list[tuple[str, str]]:
 
 
 def counted_anew(buckets: Buckets) -> int:
-    """What all that is there takes by the table of footprints, added up from nothing."""
+    """Return what all that is there takes by its footprint, added up from nothing."""
     held = sum(bytes_of(key) for _, key in keys_by_text(buckets))
     opened = sum(LEDGER + (bytes_of(it.rule) if it.rule else 0) for it in ledgers(buckets))
     slots = sum(len(it.due._slots) for it in ledgers(buckets)) * SLOT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,12 @@ from msgspec.msgpack import encode
 
 from sidegate.buckets import MIN_MEMORY, Buckets
 from sidegate.footprint import bytes_of
-from sidegate.ledger import Ledger
+from sidegate.ledger import PayerKind
 from sidegate.limits import Limit, Limits, parse_limits
 from tests.middleware.bucket_contents import counted_anew, drain, entries, exported, ledgers
+
+if TYPE_CHECKING:
+    from sidegate.ledger import Ledger
 
 START = 10**15
 SECOND = 10**9
@@ -28,7 +32,7 @@ Owed = dict[tuple[str, str], int]
 
 
 def owed(buckets: Buckets, now: int, *starts: str) -> Owed:
-    """What the keys that begin so owe, by key and limit."""
+    """Return what the keys that begin so owe, by key and limit."""
     rows = exported(buckets, now)
     return {(key, limit.text): debt for key, limit, debt in rows if key.startswith(starts)}
 
@@ -115,13 +119,13 @@ def test_buckets_from_other_nodes_are_bounded_as_well() -> None:
 
 @pytest.mark.parametrize("text", ["10/hour", "1/week", "5/minute", "100/second", "10/year"])
 def test_made_up_keys_of_one_rule_free_nobody_of_another(text: str) -> None:
-    """Whatever their limit: by time until full, those of a slow one pushed out all of a fast one."""
+    """Whatever their limit is: by time until full, a slow one would push out all of a fast one."""
     buckets = Buckets(SMALL)
     before = honest(buckets)
     flood(buckets, text, "api:x-api-key=made-up-", 20_000)
     assert owed(buckets, START, "login:", "search:", "shop/api:") == before
     assert buckets.take("login:203.0.113.4", parse_limits("5/minute"), 1, START)[0] is False
-    assert buckets.evicted["rule"] > 19_000
+    assert buckets.evicted[PayerKind.RULE] > 19_000
 
 
 def test_a_rule_with_the_same_limit_and_another_service_is_another_rule() -> None:
@@ -132,7 +136,7 @@ def test_a_rule_with_the_same_limit_and_another_service_is_another_rule() -> Non
     flood(buckets, "10/hour", "api:made-up-", 5_000)
     flood(buckets, "10/hour", "made-up-", 5_000)  # and keys that name no rule
     assert owed(buckets, START, "login:", "search:", "shop/api:") == before
-    assert buckets.evicted["rule"] > 0 < buckets.evicted["keys"]
+    assert buckets.evicted[PayerKind.RULE] > 0 < buckets.evicted[PayerKind.KEYS]
 
 
 def test_in_the_rule_itself_those_who_owe_the_larger_share_stay() -> None:
@@ -175,14 +179,14 @@ def test_who_takes_less_than_his_part_loses_nothing_to_any_number_of_others() ->
 
 
 def test_rules_with_made_up_names_pay_together() -> None:
-    """Each such name beyond the first 1,024 would otherwise be a payer that holds next to nothing."""
+    """Else each such name beyond the first 1,024 would be a payer that holds next to nothing."""
     buckets = Buckets(8 << 20)
     before = honest(buckets)
     limits = parse_limits("10/hour")
     for at in range(60_000):
         buckets.take(f"name{at}:key", limits, 1, START)
     assert owed(buckets, START, "login:", "search:", "shop/api:") == before
-    assert buckets.evicted["rest"] > 30_000
+    assert buckets.evicted[PayerKind.REST] > 30_000
     assert len(ledgers(buckets)) <= 1_025
 
 
@@ -195,7 +199,7 @@ def test_limits_made_up_by_the_thousand_pay_together() -> None:
         assert buckets.take("api:key", limits, tokens, START)[0] is True
         assert buckets.bytes <= 8 << 20
     assert owed(buckets, START, "login:", "search:", "shop/api:") == before
-    assert buckets.evicted["rest"] > 5_000
+    assert buckets.evicted[PayerKind.REST] > 5_000
     assert buckets.bytes == counted_anew(buckets)
     drain(buckets, LATE)
     assert (buckets.bytes, buckets._tables) == (0, {})
@@ -211,7 +215,7 @@ def test_of_the_rest_those_who_owe_a_large_share_stay() -> None:
         buckets.take(f"late:{at}", late, 5, START)
     for at in range(40_000):
         buckets.take(f"name{at}:key", parse_limits(f"{10 + at % 50}/day"), 1, START)
-    assert buckets.evicted["rest"] > 10_000
+    assert buckets.evicted[PayerKind.REST] > 10_000
     assert len(owed(buckets, START, "late:")) == 50
 
 

@@ -60,9 +60,13 @@ def filled(text: str, count: int, now: int = START) -> Buckets:
 
 
 @given(limits, rows, rows, bounds, st.integers(0, 2 * SECOND))
-@example(parse_limits("7/second").items[0], [("key0", 1)], [("key0", 2)], MIN_MEMORY, 0)  # ticks of 1/7 ns
+@example(
+    parse_limits("7/second").items[0], [("key0", 1)], [("key0", 2)], MIN_MEMORY, 0
+)  # ticks of 1/7 ns
 @example(parse_limits("1/day").items[0], [("key0", 2**63)], [("key0", 2**62)], MIN_MEMORY, 0)
-@example(parse_limits("5/second").items[0], [("key0", 5)], [("key1", 9), ("key0", 7)], MIN_MEMORY, 0)
+@example(
+    parse_limits("5/second").items[0], [("key0", 5)], [("key1", 9), ("key0", 7)], MIN_MEMORY, 0
+)
 def test_merging_many_is_merging_each(
     limit: Limit, before: Rows, after: Rows, most: int, pause: int
 ) -> None:

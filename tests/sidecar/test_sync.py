@@ -218,7 +218,7 @@ def test_what_gets_no_answer_is_sent_again_after_a_while(lost: type[object]) -> 
 def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In all, and once they can be they are sent all that they are to hold, and not just the latest.
+    """Once they can be they are sent all that they are to hold, and not just the latest.
 
     Whoever makes up keys while a node is away can't fill the memory of another with them.
     """
