@@ -42,7 +42,11 @@ class Accounts:
         ledger = table.ledgers.get(rule)
         if ledger is None:
             ledger = self._ledger_for(table, rule)
-        self.shares.charge(ledger.payer, size)
+        shares, payer = self.shares, ledger.payer
+        shares.bytes += size  # charge by hand
+        payer.bytes += size
+        if payer.bytes >> shares.shift != payer.level:
+            shares.move(payer)
         self.fragments.enter(size)
         due = ledger.due.push(at, now, key)
         if due is not None:
@@ -50,10 +54,14 @@ class Accounts:
 
     def leave(self, ledger: Ledger, key: str) -> None:
         """Count a bucket out whose entry has been taken."""
+        shares, payer = self.shares, ledger.payer
         size = bytes_of(key)
-        self.shares.charge(ledger.payer, -size)
+        shares.bytes -= size  # charge by hand
+        payer.bytes -= size
+        if payer.bytes >> shares.shift != payer.level:
+            shares.move(payer)
         self.fragments.leave(size)
-        if ledger.due.next is None:
+        if not ledger.due.times:
             self._close(ledger)
 
     # --- in their order
@@ -63,8 +71,8 @@ class Accounts:
 
         Put it back, or have the bucket leave.
         """
-        due, key = ledger.due.pop()
-        if ledger.due.next != due:
+        due, key, was_last = ledger.due.pop()
+        if was_last:
             self._unplan(ledger, due)
         return due, key
 

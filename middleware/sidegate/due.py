@@ -39,19 +39,11 @@ class _Slot:
         self.begun = 0  # tuples of these that are in use or used up
         self.head: list[str] = []  # the oldest, back to front
 
-    def add(self, key: str) -> None:
-        keys = self.open
-        keys.append(key)
-        if len(keys) >= _SEALED:
-            self.sealed.append(tuple(keys))
-            self.open = []
+    def seal(self) -> None:
+        self.sealed.append(tuple(self.open))
+        self.open = []
 
-    def take(self) -> str:
-        if not self.head:
-            self._begin()
-        return self.head.pop()
-
-    def _begin(self) -> None:
+    def begin(self) -> None:
         if not self.sealed:
             self.head, self.open = self.open[::-1], self.head
             return
@@ -61,9 +53,6 @@ class _Slot:
         if self.begun * 2 >= len(self.sealed):  # seldom: each moves once for each that goes
             del self.sealed[: self.begun]
             self.begun = 0
-
-    def is_empty(self) -> bool:
-        return not (self.head or self.open or self.sealed)
 
     def copied(self) -> Iterator[list[str]]:
         """Put copies in the place of the keys, some at a time: give these."""
@@ -82,20 +71,16 @@ class DueTimes:
     """Keys, given back in the order of their due times, and of one due time the first one first.
 
     No wait is over `longest` ns. An entry is never moved or removed, only popped: each step costs
-    the same with 1,000,000 entries as with one.
+    the same with 1,000,000 entries as with one. `times` are the due times as a heap, the earliest
+    first.
     """
 
-    __slots__ = ("_slots", "_times", "finest")
+    __slots__ = ("_slots", "finest", "times")
 
     def __init__(self, longest: int = 2**62) -> None:
         self.finest = finest_for(longest)
         self._slots: dict[int, _Slot] = {}
-        self._times: list[int] = []  # the keys of _slots as a heap
-
-    @property
-    def next(self) -> int | None:
-        """The earliest due time (ns), None when there is no entry."""
-        return self._times[0] if self._times else None
+        self.times: list[int] = []  # ns, the keys of _slots
 
     def push(self, at: int, now: int, key: str) -> int | None:
         """Add an entry that is due soon after `at` (ns): its due time if no other entry has it."""
@@ -104,22 +89,30 @@ class DueTimes:
             bits = self.finest
         due = ((at >> bits) + 1) << bits
         slot = self._slots.get(due)
-        if slot is not None:
-            slot.add(key)
-            return None
-        slot = self._slots[due] = _Slot()
-        slot.add(key)
-        heappush(self._times, due)
-        return due
+        if slot is None:
+            slot = self._slots[due] = _Slot()
+            slot.open.append(key)
+            heappush(self.times, due)
+            return due
+        slot.open.append(key)
+        if len(slot.open) >= _SEALED:
+            slot.seal()
+        return None
 
-    def pop(self) -> tuple[int, str]:
-        """Take out the first of the entries that are due first: its due time, and its key."""
-        due = self._times[0]
+    def pop(self) -> tuple[int, str, bool]:
+        """Take out the first of the entries that are due first.
+
+        Its due time, its key, and whether it was the last of that time.
+        """
+        due = self.times[0]
         slot = self._slots[due]
-        key = slot.take()
-        if slot.is_empty():
-            del self._slots[heappop(self._times)]
-        return due, key
+        if not slot.head:
+            slot.begin()
+        key = slot.head.pop()
+        if slot.head or slot.open or slot.sealed:
+            return due, key, False
+        del self._slots[heappop(self.times)]
+        return due, key, True
 
     def copied(self) -> Iterator[list[str]]:
         """Put copies in the place of all keys, up to 64 at a time: give these.

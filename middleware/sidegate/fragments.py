@@ -9,13 +9,14 @@ too much the keys are copied, by which those of one size come to lie side by sid
 """
 
 _STEP = 4  # bits: the allocator rounds up to 16 bytes
-_SIZES = 512  # kept apart, up to 8 KiB; a key of 512 bytes takes half of that at the most
+_SIZES = 512
+_TOP = _SIZES << _STEP  # kept apart, up to 8 KiB; a key of 512 bytes takes half of that at the most
 
 
 class Fragments:
     """What may be `lost`, in bytes, of the memory of buckets that came and went."""
 
-    __slots__ = ("_held", "_most", "lost")
+    __slots__ = ("_held", "_most", "lost")  # counted by hand: a bucket comes and goes in 3 µs
 
     def __init__(self) -> None:
         self.lost = 0
@@ -24,17 +25,17 @@ class Fragments:
 
     def enter(self, size: int) -> None:
         """Count a bucket of so many bytes in."""
-        at = min(size >> _STEP, _SIZES - 1)
-        self._held[at] += 1
-        if self._held[at] > self._most[at]:
-            self._most[at] += 1
+        at = size >> _STEP if size < _TOP else _SIZES - 1
+        held = self._held[at] = self._held[at] + 1
+        if held > self._most[at]:
+            self._most[at] = held
         else:
-            self.lost -= size >> _STEP << _STEP
+            self.lost -= size
 
     def leave(self, size: int) -> None:
         """Count one out."""
-        self._held[min(size >> _STEP, _SIZES - 1)] -= 1
-        self.lost += size >> _STEP << _STEP
+        self._held[size >> _STEP if size < _TOP else _SIZES - 1] -= 1
+        self.lost += size
 
     def mend(self) -> None:
         """Take it that nothing is lost: all keys are about to be copied."""

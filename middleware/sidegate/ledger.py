@@ -11,6 +11,7 @@ from sidegate.due import DueTimes
 if TYPE_CHECKING:
     from sidegate.table import Table
 
+NOWHERE = -1  # the level of a payer that holds nothing
 _COMPARED = 8  # ledgers of the rest that are compared to find the one to take from: 4 µs
 
 
@@ -33,7 +34,7 @@ class Payer:
     def __init__(self, kind: PayerKind) -> None:
         self.kind = kind
         self.bytes = 0
-        self.level = 0  # in Shares
+        self.level = NOWHERE  # in Shares
         self._ledgers: OrderedDict[Ledger, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -85,8 +86,7 @@ class Ledger:
 
     def least_share(self, now: int) -> float:
         """Return the share of the burst that the first bucket owes, as far as its entry says."""
-        due = self.due.next
-        return 0.0 if due is None else (due - now) * self.table.scale / self.table.capacity
+        return (self.due.times[0] - now) * self.table.scale / self.table.capacity
 
     def __str__(self) -> str:
         """Say whose buckets these are, for people."""

@@ -1,6 +1,6 @@
 """Shares: who holds how much of the memory, and who holds most."""
 
-from sidegate.ledger import Payer
+from sidegate.ledger import NOWHERE, Payer
 
 _LEVELS = 10  # bits: payers are told apart to 1/1,024 of the bound
 
@@ -12,36 +12,36 @@ class Shares:
     they lie on levels, and only move when they get to another.
     """
 
-    __slots__ = ("_levels", "_shift", "_top", "bytes")
+    __slots__ = ("_levels", "_top", "bytes", "shift")
 
     def __init__(self, max_memory: int) -> None:
         self.bytes = 0
-        self._shift = max(max_memory.bit_length() - 1 - _LEVELS, 0)
+        self.shift = max(max_memory.bit_length() - 1 - _LEVELS, 0)  # from bytes to a level
         self._levels: dict[int, dict[Payer, None]] = {}
-        self._top = 0
+        self._top = NOWHERE
 
     def charge(self, payer: Payer, count: int) -> None:
-        """Count so many bytes more of a payer, or less. One with none is forgotten."""
+        """Count so many bytes more of a payer, or less."""
         self.bytes += count
         payer.bytes += count
-        level = (payer.bytes >> self._shift) + 1 if payer.bytes else 0
-        if level != payer.level:
-            self._move(payer, level)
+        if payer.bytes >> self.shift != payer.level or not payer.bytes:
+            self.move(payer)
 
     def largest(self) -> Payer:
         """Return a payer of those that hold most, to within 1/1,024 of the bound."""
         return next(iter(self._levels[self._top]))
 
-    def _move(self, payer: Payer, level: int) -> None:
-        if payer.level:
+    def move(self, payer: Payer) -> None:
+        """Put a payer on the level of what it holds; one that holds nothing is none any more."""
+        if payer.level != NOWHERE:
             there = self._levels[payer.level]
             del there[payer]
             if not there:
                 del self._levels[payer.level]
-        payer.level = level
-        if level:
-            self._levels.setdefault(level, {})[payer] = None
-        if level >= self._top:
-            self._top = level
+        payer.level = payer.bytes >> self.shift if payer.bytes else NOWHERE
+        if payer.bytes:
+            self._levels.setdefault(payer.level, {})[payer] = None
+        if payer.level >= self._top:
+            self._top = payer.level
         elif self._top not in self._levels:
-            self._top = max(self._levels, default=0)
+            self._top = max(self._levels, default=NOWHERE)

@@ -50,16 +50,19 @@ class Table:
 
     def add(self, key: str, full_at: int) -> bool:
         """Add a key that isn't there; tell whether the table was spread out because of it."""
-        self.dict_of(key)[key] = full_at
         self.size += 1
-        if self.size > _SPREAD_ABOVE and self.shards is None:
+        if self.shards is not None:
+            self.shards[hash(key) >> SHIFT][key] = full_at
+            return False
+        self.one[key] = full_at
+        if self.size > _SPREAD_ABOVE:
             self._spread()
             return True
         return False
 
     def remove(self, key: str) -> None:
         """Remove a key that is there."""
-        held = self.dict_of(key)
+        held = self.one if self.shards is None else self.shards[hash(key) >> SHIFT]
         del held[key]
         self.size -= 1
         # A dict that was large stays so while it lives.

@@ -219,6 +219,16 @@ def test_of_the_rest_those_who_owe_a_large_share_stay() -> None:
     assert len(owed(buckets, START, "late:")) == 50
 
 
+def test_rules_whose_buckets_are_all_gone_are_nobody_any_more() -> None:
+    """With a bound at which payers are told apart by much more than one of them took."""
+    buckets = Buckets(64 << 20)
+    for turn in range(3):
+        flood(buckets, "10/hour", f"rule{turn}:", 10)
+        drain(buckets, LATE)
+        assert buckets.largest() == ("", 0)
+        assert not buckets._accounts.shares._levels
+
+
 # looking
 
 
@@ -274,7 +284,7 @@ class WatchedBuckets(Buckets):
         return super().reset(key)
 
     def _evict(self, now: int, *, at_once: bool) -> None:
-        shift = self._accounts.shares._shift
+        shift = self._accounts.shares.shift
         held = Counter({it.payer: it.payer.bytes >> shift for it in ledgers(self)})
         payer = self._accounts.payer(now)
         assert held[payer.payer] == max(held.values())
