@@ -22,6 +22,7 @@ from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
+from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster, Stage
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.departure import Departure
@@ -347,6 +348,8 @@ def run_until_signal(config: Config, log_level: str) -> None:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
     log_to_stderr(log_level)
     for line in unknown(os.environ):
+        log.warning("%s", line)
+    if line := warning(config.max_memory, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(config))

@@ -11,7 +11,9 @@ import pytest
 from typer.models import OptionInfo
 
 from sidegate_sidecar import cli, server
+from sidegate_sidecar.cgroup import memory_needed
 from sidegate_sidecar.config import Config, Role
+from sidegate_sidecar.sizes import parse_size
 from tests.cluster.apps.running import Port, until
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, Helm, ci_values, find
@@ -104,6 +106,15 @@ def test_every_option_is_a_value(helm: Helm) -> None:
         for name in manifests.env(sidecar(helm, "--values", values))
     }
     assert given >= options() - {"SIDEGATE_SECRET"}
+
+
+def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
+    helm: Helm, configured: ConfigOf
+) -> None:
+    """By the chart's own values: else made-up keys would have sidecars killed."""
+    container = sidecar(helm)
+    needed = memory_needed(configured(manifests.env(container)).max_memory)
+    assert parse_size(container["resources"]["limits"]["memory"]) >= needed
 
 
 def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
