@@ -22,11 +22,13 @@ from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
+from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fullness import Fullness
 from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
@@ -88,7 +90,7 @@ class Sidecar:
             config.node_secrets,
         )
         self.clock = time.monotonic_ns
-        buckets = Buckets(config.most_keys)
+        buckets = Buckets(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)
         self.cluster = Cluster(
@@ -321,9 +323,11 @@ class Sidecar:
             await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:
-        node = self.node
+        node, fullness = self.node, Fullness()
         while True:
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            if line := fullness.line(node.buckets, node.clock() / SECOND):
+                log.warning(line)
             more = looked_at >= SWEEP_SLICE
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
@@ -395,6 +399,8 @@ def run_until_signal(config: Config, log_level: str) -> int:
     """
     log_to_stderr(log_level)
     for line in unknown(os.environ):
+        log.warning("%s", line)
+    if line := warning(config.max_memory, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(config))
