@@ -33,7 +33,14 @@ from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.sessions import Sessions
-from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from sidegate_sidecar.sockets import (
+    ListenError,
+    listen,
+    listen_unix,
+    max_open_files,
+    raise_file_limit,
+    remove_unix,
+)
 from sidegate_sidecar.statefile import StateFile
 from sidegate_sidecar.tls import Listener
 
@@ -109,7 +116,9 @@ class Sidecar:
             clock=self.clock,
             wake=self.pulse.wake,
         )
-        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.sessions = Sessions(
+            self.node, self.peers, me, config.most_connections, max_open_files()
+        )
         self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -201,12 +210,12 @@ class Sidecar:
             self.state.load()
             self.cluster.begin(self.clock())
             self._run(self.state.run())
-        accept = self.sessions.accept
-        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+        accept, admission = self.sessions.accept, self.sessions.admission
+        self._listeners.append(Listener(self._link_socket, admission, accept, self.config.tls))
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()

@@ -4,100 +4,148 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address
+from sidegate_sidecar.admission import Arrival
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine
 
     from sidegate.options import Tls
+    from sidegate_sidecar.admission import Admission
 
 log = logging.getLogger("sidegate")
 
 LOOK_EVERY = 2.0  # seconds between two looks at the certificate files
 SHAKE_WITHIN = 5.0  # seconds for the handshake of TLS: an honest side takes milliseconds
+LEAST_TIMEOUT = 0.01  # seconds: asyncio takes none for an error, and the sweep ends it anyway
+MAX_ACCEPTED_A_TURN = 4  # of the loop: 0.1 ms, so those that are open wait no longer
 PAUSE = 1.0  # seconds before the next try to accept when there are no files left
 
 
 class Listener:
     """Accepts connections on a socket, with TLS if there are certificates for it.
 
-    A connection is accepted with the certificates that are in the files then; those that are
-    open go on. `protocol` is told who is at the other side: "HOST:PORT", or "unix:PATH" of ours.
-    A protocol hears `connection_lost` also when TLS fails before it was connected.
+    A connection is accepted with the certificates that are in the files when it begins to speak;
+    those that are open go on. `protocol` makes what speaks with it, and hears `connection_lost`
+    also when TLS fails before it was connected. Until then, and until that one says that it has
+    proved itself, a connection counts in `admission`.
     """
 
     def __init__(
         self,
         listening: socket.socket,
-        protocol: Callable[[str], asyncio.Protocol],
+        admission: Admission,
+        protocol: Callable[[Arrival], asyncio.Protocol],
         tls: Tls | None = None,
         *,
         look_every: float = LOOK_EVERY,
         shake_within: float = SHAKE_WITHIN,
     ) -> None:
         self._socket = listening
+        self._admission = admission
         self._protocol = protocol
         self._tls = tls
         self._look_every = look_every
         self._shake_within = shake_within
         self._context: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Accept connections from now on."""
         if self._tls is not None:
             self._context = self._tls.context(ssl.Purpose.CLIENT_AUTH)
             self._run(self._watch(self._tls, _stamps(self._tls)))
-        self._run(self._accept())
+        self._loop.add_reader(self._socket, self._accept)
 
     def _run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self) -> None:
+        """Take a few of those that wait; the loop calls again while there are more."""
+        for _ in range(MAX_ACCEPTED_A_TURN):
             try:
-                connection, remote = await loop.sock_accept(self._socket)
+                taken, remote = self._socket.accept()
+            except BlockingIOError:
+                return
             except ConnectionError:  # it was gone before we took it
                 continue
-            except OSError as error:
-                log.warning("accepting no connections for %g s: %s", PAUSE, error.strerror)
-                await asyncio.sleep(PAUSE)
-            else:
-                self._greet(connection, self._named(remote))
-                await asyncio.sleep(0)  # one a loop turn: those that are open go first
+            except OSError as error:  # no file is left: a stranger's is the first to go
+                if not self._admission.make_room():
+                    self._pause(error)
+                return
+            taken.setblocking(False)
+            self._arrive(taken, remote)
 
-    def _named(self, remote: tuple[str, int] | str) -> str:
-        """Return who is at the other side of a connection, as the system tells it."""
+    def _pause(self, error: OSError) -> None:
+        log.warning("accepting no connections for %g s: %s", PAUSE, error.strerror)
+        self._loop.remove_reader(self._socket)
+        self._run(self._resume())
+
+    async def _resume(self) -> None:
+        await asyncio.sleep(PAUSE)
+        self._loop.add_reader(self._socket, self._accept)
+
+    def _arrive(self, taken: socket.socket, remote: tuple[str, int] | str) -> None:
         if isinstance(remote, tuple):
-            return str(Address(*remote[:2]))
-        return f"unix:{self._socket.getsockname()}"
+            host, named = remote[0], str(Address(*remote[:2]))
+        else:
+            host, named = "", f"unix:{self._socket.getsockname()}"
+        arrival = Arrival(taken, host, named, self._loop.time())
+        arrival.is_plain = self._context is None
+        arrival.stop = partial(self._drop, taken)
+        self._admission.arrived(arrival)
+        self._loop.add_reader(taken, self._heard, arrival)
 
-    def _greet(self, connection: socket.socket, remote: str) -> None:
+    def _drop(self, taken: socket.socket) -> None:
+        self._loop.remove_reader(taken)
+        taken.close()
+
+    def _heard(self, arrival: Arrival) -> None:
+        """Begin the handshake with one that has sent its first byte, or closed."""
+        try:
+            is_gone = not arrival.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            is_gone = True
+        if is_gone:
+            self._admission.remove(arrival)
+            arrival.stop()
+            return
+        self._loop.remove_reader(arrival.socket)
+        arrival.stop = arrival.cut
+        self._admission.spoke(arrival)
+        self._begin(arrival)
+
+    def _begin(self, arrival: Arrival) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             if task.cancelled():  # perhaps before it began, and nobody else has the socket
-                connection.close()
+                arrival.socket.close()
 
-        self._run(self._connect(connection, remote)).add_done_callback(ended)
+        self._run(self._connect(arrival)).add_done_callback(ended)
 
-    async def _connect(self, connection: socket.socket, remote: str) -> None:
-        protocol = self._protocol(remote)
+    async def _connect(self, arrival: Arrival) -> None:
+        protocol = self._protocol(arrival)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
+            left = arrival.since + self._shake_within - self._loop.time()
+            await self._loop.connect_accepted_socket(
                 lambda: protocol,
-                connection,
+                arrival.socket,
                 ssl=self._context,
-                ssl_handshake_timeout=self._shake_within if self._context else None,
+                ssl_handshake_timeout=max(left, LEAST_TIMEOUT) if self._context else None,
             )
         except OSError as error:
+            self._admission.remove(arrival)
             protocol.connection_lost(error)
 
     async def _watch(self, tls: Tls, seen: list[tuple[int, int]]) -> None:
@@ -115,6 +163,7 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no more connections."""
+        self._loop.remove_reader(self._socket)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

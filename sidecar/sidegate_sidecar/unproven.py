@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Connection = TypeVar("Connection", bound=Hashable)
 
@@ -76,6 +76,9 @@ class Unproven(Generic[Connection]):
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._origins
 
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._origins)
+
     def admit(self, connection: Connection, host: str) -> Connection | None:
         """Count a new connection in; return the one to close for it, None if there is room."""
         place = self._origin_of(host)
@@ -83,8 +86,13 @@ class Unproven(Generic[Connection]):
         self._origins[connection] = place
         self._ages.setdefault(place, {})[connection] = self._admitted
         payer = self._payer(place)
-        if payer is None:
-            return None
+        return None if payer is None else self._displace(payer)
+
+    def displace(self) -> Connection | None:
+        """Return one to close for want of something else than places; None if there is none."""
+        return self._displace(self._fullest()) if self._ages else None
+
+    def _displace(self, payer: str) -> Connection:
         oldest = next(iter(self._ages[payer]))
         self.remove(oldest)
         self.displaced += 1
@@ -111,6 +119,11 @@ class Unproven(Generic[Connection]):
         return self._fullest() if len(self) - local > self.max_connections else None
 
     def _fullest(self) -> str:
-        """Return the origin with the most connections; of several, the one that was first."""
-        strangers = (it for it in self._ages.items() if it[0] != LOCAL)
-        return max(strangers, key=lambda it: (len(it[1]), -next(iter(it[1].values()))))[0]
+        """Return the origin with the most connections; of several, the one that was first.
+
+        This machine's only when nobody else has any.
+        """
+        ages = self._ages
+        strangers = (it for it in ages.items() if it[0] != LOCAL)
+        fullest = max(strangers, key=lambda it: (len(it[1]), -next(iter(it[1].values()))), default=None)
+        return LOCAL if fullest is None else fullest[0]

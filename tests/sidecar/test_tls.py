@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from sidegate.address import parse_address
+from sidegate_sidecar.admission import Admission
 from sidegate_sidecar.server import Sidecar
 from sidegate_sidecar.sockets import listen
 from sidegate_sidecar.tls import Listener
@@ -169,12 +170,15 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
 
     socket = listen("link", parse_address("127.0.0.1:0"))
     address = parse_address("{}:{}".format(*socket.getsockname()))
-    listener = Listener(socket, lambda _: Protocol(), ours, shake_within=0.05)
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, lambda _: Protocol(), ours, shake_within=0.05)
     await listener.start()
-    async with bare(address) as silent:
-        assert await silent.raw() == b""
+    async with bare(address) as slow:
+        await slow.send(b"\x16\x03\x01")  # as TLS begins
+        assert await slow.raw() == b""
         await eventually(lambda: lost)
     assert isinstance(lost[0], ConnectionAbortedError)
+    assert not len(admission)
     await listener.close()
 
 
@@ -216,7 +220,8 @@ async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls
     tls = OURS.issue(tmp_path / "listening", "n1")
     socket = listen("link", parse_address("127.0.0.1:0"))
     at = socket.getsockname()
-    listener = Listener(socket, lambda _: Echo(), tls, look_every=0.01)
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, lambda _: Echo(), tls, look_every=0.01)
     await listener.start()
     yield at, tls
     await listener.close()
