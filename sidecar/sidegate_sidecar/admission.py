@@ -37,10 +37,11 @@ FILES_SHARE = 8  # of the files that we may open, strangers have this part: at 1
 class Arrival:
     """A connection that has proved nothing; `since` is when it was accepted, in the loop's time.
 
-    `stop` ends it at the stage where it is: whoever moves it on to the next replaces that.
+    `drop` closes the socket as long as nobody else has it. Nothing here refers to itself: thousands
+    a second come and go, and are to be gone at once.
     """
 
-    __slots__ = ("host", "is_plain", "remote", "session", "since", "socket", "stop")
+    __slots__ = ("drop", "host", "is_plain", "remote", "session", "since", "socket")
 
     def __init__(self, taken: socket.socket, host: str, remote: str, since: float) -> None:
         self.socket = taken
@@ -48,8 +49,8 @@ class Arrival:
         self.remote = remote  # for people
         self.since = since
         self.is_plain = True  # no TLS around it
-        self.session: Connection | None = None  # once it speaks our protocol
-        self.stop: Callable[[], None] = taken.close
+        self.session: Connection | None = None  # once it speaks, until it has proved itself
+        self.drop: Callable[[socket.socket], None] | None = None
 
     def refuse(self, code: str, text: str) -> None:
         """Close it, with a word why if that can be said without a handshake of TLS."""
@@ -58,8 +59,11 @@ class Arrival:
                 self.socket.send(encode(Error(code, text)))
         self.stop()
 
-    def cut(self) -> None:
-        """End the connection below whatever has been built on it, which then ends by itself."""
+    def stop(self) -> None:
+        """Close it, or cut it off below what has been built on it, which then ends by itself."""
+        if self.drop is not None:
+            self.drop(self.socket)
+            return
         with suppress(OSError):  # it has ended
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -99,6 +103,7 @@ class Admission:
 
     def remove(self, arrival: Arrival) -> None:
         """Count one out: it has proved itself, or is gone."""
+        arrival.session = None
         self.silent.remove(arrival)
         self.speaking.remove(arrival)
 

@@ -259,8 +259,8 @@ class Sessions:
         for arrival in self.admission.overdue(now - within):
             session = arrival.session
             if session is None or session.is_unconnected:
-                self.admission.remove(arrival)
                 arrival.refuse(error.code, error.text)
+                self.admission.remove(arrival)
                 self.refusals.turned_away(error.code, _who(session, arrival.remote), error.text)
             elif not session.transport.is_closing():
                 session.fail(error)

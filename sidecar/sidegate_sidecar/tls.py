@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 import ssl
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +101,7 @@ class Listener:
             host, named = "", f"unix:{self._socket.getsockname()}"
         arrival = Arrival(taken, host, named, self._loop.time())
         arrival.is_plain = self._context is None
-        arrival.stop = partial(self._drop, taken)
+        arrival.drop = self._drop
         self._admission.arrived(arrival)
         self._loop.add_reader(taken, self._heard, arrival)
 
@@ -123,7 +122,7 @@ class Listener:
             arrival.stop()
             return
         self._loop.remove_reader(arrival.socket)
-        arrival.stop = arrival.cut
+        arrival.drop = None
         self._admission.spoke(arrival)
         self._begin(arrival)
 
