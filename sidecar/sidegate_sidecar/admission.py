@@ -50,7 +50,7 @@ class Arrival:
         self.since = since
         self.is_plain = True  # no TLS around it
         self.session: Connection | None = None  # once it speaks, until it has proved itself
-        self.drop: Callable[[socket.socket], None] | None = None
+        self.drop: Callable[[Arrival], None] | None = None
 
     def refuse(self, code: str, text: str) -> None:
         """Close it, with a word why if that can be said without a handshake of TLS."""
@@ -62,7 +62,7 @@ class Arrival:
     def stop(self) -> None:
         """Close it, or cut it off below what has been built on it, which then ends by itself."""
         if self.drop is not None:
-            self.drop(self.socket)
+            self.drop(self)
             return
         with suppress(OSError):  # it has ended
             self.socket.shutdown(socket.SHUT_RDWR)

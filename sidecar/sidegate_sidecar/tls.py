@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.address import Address
 from sidegate_sidecar.admission import Arrival
+from sidegate_sidecar.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,7 +24,11 @@ log = logging.getLogger("sidegate")
 LOOK_EVERY = 2.0  # seconds between two looks at the certificate files
 SHAKE_WITHIN = 5.0  # seconds for the handshake of TLS: an honest side takes milliseconds
 LEAST_TIMEOUT = 0.01  # seconds: asyncio takes none for an error, and the sweep ends it anyway
-MAX_ACCEPTED_A_TURN = 4  # of the loop: 0.1 ms, so those that are open wait no longer
+# A turn of the loop: half a millisecond, so those that are open wait no longer.
+MAX_ACCEPTED_A_TURN = 16  # 25 µs each; many, or whoever is honest waits behind 4,096 in the kernel
+MAX_BEGUN_A_TURN = 4  # 100 µs each; with TLS one, which takes a millisecond
+CROWD = 16  # handshakes of TLS that may wait without being taken for an attack
+TLS_PAUSE = 0.002  # seconds between two then: strangers have a third of our time at most
 PAUSE = 1.0  # seconds before the next try to accept when there are no files left
 
 
@@ -53,6 +58,8 @@ class Listener:
         self._look_every = look_every
         self._shake_within = shake_within
         self._context: ssl.SSLContext | None = None
+        self._turns: Turns[Arrival] = Turns()  # to begin a handshake
+        self._timer: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
@@ -105,9 +112,10 @@ class Listener:
         self._admission.arrived(arrival)
         self._loop.add_reader(taken, self._heard, arrival)
 
-    def _drop(self, taken: socket.socket) -> None:
-        self._loop.remove_reader(taken)
-        taken.close()
+    def _drop(self, arrival: Arrival) -> None:
+        self._loop.remove_reader(arrival.socket)
+        self._turns.discard(arrival)
+        arrival.socket.close()
 
     def _heard(self, arrival: Arrival) -> None:
         """Begin the handshake with one that has sent its first byte, or closed."""
@@ -122,11 +130,26 @@ class Listener:
             arrival.stop()
             return
         self._loop.remove_reader(arrival.socket)
-        arrival.drop = None
         self._admission.spoke(arrival)
-        self._begin(arrival)
+        self._turns.add(arrival, arrival.host)
+        if self._timer is None:
+            self._timer = self._loop.call_soon(self._begin_next)
+
+    def _begin_next(self) -> None:
+        """Begin a few handshakes; for more it is called again in the next turn of the loop.
+
+        In a crowd that comes with TLS only after a pause, which is for those that are open.
+        """
+        has_tls = self._context is not None
+        for _ in range(1 if has_tls else MAX_BEGUN_A_TURN):
+            if arrival := self._turns.next():
+                self._begin(arrival)
+        pause = TLS_PAUSE if has_tls and len(self._turns) > CROWD else 0
+        self._timer = self._loop.call_later(pause, self._begin_next) if self._turns else None
 
     def _begin(self, arrival: Arrival) -> None:
+        arrival.drop = None
+
         def ended(task: asyncio.Task[None]) -> None:
             if task.cancelled():  # perhaps before it began, and nobody else has the socket
                 arrival.socket.close()
@@ -163,6 +186,8 @@ class Listener:
     async def close(self) -> None:
         """Accept no more connections."""
         self._loop.remove_reader(self._socket)
+        if self._timer is not None:
+            self._timer.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
