@@ -162,6 +162,8 @@ def parse_limits(text: str) -> Limits:
 
 
 _parsed: dict[str, Limits] = {}
+known_limits = _parsed.get
+"""Return what a text was read as, None if it has to be read first: for who reads few at a time."""
 
 
 def _remember(text: str, limits: Limits) -> Limits:

@@ -49,6 +49,7 @@ JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
+MAX_STEPS = 16  # from ring to ring: each takes as long as to build 20 nodes of a ring from nothing
 LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 
@@ -72,7 +73,7 @@ _BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
 def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
     """Return the ring of these nodes, from one with nearly the same, which is quicker."""
     gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
-    if len(gone) + len(new) > len(names) // 4 + 2:
+    if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
         return Ring(names)
     for name in gone:
         ring = ring.without_node(name)
@@ -249,11 +250,15 @@ class Cluster:
             return
         if self.leaf:
             self._enter(Stage.LEAF, now)
-            self.joined = True
+            self._join()
             return
         self._enter(Stage.JOINING, now, JOIN_WITHIN)
         self._post(self.sync.pull(self._owners(), Part.ALL))
         self._proceed(now)
+
+    def _join(self) -> None:
+        self.joined = True
+        self.membership.is_open = False
 
     def leave(self, now: int, within: int) -> None:
         """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most."""
@@ -296,7 +301,7 @@ class Cluster:
                 self._take_place(now)
             case Stage.SETTLING if overdue or not self.sync.waiting:
                 self._enter(Stage.MEMBER, now)
-                self.joined = True
+                self._join()
             case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
                 self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))
                 self._enter(Stage.MEMBER, now)

@@ -20,6 +20,7 @@ from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
+from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cluster import STALL, Cluster, Stage
@@ -62,6 +63,7 @@ TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
+EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -115,6 +117,7 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
         self.sessions = Sessions(
             self.node, self.peers, me, config.most_connections, max_open_files()
@@ -174,6 +177,7 @@ class Sidecar:
             self.sessions.forget(message)
             return
         self.peers.require_addresses(message)
+        self.cluster.membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:

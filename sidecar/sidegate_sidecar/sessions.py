@@ -9,16 +9,14 @@ from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
-from sidegate.errors import SidegateError, quoted
+from sidegate.errors import quoted
 from sidegate.handshake import NONCE_BYTES, Accepting
 from sidegate.link import MOST_UNSENT
 from sidegate.wire import (
     NODE_MESSAGES,
     OUTCOMES,
     Checks,
-    Error,
     Forget,
-    Holdings,
     Inspect,
     Message,
     Outcomes,
@@ -33,6 +31,7 @@ from sidegate.wire import (
 )
 from sidegate_ring.members import MOST_LIVING
 from sidegate_sidecar.admission import Admission
+from sidegate_sidecar.inspections import Inspections
 from sidegate_sidecar.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node import Node
     from sidegate_sidecar.peers import Peers
 
-MOST_INSPECTIONS = 1_000  # at a time: they are for people and scripts
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 MOST_SAID = 300  # characters in the log of what the other side says of us
 
@@ -73,7 +71,7 @@ class Sessions:
         self._most = most
         self._nodes = 0  # of those open
         self.admission = Admission(self._displaced, max_files)
-        self._inspections: set[asyncio.Task[None]] = set()
+        self._inspections = Inspections(node)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
         self.refusals = Refusals(node.counts.turned_away, _now)
@@ -135,7 +133,7 @@ class Sessions:
             case Ping():
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
-                self._inspect(connection, message)
+                self._inspections.ask(connection, message)
             case Outcomes() if not _is_node(connection):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
@@ -219,25 +217,6 @@ class Sessions:
         living = [(it.name, it.address) for it in cluster.membership.living()]
         members = [(cluster.name, self._me.link), *living]
         return Roster(cluster.ring.digest, members, int(self._is_leaving))
-
-    def _inspect(self, connection: Connection, message: Inspect | Reset) -> None:
-        if len(self._inspections) >= MOST_INSPECTIONS:
-            raise WireError("busy", f"more than {MOST_INSPECTIONS} inspections at a time")
-        task = asyncio.get_running_loop().create_task(self._answer(connection, message))
-        self._inspections.add(task)
-        task.add_done_callback(self._inspections.discard)
-
-    async def _answer(self, connection: Connection, message: Inspect | Reset) -> None:
-        reset = isinstance(message, Reset)
-        try:
-            held = await self._node.inspect(message.key, reset=reset, hops=message.hops)
-        except SidegateError as error:
-            connection.fail(WireError("bad-key", str(error)))
-            return
-        if held is None:  # the owner is out of reach: no buckets, and the source says so
-            held = Holdings(0, self._node.fallback.source, "", [])
-        if not connection.transport.is_closing():
-            connection.send(Holdings(message.id, held.source, held.node, held.buckets))
 
     async def sweep(self) -> None:
         """Close connections that take too long over something, for ever."""

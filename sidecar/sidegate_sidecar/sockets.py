@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from sidegate.address import Address
 
 BACKLOG = 4_096  # connections that may wait to be accepted: all workers of a pod start at once
-# Besides those of apps: two a node (a thousand), who has proved nothing (1,600), HTTP, files.
-OTHER_FILES = 4_096
+# Besides those of apps: two for each other node, who has proved nothing (2,560), HTTP, and files.
+OTHER_FILES = 5_120
 
 
 class ListenError(OSError):

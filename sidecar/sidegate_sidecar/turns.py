@@ -1,4 +1,4 @@
-"""Turns: which of those that wait is served next, so that no origin has more than its share. Pure."""
+"""Turns: which of those that wait is served next, and that no origin has too many. Pure."""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ async def test_one_too_many(log: pytest.LogCaptureFixture) -> None:
     async with cluster("n1", most_connections=1) as (node,), bare(node, APP), bare(node) as more:
         await more.send(APP.hello(b"n" * 32))
         await more.rest()
-    assert refusals(log) == ["refused app 'bare' at HERE: 1 connections are open, no more fit (busy)"]
+    assert refusals(log) == [
+        "refused app 'bare' at HERE: 1 connections are open, no more fit (busy)"
+    ]
 
 
 async def test_without_a_certificate(log: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ from sidegate.wire import (
     encode,
 )
 from sidegate_ring.membership import Kind
+from sidegate_sidecar.inspections import MAX_OF_ONE
 from sidegate_sidecar.server import Sidecar
-from sidegate_sidecar.sessions import MOST_INSPECTIONS, Patience
+from sidegate_sidecar.sessions import Patience
 from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
 from tests.cluster.cluster import config, eventually, witness
 
@@ -184,10 +185,10 @@ async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:
 async def test_inspections_are_few_at_a_time() -> None:
     """Who asks for more inspections at once than there may be is closed with a word why."""
     async with sidecar() as node, bare(node, APP) as peer, witness(node):
-        await peer.send(*(Inspect(at, 0, "k") for at in range(MOST_INSPECTIONS + 1)))
+        await peer.send(*(Inspect(at, 0, "k") for at in range(MAX_OF_ONE + 1)))
         error = await peer.error()
     assert error.code == "busy"
-    assert str(MOST_INSPECTIONS) in error.text
+    assert str(MAX_OF_ONE) in error.text
 
 
 async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
@@ -196,7 +197,9 @@ async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
         async with sidecar() as node:
             shaken = await stack.enter_async_context(bare(node, APP))
             silent = await stack.enter_async_context(bare(node))
-            await eventually(lambda: (len(node.sessions.open), len(node.sessions.admission)) == (1, 1))
+            await eventually(
+                lambda: (len(node.sessions.open), len(node.sessions.admission)) == (1, 1)
+            )
         assert await shaken.rest() == []
         assert await silent.rest() == []
     assert not node.sessions.open
