@@ -13,8 +13,9 @@ MOST_LIVING: Final = 1_000
 """Nodes that are alive or suspect: three times the 300 up to which one beside each app is right.
 Everyone has two links to everyone, and a ring of 1,000 is 27 MB, and a second's work to build."""
 
-MAX_UNHEARD: Final = 32
-"""Nodes known by hearsay only, when fewer than that have spoken to us: more than join at a time."""
+MAX_UNHEARD: Final = 8
+"""Nodes known by hearsay only. A newcomer speaks to each as soon as it has heard of it, so these are
+those of the last moment, and those that can't reach us."""
 
 MOST_TOMBSTONES: Final = 4_096
 """Nodes that are dead or have left; the oldest goes first."""
@@ -91,10 +92,9 @@ class Members:
     def takes_hearsay(self) -> bool:
         """May there be one more that others tell of, and that hasn't spoken to us?
 
-        As many as have spoken to us, so a cluster may double at once; the dead among them count
-        too, so nobody can invent some, bury them and invent others.
+        The dead count too, so nobody can invent some, bury them and invent others.
         """
-        return len(self.all) - self._heard < max(MAX_UNHEARD, self._heard)
+        return len(self.all) - self._heard < MAX_UNHEARD
 
     def hear(self, name: str) -> None:
         """Note that a node has spoken to us itself."""

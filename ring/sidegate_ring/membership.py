@@ -23,8 +23,8 @@ with one whose ring differs. There, "dead" counts for no more than a suspicion: 
 a split meet again each node must have its chance to refute. So nodes also tell each other in every
 ping what they think of the other.
 
-Hearsay. Whoever is on the ring may tell of nodes that don't exist. So no more are believed in that
-haven't spoken to this one than have (but 32); the others are when they speak, as each does to each.
+Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
+that haven't spoken to this one; the others are when they speak, as each does to each.
 
 Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from before
 doesn't bring them back. A node that starts again under its old name has a higher incarnation, or

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sidegate.connection import Connection
 
 # Who dials speaks with the very packet that ends its own handshake of TCP, however far away it is,
-# so a few milliseconds are enough: at 4,000 new connections a second 1,024 have 250. They take 1 MB.
+# so a few milliseconds are enough: at 4,000 new connections a second 1,024 have 250, and take 1 MB.
 # A fourth at an address, and on this machine: a pod's workers all start at once.
 MAX_SILENT = 1_024
 MAX_SILENT_AT_AN_ORIGIN = 256

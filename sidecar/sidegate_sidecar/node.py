@@ -99,6 +99,7 @@ class Node:
         self.wake = wake  # called when changes wait to be sent
         self.later = later  # calls in the next turn of the loop; without it, all is read at once
         self.backlog = Backlog()
+        self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
@@ -186,7 +187,8 @@ class Node:
         """Read limits that nobody has used before; NewLimitsError for one too many at once."""
         if self.later is None:
             return parse_limits(text)
-        if self.backlog.is_untouched:
+        if not self._goes_on:
+            self._goes_on = True
             self.later(self._go_on)
         if not self.backlog.may_read(text):
             raise NewLimitsError(text)
@@ -221,7 +223,8 @@ class Node:
                 self._decide_here(waiting.frame, waiting.positions, waiting.send, now)
                 break
             self._refuse(waiting.frame, waiting.positions, waiting.send)
-        if self.later is not None and not self.backlog.is_untouched:
+        self._goes_on = not self.backlog.is_untouched
+        if self._goes_on and self.later is not None:
             self.later(self._go_on)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
