@@ -88,8 +88,8 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
         raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
     _require_short("about", gossip.about, MOST_NAME_BYTES)
     for name, address, incarnation, state, owner, by in rumors:
-        if not name:
-            raise ValueError(f"a rumor about {name!r}: the name is empty")
+        if not name or not name.isprintable():
+            raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
         if not State.ALIVE <= state <= State.LEFT:
             raise ValueError(f"a rumor about {name[:64]!r}: state {state!r}, not 0 to 3")
         if not 0 <= incarnation <= MOST_INCARNATION:

@@ -14,8 +14,8 @@ MOST_LIVING: Final = 1_000
 Everyone has two links to everyone, and a ring of 1,000 is 27 MB, and a second's work to build."""
 
 MAX_UNHEARD: Final = 8
-"""Nodes known by hearsay only. A newcomer speaks to each as soon as it has heard of it, so these are
-those of the last moment, and those that can't reach us."""
+"""Nodes known by hearsay only: those of the last moment, since a newcomer speaks to each as soon as
+it has heard of it; and those that can't reach us."""
 
 MOST_TOMBSTONES: Final = 4_096
 """Nodes that are dead or have left; the oldest goes first."""

@@ -9,7 +9,6 @@ from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
-from sidegate.errors import quoted
 from sidegate.handshake import NONCE_BYTES, Accepting
 from sidegate.link import MOST_UNSENT
 from sidegate.wire import (
@@ -166,7 +165,7 @@ class Sessions:
         """Count and log why a connection was lost, if that was anyone's fault."""
         if isinstance(error, Refused):  # its code is theirs, and isn't counted
             if connection.peer is not None:
-                said = quoted(str(error), MOST_SAID)
+                said = str(error)[:MOST_SAID]
                 self.refusals.say("refused", f"{who} refuses this node: {said}")
         elif isinstance(error, WireError):
             self.refusals.turned_away(error.code, who, error.text)

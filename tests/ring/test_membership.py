@@ -311,6 +311,7 @@ def test_no_more_are_living_than_may_be() -> None:
         (Gossip(-1, 0, "", "", []), "kind -1"),
         (Gossip(Kind.RELAY, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
         (rumor("", address="a:1"), "''.* empty"),
+        (rumor("x\ny"), r"'x\\ny'.* doesn't print"),
         (rumor("é" * 127), "name 'éé.* has 254 bytes"),
         (rumor("x", address="y" * 301), "address 'yy.* has 301 bytes"),
         (rumor("x", by="y" * 254), "by 'yy.* has 254 bytes"),

@@ -99,7 +99,7 @@ async def test_who_refuses_us(log: pytest.LogCaptureFixture) -> None:
                 assert await peer.rest() == []
         await eventually(lambda: refusals(log))
     (line,) = refusals(log)
-    assert line.startswith("app 'bare' at HERE refuses this node: \"because\\nbecause\\n")
+    assert line.startswith("app 'bare' at HERE refuses this node: because\\nbecause\\n")
     assert len(line) < 400
 
 
