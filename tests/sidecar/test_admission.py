@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.address import Address
-from sidegate.wire import Error, Ping, Pong
+from sidegate.handshake import Identity
+from sidegate.wire import Error, Ping, Pong, Proof
 from sidegate_sidecar import admission as module
 from sidegate_sidecar.admission import Admission
 from sidegate_sidecar.server import Sidecar
@@ -134,7 +135,7 @@ async def test_a_stranger_that_goes_leaves_nothing_behind(
         async with AsyncExitStack() as stack:
             for _ in range(20):
                 await stack.enter_async_context(stranger(node, "127.0.1.1", first))
-            await eventually(lambda: displaced(node) >= 20 - PLACES)
+            await eventually(lambda: node.node.counts.turned_away.total() >= 20 - PLACES)
             await eventually(lambda: open_files() <= before + 20 + PLACES)
         await eventually(lambda: not len(node.sessions.admission))
         await eventually(lambda: open_files() <= before)
@@ -182,11 +183,13 @@ async def test_all_of_the_handshake_has_one_deadline(tmp_path: Path) -> None:
 
 
 async def test_a_handshake_has_few_bytes_in_all() -> None:
-    """Many small frames are no way around the bound for one."""
+    """Two frames that are short enough may be too long together."""
     async with sidecar() as node, bare(node) as peer:
-        long = node_named("n2" * 100, "h" * 300 + ":1").hello(b"n" * 32)
-        await peer.send(HELLO, *[long] * 10)
-        assert (await peer.error()).code in {"bad-message", "frame-too-long"}
+        long = Identity("app", "long", "", link="x" * 4_000)
+        await peer.send(long.hello(b"n" * 32))
+        await peer.body()
+        await peer.send(Proof(b"p" * 200))
+        assert (await peer.error()).text == "a handshake of more than 4,096 bytes"
 
 
 async def test_nodes_are_refused_on_the_unix_socket(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ OURS = Authority("ours")
 THEIRS = Authority("theirs")
 
 
+class Echo(asyncio.Protocol):
+    """Says what it hears."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
 @pytest.fixture
 async def stack() -> AsyncGenerator[AsyncExitStack]:
     """Return a stack that ends what a test runs, the latest first."""
@@ -182,6 +192,21 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
     await listener.close()
 
 
+async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: Tls) -> None:
+    """Who was silent for long before it begins TLS has no more time for it."""
+    socket = listen("link", parse_address("127.0.0.1:0"))
+    address = parse_address("{}:{}".format(*socket.getsockname()))
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, lambda _: Echo(), ours, shake_within=60)
+    await listener.start()
+    async with bare(address) as slow:
+        (arrival,) = await eventually(lambda: list(admission.silent))
+        arrival.since -= 60
+        await slow.send(b"\x16\x03\x01")
+        assert await slow.raw() == b""
+    await listener.close()
+
+
 # Certificates that change
 
 
@@ -202,16 +227,6 @@ async def shown_by(listener_at: tuple[str, int], with_: Tls) -> bytes:
     await writer.wait_closed()
     assert shown is not None
     return shown
-
-
-class Echo(asyncio.Protocol):
-    """Says what it hears."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data)
 
 
 @pytest.fixture
