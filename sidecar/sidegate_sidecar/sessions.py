@@ -77,8 +77,10 @@ class Sessions:
         self.patience = Patience()
         self.open: set[Connection] = set()
 
-    def accept(self, arrival: Arrival, *, is_unix: bool = False) -> asyncio.Protocol:
-        """Return the protocol for one more connection, which has begun to speak.
+    def accept(
+        self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
+    ) -> asyncio.Protocol:
+        """Return the protocol for one more connection, which has begun to speak, by that channel.
 
         On a Unix socket, which the file system guards, apps needn't prove anything, and nodes are
         refused: one that is nobody's has no business there.
@@ -86,6 +88,7 @@ class Sessions:
         nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
         approve = self._approve_on_unix if is_unix else self._approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=is_unix)
+        handshake.channel = channel
         return _Session(handshake, self, arrival)
 
     def _approve(self, hello: Hello) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address
+from sidegate.handshake import PLAIN, UNIX, tls_channel
 from sidegate_sidecar.admission import Arrival
 from sidegate_sidecar.turns import Turns
 
@@ -36,16 +37,17 @@ class Listener:
     """Accepts connections on a socket, with TLS if there are certificates for it.
 
     A connection is accepted with the certificates that are in the files when it begins to speak;
-    those that are open go on. `protocol` makes what speaks with it, and hears `connection_lost`
-    also when TLS fails before it was connected. Until then, and until that one says that it has
-    proved itself, a connection counts in `admission`.
+    those that are open go on. `protocol` makes what speaks with it, is told which channel the
+    handshake is to bind (PLAIN, UNIX or a `tls_channel`), and hears `connection_lost` also when TLS
+    fails before it was connected. Until then, and until that one says that it has proved itself, a
+    connection counts in `admission`.
     """
 
     def __init__(
         self,
         listening: socket.socket,
         admission: Admission,
-        protocol: Callable[[Arrival], asyncio.Protocol],
+        protocol: Callable[[Arrival, bytes], asyncio.Protocol],
         tls: Tls | None = None,
         *,
         look_every: float = LOOK_EVERY,
@@ -60,14 +62,16 @@ class Listener:
         self._context: ssl.SSLContext | None = None
         self._turns: Turns[Arrival] = Turns()  # to begin a handshake
         self._timer: asyncio.Handle | None = None
+        self._channel = UNIX if listening.family == socket.AF_UNIX else PLAIN
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Accept connections from now on."""
         if self._tls is not None:
-            self._context = self._tls.context(ssl.Purpose.CLIENT_AUTH)
-            self._run(self._watch(self._tls, _stamps(self._tls)))
+            seen = _stamps(self._tls)
+            self._read(self._tls)
+            self._run(self._watch(self._tls, seen))
         self._loop.add_reader(self._socket, self._accept)
 
     def _run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -75,6 +79,11 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _read(self, tls: Tls) -> None:
+        context = tls.context(ssl.Purpose.CLIENT_AUTH)
+        self._channel = tls_channel(tls.certificate())
+        self._context = context
 
     def _accept(self) -> None:
         """Take a few of those that wait; the loop calls again while there are more."""
@@ -157,7 +166,7 @@ class Listener:
         self._run(self._connect(arrival)).add_done_callback(ended)
 
     async def _connect(self, arrival: Arrival) -> None:
-        protocol = self._protocol(arrival)
+        protocol = self._protocol(arrival, self._channel)
         try:
             left = arrival.since + self._shake_within - self._loop.time()
             await self._loop.connect_accepted_socket(
@@ -176,7 +185,7 @@ class Listener:
             if (now := _stamps(tls)) == seen:
                 continue
             try:
-                self._context = tls.context(ssl.Purpose.CLIENT_AUTH)
+                self._read(tls)
             except (OSError, ValueError) as error:  # half written: look again
                 log.warning("certificates in %s are not usable yet: %s", tls.cert, error)
                 continue

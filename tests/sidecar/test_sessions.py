@@ -329,13 +329,13 @@ async def test_one_connection_too_many_is_told_so() -> None:
 async def test_of_two_that_are_quick_one_is_too_many() -> None:
     """What fitted when it said Hello may not fit any more when it has proved itself."""
     async with sidecar(most_connections=1) as node, bare(node) as one, bare(node) as other:
-        both = [Dialling(APP, bytes([at]) * 32) for at in (1, 2)]
+        both = [Dialling(APP, bytes([at]) * 32, "") for at in (1, 2)]
         for peer, handshake in zip((one, other), both, strict=True):
             await peer.send(handshake.opening())
+        shaking = node.sessions.admission.speaking
+        await eventually(lambda: sum(bool(it.session and it.session.peer) for it in shaking) == 2)
         for peer, handshake in zip((one, other), both, strict=True):
-            body = await peer.body()
-            assert body is not None
-            await peer.send(handshake.receive(body))
+            await peer.shake_hands(handshake, [])
         assert await other.error() == Error("busy", "1 connections are open, no more fit")
         assert len(node.sessions.open) == 1
 
