@@ -165,7 +165,8 @@ MostKeys = Annotated[
     str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
 ]
 MostConnections = Annotated[
-    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+    str,
+    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,
