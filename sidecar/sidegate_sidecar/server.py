@@ -20,6 +20,7 @@ from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
+from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cgroup import memory_limit, warning
@@ -36,7 +37,14 @@ from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.sessions import Sessions
-from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from sidegate_sidecar.sockets import (
+    ListenError,
+    listen,
+    listen_unix,
+    max_open_files,
+    raise_file_limit,
+    remove_unix,
+)
 from sidegate_sidecar.statefile import StateFile
 from sidegate_sidecar.tls import Listener
 
@@ -60,6 +68,7 @@ TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
+EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -119,8 +128,11 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
-        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.sessions = Sessions(
+            self.node, self.peers, me, config.most_connections, max_open_files()
+        )
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
         )
@@ -191,6 +203,9 @@ class Sidecar:
             self.sessions.forget(message)
             return
         self.peers.require_addresses(message)
+        membership = self.cluster.membership
+        membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
+        membership.is_open = not self.cluster.joined
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:
@@ -232,12 +247,12 @@ class Sidecar:
             self.state.load()
             self.cluster.begin(self.clock())
             self._run(self.state.run())
-        accept = self.sessions.accept
-        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+        accept, admission = self.sessions.accept, self.sessions.admission
+        self._listeners.append(Listener(self._link_socket, admission, accept, self.config.tls))
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
