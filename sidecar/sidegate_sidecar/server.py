@@ -20,13 +20,16 @@ from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
+from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
+from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fullness import Fullness
 from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
@@ -35,7 +38,14 @@ from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.secret_files import look_at_secrets
 from sidegate_sidecar.sessions import Sessions
-from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from sidegate_sidecar.sockets import (
+    ListenError,
+    listen,
+    listen_unix,
+    max_open_files,
+    raise_file_limit,
+    remove_unix,
+)
 from sidegate_sidecar.statefile import StateFile
 from sidegate_sidecar.tls import Listener
 
@@ -58,6 +68,7 @@ LOOKING = "still joining: not all seeds have answered or failed, or sent what th
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
+EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
@@ -88,7 +99,7 @@ class Sidecar:
             config.node_secrets,
         )
         self.clock = time.monotonic_ns
-        buckets = Buckets(config.most_keys)
+        buckets = Buckets(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)
         self.cluster = Cluster(
@@ -117,8 +128,11 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
-        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.sessions = Sessions(
+            self.node, self.peers, me, config.most_connections, max_open_files()
+        )
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
         )
@@ -189,6 +203,9 @@ class Sidecar:
             self.sessions.forget(message)
             return
         self.peers.require_addresses(message)
+        membership = self.cluster.membership
+        membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
+        membership.is_open = not self.cluster.joined
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:
@@ -234,12 +251,12 @@ class Sidecar:
             self.state.load()
             self.cluster.begin(self.clock())
             self._run(self.state.run())
-        accept = self.sessions.accept
-        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+        accept, admission = self.sessions.accept, self.sessions.admission
+        self._listeners.append(Listener(self._link_socket, admission, accept, self.config.tls))
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
         await self._http_server.start()
@@ -280,8 +297,9 @@ class Sidecar:
         self.cluster.depart(self.clock())
         if self.state is None:
             return self.leaving.end()
-        await self.state.save()
+        saved = await self.state.save()
         if not self.state.failing:
+            log.info("node %s: %d buckets saved", self.config.name, saved)
             return 0
         log.error("node %s: its last buckets could not be saved", self.config.name)
         return NOT_SAVED
@@ -316,9 +334,11 @@ class Sidecar:
             self.sessions.tell_ring()
 
     async def _sweep_buckets(self) -> None:
-        node = self.node
+        node, fullness = self.node, Fullness()
         while True:
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            if line := fullness.line(node.buckets, node.clock() / SECOND):
+                log.warning(line)
             more = looked_at >= SWEEP_SLICE
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
@@ -390,6 +410,8 @@ def run_until_signal(config: Config, log_level: str) -> int:
     """
     log_to_stderr(log_level)
     for line in unknown(os.environ):
+        log.warning("%s", line)
+    if line := warning(config.max_memory, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(config))
