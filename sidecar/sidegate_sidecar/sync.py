@@ -125,9 +125,10 @@ class Sync:
     def owed(self) -> set[tuple[str, str]] | None:
         """Return the buckets that others haven't merged yet, by text of the limit and key.
 
-        None if that can't be told, since a walk has still to find who lacks what.
+        None if that can't be told, since a walk has still to find who lacks what, or more waited
+        than may.
         """
-        if self._walk.to_do:
+        if self._walk.to_do or any(box.overflowed for box in self._outboxes.values()):
             return None
         owed = {it for box in self._outboxes.values() for it in box.unmerged()}
         for key, texts, _ in (*self.changed, *self._unplaced):

@@ -234,8 +234,10 @@ def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
         nodes.tick(100)
         assert sum(box.waiting for box in nodes["a"]._outboxes.values()) <= 1_000
     assert nodes["a"].counts.overflows >= 2
+    assert nodes["a"].owed() is None
     nodes.cut.clear()
     nodes.settle()
+    assert nodes["a"].owed() == set()
     for key in mine:
         assert nodes.holders(key) == set(ring_of("abc").pair(key))
 
