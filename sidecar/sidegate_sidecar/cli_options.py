@@ -23,6 +23,7 @@ from sidegate_sidecar.config import (
     secrets_in,
 )
 from sidegate_sidecar.logs import LEVELS
+from sidegate_sidecar.sizes import EXPECTED, parse_size
 from sidegate_sidecar.statefile import require_place
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 _ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
-_UNSEEN: Final = {"secret", "ring-seed"}  # no flags: anyone on the machine reads command lines
 _PLURAL: Final = {"seed": "SIDEGATE_SEEDS"}  # several in one variable
+# All here can read a command line.
+_NO_FLAG: Final = {"secret", "node-secret", "http-token", "ring-seed"}
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 
 
@@ -43,7 +45,7 @@ def variable(option: str) -> str:
 
 def complaint(option: str, value: object, why: str) -> str:
     """Return the line that says what is wrong with an option."""
-    if option in _UNSEEN:
+    if option in _NO_FLAG:
         names = variable(option)
     elif option in _ONLY_FLAGS:
         names = f"--{option}"
@@ -112,6 +114,26 @@ SecretFile = Annotated[
         _TRUST,
     ),
 ]
+NodeSecretFile = Annotated[
+    str,
+    _option(
+        "node-secret-file",
+        "PATH",
+        "Another one that makes a node of who has it; that of apps doesn't then. Or put it itself"
+        " into SIDEGATE_NODE_SECRET.",
+        _TRUST,
+    ),
+]
+HttpTokenFile = Annotated[
+    str,
+    _option(
+        "http-token-file",
+        "PATH",
+        "Another one that HTTP takes in place of the secret, for it crosses the wire there. Or put"
+        " it itself into SIDEGATE_HTTP_TOKEN.",
+        _TRUST,
+    ),
+]
 RingSeedFile = Annotated[
     str,
     _option(
@@ -158,11 +180,18 @@ Budget = Annotated[
         _BEHAVIOUR,
     ),
 ]
-MostKeys = Annotated[
-    str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
+MaxMemory = Annotated[
+    str,
+    _option(
+        "max-memory",
+        "BYTES",
+        "What the buckets may take of the memory: about 250 bytes each, and their longer keys.",
+        _BEHAVIOUR,
+    ),
 ]
 MostConnections = Annotated[
-    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+    str,
+    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,
@@ -175,7 +204,13 @@ NodeRole = Annotated[
     ),
 ]
 Drain = Annotated[
-    str, _option("drain", "SECONDS", "How long leaving the cluster may take.", _BEHAVIOUR)
+    str,
+    _option(
+        "drain",
+        "SECONDS",
+        "How long leaving the ring may take; the last waits 4/5 of it.",
+        _BEHAVIOUR,
+    ),
 ]
 StateFile = Annotated[
     str,
@@ -195,6 +230,15 @@ Sidecar = Annotated[str, _option("http", "HOST:PORT", "The HTTP address of the s
 CallerSecret = Annotated[
     str,
     _option("secret-file", "PATH", "The secret of the cluster. Or put it into SIDEGATE_SECRET."),
+]
+CallerToken = Annotated[
+    str,
+    _option(
+        "http-token-file",
+        "PATH",
+        "What the sidecar's HTTP takes, if that isn't the secret. Or put it into"
+        " SIDEGATE_HTTP_TOKEN.",
+    ),
 ]
 Cost = Annotated[
     str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
@@ -253,6 +297,11 @@ def whole(option: str, text: str) -> int:
     return _read(option, text, int, "expected a whole number")
 
 
+def size(option: str, text: str) -> int:
+    """Return a number of bytes."""
+    return _read(option, text, parse_size, EXPECTED)
+
+
 def mode(option: str, text: str) -> int:
     """Return the mode of a file."""
     return _read(option, text, _octal, "expected a mode in octal, such as 660")
@@ -302,27 +351,30 @@ _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 
 
-def secret(path: str) -> bytes:
-    """Return what is in SIDEGATE_SECRET; nothing (empty) if there is a file instead."""
-    return b"" if path else os.environ.get("SIDEGATE_SECRET", "").encode("utf-8", "surrogateescape")
+def secret(option: str, path: str) -> bytes:
+    """Return what is in the variable of a secret; nothing (empty) if there is a file instead."""
+    return b"" if path else os.environ.get(variable(option), "").encode("utf-8", "surrogateescape")
 
 
-def shown_secret(path: str) -> bytes:
-    """Return the secret that a command shows: the first in the file, or else in SIDEGATE_SECRET."""
-    file = secret_file(path)
-    secrets = file() if file else secrets_in(secret(path))
-    return secrets[0] if secrets else b""
+def shown_secret(token_path: str, secret_path: str) -> bytes:
+    """Return what a command shows by HTTP: the first token if there is one, else the secret."""
+    for option, path in (("http-token", token_path), ("secret", secret_path)):
+        file = secret_file(option, path)
+        if held := file() if file else secrets_in(secret(option, path), option):
+            return held[0]
+    return b""
 
 
-def secret_file(path: str) -> FileOfSecrets | None:
-    """Return the file with the secrets, None without a path; OptionError if it has none."""
+def secret_file(option: str, path: str) -> FileOfSecrets | None:
+    """Return the file with such secrets, None without a path; OptionError if it has none."""
     if not path:
         return None
     try:
         return FileOfSecrets(path)
     except ValueError as error:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
-        raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None
+        expected = f"expected a file with the {option.replace('-', ' ')}: {why}"
+        raise OptionError(f"{option}-file", path, expected) from None
 
 
 def ring_seed(path: str) -> bytes:

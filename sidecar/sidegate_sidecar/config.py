@@ -8,10 +8,12 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address, parse_address
+from sidegate.buckets import MAX_MEMORY
 from sidegate.fallback import OnUnreachable
 from sidegate.handshake import MOST_NAME_BYTES
 from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
-from sidegate.secret import parse_secrets
+from sidegate.secret import MIN_BYTES, parse_secrets, require_long
+from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
     from sidegate.options import Tls
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
-MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
+DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
+MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
 MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
@@ -56,12 +59,12 @@ class OptionError(ValueError):
         return f"{self.option} {str(self.value)!r}: {self.why}"
 
 
-def secrets_in(text: bytes) -> tuple[bytes, ...]:
-    """Return the secrets in the option `secret`, none in an empty one; OptionError for nonsense."""
+def secrets_in(text: bytes, option: str = "secret") -> tuple[bytes, ...]:
+    """Return the secrets in such an option, none in an empty one; OptionError for nonsense."""
     try:
         return parse_secrets(text) if text else ()
     except ValueError as error:
-        raise OptionError("secret", "(not shown)", str(error)) from None
+        raise OptionError(option, "(not shown)", str(error)) from None
 
 
 def require_ring_seed(option: str, shown: str, seed: bytes) -> None:
@@ -87,12 +90,16 @@ class Config:
     cluster: str = "sidegate"
     secret: bytes = field(default=b"", repr=False)  # or several, one a line
     secret_file: SecretFile | None = None  # has the last word
+    node_secret: bytes = field(default=b"", repr=False)  # what makes a node; empty: the secret
+    node_secret_file: SecretFile | None = None
+    http_token: bytes = field(default=b"", repr=False)  # what HTTP asks for; empty: the secret
+    http_token_file: SecretFile | None = None
     ring_seed: bytes = field(default=b"", repr=False)  # empty: anyone can tell who owns a key
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
     budget: float = DEFAULT_BUDGET  # seconds
-    most_keys: int = MOST_KEYS
+    max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     most_connections: int = MOST_CONNECTIONS
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
@@ -115,13 +122,71 @@ class Config:
         if self.ring_seed:
             require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
         self._check_numbers()
-        secrets = self.secrets()
-        if not (self.link.is_local or secrets or self.tls or self.insecure):
-            raise OptionError("link", self.link, _EXPOSED)
+        self._check_secrets()
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Return the secrets that hold now: the first is shown, all are accepted; or none."""
-        return self.secret_file() if self.secret_file else secrets_in(self.secret)
+        """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
+
+        They are those of nodes and of HTTP as well, where these have none of their own.
+        """
+        return self._held("secret", self.secret, self.secret_file)
+
+    def node_secrets(self) -> tuple[bytes, ...]:
+        """Return the secrets of nodes that hold now."""
+        return self._own_node_secrets() or self.secrets()
+
+    def http_tokens(self) -> tuple[bytes, ...]:
+        """Return what HTTP takes now from who may change something; or nothing."""
+        return self._own_http_tokens() or self.secrets()
+
+    def _own_node_secrets(self) -> tuple[bytes, ...]:
+        return self._held("node-secret", self.node_secret, self.node_secret_file)
+
+    def _own_http_tokens(self) -> tuple[bytes, ...]:
+        return self._held("http-token", self.http_token, self.http_token_file)
+
+    def alike(self) -> str:
+        """Return which of the secrets that hold now are the same and shouldn't be; mostly none."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        for one, other, fault in (
+            (nodes, apps, "node-secret: expected another than the secret, or any app is a node"),
+            (http, apps, "http-token: expected another than the secret, as HTTP is overheard"),
+            (http, nodes, "http-token: expected another than that of nodes, as HTTP is overheard"),
+        ):
+            if set(one) & set(other):
+                return fault
+        return ""
+
+    def _held(self, option: str, text: bytes, file: SecretFile | None) -> tuple[bytes, ...]:
+        return file() if file else secrets_in(text, option)
+
+    def _check_secrets(self) -> None:
+        """Raise OptionError if others can reach what no secret guards, or one that is too weak."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        if not (self.link.is_local or apps or self.tls or self.insecure):
+            raise OptionError("link", self.link, _EXPOSED)
+        if fault := self.alike():
+            option, _, expected = fault.partition(": ")
+            raise OptionError(option, "(not shown)", expected)
+        on_link = not self.link.is_local
+        as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
+        by_http = not self.http.is_local
+        if on_link or (as_node and not nodes) or (by_http and not http):
+            self._demand_length("secret", apps, self.secret_file)
+        if as_node:
+            self._demand_length("node-secret", nodes, self.node_secret_file)
+        if by_http:
+            self._demand_length("http-token", http, self.http_token_file)
+
+    def _demand_length(self, option: str, held: tuple[bytes, ...], file: SecretFile | None) -> None:
+        try:
+            if file:
+                file.demand(MIN_BYTES)
+            else:
+                require_long(held)
+        except ValueError as error:
+            name, value = (f"{option}-file", file.path) if file else (option, "(not shown)")
+            raise OptionError(name, value, str(error)) from None
 
     @property
     def can_be_aimed_at(self) -> bool:
@@ -137,7 +202,8 @@ class Config:
             if not 0 < seconds <= most:
                 why = f"expected seconds, above 0 and at most {most:g}"
                 raise OptionError(option, seconds, why)
-        counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
-        for option, value in counts:
-            if value < 1:
-                raise OptionError(option, value, "expected at least 1")
+        if self.max_memory < MIN_MEMORY:
+            why = f"expected at least {size_text(MIN_MEMORY)}"
+            raise OptionError("max-memory", size_text(self.max_memory), why)
+        if self.most_connections < 1:
+            raise OptionError("most-connections", self.most_connections, "expected at least 1")

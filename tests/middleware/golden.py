@@ -22,18 +22,31 @@ from sidegate.wire import (
     Part,
     Ping,
     Pong,
+    Promise,
     Proof,
     Pull,
     Pulled,
     Reset,
     Roster,
+    Stay,
     Welcome,
 )
 
-SECRET = b"correct horse"  # that the proofs below prove
-APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "")
+SECRET = b"correct horse battery staple"  # that the proofs below prove
+APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
 RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
-NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", RING)
+NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
+
+SEALED: dict[str, str] = {
+    "key of the dialling side": "a208f59c324288a9c0a5c8b0355dd64c49d6472d51a29b2fe7bad8a384463713",
+    "key of the accepting side": "284bad4e56c5660a729f69ba6ca73d667332737e42661d1c3bfa48d0580d1beb",
+    "tag of Checks": "a1f1c2d5118909d0f25fe1cadfeddbe2",
+    "tag of Ping": "72a373a70c267fdce9addb5935dbe7d1",
+    "tag of Answers to all": "d596a3da94f40f67461734e22ac69850",
+    "tag of Pong": "63495997546433e32c5bcca327915506",
+}
+"""What seals the frames behind the handshake of APP and NODE: the keys, and the tags of the first
+two frames that each of them sends, if they are these."""
 
 
 def frame_of(text: str) -> bytes:
@@ -45,8 +58,8 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "Hello of an app": (
         APP,
         """
-00 00 00 32                                      # 50 bytes follow
-98                                               # array of 8
+00 00 00 40                                      # 64 bytes follow
+99                                               # array of 9
 00                                               #   kind: Hello
 01                                               #   version: 1
 a3 61 70 70                                      #   role: "app"
@@ -56,14 +69,15 @@ c4 20 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d  #   nonce: 32 bytes
 0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d
 1e 1f
 a0                                               #   link: ""
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   dialled: "10.0.0.1:7171"
 a0                                               #   ring: ""
 """,
     ),
     "Hello of a node": (
         NODE,
         """
-00 00 00 55                                      # 85 bytes follow
-98                                               # array of 8
+00 00 00 56                                      # 86 bytes follow
+99                                               # array of 9
 00                                               #   kind: Hello
 01                                               #   version: 1
 a4 6e 6f 64 65                                   #   role: "node"
@@ -73,30 +87,31 @@ c4 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d  #   nonce: 32 bytes
 2e 2f 30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d
 3e 3f
 ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
+a0                                               #   dialled: ""
 b0 36 61 30 33 36 30 30 30 32 30 64 35 30 32 65  #   ring: "6a03600020d502ef"
 66
 """,
     ),
     "Proof": (
-        Proof(bytes.fromhex("678c28b3194c56a1612601708056766b5a8b5af8c5c7e8457447d045ad1db09b")),
+        Proof(bytes.fromhex("306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 01                                               #   kind: Proof
-c4 20 67 8c 28 b3 19 4c 56 a1 61 26 01 70 80 56  #   proof: 32 bytes
-76 6b 5a 8b 5a f8 c5 c7 e8 45 74 47 d0 45 ad 1d
-b0 9b
+c4 20 30 60 28 b1 e1 04 d8 47 a5 1f 6b ae ff 6d  #   proof: 32 bytes
+b5 53 c6 64 9c 41 ed 39 59 eb e9 82 d0 92 aa 27
+2c 33
 """,
     ),
     "Welcome": (
-        Welcome(bytes.fromhex("be4c3dafb6f7963af43c74f15d1c4c2ce057484f459e178eeb90fbf2a5db0741")),
+        Welcome(bytes.fromhex("8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 02                                               #   kind: Welcome
-c4 20 be 4c 3d af b6 f7 96 3a f4 3c 74 f1 5d 1c  #   proof: 32 bytes
-4c 2c e0 57 48 4f 45 9e 17 8e eb 90 fb f2 a5 db
-07 41
+c4 20 8f d4 de a6 56 2d 22 bb f8 03 f5 e0 cc 03  #   proof: 32 bytes
+45 85 71 4a 04 d8 0f ff 2f 5d e3 56 06 c7 e4 10
+5e 15
 """,
     ),
     "Checks": (
@@ -400,6 +415,16 @@ cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
 92                                               # array of 2
 11                                               #   kind: Forget
 ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
+""",
+    ),
+    "Stay": (
+        Stay(16, Promise.ASKED),
+        """
+00 00 00 04                                      # 4 bytes follow
+93                                               # array of 3
+18                                               #   kind: Stay
+10                                               #   id: 16
+00                                               #   promise: 0
 """,
     ),
     "Outcomes": (

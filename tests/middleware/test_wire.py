@@ -34,10 +34,9 @@ from sidegate.wire import (
     require_key,
     version_of,
 )
-from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
-from sidegate_ring.voice import MOST_IN_FULL
+from sidegate_ring.gossip import MAX_IN_FULL, MOST_ADDRESS_BYTES, MOST_NAME_BYTES
 from sidegate_sidecar.outbox import BATCH
-from tests.middleware.golden import GOLDEN, NODE, frame_of
+from tests.middleware.golden import GOLDEN, NODE, SEALED, frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +81,8 @@ class TestBytes:
         assert {name: frame_of(text) for name, text in shown} == {
             name: frame_of(text) for name, (_, text) in GOLDEN.items()
         }
+        for what, digits in SEALED.items():
+            assert re.search(rf"^{what} +{digits}$", PROTOCOL.read_text(), re.MULTILINE), what
 
     def test_documented_limits(self) -> None:
         """docs/protocol.md states the limits that the code has."""
@@ -270,6 +271,15 @@ class TestFramer:
         bodies = [framer.feed(frame[at : at + size]) for at in range(0, len(frame), size)]
         assert [len(body) for body in bodies[-1]] == [MOST_FRAME_BYTES]
 
+    def test_one_at_a_time_in_a_handshake(self) -> None:
+        """While hands are shaken a frame comes out alone; `feed` of nothing gives the next."""
+        first, second, third = (encode(Ping(at)) for at in range(3))
+        framer = Framer(shakes=True)
+        assert [bytes(it) for it in framer.feed(first + second + third)] == [first[HEADER_BYTES:]]
+        assert [bytes(it) for it in framer.feed(b"")] == [second[HEADER_BYTES:]]
+        framer.up(None)
+        assert [bytes(it) for it in framer.feed(b"")] == [third[HEADER_BYTES:]]
+
     def test_less_before_the_handshake(self) -> None:
         """A framer may be told to take less, and more later on."""
         framer = Framer(most=10)
@@ -362,7 +372,7 @@ def mutated(data: st.DataObject, body: bytes) -> bytes:
 def test_hello_stays_small() -> None:
     """The longest Hello there may be fits in what is taken before the handshake."""
     name = "\U0001f600" * 63
-    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", "f" * 16)
+    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535", "f" * 16)
     assert len(encode(longest)) < wire.MOST_HELLO_BYTES
 
 
@@ -379,7 +389,7 @@ def test_largest_frames() -> None:
         2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
     )
     rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
-    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MOST_IN_FULL)
+    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MAX_IN_FULL)
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
     buckets = Buckets(2**62, [group] * BATCH, [[2**62]] * BATCH)
     assert len(encode(gossip)) <= MOST_FRAME_BYTES

@@ -67,7 +67,8 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     for option, variable in VARIABLES.items():
         assert f"{option} " in text
         assert f"[env var: {variable}]" in text
-    assert "SIDEGATE_SECRET." in text
+    for itself in ("SIDEGATE_SECRET.", "SIDEGATE_NODE_SECRET.", "SIDEGATE_HTTP_TOKEN."):
+        assert itself in text
 
 
 # --- options of serve
@@ -82,6 +83,8 @@ VARIABLES = {
     "--seed": "SIDEGATE_SEEDS",
     "--cluster": "SIDEGATE_CLUSTER",
     "--secret-file": "SIDEGATE_SECRET_FILE",
+    "--node-secret-file": "SIDEGATE_NODE_SECRET_FILE",
+    "--http-token-file": "SIDEGATE_HTTP_TOKEN_FILE",
     "--ring-seed-file": "SIDEGATE_RING_SEED_FILE",
     "--tls-cert": "SIDEGATE_TLS_CERT",
     "--tls-key": "SIDEGATE_TLS_KEY",
@@ -89,7 +92,7 @@ VARIABLES = {
     "--insecure": "SIDEGATE_INSECURE",
     "--on-unreachable": "SIDEGATE_ON_UNREACHABLE",
     "--budget": "SIDEGATE_BUDGET",
-    "--most-keys": "SIDEGATE_MOST_KEYS",
+    "--max-memory": "SIDEGATE_MAX_MEMORY",
     "--most-connections": "SIDEGATE_MOST_CONNECTIONS",
     "--role": "SIDEGATE_ROLE",
     "--drain": "SIDEGATE_DRAIN",
@@ -119,8 +122,8 @@ def test_serve_has_defaults(run: Run, configured: Told) -> None:
 @pytest.fixture
 def everything(tmp_path: Path) -> dict[str, str]:
     """Return a value for each option of serve, none of them the default."""
-    secret = tmp_path / "secret"
-    secret.write_text("open sesame\n")
+    for what in ("secret", "node", "token"):
+        (tmp_path / what).write_text(f"the {what} that opens it\n")
     ring_seed = tmp_path / "ring-seed"
     ring_seed.write_bytes(RING_SEED + b"\r\n")
     tls = Authority().issue(tmp_path / "tls", "n1")
@@ -132,7 +135,9 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--http": "127.0.0.1:2",
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
-        "--secret-file": str(secret),
+        "--secret-file": str(tmp_path / "secret"),
+        "--node-secret-file": str(tmp_path / "node"),
+        "--http-token-file": str(tmp_path / "token"),
         "--ring-seed-file": str(ring_seed),
         "--tls-cert": tls.cert,
         "--tls-key": tls.key,
@@ -140,7 +145,7 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--insecure": "true",
         "--on-unreachable": "local",
         "--budget": "0.2",
-        "--most-keys": "1000",
+        "--max-memory": "64MiB",
         "--most-connections": "64",
         "--role": "leaf",
         "--drain": "2.5",
@@ -159,12 +164,14 @@ def expected(given: dict[str, str]) -> Config:
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
         cluster="blue",
         secret_file=SecretFile(given["--secret-file"]),
+        node_secret_file=SecretFile(given["--node-secret-file"]),
+        http_token_file=SecretFile(given["--http-token-file"]),
         ring_seed=RING_SEED,
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
         budget=0.2,
-        most_keys=1000,
+        max_memory=64 << 20,
         most_connections=64,
         role=Role.LEAF,
         drain=2.5,
@@ -240,11 +247,13 @@ WRONG = {
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),
     "--cluster": ("\x07", "'\\x07': expected 1 to 253 bytes"),
     "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
+    "--node-secret-file": ("/nowhere", "expected a file with the node secret: No such file"),
+    "--http-token-file": ("/nowhere", "expected a file with the http token: No such file"),
     "--ring-seed-file": ("/nowhere", "'/nowhere': expected a file with a seed: No such file"),
     "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
     "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
     "--budget": ("soon", "'soon': expected seconds, above 0"),
-    "--most-keys": ("1e6", "'1e6': expected a whole number"),
+    "--max-memory": ("1e6", "'1e6': expected bytes, such as \"256MiB\""),
     "--most-connections": ("0", "'0': expected at least 1"),
     "--role": ("twig", "'twig': expected one of owner, leaf"),
     "--drain": ("0", "'0': expected seconds, above 0"),

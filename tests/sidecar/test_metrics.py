@@ -15,15 +15,17 @@ from sidegate_ring.membership import State as Life
 from sidegate_sidecar.counts import LATENCIES
 from sidegate_sidecar.metrics import MOST_NAMED
 from sidegate_sidecar.peers import Peer
+from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.stages import Stage
 from tests.cluster.bare import bare, puppet
-from tests.cluster.cluster import cluster, eventually, key_of
+from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from sidegate_sidecar.server import Sidecar
 
 LABELS = {
     "sidegate_checks": {"asker", "source", "outcome"},
@@ -32,9 +34,11 @@ LABELS = {
     "sidegate_app_outcomes": {"outcome"},
     "sidegate_failovers": set[str](),
     "sidegate_keys": set[str](),
-    "sidegate_keys_limit": set[str](),
     "sidegate_keys_by_role": {"role"},
-    "sidegate_keys_evicted": set[str](),
+    "sidegate_keys_evicted": {"payer"},
+    "sidegate_table_bytes": set[str](),
+    "sidegate_table_max_bytes": set[str](),
+    "sidegate_table_largest_bytes": set[str](),
     "sidegate_connections": set[str](),
     "sidegate_connections_refused": {"code"},
     "sidegate_ring_nodes": set[str](),
@@ -44,13 +48,17 @@ LABELS = {
     "sidegate_stage": {"stage"},
     "sidegate_sync_lag_seconds": set[str](),
     "sidegate_synced_buckets": {"fate"},
+    "sidegate_sync_overflows": set[str](),
     "sidegate_handovers": {"stage"},
     "sidegate_handover_seconds": {"stage"},
     "sidegate_handovers_overdue": {"stage"},
+    "sidegate_handed_over_buckets": set[str](),
     "sidegate_over_admitted_tokens": set[str](),
     "sidegate_links": {"state"},
     "sidegate_peer_out_of_reach": {"peer", "state"},
     "sidegate_ready": set[str](),
+    "sidegate_refused": set[str](),
+    "sidegate_state_file_failing": set[str](),
     "sidegate_build_info": {"version", "name"},
 }
 
@@ -210,12 +218,13 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
     """A link that is refused counts as down, and makes no peer."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        cluster("n2", secret=b"two", seeds=(one.link,)) as (two,),
+        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
     ):
-        await eventually(lambda: two.ready)
+        await eventually(lambda: two.discovery.refusal)
         seen = await scrape(two)
         refused = (await scrape(one)).all("sidegate_connections_refused_total", "code")
     assert _counted(seen.all("sidegate_links", "state")) == {("down",): 1}
+    assert (seen["sidegate_refused"], seen["sidegate_ready"]) == (1, 0)
     assert seen.all("sidegate_peer_out_of_reach", "peer") == {}
     assert refused["secret",] >= 1
 
@@ -251,6 +260,39 @@ async def test_the_place_on_the_ring_is_measured() -> None:
     assert 0 <= seen.all("sidegate_handover_seconds_total", "stage")["joining",] < 60
 
 
+async def test_a_departure_is_measured() -> None:
+    """What others have merged of a node that left, and that the last one waits."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for at in range(20):
+            await check(client, f"k{at}", "10/hour")
+        keys = [f"k{at}" for at in range(20)]
+        mine = sum(one.cluster.ring.owner(key) == "n1" for key in keys)
+        await one.leave()
+        waiting = asyncio.create_task(two.leave())
+        await eventually(lambda: two.cluster.stage is Stage.WAITING)
+        left, last = await scrape(one), await scrape(two)
+        waiting.cancel()
+    assert left["sidegate_handed_over_buckets_total"] == mine > 0
+    assert _counted(left.all("sidegate_stage", "stage")) == {("leaf",): 1}
+    assert _counted(last.all("sidegate_stage", "stage")) == {("waiting",): 1}
+
+
+async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> None:
+    """Until it can be again."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    async with cluster("n1", state_file=f"{folder}/state") as (one,):
+        assert one.state is not None
+        folder.rename(tmp_path / "gone")
+        await one.state.save()
+        failing = await scrape(one)
+        (tmp_path / "gone").rename(folder)
+        await one.state.save()
+        saved = await scrape(one)
+    assert failing["sidegate_state_file_failing"] == 1
+    assert saved["sidegate_state_file_failing"] == 0
+
+
 async def test_copies_are_measured() -> None:
     """Buckets by role on both sides, and how they got there."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
@@ -283,12 +325,16 @@ async def test_a_limit_that_was_passed_is_measured() -> None:
 
 async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
     """Buckets held, how many fit, and those forgotten at the bound."""
-    async with cluster("n1", most_keys=3) as (one,):
-        for number in range(5):
-            charged(one, f"k{number}", "5/hour", 1)
+    async with cluster("n1", max_memory=1 << 20) as (one,):
+        for number in range(5_000):
+            charged(one, f"login:k{number}", "5/hour", 1)
+        charged(one, "k", "5/day", 1)
         seen = await scrape(one)
-    assert (seen["sidegate_keys"], seen["sidegate_keys_evicted_total"]) == (3, 2)
-    assert seen["sidegate_keys_limit"] == 3
+    assert 3_000 < seen["sidegate_keys"] < 5_000
+    gone = seen.all("sidegate_keys_evicted_total", "payer")
+    assert gone == {("rule",): 5_001 - seen["sidegate_keys"], ("keys",): 0, ("rest",): 0}
+    assert seen["sidegate_table_max_bytes"] == 1 << 20
+    assert 0.9 * 2**20 < seen["sidegate_table_largest_bytes"] < seen["sidegate_table_bytes"] < 2**20
 
 
 async def test_connections_are_counted_with_those_refused() -> None:

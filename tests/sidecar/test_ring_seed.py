@@ -10,7 +10,8 @@ from sidegate_ring import Ring
 from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cli_options import ring_seed
 from sidegate_sidecar.config import OptionError
-from tests.cluster.cluster import client, cluster, eventually, key_of
+from sidegate_sidecar.server import Sidecar
+from tests.cluster.cluster import client, cluster, config, eventually, key_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,12 +73,14 @@ async def test_a_node_with_another_one_is_refused(
     """Both say why and what to do, and neither shows a seed or its fingerprint."""
     async with (
         cluster("n1", ring_seed=SEED) as (one,),
-        cluster("n2", ring_seed=other, seeds=(one.link,)) as (two,),
+        Sidecar(config("n2", ring_seed=other, seeds=(one.link,))) as two,
     ):
-        await eventually(lambda: one.node.counts.turned_away["ring-seed"])
+        await eventually(two.peers.refusal)
         row = (await ask(two, "nodes")).out.splitlines()[-1]
         assert row.split()[:3] == ["?", str(one.link), "down"]
         assert one.cluster.ring.nodes == ("n1",)
+        assert not two.ready
+        assert one.node.counts.turned_away["ring-seed"]
     for said in (row, *log.messages):
         assert fingerprint(SEED) not in said
         assert SEED.decode() not in said
