@@ -51,7 +51,8 @@ def let_in(spec: Object, port: int) -> list[Object]:
 def _covers(entry: Object, port: int) -> bool:
     if entry.get("protocol", "TCP") != "TCP":
         return False
-    return entry["port"] <= port <= entry.get("endPort", entry["port"])
+    first = int(entry["port"])
+    return first <= port <= int(entry.get("endPort", first))
 
 
 @pytest.mark.parametrize("mode", MODES)
