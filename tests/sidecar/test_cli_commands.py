@@ -20,18 +20,7 @@ from tests.sidecar.http_client import beside, charged, no_sidecar
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sidecar.conftest import Ending, Run
-
-
-@pytest.fixture
-def ask(run: Run) -> Any:
-    """Return what runs a command against a sidecar of this process, in a thread of its own."""
-
-    async def ask(node: Sidecar, *arguments: str) -> Ending:
-        command, *rest = arguments
-        return await asyncio.to_thread(run, command, "--http", str(node.http), *rest)
-
-    return ask
+    from tests.sidecar.conftest import Run
 
 
 # --- check
