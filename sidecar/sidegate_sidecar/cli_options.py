@@ -172,7 +172,8 @@ MaxMemory = Annotated[
     ),
 ]
 MostConnections = Annotated[
-    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+    str,
+    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,

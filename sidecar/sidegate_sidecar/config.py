@@ -130,6 +130,18 @@ class Config:
     def _own_http_tokens(self) -> tuple[bytes, ...]:
         return self._held("http-token", self.http_token, self.http_token_file)
 
+    def alike(self) -> str:
+        """Return which of the secrets that hold now are the same and shouldn't be; mostly none."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        for one, other, fault in (
+            (nodes, apps, "node-secret: expected another than the secret, or any app is a node"),
+            (http, apps, "http-token: expected another than the secret, as HTTP is overheard"),
+            (http, nodes, "http-token: expected another than that of nodes, as HTTP is overheard"),
+        ):
+            if set(one) & set(other):
+                return fault
+        return ""
+
     def _held(self, option: str, text: bytes, file: SecretFile | None) -> tuple[bytes, ...]:
         return file() if file else secrets_in(text, option)
 
@@ -138,13 +150,9 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
-        for option, one, other, others in (
-            ("node-secret", nodes, apps, "secret: with it any app would be a node"),
-            ("http-token", http, apps, "secret: who overhears it would be an app"),
-            ("http-token", http, nodes, "node secret: who overhears it would be a node"),
-        ):
-            if set(one) & set(other):
-                raise OptionError(option, "(not shown)", f"expected another than the {others}")
+        if fault := self.alike():
+            option, _, expected = fault.partition(": ")
+            raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
         by_http = not self.http.is_local

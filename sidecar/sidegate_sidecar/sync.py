@@ -52,6 +52,7 @@ FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would doubl
 FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
+MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 # Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
 # not counted there: 10 MB, and 85 MB of the longest keys.
@@ -253,6 +254,9 @@ class Sync:
     # --- in
 
     def _merge(self, message: Buckets, now: int) -> None:
+        count = sum(max(len(keys), 1) for _, keys, _ in message.groups)
+        if count > MAX_BUCKETS:
+            raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         for at, (text, keys, debts) in enumerate(message.groups):
             if len(keys) != len(debts):
                 raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")

@@ -160,9 +160,7 @@ def test_a_leaf_is_one(helm: Helm, configured: ConfigOf) -> None:
     assert configured(manifests.env(sidecar(helm, "--values", values))).role is Role.LEAF
 
 
-def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
-    helm: Helm, tmp_path: Path
-) -> None:
+def test_the_container_serves_and_its_pre_stop_reaches_it(helm: Helm, tmp_path: Path) -> None:
     """The real commands with the environment of the chart; only places are others."""
     container = sidecar(helm)
     for name in SECRETS:
@@ -185,7 +183,7 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
             until(lambda: _exit_code(ready, environment) == 0)
             assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o666
             pre_stop = container["lifecycle"]["preStop"]["exec"]["command"]
-            assert _exit_code(pre_stop, environment) == 0
+            assert _exit_code(pre_stop, environment) == 1  # it is alone, and stays on the ring
             assert serving.poll() is None
         finally:
             serving.terminate()
