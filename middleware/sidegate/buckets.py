@@ -169,6 +169,17 @@ class Buckets:
         if theirs > self._debt(key, limit, now):
             self._put(key, limit, theirs, now)
 
+    def correct(self, key: str, limit: Limit, least: int, change: int, now: int) -> int:
+        """Raise a debt to `least` ns if it is lower, then change it by so many ticks.
+
+        It stays between none and the capacity; return the ticks that this left out above it.
+        """
+        debt = max(self._debt(key, limit, now), least * limit.scale) + change
+        fitting = min(max(debt, 0), limit.capacity)
+        if fitting or self._place(key, limit) is not None:
+            self._put(key, limit, fitting, now)
+        return max(debt - limit.capacity, 0)
+
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text

@@ -139,10 +139,19 @@ class Link:
 
     # --- questions
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def ask(
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        serial: int = 0,
+        places: list[int] | None = None,
+    ) -> bool:
         """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
 
-        False, and nothing is sent, if the link takes no checks or too many are in flight.
+        False, and nothing is sent, if the link takes no checks or too many are in flight. `serial`
+        and `places` say which checks these are, where another node may be asked about them too.
         """
         count = len(checks)
         if self.state is not _UP and self.state is not _CONNECTING:
@@ -150,11 +159,11 @@ class Link:
         if self._flights.checks + count > self._most_in_flight:
             return False
         if count > MOST_CHECKS:
-            return self._ask_halves(checks, hops, budget, asker)
+            return self._ask_halves(checks, hops, budget, asker, serial, places)
         self._last_id = number = self._last_id + 1
-        frame = encode(Checks(number, hops, int(budget * 1e6), checks))
+        frame = encode(Checks(number, hops, int(budget * 1e6), checks, serial, places))
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
-            return count > 1 and self._ask_halves(checks, hops, budget, asker)
+            return count > 1 and self._ask_halves(checks, hops, budget, asker, serial, places)
         now = self.loop.time()
         look_at = self._flights.add(number, asker, count, budget, now)
         if look_at < self._look_at:
@@ -162,12 +171,22 @@ class Link:
         self._write(number, frame)
         return True
 
-    def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def _ask_halves(
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        serial: int,
+        places: list[int] | None,
+    ) -> bool:
         """Send what doesn't fit into one frame in two."""
         middle = len(checks) // 2
-        first, second = halves(asker, middle, len(checks))
-        for part, half in ((checks[:middle], first), (checks[middle:], second)):
-            if not self.ask(part, hops, budget, half):
+        every = list(range(len(checks))) if places is None else places
+        for at, half in zip(
+            (slice(middle), slice(middle, None)), halves(asker, middle, len(checks)), strict=True
+        ):
+            if not self.ask(checks[at], hops, budget, half, serial, every[at]):
                 half.unanswered(None)
         return True
 

@@ -61,6 +61,17 @@ Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
 """(limit, keys, debts in ns): buckets of one limit, a debt for each key."""
 
+Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
+"""(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
+
+StoodIn: TypeAlias = tuple[str, str, list[Debt], list[Debt], list[Charge]]
+"""(key, limits, debts before, debts, charges): checks decided in place of the key's owner.
+
+A debt in ns for each limit: now, and now had none of what the owner hasn't settled been charged."""
+
+Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
+"""(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""
+
 
 class Hello(Struct, array_like=True, frozen=True, tag=0):
     """The first message of each side. `version` stays in this place in every version."""
@@ -92,6 +103,8 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     hops: Hops
     budget: Annotated[int, Meta(ge=0)]
     checks: Annotated[list[Check], Meta(max_length=MOST_CHECKS)]
+    serial: Annotated[int, Meta(ge=0)] = 0  # of a forward, the same when another node is asked
+    places: list[int] | None = None  # of these checks among those first forwarded; None: in order
 
 
 class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
@@ -164,15 +177,10 @@ class Gossip(Struct, array_like=True, frozen=True, tag=11):
 
 
 class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
-    """Here are buckets, among nodes: for each, the larger of this debt and its own counts.
-
-    `charged` has, in the order of `groups`, what was charged (ns) to each bucket while its owner
-    could not be asked; it is empty when nothing was.
-    """
+    """Here are buckets, among nodes: for each, the larger of this debt and its own counts."""
 
     id: int
     groups: list[Group]
-    charged: list[list[Debt]] = []
 
 
 class Merged(Struct, array_like=True, frozen=True, tag=13):
@@ -224,13 +232,27 @@ class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
 
 
+class Charged(Struct, array_like=True, frozen=True, gc=False, tag=20):
+    """What was decided in place of the receiver, who owns these keys. Answered by Settled."""
+
+    id: int
+    rows: Annotated[list[StoodIn], Meta(max_length=MOST_CHECKS)]
+
+
+class Settled(Struct, array_like=True, frozen=True, gc=False, tag=21):
+    """The checks of that Charged are counted; of them, what counted twice is to be taken back."""
+
+    id: int
+    rows: list[Account]
+
+
 OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
-NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget
+NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget | Charged | Settled
 """What only nodes say to each other, but for Forget, which apps hear too."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget)
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Charged, Settled)
 
 Message: TypeAlias = (
     Hello

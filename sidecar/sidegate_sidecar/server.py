@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
-from secrets import token_bytes
+from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -108,6 +108,7 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            serial=randbits(62),
         )
         self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
         self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)

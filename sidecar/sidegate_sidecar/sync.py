@@ -27,13 +27,18 @@ from sidegate.limits import parse_limits
 from sidegate.wire import (
     SURELY_SHORT_KEY,
     Buckets,
+    Charged,
     Check,
     Merged,
     Pull,
     Pulled,
+    Settled,
     require_key,
 )
+from sidegate_sidecar.decided import Decided
+from sidegate_sidecar.ledger import Ledger
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
+from sidegate_sidecar.settling import Settling
 from sidegate_sidecar.walk import Walk
 
 if TYPE_CHECKING:
@@ -41,8 +46,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
-    from sidegate.limits import Limit, Limits
-    from sidegate.wire import NodeMessage, Part
+    from sidegate.limits import Limits
+    from sidegate.wire import Account, Charge, NodeMessage, Part
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
 
@@ -62,7 +67,7 @@ class SyncCounts:
     sent: int = 0  # buckets
     merged: int = 0
     resent: int = 0  # buckets whose message got no answer
-    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
+    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as it was told
 
 
 class Sync:
@@ -75,6 +80,8 @@ class Sync:
         self.name = name
         self.changed: set[Check] = set()
         self.counts = SyncCounts()
+        self.decided = Decided()
+        self.settling = Settling(table, self.decided, self.counts)
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.missed = False  # did one of them break off?
@@ -83,6 +90,8 @@ class Sync:
         self._table = table
         self._usable = usable
         self._outboxes: dict[str, Outbox] = {}
+        self._ledgers: dict[str, Ledger] = {}  # by the owner that others stood in for
+        self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
         self._walk = Walk(name, ring, usable, table)
         self._unplaced: list[Check] = []  # changes that are being flushed
         self._flushed_at = -FLUSH_EVERY
@@ -94,8 +103,10 @@ class Sync:
     @property
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
-        busy = any(box and self._usable(name) for name, box in self._outboxes.items())
-        return not (self.changed or self._unplaced or busy or self._walk.to_do)
+        boxes = [*self._outboxes.items(), *self._ledgers.items()]
+        busy = any(it and self._usable(name) for name, it in boxes)
+        changed = self.changed or self._stood_in or self._unplaced
+        return not (changed or busy or self._walk.to_do)
 
     @property
     def caught_up(self) -> bool:
@@ -111,6 +122,8 @@ class Sync:
         """Is there something to do right now, without waiting for a message?"""
         if self._unplaced or (self._walk.to_do and not self._is_held_up()):
             return True
+        if any(it.is_due and self._usable(name) for name, it in self._ledgers.items()):
+            return True
         boxes = self._outboxes.items()
         return any(
             it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
@@ -122,7 +135,8 @@ class Sync:
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
-        lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
+        lags = [it.lag(now) for name, it in self._outboxes.items() if self._usable(name)]
+        lags += [it.lag(now) for name, it in self._ledgers.items() if self._usable(name)]
         if (
             self.changed or self._unplaced
         ):  # since the last flush at the most: the first one after a pause goes out
@@ -131,15 +145,20 @@ class Sync:
 
     # --- events
 
-    def charge(self, owner: str, key: str, limits: Limits, cost: int) -> None:
-        """Note that a check was charged here in place of its owner, to tell it soon.
+    def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
+        """Note that a check was decided here in place of its owner, to tell it soon.
 
-        At once, if it can be reached: it is about to decide again.
+        At once, if it can be reached: it is about to decide again. Of too many checks it is only
+        sent the bucket, of which the larger debt counts.
         """
         self.is_urgent |= self._usable(owner)
-        for limit in limits.items:
-            ticks = cost * limit.interval
-            self._outbox(owner).charge(limit.text, key, -(-ticks // limit.scale))
+        ledger = self._ledgers.get(owner)
+        if ledger is None:
+            ledger = self._ledgers[owner] = Ledger()
+        if not ledger.add(check[0], limits, charge, now):
+            self.changed.add(check)
+        elif charge[2]:
+            self._stood_in.add((owner, check))
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
@@ -161,6 +180,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._miss(name)
         self._outboxes.pop(name, None)
+        self._ledgers.pop(name, None)
         self._walk.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
@@ -168,6 +188,8 @@ class Sync:
         self._miss(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
+        if ledger := self._ledgers.get(name):
+            ledger.give_back(now)
 
     def _miss(self, name: str) -> None:
         self.missed |= name in self.waiting
@@ -190,6 +212,11 @@ class Sync:
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
                 return self._tell_pullers()  # the next messages wait for their turn
+            case Charged():
+                return [(sender, Settled(message.id, self._settle(sender, message, now)))]
+            case Settled():
+                if ledger := self._ledgers.get(sender):
+                    ledger.settle(message, self._table, now)
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
@@ -202,11 +229,14 @@ class Sync:
 
     def tick(self, now: int) -> Outgoing:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""
-        if self.changed and not self.flush_due(now):
+        self.decided.tick(now)
+        if (self.changed or self._stood_in) and not self.flush_due(now):
             self._begin_flush(now)
         self._place_some(now)
         if not self._is_held_up():
             self._add(self._walk.slice(), now)
+        for ledger in self._ledgers.values():
+            ledger.give_back(now, RESEND_AFTER)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
             if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
@@ -226,11 +256,9 @@ class Sync:
     # --- in
 
     def _merge(self, message: Buckets, now: int) -> None:
-        for at, (text, keys, debts) in enumerate(message.groups):
+        for text, keys, debts in message.groups:
             if len(keys) != len(debts):
                 raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
-            if at < len(message.charged) and len(message.charged[at]) != len(keys):
-                raise ValueError(f"{len(keys)} keys, {len(message.charged[at])} of them charged")
             if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
                 for key in keys:
                     require_key(key)
@@ -238,21 +266,17 @@ class Sync:
             if len(limits.items) != 1:
                 raise ValueError(f"buckets of {text!r}: expected one limit")
             limit = limits.items[0]
-            if at < len(message.charged):
-                self._reveal(limit, keys, message.charged[at], now)
             self._table.merge_all(limit, keys, debts, now)
             self.counts.merged += len(keys)
 
-    def _reveal(self, limit: Limit, keys: list[str], charged: list[int], now: int) -> None:
-        """Count what two nodes together admitted beyond a limit while they didn't hear each other.
-
-        That is at most what both have charged, less what fits into the bucket.
-        """
-        for key, ns in zip(keys, charged, strict=True):
-            if ns:
-                _, debts = self._table.debts(limit.text, (key,), now, 0)
-                over = (sum(debts) + ns) * limit.scale - limit.capacity
-                self.counts.over_admitted += max(over, 0) / limit.interval
+    def _settle(self, sender: str, message: Charged, now: int) -> list[Account]:
+        """Count what a node has decided in our place, and have our backups hear of it."""
+        accounts: list[Account] = []
+        for row in message.rows:
+            accounts += self.settling.settle(sender, row, now)
+            if self.ring.pair(row[0])[1] not in {sender, ""}:
+                self.changed.add((row[0], row[1], 0))
+        return accounts
 
     # --- out
 
@@ -275,6 +299,16 @@ class Sync:
     def _begin_flush(self, now: int) -> None:
         self._unplaced += self.changed
         self.changed.clear()
+        for owner, (key, texts, _) in self._stood_in:
+            holders = self.ring.pair(key)  # of whom the owner was told by our ledger
+            others = ("", holders[1]) if holders[0] == owner else holders
+            theirs = [name for name in holders if name and name != self.name]
+            further = list(self._further_targets(key, theirs, ()))
+            for limit in parse_limits(texts).items:
+                self._flush_group(others, limit.text, [key], now)
+                for target in further:
+                    self._outbox(target).add(limit.text, [key], now)
+        self._stood_in.clear()
         self._flushed_at = now
         self.is_urgent = False
 
@@ -324,7 +358,11 @@ class Sync:
                 self._outbox(target).add(text, keys, now)
 
     def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
-        outgoing: Outgoing = []
+        outgoing: Outgoing = [
+            (name, ledger.take(self._next_id(), self._table, now))
+            for name, ledger in self._ledgers.items()
+            if ledger.is_due and self._usable(name)
+        ]
         least = 0 if self.keep_short else SHORT
         for name, box in self._outboxes.items():
             if not box or not self._usable(name):
@@ -346,7 +384,8 @@ class Sync:
         outgoing: Outgoing = []
         pullers = self._walk.pullers
         for name, puller in list(pullers.items()):
-            if puller.told or self._walk.to_do or self._outboxes.get(name):
+            waits = self._outboxes.get(name) or self._ledgers.get(name)
+            if puller.told or self._walk.to_do or waits:
                 continue  # not yet
             puller.told = True
             outgoing.append((name, Pulled(puller.number)))

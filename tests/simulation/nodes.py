@@ -61,7 +61,15 @@ class SimLink:
         """Would `ask` take a check now?"""
         return self.is_up
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def ask(
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        serial: int,
+        places: list[int] | None,
+    ) -> bool:
         """Send checks."""
         if not self.is_up:
             return False
@@ -70,7 +78,8 @@ class SimLink:
         self._flights[number] = Flight(asker, len(checks))
         if self._silent_since is None:
             self._silent_since = net.now
-        net.send(self._node.name, self._peer, Checks(number, hops, int(budget * 1e6), checks))
+        frame = Checks(number, hops, int(budget * 1e6), checks, serial, places)
+        net.send(self._node.name, self._peer, frame)
         net.at(net.now + budget, self._node.name, lambda: self._read_then_expire(number))
         return True
 
@@ -163,6 +172,7 @@ class SimNode:
         self.node = Node(
             name, table, self.cluster, self, Fallback("open", table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
+            serial=world.random.getrandbits(62),
         )  # fmt: skip
 
     def clock(self) -> int:

@@ -1,0 +1,136 @@
+"""A ledger: what was decided in place of one owner, until that one has settled it. Pure.
+
+What a stand-in charges is told to the owner check by check, not as buckets: the owner adds what it
+hasn't counted, and says what counted twice, because it had decided the same check and its own copy
+of the bucket has come here in between. One message is under way at a time, so that what the
+owner says is right for all that it was told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.limits import parse_limits
+from sidegate.wire import Charged
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from sidegate.buckets import Buckets as Table
+    from sidegate.limits import Limits
+    from sidegate.wire import Charge, Settled, StoodIn
+
+    Rows: TypeAlias = dict[tuple[str, str], list[Charge]]  # by key and text of the limits
+
+MOST_CHARGES = 16_384  # checks in a ledger: seconds of a busy key while its owner is away, 3 MB
+BATCH = 200  # of them in a message: 0.2 ms for the owner
+
+
+class Ledger:
+    """The checks of one owner that others were asked about. Times are in ns."""
+
+    __slots__ = ("_flying", "_number", "_owed", "_pending", "_sent_at", "_since", "count")
+
+    def __init__(self) -> None:
+        self._pending: Rows = {}
+        self._flying: Rows = {}
+        self._owed: dict[tuple[str, str], int] = {}  # ticks not settled, by text and key
+        self._number = 0
+        self._sent_at = 0
+        self._since = 0
+        self.count = 0  # checks not settled
+
+    def __bool__(self) -> bool:
+        return bool(self._pending or self._flying)
+
+    @property
+    def is_due(self) -> bool:
+        """Is there something to tell, and nothing under way?"""
+        return bool(self._pending) and not self._flying
+
+    def add(self, key: str, limits: Limits, charge: Charge, now: int) -> bool:
+        """Note a check that was decided; False, and it isn't, if there are too many."""
+        if self.count >= MOST_CHARGES:
+            return False
+        if not self:
+            self._since = now
+        self.count += 1
+        self._pending.setdefault((key, limits.text), []).append(charge)
+        self._owe(key, limits, charge[2])
+        return True
+
+    def _owe(self, key: str, limits: Limits, tokens: int) -> None:
+        """Add to what isn't settled of each bucket, or take it away."""
+        for limit in limits.items:
+            place = limit.text, key
+            ticks = self._owed.get(place, 0) + tokens * limit.interval
+            if ticks:
+                self._owed[place] = ticks
+            else:
+                self._owed.pop(place, None)
+
+    def take(self, number: int, table: Table, now: int) -> Charged:
+        """Return the next message; called when one is due."""
+        room = BATCH
+        for place in list(self._pending):
+            some = self._pending.pop(place)
+            self._flying[place] = some[:room]
+            if some[room:]:
+                self._pending[place] = some[room:]
+            room -= len(self._flying[place])
+            if not room:
+                break
+        self._number, self._sent_at = number, now
+        rows = [self._row(key, text, it, table, now) for (key, text), it in self._flying.items()]
+        return Charged(number, rows)
+
+    def _row(self, key: str, text: str, charges: list[Charge], table: Table, now: int) -> StoodIn:
+        before: list[int] = []
+        debts: list[int] = []
+        for limit in parse_limits(text).items:
+            debt = sum(table.debts(limit.text, (key,), now, 0)[1])
+            owed = self._owed.get((limit.text, key), 0)
+            before.append(max(debt * limit.scale - owed, 0) // limit.scale)
+            debts.append(debt)
+        return key, text, before, debts, charges
+
+    def settle(self, message: Settled, table: Table, now: int) -> None:
+        """Take back what counted twice, and take over what the owner knows.
+
+        What was told in an earlier message, and told again since, is settled by the later one.
+        """
+        if message.id != self._number or not self._flying:
+            return
+        told = set[tuple[str, str]]()
+        for (key, text), charges in self._flying.items():
+            limits = parse_limits(text)
+            told.update((limit.text, key) for limit in limits.items)
+            self._owe(key, limits, -sum(tokens for _, _, tokens in charges))
+            self.count -= len(charges)
+        self._flying = {}
+        self._since = self._sent_at
+        for text, key, twice, debt in message.rows:
+            if (text, key) in told:
+                [limit] = parse_limits(text).items
+                table.correct(key, limit, 0, -twice * limit.interval, now)
+                since = self._owed.get((text, key), 0)
+                table.correct(key, limit, debt + -(-since // limit.scale), 0, now)
+
+    def give_back(self, now: int, after: int = 0) -> None:
+        """Have what got no answer for `after` ns told again, in another message."""
+        if self._flying and now - self._sent_at >= after:
+            for place, charges in self._pending.items():
+                self._flying.setdefault(place, []).extend(charges)
+            self._pending, self._flying = self._flying, {}
+
+    def forget(self, key: str) -> None:
+        """Tell nothing of a key that was reset."""
+        for rows in (self._pending, self._flying):
+            for place in [it for it in rows if it[0] == key]:
+                self.count -= len(rows.pop(place))
+        for owed in [it for it in self._owed if it[1] == key]:
+            del self._owed[owed]
+
+    def lag(self, now: int) -> int:
+        """Return how long the oldest check has waited to be settled, in ns, or a bit more."""
+        return now - self._since if self else 0
