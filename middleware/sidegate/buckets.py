@@ -169,12 +169,12 @@ class Buckets:
         if theirs > self._debt(key, limit, now):
             self._put(key, limit, theirs, now)
 
-    def correct(self, key: str, limit: Limit, least: int, change: int, now: int) -> int:
-        """Raise a debt to `least` ns if it is lower, then change it by so many ticks.
+    def change(self, key: str, limit: Limit, ticks: int, now: int) -> int:
+        """Change a debt by so many ticks, up or down, as far as it stays 0 to the capacity.
 
-        It stays between none and the capacity; return the ticks that this left out above it.
+        Return the ticks that this left out above it.
         """
-        debt = max(self._debt(key, limit, now), least * limit.scale) + change
+        debt = self._debt(key, limit, now) + ticks
         fitting = min(max(debt, 0), limit.capacity)
         if fitting or self._place(key, limit) is not None:
             self._put(key, limit, fitting, now)

@@ -64,10 +64,10 @@ Group: TypeAlias = tuple[str, list[str], list[Debt]]
 Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
 """(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
 
-StoodIn: TypeAlias = tuple[str, str, list[Debt], list[Debt], list[Charge]]
-"""(key, limits, debts before, debts, charges): checks decided in place of the key's owner.
+StoodIn: TypeAlias = tuple[str, str, list[Debt], list[Charge]]
+"""(key, limits, debts in ns, charges): checks decided in place of the key's owner.
 
-A debt in ns for each limit: now, and now had none of what the owner hasn't settled been charged."""
+The debts are those of the sender, one for each limit: more than that isn't owed any more."""
 
 Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
 """(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""

@@ -81,18 +81,8 @@ class Ledger:
             if not room:
                 break
         self._number, self._sent_at = number, now
-        rows = [self._row(key, text, it, table, now) for (key, text), it in self._flying.items()]
+        rows = [_row(key, text, it, table, now) for (key, text), it in self._flying.items()]
         return Charged(number, rows)
-
-    def _row(self, key: str, text: str, charges: list[Charge], table: Table, now: int) -> StoodIn:
-        before: list[int] = []
-        debts: list[int] = []
-        for limit in parse_limits(text).items:
-            debt = sum(table.debts(limit.text, (key,), now, 0)[1])
-            owed = self._owed.get((limit.text, key), 0)
-            before.append(max(debt * limit.scale - owed, 0) // limit.scale)
-            debts.append(debt)
-        return key, text, before, debts, charges
 
     def settle(self, message: Settled, table: Table, now: int) -> None:
         """Take back what counted twice, and take over what the owner knows.
@@ -112,9 +102,9 @@ class Ledger:
         for text, key, twice, debt in message.rows:
             if (text, key) in told:
                 [limit] = parse_limits(text).items
-                table.correct(key, limit, 0, -twice * limit.interval, now)
+                table.change(key, limit, -twice * limit.interval, now)
                 since = self._owed.get((text, key), 0)
-                table.correct(key, limit, debt + -(-since // limit.scale), 0, now)
+                table.merge(key, limit, debt + -(-since // limit.scale), now)
 
     def give_back(self, now: int, after: int = 0) -> None:
         """Have what got no answer for `after` ns told again, in another message."""
@@ -134,3 +124,9 @@ class Ledger:
     def lag(self, now: int) -> int:
         """Return how long the oldest check has waited to be settled, in ns, or a bit more."""
         return now - self._since if self else 0
+
+
+def _row(key: str, text: str, charges: list[Charge], table: Table, now: int) -> StoodIn:
+    limits = parse_limits(text).items
+    debts = [sum(table.debts(limit.text, (key,), now, 0)[1]) for limit in limits]
+    return key, text, debts, charges

@@ -30,17 +30,17 @@ class Settling:
         same check is void, and if it has reached that node it counts twice there. ValueError
         for a row that makes no sense.
         """
-        key, text, before, debts, charges = row
+        key, text, debts, charges = row
         require_key(key)
         limits = parse_limits(text)
-        if not len(limits.items) == len(before) == len(debts):
+        if len(limits.items) != len(debts):
             raise ValueError(f"{len(debts)} debts of {text!r}: expected one for each limit")
         if max((tokens for *_, tokens in charges), default=0) > limits.smallest_burst:
             raise ValueError(f"a charge above the burst of {text!r}")
         more, twice = self._compare(sender, charges)
         return [
-            (limit.text, key, twice, self._add(key, limit, more, least, most, now))
-            for limit, least, most in zip(limits.items, before, debts, strict=True)
+            (limit.text, key, twice, self._add(key, limit, more, most, now))
+            for limit, most in zip(limits.items, debts, strict=True)
         ]
 
     def _compare(self, sender: str, charges: list[Charge]) -> tuple[int, int]:
@@ -59,13 +59,13 @@ class Settling:
                 twice += tokens
         return more, twice
 
-    def _add(self, key: str, limit: Limit, more: int, least: int, most: int, now: int) -> int:
-        """Change a bucket by tokens; return its debt. `least` and `most` are the sender's, in ns.
+    def _add(self, key: str, limit: Limit, more: int, most: int, now: int) -> int:
+        """Change a bucket by tokens, but by no more than `most` ns; return its debt (ns).
 
-        `most` since what is paid by now, though it was charged, doesn't count any more.
+        What is paid by now for the sender doesn't count any more.
         """
         change = min(more * limit.interval, most * limit.scale)
-        beyond = self._table.correct(key, limit, least, change, now)
+        beyond = self._table.change(key, limit, change, now)
         if change > 0:
             self._counts.over_admitted += beyond / limit.interval
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])

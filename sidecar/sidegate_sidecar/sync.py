@@ -166,6 +166,9 @@ class Sync:
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
+        for name in self._ledgers.keys() - set(ring.nodes):
+            if not self._usable(name):  # else it still settles what it has heard of
+                del self._ledgers[name]
 
     @property
     def is_settled(self) -> bool:
@@ -188,7 +191,9 @@ class Sync:
         self._miss(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
-        if ledger := self._ledgers.get(name):
+        if name not in self.ring:
+            self._ledgers.pop(name, None)
+        elif ledger := self._ledgers.get(name):
             ledger.give_back(now)
 
     def _miss(self, name: str) -> None:
@@ -299,18 +304,26 @@ class Sync:
     def _begin_flush(self, now: int) -> None:
         self._unplaced += self.changed
         self.changed.clear()
-        for owner, (key, texts, _) in self._stood_in:
-            holders = self.ring.pair(key)  # of whom the owner was told by our ledger
-            others = ("", holders[1]) if holders[0] == owner else holders
-            theirs = [name for name in holders if name and name != self.name]
-            further = list(self._further_targets(key, theirs, ()))
-            for limit in parse_limits(texts).items:
-                self._flush_group(others, limit.text, [key], now)
-                for target in further:
-                    self._outbox(target).add(limit.text, [key], now)
+        for owner, check in self._stood_in:
+            if self.ring.pair(check[0])[0] == owner:
+                self._place_but(owner, check, now)
+            else:
+                self._unplaced.append(check)
         self._stood_in.clear()
-        self._flushed_at = now
-        self.is_urgent = False
+
+    def _place_but(self, owner: str, check: Check, now: int) -> None:
+        """Put a bucket into the outboxes of others than its owner, whom our ledger tells.
+
+        The owner has its backup know, if it can be reached; else that one and the next have it.
+        """
+        key, texts, _ = check
+        targets = [it.name for it in self._walk.pullers.values() if it.ring.owner(key) == it.name]
+        if not self._usable(owner):
+            holders = [name for name in self.ring.pair(key) if name not in {"", self.name}]
+            targets += [*holders, *self._further_targets(key, holders, ())]
+        for target in {*targets} - {owner, self.name}:
+            for limit in parse_limits(texts).items:
+                self._outbox(target).add(limit.text, (key,), now)
 
     def _place_some(self, now: int) -> None:
         some = self._unplaced[-FLUSH_SLICE:]
