@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from sidegate.flight import Flight
     from sidegate.handshake import Identity
     from sidegate.watcher import Watcher
+    from sidegate.wire import Ids
 
 MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
@@ -140,30 +141,24 @@ class Link:
     # --- questions
 
     def ask(
-        self,
-        checks: list[Check],
-        hops: int,
-        budget: float,
-        asker: Asker,
-        serial: int = 0,
-        places: list[int] | None = None,
+        self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids = (0, None)
     ) -> bool:
         """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
 
-        False, and nothing is sent, if the link takes no checks or too many are in flight. `serial`
-        and `places` say which checks these are, where another node may be asked about them too.
+        False, and nothing is sent, if the link takes no checks or too many are in flight.
         """
         count = len(checks)
         if self.state is not _UP and self.state is not _CONNECTING:
             return False
         if self._flights.checks + count > self._most_in_flight:
             return False
-        if count > MOST_CHECKS:
-            return self._ask_halves(checks, hops, budget, asker, serial, places)
         self._last_id = number = self._last_id + 1
-        frame = encode(Checks(number, hops, int(budget * 1e6), checks, serial, places))
+        message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        if count > MOST_CHECKS:
+            return self._ask_halves(message, budget, asker)
+        frame = encode(message)
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
-            return count > 1 and self._ask_halves(checks, hops, budget, asker, serial, places)
+            return count > 1 and self._ask_halves(message, budget, asker)
         now = self.loop.time()
         look_at = self._flights.add(number, asker, count, budget, now)
         if look_at < self._look_at:
@@ -171,22 +166,15 @@ class Link:
         self._write(number, frame)
         return True
 
-    def _ask_halves(
-        self,
-        checks: list[Check],
-        hops: int,
-        budget: float,
-        asker: Asker,
-        serial: int,
-        places: list[int] | None,
-    ) -> bool:
+    def _ask_halves(self, whole: Checks, budget: float, asker: Asker) -> bool:
         """Send what doesn't fit into one frame in two."""
-        middle = len(checks) // 2
-        every = list(range(len(checks))) if places is None else places
-        for at, half in zip(
-            (slice(middle), slice(middle, None)), halves(asker, middle, len(checks)), strict=True
-        ):
-            if not self.ask(checks[at], hops, budget, half, serial, every[at]):
+        count = len(whole.checks)
+        middle = count // 2
+        places = list(range(count)) if whole.places is None else whole.places
+        ways = slice(middle), slice(middle, None)
+        for part, half in zip(ways, halves(asker, middle, count), strict=True):
+            ids = whole.serial, places[part]
+            if not self.ask(whole.checks[part], whole.hops, budget, half, ids):
                 half.unanswered(None)
         return True
 

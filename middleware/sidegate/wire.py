@@ -47,6 +47,9 @@ There are no debts where they are not known (sources `open` and `closed`)."""
 Hops: TypeAlias = Annotated[int, Meta(ge=0)]
 """How often a question was forwarded: 0 from an app. Below 0 it could go round for ever."""
 
+Ids: TypeAlias = tuple[int, list[int] | None]
+"""(serial, places) of checks in a frame, by which several nodes know them; see Checks."""
+
 Member: TypeAlias = tuple[str, str]
 """(name, address) of a node that is alive; the address is "HOST:PORT"."""
 
@@ -68,6 +71,9 @@ StoodIn: TypeAlias = tuple[str, str, list[Debt], list[Charge]]
 """(key, limits, debts in ns, charges): checks decided in place of the key's owner.
 
 The debts are those of the sender, one for each limit: more than that isn't owed any more."""
+
+KeyReset: TypeAlias = tuple[int, str, Debt]
+"""(number, key, ns): a reset, and for how long it is to be remembered."""
 
 Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
 """(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""
@@ -184,7 +190,7 @@ class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
 
 
 class Merged(Struct, array_like=True, frozen=True, tag=13):
-    """The buckets of that id are merged."""
+    """The buckets, or the resets, of that id are merged."""
 
     id: int
 
@@ -218,9 +224,16 @@ class Pulled(Struct, array_like=True, frozen=True, tag=16):
 
 
 class Forget(Struct, array_like=True, frozen=True, tag=17):
-    """The key was reset: forget its buckets, and that it was denied. Not answered."""
+    """The key was reset: forget that it was denied. Only to apps, and not answered."""
 
     key: str
+
+
+class Resets(Struct, array_like=True, frozen=True, tag=26):
+    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
+
+    id: int
+    resets: Annotated[list[KeyReset], Meta(max_length=MOST_CHECKS)]
 
 
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
@@ -249,10 +262,12 @@ class Settled(Struct, array_like=True, frozen=True, gc=False, tag=21):
 OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
-NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget | Charged | Settled
-"""What only nodes say to each other, but for Forget, which apps hear too."""
+NodeMessage: TypeAlias = (
+    Gossip | Buckets | Merged | Pull | Pulled | Forget | Charged | Settled | Resets
+)
+"""What only nodes say to each other, but for Forget, which only apps hear."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Charged, Settled)
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Charged, Settled, Resets)
 
 Message: TypeAlias = (
     Hello

@@ -131,7 +131,7 @@ class Cluster:
             timing=self.timing,
             now=self.now / SECOND,
         )
-        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty)
+        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty, self.mesh.forget)
         self.passages = {
             stage: Passage() for stage in (Stage.JOINING, Stage.RETURNING, Stage.LEAVING)
         }
@@ -168,6 +168,7 @@ class Cluster:
 
     def met(self, name: str, now: int) -> None:
         """Note that a link to a node came up."""
+        self.sync.met(name)
         self._apply(self.membership.met(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
             self._post(self.sync.pull(self._owners(), Part.REST))
@@ -179,6 +180,10 @@ class Cluster:
         self.sync.unreachable(name, now)
         self._apply(self.membership.lost(name, now / SECOND), now)
         self._proceed(now)
+
+    def reset(self, key: str, number: int, now: int) -> None:
+        """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
+        self._post(self.sync.reset(key, number, now))
 
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""

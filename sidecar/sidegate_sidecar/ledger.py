@@ -14,11 +14,13 @@ from sidegate.limits import parse_limits
 from sidegate.wire import Charged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limits
     from sidegate.wire import Charge, Settled, StoodIn
+    from sidegate_ring.hashring import Ring
 
     Rows: TypeAlias = dict[tuple[str, str], list[Charge]]  # by key and text of the limits
 
@@ -130,3 +132,74 @@ def _row(key: str, text: str, charges: list[Charge], table: Table, now: int) -> 
     limits = parse_limits(text).items
     debts = [sum(table.debts(limit.text, (key,), now, 0)[1]) for limit in limits]
     return key, text, debts, charges
+
+
+class Ledgers:
+    """The ledgers of one node, by the owner; `usable` says whether that one can be reached."""
+
+    def __init__(self, table: Table, usable: Callable[[str], bool]) -> None:
+        self._table = table
+        self._usable = usable
+        self._by_owner: dict[str, Ledger] = {}
+
+    def __contains__(self, owner: str) -> bool:
+        return bool(self._by_owner.get(owner))
+
+    @property
+    def busy(self) -> bool:
+        """Is something not settled by an owner that can be reached?"""
+        return any(it and self._usable(name) for name, it in self._by_owner.items())
+
+    @property
+    def due(self) -> list[str]:
+        """Return the owners that can be told something now."""
+        return [it for it, ledger in self._by_owner.items() if ledger.is_due and self._usable(it)]
+
+    def add(self, owner: str, key: str, limits: Limits, charge: Charge, now: int) -> bool:
+        """Note a check that was decided in place of its owner; False if there are too many."""
+        ledger = self._by_owner.get(owner)
+        if ledger is None:
+            ledger = self._by_owner[owner] = Ledger()
+        return ledger.add(key, limits, charge, now)
+
+    def take(self, owner: str, number: int, now: int) -> Charged:
+        """Return the next message to an owner; called when one is due."""
+        return self._by_owner[owner].take(number, self._table, now)
+
+    def settle(self, owner: str, message: Settled, now: int) -> None:
+        """Take over what an owner has settled."""
+        if ledger := self._by_owner.get(owner):
+            ledger.settle(message, self._table, now)
+
+    def forget(self, key: str) -> None:
+        """Tell nobody of a key that was reset."""
+        for ledger in self._by_owner.values():
+            ledger.forget(key)
+
+    def unreachable(self, owner: str, now: int) -> None:
+        """Note that what was on its way to an owner is lost."""
+        if ledger := self._by_owner.get(owner):
+            ledger.give_back(now)
+
+    def give_back(self, now: int, after: int) -> None:
+        """Have what got no answer for `after` ns told again."""
+        for ledger in self._by_owner.values():
+            ledger.give_back(now, after)
+
+    def ring_changed(self, ring: Ring) -> None:
+        """Drop the ledgers of owners that are off the ring, but for those still to be reached.
+
+        They settle what they have heard of; the others own nothing any more.
+        """
+        for name in self._by_owner.keys() - set(ring.nodes):
+            if not self._usable(name):
+                del self._by_owner[name]
+
+    def drop(self, owner: str) -> None:
+        """Tell nothing to an owner that is gone."""
+        self._by_owner.pop(owner, None)
+
+    def lag(self, now: int) -> int:
+        """Return how long the oldest check waits to be settled, in ns, or a bit more."""
+        lags = [it.lag(now) for name, it in self._by_owner.items() if self._usable(name)]
+        return max(lags, default=0)

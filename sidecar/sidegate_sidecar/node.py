@@ -17,7 +17,6 @@ from sidegate.wire import (
     Answers,
     Check,
     Checks,
-    Forget,
     Holdings,
     require_key,
 )
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from sidegate.fallback import Fallback
     from sidegate.flight import Asker
     from sidegate.limits import Limits
-    from sidegate.wire import Charge
+    from sidegate.wire import Charge, Ids
     from sidegate_sidecar.cluster import Cluster
 
     Send: TypeAlias = Callable[[Answers], None]
@@ -48,13 +47,7 @@ if TYPE_CHECKING:
             ...
 
         def ask(
-            self,
-            checks: list[Check],
-            hops: int,
-            budget: float,
-            asker: Asker,
-            serial: int,
-            places: list[int] | None,
+            self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids
         ) -> bool:
             """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
             ...
@@ -70,10 +63,6 @@ if TYPE_CHECKING:
 
         def link_to(self, name: str, /) -> Link | None:
             """Return the link to a node, None if there is none."""
-            ...
-
-        def forget(self, message: Forget, /) -> None:
-            """Have all other nodes forget a key."""
             ...
 
 
@@ -249,14 +238,8 @@ class Node:
         hops = forward.asked.frame.hops
         if forward.to and hops < MOST_HOPS:
             link = self.links.link_to(forward.to)
-            if link and link.ask(
-                forward.checks,
-                hops + 1,
-                forward.patience,
-                forward,
-                forward.serial,
-                forward.places,
-            ):
+            ids = forward.serial, forward.places
+            if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
                 return
             self.counts.unanswered[forward.to] += len(forward.checks)
         self.ask_next(forward, range(len(forward.positions)))
@@ -387,7 +370,6 @@ class Node:
     def _inspect_here(self, key: str, *, reset: bool) -> Holdings:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]
         if reset:
-            self.buckets.reset(key)
-            self.links.forget(Forget(key))
+            self.cluster.reset(key, self.next_serial(), self.clock())
         mine = self.cluster.ring.pair(key)[0] == self.name
         return Holdings(0, Source.OWNER if mine else Source.BACKUP, self.name, held[:MOST_HELD])

@@ -19,7 +19,7 @@ from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
-from sidegate.wire import Forget, WireError
+from sidegate.wire import Forget, WireError, refuse
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cluster import STALL, Cluster, Stage
@@ -96,7 +96,11 @@ class Sidecar:
         )
         self._left = asyncio.Event()
         saved = bool(config.state_file)
-        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.state = (
+            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
+            if saved
+            else None
+        )
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -162,9 +166,7 @@ class Sidecar:
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
-            self.node.buckets.reset(message.key)
-            self.sessions.forget(message)
-            return
+            refuse(message)
         self.peers.require_addresses(message)
         try:
             self.cluster.step(name, message, self.clock(), host)
@@ -188,10 +190,9 @@ class Sidecar:
         """Return the link to a node, None if there is none."""
         return self.peers.link_to(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes, and the apps of this one, forget a key."""
-        self.peers.forget(message)
-        self.sessions.forget(message)
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+        self.sessions.forget(Forget(key))
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None

@@ -8,20 +8,34 @@ from sidegate.limits import parse_limits
 from sidegate.wire import require_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limit
     from sidegate.wire import Account, Charge, StoodIn
     from sidegate_sidecar.decided import Decided
+    from sidegate_sidecar.resets import Resets
     from sidegate_sidecar.sync import SyncCounts
 
 
 class Settling:
     """Counts each check of a key of ours once, whoever has decided it."""
 
-    def __init__(self, table: Table, decided: Decided, counts: SyncCounts) -> None:
+    def __init__(self, table: Table, decided: Decided, resets: Resets, counts: SyncCounts) -> None:
         self._table = table
         self._decided = decided
+        self._resets = resets
         self._counts = counts
+
+    def settle_all(self, sender: str, rows: Sequence[StoodIn], now: int) -> list[Account]:
+        """Settle what a node has decided, but for keys of which it missed that they were reset."""
+        stale = self._resets.unheard(sender)
+        return [
+            account
+            for row in rows
+            if row[0] not in stale
+            for account in self.settle(sender, row, now)
+        ]
 
     def settle(self, sender: str, row: StoodIn, now: int) -> list[Account]:
         """Count what a node has charged to one key; return how its buckets stand.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sidegate_sidecar.config import OptionError
+from sidegate_sidecar.resets import Reset, Resets
 from sidegate_sidecar.stateformat import (
     Reader,
     UnusableError,
@@ -50,12 +51,15 @@ class StateFile:
         buckets: Buckets,
         clock: Callable[[], int],
         wall: Callable[[], int] = time.time_ns,
+        *,
+        resets: Resets | None = None,
     ) -> None:
         self.failing = False  # did the last save fail?
         self._path = Path(path)
         self._buckets = buckets
         self._clock = clock
         self._wall = wall
+        self._resets = Resets() if resets is None else resets
         self._saving = asyncio.Lock()
 
     # --- loading
@@ -86,7 +90,18 @@ class StateFile:
             for _ in Reader(file).groups():
                 pass  # only verified: nothing of it counts before its end
             file.seek(0)
-            return self._merge(Reader(file).groups())
+            reader = Reader(file)
+            rows = self._merge(reader.groups())
+            self._remember(reader)
+            return rows
+
+    def _remember(self, reader: Reader) -> None:
+        """Know the resets of the file, with which its buckets agree."""
+        now = self._clock()
+        passed = max(self._wall() - reader.saved_at, 0)
+        for number, key, left in reader.resets:
+            if left > passed:
+                self._resets.add(number, Reset(key, now + left - passed))
 
     def _merge(self, groups: Iterable[Held]) -> int:
         now, wall = self._clock(), self._wall()
@@ -151,7 +166,7 @@ class StateFile:
         now, wall = self._clock(), self._wall()  # two names of one moment
         writer = Writer(self._path)
         try:
-            await _in_thread(partial(writer.begin, wall))
+            await _in_thread(partial(writer.begin, wall, self._resets.left(now)))
             await self._write_to(writer, now)
             await _in_thread(writer.finish)
         finally:

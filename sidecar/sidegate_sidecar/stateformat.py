@@ -2,9 +2,10 @@
 
 A file is a line of text that names its version, then chunks, then a footer. A chunk is its length
 (4 bytes, big endian) and that much MessagePack. The first holds the moment of saving (ns since
-1970 on the wall clock), the others groups of buckets: the text of a limit, keys, and for each key
-its debt as of that moment (ns). A length of 0 ends the chunks. The footer is the number of buckets
-(8 bytes) and a BLAKE2b checksum (32 bytes) of everything before it, and nothing comes after it.
+1970 on the wall clock), the second the resets that are remembered (number, key, and for how many
+ns from then on). The others are groups of buckets: the text of a limit, keys, and for each key its
+debt as of that moment (ns). A length of 0 ends the chunks. The footer is the number of buckets (8
+bytes) and a BLAKE2b checksum (32 bytes) of everything before it, and nothing comes after it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TypeAlias, TypeVar
 from msgspec import Meta, MsgspecError, msgpack
 
 from sidegate.limits import Limit, parse_limits
+from sidegate.wire import KeyReset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     T = TypeVar("T")
 
 VERSION: Final = 1
-MOST_CHUNK: Final = 4 << 20  # bytes: three times what twice 1,024 buckets with long keys take
+MOST_CHUNK: Final = 8 << 20  # bytes: what 10,000 resets with long keys take, and some more
 
 _NAME: Final = b"sidegate buckets "
 _LENGTH: Final = 4
@@ -43,6 +45,7 @@ Held: TypeAlias = tuple[int, Limit, list[str], list[int]]
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
+_resets: msgpack.Decoder[list[KeyReset]] = msgpack.Decoder(list[KeyReset])
 _moments: msgpack.Decoder[int] = msgpack.Decoder(int)
 _groups: msgpack.Decoder[list[_Group]] = msgpack.Decoder(list[_Group])
 
@@ -61,12 +64,13 @@ class Writer:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=_DIGEST)
 
-    def begin(self, saved_at: int) -> None:
-        """Make the file, of a moment in ns since 1970."""
+    def begin(self, saved_at: int, resets: Sequence[KeyReset] = ()) -> None:
+        """Make the file, of a moment in ns since 1970, with the resets remembered then."""
         descriptor, self._beside = make_beside(self._path)
         self._file = os.fdopen(descriptor, "wb")
         self._write(b"%s%d\n" % (_NAME, VERSION))
         self._write_chunk(msgpack.encode(saved_at))
+        self._write_chunk(msgpack.encode(resets))
 
     def add(self, lists: Iterable[list[Row]]) -> None:
         """Add buckets in lists, each of one limit and not empty."""
@@ -112,6 +116,8 @@ class Reader:
     """Reads one file, a chunk at a time. What it gives counts only if it comes to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self.saved_at = 0  # and the resets, once all buckets are read
+        self.resets: list[KeyReset] = []
         self._file = file
         self._at = 0  # bytes read
         self._sum = blake2b(digest_size=_DIGEST)
@@ -119,7 +125,8 @@ class Reader:
     def groups(self) -> Iterator[Held]:
         """Give all buckets: moment of saving (ns since 1970), limit, keys, and debts (ns)."""
         self._read_version()
-        saved_at = self._decoded(_moments, self._chunk())
+        self.saved_at = saved_at = self._decoded(_moments, self._chunk())
+        self.resets = self._decoded(_resets, self._chunk())
         rows = 0
         while chunk := self._chunk():
             for text, keys, debts in self._decoded(_groups, chunk):

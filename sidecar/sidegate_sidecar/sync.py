@@ -25,19 +25,22 @@ from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import (
-    SURELY_SHORT_KEY,
     Buckets,
     Charged,
     Check,
     Merged,
     Pull,
     Pulled,
+    Resets,
     Settled,
     require_key,
 )
 from sidegate_sidecar.decided import Decided
-from sidegate_sidecar.ledger import Ledger
+from sidegate_sidecar.ledger import Ledgers
+from sidegate_sidecar.merging import Merging
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
+from sidegate_sidecar.resets import LASTS, Reset
+from sidegate_sidecar.resets import Resets as KnownResets
 from sidegate_sidecar.settling import Settling
 from sidegate_sidecar.walk import Walk
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limits
-    from sidegate.wire import Account, Charge, NodeMessage, Part
+    from sidegate.wire import Charge, NodeMessage, Part
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
 
@@ -76,12 +79,21 @@ class Sync:
     `usable` says whether a node can be reached. Who decides checks puts them into `changed`.
     """
 
-    def __init__(self, name: str, table: Table, usable: Callable[[str], bool], ring: Ring) -> None:
+    def __init__(
+        self,
+        name: str,
+        table: Table,
+        usable: Callable[[str], bool],
+        ring: Ring,
+        on_reset: Callable[[str], None] = lambda _key: None,
+    ) -> None:
         self.name = name
         self.changed: set[Check] = set()
         self.counts = SyncCounts()
+        self.resets = KnownResets()
         self.decided = Decided()
-        self.settling = Settling(table, self.decided, self.counts)
+        self._merging = Merging(table, self.resets)
+        self._settling = Settling(table, self.decided, self.resets, self.counts)
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.missed = False  # did one of them break off?
@@ -89,8 +101,9 @@ class Sync:
         self.keep_short = False  # send short debts too, since this node is about to leave
         self._table = table
         self._usable = usable
+        self._on_reset = on_reset
         self._outboxes: dict[str, Outbox] = {}
-        self._ledgers: dict[str, Ledger] = {}  # by the owner that others stood in for
+        self._ledgers = Ledgers(table, usable)
         self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
         self._walk = Walk(name, ring, usable, table)
         self._unplaced: list[Check] = []  # changes that are being flushed
@@ -103,8 +116,8 @@ class Sync:
     @property
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
-        boxes = [*self._outboxes.items(), *self._ledgers.items()]
-        busy = any(it and self._usable(name) for name, it in boxes)
+        busy = any(box and self._usable(name) for name, box in self._outboxes.items())
+        busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         changed = self.changed or self._stood_in or self._unplaced
         return not (changed or busy or self._walk.to_do)
 
@@ -122,7 +135,9 @@ class Sync:
         """Is there something to do right now, without waiting for a message?"""
         if self._unplaced or (self._walk.to_do and not self._is_held_up()):
             return True
-        if any(it.is_due and self._usable(name) for name, it in self._ledgers.items()):
+        if self._ledgers.due or any(
+            self.resets.is_due(name) and self._usable(name) for name in self.resets.hearers
+        ):
             return True
         boxes = self._outboxes.items()
         return any(
@@ -135,8 +150,8 @@ class Sync:
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
-        lags = [it.lag(now) for name, it in self._outboxes.items() if self._usable(name)]
-        lags += [it.lag(now) for name, it in self._ledgers.items() if self._usable(name)]
+        lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
+        lags.append(self._ledgers.lag(now))
         if (
             self.changed or self._unplaced
         ):  # since the last flush at the most: the first one after a pause goes out
@@ -152,13 +167,27 @@ class Sync:
         sent the bucket, of which the larger debt counts.
         """
         self.is_urgent |= self._usable(owner)
-        ledger = self._ledgers.get(owner)
-        if ledger is None:
-            ledger = self._ledgers[owner] = Ledger()
-        if not ledger.add(check[0], limits, charge, now):
+        if not self._ledgers.add(owner, check[0], limits, charge, now):
             self.changed.add(check)
         elif charge[2]:
             self._stood_in.add((owner, check))
+
+    def reset(self, key: str, number: int, now: int) -> Outgoing:
+        """Make the buckets of a key full here, and on all nodes whenever they are met."""
+        self._reset(key, number, 0, "", now)
+        return self._send(now)
+
+    def _reset(self, key: str, number: int, left: int, by: str, now: int) -> None:
+        """Do a reset unless it is known, and remember it while an old copy may be in debt."""
+        held = [limit.capacity // limit.scale for limit, _ in self._table.held(key, now)]
+        if self.resets.add(number, Reset(key, now + max(left, LASTS, *held)), by):
+            self._table.reset(key)
+            self._ledgers.forget(key)
+            self._on_reset(key)
+
+    def met(self, name: str) -> None:
+        """Note that there is a link to a node: it is told of resets before anything else."""
+        self.resets.met(name)
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
@@ -166,9 +195,7 @@ class Sync:
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
-        for name in self._ledgers.keys() - set(ring.nodes):
-            if not self._usable(name):  # else it still settles what it has heard of
-                del self._ledgers[name]
+        self._ledgers.ring_changed(ring)
 
     @property
     def is_settled(self) -> bool:
@@ -183,7 +210,8 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._miss(name)
         self._outboxes.pop(name, None)
-        self._ledgers.pop(name, None)
+        self._ledgers.drop(name)
+        self.resets.lost(name)
         self._walk.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
@@ -191,10 +219,11 @@ class Sync:
         self._miss(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
-        if name not in self.ring:
-            self._ledgers.pop(name, None)
-        elif ledger := self._ledgers.get(name):
-            ledger.give_back(now)
+        self.resets.lost(name)
+        if name in self.ring:
+            self._ledgers.unreachable(name, now)
+        else:
+            self._ledgers.drop(name)
 
     def _miss(self, name: str) -> None:
         self.missed |= name in self.waiting
@@ -211,17 +240,20 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                self._merge(message, now)
+                self.counts.merged += self._merging.merge(sender, message, now)
                 return [(sender, Merged(message.id))]
             case Merged():
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
+                self.resets.landed(sender, message.id)
                 return self._tell_pullers()  # the next messages wait for their turn
+            case Resets():
+                self._learn(sender, message, now)
+                return [(sender, Merged(message.id)), *self._send(now)]
             case Charged():
-                return [(sender, Settled(message.id, self._settle(sender, message, now)))]
+                return [(sender, self._settle(sender, message, now))]
             case Settled():
-                if ledger := self._ledgers.get(sender):
-                    ledger.settle(message, self._table, now)
+                self._ledgers.settle(sender, message, now)
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
@@ -232,16 +264,29 @@ class Sync:
                 pass
         return self._send(now)
 
+    def _learn(self, sender: str, message: Resets, now: int) -> None:
+        for number, key, left in message.resets:
+            require_key(key)
+            self._reset(key, number, left, sender, now)
+
+    def _settle(self, sender: str, message: Charged, now: int) -> Settled:
+        """Count what a node has decided in our place, and have our backups hear of it."""
+        for key, text, *_ in message.rows:
+            if self.ring.pair(key)[1] not in {sender, ""}:
+                self.changed.add((key, text, 0))
+        return Settled(message.id, self._settling.settle_all(sender, message.rows, now))
+
     def tick(self, now: int) -> Outgoing:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""
         self.decided.tick(now)
+        self.resets.tick(now)
+        self.resets.give_back(now, RESEND_AFTER)
         if (self.changed or self._stood_in) and not self.flush_due(now):
             self._begin_flush(now)
         self._place_some(now)
         if not self._is_held_up():
             self._add(self._walk.slice(), now)
-        for ledger in self._ledgers.values():
-            ledger.give_back(now, RESEND_AFTER)
+        self._ledgers.give_back(now, RESEND_AFTER)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
             if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
@@ -257,31 +302,6 @@ class Sync:
         """Note that this node has handed over what it held, and owes it to nobody any more."""
         self.keep_short = False
         self._walk.rest()
-
-    # --- in
-
-    def _merge(self, message: Buckets, now: int) -> None:
-        for text, keys, debts in message.groups:
-            if len(keys) != len(debts):
-                raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
-            if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
-                for key in keys:
-                    require_key(key)
-            limits = parse_limits(text)
-            if len(limits.items) != 1:
-                raise ValueError(f"buckets of {text!r}: expected one limit")
-            limit = limits.items[0]
-            self._table.merge_all(limit, keys, debts, now)
-            self.counts.merged += len(keys)
-
-    def _settle(self, sender: str, message: Charged, now: int) -> list[Account]:
-        """Count what a node has decided in our place, and have our backups hear of it."""
-        accounts: list[Account] = []
-        for row in message.rows:
-            accounts += self.settling.settle(sender, row, now)
-            if self.ring.pair(row[0])[1] not in {sender, ""}:
-                self.changed.add((row[0], row[1], 0))
-        return accounts
 
     # --- out
 
@@ -371,15 +391,18 @@ class Sync:
                 self._outbox(target).add(text, keys, now)
 
     def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
-        outgoing: Outgoing = [
-            (name, ledger.take(self._next_id(), self._table, now))
-            for name, ledger in self._ledgers.items()
-            if ledger.is_due and self._usable(name)
-        ]
+        outgoing: Outgoing = []
+        deaf = {*self.resets.hearers} if self.resets else set[str]()
+        for name in deaf:
+            if self.resets.is_due(name) and self._usable(name):
+                outgoing.append((name, self.resets.take(name, self._next_id(), now)))
+        for name in self._ledgers.due:
+            if name not in deaf:
+                outgoing.append((name, self._ledgers.take(name, self._next_id(), now)))
         least = 0 if self.keep_short else SHORT
         for name, box in self._outboxes.items():
-            if not box or not self._usable(name):
-                continue
+            if not box or not self._usable(name) or name in deaf:
+                continue  # who doesn't know of a reset would take a later bucket for an older one
             of_box = 0 if name in self._walk.pullers else least
             room = AT_A_TIME
             while at_once or (room and not box.window_is_full):
@@ -397,7 +420,7 @@ class Sync:
         outgoing: Outgoing = []
         pullers = self._walk.pullers
         for name, puller in list(pullers.items()):
-            waits = self._outboxes.get(name) or self._ledgers.get(name)
+            waits = self._outboxes.get(name) or name in self._ledgers or self.resets.is_deaf(name)
             if puller.told or self._walk.to_do or waits:
                 continue  # not yet
             puller.told = True

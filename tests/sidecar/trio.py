@@ -18,7 +18,7 @@ from tests.sidecar.clusters import YEARLY, Room
 
 if TYPE_CHECKING:
     from sidegate.flight import Asker
-    from sidegate.wire import Check, Forget, Holdings
+    from sidegate.wire import Check, Holdings, Ids
 
 MS = 10**6  # ns
 BUDGET = 0.05  # seconds
@@ -36,19 +36,11 @@ class TrioLink:
         self.flights: dict[int, Flight] = {}
         self._last_id = 0
 
-    def ask(
-        self,
-        checks: list[Check],
-        hops: int,
-        budget: float,
-        asker: Asker,
-        serial: int,
-        places: list[int] | None,
-    ) -> bool:
+    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids) -> bool:
         """Send checks."""
         self._last_id = number = self._last_id + 1
         self.flights[number] = Flight(asker, len(checks))
-        frame = Checks(number, hops, int(budget * 1e6), checks, serial, places)
+        frame = Checks(number, hops, int(budget * 1e6), checks, *ids)
         self._trio.send(*self._way, frame)
         return True
 
@@ -77,10 +69,6 @@ class TrioLinks:
     def link_to(self, name: str, /) -> TrioLink | None:
         """Return the link to a node."""
         return self.by_name.get(name)
-
-    def forget(self, message: Forget, /) -> None:
-        """Not needed."""
-        raise AssertionError(message)
 
 
 class Trio:
