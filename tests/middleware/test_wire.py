@@ -22,12 +22,14 @@ from sidegate.wire import (
     Answers,
     Buckets,
     Bytes,
+    Charged,
     Checks,
     Framer,
     Gossip,
     Hello,
     Message,
     Ping,
+    Resets,
     WireError,
     decode,
     encode,
@@ -36,7 +38,9 @@ from sidegate.wire import (
 )
 from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
 from sidegate_ring.voice import MOST_IN_FULL
+from sidegate_sidecar.ledger import BATCH as CHARGES
 from sidegate_sidecar.outbox import BATCH
+from sidegate_sidecar.resets import BATCH as RESETS
 from tests.middleware.golden import GOLDEN, NODE, frame_of
 
 if TYPE_CHECKING:
@@ -99,11 +103,11 @@ class TestBytes:
         assert decode(pack(5, 9, "new", {"and": ["more"]})) == Ping(9)
 
     def test_missing_optional_field(self) -> None:
-        """`parts` may be left out, and `charged`."""
+        """`parts` may be left out, and what names checks among nodes."""
         assert decode(pack(4, 7, "owner", "n", None, [[1, 5]])) == Answers(
             7, "owner", "n", None, [[1, 5]]
         )
-        assert decode(pack(12, 7, [["1/s", ["k"], [5]]])) == Buckets(7, [("1/s", ["k"], [5])])
+        assert decode(pack(3, 7, 0, 5, [["k", "1/s", 1]])) == Checks(7, 0, 5, [("k", "1/s", 1)])
 
 
 class TestDecode:
@@ -381,7 +385,13 @@ def test_largest_frames() -> None:
     rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
     gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MOST_IN_FULL)
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
-    buckets = Buckets(2**62, [group] * BATCH, [[2**62]] * BATCH)
+    buckets = Buckets(2**62, [group] * BATCH)
+    charge = 2**62, MOST_CHECKS, 10**12
+    row = "k" * MOST_KEY_BYTES, "10000/365 days burst 100000", [2**62] * 8, [charge]
+    charged = Charged(2**62, [row] * CHARGES)
+    resets = Resets(2**62, [(2**62, "k" * MOST_KEY_BYTES, 2**62)] * RESETS)
+    assert len(encode(charged)) <= MOST_FRAME_BYTES
+    assert len(encode(resets)) <= MOST_FRAME_BYTES
     assert len(encode(gossip)) <= MOST_FRAME_BYTES
     assert len(encode(buckets)) <= MOST_FRAME_BYTES
     assert len(encode(checks)) <= MOST_FRAME_BYTES

@@ -541,7 +541,6 @@ def change(
     [
         (Buckets(1, [(YEARLY, ["a", "b"], [1])]), "2 keys with 1 debts: expected as many"),
         (Buckets(1, [(YEARLY, ["a"], [1, 2])]), "1 keys with 2 debts"),
-        (Buckets(1, [(YEARLY, ["a"], [1])], [[1, 2]]), "1 keys, 2 of them charged"),
         (Buckets(1, [("5/day; 7/day", ["a"], [1])]), "buckets of '5/day; 7/day': expected one"),
         (Buckets(1, [("5/fortnight", ["a"], [1])]), "fortnight"),
         (Buckets(1, [(YEARLY, ["k" * (MOST_KEY_BYTES + 1)], [1])]), "513 bytes"),
@@ -560,7 +559,7 @@ def test_buckets_that_make_no_sense_are_an_error_that_names_the_value(
 def test_a_key_of_the_most_bytes_and_a_debt_beyond_the_bucket_make_sense() -> None:
     nodes = Syncs("ab")
     key = "k" * MOST_KEY_BYTES
-    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])], [[0]]), START)
+    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])]), START)
     assert answer == ("b", Merged(7))
     assert nodes.tokens("a", key) == 1_000
     assert TOKEN * 1_000 == 365 * 86_400 * 10**9

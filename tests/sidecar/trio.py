@@ -181,8 +181,8 @@ class Trio:
 
     def tokens(self, name: str) -> int:
         """Return what the key owes, as far as a node knows."""
-        [(_, debt)] = self.room[name].table.held(self.key, self.room.now) or [(None, 0)]
-        return -(-debt // self.token)
+        debts = [debt for _, debt in self.room[name].table.held(self.key, self.room.now)]
+        return -(-sum(debts) // self.token)
 
     @property
     def token(self) -> int:
