@@ -322,6 +322,8 @@ class Sync:
             self._place_some(now)
 
     def _begin_flush(self, now: int) -> None:
+        self._flushed_at = now
+        self.is_urgent = False
         self._unplaced += self.changed
         self.changed.clear()
         for owner, check in self._stood_in:

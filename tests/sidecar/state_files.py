@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
 from sidegate.limits import parse_limits
+from sidegate_sidecar.resets import Resets
 from sidegate_sidecar.statefile import SLICE, StateFile
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ class Life:
         self.now = 7 * SECOND
         self.wall = wall
         self.buckets = Buckets(most_keys)
-        self.file = StateFile(str(path), self.buckets, lambda: self.now, lambda: self.wall)
+        self.resets = Resets()
+        self.file = StateFile(
+            str(path), self.buckets, lambda: self.now, lambda: self.wall, resets=self.resets
+        )
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:
         """Charge a key, which must be allowed."""

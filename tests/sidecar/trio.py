@@ -1,7 +1,7 @@
 """Three real nodes whose messages wait until a test delivers them, one at a time and in any order.
 
-Of two nodes, what one says to the other arrives in its order, as on a connection. A key has node
-`owner`, `backup` and, if it isn't one of them, `asker`, beside which the app is.
+Of two nodes, what one says to the other arrives in its order, as on a connection. A key has an
+`owner` and a `backup`, and the app is beside the `asker`, which is one of them or the other node.
 """
 
 from __future__ import annotations
@@ -72,21 +72,24 @@ class TrioLinks:
 
 
 class Trio:
-    """Nodes a, b and c, one key, and what the app was told of its checks."""
+    """Nodes a, b and c, one key at a time, and what the app was told of its checks."""
 
-    def __init__(self, seed: int, *, asker: str = "other", limit: str = YEARLY) -> None:
+    def __init__(self, asker: str, limit: str = YEARLY) -> None:
         self.room = Room("abc")
-        self.random = Random(seed)
         self.limit = limit
         self.ways: dict[tuple[str, str], deque[Any]] = {}
         self.links = {name: TrioLinks(self, name) for name in self.room.nodes}
         self.nodes = {name: self._node(name) for name in self.room.nodes}
+        self._role = asker
+
+    def begin(self, seed: int) -> None:
+        """Take another key, and forget what was."""
+        self.random = Random(seed)
         self.key = f"k{seed}"
         self.owner, self.backup = self.room["a"].ring.pair(self.key)
         [other] = self.room.nodes.keys() - {self.owner, self.backup}
-        self.asker = {"other": other, "backup": self.backup, "owner": self.owner}[asker]
+        self.asker = {"other": other, "backup": self.backup, "owner": self.owner}[self._role]
         self.told: list[Answers] = []
-        self.asked = 0
 
     def _node(self, name: str) -> Node:
         cluster = self.room[name]
@@ -98,16 +101,21 @@ class Trio:
             Fallback("closed", cluster.table),
             budget=BUDGET,
             clock=lambda: self.room.now,
-            serial=self.random.getrandbits(62),
+            serial=ord(name) << 40,
         )
 
     # --- what a test does
 
     def ask(self, checks: int = 1) -> None:
         """Have the app ask, in one frame."""
-        self.asked += checks
         frame = Checks(1, 0, int(BUDGET * 1e6), [(self.key, self.limit, 1)] * checks)
         self.nodes[self.asker].decide(frame, self.told.append)
+
+    def give_up(self, name: str, peer: str) -> None:
+        """Have all budgets of what one node has asked another run out."""
+        link = self.links[name].by_name[peer]
+        for number in list(link.flights):
+            link.give_up(number)
 
     def send(self, sender: str, to: str, message: Any) -> None:
         """Put a message on its way."""
