@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidegate.limits import parse_limits
+from sidegate.wire import NOBODY, Checks
 from tests.sidecar.clusters import YEARLY
 from tests.sidecar.trio import Trio
 
@@ -44,6 +45,22 @@ def test_an_owner_that_stood_still_hands_back_what_was_asked_before() -> None:
     trio.room[trio.owner].late_at = trio.room.now - 1
     trio.deliver(trio.asker, trio.owner)
     assert trio.tokens(trio.owner) == 0
+    assert trio.ways[trio.owner, trio.asker][-1].source == NOBODY
+    assert not any(isinstance(it, Checks) for it in trio.ways.get((trio.owner, trio.backup), ()))
     trio.room[trio.owner].late_at = trio.room.now + 10**9
     trio.finish()
     assert (trio.tokens(trio.owner), trio.tokens(trio.backup), trio.admitted) == (1, 1, 1)
+
+
+def test_a_node_that_is_asked_twice_before_it_has_decided_charges_once() -> None:
+    """By two ways, both of which it had sent on to an owner that is silent."""
+    trio = Trio("other")
+    trio.begin(1)
+    check = trio.key, trio.limit, 1
+    for way in (trio.owner, trio.asker):
+        trio.send(way, trio.backup, Checks(1, 1, 50_000, [check], 77, [3]))
+        trio.deliver(way, trio.backup)
+    trio.give_up(trio.backup, trio.owner)
+    assert trio.tokens(trio.backup) == 1
+    trio.finish()
+    assert (trio.tokens(trio.owner), trio.tokens(trio.backup)) == (1, 1)
