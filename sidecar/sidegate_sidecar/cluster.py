@@ -168,7 +168,7 @@ class Cluster:
 
     def met(self, name: str, now: int) -> None:
         """Note that a link to a node came up."""
-        self.sync.met(name)
+        self.sync.resets.met(name)  # it is told of them before anything else
         self._apply(self.membership.met(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
             self._post(self.sync.pull(self._owners(), Part.REST))

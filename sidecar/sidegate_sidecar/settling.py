@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limit
     from sidegate.wire import Account, Charge, StoodIn
+    from sidegate_sidecar.counts import SyncCounts
     from sidegate_sidecar.decided import Decided
     from sidegate_sidecar.resets import Resets
-    from sidegate_sidecar.sync import SyncCounts
 
 
 class Settling:

@@ -1,7 +1,9 @@
 """Sync: every bucket gets to the nodes that should hold it. Pure: messages in, messages out.
 
 There is one message, "here are buckets", and since merging two copies of a bucket takes the
-larger debt, it may be sent twice, late or in any order without harm. It serves four purposes:
+larger debt, it may be sent twice, late or in any order without harm. Two things it can't tell:
+which checks two nodes have both decided (`ledger.py`), and that a key was reset (`resets.py`); each
+has its own. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
   time at the latest, and at once when nothing was sent for that long;
@@ -20,7 +22,6 @@ slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
@@ -33,14 +34,14 @@ from sidegate.wire import (
     Pulled,
     Resets,
     Settled,
-    require_key,
 )
+from sidegate_sidecar.counts import SyncCounts
 from sidegate_sidecar.decided import Decided
 from sidegate_sidecar.ledger import Ledgers
 from sidegate_sidecar.merging import Merging
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
-from sidegate_sidecar.resets import LASTS, Reset
 from sidegate_sidecar.resets import Resets as KnownResets
+from sidegate_sidecar.resetting import Resetting
 from sidegate_sidecar.settling import Settling
 from sidegate_sidecar.walk import Walk
 
@@ -63,20 +64,11 @@ SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 
 
-@dataclass(slots=True)
-class SyncCounts:
-    """What was sent and merged."""
-
-    sent: int = 0  # buckets
-    merged: int = 0
-    resent: int = 0  # buckets whose message got no answer
-    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as it was told
-
-
 class Sync:
     """The buckets of one node, and who else is to have them. `now` is in ns.
 
-    `usable` says whether a node can be reached. Who decides checks puts them into `changed`.
+    `usable` says whether a node can be reached. Who decides checks of its own keys puts them into
+    `changed`; who decides them in place of another node says `stood_in`.
     """
 
     def __init__(
@@ -101,9 +93,9 @@ class Sync:
         self.keep_short = False  # send short debts too, since this node is about to leave
         self._table = table
         self._usable = usable
-        self._on_reset = on_reset
         self._outboxes: dict[str, Outbox] = {}
         self._ledgers = Ledgers(table, usable)
+        self._resetting = Resetting(table, self.resets, self._ledgers, on_reset)
         self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
         self._walk = Walk(name, ring, usable, table)
         self._unplaced: list[Check] = []  # changes that are being flushed
@@ -174,20 +166,8 @@ class Sync:
 
     def reset(self, key: str, number: int, now: int) -> Outgoing:
         """Make the buckets of a key full here, and on all nodes whenever they are met."""
-        self._reset(key, number, 0, "", now)
+        self._resetting.reset(key, number, now)
         return self._send(now)
-
-    def _reset(self, key: str, number: int, left: int, by: str, now: int) -> None:
-        """Do a reset unless it is known, and remember it while an old copy may be in debt."""
-        held = [limit.capacity // limit.scale for limit, _ in self._table.held(key, now)]
-        if self.resets.add(number, Reset(key, now + max(left, LASTS, *held)), by):
-            self._table.reset(key)
-            self._ledgers.forget(key)
-            self._on_reset(key)
-
-    def met(self, name: str) -> None:
-        """Note that there is a link to a node: it is told of resets before anything else."""
-        self.resets.met(name)
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
@@ -248,7 +228,7 @@ class Sync:
                 self.resets.landed(sender, message.id)
                 return self._tell_pullers()  # the next messages wait for their turn
             case Resets():
-                self._learn(sender, message, now)
+                self._resetting.learn(sender, message, now)
                 return [(sender, Merged(message.id)), *self._send(now)]
             case Charged():
                 return [(sender, self._settle(sender, message, now))]
@@ -263,11 +243,6 @@ class Sync:
             case _:
                 pass
         return self._send(now)
-
-    def _learn(self, sender: str, message: Resets, now: int) -> None:
-        for number, key, left in message.resets:
-            require_key(key)
-            self._reset(key, number, left, sender, now)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
         """Count what a node has decided in our place, and have our backups hear of it."""

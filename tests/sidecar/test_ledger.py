@@ -7,11 +7,11 @@ import pytest
 from sidegate.buckets import Buckets as Table
 from sidegate.limits import parse_limits
 from sidegate.wire import Charged, Settled
+from sidegate_sidecar.counts import SyncCounts
 from sidegate_sidecar.decided import Decided
 from sidegate_sidecar.ledger import BATCH, MOST_CHARGES, Ledger
 from sidegate_sidecar.resets import Reset, Resets
 from sidegate_sidecar.settling import Settling
-from sidegate_sidecar.sync import SyncCounts
 
 START = 10**15
 LIMIT = "10/year"

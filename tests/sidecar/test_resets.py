@@ -100,7 +100,7 @@ def meet(nodes: Syncs, *names: str) -> None:
     for name in names:
         for other in names:
             if name != other:
-                nodes[name].met(other)
+                nodes[name].resets.met(other)
 
 
 def test_a_copy_from_before_a_reset_brings_nothing_back() -> None:
