@@ -14,7 +14,7 @@ from sidegate.limits import parse_limits
 from sidegate.wire import Charged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
@@ -44,6 +44,11 @@ class Ledger:
 
     def __bool__(self) -> bool:
         return bool(self._pending or self._flying)
+
+    @property
+    def unsettled(self) -> Iterable[tuple[str, str]]:
+        """Return the buckets that the owner hasn't settled, by text of the limit and key."""
+        return self._owed
 
     @property
     def is_due(self) -> bool:
@@ -149,6 +154,10 @@ class Ledgers:
     def busy(self) -> bool:
         """Is something not settled by an owner that can be reached?"""
         return any(it and self._usable(name) for name, it in self._by_owner.items())
+
+    def unsettled(self) -> set[tuple[str, str]]:
+        """Return the buckets that owners haven't settled, by text of the limit and key."""
+        return {it for ledger in self._by_owner.values() for it in ledger.unsettled}
 
     @property
     def due(self) -> list[str]:

@@ -1,11 +1,12 @@
 """The bytes of a state file.
 
 A file is a line of text that names its version, then chunks, then a footer. A chunk is its length
-(4 bytes, big endian) and that much MessagePack. The first holds the moment of saving (ns since
-1970 on the wall clock), the second the resets that are remembered (number, key, and for how many
-ns from then on). The others are groups of buckets: the text of a limit, keys, and for each key its
-debt as of that moment (ns). A length of 0 ends the chunks. The footer is the number of buckets (8
-bytes) and a BLAKE2b checksum (32 bytes) of everything before it, and nothing comes after it.
+(4 bytes, big endian) and that much MessagePack. The first holds the moment of saving: ns since 1970
+on the wall clock, the name of the boot of the machine, and ns since that boot. The second has the
+resets that are remembered: number, key, and for how many ns from then on. The others hold groups of
+buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A length of 0
+ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum (32 bytes) of
+everything before it, and nothing comes after it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from msgspec import Meta, MsgspecError, msgpack
 
 from sidegate.limits import Limit, parse_limits
 from sidegate.wire import KeyReset
+from sidegate_sidecar.moments import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,13 +42,13 @@ _UNFINISHED: Final = ".tmp"
 Row: TypeAlias = tuple[str, Limit, int]
 """(key, limit, debt in ns): one bucket."""
 
-Held: TypeAlias = tuple[int, Limit, list[str], list[int]]
-"""(moment of saving in ns since 1970, limit, keys, debts in ns): buckets of one limit."""
+Held: TypeAlias = tuple[Moment, Limit, list[str], list[int]]
+"""(moment of saving, limit, keys, debts in ns): buckets of one limit."""
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
 _resets: msgpack.Decoder[list[KeyReset]] = msgpack.Decoder(list[KeyReset])
-_moments: msgpack.Decoder[int] = msgpack.Decoder(int)
+_moments: msgpack.Decoder[Moment] = msgpack.Decoder(Moment)
 _groups: msgpack.Decoder[list[_Group]] = msgpack.Decoder(list[_Group])
 
 
@@ -64,8 +66,8 @@ class Writer:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=_DIGEST)
 
-    def begin(self, saved_at: int, resets: Sequence[KeyReset] = ()) -> None:
-        """Make the file, of a moment in ns since 1970, with the resets remembered then."""
+    def begin(self, saved_at: Moment, resets: Sequence[KeyReset] = ()) -> None:
+        """Make the file, of that moment, with the resets remembered then."""
         descriptor, self._beside = make_beside(self._path)
         self._file = os.fdopen(descriptor, "wb")
         self._write(b"%s%d\n" % (_NAME, VERSION))
@@ -116,16 +118,16 @@ class Reader:
     """Reads one file, a chunk at a time. What it gives counts only if it comes to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.saved_at = 0  # and the resets, once all buckets are read
+        self.saved_at: Moment | None = None  # known, as the resets are, once all buckets are read
         self.resets: list[KeyReset] = []
         self._file = file
         self._at = 0  # bytes read
         self._sum = blake2b(digest_size=_DIGEST)
 
     def groups(self) -> Iterator[Held]:
-        """Give all buckets: moment of saving (ns since 1970), limit, keys, and debts (ns)."""
+        """Give all buckets: moment of saving, limit, keys, and debts (ns)."""
         self._read_version()
-        self.saved_at = saved_at = self._decoded(_moments, self._chunk())
+        saved_at = self.saved_at = self._decoded(_moments, self._chunk())
         self.resets = self._decoded(_resets, self._chunk())
         rows = 0
         while chunk := self._chunk():

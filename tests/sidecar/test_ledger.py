@@ -71,9 +71,11 @@ def test_the_owner_adds_what_it_did_not_know() -> None:
     sides.own(1, cost=2)
     sides.stand_in(2)
     sides.stand_in(3)
+    assert [*sides.ledger.unsettled] == [(LIMIT, "k")]
     sides.tell()
     assert sides.tokens == (4, 4)
     assert not sides.ledger
+    assert not [*sides.ledger.unsettled]
     assert sides.counts.over_admitted == 0
 
 
