@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = dict[tuple[str, str], list[Charge]]  # by key and text of the limits
 
-MOST_CHARGES = 16_384  # checks in a ledger: seconds of a busy key while its owner is away, 3 MB
+MOST_CHARGES = 16_384  # checks in all ledgers: seconds of a busy node, 3 MB; of that many denied
+MOST_DENIED = MOST_CHARGES // 2  # none are noted any more, since who is denied sets the pace
 BATCH = 200  # of them in a message: 0.2 ms for the owner
 
 
@@ -55,16 +56,13 @@ class Ledger:
         """Is there something to tell, and nothing under way?"""
         return bool(self._pending) and not self._flying
 
-    def add(self, key: str, limits: Limits, charge: Charge, now: int) -> bool:
-        """Note a check that was decided; False, and it isn't, if there are too many."""
-        if self.count >= MOST_CHARGES:
-            return False
+    def add(self, key: str, limits: Limits, charge: Charge, now: int) -> None:
+        """Note a check that was decided."""
         if not self:
             self._since = now
         self.count += 1
         self._pending.setdefault((key, limits.text), []).append(charge)
         self._owe(key, limits, charge[2])
-        return True
 
     def _owe(self, key: str, limits: Limits, tokens: int) -> None:
         """Add to what isn't settled of each bucket, or take it away."""
@@ -146,6 +144,7 @@ class Ledgers:
         self._table = table
         self._usable = usable
         self._by_owner: dict[str, Ledger] = {}
+        self._overflown: set[str] = set()  # owners that are sent buckets instead
 
     def __contains__(self, owner: str) -> bool:
         return bool(self._by_owner.get(owner))
@@ -165,11 +164,32 @@ class Ledgers:
         return [it for it, ledger in self._by_owner.items() if ledger.is_due and self._usable(it)]
 
     def add(self, owner: str, key: str, limits: Limits, charge: Charge, now: int) -> bool:
-        """Note a check that was decided in place of its owner; False if there are too many."""
-        ledger = self._by_owner.get(owner)
-        if ledger is None:
-            ledger = self._by_owner[owner] = Ledger()
-        return ledger.add(key, limits, charge, now)
+        """Note a check that was decided in place of its owner.
+
+        False if there are too many: then that owner is to be sent buckets, of which the larger
+        debt counts, until `caught_up`.
+        """
+        count = sum(ledger.count for ledger in self._by_owner.values())
+        if owner in self._overflown or count >= MOST_CHARGES:
+            return False
+        if charge[2] or count < MOST_DENIED:
+            self._by_owner.setdefault(owner, Ledger()).add(key, limits, charge, now)
+        return True
+
+    def overflow(self, owner: str) -> set[tuple[str, str]]:
+        """Drop the ledger of an owner; return the buckets to send, by text of the limit and key."""
+        ledger = self._by_owner.pop(owner, None)
+        self._overflown.add(owner)
+        return set(ledger.unsettled) if ledger else set()
+
+    def caught_up(self, owner: str) -> None:
+        """Note that an owner has merged all that it was sent."""
+        self._overflown.discard(owner)
+
+    @property
+    def overflown(self) -> list[str]:
+        """Return the owners that are sent buckets."""
+        return list(self._overflown)
 
     def take(self, owner: str, number: int, now: int) -> Charged:
         """Return the next message to an owner; called when one is due."""
@@ -207,6 +227,7 @@ class Ledgers:
     def drop(self, owner: str) -> None:
         """Tell nothing to an owner that is gone."""
         self._by_owner.pop(owner, None)
+        self._overflown.discard(owner)
 
     def lag(self, now: int) -> int:
         """Return how long the oldest check waits to be settled, in ns, or a bit more."""

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import (
+    MOST_CHECKS,
     Buckets,
     Charged,
     Check,
@@ -173,6 +174,8 @@ class Sync:
         """
         self.is_urgent |= self._usable(owner)
         if not self._ledgers.add(owner, check[0], limits, charge, now):
+            for text, key in self._ledgers.overflow(owner):
+                self._outbox(owner).add(text, (key,), now)
             self.changed.add(check)
         elif charge[2]:
             self._stood_in.add((owner, check))
@@ -259,6 +262,8 @@ class Sync:
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
         """Count what a node has decided in our place, and have our backups hear of it."""
+        if (count := sum(len(row[3]) for row in message.rows)) > MOST_CHECKS:
+            raise ValueError(f"{count:,} charges: expected at most {MOST_CHECKS:,}")
         for key, text, *_ in message.rows:
             if self.ring.pair(key)[1] not in {sender, ""}:
                 self.changed.add((key, text, 0))
@@ -275,6 +280,9 @@ class Sync:
         if not self._is_held_up():
             self._add(self._walk.slice(), now)
         self._ledgers.give_back(now, RESEND_AFTER)
+        for name in self._ledgers.overflown:
+            if not (self.changed or self._unplaced or self._outboxes.get(name)):
+                self._ledgers.caught_up(name)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
             if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long

@@ -9,7 +9,7 @@ from sidegate.limits import parse_limits
 from sidegate.wire import Charged, Settled
 from sidegate_sidecar.counts import SyncCounts
 from sidegate_sidecar.decided import Decided
-from sidegate_sidecar.ledger import BATCH, MOST_CHARGES, Ledger
+from sidegate_sidecar.ledger import BATCH, MOST_CHARGES, MOST_DENIED, Ledger, Ledgers
 from sidegate_sidecar.resets import Reset, Resets
 from sidegate_sidecar.settling import Settling
 
@@ -17,6 +17,8 @@ START = 10**15
 LIMIT = "10/year"
 LIMITS = parse_limits(LIMIT)
 TOKEN = LIMITS.items[0].interval
+NO_INTS: list[int] = []
+NO_CHARGES: list[tuple[int, int, int]] = []
 
 
 class Sides:
@@ -31,7 +33,7 @@ class Sides:
     def stand_in(self, serial: int, cost: int = 1) -> bool:
         """Have the stand-in decide a check."""
         allowed, _ = self.table.take("k", LIMITS, cost, START)
-        assert self.ledger.add("k", LIMITS, (serial, 0, cost if allowed else 0), START)
+        self.ledger.add("k", LIMITS, (serial, 0, cost if allowed else 0), START)
         return allowed
 
     def own(self, serial: int, cost: int = 1) -> bool:
@@ -161,16 +163,29 @@ def test_what_is_charged_while_a_message_is_on_its_way_is_kept() -> None:
     assert sides.tokens == (2, 2)
 
 
-def test_messages_are_small_and_a_ledger_is_bounded() -> None:
+def test_messages_are_small() -> None:
     ledger, table = Ledger(), Table()
-    for serial in range(MOST_CHARGES):
-        assert ledger.add(f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
-    assert not ledger.add("k", LIMITS, (0, 0, 1), START)
+    for serial in range(3 * BATCH):
+        ledger.add(f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
     message = ledger.take(1, table, START)
     assert sum(len(charges) for *_, charges in message.rows) == BATCH
     ledger.settle(Settled(1, []), table, START)
-    assert ledger.count == MOST_CHARGES - BATCH
-    assert ledger.add("k", LIMITS, (0, 0, 1), START)
+    assert ledger.count == 2 * BATCH
+
+
+def test_all_ledgers_together_are_bounded() -> None:
+    """Beyond it an owner is sent buckets instead; those that are denied fill half at the most."""
+    ledgers = Ledgers(Table(), lambda _name: True)
+    for serial in range(MOST_CHARGES):
+        assert ledgers.add("ab"[serial % 2], "k", LIMITS, (serial, 0, 0), START)
+    for serial in range(MOST_CHARGES - MOST_DENIED):
+        assert ledgers.add("a", f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
+    assert not ledgers.add("b", "k", LIMITS, (0, 0, 1), START)
+    assert ledgers.overflow("a") == {(LIMIT, f"k{at}") for at in range(7)}
+    assert "a" not in ledgers
+    assert not ledgers.add("a", "k", LIMITS, (0, 0, 1), START)
+    ledgers.caught_up("a")
+    assert ledgers.add("a", "k", LIMITS, (0, 0, 1), START)
 
 
 def test_a_key_that_was_reset_is_not_told_of() -> None:
@@ -198,10 +213,10 @@ def test_a_key_whose_reset_the_sender_missed_is_not_charged() -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (("k", LIMIT, [], []), "0 debts of '10/year': expected one for each limit"),
+        (("k", LIMIT, NO_INTS, NO_CHARGES), "0 debts of '10/year': expected one for each limit"),
         (("k", LIMIT, [1], [(1, 0, 11)]), "a charge above the burst of '10/year'"),
-        (("k", "10/yaer", [1], []), "yaer"),
-        (("k" * 513, LIMIT, [1], []), "513 bytes"),
+        (("k", "10/yaer", [1], NO_CHARGES), "yaer"),
+        (("k" * 513, LIMIT, [1], NO_CHARGES), "513 bytes"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_an_error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidegate_sidecar.resets import BATCH, LASTS, MOST_RESETS, SWEEP_EVERY, Reset, Resets
-from tests.sidecar.syncs import YEARLY, Syncs, ring_of
+from tests.sidecar.syncs import YEARLY, Syncs, nothing, ring_of
 
 START = 10**15
 RESET = Reset("k", START + LASTS)
@@ -146,7 +146,7 @@ def test_no_bucket_is_sent_to_who_has_not_heard_of_a_reset() -> None:
     nodes.tick(100)
     assert nodes.tokens("b", key) == 0
     assert not nodes["a"].idle
-    nodes.lost = lambda *_: False
+    nodes.lost = nothing
     nodes.settle()
     assert nodes.tokens("b", key) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidegate.wire import MOST_KEY_BYTES, Buckets, Charged, Merged, Part, Pull, Pulled
+from sidegate.wire import MOST_CHECKS, MOST_KEY_BYTES, Buckets, Charged, Merged, Part, Pull, Pulled
 from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
 from sidegate_sidecar.walk import SLICE
@@ -284,6 +284,35 @@ def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
     nodes.settle()
     assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
     assert nodes["b"].counts.over_admitted == 0
+
+
+def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each the larger debt counts then; when it has merged them, it is told of checks again."""
+    monkeypatch.setattr("sidegate_sidecar.ledger.MOST_CHARGES", 3)
+    nodes = Syncs("abc")
+    key = key_of("abc", "a", "b", "c")
+    nodes.cut = {frozenset("ab"), frozenset("ac")}
+    for _ in range(5):
+        nodes.stand_in("b", key)
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes.tokens("a", key) == 5
+    assert nodes.rows("b", "a") == {key: 1}
+    assert not nodes.sent("b", "a", Charged)
+    nodes.tick(100)
+    nodes.stand_in("b", key)
+    nodes.settle()
+    assert nodes.tokens("a", key) == 6
+    assert len(nodes.sent("b", "a", Charged)) == 1
+
+
+def test_a_message_of_too_many_charges_is_an_error() -> None:
+    nodes = Syncs("ab")
+    charges = [(at, 0, 0) for at in range(MOST_CHECKS + 1)]
+    with pytest.raises(ValueError, match="4,097 charges: expected at most 4,096"):
+        nodes["a"].step("b", Charged(1, [("k", YEARLY, [0], charges)]), nodes.now)
 
 
 # Pulls
