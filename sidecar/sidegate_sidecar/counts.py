@@ -61,6 +61,7 @@ class SyncCounts:
     sent: int = 0  # buckets
     merged: int = 0
     resent: int = 0  # buckets whose message got no answer
+    overflows: int = 0  # times that too much waited for a node, and all is sent to it anew
     over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as it was told
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sidegate_sidecar.resets import Resets
 
 
+MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
+
+
 class Merging:
     """Of two copies of a bucket the larger debt counts, unless the sender missed a reset."""
 
@@ -23,6 +26,9 @@ class Merging:
 
     def merge(self, sender: str, message: Buckets, now: int) -> int:
         """Merge the buckets of a message; return how many. ValueError if they make no sense."""
+        count = sum(max(len(keys), 1) for _, keys, _ in message.groups)
+        if count > MAX_BUCKETS:
+            raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
             limit = _limit_of((text, keys, debts))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.decision import Source
 from sidegate.errors import SidegateError
-from sidegate.limits import parse_limits
+from sidegate.limits import known_limits, parse_limits
 from sidegate.wire import (
     MOST_HOPS,
     MOST_KEY_BYTES,
@@ -20,6 +20,7 @@ from sidegate.wire import (
     Holdings,
     require_key,
 )
+from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
 from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.counts import Counts
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
@@ -86,6 +87,7 @@ class Node:
         clock: Callable[[], int] = time.monotonic_ns,
         wake: Callable[[], None] = lambda: None,
         serial: int = 0,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -95,6 +97,9 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
+        self.later = later  # calls in the next turn of the loop; without it, all is read at once
+        self.backlog = Backlog()
+        self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
         self._serial = serial  # the last one; begins where no other life of any node has
         self._decided = cluster.sync.decided
@@ -144,7 +149,7 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(
+    def _decide_here(  # noqa: C901  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
@@ -154,11 +159,16 @@ class Node:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, limits, cost in checks:
+        for key, text, cost in checks:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                allowed, debts = take(key, parse_limits(limits), cost, now)
+                limits = known_limits(text) or self._read(text)
+                allowed, debts = take(key, limits, cost, now)
+            except NewLimitsError:
+                positions = self._put_off(frame, positions, len(answers), send, now)
+                checks = checks[: len(answers)]
+                break
             except SidegateError as error:
                 answers.append(str(error)[:MOST_ERROR])
                 errors += 1
@@ -168,6 +178,8 @@ class Node:
                 else:
                     answers.append([0, *debts])
                     denied += 1
+        if not answers:  # all were put off
+            return
         send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
             places = frame.places if positions is None else places_of(frame, positions)
@@ -192,9 +204,12 @@ class Node:
         """Answer the checks of a frame that are decided, as they were; return the others."""
         every = list(range(len(frame.checks)))
         places = places_of(frame, every)
+        asked = (
+            every if mine is None else [*mine, *(it for some in elsewhere.values() for it in some)]
+        )
         found = {
             position: answer
-            for position in every
+            for position in asked
             if (answer := self._known(frame.serial, places[position], frame.checks[position], now))
         }
         if found:
@@ -223,6 +238,58 @@ class Node:
         """Return a number that no other forward of this cluster has."""
         self._serial += 1
         return self._serial
+
+    def _read(self, text: str) -> Limits:
+        """Read limits that nobody has used before; NewLimitsError for one too many at once."""
+        if self.later is None:
+            return parse_limits(text)
+        if not self._goes_on:
+            self._goes_on = True
+            self.later(self._go_on)
+        if not self.backlog.may_read(text):
+            raise NewLimitsError(text)
+        return parse_limits(text)
+
+    def _put_off(
+        self, frame: Checks, positions: list[int] | None, done: int, send: Send, now: int
+    ) -> list[int]:
+        """Have the checks after those that are done wait for a later turn; return the former."""
+        all_of_them = positions if positions is not None else list(range(len(frame.checks)))
+        rest = all_of_them[done:]
+        until = now + int(min(self.budget * 1e9, frame.budget * 1e3))
+        if not self.backlog.add(Waiting(frame, rest, send, until)):
+            self._refuse(frame, rest, send)
+        return all_of_them[:done]
+
+    def _refuse(self, frame: Checks, positions: list[int], send: Send) -> None:
+        """Answer checks whose limits weren't read in time."""
+        answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
+        tally = self._tally_forwarded if frame.hops else self._tally_own
+        tally.error += len(positions)
+        send(Answers(frame.id, "owner", self.name, positions, answers))
+
+    def _go_on(self) -> None:
+        """Decide some of what was put off: of one frame, as much as fits into this turn."""
+        self.backlog.new_turn()
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        while waiting := self.backlog.next():
+            if now <= waiting.until:
+                self._decide_late(waiting, now)
+                break
+            self._refuse(waiting.frame, waiting.positions, waiting.send)
+        self._goes_on = not self.backlog.is_untouched
+        if self._goes_on and self.later is not None:
+            self.later(self._go_on)
+
+    def _decide_late(self, waiting: Waiting, now: int) -> None:
+        """Decide what was put off, unless another node has done so meanwhile."""
+        frame, positions = waiting.frame, waiting.positions
+        if frame.serial and self._decided.knows(frame.serial):
+            positions, _ = self._decide_again(frame, positions, {}, waiting.send, now)
+        if positions:
+            self._decide_here(frame, positions, waiting.send, now)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
@@ -305,7 +372,7 @@ class Node:
             return known
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             allowed, debts = self.buckets.take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
@@ -337,7 +404,7 @@ class Node:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             if not 0 <= cost <= limits.smallest_burst:
                 self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
             return self.fallback.answer(key, limits, cost, self.cluster.parts, now)

@@ -39,13 +39,14 @@ class Outbox:
     older than the message that carries it. Times are in ns.
     """
 
-    __slots__ = ("_flying", "_pending", "_since", "waiting")
+    __slots__ = ("_flying", "_pending", "_since", "overflowed", "waiting")
 
     def __init__(self) -> None:
         self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
         self._flying: dict[int, _Flying] = {}
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
+        self.overflowed = False  # then it takes nothing, until all is put into it anew
 
     def __bool__(self) -> bool:
         return bool(self._pending or self._flying)
@@ -57,6 +58,8 @@ class Outbox:
 
     def add(self, text: str, keys: Iterable[str], now: int) -> None:
         """Have the buckets of these keys under one limit sent."""
+        if self.overflowed:
+            return
         if not self._pending:
             self._since = now
         held = self._pending.setdefault(text, {})
@@ -98,11 +101,11 @@ class Outbox:
             self.waiting -= len(taken[text])
         return taken
 
-    def drop_paid(self, table: Table, now: int) -> None:
-        """Forget the buckets that are full by now; no others are left than are in the table."""
-        pending = {text: table.debts(text, it, now, 0)[0] for text, it in self._pending.items()}
-        self._pending = {text: dict.fromkeys(keys) for text, keys in pending.items() if keys}
-        self.waiting = sum(map(len, self._pending.values()))
+    def overflow(self) -> None:
+        """Forget what waits, and take nothing more: a walk is to begin anew for this node."""
+        self._pending.clear()
+        self.waiting = 0
+        self.overflowed = True
 
     def landed(self, number: int) -> bool:
         """Note that a message was merged; False for one that we don't know."""

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import (
-    MOST_CHECKS,
     Buckets,
     Charged,
     Check,
@@ -39,7 +38,7 @@ from sidegate.wire import (
 from sidegate_sidecar.counts import SyncCounts
 from sidegate_sidecar.decided import Decided
 from sidegate_sidecar.ledger import Ledgers
-from sidegate_sidecar.merging import Merging
+from sidegate_sidecar.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
 from sidegate_sidecar.resets import Resets as KnownResets
 from sidegate_sidecar.resetting import Resetting
@@ -63,6 +62,10 @@ FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
+# Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
+# not counted there: 10 MB, and 85 MB of the longest keys.
+MAX_WAITING = 65_536
+BACKLOG_SHARE = 8  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 
 class Sync:
@@ -140,9 +143,10 @@ class Sync:
     def owed(self) -> set[tuple[str, str]] | None:
         """Return the buckets that others haven't merged yet, by text of the limit and key.
 
-        None if that can't be told, since a walk has still to find who lacks what.
+        None if that can't be told, since a walk has still to find who lacks what, or more waited
+        than may.
         """
-        if self._walk.to_do:
+        if self._walk.to_do or any(box.overflowed for box in self._outboxes.values()):
             return None
         owed = {it for box in self._outboxes.values() for it in box.unmerged()}
         owed |= self._ledgers.unsettled()
@@ -262,8 +266,8 @@ class Sync:
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
         """Count what a node has decided in our place, and have our backups hear of it."""
-        if (count := sum(len(row[3]) for row in message.rows)) > MOST_CHECKS:
-            raise ValueError(f"{count:,} charges: expected at most {MOST_CHECKS:,}")
+        if (count := sum(max(len(row[3]), 1) for row in message.rows)) > MAX_BUCKETS:
+            raise ValueError(f"{count:,} charges: expected at most {MAX_BUCKETS:,}")
         for key, text, *_ in message.rows:
             if self.ring.pair(key)[1] not in {sender, ""}:
                 self.changed.add((key, text, 0))
@@ -285,8 +289,7 @@ class Sync:
                 self._ledgers.caught_up(name)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
-            if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
-                box.drop_paid(self._table, now)
+        self._bound_outboxes()
         return self._send(now)
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
@@ -298,6 +301,16 @@ class Sync:
         """Note that this node has handed over what it held, and owes it to nobody any more."""
         self.keep_short = False
         self._walk.rest()
+
+    def _bound_outboxes(self) -> None:
+        """Begin anew with a node that can't be reached for long, or doesn't keep up."""
+        while sum(box.waiting for box in self._outboxes.values()) > MAX_WAITING:
+            max(self._outboxes.values(), key=lambda it: it.waiting).overflow()
+            self.counts.overflows += 1
+        for name, box in self._outboxes.items():
+            if box.overflowed and self._usable(name):
+                box.overflowed = False
+                self._walk.lacks(name)
 
     # --- out
 
@@ -344,8 +357,9 @@ class Sync:
                 self._outbox(target).add(limit.text, (key,), now)
 
     def _place_some(self, now: int) -> None:
-        some = self._unplaced[-FLUSH_SLICE:]
-        del self._unplaced[-FLUSH_SLICE:]
+        count = max(FLUSH_SLICE, len(self._unplaced) // BACKLOG_SHARE)
+        some = self._unplaced[-count:]
+        del self._unplaced[-count:]
         groups: dict[tuple[tuple[str, str], str], list[str]] = {}  # keys by holders and limits
         pair = self.ring.pair
         for key, texts, _ in some:
