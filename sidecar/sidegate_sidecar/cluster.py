@@ -114,7 +114,7 @@ class Cluster:
             timing=self.timing,
             now=self.now / SECOND,
         )
-        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty)
+        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty, self.mesh.forget)
         self.heirs = Heirs(self.name)
         self.passages = {
             stage: Passage() for stage in (Stage.JOINING, Stage.RETURNING, Stage.LEAVING)
@@ -144,6 +144,7 @@ class Cluster:
 
     def met(self, name: str, now: int) -> None:
         """Note that a link to a node came up."""
+        self.sync.resets.met(name)  # it is told of them before anything else
         self._apply(self.membership.met(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
             self._post(self.sync.pull(self._owners(), Part.REST))
@@ -156,6 +157,10 @@ class Cluster:
         self.sync.unreachable(name, now)
         self._apply(self.membership.lost(name, now / SECOND), now)
         self._proceed(now)
+
+    def reset(self, key: str, number: int, now: int) -> None:
+        """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
+        self._post(self.sync.reset(key, number, now))
 
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""

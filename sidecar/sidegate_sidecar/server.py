@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
-from secrets import token_bytes
+from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -19,7 +19,7 @@ from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
-from sidegate.wire import Forget, WireError
+from sidegate.wire import Forget, WireError, refuse
 from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
@@ -124,7 +124,11 @@ class Sidecar:
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
-        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.state = (
+            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
+            if saved
+            else None
+        )
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -136,6 +140,7 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            serial=randbits(62),
             later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
         self.sessions = Sessions(
@@ -207,9 +212,7 @@ class Sidecar:
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
-            self.node.buckets.reset(message.key)
-            self.sessions.forget(message)
-            return
+            refuse(message)
         self.peers.require_addresses(message)
         membership = self.cluster.membership
         membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
@@ -245,10 +248,9 @@ class Sidecar:
         """Return the link to a node, None if there is none."""
         return self.peers.link_to(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes, and the apps of this one, forget a key."""
-        self.peers.forget(message)
-        self.sessions.forget(message)
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+        self.sessions.forget(Forget(key))
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None

@@ -232,6 +232,10 @@ class Deaf:
         """Tell the real one."""
         self._node.members_changed(changed)
 
+    def forget(self, key: str, /) -> None:
+        """Tell the real one."""
+        self._node.forget(key)
+
     def ring_changed(self, /) -> None:
         """Tell the real one."""
         self._node.ring_changed()
