@@ -72,6 +72,8 @@ class Leaving:
         return self._last
 
     async def _departed(self, ring: Ring, took: float) -> Departure:
+        if self._cluster.stage is not Stage.LEAF:  # by now it may own what others gave it
+            ring = self._cluster.ring
         taken, missing = await self._count(ring)
         name, why = self._cluster.name, self._why_not(missing)
         if not why:
