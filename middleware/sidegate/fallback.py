@@ -6,7 +6,7 @@ from sidegate.buckets import Buckets
 from sidegate.decision import Decision, Source
 from sidegate.limits import Limits
 
-MOST_KEYS = 100_000  # 30 MB of an app's memory; a sidecar brings its own buckets
+MAX_MEMORY = 24 << 20  # bytes of an app's memory, 100,000 keys; a sidecar brings its own buckets
 _SWEPT = 2  # buckets looked at for each one taken from: more than can come
 
 
@@ -32,7 +32,7 @@ class Fallback:
             raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
         self.source = Source(self.policy.value)
         self._mine = buckets is None  # then nobody else sweeps them
-        self._buckets = Buckets(MOST_KEYS) if buckets is None else buckets
+        self._buckets = Buckets(MAX_MEMORY) if buckets is None else buckets
 
     def parts(self, nodes: int) -> int:
         """Return by how much a limit is divided when `nodes` nodes decide alone."""

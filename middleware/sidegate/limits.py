@@ -162,11 +162,16 @@ def parse_limits(text: str) -> Limits:
 
 
 _parsed: dict[str, Limits] = {}
+known_limits = _parsed.get
+"""Return what a text was read as, None if it has to be read first: for who reads few at a time."""
 
 
 def _remember(text: str, limits: Limits) -> Limits:
     if len(_parsed) >= MOST_TEXTS:
-        _parsed.clear()  # cheaper than an order of use: to read them all again takes 100 ms
+        # The older half, which is cheaper than an order of use. Not all: others may still need what
+        # was read a moment ago, and who asks for ever new ones would have them read it again.
+        for known in list(_parsed)[: MOST_TEXTS // 2]:
+            _parsed.pop(known, None)
     _parsed[text] = limits
     return limits
 

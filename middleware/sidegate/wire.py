@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from sidegate.errors import KeyTooLong, SidegateError
+from sidegate.errors import KeyTooLong, SidegateError, quoted
 from sidegate.seal import TAG_BYTES
 
 if TYPE_CHECKING:
@@ -282,7 +282,17 @@ class WireError(SidegateError):
 
 
 class Refused(WireError):  # noqa: N818  # named for what happened
-    """The other side said an Error, and closes the connection."""
+    """The other side said an Error, and closes the connection.
+
+    Its words end up in logs, so of what doesn't print they have only the escapes.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(_on_a_line(code), _on_a_line(text))
+
+
+def _on_a_line(text: str) -> str:
+    return text[:500] if text.isprintable() else quoted(text, 500)[1:-1]
 
 
 _encoder = msgspec.msgpack.Encoder()

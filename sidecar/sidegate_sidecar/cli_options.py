@@ -17,6 +17,7 @@ from sidegate.options import Tls
 from sidegate.secret import SecretFile as FileOfSecrets
 from sidegate_sidecar.config import OptionError, Role, secrets_in
 from sidegate_sidecar.logs import LEVELS
+from sidegate_sidecar.sizes import EXPECTED, parse_size
 from sidegate_sidecar.statefile import require_place
 
 if TYPE_CHECKING:
@@ -161,11 +162,18 @@ Budget = Annotated[
         _BEHAVIOUR,
     ),
 ]
-MostKeys = Annotated[
-    str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
+MaxMemory = Annotated[
+    str,
+    _option(
+        "max-memory",
+        "BYTES",
+        "What the buckets may take of the memory: about 250 bytes each, and their longer keys.",
+        _BEHAVIOUR,
+    ),
 ]
 MostConnections = Annotated[
-    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+    str,
+    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,
@@ -269,6 +277,11 @@ def _above_zero(text: str) -> float:
 def whole(option: str, text: str) -> int:
     """Return a whole number."""
     return _read(option, text, int, "expected a whole number")
+
+
+def size(option: str, text: str) -> int:
+    """Return a number of bytes."""
+    return _read(option, text, parse_size, EXPECTED)
 
 
 def mode(option: str, text: str) -> int:

@@ -8,10 +8,12 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address, parse_address
+from sidegate.buckets import MAX_MEMORY
 from sidegate.fallback import OnUnreachable
 from sidegate.handshake import MOST_NAME_BYTES
 from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
 from sidegate.secret import MIN_BYTES, parse_secrets, require_long
+from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
     from sidegate.options import Tls
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
-MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
+DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
+MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
 MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
@@ -83,7 +86,7 @@ class Config:
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
     budget: float = DEFAULT_BUDGET  # seconds
-    most_keys: int = MOST_KEYS
+    max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     most_connections: int = MOST_CONNECTIONS
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
@@ -127,6 +130,18 @@ class Config:
     def _own_http_tokens(self) -> tuple[bytes, ...]:
         return self._held("http-token", self.http_token, self.http_token_file)
 
+    def alike(self) -> str:
+        """Return which of the secrets that hold now are the same and shouldn't be; mostly none."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        for one, other, fault in (
+            (nodes, apps, "node-secret: expected another than the secret, or any app is a node"),
+            (http, apps, "http-token: expected another than the secret, as HTTP is overheard"),
+            (http, nodes, "http-token: expected another than that of nodes, as HTTP is overheard"),
+        ):
+            if set(one) & set(other):
+                return fault
+        return ""
+
     def _held(self, option: str, text: bytes, file: SecretFile | None) -> tuple[bytes, ...]:
         return file() if file else secrets_in(text, option)
 
@@ -135,13 +150,9 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
-        for option, one, other, others in (
-            ("node-secret", nodes, apps, "secret: with it any app would be a node"),
-            ("http-token", http, apps, "secret: who overhears it would be an app"),
-            ("http-token", http, nodes, "node secret: who overhears it would be a node"),
-        ):
-            if set(one) & set(other):
-                raise OptionError(option, "(not shown)", f"expected another than the {others}")
+        if fault := self.alike():
+            option, _, expected = fault.partition(": ")
+            raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
         by_http = not self.http.is_local
@@ -171,7 +182,8 @@ class Config:
             if not 0 < seconds <= most:
                 why = f"expected seconds, above 0 and at most {most:g}"
                 raise OptionError(option, seconds, why)
-        counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
-        for option, value in counts:
-            if value < 1:
-                raise OptionError(option, value, "expected at least 1")
+        if self.max_memory < MIN_MEMORY:
+            why = f"expected at least {size_text(MIN_MEMORY)}"
+            raise OptionError("max-memory", size_text(self.max_memory), why)
+        if self.most_connections < 1:
+            raise OptionError("most-connections", self.most_connections, "expected at least 1")

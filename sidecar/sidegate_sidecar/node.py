@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.decision import Source
 from sidegate.errors import SidegateError
-from sidegate.limits import parse_limits
+from sidegate.limits import known_limits, parse_limits
 from sidegate.wire import (
     MOST_HOPS,
     MOST_KEY_BYTES,
@@ -20,6 +20,7 @@ from sidegate.wire import (
     Holdings,
     require_key,
 )
+from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
 from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.counts import Counts
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sidegate.buckets import Buckets
     from sidegate.fallback import Fallback
     from sidegate.flight import Asker
+    from sidegate.limits import Limits
     from sidegate_sidecar.cluster import Cluster
 
     Send: TypeAlias = Callable[[Answers], None]
@@ -85,6 +87,7 @@ class Node:
         budget: float,
         clock: Callable[[], int] = time.monotonic_ns,
         wake: Callable[[], None] = lambda: None,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -94,6 +97,9 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
+        self.later = later  # calls in the next turn of the loop; without it, all is read at once
+        self.backlog = Backlog()
+        self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
@@ -136,7 +142,7 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(
+    def _decide_here(  # noqa: C901  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
@@ -146,11 +152,16 @@ class Node:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, limits, cost in checks:
+        for key, text, cost in checks:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                allowed, debts = take(key, parse_limits(limits), cost, now)
+                limits = known_limits(text) or self._read(text)
+                allowed, debts = take(key, limits, cost, now)
+            except NewLimitsError:
+                positions = self._put_off(frame, positions, len(answers), send, now)
+                checks = checks[: len(answers)]
+                break
             except SidegateError as error:
                 answers.append(str(error)[:MOST_ERROR])
                 errors += 1
@@ -160,6 +171,8 @@ class Node:
                 else:
                     answers.append([0, *debts])
                     denied += 1
+        if not answers:  # all were put off
+            return
         send(Answers(frame.id, "owner", self.name, positions, answers))
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
@@ -169,6 +182,50 @@ class Node:
         tally.allowed += len(answers) - denied - errors
         tally.denied += denied
         tally.error += errors
+
+    def _read(self, text: str) -> Limits:
+        """Read limits that nobody has used before; NewLimitsError for one too many at once."""
+        if self.later is None:
+            return parse_limits(text)
+        if not self._goes_on:
+            self._goes_on = True
+            self.later(self._go_on)
+        if not self.backlog.may_read(text):
+            raise NewLimitsError(text)
+        return parse_limits(text)
+
+    def _put_off(
+        self, frame: Checks, positions: list[int] | None, done: int, send: Send, now: int
+    ) -> list[int]:
+        """Have the checks after those that are done wait for a later turn; return the former."""
+        all_of_them = positions if positions is not None else list(range(len(frame.checks)))
+        rest = all_of_them[done:]
+        until = now + int(min(self.budget * 1e9, frame.budget * 1e3))
+        if not self.backlog.add(Waiting(frame, rest, send, until)):
+            self._refuse(frame, rest, send)
+        return all_of_them[:done]
+
+    def _refuse(self, frame: Checks, positions: list[int], send: Send) -> None:
+        """Answer checks whose limits weren't read in time."""
+        answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
+        tally = self._tally_forwarded if frame.hops else self._tally_own
+        tally.error += len(positions)
+        send(Answers(frame.id, "owner", self.name, positions, answers))
+
+    def _go_on(self) -> None:
+        """Decide some of what was put off: of one frame, as much as fits into this turn."""
+        self.backlog.new_turn()
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        while waiting := self.backlog.next():
+            if now <= waiting.until:
+                self._decide_here(waiting.frame, waiting.positions, waiting.send, now)
+                break
+            self._refuse(waiting.frame, waiting.positions, waiting.send)
+        self._goes_on = not self.backlog.is_untouched
+        if self._goes_on and self.later is not None:
+            self.later(self._go_on)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
@@ -242,7 +299,7 @@ class Node:
         sync = self.cluster.sync
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             allowed, debts = self.buckets.take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
@@ -267,7 +324,7 @@ class Node:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             if not 0 <= cost <= limits.smallest_burst:
                 self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
             return self.fallback.answer(key, limits, cost, self.cluster.parts, now)

@@ -40,7 +40,7 @@ class Outbox:
     older than the message that carries it. Times are in ns.
     """
 
-    __slots__ = ("_charged", "_flying", "_pending", "_since", "waiting")
+    __slots__ = ("_charged", "_flying", "_pending", "_since", "overflowed", "waiting")
 
     def __init__(self) -> None:
         self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
@@ -48,6 +48,7 @@ class Outbox:
         self._charged: Charged = {}
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
+        self.overflowed = False  # then it takes nothing, until all is put into it anew
 
     def __bool__(self) -> bool:
         return bool(self._pending or self._flying)
@@ -59,6 +60,8 @@ class Outbox:
 
     def add(self, text: str, keys: Iterable[str], now: int) -> None:
         """Have the buckets of these keys under one limit sent."""
+        if self.overflowed:
+            return
         if not self._pending:
             self._since = now
         held = self._pending.setdefault(text, {})
@@ -68,6 +71,8 @@ class Outbox:
 
     def charge(self, text: str, key: str, ticks: int) -> None:
         """Note what was charged to a bucket in place of the node that this goes to."""
+        if self.overflowed:
+            return
         place = text, key
         self._charged[place] = self._charged.get(place, 0) + ticks
 
@@ -113,13 +118,12 @@ class Outbox:
         places = [(text, key) for text, some in keys.items() for key in some]
         return {it: self._charged.pop(it) for it in places if it in self._charged}
 
-    def drop_paid(self, table: Table, now: int) -> None:
-        """Forget the buckets that are full by now; no others are left than are in the table."""
-        pending = {text: table.debts(text, it, now, 0)[0] for text, it in self._pending.items()}
-        self._pending = {text: dict.fromkeys(keys) for text, keys in pending.items() if keys}
-        self.waiting = sum(map(len, self._pending.values()))
-        places = {(text, key) for text, keys in self._pending.items() for key in keys}
-        self._charged = {it: ticks for it, ticks in self._charged.items() if it in places}
+    def overflow(self) -> None:
+        """Forget what waits, and take nothing more: a walk is to begin anew for this node."""
+        self._pending.clear()
+        self._charged.clear()
+        self.waiting = 0
+        self.overflowed = True
 
     def landed(self, number: int) -> bool:
         """Note that a message was merged; False for one that we don't know."""

@@ -44,6 +44,9 @@ class Listener(Protocol):
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node. WireError closes the connection."""
 
+    def changed(self) -> None:
+        """Handle that what came on a link isn't what the other side has sent."""
+
     def is_alive(self, name: str, /) -> bool:
         """Tell if a node answers, as far as the nodes know."""
         ...
@@ -272,6 +275,8 @@ class Peers:
 
     def link_down(self, link: Link, /) -> None:
         """Tell that a node is away."""
+        if link.refusal_code == "changed":
+            self.listener.changed()
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
             self.listener.lost(peer.name)

@@ -52,7 +52,12 @@ FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would doubl
 FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
+MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
+# Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
+# not counted there: 10 MB, and 85 MB of the longest keys.
+MAX_WAITING = 65_536
+BACKLOG_SHARE = 8  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 
 @dataclass(slots=True)
@@ -62,6 +67,7 @@ class SyncCounts:
     sent: int = 0  # buckets
     merged: int = 0
     resent: int = 0  # buckets whose message got no answer
+    overflows: int = 0  # times that too much waited for a node, and all is sent to it anew
     over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
 
 
@@ -124,9 +130,10 @@ class Sync:
     def owed(self) -> set[tuple[str, str]] | None:
         """Return the buckets that others haven't merged yet, by text of the limit and key.
 
-        None if that can't be told, since a walk has still to find who lacks what.
+        None if that can't be told, since a walk has still to find who lacks what, or more waited
+        than may.
         """
-        if self._walk.to_do:
+        if self._walk.to_do or any(box.overflowed for box in self._outboxes.values()):
             return None
         owed = {it for box in self._outboxes.values() for it in box.unmerged()}
         for key, texts, _ in (*self.changed, *self._unplaced):
@@ -226,8 +233,7 @@ class Sync:
             self._add(self._walk.slice(), now)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
-            if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
-                box.drop_paid(self._table, now)
+        self._bound_outboxes()
         return self._send(now)
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
@@ -240,9 +246,22 @@ class Sync:
         self.keep_short = False
         self._walk.rest()
 
+    def _bound_outboxes(self) -> None:
+        """Begin anew with a node that can't be reached for long, or doesn't keep up."""
+        while sum(box.waiting for box in self._outboxes.values()) > MAX_WAITING:
+            max(self._outboxes.values(), key=lambda it: it.waiting).overflow()
+            self.counts.overflows += 1
+        for name, box in self._outboxes.items():
+            if box.overflowed and self._usable(name):
+                box.overflowed = False
+                self._walk.lacks(name)
+
     # --- in
 
     def _merge(self, message: Buckets, now: int) -> None:
+        count = sum(max(len(keys), 1) for _, keys, _ in message.groups)
+        if count > MAX_BUCKETS:
+            raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         for at, (text, keys, debts) in enumerate(message.groups):
             if len(keys) != len(debts):
                 raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
@@ -296,8 +315,9 @@ class Sync:
         self.is_urgent = False
 
     def _place_some(self, now: int) -> None:
-        some = self._unplaced[-FLUSH_SLICE:]
-        del self._unplaced[-FLUSH_SLICE:]
+        count = max(FLUSH_SLICE, len(self._unplaced) // BACKLOG_SHARE)
+        some = self._unplaced[-count:]
+        del self._unplaced[-count:]
         groups: dict[tuple[tuple[str, str], str], list[str]] = {}  # keys by holders and limits
         pair = self.ring.pair
         for key, texts, _ in some:

@@ -11,7 +11,9 @@ import pytest
 from typer.models import OptionInfo
 
 from sidegate_sidecar import cli, server
+from sidegate_sidecar.cgroup import memory_needed
 from sidegate_sidecar.config import Config, Role
+from sidegate_sidecar.sizes import parse_size
 from tests.cluster.apps.running import Port, until
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, Helm, ci_values, find
@@ -110,11 +112,20 @@ def test_every_option_is_a_value(helm: Helm) -> None:
     assert given >= options() - {"SIDEGATE_SECRET", "SIDEGATE_NODE_SECRET", "SIDEGATE_HTTP_TOKEN"}
 
 
+def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
+    helm: Helm, configured: ConfigOf
+) -> None:
+    """By the chart's own values: else made-up keys would have sidecars killed."""
+    container = sidecar(helm)
+    needed = memory_needed(configured(manifests.env(container)).max_memory)
+    assert parse_size(container["resources"]["limits"]["memory"]) >= needed
+
+
 def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
     """Large numbers too, which templates like to write as 2.5e+06."""
     values = ci_values()["deployment-full"]
     config = configured(manifests.env(sidecar(helm, "--values", values)))
-    assert config.most_keys == 2_500_000
+    assert config.max_memory == 1_610_612_736
     assert config.most_connections == 10_000
     assert config.drain == 45.5
     assert config.budget == 0.2

@@ -34,8 +34,7 @@ from sidegate.wire import (
     require_key,
     version_of,
 )
-from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
-from sidegate_ring.voice import MOST_IN_FULL
+from sidegate_ring.gossip import MAX_IN_FULL, MOST_ADDRESS_BYTES, MOST_NAME_BYTES
 from sidegate_sidecar.outbox import BATCH
 from tests.middleware.golden import GOLDEN, NODE, SEALED, frame_of
 
@@ -390,7 +389,7 @@ def test_largest_frames() -> None:
         2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
     )
     rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
-    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MOST_IN_FULL)
+    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MAX_IN_FULL)
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
     buckets = Buckets(2**62, [group] * BATCH, [[2**62]] * BATCH)
     assert len(encode(gossip)) <= MOST_FRAME_BYTES

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sidegate.buckets import Buckets
+from sidegate.buckets import MAX_MEMORY, Buckets
 from sidegate.limits import parse_limits
 from sidegate_sidecar.statefile import SLICE, StateFile
 
@@ -27,12 +27,12 @@ class Life:
         self,
         path: Path,
         wall: int = SAVED_AT,
-        most_keys: int = 1_000_000,
+        max_memory: int = MAX_MEMORY,
         boot: tuple[str, int] = ("", 0),
     ) -> None:
         self.now = 7 * SECOND
         self.wall = wall
-        self.buckets = Buckets(most_keys)
+        self.buckets = Buckets(max_memory)
         clocks = lambda: self.now, lambda: self.wall, lambda: boot  # three of them
         self.file = StateFile(str(path), self.buckets, *clocks)
 

@@ -43,7 +43,7 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"drain": -1.0}, "drain '-1.0'"),
         ({"drain": 3600.1}, "drain '3600.1'"),
         ({"drain": float("nan")}, "drain 'nan'"),
-        ({"most_keys": 0}, "most-keys '0': expected at least 1"),
+        ({"max_memory": 1_023 << 10}, "max-memory '1023KiB': expected at least 1MiB"),
         ({"most_connections": -5}, "most-connections '-5': expected at least 1"),
     ],
 )

@@ -253,23 +253,18 @@ def test_what_was_charged_to_a_bucket_not_worth_a_message_is_forgotten_with_it()
 # the bound
 
 
-def test_full_buckets_can_be_dropped_from_an_outbox_that_nobody_empties() -> None:
-    """What is left is in debt, and so there is no more of it than the table holds."""
-    outbox, table = Outbox(), table_of(1_000, "1/second")
-    table.take("key0", parse_limits(DAILY), 1, START)
-    outbox.add("1/second", keys(0, 1_000), START)
-    outbox.add(DAILY, ["key0", "never"], START)
-    outbox.charge("1/second", "key0", SECOND)
+def test_an_outbox_that_overflowed_is_empty_and_takes_nothing() -> None:
+    """All is put into it anew, once it can be sent: it holds nothing until then."""
+    outbox, table = Outbox(), table_of(1_000, DAILY)
+    outbox.add(DAILY, keys(0, 1_000), START)
     outbox.charge(DAILY, "key0", SECOND)
-    outbox.drop_paid(table, START + SECOND - 1)
-    assert outbox.waiting == 1_001
-    outbox.drop_paid(table, START + SECOND)
+    outbox.overflow()
+    outbox.add(DAILY, ["key1"], START)
+    outbox.charge(DAILY, "key1", SECOND)
+    assert (outbox.waiting, outbox.take(1, table, START, 0), outbox._charged) == (0, None, {})
+    outbox.overflowed = False
+    outbox.add(DAILY, ["key1"], START)
     assert outbox.waiting == 1
-    message = outbox.take(1, table, START + SECOND, 0)
-    assert message
-    assert [(text, some) for text, some, _ in message.groups] == [(DAILY, ["key0"])]
-    assert message.charged == [[SECOND]]
-    assert outbox._charged == {}
 
 
 acts = st.lists(

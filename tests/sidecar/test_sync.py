@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidegate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
+from sidegate_sidecar import sync
 from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
 from sidegate_sidecar.walk import SLICE
@@ -214,16 +215,65 @@ def test_what_gets_no_answer_is_sent_again_after_a_while(lost: type[object]) -> 
     assert nodes["a"].idle
 
 
-def test_an_outbox_of_a_node_that_cant_be_reached_for_long_is_bounded() -> None:
-    """By the table and not by time: what has been paid needn't be sent any more."""
-    nodes = Syncs("ab", most_keys=1_000)
-    nodes.cut.add(frozenset("ab"))
-    for second in range(40):
-        for at in range(1_000):
-            nodes.charge("a", f"key{second}-{at}", "1/second")
-        nodes.tick(1_000)
-        nodes.tables["a"].sweep(nodes.now, 5_000)
-        assert nodes["a"]._outboxes["b"].waiting <= 2 * 1_000 + MOST_WAITING
+def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once they can be they are sent all that they are to hold, and not just the latest.
+
+    Whoever makes up keys while a node is away can't fill the memory of another with them.
+    """
+    monkeypatch.setattr(sync, "MAX_WAITING", 1_000)
+    nodes = Syncs("abc")
+    first = [f"first{at}" for at in range(300)]
+    nodes.cut |= {frozenset("ab"), frozenset("ac")}
+    mine = [key for key in first if ring_of("abc").owner(key) == "a"]
+    nodes.charge_all(mine, "abc")
+    for turn in range(40):
+        for at in range(100):
+            nodes.charge("a", f"key{turn}-{at}")
+        nodes.tick(100)
+        assert sum(box.waiting for box in nodes["a"]._outboxes.values()) <= 1_000
+    assert nodes["a"].counts.overflows >= 2
+    assert nodes["a"].owed() is None
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes["a"].owed() == set()
+    for key in mine:
+        assert nodes.holders(key) == set(ring_of("abc").pair(key))
+
+
+def test_a_newcomer_whose_outbox_overflowed_is_told_when_it_has_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would otherwise take its place on the ring without the buckets that were forgotten."""
+    monkeypatch.setattr(sync, "MAX_WAITING", 300)
+    nodes = Syncs("ab")
+    keys = [f"key{at}" for at in range(3_000)]
+    nodes.charge_all(keys, "ab")
+    nodes.settle()
+    nodes.add("c")
+    nodes.pull("c", "ab")
+    nodes.deliver()
+    nodes.cut.add(frozenset("ac"))
+    for _ in range(40):
+        nodes.tick(10)
+    assert nodes["a"].counts.overflows > 0
+    assert nodes["c"].waiting == {"a"}
+    nodes.cut.clear()
+    nodes.settle()
+    assert not nodes["c"].waiting
+    ring = ring_of("abc")
+    assert all("c" in nodes.holders(key) for key in keys if ring.owner(key) == "c")
+
+
+def test_a_backlog_of_changes_is_flushed_the_faster_the_longer_it_is() -> None:
+    """So it can't grow without end, however many made-up keys come between two ticks."""
+    nodes = Syncs("ab")
+    for turn in range(30):
+        for at in range(3_000):
+            nodes.charge("a", f"key{turn}-{at}")
+        nodes.tick(100)
+    assert len(nodes["a"]._unplaced) < 10 * 3_000
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(0, 2**30))

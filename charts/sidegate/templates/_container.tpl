@@ -100,8 +100,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.budget | quote }}
 - name: SIDEGATE_DRAIN
   value: {{ $values.drain | quote }}
-- name: SIDEGATE_MOST_KEYS
-  value: {{ $values.mostKeys | int64 | quote }}
+- name: SIDEGATE_MAX_MEMORY
+  value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
 - name: SIDEGATE_MOST_CONNECTIONS
   value: {{ $values.mostConnections | int64 | quote }}
 {{- with $values.stateFile }}
