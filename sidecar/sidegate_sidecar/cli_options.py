@@ -208,7 +208,7 @@ Drain = Annotated[
     _option(
         "drain",
         "SECONDS",
-        "How long leaving the ring may take; the last waits 4/5 of it.",
+        "How long leaving the ring may take; the last one waits for another.",
         _BEHAVIOUR,
     ),
 ]
