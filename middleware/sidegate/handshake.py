@@ -56,6 +56,10 @@ NONCE_BYTES = 32
 # They name this protocol, so that a proof is worth nothing in another one with the same secret.
 _DIALLER = b"sidegate dialler"
 _ACCEPTOR = b"sidegate acceptor"
+_OTHER_SEED = (
+    "the two nodes don't have the same ring seed, and would each have another owner for a key: give"
+    " all nodes of a cluster the same --ring-seed-file (SIDEGATE_RING_SEED), or none"
+)
 _FRAMES = b" frames"  # behind either: a key for what that side sends
 MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
 MOST_DIALLED = 300  # characters: "[", a host name, and a port; or a path
@@ -88,7 +92,7 @@ class Identity:
     `secrets` is asked at each handshake; without any the other side's proof isn't looked at. Where
     nodes have secrets of their own, `node_secrets` is asked for those, and `secrets` is for apps.
     `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
-    address.
+    address. `ring` is the fingerprint of a node's ring seed; nodes with another one are refused.
     """
 
     role: str
@@ -98,10 +102,12 @@ class Identity:
     link: str = ""
     instance: bytes = b""
     node_secrets: Secrets | None = field(default=None, repr=False)
+    ring: str = ""
 
     def hello(self, nonce: bytes, dialled: str = "") -> Hello:
         """Return the Hello that opens one connection."""
-        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link, dialled)
+        me = self.role, self.name, self.cluster
+        return Hello(VERSION, *me, nonce, self.link, dialled, self.ring)
 
     def secrets_of(self, role: str) -> tuple[bytes, ...]:
         """Return the secrets that hold now for a dialling side of that role, the one to show first.
@@ -170,6 +176,8 @@ class Handshake:
             raise WireError(
                 "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
             )
+        if hello.role == self._me.role == "node" and hello.ring != self._me.ring:
+            raise WireError("ring-seed", _OTHER_SEED)
         return hello
 
     def _hear_both(self, dialler: Bytes, acceptor: Bytes) -> None:

@@ -77,6 +77,8 @@ class Cluster:
     leaf: bool = False
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
+    empty: Ring = field(default_factory=Ring)
+    """The ring without nodes, from which all others have their points and hashes."""
     make_ring: MakeRing = next_ring
     on_stage: Callable[[Stage], None] = _ignore
     stage: Stage = Stage.STARTING
@@ -105,7 +107,7 @@ class Cluster:
     _latest: int = 0
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(Ring(), ())
+        empty = self.make_ring(self.empty, ())
         self.ring = self.route = empty
         self.membership = Membership(
             self.name,

@@ -99,7 +99,8 @@ class TestRoles:
     def test_a_secret_is_for_one_role(self, role: str, shown: bytes, is_in: bool) -> None:
         """The secret of apps makes no node, and a node's is none of an app."""
         acceptor = replace(identity(NODE, b"of apps"), node_secrets=known(b"of nodes"))
-        pair = Pair(replace(identity(APP, shown), role=role), acceptor)
+        ring = NODE.ring if role == "node" else ""
+        pair = Pair(replace(identity(APP, shown), role=role, ring=ring), acceptor)
         if is_in:
             pair.run()
             assert sealed_by(pair.dialler)
@@ -117,7 +118,9 @@ class TestRoles:
     def test_a_proof_of_an_app_makes_no_node(self) -> None:
         """A relay that changes the role in a Hello on its way is refused, with one secret too."""
         pair = Pair()
-        hello = tampered(pair.dialler.opening(), {"role": "node", "link": "6.6.6.6:1"})
+        hello = tampered(
+            pair.dialler.opening(), {"role": "node", "link": "6.6.6.6:1", "ring": NODE.ring}
+        )
         theirs = pair.acceptor.receive(hello[HEADER_BYTES:])
         proof = pair.dialler.receive(theirs[HEADER_BYTES:])
         with pytest.raises(WireError, match=r"\(secret\)"):
