@@ -201,7 +201,7 @@ class SimNode:
         for name, *_ in others:
             self.network.link(self.name, name)
             self._link(name)
-        self.cluster.step("nobody", Gossip(int(Kind.NEWS), 0, "", "", others), self.clock())
+        self.cluster.step("nobody", Gossip(int(Kind.ALL), 0, "", "", others), self.clock())
         for name, *_ in rumors:
             self.cluster.membership._voice.forget(name)
 
