@@ -17,7 +17,7 @@ from sidegate_sidecar.metrics import MOST_NAMED
 from sidegate_sidecar.peers import Peer
 from sidegate_sidecar.server import Sidecar
 from sidegate_sidecar.stages import Stage
-from tests.cluster.bare import bare, puppet
+from tests.cluster.bare import APP, bare, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, problem
@@ -339,10 +339,10 @@ async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
 
 async def test_connections_are_counted_with_those_refused() -> None:
     """Open connections, and those closed for a fault, by its code."""
-    async with cluster("n1") as (one,), bare(one) as peer:
+    async with cluster("n1") as (one,), bare(one, APP) as peer:
         await eventually(lambda: one.sessions.open)
         assert (await scrape(one))["sidegate_connections"] == 1
-        await peer.send(b"\xff" * 100)
+        peer.writer.write(b"\xff" * 100)
         await peer.error()
         await eventually(lambda: not one.sessions.open)
         seen = await scrape(one)
