@@ -91,7 +91,8 @@ class Hello(Struct, array_like=True, frozen=True, tag=0):
     cluster: str
     nonce: bytes  # 32 random bytes, fresh for each connection
     link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
-    dialled: str  # the address that was dialled, as the dialling side knows it; else empty
+    dialled: str = ""  # from the dialling side: the address that it dialled, as it knows it
+    ring: str = ""  # fingerprint of a node's ring seed; empty without one, and for an app
 
 
 class Proof(Struct, array_like=True, frozen=True, tag=1):

@@ -28,7 +28,7 @@ log = logging.getLogger("sidegate")
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
-REFUSES = frozenset({"name", "namesake", "secret", "cluster", "tls"})
+REFUSES = frozenset({"name", "namesake", "secret", "cluster", "ring-seed", "tls"})
 """What a node is told that can't take part: as long as it is, it is on nobody's ring."""
 
 

@@ -21,7 +21,9 @@ from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError, refuse
 from sidegate_ring.gossip import MAX_AHEAD
+from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
+from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
@@ -67,9 +69,14 @@ log = logging.getLogger("sidegate")
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+LINGER = 3.0  # seconds that the last one is still there: who starts may know no other address
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
+NO_RING_SEED = (
+    "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
+    " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
+)
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -97,6 +104,7 @@ class Sidecar:
             str(self.link),
             token_bytes(16),
             config.node_secrets,
+            fingerprint(config.ring_seed),
         )
         self.clock = time.monotonic_ns
         buckets = Buckets(config.max_memory)
@@ -112,6 +120,7 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
@@ -269,6 +278,8 @@ class Sidecar:
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        if self.config.can_be_aimed_at:
+            log.warning("node %s: %s", self.config.name, NO_RING_SEED)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -374,6 +385,8 @@ async def serve(config: Config) -> int:
 async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    if departure.left and sidecar.leaving.has_waited:
+        await asyncio.sleep(min(LINGER, sidecar.config.drain))
     return await sidecar.depart()
 
 

@@ -140,6 +140,11 @@ class Sync:
             it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
         )
 
+    @property
+    def is_pulled(self) -> bool:
+        """Is there a newcomer that asked for all that it will own, and isn't on the ring yet?"""
+        return any(puller.whole for puller in self._walk.pullers.values())
+
     def owed(self) -> set[tuple[str, str]] | None:
         """Return the buckets that others haven't merged yet, by text of the limit and key.
 

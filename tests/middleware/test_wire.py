@@ -380,7 +380,7 @@ def mutated(data: st.DataObject, body: bytes) -> bytes:
 def test_hello_stays_small() -> None:
     """The longest Hello there may be fits in what is taken before the handshake."""
     name = "\U0001f600" * 63
-    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535")
+    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535", "f" * 16)
     assert len(encode(longest)) < wire.MOST_HELLO_BYTES
 
 

@@ -16,6 +16,7 @@ from sidegate.limits import SECOND
 from sidegate.wire import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
+from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster import Cluster, Stage
 from sidegate_sidecar.node import Node
 from sidegate_sidecar.stages import FLUSHING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sidegate_ring.membership import Member
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
+EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))
 BUDGET = 0.05  # seconds for a check
 PATIENCE = 0.02  # seconds of silence that make a link suspect
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect
@@ -203,6 +205,9 @@ class SimNode:
         for name, *_ in others:
             self.network.link(self.name, name)
             self._link(name)
+            # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
+            # 500, 13 GB of them at the same time.
+            self.cluster.introduced.add(name)
         self.cluster.step("nobody", Gossip(int(Kind.NEWS), 0, "", "", others), self.clock())
         for name, *_ in rumors:
             self.cluster.membership._voice.forget(name)
@@ -347,7 +352,7 @@ class World:
         """Return the one ring of these names: all nodes share it, since it never changes."""
         ring = self._rings.get(names)
         if ring is None:
-            ring = self._rings[names] = Ring(names, points=POINTS)
+            ring = self._rings[names] = EMPTY.of_nodes(names)
         return ring
 
     # --- nodes
