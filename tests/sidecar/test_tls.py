@@ -199,7 +199,7 @@ async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: 
     socket = listen("link", parse_address("127.0.0.1:0"))
     address = parse_address("{}:{}".format(*socket.getsockname()))
     admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, lambda *_: Echo(), ours, shake_within=60)
+    listener = Listener(socket, admission, lambda _remote, _channel: Echo(), ours, shake_within=60)
     await listener.start()
     async with bare(address) as slow:
         (arrival,) = await eventually(lambda: list(admission.silent))
@@ -238,7 +238,7 @@ async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls
     socket = listen("link", parse_address("127.0.0.1:0"))
     at = socket.getsockname()
     admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, lambda *_: Echo(), tls, look_every=0.01)
+    listener = Listener(socket, admission, lambda _remote, _channel: Echo(), tls, look_every=0.01)
     await listener.start()
     yield at, tls
     await listener.close()
