@@ -33,6 +33,8 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_NODE_SECRET",
         "SIDEGATE_NODE_SECRET_FILE",
         "SIDEGATE_ON_UNREACHABLE",
+        "SIDEGATE_RING_SEED",
+        "SIDEGATE_RING_SEED_FILE",
         "SIDEGATE_ROLE",
         "SIDEGATE_SECRET",
         "SIDEGATE_SECRET_FILE",
@@ -46,7 +48,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_TLS_KEY",
     }
 )
-"""What the command reads: its options, and the secret."""
+"""What the command reads: its options, the secret, and the seed of the ring."""
 
 OF_THE_PROJECT = frozenset(
     {

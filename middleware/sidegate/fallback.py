@@ -50,7 +50,8 @@ class Fallback:
             case OnUnreachable.CLOSED:
                 return [0]
             case OnUnreachable.LOCAL:
-                return self._take(key, limits.divided(nodes), cost, now)
+                allowed, debts = self._take(key, limits.divided(nodes), cost, now)
+                return [int(allowed), *debts]
 
     def decide(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> Decision:
         """Decide a check like `answer`; the decision shows the limits that were really applied."""
@@ -66,13 +67,12 @@ class Fallback:
         the sidecar, so nothing that may let everyone through.
         """
         limits = limits.divided(nodes)
-        allowed, *debts = self._take(key, limits, cost, now)
+        allowed, debts = self._take(key, limits, cost, now)
         cost = min(cost, limits.smallest_burst)
-        return Decision(allowed == 1, limits, cost, debts, Source.LOCAL)
+        return Decision(allowed, limits, cost, debts, Source.LOCAL)
 
-    def _take(self, key: str, share: Limits, cost: int, now: int) -> list[int]:
+    def _take(self, key: str, share: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
         if self._mine:
             self._buckets.sweep(now, _SWEPT)
         cost = min(cost, share.smallest_burst)
-        allowed, debts = self._buckets.take(key, share, cost, now)
-        return [int(allowed), *debts]
+        return self._buckets.take(key, share, cost, now)

@@ -1,9 +1,9 @@
 """Admission: connections from when they are accepted until they have proved who they are.
 
-One is silent until its first byte: a file and nothing else, no buffers and no TLS. Then it speaks,
-and is given what a handshake needs. Each stage has places of its own (see `unproven.py`), so that
-silence costs nobody a handshake that is under way: an honest side speaks at once, and then only
-those who speak as well are in its way.
+One is silent until its first word is whole, a frame or a record of TLS: a file and nothing else, no
+buffers and no TLS. Then it speaks, and is given what a handshake needs. Each stage has places of
+its own (see `unproven.py`), so that silence costs nobody a handshake that is under way: an honest
+side speaks at once, and then only those who speak as well are in its way.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Arrival:
     a second come and go, and are to be gone at once.
     """
 
-    __slots__ = ("drop", "host", "is_plain", "remote", "session", "since", "socket")
+    __slots__ = ("drop", "has_begun", "host", "is_plain", "remote", "session", "since", "socket")
 
     def __init__(self, taken: socket.socket, host: str, remote: str, since: float) -> None:
         self.socket = taken
@@ -50,6 +50,7 @@ class Arrival:
         self.remote = remote  # for people
         self.since = since
         self.is_plain = True  # no TLS around it
+        self.has_begun = False  # to say its first word
         self.session: Connection | None = None  # once it speaks, until it has proved itself
         self.drop: Callable[[Arrival], None] | None = None
 
@@ -98,7 +99,7 @@ class Admission:
         self._close(self.silent.admit(arrival, arrival.host))
 
     def spoke(self, arrival: Arrival) -> None:
-        """Count one as speaking, from its first byte on."""
+        """Count one as speaking, from its first word on."""
         self.silent.remove(arrival)
         self._close(self.speaking.admit(arrival, arrival.host))
 

@@ -28,6 +28,8 @@ DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
 MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
 DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
 MOST_SOCKET_MODE = 0o777
+MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
+MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _EXPOSED = (
@@ -65,6 +67,16 @@ def secrets_in(text: bytes, option: str = "secret") -> tuple[bytes, ...]:
         raise OptionError(option, "(not shown)", str(error)) from None
 
 
+def require_ring_seed(option: str, shown: str, seed: bytes) -> None:
+    """Raise OptionError for a seed of the ring that is too short or too long."""
+    if not MIN_RING_SEED_BYTES <= len(seed) <= MAX_RING_SEED_BYTES:
+        why = (
+            f"expected {MIN_RING_SEED_BYTES} to {MAX_RING_SEED_BYTES:,} bytes, such as"
+            f" `openssl rand -hex 32` makes, not {len(seed):,}"
+        )
+        raise OptionError(option, shown, why)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The options of one sidecar. OptionError names the one that can't be used, and why."""
@@ -82,6 +94,7 @@ class Config:
     node_secret_file: SecretFile | None = None
     http_token: bytes = field(default=b"", repr=False)  # what HTTP asks for; empty: the secret
     http_token_file: SecretFile | None = None
+    ring_seed: bytes = field(default=b"", repr=False)  # empty: anyone can tell who owns a key
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
@@ -106,6 +119,8 @@ class Config:
             raise OptionError("socket", self.socket, why)
         if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
+        if self.ring_seed:
+            require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
         self._check_numbers()
         self._check_secrets()
 
@@ -172,6 +187,11 @@ class Config:
         except ValueError as error:
             name, value = (f"{option}-file", file.path) if file else (option, "(not shown)")
             raise OptionError(name, value, str(error)) from None
+
+    @property
+    def can_be_aimed_at(self) -> bool:
+        """May strangers who make up keys know which node will own them?"""
+        return not (self.ring_seed or self.link.is_local)
 
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]

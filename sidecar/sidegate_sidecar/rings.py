@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_ring.hashring import Ring
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sidegate.buckets import Buckets
+    from sidegate_ring.hashring import Ring
 
 
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
@@ -22,7 +21,7 @@ def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
     """Return the ring of these nodes, from one with nearly the same, which is quicker."""
     gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
     if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
-        return Ring(names)
+        return ring.of_nodes(names)
     for name in gone:
         ring = ring.without_node(name)
     for name in new:

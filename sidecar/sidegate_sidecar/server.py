@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
-from secrets import token_bytes
+from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -19,9 +19,11 @@ from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
-from sidegate.wire import Forget, WireError
+from sidegate.wire import Forget, WireError, refuse
 from sidegate_ring.gossip import MAX_AHEAD
+from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
+from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
@@ -67,9 +69,14 @@ log = logging.getLogger("sidegate")
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+LINGER = 3.0  # seconds that the last one is still there: who starts may know no other address
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
+NO_RING_SEED = (
+    "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
+    " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
+)
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -97,6 +104,7 @@ class Sidecar:
             str(self.link),
             token_bytes(16),
             config.node_secrets,
+            fingerprint(config.ring_seed),
         )
         self.clock = time.monotonic_ns
         buckets = Buckets(config.max_memory)
@@ -112,11 +120,16 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
-        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.state = (
+            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
+            if saved
+            else None
+        )
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -128,6 +141,7 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            serial=randbits(62),
             later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
         self.sessions = Sessions(
@@ -199,9 +213,7 @@ class Sidecar:
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
-            self.node.buckets.reset(message.key)
-            self.sessions.forget(message)
-            return
+            refuse(message)
         self.peers.require_addresses(message)
         membership = self.cluster.membership
         membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
@@ -237,10 +249,9 @@ class Sidecar:
         """Return the link to a node, None if there is none."""
         return self.peers.link_to(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes, and the apps of this one, forget a key."""
-        self.peers.forget(message)
-        self.sessions.forget(message)
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+        self.sessions.forget(Forget(key))
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None
@@ -267,6 +278,8 @@ class Sidecar:
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        if self.config.can_be_aimed_at:
+            log.warning("node %s: %s", self.config.name, NO_RING_SEED)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -372,6 +385,8 @@ async def serve(config: Config) -> int:
 async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    if departure.left and sidecar.leaving.has_waited:
+        await asyncio.sleep(min(LINGER, sidecar.config.drain))
     return await sidecar.depart()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.address import Address
 from sidegate.handshake import PLAIN, UNIX, tls_channel
+from sidegate.wire import HEADER_BYTES, MOST_HELLO_BYTES
 from sidegate_sidecar.admission import Arrival
 from sidegate_sidecar.turns import Turns
 
@@ -28,6 +29,8 @@ LEAST_TIMEOUT = 0.01  # seconds: asyncio takes none for an error, and the sweep 
 # A turn of the loop: half a millisecond, so those that are open wait no longer.
 MAX_ACCEPTED_A_TURN = 16  # 25 µs each; many, or whoever is honest waits behind 4,096 in the kernel
 MAX_BEGUN_A_TURN = 4  # 100 µs each; with TLS one, which takes a millisecond
+TLS_HEAD = 5  # bytes before each record: its type, its version and its length
+TLS_HANDSHAKE = 0x16  # the type of the first one
 CROWD = 16  # handshakes of TLS that may wait without being taken for an attack
 TLS_PAUSE = 0.002  # seconds between two then: strangers have a third of our time at most
 PAUSE = 1.0  # seconds before the next try to accept when there are no files left
@@ -127,17 +130,26 @@ class Listener:
         arrival.socket.close()
 
     def _heard(self, arrival: Arrival) -> None:
-        """Begin the handshake with one that has sent its first byte, or closed."""
+        """Have one wait for its handshake that has said its first word, or close one that is gone.
+
+        A word that isn't whole is waited for where it costs nothing, in the kernel.
+        """
         try:
-            is_gone = not arrival.socket.recv(1, socket.MSG_PEEK)
+            said = arrival.socket.recv(MOST_HELLO_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
-            is_gone = True
-        if is_gone:
+            said = b""
+        if not said:
             self._admission.remove(arrival)
             arrival.stop()
             return
+        missing = first_word(said, tls=self._context is not None)
+        if len(said) < missing and not arrival.has_begun and arrival.host:
+            arrival.has_begun = True
+            arrival.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, missing)
+            return
+        arrival.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         self._loop.remove_reader(arrival.socket)
         self._admission.spoke(arrival)
         self._turns.add(arrival, arrival.host)
@@ -202,6 +214,21 @@ class Listener:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._socket.close()
+
+
+def first_word(said: bytes, *, tls: bool) -> int:
+    """Return how many bytes the first frame has, or the first record of TLS, as far as it tells.
+
+    What can't be one is whole as it is, and so is what is longer than it may be: it is refused.
+    """
+    head = TLS_HEAD if tls else HEADER_BYTES
+    if len(said) < head:
+        return head
+    if tls:
+        length = int.from_bytes(said[3:5], "big") if said[0] == TLS_HANDSHAKE else 0
+    else:
+        length = int.from_bytes(said[:HEADER_BYTES], "big")
+    return head + length if head + length <= MOST_HELLO_BYTES else head
 
 
 def _stamps(tls: Tls) -> list[tuple[int, int]]:

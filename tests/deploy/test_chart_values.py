@@ -76,6 +76,8 @@ class ConfigOf:
         (etc / "secret").mkdir()
         for name in SECRETS:
             (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
+        (etc / "ring-seed").mkdir()
+        (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
     def __call__(self, environment: dict[str, str]) -> Config:
         taken: list[Config] = []
@@ -103,7 +105,7 @@ def test_every_variable_is_an_option_that_takes_its_value(
 
 
 def test_every_option_is_a_value(helm: Helm) -> None:
-    """But for the secrets themselves, which belong into no manifest."""
+    """But for the secrets and the seed themselves, which belong into no manifest."""
     given = {
         name
         for values in ci_values().values()
@@ -142,6 +144,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.secrets() == (b"sixteen bytes of secret",)
     assert config.node_secrets() == (b"sixteen bytes of node-secret",)
     assert config.http_tokens() == (b"sixteen bytes of http-token",)
+    assert config.ring_seed == b"0123456789abcdef"
 
 
 def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> None:
@@ -165,6 +168,7 @@ def test_the_container_serves_and_its_pre_stop_reaches_it(helm: Helm, tmp_path: 
     container = sidecar(helm)
     for name in SECRETS:
         (tmp_path / name).write_text(f"a {name}")
+    (tmp_path / "seed").write_text("0123456789abcdef")
     link, http = Port(), Port()
     environment = {
         **manifests.env(container),
@@ -176,6 +180,7 @@ def test_the_container_serves_and_its_pre_stop_reaches_it(helm: Helm, tmp_path: 
         "SIDEGATE_SECRET_FILE": str(tmp_path / "secret"),
         "SIDEGATE_NODE_SECRET_FILE": str(tmp_path / "node-secret"),
         "SIDEGATE_HTTP_TOKEN_FILE": str(tmp_path / "http-token"),
+        "SIDEGATE_RING_SEED_FILE": str(tmp_path / "seed"),
     }
     with subprocess.Popen(_here(container["command"]), env=environment) as serving:
         try:
@@ -210,7 +215,7 @@ def test_what_parent_charts_hand_down_is_no_error(helm: Helm, key: str) -> None:
 def test_several_secrets_may_be_given_one_a_line(helm: Helm, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("secret: {value: 'a new one, and long\n\n  an old one, and long'}")
-    secret = manifests.the(helm.template("--values", values), "Secret")
+    secret = manifests.the(helm.template("--values", values), "Secret", "limits-sidegate")
     assert base64.b64decode(secret["data"]["secret"]).splitlines() == [
         b"a new one, and long",
         b"an old one, and long",

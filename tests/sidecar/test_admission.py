@@ -13,7 +13,7 @@ import pytest
 
 from sidegate.address import Address
 from sidegate.handshake import Identity
-from sidegate.wire import Error, Ping, Pong, Proof
+from sidegate.wire import Error, Ping, Pong, Proof, encode
 from sidegate_sidecar import admission as module
 from sidegate_sidecar.admission import Admission
 from sidegate_sidecar.server import Sidecar
@@ -66,14 +66,14 @@ async def stranger(node: Sidecar, host: str, first: bytes = b"") -> AsyncGenerat
 
 
 HALF = b"\0\0\1\0half a frame"
-HELLO = APP.hello(b"n" * 32)
+HELLO = encode(APP.hello(b"n" * 32))
 
 
 def displaced(node: Sidecar) -> int:
     return node.node.counts.turned_away["displaced"]
 
 
-@pytest.mark.parametrize("first", [b"", HALF], ids=["silent", "half"])
+@pytest.mark.parametrize("first", [b"", HALF, HELLO], ids=["silent", "half", "hello"])
 @pytest.mark.parametrize("addresses", [1, 50])
 async def test_strangers_only_displace_each_other(first: bytes, addresses: int) -> None:
     """Whatever they say and wherever they come from, who has the secret gets in all the while."""
@@ -108,13 +108,14 @@ async def test_the_first_to_go_is_the_oldest_of_the_address_with_the_most() -> N
 
 
 async def test_silence_ends_no_handshake_that_is_under_way() -> None:
-    """Who has begun to speak isn't displaced by any number of those who haven't."""
+    """Who has spoken isn't displaced by any number of those who haven't, or by half."""
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(sidecar())
-        slow = await stack.enter_async_context(stranger(node, "127.0.1.1", HALF))
+        slow = await stack.enter_async_context(stranger(node, "127.0.1.1", HELLO))
         await eventually(lambda: len(node.sessions.admission.speaking) == 1)
         for at in range(30):
-            await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 3}"))
+            first = HALF if at % 2 else b""
+            await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 3}", first))
         await eventually(lambda: displaced(node) >= 20)
         assert not slow.transport.is_closing()
         assert len(node.sessions.admission.speaking) == 1
@@ -206,6 +207,16 @@ async def test_nodes_are_refused_on_the_unix_socket(tmp_path: Path) -> None:
         async with bare(Address(path=path), APP) as app:
             await app.send(Ping(1))
             assert await app.next() == Pong(1)
+
+
+async def test_a_word_that_comes_in_pieces_is_heard() -> None:
+    """A slow network may cut a Hello anywhere."""
+    async with sidecar() as node, bare(node) as slow:
+        for piece in (HELLO[:2], HELLO[2:9], HELLO[9:-1]):
+            await slow.send(piece)
+            await eventually(lambda: [it.has_begun for it in node.sessions.admission] == [True])
+        await slow.send(HELLO[-1:])
+        assert await slow.body()
 
 
 async def test_the_unix_socket_has_bounds_too(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link import State
 from sidegate.version import __version__
-from sidegate.wire import Answers, Buckets, Checks, Error, Merged
+from sidegate.wire import Answers, Charged, Checks, Error, Settled
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.counts import LATENCIES
 from sidegate_sidecar.metrics import MOST_NAMED
@@ -312,13 +312,13 @@ async def test_copies_are_measured() -> None:
 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:
-    """When an owner and who stood in for it have admitted too much, their merge shows how much."""
+    """When an owner and who stood in for it have admitted too much, the owner's count shows it."""
     async with puppet() as other, beside(other) as node:
         key = key_of("n1", node.cluster.ring)
         charged(node, key, "10/hour", 8)
         minute = 60 * 10**9  # ns: 10/hour has an interval of 6
-        await other.say(Buckets(1, [("10/hour", [key], [30 * minute])], [[30 * minute]]))
-        await other.hear(Merged)
+        await other.say(Charged(1, [(key, "10/hour", [30 * minute], [(7, 0, 5)])]))
+        await other.hear(Settled)
         seen = await scrape(node)
     assert seen["sidegate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
 

@@ -15,7 +15,7 @@ from sidegate.address import parse_address
 from sidegate_sidecar.admission import Admission
 from sidegate_sidecar.server import Sidecar
 from sidegate_sidecar.sockets import listen
-from sidegate_sidecar.tls import Listener
+from sidegate_sidecar.tls import Listener, first_word
 from tests.cluster.bare import bare
 from tests.cluster.cluster import (
     admitted,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from sidegate.options import Tls
 
+FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
 ALERT = b"\x15"  # how TLS says that something is wrong
 
 OURS = Authority("ours")
@@ -186,12 +187,32 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
     )
     await listener.start()
     async with bare(address) as slow:
-        await slow.send(b"\x16\x03\x01")  # as TLS begins
+        await slow.send(FIRST_RECORD)
         assert await slow.raw() == b""
         await eventually(lambda: lost)
     assert isinstance(lost[0], ConnectionAbortedError)
     assert not len(admission)
     await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "tls", "size"),
+    [
+        (b"\0", False, 4),
+        (b"\0\0\1\0", False, 260),
+        (b"\0\0\1\0more", False, 260),
+        (b"\0\0\x0f\xfc", False, 4_096),
+        (b"\0\0\x0f\xfd", False, 4),
+        (b"HTTP", False, 4),
+        (b"\x16\3", True, 5),
+        (b"\x16\3\1\1\0", True, 261),
+        (b"\x16\3\1\xff\xff", True, 5),
+        (b"GET /", True, 5),
+    ],
+)
+def test_how_long_a_first_word_is(said: bytes, tls: bool, size: int) -> None:
+    """One that isn't whole is waited for; one that can't be right is refused at once."""
+    assert first_word(said, tls=tls) == size
 
 
 async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: Tls) -> None:
@@ -204,7 +225,7 @@ async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: 
     async with bare(address) as slow:
         (arrival,) = await eventually(lambda: list(admission.silent))
         arrival.since -= 60
-        await slow.send(b"\x16\x03\x01")
+        await slow.send(FIRST_RECORD)
         assert await slow.raw() == b""
     await listener.close()
 

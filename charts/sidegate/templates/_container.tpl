@@ -82,6 +82,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- end }}
 {{- include "sidegate.tokenEnv" $chart }}
 {{- end }}
+- name: SIDEGATE_RING_SEED_FILE
+  value: /etc/sidegate/ring-seed/ring-seed
 {{- if include "sidegate.tlsSecretName" $chart }}
 - name: SIDEGATE_TLS_CERT
   value: /etc/sidegate/tls/tls.crt
@@ -153,6 +155,9 @@ httpGet:
 - name: sidegate-socket
   mountPath: /run/sidegate
 {{- end }}
+- name: sidegate-ring-seed
+  mountPath: /etc/sidegate/ring-seed
+  readOnly: true
 {{- include "sidegate.trustMounts" $chart }}
 {{- with $chart.Values.extraVolumeMounts }}
 {{ toYaml . }}
@@ -167,6 +172,13 @@ httpGet:
     medium: Memory
     sizeLimit: 1Mi
 {{- end }}
+- name: sidegate-ring-seed
+  secret:
+    secretName: {{ include "sidegate.ringSeedSecretName" $chart }}
+    defaultMode: 0444
+    items:
+      - key: {{ $chart.Values.ringSeed.existingKey }}
+        path: ring-seed
 {{- include "sidegate.trustVolumes" $chart }}
 {{- with $chart.Values.extraVolumes }}
 {{ toYaml . }}
