@@ -69,6 +69,7 @@ class Config:
     name: str = field(default_factory=gethostname)
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
+    http_hosts: tuple[str, ...] = ()  # names by which people ask for it
     socket: str = ""
     socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()

@@ -21,13 +21,12 @@ from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
 from sidegate_ring.membership import State as Life
-from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cluster import STALL, Cluster, Stage
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.departure import Departure
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.forward import OWNERS_SHARE
-from sidegate_sidecar.http import HttpServer
+from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
@@ -114,7 +113,7 @@ class Sidecar:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
-        self._http_server = HttpServer(create_app(self), self._http_socket)
+        self.http_server = HttpServer(self, self._http_socket)
 
     @property
     def ready(self) -> bool:
@@ -209,7 +208,7 @@ class Sidecar:
             self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
         for listener in self._listeners:
             await listener.start()
-        await self._http_server.start()
+        await self.http_server.start()
         self.pulse.start()
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
@@ -258,7 +257,7 @@ class Sidecar:
             await listener.close()
         self.sessions.close()
         await self.peers.close()
-        await self._http_server.stop()
+        await self.http_server.stop()
         remove_unix(self._unix)
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,47 @@
+"""Answers to requests that were admitted: at once from memory, or by the app."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.fronts.http.app import LazyApp
+from sidegate_sidecar.fronts.http.reply import as_json, problem
+from sidegate_sidecar.fronts.http.scrape import Scrape
+from sidegate_sidecar.metrics import make_registry
+
+if TYPE_CHECKING:
+    from sidegate_sidecar.fronts.http.head import Head, Request
+    from sidegate_sidecar.fronts.http.reply import Reply
+    from sidegate_sidecar.server import Sidecar
+
+LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
+
+_ALIVE = as_json(200, {"status": "ok"})
+_READY = as_json(200, {"status": "ready"})
+_NOT_READY = problem(503, LOOKING)
+
+
+class Answers:
+    """Answers for a sidecar."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+        self.scrape = Scrape(make_registry(sidecar), monotonic).reply
+        self._app = LazyApp(sidecar)
+
+    def at_once(self, head: Head) -> Reply:
+        """Answer a probe or a scrape."""
+        if head.path == "/metrics":
+            return self.scrape(head.fields.get("accept", ""))
+        if head.path == "/readyz":
+            return _READY if self._sidecar.ready else _NOT_READY
+        return _ALIVE
+
+    async def page(self, head: Head) -> Reply:
+        """Answer a reader of the documentation."""
+        return await self._app.page(head.path)
+
+    async def call(self, request: Request) -> Reply:
+        """Answer a call of the API."""
+        return await self._app.answer(request)

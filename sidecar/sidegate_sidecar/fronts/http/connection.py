@@ -1,0 +1,236 @@
+"""One connection to the HTTP port: reads and writes, a piece at a time, when it is its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.fronts.http.exchange import Exchange, Phase
+from sidegate_sidecar.fronts.http.head import Request
+from sidegate_sidecar.fronts.http.reply import Reply, problem
+
+if TYPE_CHECKING:
+    import socket
+    from typing import Protocol
+
+    from sidegate_sidecar.fronts.http.head import Head
+
+    class Front(Protocol):
+        """What a connection needs of the front that accepted it."""
+
+        scratch: bytearray
+
+        def now(self) -> float:
+            """Return the time, in seconds."""
+            ...
+
+        def date(self) -> str:
+            """Return the time, as HTTP writes it."""
+            ...
+
+        def refusal(self, head: Head) -> Reply | None:
+            """Tell why a request may not go on, None for one that may."""
+            ...
+
+        def wait(self, connection: Connection) -> None:
+            """Have `step` called when it is the connection's turn."""
+            ...
+
+        def answer(self, connection: Connection, request: Request) -> None:
+            """Have `reply` called with the reply to a request, now or later."""
+            ...
+
+        def refused(self, connection: Connection, reason: str, status: int = 0) -> None:
+            """Count what a connection was refused for."""
+            ...
+
+        def lost(self, connection: Connection) -> None:
+            """Forget a connection."""
+            ...
+
+
+HEAD_WITHIN = 5.0  # seconds from its first byte to its last; an honest client takes milliseconds
+BODY_WITHIN = 5.0  # seconds, likewise
+IDLE_FOR = 5.0  # seconds without a request; a client that wants to go on connects anew
+READ_WITHIN = 5.0  # seconds for a client to read what it asked for
+LINGER_FOR = 1.0  # seconds to read on after the last reply: else the system may take it back
+MAX_UNREAD = 16 << 10  # bytes of replies that may wait before the next request is looked at
+
+_PATIENCE = {
+    Phase.IDLE: IDLE_FOR,
+    Phase.HEAD: HEAD_WITHIN,
+    Phase.BODY: BODY_WITHIN,
+    Phase.OVER: LINGER_FOR,
+}
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A socket that was accepted, then a protocol. What it does it does in `step`."""
+
+    def __init__(self, accepted: socket.socket, peer: str, place: str, front: Front) -> None:
+        self.peer = peer
+        self.place = place
+        self.is_trusted = False  # its work needn't wait for the turns of strangers
+        self.exchange = Exchange(peer, front.refusal)
+        self._front = front
+        self._socket: socket.socket | None = accepted  # until there is a transport
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[object] | None = None
+        self._since = front.now()  # when its phase began
+        self._unread_since: float | None = None  # since when the client doesn't read
+        self._has_ended = False  # the other side sends nothing more
+        self._is_lost = False
+
+    # --- what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport, self._socket = transport, None
+        transport.set_write_buffer_limits(high=MAX_UNREAD)
+        if self._is_lost:
+            transport.abort()
+
+    def get_buffer(self, _sizehint: int) -> bytearray:
+        """Return where to put what comes; it is copied at once, so all share one buffer."""
+        return self._front.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came, and read no more until it was looked at."""
+        assert self._transport is not None  # or nothing would come
+        self._transport.pause_reading()
+        phase = self.exchange.phase
+        self.exchange.receive(bytes(self._front.scratch[:nbytes]))
+        if self.exchange.phase is not phase:
+            self._since = self._front.now()
+        self._front.wait(self)
+
+    def eof_received(self) -> bool:
+        """Have the reply written that is under way, if one is."""
+        self._has_ended = True
+        self._front.wait(self)
+        return True
+
+    def pause_writing(self) -> None:
+        """Look at no further request until the client has read."""
+        self._unread_since = self._front.now()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._unread_since = None
+        self._front.wait(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Forget it."""
+        self._is_lost = True
+        self._front.lost(self)
+
+    # --- what the front tells
+
+    def step(self) -> None:
+        """Do a piece of work: begin to read, or look at what came, or write a reply."""
+        if self._is_lost or self._unread_since is not None or self._opening_now():
+            return
+        if self.exchange.phase is Phase.OVER:
+            self._listen()
+            return
+        phase = self.exchange.phase
+        found = self.exchange.next()
+        if self.exchange.phase is not phase:
+            self._since = self._front.now()
+        if isinstance(found, Reply):
+            self.reply(found)
+        elif isinstance(found, Request):
+            self._front.answer(self, found)
+        elif self.exchange.phase is not Phase.REPLY:
+            self._read_on()
+
+    def _opening_now(self) -> bool:
+        """Have a transport made, if there is none."""
+        if self._transport is not None:
+            return False
+        if self._opening is None and self._socket is not None:
+            loop = asyncio.get_running_loop()
+            opening = loop.connect_accepted_socket(lambda: self, self._socket)
+            self._opening = loop.create_task(opening)
+            self._opening.add_done_callback(self._opened)
+        return True
+
+    def _opened(self, opening: asyncio.Task[object]) -> None:
+        if opening.cancelled() or opening.exception():  # it was gone before we came to it
+            self.abort()
+            self._front.lost(self)
+
+    def _read_on(self) -> None:
+        if interim := self.exchange.interim():
+            self._write(interim)
+        if self.exchange.has_more:
+            self._front.wait(self)
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        assert self._transport is not None  # what came, came through it
+        if self._has_ended:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def reply(self, reply: Reply) -> None:
+        """Write a reply, and go on with the next request, or end."""
+        if self._is_lost:
+            return
+        if reply.reason:
+            self._front.refused(self, reply.reason, reply.status)
+        self._write(self.exchange.write(reply, self._front.date()))
+        self._since = self._front.now()
+        if self.exchange.phase is Phase.OVER:
+            self._end()
+        elif self.exchange.has_more or self._has_ended:
+            self._front.wait(self)
+        else:
+            self._listen()
+
+    def _write(self, data: bytes) -> None:
+        assert self._transport is not None  # a request came through it
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _end(self) -> None:
+        """Send no more; read on for a moment what the other side had under way."""
+        assert self._transport is not None  # a reply was written
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+        self._listen()
+
+    def expire(self, now: float) -> None:
+        """End it if it has taken too long over something."""
+        if self._unread_since is not None and now - self._unread_since > READ_WITHIN:
+            self._front.refused(self, "timeout")
+            self.abort()
+            return
+        phase = self.exchange.phase
+        if self._is_lost or now - self._since <= _PATIENCE.get(phase, inf):
+            return
+        if phase in {Phase.HEAD, Phase.BODY} and self._transport is not None:
+            waited = f"expected all of the request within {_PATIENCE[phase]:g} s"
+            self.reply(problem(408, waited, reason="timeout"))
+        else:
+            self.abort()
+
+    def close(self) -> None:
+        """End it once what was written is sent."""
+        if self._transport is None:
+            self.abort()
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._is_lost = True
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._opening is None and self._socket is not None:
+            self._socket.close()
+            self._front.lost(self)

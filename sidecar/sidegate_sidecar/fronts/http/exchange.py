@@ -1,0 +1,195 @@
+"""One connection's HTTP/1.1, without I/O: bytes go in, admitted requests and replies come out.
+
+h11 does the reading. What it is given is bounded before: a head is handed over when it is there as
+a whole, and is neither long nor of many lines, since each line takes h11 some microseconds.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from re import compile as regular
+from typing import TYPE_CHECKING, Final
+
+import h11
+
+from sidegate_sidecar.fronts.http.head import Request, head_of
+from sidegate_sidecar.fronts.http.reply import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate_sidecar.fronts.http.head import Head
+    from sidegate_sidecar.fronts.http.reply import Reply
+
+MAX_HEAD_BYTES = 16 << 10  # of browsers with many cookies 4 KiB
+MAX_HEAD_LINES = 100  # browsers send 20; these take 0.4 ms
+MAX_BODY_BYTES = 64 << 10  # a check is 2 kB at most; a body is held in memory whole
+MAX_SENT_BYTES = 2 * MAX_BODY_BYTES  # of a body in chunks, with their lengths between them
+MAX_EVENTS = 64  # chunks that are read at a time: 0.3 ms
+
+_HEAD_ENDS = regular(rb"\n\r?\n")
+_FIRST_BYTE: Final = 0x21  # no method begins with less; TLS does
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    IDLE = "idle"  # the first byte of a request
+    HEAD = "head"  # the rest of its head
+    BODY = "body"  # the rest of its body
+    REPLY = "reply"  # our reply
+    OVER = "over"  # nothing: no further request is read
+
+
+class Exchange:
+    """Requests on one connection, one after the other, each with its reply before the next.
+
+    `peer` is the address at the other side; `refusal` tells by the head why a request may not go
+    on, None for one that may.
+    """
+
+    def __init__(self, peer: str, refusal: Callable[[Head], Reply | None]) -> None:
+        self.phase = Phase.IDLE
+        self.head: Head | None = None  # of the request that is read or replied to
+        self._peer = peer
+        self._refusal = refusal
+        self._unread = bytearray()
+        self._searched = 0  # bytes of it in which no head ends
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
+        self._body = bytearray()
+        self._sent = 0  # bytes of the body, as they came
+        self.head = None
+        self.phase = Phase.HEAD if self._unread else Phase.IDLE
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that came; `MAX_HEAD_BYTES` at a time at most."""
+        if self.phase is Phase.OVER:
+            return
+        self._unread += data
+        if self.phase is Phase.IDLE:
+            self.phase = Phase.HEAD
+
+    def next(self) -> Request | Reply | None:
+        """Return a whole request, the reply to one that may not go on, or None for neither yet."""
+        try:
+            if self.phase is Phase.HEAD:
+                refused = self._read_head()
+                if refused is not None:
+                    return refused
+            return self._read_body() if self.phase is Phase.BODY else None
+        except h11.RemoteProtocolError as error:
+            return _malformed(f"expected HTTP/1.1: {str(error)[:200]}")
+
+    def interim(self) -> bytes:
+        """Return what has to be sent before the body comes, if its sender waits for a word."""
+        if self.phase is not Phase.BODY or not self._parser.they_are_waiting_for_100_continue:
+            return b""
+        return self._parser.send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def _read_head(self) -> Reply | None:
+        unread = self._unread
+        if unread[0] < _FIRST_BYTE:
+            return _malformed("expected HTTP/1.1: a method, a path")
+        ends = _HEAD_ENDS.search(unread, self._searched)
+        size = ends.end() if ends else len(unread)
+        if size > MAX_HEAD_BYTES or unread.count(b"\n", 0, size) > MAX_HEAD_LINES:
+            return _too_long_a_head()
+        if ends is None:
+            self._searched = max(size - 2, 0)
+            return None
+        self._parser.receive_data(bytes(unread[:size]))
+        del unread[:size]
+        self._searched = 0
+        sent = self._parser.next_event()
+        assert isinstance(sent, h11.Request)  # its end is there
+        self.head = head_of(sent, self._peer)
+        self.phase = Phase.BODY
+        return self._wrong_head(sent.http_version, self.head) or self._refusal(self.head)
+
+    def _wrong_head(self, version: bytes, head: Head) -> Reply | None:
+        if version not in {b"1.1", b"1.0"}:
+            return _malformed("expected HTTP/1.1 or HTTP/1.0")
+        length = head.fields.get("content-length")
+        if length is None:
+            return None
+        if "transfer-encoding" in head.fields:
+            return _malformed("expected Content-Length or Transfer-Encoding, not both")
+        return _too_long_a_body() if int(length) > MAX_BODY_BYTES else None
+
+    def _read_body(self) -> Request | Reply | None:
+        if self._unread:
+            self._sent += len(self._unread)
+            self._parser.receive_data(bytes(self._unread))
+            self._unread.clear()
+        for _ in range(MAX_EVENTS):
+            event = self._parser.next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return self._whole()
+            if not isinstance(event, h11.Data):
+                break
+            self._body += event.data
+            if len(self._body) > MAX_BODY_BYTES:
+                return _too_long_a_body()
+        return _too_long_a_body() if self._sent > MAX_SENT_BYTES else None
+
+    @property
+    def has_more(self) -> bool:
+        """Is there something to read that came already?"""
+        if self.phase is Phase.BODY:
+            return bool(self._parser.trailing_data[0])
+        return self.phase is Phase.HEAD
+
+    def _whole(self) -> Request:
+        assert self.head is not None  # its body was read
+        self._unread += self._parser.trailing_data[0]  # of the next request
+        self.phase = Phase.REPLY
+        return Request(self.head, bytes(self._body))
+
+    def write(self, reply: Reply, date: str) -> bytes:
+        """Return the bytes of a reply, and be ready for the next request, or over."""
+        stays = self.phase is Phase.REPLY or self._is_without_body()
+        fields = [
+            ("Date", date),
+            ("Content-Type", reply.content_type),
+            ("Content-Length", str(len(reply.body))),
+            *reply.headers,
+            *([] if stays else [("Connection", "close")]),
+        ]
+        events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=fields)]
+        if self.head is None or self.head.method != "HEAD":
+            events.append(h11.Data(data=reply.body))
+        written = b"".join(self._parser.send(it) or b"" for it in [*events, h11.EndOfMessage()])
+        if stays and self._parser.our_state is h11.DONE:
+            self._begin()
+        else:
+            self.end()
+        return written
+
+    def _is_without_body(self) -> bool:
+        """Is the request whole though it was refused by its head?"""
+        if self.head is None or self.head.has_body or self._parser.their_state is h11.ERROR:
+            return False
+        return isinstance(self._parser.next_event(), h11.EndOfMessage)
+
+    def end(self) -> None:
+        """Read no further request."""
+        self.phase = Phase.OVER
+        self._unread.clear()
+
+
+def _malformed(detail: str) -> Reply:
+    return problem(400, detail, reason="malformed")
+
+
+def _too_long_a_head() -> Reply:
+    most = f"{MAX_HEAD_BYTES:,} bytes in {MAX_HEAD_LINES} lines"
+    return problem(431, f"expected a request line and fields of at most {most}", reason="too-long")
+
+
+def _too_long_a_body() -> Reply:
+    return problem(
+        413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes", reason="too-long"
+    )
