@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sidegate_sidecar.fronts.http.exchange import Exchange, Phase
 from sidegate_sidecar.fronts.http.head import Request
@@ -86,11 +86,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._socket = transport, None
-        transport.set_write_buffer_limits(high=MAX_UNREAD)
+        # uvloop's are no subclass
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=MAX_UNREAD)
+        self._socket = None
         if self._is_lost:
-            transport.abort()
+            self._transport.abort()
 
     def get_buffer(self, _sizehint: int) -> bytearray:
         """Return where to put what comes; it is copied at once, so all share one buffer."""

@@ -7,6 +7,7 @@ a whole, and is neither long nor of many lines, since each line takes h11 some m
 from __future__ import annotations
 
 from enum import Enum
+from http import HTTPStatus
 from re import compile as regular
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ MAX_BODY_BYTES = 64 << 10  # a check is 2 kB at most; a body is held in memory w
 MAX_SENT_BYTES = 2 * MAX_BODY_BYTES  # of a body in chunks, with their lengths between them
 MAX_EVENTS = 64  # chunks that are read at a time: 0.3 ms
 
+_ENDING = frozenset({"malformed", "too-long", "timeout"})  # what follows may be anything
 _HEAD_ENDS = regular(rb"\n\r?\n")
 _FIRST_BYTE: Final = 0x21  # no method begins with less; TLS does
 
@@ -51,6 +53,7 @@ class Exchange:
     def __init__(self, peer: str, refusal: Callable[[Head], Reply | None]) -> None:
         self.phase = Phase.IDLE
         self.head: Head | None = None  # of the request that is read or replied to
+        self.has_more = False  # is there more to look at that came already?
         self._peer = peer
         self._refusal = refusal
         self._unread = bytearray()
@@ -62,7 +65,8 @@ class Exchange:
         self._body = bytearray()
         self._sent = 0  # bytes of the body, as they came
         self.head = None
-        self.phase = Phase.HEAD if self._unread else Phase.IDLE
+        self.has_more = bool(self._unread)
+        self.phase = Phase.HEAD if self.has_more else Phase.IDLE
 
     def receive(self, data: bytes) -> None:
         """Take bytes that came; `MAX_HEAD_BYTES` at a time at most."""
@@ -74,6 +78,7 @@ class Exchange:
 
     def next(self) -> Request | Reply | None:
         """Return a whole request, the reply to one that may not go on, or None for neither yet."""
+        self.has_more = False
         try:
             if self.phase is Phase.HEAD:
                 refused = self._read_head()
@@ -81,7 +86,7 @@ class Exchange:
                     return refused
             return self._read_body() if self.phase is Phase.BODY else None
         except h11.RemoteProtocolError as error:
-            return _malformed(f"expected HTTP/1.1: {str(error)[:200]}")
+            return _malformed(f"expected HTTP 1.1: {str(error)[:200]}")
 
     def interim(self) -> bytes:
         """Return what has to be sent before the body comes, if its sender waits for a word."""
@@ -92,7 +97,7 @@ class Exchange:
     def _read_head(self) -> Reply | None:
         unread = self._unread
         if unread[0] < _FIRST_BYTE:
-            return _malformed("expected HTTP/1.1: a method, a path")
+            return _malformed("expected HTTP 1.1: a method, a path")
         ends = _HEAD_ENDS.search(unread, self._searched)
         size = ends.end() if ends else len(unread)
         if size > MAX_HEAD_BYTES or unread.count(b"\n", 0, size) > MAX_HEAD_LINES:
@@ -111,7 +116,7 @@ class Exchange:
 
     def _wrong_head(self, version: bytes, head: Head) -> Reply | None:
         if version not in {b"1.1", b"1.0"}:
-            return _malformed("expected HTTP/1.1 or HTTP/1.0")
+            return _malformed("expected HTTP 1.1 or 1.0")
         length = head.fields.get("content-length")
         if length is None:
             return None
@@ -129,18 +134,12 @@ class Exchange:
             if isinstance(event, h11.EndOfMessage):
                 return self._whole()
             if not isinstance(event, h11.Data):
-                break
+                return _too_long_a_body() if self._sent > MAX_SENT_BYTES else None
             self._body += event.data
             if len(self._body) > MAX_BODY_BYTES:
                 return _too_long_a_body()
-        return _too_long_a_body() if self._sent > MAX_SENT_BYTES else None
-
-    @property
-    def has_more(self) -> bool:
-        """Is there something to read that came already?"""
-        if self.phase is Phase.BODY:
-            return bool(self._parser.trailing_data[0])
-        return self.phase is Phase.HEAD
+        self.has_more = True
+        return None
 
     def _whole(self) -> Request:
         assert self.head is not None  # its body was read
@@ -150,7 +149,9 @@ class Exchange:
 
     def write(self, reply: Reply, date: str) -> bytes:
         """Return the bytes of a reply, and be ready for the next request, or over."""
-        stays = self.phase is Phase.REPLY or self._is_without_body()
+        stays = reply.reason not in _ENDING and (
+            self.phase is Phase.REPLY or self._is_without_body()
+        )
         fields = [
             ("Date", date),
             ("Content-Type", reply.content_type),
@@ -158,7 +159,8 @@ class Exchange:
             *reply.headers,
             *([] if stays else [("Connection", "close")]),
         ]
-        events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=fields)]
+        title = HTTPStatus(reply.status).phrase.encode()
+        events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=fields, reason=title)]
         if self.head is None or self.head.method != "HEAD":
             events.append(h11.Data(data=reply.body))
         written = b"".join(self._parser.send(it) or b"" for it in [*events, h11.EndOfMessage()])
@@ -170,7 +172,7 @@ class Exchange:
 
     def _is_without_body(self) -> bool:
         """Is the request whole though it was refused by its head?"""
-        if self.head is None or self.head.has_body or self._parser.their_state is h11.ERROR:
+        if self.head is None or self.head.has_body:
             return False
         return isinstance(self._parser.next_event(), h11.EndOfMessage)
 
