@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from re import compile as regular
 from socket import gethostname
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
 DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
 MOST_SOCKET_MODE = 0o777
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
+
+_HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
 
 _EXPOSED = (
     "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
@@ -100,6 +103,10 @@ class Config:
             raise OptionError("socket", self.socket, why)
         if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
+        for host in self.http_hosts:
+            if not _HOST.fullmatch(host):
+                why = "expected the name of a host, without a scheme or a port"
+                raise OptionError("http-host", host, why)
         self._check_numbers()
         secrets = self.secrets()
         if not (self.link.is_local or secrets or self.tls or self.insecure):

@@ -160,7 +160,9 @@ class Exchange:
             *([] if stays else [("Connection", "close")]),
         ]
         title = HTTPStatus(reply.status).phrase.encode()
-        events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=fields, reason=title)]
+        events: list[h11.Event] = [
+            h11.Response(status_code=reply.status, headers=fields, reason=title)
+        ]
         if self.head is None or self.head.method != "HEAD":
             events.append(h11.Data(data=reply.body))
         written = b"".join(self._parser.send(it) or b"" for it in [*events, h11.EndOfMessage()])
@@ -192,6 +194,4 @@ def _too_long_a_head() -> Reply:
 
 
 def _too_long_a_body() -> Reply:
-    return problem(
-        413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes", reason="too-long"
-    )
+    return problem(413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes", reason="too-long")

@@ -27,12 +27,18 @@ td { border-top: 1px solid #8883; padding: .3rem .8rem .3rem 0; vertical-align: 
 """
 _HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 
-GUARDS = (
+_POLICY = "; ".join(
     (
-        "Content-Security-Policy",
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'",
-    ),
+        "default-src 'none'",
+        f"style-src 'sha256-{_HASH}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+GUARDS = (
+    ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),

@@ -156,7 +156,9 @@ class HttpServer:
         if self._turns:
             loop = asyncio.get_running_loop()
             wait = self._duty.wait(monotonic())
-            self._next_turn = loop.call_later(wait, self._turn) if wait else loop.call_soon(self._turn)
+            self._next_turn = (
+                loop.call_later(wait, self._turn) if wait else loop.call_soon(self._turn)
+            )
 
     def _turn(self) -> None:
         began = monotonic()
