@@ -93,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_lost:
             self._transport.abort()
 
-    def get_buffer(self, _sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> bytearray:
         """Return where to put what comes; it is copied at once, so all share one buffer."""
         return self._front.scratch
 
@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._unread_since = None
         self._front.wait(self)
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._is_lost = True
         self._front.lost(self)

@@ -84,8 +84,9 @@ def _bodies(call: Part) -> Iterator[str]:
 
 def _answers(call: Part) -> Iterator[tuple[str, str]]:
     for status, answer in call["responses"].items():
-        example = next(iter(answer.get("content", {}).values()), {}).get("example", {})
-        yield status, example.get("detail") or answer["description"]
+        contents: list[Part] = list(answer.get("content", {}).values())
+        details = [it["example"]["detail"] for it in contents if "example" in it]
+        yield status, details[0] if details else answer["description"]
 
 
 def _schemas(document: Part) -> Iterator[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import exposition as text
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 
 from sidegate_sidecar.fronts.http.reply import Reply
 
@@ -31,14 +30,12 @@ class Scrape:
 
     def reply(self, accept: str) -> Reply:
         """Return metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
-        is_open = _OPENMETRICS in accept.lower()
-        kind = openmetrics.CONTENT_TYPE_LATEST if is_open else text.CONTENT_TYPE_PLAIN_0_0_4
+        encode, kind = choose_encoder(_OPENMETRICS if _OPENMETRICS in accept.lower() else "")
         now = self._clock()
         if kind in self._copies:
             rendered, copy = self._copies[kind]
             if now - rendered < FRESH_FOR:
                 return copy
-        encode = openmetrics.generate_latest if is_open else text.generate_latest
         copy = Reply(200, kind, encode(self._registry))
         self._copies[kind] = now, copy
         return copy

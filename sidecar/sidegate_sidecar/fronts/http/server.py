@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 READ_AT_ONCE = 16 << 10  # bytes: no honest head is longer
+MAX_LOCAL = 128  # a machine's own tools, and what a proxy on it lets in
 MAX_PROVEN = 512  # connections that have shown the secret; more stay among those that haven't
 PIECE_TAKES = 50e-6  # seconds that the loop has had for a piece of work before we see it
 APP_TAKES = 2e-3  # seconds for a call that the app answers
@@ -56,11 +57,11 @@ class HttpServer:
         names = (config.http.host, config.name, gethostname(), *config.http_hosts)
         self._admission = Admission(self._access, names)
         self.answers = Answers(sidecar)
-        self._unproven: Unproven[Connection] = Unproven()
+        self._unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
         self._proven: set[Connection] = set()
         self._turns: Turns[Connection] = Turns()
         self._duty = Duty()
-        self._asked = lambda: sidecar.node.asked
+        self._sidecar = sidecar
         self._accepting = Accepting(listening, self._take, self._asked)
         self._next_turn: asyncio.Handle | None = None
         self._calls: set[asyncio.Task[None]] = set()
@@ -141,6 +142,9 @@ class HttpServer:
         self._turns.remove(connection, connection.place)
 
     # ---
+
+    def _asked(self) -> int:
+        return self._sidecar.node.asked
 
     def _trust(self, connection: Connection, head: Head) -> None:
         if self._access.proves(head) and len(self._proven) < MAX_PROVEN:
