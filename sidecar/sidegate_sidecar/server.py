@@ -32,7 +32,14 @@ from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.sessions import Sessions
-from sidegate_sidecar.sockets import ListenError, listen, listen_unix, raise_file_limit, remove_unix
+from sidegate_sidecar.sockets import (
+    HTTP_BACKLOG,
+    ListenError,
+    listen,
+    listen_unix,
+    raise_file_limit,
+    remove_unix,
+)
 from sidegate_sidecar.statefile import StateFile
 from sidegate_sidecar.tls import Listener
 
@@ -68,7 +75,7 @@ class Sidecar:
         self.config = config
         self._link_socket = listen("link", config.link)
         try:
-            self._http_socket = listen("http", config.http)
+            self._http_socket = listen("http", config.http, HTTP_BACKLOG)
         except ListenError:
             self._link_socket.close()
             raise

@@ -38,6 +38,8 @@ LABELS = {
     "sidegate_keys_evicted": set[str](),
     "sidegate_connections": set[str](),
     "sidegate_connections_refused": {"code"},
+    "sidegate_http_connections": set[str](),
+    "sidegate_http_refused": {"reason"},
     "sidegate_ring_nodes": set[str](),
     "sidegate_ring_agrees": set[str](),
     "sidegate_members": {"state"},

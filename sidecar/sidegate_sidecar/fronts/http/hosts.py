@@ -8,6 +8,7 @@ lead here: so the name that was asked for counts too, and only those pass that n
 from __future__ import annotations
 
 from ipaddress import ip_address
+from re import compile as regular
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.fronts.http.head import Head
 
 _RESERVED = (".localhost", ".svc", ".cluster.local", ".internal")  # nobody can register these
+_NAME = regular(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _SITES = frozenset({"same-origin", "none"})
 
 
@@ -51,9 +53,10 @@ class Hosts:
 
     def _is_ours(self, authority: str) -> bool:
         host = _host(authority)
-        if host in self._names or host.endswith(_RESERVED) or _is_address(host):
+        if host in self._names or _is_address(host):
             return True
-        return "." not in host and _is_name(host)  # a name of this network, or localhost
+        # A name without dots is one of this network, or localhost.
+        return _is_name(host) and ("." not in host or host.endswith(_RESERVED))
 
 
 def _host(authority: str) -> str:
@@ -74,7 +77,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_name(host: str) -> bool:
-    return bool(host) and host.isascii() and host.replace("-", "").replace("_", "").isalnum()
+    return _NAME.fullmatch(host) is not None
 
 
 def _is_visit(head: Head) -> bool:

@@ -18,7 +18,7 @@ from sidegate_sidecar.access import Access
 from sidegate_sidecar.fronts.http.accepting import Accepting
 from sidegate_sidecar.fronts.http.admission import Admission
 from sidegate_sidecar.fronts.http.answers import Answers
-from sidegate_sidecar.fronts.http.connection import Connection
+from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.refusals import Refusals
 from sidegate_sidecar.fronts.http.reply import problem
@@ -39,9 +39,8 @@ log = logging.getLogger("sidegate")
 READ_AT_ONCE = 16 << 10  # bytes: no honest head is longer
 MAX_LOCAL = 128  # a machine's own tools, and what a proxy on it lets in
 MAX_PROVEN = 512  # connections that have shown the secret; more stay among those that haven't
-PIECE_TAKES = 50e-6  # seconds that the loop has had for a piece of work before we see it
+PIECE_TAKES = 100e-6  # seconds that the loop has had for a piece of work before we see it
 APP_TAKES = 2e-3  # seconds for a call that the app answers
-LOOK_EVERY = 0.5  # seconds between two looks for connections that are overdue
 END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
 
 
@@ -51,44 +50,45 @@ class HttpServer:
     def __init__(self, sidecar: Sidecar, listening: socket.socket) -> None:
         config = sidecar.config
         self.scratch = bytearray(READ_AT_ONCE)
+        self.patience = Patience()
         self.refusals = Refusals()
         self.open: set[Connection] = set()
         self._access = Access(config)
         names = (config.http.host, config.name, gethostname(), *config.http_hosts)
         self._admission = Admission(self._access, names)
         self.answers = Answers(sidecar)
-        self._unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
-        self._proven: set[Connection] = set()
+        self.unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
+        self.proven: set[Connection] = set()
         self._turns: Turns[Connection] = Turns()
         self._duty = Duty()
         self._sidecar = sidecar
         self._accepting = Accepting(listening, self._take, self._asked)
         self._next_turn: asyncio.Handle | None = None
-        self._calls: set[asyncio.Task[None]] = set()
-        self._sweeping: asyncio.Task[None] | None = None
+        self.calls: set[asyncio.Task[None]] = set()
+        self._next_look: asyncio.Handle | None = None
 
     async def start(self) -> None:
         """Serve from now on."""
-        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._look()
         self._accepting.start()
 
     async def stop(self) -> None:
         """Take no more connections, let calls in progress end, and close all."""
         self._accepting.stop()
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=END_WITHIN)
+        if self.calls:
+            await asyncio.wait(self.calls, timeout=END_WITHIN)
         for connection in list(self.open):
             connection.close()
-        if self._next_turn is not None:
-            self._next_turn.cancel()
-        for task in (self._sweeping, *self._calls):
-            if task is not None:
-                task.cancel()
+        for handle in (self._next_turn, self._next_look):
+            if handle is not None:
+                handle.cancel()
+        for task in self.calls:
+            task.cancel()
 
     def _take(self, accepted: socket.socket, peer: str) -> None:
         connection = Connection(accepted, peer, origin(peer), self)
         self.open.add(connection)
-        displaced = self._unproven.admit(connection, peer)
+        displaced = self.unproven.admit(connection, peer)
         self.wait(connection)
         if displaced is not None:
             self.refused(displaced, "busy")
@@ -137,8 +137,8 @@ class HttpServer:
     def lost(self, connection: Connection) -> None:
         """Forget a connection."""
         self.open.discard(connection)
-        self._proven.discard(connection)
-        self._unproven.remove(connection)
+        self.proven.discard(connection)
+        self.unproven.remove(connection)
         self._turns.remove(connection, connection.place)
 
     # ---
@@ -147,9 +147,9 @@ class HttpServer:
         return self._sidecar.node.asked
 
     def _trust(self, connection: Connection, head: Head) -> None:
-        if self._access.proves(head) and len(self._proven) < MAX_PROVEN:
-            self._unproven.remove(connection)
-            self._proven.add(connection)
+        if self._access.proves(head) and len(self.proven) < MAX_PROVEN:
+            self.unproven.remove(connection)
+            self.proven.add(connection)
         connection.is_trusted = self._access.trusts(head)
         if not connection.is_trusted:
             self._duty.spend(APP_TAKES, monotonic(), self._asked())
@@ -181,8 +181,8 @@ class HttpServer:
 
     def _call(self, connection: Connection, call: Awaitable[Reply]) -> None:
         task = asyncio.get_running_loop().create_task(self._reply(connection, call))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self.calls.add(task)
+        task.add_done_callback(self.calls.discard)
 
     async def _reply(self, connection: Connection, call: Awaitable[Reply]) -> None:
         try:
@@ -192,10 +192,11 @@ class HttpServer:
             reply = problem(500, "a fault of this sidecar; its log says more")
         connection.reply(reply)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            now = monotonic()
-            self.refusals.tell_rest(now)
-            for connection in list(self.open):
-                connection.expire(now)
+    def _look(self) -> None:
+        """End connections that are overdue, now and from now on."""
+        now = monotonic()
+        self.refusals.tell_rest(now)
+        for connection in list(self.open):
+            connection.expire(now)
+        loop = asyncio.get_running_loop()
+        self._next_look = loop.call_later(self.patience.look_every, self._look)
