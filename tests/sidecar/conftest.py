@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run tests of TLS, and of the HTTP front, on both loops: each has its own; others on asyncio's."""
+    """Run tests of TLS and of the HTTP front on both loops, which differ there; others on one."""
     factories = {"asyncio": asyncio.new_event_loop}
     is_of_both = "tls" in item.path.stem or item.path.parent.name == "http"
     return {**factories, "uvloop": uvloop.new_event_loop} if is_of_both else factories

@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_lost:
             self._transport.abort()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002  # asyncio gives it
         """Return where to put what comes; it is copied at once, so all share one buffer."""
         return self._front.scratch
 
@@ -151,7 +151,7 @@ class Connection(asyncio.BufferedProtocol):
         self._unread_since = None
         self._front.wait(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever it was
         """Forget it."""
         self._is_lost = True
         self._front.lost(self)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,8 +16,7 @@ _HERE = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 # Not all of 127.0.0.0/8: a mesh shows what comes from other machines as 127.0.0.6.
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What stands before the body. `fields` has names in lower case; lines of one name are one."""
 
     method: str
@@ -24,6 +24,7 @@ class Head:
     authority: str  # the host that was asked for, by the target or else by Host; may be empty
     fields: Mapping[str, str]
     peer: str  # the address at the other side; empty if it isn't known
+    version: str = "1.1"
 
     @property
     def path(self) -> str:
@@ -37,13 +38,18 @@ class Head:
         return chunked or self.fields.get("content-length", "0").strip("0") != ""
 
     @property
+    def is_last(self) -> bool:
+        """Is the connection to be closed after the reply?"""
+        said = self.fields.get("connection", "").lower()
+        return self.version == "1.0" or "close" in (it.strip() for it in said.split(","))
+
+    @property
     def is_from_here(self) -> bool:
         """Was it sent by this machine, and not passed on by a proxy on it?"""
         return self.peer in _HERE and not any(name in self.fields for name in _FORWARDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request with all of its body."""
 
     head: Head
@@ -55,10 +61,12 @@ def head_of(sent: Sent, peer: str) -> Head:
     fields = _joined((name.decode(), value.decode("latin-1")) for name, value in sent.headers)
     target = sent.target.decode()
     scheme, slashes, rest = target.partition("://")
-    if not slashes or scheme.lower() not in {"http", "https"}:
-        return Head(sent.method.decode(), target, fields.get("host", ""), fields, peer)
-    authority, slash, path = rest.partition("/")
-    return Head(sent.method.decode(), slash + path or "/", authority, fields, peer)
+    authority = fields.get("host", "")
+    if slashes and scheme.lower() in {"http", "https"}:
+        authority, slash, path = rest.partition("/")
+        target = slash + path or "/"
+    method, version = sent.method.decode(), sent.http_version.decode()
+    return Head(method, target, authority, fields, peer, version)
 
 
 def _joined(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:

@@ -63,6 +63,7 @@ class HttpServer:
         self._duty = Duty()
         self._sidecar = sidecar
         self._accepting = Accepting(listening, self._take, self._asked)
+        self._dated, self._date = 0, ""
         self._next_turn: asyncio.Handle | None = None
         self.calls: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.Handle | None = None
@@ -102,7 +103,9 @@ class HttpServer:
 
     def date(self) -> str:
         """Return the time, as HTTP writes it."""
-        return formatdate(time(), usegmt=True)
+        if (now := int(time())) != self._dated:
+            self._dated, self._date = now, formatdate(now, usegmt=True)
+        return self._date
 
     def refusal(self, head: Head) -> Reply | None:
         """Tell why a request may not go on, None for one that may."""

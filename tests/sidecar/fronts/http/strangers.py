@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tests.cluster.cluster import GENEROUS
 
@@ -31,9 +31,7 @@ class Stranger:
 
     def stop_reading(self) -> None:
         """Leave what comes where it is."""
-        transport = self.writer.transport
-        assert isinstance(transport, asyncio.ReadTransport) or hasattr(transport, "pause_reading")
-        transport.pause_reading()
+        cast("asyncio.Transport", self.writer.transport).pause_reading()
 
     async def until(self, end: bytes) -> bytes:
         """Read until these bytes have come."""

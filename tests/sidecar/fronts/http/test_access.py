@@ -12,8 +12,8 @@ from sidegate_sidecar.config import Config
 from sidegate_sidecar.fronts.http.routes import Right
 from tests.sidecar.fronts.http.heads import head
 
-EVERYWHERE = {"http": parse_address("0.0.0.0:7172")}
-SECRET = {"secret": b"a good secret for tests"}
+EVERYWHERE: dict[str, Any] = {"http": parse_address("0.0.0.0:7172")}
+SECRET: dict[str, Any] = {"secret": b"a good secret for tests"}
 SENT = {"authorization": "Bearer a good secret for tests"}
 FAR = {"peer": "10.0.0.7"}
 OPEN, READ, CHANGE = Right
