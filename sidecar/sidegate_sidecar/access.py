@@ -5,8 +5,8 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+from sidegate_sidecar.fronts.http.admission.routes import Right
 from sidegate_sidecar.fronts.http.reply import problem
-from sidegate_sidecar.fronts.http.routes import Right
 
 if TYPE_CHECKING:
     from sidegate_sidecar.config import Config

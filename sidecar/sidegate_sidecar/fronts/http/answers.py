@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.fronts.http.app import LazyApp
+from sidegate_sidecar.fronts.http.app.lazy import LazyApp
 from sidegate_sidecar.fronts.http.reply import as_json, problem
 from sidegate_sidecar.fronts.http.scrape import Scrape
 from sidegate_sidecar.metrics import make_registry

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from sidegate_sidecar.access import Access
 from sidegate_sidecar.fronts.http.accepting import Accepting
-from sidegate_sidecar.fronts.http.admission import Admission
+from sidegate_sidecar.fronts.http.admission.admission import Admission
+from sidegate_sidecar.fronts.http.admission.routes import Place, route_of
 from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.refusals import Refusals
 from sidegate_sidecar.fronts.http.reply import problem
-from sidegate_sidecar.fronts.http.routes import Place, route_of
 from sidegate_sidecar.fronts.http.turns import Turns
 from sidegate_sidecar.unproven import Unproven, origin
 

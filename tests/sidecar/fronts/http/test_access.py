@@ -9,7 +9,7 @@ import pytest
 from sidegate.address import parse_address
 from sidegate_sidecar.access import Access
 from sidegate_sidecar.config import Config
-from sidegate_sidecar.fronts.http.routes import Right
+from sidegate_sidecar.fronts.http.admission.routes import Right
 from tests.sidecar.fronts.http.heads import head
 
 EVERYWHERE: dict[str, Any] = {"http": parse_address("0.0.0.0:7172")}

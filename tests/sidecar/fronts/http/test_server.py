@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_sidecar.fronts.http import app as app_module
 from sidegate_sidecar.fronts.http import server as server_module
+from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from tests.cluster.cluster import cluster, eventually
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger

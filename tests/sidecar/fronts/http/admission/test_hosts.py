@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_sidecar.fronts.http.hosts import Hosts
+from sidegate_sidecar.fronts.http.admission.hosts import Hosts
 from tests.sidecar.fronts.http.heads import head
 
 HOSTS = Hosts(["node-a", "Limiter.Example.org"])

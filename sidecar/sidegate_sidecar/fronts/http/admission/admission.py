@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.fronts.http.hosts import Hosts
+from sidegate_sidecar.fronts.http.admission.hosts import Hosts
+from sidegate_sidecar.fronts.http.admission.routes import Right, Route, route_of
 from sidegate_sidecar.fronts.http.reply import JSON, Fault, problem
-from sidegate_sidecar.fronts.http.routes import Right, Route, route_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

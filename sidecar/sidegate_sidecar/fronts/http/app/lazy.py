@@ -17,8 +17,8 @@ from sidegate_sidecar.fronts.http.reply import JSON, Reply
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from sidegate_sidecar.fronts.http.app.memory import AppServer
     from sidegate_sidecar.fronts.http.head import Request
-    from sidegate_sidecar.fronts.http.memory import AppServer
     from sidegate_sidecar.server import Sidecar
 
 SWITCH_EVERY = 0.0005  # seconds for which the importing thread may keep the loop waiting; not 5 ms
@@ -54,14 +54,14 @@ class LazyApp:
     def _load(self) -> AppServer:
         with _switching_often():
             from sidegate_sidecar.api import create_app  # noqa: PLC0415  # see above
-            from sidegate_sidecar.fronts.http.memory import AppServer  # noqa: PLC0415
+            from sidegate_sidecar.fronts.http.app.memory import AppServer  # noqa: PLC0415
 
             return AppServer(create_app(self._sidecar))
 
 
 def _pages_of(server: AppServer) -> dict[str, Reply]:
     with _switching_often():
-        from sidegate_sidecar.fronts.http.page import GUARDS, page_of  # noqa: PLC0415
+        from sidegate_sidecar.fronts.http.app.page import GUARDS, page_of  # noqa: PLC0415
 
         document = server.app.openapi()
         page = Reply(200, "text/html; charset=utf-8", page_of(document).encode(), GUARDS)

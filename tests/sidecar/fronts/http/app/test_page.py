@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.fronts.http.page import page_of
+from sidegate_sidecar.fronts.http.app.page import page_of
 
 
 def test_what_the_document_says_is_shown_as_text() -> None:
