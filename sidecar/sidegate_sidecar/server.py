@@ -26,6 +26,7 @@ from sidegate_sidecar.config import Role
 from sidegate_sidecar.departure import Departure
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
@@ -348,6 +349,7 @@ def _tell_fault(task: asyncio.Task[None]) -> None:
 
 def run_until_signal(config: Config, log_level: str) -> None:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
+    require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -70,6 +71,13 @@ def _pages_of(server: AppServer) -> dict[str, Reply]:
             "/docs": page,
             "/redoc": page,
         }
+
+
+def require_app() -> None:
+    """Raise ModuleNotFoundError if a package of the app is missing: now, and not when it is asked."""
+    for name in ("fastapi", "uvicorn"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 @contextmanager
