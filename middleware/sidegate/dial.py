@@ -6,11 +6,13 @@ import asyncio
 import concurrent.futures.thread as _executors
 from contextlib import asynccontextmanager
 from secrets import token_bytes
+from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
-from sidegate.handshake import NONCE_BYTES, Dialling
+from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling
 from sidegate.listening import ListenedTime
+from sidegate.wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -35,7 +37,9 @@ async def dial(
 
     OSError, TimeoutError after 2 s or ValueError if there is none. A Unix socket has no TLS.
     """
-    me.secrets()  # ValueError if there must be some and aren't yet: then there is nobody to ask
+    me.secrets_of(
+        me.role
+    )  # ValueError if there must be some and aren't yet: then there is nobody to ask
     connection: Connection | None = None
     try:
         async with _limited():
@@ -58,7 +62,9 @@ async def _open(
 
     def protocol() -> Connection:
         nonce = me.instance + token_bytes(NONCE_BYTES - len(me.instance))
-        return Connection(Dialling(me, nonce), handler)
+        handshake = Dialling(me, nonce, str(address))
+        handshake.channel = UNIX if address.path else PLAIN
+        return Connection(handshake, handler)
 
     if address.path:
         return (await loop.create_unix_connection(protocol, address.path))[1]
@@ -110,3 +116,10 @@ def why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def code_of(error: Exception) -> str:
+    """Return the word for programs for why a connection isn't there: the other side's, or "tls"."""
+    if isinstance(error, WireError):
+        return error.code
+    return "tls" if isinstance(error, SSLError) else ""

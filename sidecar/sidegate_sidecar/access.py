@@ -31,7 +31,7 @@ class Access:
 
     def tokens(self) -> tuple[bytes, ...]:
         """Return the bearer tokens that are accepted now."""
-        return self._config.secrets()
+        return self._config.http_tokens()
 
     def proves(self, head: Head) -> bool:
         """Tell if a request shows that whoever sent it may do everything."""

@@ -34,11 +34,11 @@ from sidegate_sidecar.api_models import (
     Ownership,
 )
 from sidegate_sidecar.asking import ask_one
-from sidegate_sidecar.fronts.http.answers import LOOKING
 from sidegate_sidecar.fronts.http.exchange import MAX_BODY_BYTES
 from sidegate_sidecar.inbound import PathAsSent
 from sidegate_sidecar.overview import nodes_of
 from sidegate_sidecar.problems import Fault, ProblemApp, documented
+from sidegate_sidecar.server import LOOKING
 
 if TYPE_CHECKING:
     from sidegate_sidecar.server import Sidecar
@@ -142,7 +142,8 @@ class Api:
     async def leave(self) -> Departed:
         """Leave the ring, hand all buckets over, and go on forwarding checks.
 
-        Answers once that is done, or was given up after the time that `--drain` allows.
+        Answers once that is done, or was given up after the time that `--drain` allows. The last
+        owner waits that long for another node; if none comes it stays, and goes on deciding.
         """
         return Departed.of(await self._sidecar.leave())
 
@@ -152,8 +153,8 @@ class Api:
 
     async def readyz(self) -> Health:
         """Say whether this node has joined."""
-        if not self._sidecar.ready:
-            raise HTTPException(503, LOOKING)
+        if why := self._sidecar.why_not_ready:
+            raise HTTPException(503, why)
         return Health(status="ready")
 
     async def metrics(self, request: Request) -> Response:

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
     " a promise broken (load, demo), or can't listen (serve); 2 wrong usage or input; 3 the sidecar"
-    " (load: the service) can't be reached, or refuses."
+    " (load: the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file"
+    " could not be saved (serve)."
 )
 
 app = typer.Typer(
@@ -56,8 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if arguments[:1] == [serve.__name__] and (plain := _plain(arguments[1:])) is not None:
-            serve(**plain)
-            return 0
+            return serve(**plain)
         return whole_app()(arguments, prog_name="sidegate", standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(error.format_message(), BAD_INPUT)
@@ -110,6 +110,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: given.Cluster = "sidegate",
     secret_file: given.SecretFile = "",
+    node_secret_file: given.NodeSecretFile = "",
+    http_token_file: given.HttpTokenFile = "",
     tls_cert: given.TlsCert = "",
     tls_key: given.TlsKey = "",
     tls_ca: given.TlsCa = "",
@@ -122,7 +124,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     drain: given.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: given.StateFile = "",
     log_level: given.LogLevel = "info",
-) -> None:
+) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
     level = given.level("log-level", log_level)
     config = Config(
@@ -134,8 +136,12 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         socket_mode=given.mode("socket-mode", socket_mode),
         seeds=given.seeds(seed),
         cluster=cluster,
-        secret=given.secret(secret_file),
-        secret_file=given.secret_file(secret_file),
+        secret=given.secret("secret", secret_file),
+        secret_file=given.secret_file("secret", secret_file),
+        node_secret=given.secret("node-secret", node_secret_file),
+        node_secret_file=given.secret_file("node-secret", node_secret_file),
+        http_token=given.secret("http-token", http_token_file),
+        http_token_file=given.secret_file("http-token", http_token_file),
         tls=given.tls(tls_cert, tls_key, tls_ca),
         insecure=given.flag("insecure", given=insecure),
         on_unreachable=given.policy("on-unreachable", on_unreachable),
@@ -148,7 +154,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     )
     from sidegate_sidecar.server import run_until_signal
 
-    run_until_signal(config, level)
+    return run_until_signal(config, level)
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]
@@ -168,11 +174,12 @@ def check(
     cost: given.Cost = "1",
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
     body = {"key": _sendable(key), "limits": _sendable(limits), "cost": given.whole("cost", cost)}
-    answer = _ask(http, secret_file, "POST", "/v1/check", body)
+    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/check", body)
     _show(answer, "check", as_json=as_json)
     return 0 if answer["allowed"] else DENIED
 
@@ -182,10 +189,11 @@ def nodes(
     *,
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> None:
     """Show the cluster as a sidecar sees it."""
-    _show(_ask(http, secret_file, "GET", "/v1/nodes"), "nodes", as_json=as_json)
+    _show(_ask(http, (http_token_file, secret_file), "GET", "/v1/nodes"), "nodes", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
@@ -194,11 +202,16 @@ def owner(
     *,
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> None:
     """Name the node that owns a key, and its backups."""
     query = urlencode({"key": _sendable(key)})
-    _show(_ask(http, secret_file, "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
+    _show(
+        _ask(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
+        "owner",
+        as_json=as_json,
+    )
 
 
 @app.command(epilog=_EPILOG)
@@ -207,10 +220,11 @@ def peek(
     *,
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> None:
     """Show what is left of the limits of a key, without charging it."""
-    _show(_ask(http, secret_file, "GET", _path(key)), "buckets", as_json=as_json)
+    _show(_ask(http, (http_token_file, secret_file), "GET", _path(key)), "buckets", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
@@ -219,10 +233,13 @@ def reset(
     *,
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> None:
     """Make all limits of a key full again."""
-    _show(_ask(http, secret_file, "DELETE", _path(key)), "buckets", as_json=as_json)
+    _show(
+        _ask(http, (http_token_file, secret_file), "DELETE", _path(key)), "buckets", as_json=as_json
+    )
 
 
 @app.command(epilog=_EPILOG)
@@ -231,11 +248,12 @@ def leave(
     drain: given.Patience = f"{DEFAULT_DRAIN:g}",
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
     patience = given.seconds("drain", drain)
-    answer = _ask(http, secret_file, "POST", "/v1/leave", patience=patience)
+    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience)
     _show(answer, "leave", as_json=as_json)
     return 0 if answer["left"] else NOT_DONE
 
@@ -261,14 +279,15 @@ def demo(*, seconds: given.Seconds = "") -> int:
 
 def _ask(
     http: str,
-    secret_file: str,
+    files: tuple[str, str],
     method: str,
     path: str,
     body: Mapping[str, object] | None = None,
     *,
     patience: float = 0.0,
 ) -> dict[str, Any]:
-    address, secret = given.address("http", http), given.shown_secret(secret_file)
+    """Ask a sidecar; of the `files` one has the HTTP token, the other the secret."""
+    address, secret = given.address("http", http), given.shown_secret(*files)
     from sidegate_sidecar.remote import Remote
 
     return Remote(address, secret, patience).ask(method, path, body)

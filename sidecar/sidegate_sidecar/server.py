@@ -21,13 +21,14 @@ from sidegate.handshake import Identity
 from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
 from sidegate_ring.membership import State as Life
-from sidegate_sidecar.cluster import STALL, Cluster, Stage
+from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.departure import Departure
 from sidegate_sidecar.discovery import Discovery
+from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
 from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
+from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
@@ -55,9 +56,11 @@ if TYPE_CHECKING:
     from sidegate.wire import NodeMessage
     from sidegate_ring.membership import Member
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.departure import Departure
 
 log = logging.getLogger("sidegate")
 
+LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
@@ -83,7 +86,13 @@ class Sidecar:
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
         me = Identity(
-            "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
+            "node",
+            config.name,
+            config.cluster,
+            config.secrets,
+            str(self.link),
+            token_bytes(16),
+            config.node_secrets,
         )
         self.clock = time.monotonic_ns
         buckets = Buckets(config.most_keys)
@@ -99,9 +108,9 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
-            on_stage=self._staged,
         )
-        self._left = asyncio.Event()
+        self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
+        self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
         self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
@@ -117,7 +126,10 @@ class Sidecar:
             wake=self.pulse.wake,
         )
         self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
-        self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
+        self.discovery = Discovery(
+            config.seeds, self.peers, self.cluster, self._join, self._shut_out
+        )
+        self.peers.on_refusal = self.discovery.look
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
@@ -128,12 +140,23 @@ class Sidecar:
         """Has it had a place on the ring, or found the others if it is a leaf?"""
         return self.cluster.joined
 
+    @property
+    def why_not_ready(self) -> str:
+        """Return why this node isn't ready, for people; empty if it is."""
+        if self.ready:
+            return ""
+        if why := self.discovery.refusal:
+            return f"not on the ring: every node that answers refuses this one: {why}"
+        return LOOKING
+
     def _join(self) -> None:
         self.cluster.join(self.clock())
 
-    def _staged(self, stage: Stage) -> None:
-        if stage is Stage.LEAF:
-            self._left.set()
+    def _expects_others(self) -> bool:
+        return not all(map(self.peers.is_me, self.config.seeds))
+
+    def _shut_out(self) -> bool:
+        return self.cluster.shut_out(self.clock())
 
     # --- the mesh: what the cluster asks of the links
 
@@ -157,6 +180,7 @@ class Sidecar:
 
     def met(self, name: str, /) -> None:
         """Handle that a link to a node came up, or is trusted again."""
+        self.leaving.has_met = True
         self.cluster.met(name, self.clock())
         self.pulse.hurry()
 
@@ -187,6 +211,11 @@ class Sidecar:
         """Tell if a node is dead, has left, or never said a word."""
         member = self.cluster.membership.members.get(name)
         return member is None or not member.living
+
+    def node_at(self, address: str, /) -> str:
+        """Return the name of the node that has that address, or had it last; empty if none has."""
+        members = self.cluster.membership.members.values()
+        return next((member.name for member in members if member.address == address), "")
 
     # --- the links, as the node uses them
 
@@ -221,8 +250,7 @@ class Sidecar:
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
-        if self.config.secret_file is not None:
-            self._run(self._look_at_secrets())
+        self._run(self._look_at_secrets())
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
 
@@ -232,28 +260,34 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
-        owned = self.cluster.held()[0] if len(self.cluster.ring) > 1 else 0
-        began = self.clock()
-        self.cluster.leave(began, int(self.config.drain * SECOND))
-        await self._left.wait()
-        took = (self.clock() - began) / SECOND
-        log.info("node %s: left the ring in %.2f s, %d buckets", self.config.name, took, owned)
-        return Departure(self.config.name, not self.cluster.is_overdue, owned, took)
+        """Leave the ring and hand over, within the drain; go on forwarding as a leaf.
+
+        The last owner waits for another node first, unless it never had one or saves its buckets
+        in a file, and stays on the ring if none comes.
+        """
+        return await self.leaving.leave(self.config.drain, saved=self.state is not None)
 
     async def see_apps_off(self, within: float) -> None:
         """Have apps look for another sidecar; forward what they ask until they have found one."""
         self.sessions.say_goodbye()
         await _until(lambda: not self.sessions.has_apps, min(within, FAREWELL))
 
-    async def depart(self) -> None:
-        """Answer what was asked and no more, tell all that it is gone, save what it held."""
+    async def depart(self) -> int:
+        """Answer what was asked and no more, tell all that it is gone, save what it held.
+
+        Return the exit code: 0 unless that was lost, or could not be saved.
+        """
         self.sessions.stop_reading()
         links = [peer.link for peer in self.peers.by_name.values()]
         await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
         self.cluster.depart(self.clock())
-        if self.state is not None:
-            await self.state.save()
+        if self.state is None:
+            return self.leaving.end()
+        await self.state.save()
+        if not self.state.failing:
+            return 0
+        log.error("node %s: its last buckets could not be saved", self.config.name)
+        return NOT_SAVED
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, close, remove the Unix socket."""
@@ -285,8 +319,11 @@ class Sidecar:
             self.sessions.tell_ring()
 
     async def _look_at_secrets(self) -> None:
-        while True:
-            self.config.secrets()
+        config = self.config
+        files = (config.secret_file, config.node_secret_file, config.http_token_file)
+        while held := [file for file in files if file]:
+            for file in held:
+                file()
             await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:
@@ -297,8 +334,11 @@ class Sidecar:
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
 
-async def serve(config: Config) -> None:
-    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once."""
+async def serve(config: Config) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once.
+
+    Return the exit code: 0 unless something was lost at the end.
+    """
     raise_file_limit(config.most_connections)
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -310,13 +350,20 @@ async def serve(config: Config) -> None:
         gc.set_threshold(100_000, 50, 50)
         await signals.get()
         log.info("node %s: stopping", config.name)
-        await _unless(signals.get(), _leave(sidecar))
+        code: int | None = None
+
+        async def leave() -> None:
+            nonlocal code
+            code = await _leave(sidecar)
+
+        await _unless(signals.get(), leave())
+        return sidecar.leaving.end(at_once=True) if code is None else code
 
 
-async def _leave(sidecar: Sidecar) -> None:
+async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
-    await sidecar.depart()
+    return await sidecar.depart()
 
 
 async def _until(done: Callable[[], bool], within: float) -> None:
@@ -347,14 +394,17 @@ def _tell_fault(task: asyncio.Task[None]) -> None:
         log.error("a fault in sidegate; please report it", exc_info=fault)
 
 
-def run_until_signal(config: Config, log_level: str) -> None:
-    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
+def run_until_signal(config: Config, log_level: str) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr.
+
+    Return the exit code.
+    """
     require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(config))
+        return runner.run(serve(config))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ log = logging.getLogger("sidegate")
 
 AT_ONCE = 4  # connections in one turn of the loop: 0.1 ms
 EACH_TAKES = 20e-6  # seconds that the loop has had for it before we see it
+KERNEL_BUFFER = 64 << 10  # bytes each way: by itself the kernel grows them to megabytes
 PAUSE = 1.0  # seconds after the system has refused one: it has no more files, as a rule
 
 
@@ -32,6 +34,8 @@ class Accepting:
         take: Callable[[socket.socket, str], None],
         asked: Callable[[], int],
     ) -> None:
+        for buffer in (SO_RCVBUF, SO_SNDBUF):  # what is accepted has the same
+            listening.setsockopt(SOL_SOCKET, buffer, KERNEL_BUFFER)
         self._listening = listening
         self._take = take
         self._asked = asked

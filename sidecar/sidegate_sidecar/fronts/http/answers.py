@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from sidegate_sidecar.fronts.http.reply import Reply
     from sidegate_sidecar.server import Sidecar
 
-LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
-
 _ALIVE = as_json(200, {"status": "ok"})
 _READY = as_json(200, {"status": "ready"})
-_NOT_READY = problem(503, LOOKING)
 
 
 class Answers:
@@ -35,7 +32,8 @@ class Answers:
         if head.path == "/metrics":
             return self.scrape(head.fields.get("accept", ""))
         if head.path == "/readyz":
-            return _READY if self._sidecar.ready else _NOT_READY
+            why_not = self._sidecar.why_not_ready
+            return problem(503, why_not) if why_not else _READY
         return _ALIVE
 
     async def page(self, head: Head) -> Reply:

@@ -74,7 +74,7 @@ def _pages_of(server: AppServer) -> dict[str, Reply]:
 
 
 def require_app() -> None:
-    """Raise ModuleNotFoundError if a package of the app is missing: now, and not when it is asked."""
+    """Raise ModuleNotFoundError if a package of the app is missing, before anyone asks for it."""
     for name in ("fastapi", "uvicorn"):
         if find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
