@@ -212,6 +212,17 @@ class Buckets:
         if theirs > self._debt(key, limit, now):
             self._put(key, limit, theirs, now)
 
+    def change(self, key: str, limit: Limit, ticks: int, now: int) -> int:
+        """Change a debt by so many ticks, up or down, as far as it stays 0 to the capacity.
+
+        Return the ticks that this left out above it.
+        """
+        debt = self._debt(key, limit, now) + ticks
+        fitting = min(max(debt, 0), limit.capacity)
+        if fitting or self._place(key, limit) is not None:
+            self._put(key, limit, fitting, now)
+        return max(debt - limit.capacity, 0)
+
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text

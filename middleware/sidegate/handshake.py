@@ -16,7 +16,9 @@ could be tried against a list of words.
 What is proved also binds what carries the bytes: over TLS the certificate of the accepting side, so
 that nobody whose certificate is as good can pass a handshake on. Where nothing else protects the
 bytes, the secret also makes a key for each direction, and all frames behind the handshake are
-sealed with it (`seal.py`): who passes that on gets nothing by it.
+sealed with it (`seal.py`): who passes that on gets nothing by it. Only an app may do without, in a
+language where that is much to ask for: it leaves out what it dialled, and nobody can do that in
+its place.
 
 A side may know several secrets, so that one can replace another while links come and go. It dials
 with its first one, and accepts whoever proves any of them; the Welcome then proves the same one.
@@ -191,10 +193,10 @@ class Handshake:
     def _prove(self, label: bytes, secret: bytes) -> bytes:
         return hmac.digest(secret, label + b"\0" + self._transcript, "sha256")
 
-    def _finish(self, secret: bytes, mine: bytes, theirs: bytes) -> None:
+    def _finish(self, secret: bytes, mine: bytes, theirs: bytes, dialled: str) -> None:
         """Be up; both sides know this secret, if there is one."""
         self._step = Step.DONE
-        if secret and self.channel == PLAIN:
+        if secret and dialled and self.channel == PLAIN:
             sent, came = (self._prove(label + _FRAMES, secret) for label in (mine, theirs))
             self.seals = Seal(sent), Seal(came)
 
@@ -215,6 +217,7 @@ class Dialling(Handshake):
 
     def __init__(self, me: Identity, nonce: bytes, dialled: str) -> None:
         super().__init__(me, nonce, dialled)
+        self._dialled = dialled
         self._secret = b""
 
     def opening(self) -> bytes:
@@ -234,7 +237,7 @@ class Dialling(Handshake):
                 proof = _expect(Welcome, decode(body)).proof
                 if self._secret and self._proved(_ACCEPTOR, proof, (self._secret,)) is None:
                     raise _not_the_same()
-                self._finish(self._secret, _DIALLER, _ACCEPTOR)
+                self._finish(self._secret, _DIALLER, _ACCEPTOR, self._dialled)
                 return b""
 
 
@@ -267,7 +270,9 @@ class Accepting(Handshake):
                     if secrets and not self._trusts_peer:
                         raise _not_the_same()
                     proved = _first(secrets)
-                self._finish(proved, _ACCEPTOR, _DIALLER)
+                if proved and self.peer.role == "node" and not self.peer.dialled:
+                    raise WireError("bad-message", "a node must say what it has dialled")
+                self._finish(proved, _ACCEPTOR, _DIALLER, self.peer.dialled)
                 return encode(Welcome(self._prove(_ACCEPTOR, proved)))
 
     @property

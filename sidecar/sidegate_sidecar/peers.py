@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sidegate.address import Address, parse_address
 from sidegate.link import Context, Link, State
-from sidegate.wire import Forget, Gossip, Hello, NodeMessage, Roster, WireError
+from sidegate.wire import Gossip, Hello, NodeMessage, Roster, WireError
 from sidegate_ring.membership import State as Life
 
 if TYPE_CHECKING:
@@ -111,11 +111,6 @@ class Peers:
         back = self.inbound.get(name)
         if back is not None and back.is_up and not back.transport.is_closing():
             back.send(message)
-
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes forget a key."""
-        for name in list(self.by_name):
-            self.post(name, message)
 
     def members_changed(self, changed: Iterable[Member], /) -> None:
         """Link to who is alive under the address it has now, and let go of who is gone."""

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
-from secrets import token_bytes
+from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -19,20 +19,20 @@ from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
-from sidegate.wire import Forget, WireError
+from sidegate.wire import Forget, WireError, refuse
 from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
 from sidegate_ring.places import fingerprint, seeded
-from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fronts.http.app.lazy import require_app
+from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.fullness import Fullness
-from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
@@ -41,6 +41,7 @@ from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.secret_files import look_at_secrets
 from sidegate_sidecar.sessions import Sessions
 from sidegate_sidecar.sockets import (
+    HTTP_BACKLOG,
     ListenError,
     listen,
     listen_unix,
@@ -69,6 +70,7 @@ log = logging.getLogger("sidegate")
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+LINGER = 3.0  # seconds that the last one is still there: who starts may know no other address
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
@@ -89,7 +91,7 @@ class Sidecar:
         self.config = config
         self._link_socket = listen("link", config.link)
         try:
-            self._http_socket = listen("http", config.http)
+            self._http_socket = listen("http", config.http, HTTP_BACKLOG)
         except ListenError:
             self._link_socket.close()
             raise
@@ -124,7 +126,11 @@ class Sidecar:
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
-        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.state = (
+            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
+            if saved
+            else None
+        )
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -136,6 +142,7 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            serial=randbits(62),
             later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
         self.sessions = Sessions(
@@ -148,7 +155,7 @@ class Sidecar:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
-        self._http_server = HttpServer(create_app(self), self._http_socket)
+        self.http_server = HttpServer(self, self._http_socket)
 
     @property
     def ready(self) -> bool:
@@ -207,9 +214,7 @@ class Sidecar:
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
-            self.node.buckets.reset(message.key)
-            self.sessions.forget(message)
-            return
+            refuse(message)
         self.peers.require_addresses(message)
         membership = self.cluster.membership
         membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
@@ -245,10 +250,9 @@ class Sidecar:
         """Return the link to a node, None if there is none."""
         return self.peers.link_to(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes, and the apps of this one, forget a key."""
-        self.peers.forget(message)
-        self.sessions.forget(message)
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+        self.sessions.forget(Forget(key))
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None
@@ -267,7 +271,7 @@ class Sidecar:
             self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
-        await self._http_server.start()
+        await self.http_server.start()
         self.pulse.start()
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
@@ -324,7 +328,7 @@ class Sidecar:
             await listener.close()
         self.sessions.close()
         await self.peers.close()
-        await self._http_server.stop()
+        await self.http_server.stop()
         remove_unix(self._unix)
 
     async def __aenter__(self) -> Self:
@@ -382,6 +386,8 @@ async def serve(config: Config) -> int:
 async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    if departure.left and sidecar.leaving.has_waited:
+        await asyncio.sleep(min(LINGER, sidecar.config.drain))
     return await sidecar.depart()
 
 
@@ -418,6 +424,7 @@ def run_until_signal(config: Config, log_level: str) -> int:
 
     Return the exit code.
     """
+    require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)

@@ -131,6 +131,8 @@ class Sessions:
         """Handle a question."""
         match message:
             case Checks():
+                if message.serial:
+                    _require_ids(connection, message)
                 self._node.decide(message, connection.send)
             case Ping():
                 connection.send(Pong(message.id))
@@ -279,6 +281,15 @@ def _who(connection: Connection | None, remote: str) -> str:
     peer = None if connection is None else connection.peer
     who = "someone" if peer is None else f"{peer.role} {peer.name!r}"
     return f"{who} at {remote}"
+
+
+def _require_ids(connection: Connection, message: Checks) -> None:
+    """Raise WireError unless a node forwards these checks, and names each of them."""
+    if not _is_node(connection):
+        raise WireError("bad-message", "a serial is for checks that a node forwards")
+    places = message.places
+    if places is not None and len(places) != len(message.checks):
+        raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
 
 
 def _is_node(connection: Connection) -> bool:

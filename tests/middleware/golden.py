@@ -9,6 +9,7 @@ from __future__ import annotations
 from sidegate.wire import (
     Answers,
     Buckets,
+    Charged,
     Checks,
     Error,
     Forget,
@@ -27,7 +28,9 @@ from sidegate.wire import (
     Pull,
     Pulled,
     Reset,
+    Resets,
     Roster,
+    Settled,
     Stay,
     Welcome,
 )
@@ -122,8 +125,8 @@ c4 20 8f d4 de a6 56 2d 22 bb f8 03 f5 e0 cc 03  #   proof: 32 bytes
             [("login:10.0.0.1", "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)],
         ),
         """
-00 00 00 42                                      # 66 bytes follow
-95                                               # array of 5
+00 00 00 44                                      # 68 bytes follow
+97                                               # array of 7
 03                                               #   kind: Checks
 07                                               #   id: 7
 00                                               #   hops: 0
@@ -138,6 +141,27 @@ a6 61 70 69 3a 6b 31                             #       "api:k1"
 b6 31 30 30 2f 73 65 63 6f 6e 64 3b 20 31 30 30  #       "100/second; 10000/hour"
 30 30 2f 68 6f 75 72
 02                                               #       2
+00                                               #   serial: 0
+c0                                               #   places: nil
+""",
+    ),
+    "Checks that go to another node": (
+        Checks(3, 1, 16_000, [("login:10.0.0.1", "5/minute", 1)], 1_311_768_467_294_899_695, [4]),
+        """
+00 00 00 2d                                      # 45 bytes follow
+97                                               # array of 7
+03                                               #   kind: Checks
+03                                               #   id: 3
+01                                               #   hops: 1
+cd 3e 80                                         #   budget: 16,000
+91                                               #   checks: array of 1
+93                                               #     array of 3
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+01                                               #       1
+cf 12 34 56 78 90 ab cd ef                       #   serial: 1,311,768,467,294,899,695
+91                                               #   places: array of 1
+04                                               #     4
 """,
     ),
     "Answers to all": (
@@ -340,8 +364,8 @@ a6 6e 6f 64 65 2d 63                             #       "node-c"
     "Buckets": (
         Buckets(13, [("5/minute", ["login:10.0.0.1"], [12_000_000_000])]),
         """
-00 00 00 29                                      # 41 bytes follow
-94                                               # array of 4
+00 00 00 28                                      # 40 bytes follow
+93                                               # array of 3
 0c                                               #   kind: Buckets
 0d                                               #   id: 13
 91                                               #   groups: array of 1
@@ -351,33 +375,69 @@ a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
 ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
 91                                               #       array of 1
 cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
-90                                               #   charged: array of 0
 """,
     ),
-    "Buckets that an owner didn't charge": (
-        Buckets(
+    "Charged": (
+        Charged(
             14,
-            [("5/minute", ["login:10.0.0.1", "login:10.0.0.9"], [36_000_000_000, 12_000_000_000])],
-            [[24_000_000_000, 0]],
+            [
+                (
+                    "login:10.0.0.1",
+                    "5/minute",
+                    [36_000_000_000],
+                    [(1_311_768_467_294_899_695, 4, 1), (1_311_768_467_294_899_695, 5, 0)],
+                )
+            ],
         ),
         """
-00 00 00 4c                                      # 76 bytes follow
-94                                               # array of 4
-0c                                               #   kind: Buckets
+00 00 00 40                                      # 64 bytes follow
+93                                               # array of 3
+14                                               #   kind: Charged
 0e                                               #   id: 14
-91                                               #   groups: array of 1
-93                                               #     array of 3
+91                                               #   rows: array of 1
+94                                               #     array of 4
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
 a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
-92                                               #       array of 2
-ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
-ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 39     #         "login:10.0.0.9"
-92                                               #       array of 2
+91                                               #       array of 1
 cf 00 00 00 08 61 c4 68 00                       #         36,000,000,000
-cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
-91                                               #   charged: array of 1
-92                                               #     array of 2
+92                                               #       array of 2
+93                                               #         array of 3
+cf 12 34 56 78 90 ab cd ef                       #           1,311,768,467,294,899,695
+04                                               #           4
+01                                               #           1
+93                                               #         array of 3
+cf 12 34 56 78 90 ab cd ef                       #           1,311,768,467,294,899,695
+05                                               #           5
+00                                               #           0
+""",
+    ),
+    "Settled": (
+        Settled(14, [("5/minute", "login:10.0.0.1", 1, 24_000_000_000)]),
+        """
+00 00 00 27                                      # 39 bytes follow
+93                                               # array of 3
+15                                               #   kind: Settled
+0e                                               #   id: 14
+91                                               #   rows: array of 1
+94                                               #     array of 4
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+01                                               #       1
 cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
-00                                               #       0
+""",
+    ),
+    "Resets": (
+        Resets(17, [(1_311_768_467_294_899_696, "login:10.0.0.1", 600_000_000_000)]),
+        """
+00 00 00 26                                      # 38 bytes follow
+93                                               # array of 3
+1a                                               #   kind: Resets
+11                                               #   id: 17
+91                                               #   resets: array of 1
+93                                               #     array of 3
+cf 12 34 56 78 90 ab cd f0                       #       1,311,768,467,294,899,696
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+cf 00 00 00 8b b2 c9 70 00                       #       600,000,000,000
 """,
     ),
     "Merged": (

@@ -37,8 +37,9 @@ class Pair:
         trust_apps: bool = False,
         nonces: tuple[bytes, bytes] = NONCES,
         channels: tuple[bytes, bytes] = (PLAIN, PLAIN),
+        dialled: str = APP.dialled,
     ) -> None:
-        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], APP.dialled)
+        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], dialled)
         self.acceptor = Accepting(
             acceptor or identity(NODE, SECRET),
             nonces[1],

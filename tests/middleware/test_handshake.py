@@ -172,7 +172,7 @@ class TestSecrets:
         """What a side knows may change while it lives; a handshake that has begun ends well."""
         held = [(OLD,), (NEW,)]
         me = Identity("node", "n", "", lambda: held[0], ring=NODE.ring)
-        first = Dialling(me, NONCES[0], "")
+        first = Dialling(me, NONCES[0], APP.dialled)
         acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
         theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
         proof = first.receive(theirs[HEADER_BYTES:])

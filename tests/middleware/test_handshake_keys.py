@@ -11,7 +11,7 @@ from sidegate.handshake import PLAIN, UNIX, tls_channel
 from sidegate.seal import Seal
 from sidegate.secret import known
 from sidegate.wire import HEADER_BYTES, Ping, WireError, encode
-from tests.middleware.golden import APP, NODE, SEALED
+from tests.middleware.golden import APP, NODE, SEALED, SECRET
 from tests.middleware.shaking import NONCES, Pair, identity, tampered
 
 if TYPE_CHECKING:
@@ -64,6 +64,25 @@ class TestSeals:
         pair = Pair(channels=(channel, channel))
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
+
+    def test_an_app_may_do_without(self) -> None:
+        """It leaves out what it dialled, and nobody who passes its Hello on can do that for it."""
+        pair = Pair(dialled="")
+        pair.run()
+        assert pair.dialler.seals is pair.acceptor.seals is None
+        relayed = Pair()
+        hello = tampered(relayed.dialler.opening(), {"dialled": ""})
+        proof = relayed.dialler.receive(
+            relayed.acceptor.receive(hello[HEADER_BYTES:])[HEADER_BYTES:]
+        )
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            relayed.acceptor.receive(proof[HEADER_BYTES:])
+
+    def test_a_node_may_not(self) -> None:
+        """What nodes say to each other is always worth a tag."""
+        pair = Pair(identity(NODE, SECRET), dialled="")
+        with pytest.raises(WireError, match="a node must say what it has dialled"):
+            pair.run()
 
     def test_without_a_secret_there_are_none(self) -> None:
         """Who knows no secret has nothing to make a key of."""

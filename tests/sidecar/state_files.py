@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets import MAX_MEMORY, Buckets
 from sidegate.limits import parse_limits
+from sidegate_sidecar.resets import Resets
 from sidegate_sidecar.statefile import SLICE, StateFile
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Life:
         self.wall = wall
         self.buckets = Buckets(max_memory)
         clocks = lambda: self.now, lambda: self.wall, lambda: boot  # three of them
-        self.file = StateFile(str(path), self.buckets, *clocks)
+        self.resets = Resets()
+        self.file = StateFile(str(path), self.buckets, *clocks, resets=self.resets)
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:
         """Charge a key, which must be allowed."""

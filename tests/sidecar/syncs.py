@@ -65,6 +65,7 @@ class Syncs:
         self.lost: Callable[[str, str, NodeMessage], bool] = nothing
         self.tables: dict[str, Table] = {}
         self.nodes: dict[str, Sync] = {}
+        self.serial = 0  # of the last check that a node decided in place of its owner
         self._max_memory = max_memory
         self._waiting: list[Post] = []
         for name in names:
@@ -163,10 +164,12 @@ class Syncs:
 
     def stand_in(self, name: str, key: str, text: str = YEARLY, cost: int = 1) -> bool:
         """Have a node decide a check in place of its owner; tell if it was allowed."""
-        allowed = self.charge(name, key, text, cost)
-        if allowed:
-            node = self.nodes[name]
-            node.charge(node.ring.pair(key)[0], key, parse_limits(text), cost)
+        limits = parse_limits(text)
+        allowed, _ = self.tables[name].take(key, limits, cost, self.now)
+        node = self.nodes[name]
+        self.serial += 1
+        charge = self.serial, 0, cost if allowed else 0
+        node.stood_in(node.ring.pair(key)[0], (key, text, cost), limits, charge, self.now)
         return allowed
 
     def charge_all(self, keys: Iterable[str], ring: str, cost: int = 1) -> None:

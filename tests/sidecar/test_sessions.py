@@ -13,6 +13,7 @@ from sidegate.handshake import Dialling
 from sidegate.wire import (
     Answers,
     Buckets,
+    Checks,
     Error,
     Forget,
     Gossip,
@@ -26,6 +27,7 @@ from sidegate.wire import (
     Pull,
     Pulled,
     Reset,
+    Resets,
     Roster,
     WireError,
     decode,
@@ -172,14 +174,30 @@ async def test_nonsense_of_a_node_ends_its_connection(word: NodeMessage, text: s
 
 
 async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:
-    """A node that is told to forget a key does so, and tells its apps; other nodes it doesn't."""
+    """A node that is told of a reset forgets the key and tells its apps, once; an app may not."""
     async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
         await app.send(checks(1, ("k", "5/hour", 1)))
         await app.next()
-        await other.send(Forget("k"), Ping(1))
+        told = Resets(1, [(7, "k", 0)])
+        await other.send(told)
         assert await app.next() == Forget("k")
-        assert await other.next() == Pong(1)
+        assert await other.next() == Merged(1)
         assert not node.node.buckets.held("k", node.clock())
+        await other.send(told)
+        assert await other.next() == Merged(1)
+        await app.send(Ping(1), told)
+        assert await app.next() == Pong(1)
+        assert (await app.error()).code == "bad-message"
+
+
+async def test_only_nodes_name_checks_and_all_of_them() -> None:
+    """A serial from an app, or with too few places, closes the connection."""
+    asked = [("k", "5/hour", 1)] * 2
+    async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
+        await app.send(Checks(1, 0, 10**6, asked, 7))
+        assert "a node forwards" in (await app.error()).text
+        await other.send(Checks(1, 1, 10**6, asked, 7, [0]))
+        assert "2 checks with 1 places" in (await other.error()).text
 
 
 async def test_inspections_are_few_at_a_time() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidegate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
+from sidegate.wire import MOST_KEY_BYTES, Buckets, Charged, Merged, Part, Pull, Pulled
 from sidegate_sidecar import sync
+from sidegate_sidecar.merging import MAX_BUCKETS
 from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
 from sidegate_sidecar.walk import SLICE
@@ -328,11 +329,41 @@ def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
     nodes.cut.clear()
     nodes.settle()
     assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
-    assert nodes.rows("b", "a") == {key: 1}
+    assert len(nodes.sent("b", "a", Charged)) == 1
+    assert not nodes.rows("b", "a")
     nodes.charge("a", key, "10/year", 1)
     nodes.settle()
     assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
     assert nodes["b"].counts.over_admitted == 0
+
+
+def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each the larger debt counts then; when it has merged them, it is told of checks again."""
+    monkeypatch.setattr("sidegate_sidecar.ledger.MOST_CHARGES", 3)
+    nodes = Syncs("abc")
+    key = key_of("abc", "a", "b", "c")
+    nodes.cut = {frozenset("ab"), frozenset("ac")}
+    for _ in range(5):
+        nodes.stand_in("b", key)
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes.tokens("a", key) == 5
+    assert nodes.rows("b", "a") == {key: 1}
+    assert not nodes.sent("b", "a", Charged)
+    nodes.tick(100)
+    nodes.stand_in("b", key)
+    nodes.settle()
+    assert nodes.tokens("a", key) == 6
+    assert len(nodes.sent("b", "a", Charged)) == 1
+
+
+def test_a_message_of_too_many_charges_is_an_error() -> None:
+    nodes = Syncs("ab")
+    charges = [(at, 0, 0) for at in range(MAX_BUCKETS + 1)]
+    with pytest.raises(ValueError, match="1,001 charges: expected at most 1,000"):
+        nodes["a"].step("b", Charged(1, [("k", YEARLY, [0], charges)]), nodes.now)
 
 
 # Pulls
@@ -591,7 +622,6 @@ def change(
     [
         (Buckets(1, [(YEARLY, ["a", "b"], [1])]), "2 keys with 1 debts: expected as many"),
         (Buckets(1, [(YEARLY, ["a"], [1, 2])]), "1 keys with 2 debts"),
-        (Buckets(1, [(YEARLY, ["a"], [1])], [[1, 2]]), "1 keys, 2 of them charged"),
         (Buckets(1, [("5/day; 7/day", ["a"], [1])]), "buckets of '5/day; 7/day': expected one"),
         (Buckets(1, [("5/fortnight", ["a"], [1])]), "fortnight"),
         (Buckets(1, [(YEARLY, ["k" * (MOST_KEY_BYTES + 1)], [1])]), "513 bytes"),
@@ -610,7 +640,7 @@ def test_buckets_that_make_no_sense_are_an_error_that_names_the_value(
 def test_a_key_of_the_most_bytes_and_a_debt_beyond_the_bucket_make_sense() -> None:
     nodes = Syncs("ab")
     key = "k" * MOST_KEY_BYTES
-    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])], [[0]]), START)
+    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])]), START)
     assert answer == ("b", Merged(7))
     assert nodes.tokens("a", key) == 1_000
     assert TOKEN * 1_000 == 365 * 86_400 * 10**9
