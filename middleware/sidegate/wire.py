@@ -215,6 +215,21 @@ class Forget(Struct, array_like=True, frozen=True, tag=17):
     key: str
 
 
+class Confirm(Struct, array_like=True, frozen=True, tag=22):
+    """Say Confirmed once all that you held of mine, by the ring of that digest, is sent and merged.
+
+    A later one takes the place of an earlier one.
+    """
+
+    ring: str
+
+
+class Confirmed(Struct, array_like=True, frozen=True, tag=23):
+    """That is so."""
+
+    ring: str
+
+
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     """What an app has decided without a sidecar since it last said so. Not answered.
 
@@ -227,10 +242,10 @@ class Outcomes(Struct, array_like=True, frozen=True, tag=18):
 OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
-NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget
+NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Confirm | Confirmed | Forget
 """What only nodes say to each other, but for Forget, which apps hear too."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget)
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Confirm, Confirmed, Forget)
 
 Message: TypeAlias = (
     Hello

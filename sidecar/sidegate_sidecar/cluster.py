@@ -29,6 +29,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.sync import Sync
+from sidegate_sidecar.vouchers import Vouchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ log = logging.getLogger("sidegate")
 JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
 JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
+RETURN_WITHIN = 60 * SECOND  # ns: whoever doesn't tell us is taken for dead long before
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
 LONG = SECOND  # ns of standing still that somebody should hear of
@@ -65,8 +67,6 @@ class Stage(StrEnum):
     LEAVING = "leaving"  # is off the ring, and waits until all have noticed
     LEAF = "leaf"  # forwards only
 
-
-_BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
 
 
 def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
@@ -110,6 +110,7 @@ class Cluster:
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
     passages: dict[Stage, Passage] = field(init=False)
+    vouchers: Vouchers = field(default_factory=Vouchers)
     introduced: set[str] = field(default_factory=set[str])
     """Nodes that have told us everything they know."""
     is_overdue: bool = False
@@ -189,11 +190,25 @@ class Cluster:
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if message.kind in {Kind.ASK_ALL, Kind.ALL}:
                 self.introduced.add(sender)
+            elif message.kind == Kind.ACK and message.about:
+                self._vouched(message.about, sender, now)
         else:
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self._note_progress(now)
         self._proceed(now)
+
+    def _vouched(self, name: str, by: str, now: int) -> None:
+        """Note that another node has just heard of one; what we don't hear, we lack."""
+        if name in self.ring and name != self.name:
+            self.vouchers.add(name, by, now)
+            if not self.mesh.is_up(name):
+                self.sync.copies.fall_behind(name)
+
+    def doubt(self, name: str, now: int) -> None:
+        """Note that a node doesn't answer checks; others may know that it is there."""
+        if not self.vouchers.is_fresh(name, now):
+            self._apply(self.membership.doubt(name, now / SECOND), now)
 
     def _note_progress(self, now: int) -> None:
         """Wait on for what still arrives, as long as there is any sense in it."""
@@ -230,8 +245,9 @@ class Cluster:
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
+        self.sync.copies.doubt()
         if self.stage is Stage.MEMBER:
-            self._enter(Stage.RETURNING, now, SETTLE_WITHIN)
+            self._enter(Stage.RETURNING, now, RETURN_WITHIN)
             self._post(self.sync.pull(self._owners(), Part.REST))
             self._proceed(now)
         else:
@@ -337,6 +353,7 @@ class Cluster:
             for member in outcome.changed:
                 if member.state >= State.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
+                    self.vouchers.drop(member.name)
                     self.introduced.discard(member.name)
             self.mesh.members_changed(outcome.changed)
             self._rebuild(now)
@@ -371,10 +388,18 @@ class Cluster:
         for name, message in outgoing:
             self.mesh.post(name, message)
 
+    def decides(self, key: str) -> bool:
+        """May this node decide about a key by its own table, as the owner or in its place?
+
+        Only while it has been told everything, and holds a copy of what it doesn't own.
+        """
+        still = self.stage is Stage.FLUSHING and self._decided
+        return (still or self.stage is Stage.MEMBER) and self.sync.copies.hold(key)
+
     @property
-    def decides_alone(self) -> bool:
-        """May this node decide when no other can be asked? Not before it has had its buckets."""
-        return self.stage not in _BEFORE and not self.leaf
+    def has_share(self) -> bool:
+        """May this node decide by its share when it can't ask those who know?"""
+        return self.name in self.ring
 
 
 def _placed(rumor: Rumor, sender: str, host: str) -> Rumor:

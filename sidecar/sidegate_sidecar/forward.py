@@ -64,7 +64,7 @@ class Forward:
     def answered(self, answers: Answers) -> None:
         """Pass answers on under the frame id and the positions of whoever asked."""
         if answers.source == NOBODY:
-            self.unanswered(answers.positions)
+            self._handed_back(answers.positions)
             return
         self._pass_on(
             answers.source, answers.node, answers.positions, answers.answers, answers.parts
@@ -74,6 +74,12 @@ class Forward:
 
     def unanswered(self, positions: Sequence[int] | None) -> None:
         """Have the next node decide."""
+        failed = range(len(self.positions)) if positions is None else positions
+        self._node.note_unanswered(self.to, len(failed))
+        self._node.ask_next(self, failed)
+
+    def _handed_back(self, positions: Sequence[int] | None) -> None:
+        """Have the next node decide what this one, which is there, can't."""
         failed = range(len(self.positions)) if positions is None else positions
         self._node.counts.unanswered[self.to] += len(failed)
         self._node.ask_next(self, failed)

@@ -28,11 +28,16 @@ from sidegate.wire import (
     SURELY_SHORT_KEY,
     Buckets,
     Check,
+    Confirm,
+    Confirmed,
     Merged,
+    Part,
     Pull,
     Pulled,
     require_key,
 )
+from sidegate_sidecar.copies import Copies
+from sidegate_sidecar.inquiries import Inquiries
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
 from sidegate_sidecar.walk import Walk
 
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limit, Limits
-    from sidegate.wire import NodeMessage, Part
+    from sidegate.wire import NodeMessage
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
 
@@ -88,6 +93,9 @@ class Sync:
         self._flushed_at = -FLUSH_EVERY
         self._last_id = 0
         self._pulled_as = 0
+        self._pulls_all = False
+        self.copies = Copies(name)
+        self._inquiries = Inquiries()
 
     # --- what others ask about it
 
@@ -143,7 +151,8 @@ class Sync:
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
-        self._walk.ring_changed(ring)
+        strangers = self._walk.ring_changed(ring)
+        self.copies.ring_changed(ring, strangers)
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
@@ -161,11 +170,14 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._miss(name)
         self._outboxes.pop(name, None)
+        self._inquiries.drop(name)
         self._walk.gone(name)
+        self.copies.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
         """Note that what was on its way to a node is lost."""
         self._miss(name)
+        self.copies.unreachable(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
 
@@ -176,6 +188,9 @@ class Sync:
     def pull(self, names: Iterable[str], part: Part) -> Outgoing:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         self._pulled_as = self._next_id()
+        self._pulls_all = part is Part.ALL
+        if self._pulls_all:
+            self.copies.pull(self.ring.with_node(self.name))
         self.missed = False
         self.waiting = {name for name in names if self._usable(name)}
         return [(name, Pull(self._pulled_as, part)) for name in sorted(self.waiting)]
@@ -189,13 +204,19 @@ class Sync:
             case Merged():
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
-                return self._tell_pullers()  # the next messages wait for their turn
+                return self._tell_done()  # the next messages wait for their turn
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
             case Pulled():
                 if message.id == self._pulled_as:
                     self.waiting.discard(sender)
+                    if self._pulls_all:
+                        self.copies.pulled(sender)
+            case Confirm():
+                self._inquiries.add(sender, message.ring)
+            case Confirmed():
+                self.copies.confirmed(sender, message.ring)
             case _:
                 pass
         return self._send(now)
@@ -211,7 +232,7 @@ class Sync:
             self.counts.resent += box.give_back(now, RESEND_AFTER)
             if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
                 box.drop_paid(self._table, now)
-        return self._send(now)
+        return [*self._send(now), *self.copies.questions(now, self._usable)]
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -338,8 +359,18 @@ class Sync:
                     break
                 self.counts.sent += sum(len(keys) for _, keys, _ in message.groups)
                 outgoing.append((name, message))
-        outgoing += self._tell_pullers()
+        outgoing += self._tell_done()
         return outgoing
+
+    def _tell_done(self) -> Outgoing:
+        """Say so to those who asked for something, and for whom nothing is left."""
+        return self._tell_pullers() + self._tell_inquirers()
+
+    def _tell_inquirers(self) -> Outgoing:
+        if self._walk.to_do:
+            return []
+        boxes = self._outboxes
+        return [*self._inquiries.answers(self.ring.digest, lambda name: not boxes.get(name))]
 
     def _tell_pullers(self) -> Outgoing:
         """Say Pulled to those for whom nothing is left."""

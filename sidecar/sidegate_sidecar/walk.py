@@ -146,8 +146,12 @@ class Walk:
         self._base = self._ring
         self._moves = [Move(self._me, self._ring, self._ring)]
 
-    def ring_changed(self, ring: Ring) -> None:
-        """Have the next walk find who lacks what by the new ring."""
+    def ring_changed(self, ring: Ring) -> set[str]:
+        """Have the next walk find who lacks what by the new ring.
+
+        Return who is new on it, and never asked for what is its own.
+        """
+        strangers: set[str] = set()
         for name in ring.nodes:
             if name in self._ring or name == self._me:
                 continue
@@ -157,12 +161,14 @@ class Walk:
                 self._asked[name] = puller.without
             else:
                 self._added.add(name)
+                strangers.add(name)
         for name, without in list(self._asked.items()):
             if not set(without.nodes) <= set(ring.nodes):  # what those who left owned is its too
                 del self._asked[name]
                 self._added.add(name)
         self._ring = ring
         self._is_stale = True
+        return strangers
 
     def pulled_by(self, name: str, number: int, part: Part) -> None:
         """Have the next walk find what a node asks for; the rest is all if we forgot the node."""
