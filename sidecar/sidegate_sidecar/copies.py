@@ -134,7 +134,7 @@ class Copies:
         """Forget the rings of before once everything is here."""
         if len(self._rings) > 1 and not self._missing():
             self._rings = [self._ring]
-            self._gone.clear()
+            self._gone &= {*self._ring.nodes}
             self._pulled.clear()
 
     def _missing(self) -> set[str]:

@@ -30,13 +30,19 @@ class Next(NamedTuple):
     name: str = ""
 
 
+class Way(NamedTuple):
+    """Where a check has been: how often it was forwarded, and who was asked from here."""
+
+    hops: int  # MOST_HOPS if nobody else may be asked
+    tried: Container[str]
+    declined: Container[str]  # of those tried: who is there, and may not decide
+
+
 _GIVE_UP = Next(Step.GIVE_UP)
 
 
-def next_step(
-    cluster: Cluster, links: Links, key: str, hops: int, tried: Container[str], now: int
-) -> Next:
-    """Return who answers a check that has been forwarded `hops` times, after those tried.
+def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> Next:
+    """Return who answers a check, after those who were tried.
 
     The owner or its backup, and nobody else: others hold no copy. Where neither answers us, it is
     asked by way of a third that has just heard of it; so a backup doesn't stand in for an owner
@@ -47,12 +53,12 @@ def next_step(
     if decides and pair[0] == cluster.name:
         return Next(Step.OWN)
     others = [name for name in pair if name and name != cluster.name]
-    for name in others if hops < MOST_HOPS else ():
-        if name not in tried and _takes_checks(links, name):
+    for name in others if way.hops < MOST_HOPS else ():
+        if name not in way.tried and _takes_checks(links, name):
             return Next(Step.ASK, name)
-    for name in others if hops < MOST_HOPS else ():
+    for name in others if way.hops < MOST_HOPS else ():
         third = cluster.vouchers.way_to(name, now, cluster.mesh.is_up)
-        if third and third not in tried and _takes_checks(links, third):
+        if third and name not in way.declined and third not in way.tried:
             return Next(Step.ASK, third)
     return Next(Step.STAND_IN) if decides else _GIVE_UP
 

@@ -35,6 +35,7 @@ class Forward:
         "_whole",
         "asked",
         "checks",
+        "declined",
         "owner",
         "patience",
         "positions",
@@ -53,12 +54,14 @@ class Forward:
         self.positions = positions
         self.to = to
         self.tried: tuple[str, ...] = ()
+        self.declined: tuple[str, ...] = ()  # of those tried: who said that they may not decide
 
     def onward(self, to: str, positions: list[int], now: int) -> Forward:
         """Return the forward of some of these checks to the next node."""
         again = Forward(self._node, self.asked, to, positions, now)
         again.owner = self.owner
         again.tried = (*self.tried, self.to)
+        again.declined = self.declined
         return again
 
     def answered(self, answers: Answers) -> None:
@@ -81,6 +84,7 @@ class Forward:
     def _handed_back(self, positions: Sequence[int] | None) -> None:
         """Have the next node decide what this one, which is there, can't."""
         failed = range(len(self.positions)) if positions is None else positions
+        self.declined = (*self.declined, self.to)
         self._node.counts.unanswered[self.to] += len(failed)
         self._node.ask_next(self, failed)
 

@@ -24,7 +24,7 @@ from sidegate.wire import (
     require_key,
 )
 from sidegate_sidecar.counts import Counts
-from sidegate_sidecar.failover import Step, next_step
+from sidegate_sidecar.failover import Step, Way, next_step
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward
 from sidegate_sidecar.share import take_share
 
@@ -209,13 +209,13 @@ class Node:
         """
         now = self.clock()
         frame = forward.asked.frame
-        hops = frame.hops if now < forward.asked.deadline else MOST_HOPS  # else nobody is asked
-        tried = {*forward.tried, forward.to}
+        in_time = now < forward.asked.deadline
+        way = Way(frame.hops if in_time else MOST_HOPS, {*forward.tried, forward.to}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:
             position = forward.positions[at]
             key = frame.checks[position][0]
-            step = next_step(self.cluster, self.links, key, hops, tried, now)
+            step = next_step(self.cluster, self.links, key, way, now)
             by_step.setdefault(step, []).append(position)
         for step, positions in by_step.items():
             self._take_step(step, forward.onward(step.name, positions, now), now)
