@@ -27,6 +27,7 @@ from sidegate.wire import Buckets, Part
 from sidegate.wire import Gossip as GossipMessage
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_sidecar.detour import Detour
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.sync import Sync
 from sidegate_sidecar.vouchers import Vouchers
@@ -106,7 +107,7 @@ class Cluster:
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
-    route: Ring = field(init=False)
+    route: Ring | Detour = field(init=False)
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
     passages: dict[Stage, Passage] = field(init=False)
@@ -223,6 +224,8 @@ class Cluster:
         self._post(self.sync.tick(now))
         if not self.sync.is_settled and self._all_agree(unheard=False):
             self.sync.settle()
+        if isinstance(self.route, Detour) and self.sync.copies.is_settled:
+            self._reroute()
         self._proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
@@ -376,13 +379,20 @@ class Cluster:
         self.mesh.ring_changed()
 
     def _reroute(self) -> None:
-        still = self.stage is Stage.FLUSHING and self._decided
-        if still or self.stage is Stage.MEMBER or self.name not in self.ring:
+        copies = self.sync.copies
+        if self.name not in self.ring or (self._is_told and copies.is_settled):
             self.route = self.ring
-        else:
-            self.route = self.make_ring(
-                self.ring, tuple(name for name in self.ring.nodes if name != self.name)
-            )
+            return
+        others = tuple(name for name in self.ring.nodes if name != self.name)
+        without = self.make_ring(self.ring, others)
+        told = self._is_told
+        self.route = Detour(self.ring, self.name, copies.hold, without) if told else without
+
+    @property
+    def _is_told(self) -> bool:
+        """Has this node been told what others decided for it, as far as they know its place?"""
+        still = self.stage is Stage.FLUSHING and self._decided
+        return still or self.stage is Stage.MEMBER
 
     def _post(self, outgoing: Outgoing) -> None:
         for name, message in outgoing:
@@ -393,8 +403,7 @@ class Cluster:
 
         Only while it has been told everything, and holds a copy of what it doesn't own.
         """
-        still = self.stage is Stage.FLUSHING and self._decided
-        return (still or self.stage is Stage.MEMBER) and self.sync.copies.hold(key)
+        return self._is_told and self.sync.copies.hold(key)
 
     @property
     def has_share(self) -> bool:

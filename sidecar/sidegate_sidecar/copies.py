@@ -43,9 +43,9 @@ class Copies:
         return self._rings[-1]
 
     @property
-    def is_whole(self) -> bool:
-        """Does this node hold all that it should by its place on the ring?"""
-        return len(self._rings) == 1 and not self._behind
+    def is_settled(self) -> bool:
+        """Has everyone sent what they held of this node's, the last time that places moved?"""
+        return len(self._rings) == 1
 
     def hold(self, key: str) -> bool:
         """Tell if what the owner of a key decides is known here, as of the last sync.
@@ -148,7 +148,7 @@ class Copies:
 
     def questions(self, now: int, usable: Callable[[str], bool]) -> list[tuple[str, Confirm]]:
         """Return whom to ask now, each of those that can be reached once a second."""
-        if self.is_whole:
+        if self.is_settled and not self._behind:
             return []
         due = [
             name

@@ -61,6 +61,7 @@ class _Machine:
     life: int  # how often it was started
     up: bool = True
     paused: bool = False
+    calm_since: float = 0.0
     waiting: list[Job] = field(default_factory=list["Job"])  # for the end of the pause
     links: dict[str, int] = field(default_factory=dict[str, int])  # to whom, and to which life
 
@@ -84,6 +85,7 @@ class Network:
         self._between: dict[Direction, Faults] = {}
         self._cuts: set[Direction] = set()
         self._side: dict[str, int] = {}  # of a split
+        self._calm_since = 0.0  # no way has changed
         self._arrivals: dict[Direction, float] = {}  # the last one's, where order is kept
         self._dialling: dict[Direction, float] = {}  # until when
         self._trace = blake2b(digest_size=8) if traced else None
@@ -100,12 +102,14 @@ class Network:
         before = self._machines.get(name)
         if before and before.up:
             raise ValueError(f"{name!r} is up")
-        self._machines[name] = _Machine(host, before.life + 1 if before else 1)
+        life = before.life + 1 if before else 1
+        self._machines[name] = _Machine(host, life, calm_since=self.now)
 
     def crash(self, name: str) -> None:
         """End a host: what waits for it is lost, and its connections break."""
         machine = self._machines[name]
         machine.up = machine.paused = False
+        machine.calm_since = self.now
         machine.waiting.clear()
         for peer in list(machine.links):
             self.close(name, peer)
@@ -114,12 +118,13 @@ class Network:
 
     def pause(self, name: str) -> None:
         """Stop a host as SIGSTOP does: its messages and timers wait, its connections stay."""
-        self._machines[name].paused = True
+        machine = self._machines[name]
+        machine.paused, machine.calm_since = True, self.now
 
     def resume(self, name: str) -> None:
         """Have a host go on: everything that waited happens now, in its order."""
         machine = self._machines[name]
-        machine.paused = False
+        machine.paused, machine.calm_since = False, self.now
         waiting, machine.waiting = machine.waiting, []
         for job in waiting:
             self._push(self.now, name, machine.life, job)
@@ -128,6 +133,13 @@ class Network:
         """Tell whether a host was started and hasn't crashed. It may be paused."""
         machine = self._machines.get(name)
         return machine is not None and machine.up
+
+    def was_calm(self, name: str, since: float) -> bool:
+        """Tell whether nothing has befallen a host, or the ways between any, since then."""
+        machine = self._machines[name]
+        whole = not self._cuts and not self._side and not self.faults.loss
+        peace = max(machine.calm_since, self._calm_since)
+        return machine.up and not machine.paused and whole and peace <= since
 
     def is_paused(self, name: str) -> bool:
         """Tell whether a host stands still."""
@@ -165,20 +177,24 @@ class Network:
 
     def between(self, sender: str, receiver: str, faults: Faults) -> None:
         """Have one direction be different from the others."""
+        self._calm_since = self.now
         self._between[sender, receiver] = faults
 
     def cut(self, sender: str, receiver: str) -> None:
         """Have everything vanish that goes in one direction."""
+        self._calm_since = self.now
         self._cuts.add((sender, receiver))
 
     def split(self, *groups: Iterable[str]) -> None:
         """Have everything vanish that goes from one group to another; who is in none is alone."""
+        self._calm_since = self.now
         sides = {name: at for at, group in enumerate(groups) for name in group}
         others = (name for name in self._machines if name not in sides)
         self._side = sides | {name: -1 - at for at, name in enumerate(others)}
 
     def heal(self) -> None:
         """End all cuts and splits."""
+        self._calm_since = self.now
         self._cuts.clear()
         self._side = {}
 

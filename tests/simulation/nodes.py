@@ -18,6 +18,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
 from sidegate_sidecar.cluster import Cluster, Stage
 from sidegate_sidecar.node import Node
+from tests.simulation.known import Known
 from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:
@@ -340,6 +341,11 @@ class World:
     def __post_init__(self) -> None:
         self.network = Network(self.seed, self.faults)
         self.random = self.network.random
+        self.known = Known(self)
+
+    def ring_of_node(self, name: str) -> tuple[str, ...]:
+        """Return who is on the ring of a node, as it sees it."""
+        return self.nodes[name].cluster.ring.nodes
 
     def ring_of(self, _like: Ring, names: tuple[str, ...]) -> Ring:
         """Return the one ring of these names: all nodes share it, since it never changes."""
@@ -421,6 +427,7 @@ class World:
 
         def told(answers: Answers) -> None:
             self.told += 1
+            self.known.note(key, limit, answers)
             [answer] = answers.answers
             if answer[0] == 1:
                 entry = (self.network.now, key, answers.node, str(answers.source))

@@ -23,6 +23,7 @@ FAST = "100/second burst 20"
 SYNC = 0.15  # seconds of decisions that a crash may lose: flushes, and the time to notice
 WHOLE_WITHIN = 5.0  # seconds from the end of a storm to one ring
 HEALED_WITHIN = 10.0
+APART_WITHIN = 60.0  # seconds until a node that hears nobody takes the last one for dead
 MOST_MESSAGES = 60.0  # of a node in a second, for each check that it has in a second one more
 LOSSY = Faults(loss=0.05, duplication=0.05, delay=0.001, jitter=0.02)
 
@@ -281,7 +282,11 @@ def reunion(seed: int) -> World:
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     sides = some, [name for name in names if name not in some]
     world.network.split(*sides)
-    world.run(20.0)
+    rings = [tuple(sorted(side)) for side in sides]
+    apart = world.network.run_until(
+        lambda: all(it.cluster.ring.nodes in rings for it in world.running), APART_WITHIN
+    )
+    assert apart is not None, world.say(f"not apart: {world.views()}")
     for at, key in enumerate(keys):
         for _ in range(10):
             world.check(world.random.choice(sides[at % 2]), key, SLOW)
