@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SYNC = 0.15  # seconds of peace after which what a node has decided is known to the other holder
 BY_TABLE = frozenset({"owner", "backup"})
+HEARD = 1.0  # seconds until a node that is back on the ring has told what it knows
 CLOSE = 1.0  # seconds of debt: a token of the limits that are looked at is worth minutes
 
 
@@ -19,7 +20,9 @@ class Known:
     """Whoever answers from its table knew all that could be known to it, or a run fails.
 
     What a node has charged is to be known `SYNC` later, if it was left in peace for so long; and
-    it can be known for as long as a node that has it is on the ring of whoever answers.
+    it can be known for as long as a node that has it is on the ring of whoever answers, and has
+    been for a second: who comes back was on the other side of a split, so to speak. Once a way
+    was cut in a run each side knows its own, and nothing more is looked at.
     """
 
     def __init__(self, world: World) -> None:
@@ -30,7 +33,8 @@ class Known:
     def note(self, key: str, text: str, answers: Answers) -> None:
         """Take in an answer to a check of one limit; AssertionError if a table lacked a copy."""
         [answer] = answers.answers
-        if answers.source not in BY_TABLE or isinstance(answer, str):
+        decided = answers.source in BY_TABLE and not isinstance(answer, str)
+        if not decided or self._world.network.was_cut:
             return
         now, who = self._world.network.now, answers.node
         full_at = now + int(answer[1]) / SECOND
@@ -49,7 +53,10 @@ class Known:
         due = self._due.get((key, text), 0.0)
         if due - full_at < CLOSE:
             return
-        best = max(self._held(name, key, text) for name in self._world.ring_of_node(who))
+        long_ago = self._world.network.now - HEARD
+        others = self._world.nodes[who].on_ring.items()
+        held = [self._held(name, key, text) for name, since in others if since < long_ago]
+        best = max(held, default=0.0)
         missing = min(due, best) - full_at
         assert missing < CLOSE, self._world.say(
             f"{who} answered for {key} as {source}, and lacks {missing:.0f} s of debt"

@@ -53,6 +53,7 @@ class Faults:
     loss: float = 0.0
     duplication: float = 0.0
     ordered: bool = False  # True: no message overtakes another, as in a stream
+    resend: float = 0.0  # above 0: what is lost comes that much later, and twice that if lost again
 
 
 @dataclass(slots=True)
@@ -86,6 +87,7 @@ class Network:
         self._cuts: set[Direction] = set()
         self._side: dict[str, int] = {}  # of a split
         self._calm_since = 0.0  # no way has changed
+        self.was_cut = False  # at any time
         self._arrivals: dict[Direction, float] = {}  # the last one's, where order is kept
         self._dialling: dict[Direction, float] = {}  # until when
         self._trace = blake2b(digest_size=8) if traced else None
@@ -183,11 +185,13 @@ class Network:
     def cut(self, sender: str, receiver: str) -> None:
         """Have everything vanish that goes in one direction."""
         self._calm_since = self.now
+        self.was_cut = True
         self._cuts.add((sender, receiver))
 
     def split(self, *groups: Iterable[str]) -> None:
         """Have everything vanish that goes from one group to another; who is in none is alone."""
         self._calm_since = self.now
+        self.was_cut = True
         sides = {name: at for at, group in enumerate(groups) for name in group}
         others = (name for name in self._machines if name not in sides)
         self._side = sides | {name: -1 - at for at, name in enumerate(others)}
@@ -242,7 +246,7 @@ class Network:
         faults = self._between.get((name, peer), self.faults)
         job = self._arrive, (peer, name, machine.life, message)
         for _ in range(2 if self._chance(faults.duplication) else 1):
-            if self._chance(faults.loss) or not self._carry(name, peer, life, job):
+            if (not faults.resend and self._chance(faults.loss)) or not self._carry(name, peer, life, job):
                 self.dropped += 1
 
     # --- how it works
@@ -256,6 +260,10 @@ class Network:
             return False
         faults = self._between.get((sender, receiver), self.faults)
         when = self.now + faults.delay + self.random.random() * faults.jitter
+        wait = faults.resend
+        while wait and self._chance(faults.loss):
+            when += wait
+            wait *= 2
         if faults.ordered:
             when = max(when, self._arrivals.get((sender, receiver), 0.0))
             self._arrivals[sender, receiver] = when

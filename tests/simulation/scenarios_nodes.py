@@ -381,6 +381,7 @@ def deciders(world: World, key: str) -> int:
 class _Storm:
     world: World
     names: list[str]
+    kinds: int = 6  # of what can happen: the first four leave all ways open
 
     def strike(self) -> None:
         """Have something happen to a random node."""
@@ -390,7 +391,7 @@ class _Storm:
         if not up:
             world.start(name)
             return
-        match random.randrange(6):
+        match random.randrange(self.kinds):
             case 0 | 1:
                 if len(world.running) > 1:
                     world.crash(name)
@@ -399,12 +400,12 @@ class _Storm:
                 until = world.network.now + random.random() * 6
                 world.network.plan(until, partial(self._resume, name))
             case 3:
+                world.nodes[name].leave(2.0)
+            case 4:
                 one, other = random.sample(self.names, 2)
                 world.network.cut(one, other)
-            case 4:
-                world.network.heal()
             case _:
-                world.nodes[name].leave(2.0)
+                world.network.heal()
 
     def _resume(self, name: str) -> None:
         if self.world.network.is_up(name):
@@ -429,10 +430,19 @@ def storm(seed: int, seconds: float = 30.0) -> float:
 
     Return how long that took.
     """
+    return _storm(seed, seconds, 6)
+
+
+def bustle(seed: int) -> float:
+    """Nodes crash, stand still, leave and come, all ways open: who answers knew all it could."""
+    return _storm(seed, 30.0, 4)
+
+
+def _storm(seed: int, seconds: float, kinds: int) -> float:
     world = World(seed)
     names = names_of(world, 3, 7)
     world.begin(*names)
-    it = _Storm(world, names)
+    it = _Storm(world, names, kinds)
     world.traffic(seconds, 0.05, keys_of(world, 4), SLOW)
     sent = sum(world.network.sent.values())
     end = world.network.now + seconds
@@ -521,6 +531,7 @@ SMALL: Final[tuple[Callable[[int], object], ...]] = (
     lossy,
     bumpy,
     storm,
+    bustle,
     kills,
 )
 """Those on small clusters, each of which takes a tenth of a second."""
