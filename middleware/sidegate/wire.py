@@ -218,10 +218,12 @@ class Forget(Struct, array_like=True, frozen=True, tag=17):
 class Confirm(Struct, array_like=True, frozen=True, tag=22):
     """Say Confirmed once all that you held of mine, by the ring of that digest, is sent and merged.
 
-    A later one takes the place of an earlier one.
+    A later one takes the place of an earlier one. `new` is 1 from a node that had nothing when it
+    joined, whatever the receiver thinks that it has.
     """
 
     ring: str
+    new: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class Confirmed(Struct, array_like=True, frozen=True, tag=23):

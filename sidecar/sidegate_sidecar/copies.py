@@ -31,6 +31,7 @@ class Copies:
     def __init__(self, me: str) -> None:
         self._me = me
         self._rings = [Ring()]  # the last known to be sent in full, and all since; the present one
+        self._is_new = True  # never held all that it should
         self._confirmed: set[str] = set()  # nodes that have sent us all, by the present ring
         self._behind: set[str] = set()  # nodes that decided while we couldn't hear them
         self._gone: set[str] = set()  # nodes from which nothing will come any more
@@ -124,7 +125,6 @@ class Copies:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more."""
         self._gone.add(name)
-        self._look()
 
     def unreachable(self, name: str) -> None:
         """Note that a question to a node may be lost."""
@@ -134,6 +134,7 @@ class Copies:
         """Forget the rings of before once everything is here."""
         if len(self._rings) > 1 and not self._missing():
             self._rings = [self._ring]
+            self._is_new = self._is_new and self._me not in self._ring
             self._gone &= {*self._ring.nodes}
             self._pulled.clear()
 
@@ -148,6 +149,7 @@ class Copies:
 
     def questions(self, now: int, usable: Callable[[str], bool]) -> list[tuple[str, Confirm]]:
         """Return whom to ask now, each of those that can be reached once a second."""
+        self._look()
         if self.is_settled and not self._behind:
             return []
         due = [
@@ -156,4 +158,4 @@ class Copies:
             if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
         ]
         self._asked.update(dict.fromkeys(due, now))
-        return [(name, Confirm(self._ring.digest)) for name in due]
+        return [(name, Confirm(self._ring.digest, int(self._is_new))) for name in due]

@@ -214,6 +214,8 @@ class Sync:
                     if self._pulls_all:
                         self.copies.pulled(sender)
             case Confirm():
+                if message.new:
+                    self._walk.renew(sender)
                 self._inquiries.add(sender, message.ring)
             case Confirmed():
                 self.copies.confirmed(sender, message.ring)

@@ -183,6 +183,12 @@ class Walk:
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
 
+    def renew(self, name: str) -> None:
+        """Take a node for one that has nothing, unless that is known: it died, and we didn't see."""
+        if name in self._ring and name not in self._asked.keys() | self._added | self.pullers.keys():
+            self._added.add(name)
+            self._is_stale = True
+
     def gone(self, name: str) -> None:
         """Look for nothing for a node any more."""
         self.pullers.pop(name, None)
