@@ -34,6 +34,7 @@ class Copies:
         self._is_new = True  # never held all that it should
         self._confirmed: set[str] = set()  # nodes that have sent us all, by the present ring
         self._behind: set[str] = set()  # nodes that decided while we couldn't hear them
+        self._strangers: set[str] = set()  # of those: who may think that we hold what we never had
         self._gone: set[str] = set()  # nodes from which nothing will come any more
         self._pulled: set[str] = set()  # nodes that have sent what is ours on this ring:
         self._pulled_for = self._rings[0]
@@ -79,7 +80,8 @@ class Copies:
         Where nobody has left, whoever was on the ring is next to no key that it wasn't before. A
         stranger may have decided something elsewhere.
         """
-        self._behind = (self._behind | {*strangers}) & {*ring.nodes}
+        self._strangers = (self._strangers | {*strangers}) & {*ring.nodes}
+        self._behind = (self._behind | self._strangers) & {*ring.nodes}
         self._gone -= {*ring.nodes}
         last = self._ring
         if self._me in last and {*last.nodes} <= {*ring.nodes}:
@@ -120,6 +122,7 @@ class Copies:
         if digest == self._ring.digest:
             self._confirmed.add(name)
             self._behind.discard(name)
+            self._strangers.discard(name)
             self._look()
 
     def gone(self, name: str) -> None:
@@ -158,4 +161,5 @@ class Copies:
             if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
         ]
         self._asked.update(dict.fromkeys(due, now))
-        return [(name, Confirm(self._ring.digest, int(self._is_new))) for name in due]
+        digest, strangers = self._ring.digest, self._strangers
+        return [(it, Confirm(digest, int(self._is_new or it in strangers))) for it in due]

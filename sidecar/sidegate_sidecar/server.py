@@ -29,6 +29,7 @@ from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.forward import OWNERS_SHARE
 from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.logs import log_to_stderr
+from sidegate_sidecar.machine_time import machine_clock
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
@@ -78,7 +79,7 @@ class Sidecar:
         me = Identity(
             "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
         )
-        self.clock = time.monotonic_ns
+        self.clock = machine_clock()
         buckets = Buckets(config.most_keys)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)

@@ -139,7 +139,8 @@ class Network:
     def was_calm(self, name: str, since: float) -> bool:
         """Tell whether nothing has befallen a host, or the ways between any, since then."""
         machine = self._machines[name]
-        whole = not self._cuts and not self._side and not self.faults.loss
+        lossy = any(it.loss for it in (self.faults, *self._between.values()))
+        whole = not self._cuts and not self._side and not lossy
         peace = max(machine.calm_since, self._calm_since)
         return machine.up and not machine.paused and whole and peace <= since
 
