@@ -52,7 +52,9 @@ SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 RETURN_WITHIN = 60 * SECOND  # ns: whoever doesn't tell us is taken for dead long before
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
-LONG = SECOND  # ns of standing still that somebody should hear of
+LONG = (
+    SECOND  # ns of standing still: somebody should hear of it, and nobody is dead before twice that
+)
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 
 
@@ -67,7 +69,6 @@ class Stage(StrEnum):
     FLUSHING = "flushing"  # is about to leave; still decides
     LEAVING = "leaving"  # is off the ring, and waits until all have noticed
     LEAF = "leaf"  # forwards only
-
 
 
 def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
@@ -187,6 +188,8 @@ class Cluster:
         self.notice(now)
         if isinstance(message, GossipMessage):
             rumors = [_placed(Rumor(*it), sender, host) for it in message.rumors]
+            if any(it.name == self.name and self._was_taken_for_dead(it) for it in rumors):
+                self.sync.copies.doubt()
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if message.kind in {Kind.ASK_ALL, Kind.ALL}:
@@ -198,6 +201,10 @@ class Cluster:
             if isinstance(message, Buckets):
                 self._note_progress(now)
         self._proceed(now)
+
+    def _was_taken_for_dead(self, rumor: Rumor) -> bool:
+        """Has a node given us up, and with us what it had to send?"""
+        return rumor.state == State.DEAD and rumor.incarnation >= self.membership.me.incarnation
 
     def _vouched(self, name: str, by: str, now: int) -> None:
         """Note that another node has just heard of one; what we don't hear, we lack."""
@@ -248,7 +255,8 @@ class Cluster:
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
-        self.sync.copies.doubt()
+        if gap >= LONG:  # shorter ones break no link, and what was sent meanwhile waits in it
+            self.sync.copies.doubt()
         if self.stage is Stage.MEMBER:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
             self._post(self.sync.pull(self._owners(), Part.REST))
@@ -401,9 +409,12 @@ class Cluster:
     def decides(self, key: str) -> bool:
         """May this node decide about a key by its own table, as the owner or in its place?
 
-        Only while it has been told everything, and holds a copy of what it doesn't own.
+        Only if it holds what there is to know; of its own keys it doesn't after a standstill.
         """
-        return self._is_told and self.sync.copies.hold(key)
+        is_told = self._is_told
+        if self.stage is Stage.RETURNING:
+            is_told = self.ring.pair(key)[0] != self.name
+        return is_told and self.sync.copies.hold(key)
 
     @property
     def has_share(self) -> bool:

@@ -210,7 +210,8 @@ class Node:
         now = self.clock()
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
-        way = Way(frame.hops if in_time else MOST_HOPS, {*forward.tried, forward.to}, forward.declined)
+        hops = frame.hops if in_time else MOST_HOPS
+        way = Way(hops, {*forward.tried, forward.to}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:
             position = forward.positions[at]

@@ -209,19 +209,25 @@ class Sync:
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
             case Pulled():
-                if message.id == self._pulled_as:
-                    self.waiting.discard(sender)
-                    if self._pulls_all:
-                        self.copies.pulled(sender)
+                self._pulled_from(sender, message)
             case Confirm():
-                if message.new:
-                    self._walk.renew(sender)
-                self._inquiries.add(sender, message.ring)
+                self._asked_by(sender, message)
             case Confirmed():
                 self.copies.confirmed(sender, message.ring)
             case _:
                 pass
         return self._send(now)
+
+    def _pulled_from(self, sender: str, message: Pulled) -> None:
+        if message.id == self._pulled_as:
+            self.waiting.discard(sender)
+            if self._pulls_all:
+                self.copies.pulled(sender)
+
+    def _asked_by(self, sender: str, message: Confirm) -> None:
+        if message.new:
+            self._walk.renew(sender)
+        self._inquiries.add(sender, message.ring)
 
     def tick(self, now: int) -> Outgoing:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""

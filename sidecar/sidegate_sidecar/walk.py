@@ -184,8 +184,9 @@ class Walk:
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
 
     def renew(self, name: str) -> None:
-        """Take a node for one that has nothing, unless that is known: it died, and we didn't see."""
-        if name in self._ring and name not in self._asked.keys() | self._added | self.pullers.keys():
+        """Take a node for one that has nothing: it died and came back, and we didn't see it."""
+        is_known = name in self._asked or name in self._added or name in self.pullers
+        if name in self._ring and not is_known:
             self._added.add(name)
             self._is_stale = True
 

@@ -10,6 +10,8 @@ from sidegate.wire import (
     Answers,
     Buckets,
     Checks,
+    Confirm,
+    Confirmed,
     Error,
     Forget,
     Gossip,
@@ -387,6 +389,25 @@ cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
 92                                               # array of 2
 10                                               #   kind: Pulled
 0f                                               #   id: 15
+""",
+    ),
+    "Confirm": (
+        Confirm("8a1fc0de"),
+        """
+00 00 00 0c                                      # 12 bytes follow
+93                                               # array of 3
+16                                               #   kind: Confirm
+a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
+00                                               #   new: 0
+""",
+    ),
+    "Confirmed": (
+        Confirmed("8a1fc0de"),
+        """
+00 00 00 0b                                      # 11 bytes follow
+92                                               # array of 2
+17                                               #   kind: Confirmed
+a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
 """,
     ),
     "Forget": (

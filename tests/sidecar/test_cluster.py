@@ -15,6 +15,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
 from sidegate_sidecar.cluster import (
     JOIN_WITHIN,
+    RETURN_WITHIN,
     SAMPLE,
     SETTLE_WITHIN,
     STALL,
@@ -50,7 +51,7 @@ def test_a_node_that_has_not_looked_for_the_others_decides_nothing() -> None:
     assert node.stage is Stage.STARTING
     assert (node.route.nodes, node.ring.nodes) == ((), ())
     assert not node.joined
-    assert not node.decides_alone
+    assert not node.decides("k")
 
 
 def test_a_node_alone_takes_its_place_at_once() -> None:
@@ -60,7 +61,7 @@ def test_a_node_alone_takes_its_place_at_once() -> None:
     assert room.stages["a"] == [Stage.JOINING, Stage.SETTLING, Stage.MEMBER]
     assert (node.route.nodes, node.ring.nodes) == (("a",), ("a",))
     assert node.joined
-    assert node.decides_alone
+    assert node.decides("k")
     assert node.agrees
     assert node.parts == 1
     assert node.passages[Stage.JOINING] == Passage(1, 0, 0)
@@ -386,15 +387,50 @@ def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> 
     assert node.route.nodes == ("a", "b", "c")
 
 
-def test_a_node_that_stood_still_decides_after_a_second_though_another_is_silent() -> None:
+def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() -> None:
+    """Until then nobody has told it what was decided for it: it answers by its share."""
+    room = Room("abc")
+    room.stopped = {"b", "c"}
+    room.run(0.5)
+    room.stopped = {"c"}
+    node = room["b"]
+    room.run_until(lambda: node.stage is Stage.RETURNING, within=0.2)
+    room.run_until(lambda: node.stage is Stage.MEMBER)
+    assert node.ring.nodes == ("a", "b")
+    assert node.passages[Stage.RETURNING].overdue == 0
+
+
+def test_a_node_that_stood_still_decides_after_a_minute_at_the_latest() -> None:
     room = Room("abc", PATIENT)
     room.stopped = {"b", "c"}
     room.run(0.5)
     room.stopped = {"c"}
     room.run_until(lambda: room["b"].stage is Stage.RETURNING, within=0.2)
-    took = room.run_until(lambda: room["b"].stage is Stage.MEMBER)
-    assert took == pytest.approx(SETTLE_WITHIN / SECOND, abs=0.1)
+    took = room.run_until(lambda: room["b"].stage is Stage.MEMBER, within=90)
+    assert took == pytest.approx(RETURN_WITHIN / SECOND, abs=0.1)
     assert room["b"].passages[Stage.RETURNING].overdue == 1
+
+
+def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> None:
+    room = Room("abc")
+    room.run(0.3)
+    node = room["b"]
+    mine = owned_by("b", "a", "b", "c")[0]
+    assert node.decides(mine)
+    room.stopped.add("b")
+    room.run(1)
+    for other in "ac":
+        room.links.discard(frozenset(("b", other)))
+    node.notice(room.now)
+    assert node.stage is Stage.RETURNING
+    assert not node.decides(mine)
+    assert node.has_share
+    room.stopped.clear()
+    room.run(1.5)
+    assert not node.decides(mine)
+    for other in "ac":
+        room.connect("b", other)
+    room.run_until(lambda: node.decides(mine), within=1)
 
 
 def test_a_tick_that_is_a_little_late_is_no_standstill() -> None:
@@ -436,7 +472,7 @@ def test_a_leaf_is_never_on_the_ring_and_never_decides() -> None:
     room.run(0.5)
     assert room.stages["c"] == [Stage.LEAF]
     assert leaf.joined
-    assert not leaf.decides_alone
+    assert not leaf.decides("k")
     assert len(leaf.table) == 0
     for name in "abc":
         assert room[name].ring.nodes == room[name].route.nodes == ("a", "b")
@@ -444,7 +480,7 @@ def test_a_leaf_is_never_on_the_ring_and_never_decides() -> None:
     for name in "ab":
         room.crash(name)
     room.run_until(lambda: leaf.ring.nodes == ())
-    assert not leaf.decides_alone
+    assert not leaf.decides("k")
 
 
 def test_a_leaf_stays_one_when_it_is_told_to_leave() -> None:

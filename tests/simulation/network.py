@@ -247,7 +247,8 @@ class Network:
         faults = self._between.get((name, peer), self.faults)
         job = self._arrive, (peer, name, machine.life, message)
         for _ in range(2 if self._chance(faults.duplication) else 1):
-            if (not faults.resend and self._chance(faults.loss)) or not self._carry(name, peer, life, job):
+            lost = not faults.resend and self._chance(faults.loss)
+            if lost or not self._carry(name, peer, life, job):
                 self.dropped += 1
 
     # --- how it works
