@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from sidegate.handshake import Accepting, Dialling, Handshake
+from sidegate.handshake import Accepting, Dialling, Handshake, tls_channel
 from sidegate.wire import (
     MOST_FRAME_BYTES,
     MOST_HELLO_BYTES,
@@ -20,6 +20,9 @@ from sidegate.wire import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
+    from sidegate.seal import Seal
     from sidegate.wire import Bytes
 
 _LINGER = 5.0  # seconds that the last frame before closing may take to leave
@@ -57,7 +60,8 @@ class Connection(asyncio.Protocol):
         self._handle = handler.message
         # Whoever dials is told the ring right behind the last word of the handshake, in one read.
         accepts = isinstance(handshake, Accepting)
-        self._framer = Framer(MOST_HELLO_BYTES if accepts else MOST_FRAME_BYTES)
+        self._framer = Framer(MOST_HELLO_BYTES if accepts else MOST_FRAME_BYTES, shakes=True)
+        self._seal: Seal | None = None  # of what this side sends
         self._out: list[bytes] = []
         self._is_receiving = False
         self._error: Exception | None = None
@@ -89,6 +93,9 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(_HIGH_WATER)
         if isinstance(self._handshake, Dialling):
+            tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+            if tls is not None:
+                self._handshake.channel = tls_channel(tls.getpeercert(binary_form=True) or b"")
             self.transport.write(self._handshake.opening())
 
     def data_received(self, data: bytes) -> None:
@@ -96,12 +103,14 @@ class Connection(asyncio.Protocol):
         self._is_receiving = True
         framer = self._framer
         try:
-            for body in framer.feed(data):
+            while not self.is_up and (bodies := framer.feed(data)):
                 self.unfinished_since = None  # an older one is finished
-                if self.is_up:
+                self._shake_hands(bodies[0])
+                data = b""
+            if self.is_up:
+                for body in framer.feed(data):
+                    self.unfinished_since = None
                     self._handle(self, decode(body))
-                else:
-                    self._shake_hands(body)
         except WireError as error:
             self.fail(error)
         if framer.rest:
@@ -113,11 +122,13 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def _shake_hands(self, body: Bytes) -> None:
-        if reply := self._handshake.receive(body):
+        handshake = self._handshake
+        if reply := handshake.receive(body):
             self._out.append(reply)
-        if self._handshake.done:
+        if handshake.done:
             self.is_up = True
-            self._framer.most = MOST_FRAME_BYTES
+            self._seal, theirs = handshake.seals or (None, None)
+            self._framer.up(theirs)
             self.shaken.set()
             self._handler.up(self)
 
@@ -127,6 +138,8 @@ class Connection(asyncio.Protocol):
 
     def write(self, frame: bytes) -> None:
         """Send a frame that is already encoded."""
+        if self._seal is not None:
+            frame = self._seal.sealed(frame)
         if self._is_receiving:
             self._out.append(frame)
         elif not self.transport.is_closing():
@@ -142,7 +155,8 @@ class Connection(asyncio.Protocol):
         """Tell the other side what it did wrong, unless it told us, and close."""
         self._error = error
         if not isinstance(error, Refused):
-            self._out.append(encode(Error(error.code, error.text[:500])))
+            frame = encode(Error(error.code, error.text[:500]))
+            self._out.append(frame if self._seal is None else self._seal.sealed(frame))
         self.close()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
-from sidegate.handshake import NONCE_BYTES, Dialling
+from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling
 from sidegate.listening import ListenedTime
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ async def dial(
 
     OSError, TimeoutError after 2 s or ValueError if there is none. A Unix socket has no TLS.
     """
-    me.secrets()  # ValueError if there must be some and aren't yet: then there is nobody to ask
+    me.secrets_of(
+        me.role
+    )  # ValueError if there must be some and aren't yet: then there is nobody to ask
     connection: Connection | None = None
     try:
         async with _limited():
@@ -58,7 +60,9 @@ async def _open(
 
     def protocol() -> Connection:
         nonce = me.instance + token_bytes(NONCE_BYTES - len(me.instance))
-        return Connection(Dialling(me, nonce), handler)
+        handshake = Dialling(me, nonce, str(address))
+        handshake.channel = UNIX if address.path else PLAIN
+        return Connection(handshake, handler)
 
     if address.path:
         return (await loop.create_unix_connection(protocol, address.path))[1]

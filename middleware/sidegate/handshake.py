@@ -13,8 +13,14 @@ other direction, since the label differs, nor in another protocol that uses the 
 side that was dialled shows its proof last: who doesn't know the secret learns nothing from it that
 could be tried against a list of words.
 
+What is proved also binds what carries the bytes: over TLS the certificate of the accepting side, so
+that nobody whose certificate is as good can pass a handshake on. Where nothing else protects the
+bytes, the secret also makes a key for each direction, and all frames behind the handshake are
+sealed with it (`seal.py`): who passes that on gets nothing by it.
+
 A side may know several secrets, so that one can replace another while links come and go. It dials
 with its first one, and accepts whoever proves any of them; the Welcome then proves the same one.
+Nodes may have others than apps: each side goes by the role of the one that dials.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ from enum import Enum, auto
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
+from sidegate.seal import Seal
 from sidegate.wire import (
     HEADER_BYTES,
     VERSION,
@@ -49,7 +56,18 @@ NONCE_BYTES = 32
 # They name this protocol, so that a proof is worth nothing in another one with the same secret.
 _DIALLER = b"sidegate dialler"
 _ACCEPTOR = b"sidegate acceptor"
+_FRAMES = b" frames"  # behind either: a key for what that side sends
 MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
+MOST_DIALLED = 300  # characters: "[", a host name, and a port; or a path
+
+PLAIN = b""  # a channel where anybody on the way reads and writes: TCP
+UNIX = b"unix"  # one that the file system guards
+
+
+def tls_channel(certificate: bytes) -> bytes:
+    """Return what tells a TLS channel: whose it is, by the accepting side's certificate (DER)."""
+    return b"tls" + sha256(certificate).digest()
+
 
 Approval: TypeAlias = Callable[[Hello], None]
 """Raises WireError when this side doesn't want to talk to the one that said this Hello."""
@@ -67,7 +85,8 @@ def no_secrets() -> tuple[bytes, ...]:
 class Identity:
     """Who this side is and what it knows; the same for all of its connections.
 
-    `secrets` is asked at each handshake; without any the other side's proof isn't looked at.
+    `secrets` is asked at each handshake; without any the other side's proof isn't looked at. Where
+    nodes have secrets of their own, `node_secrets` is asked for those, and `secrets` is for apps.
     `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
     address.
     """
@@ -78,10 +97,19 @@ class Identity:
     secrets: Secrets = field(default=no_secrets, repr=False)
     link: str = ""
     instance: bytes = b""
+    node_secrets: Secrets | None = field(default=None, repr=False)
 
-    def hello(self, nonce: bytes) -> Hello:
+    def hello(self, nonce: bytes, dialled: str = "") -> Hello:
         """Return the Hello that opens one connection."""
-        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link)
+        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link, dialled)
+
+    def secrets_of(self, role: str) -> tuple[bytes, ...]:
+        """Return the secrets that hold now for a dialling side of that role, the one to show first.
+
+        ValueError if there must be some and aren't yet.
+        """
+        own = role == "node" and self.node_secrets is not None
+        return self.node_secrets() if own and self.node_secrets else self.secrets()
 
 
 class Step(Enum):
@@ -98,14 +126,20 @@ class Handshake:
 
     After the last message `done` is true and `peer` is the other side's Hello. A WireError says
     why the connection must be closed; it is for the log here and, as an Error, for the other side.
+
+    `channel` is what carries the bytes: PLAIN, UNIX or a `tls_channel`; set it before the first
+    frame comes. `seals` are for the frames that this side sends behind the handshake, and for
+    those that come; None where frames have none.
     """
 
-    def __init__(self, me: Identity, nonce: bytes) -> None:
+    def __init__(self, me: Identity, nonce: bytes, dialled: str = "") -> None:
         self._me = me
-        self._hello = encode(me.hello(nonce))
+        self._hello = encode(me.hello(nonce, dialled))
         self._transcript = b""
         self._step = Step.HELLO
+        self.channel = PLAIN
         self.peer: Hello | None = None
+        self.seals: tuple[Seal, Seal] | None = None
 
     @property
     def done(self) -> bool:
@@ -127,6 +161,10 @@ class Handshake:
         for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
             if not 0 < len(name.encode()) <= MOST_NAME_BYTES or not name.isprintable():
                 raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
+        if len(hello.dialled) > MOST_DIALLED or not (hello.dialled or "-").isprintable():
+            raise WireError(
+                "bad-message", "what was dialled must be up to 300 printable characters"
+            )
         self.peer = hello  # before it is refused, so that the log can name it
         if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
             raise WireError(
@@ -134,8 +172,23 @@ class Handshake:
             )
         return hello
 
+    def _hear_both(self, dialler: Bytes, acceptor: Bytes) -> None:
+        """Note what proofs are about: both Hellos, byte for byte, so neither can be tampered with.
+
+        And the channel that this side sees below them.
+        """
+        hellos = sha256(dialler).digest() + sha256(acceptor).digest()
+        self._transcript = hellos + self.channel
+
     def _prove(self, label: bytes, secret: bytes) -> bytes:
         return hmac.digest(secret, label + b"\0" + self._transcript, "sha256")
+
+    def _finish(self, secret: bytes, mine: bytes, theirs: bytes) -> None:
+        """Be up; both sides know this secret, if there is one."""
+        self._step = Step.DONE
+        if secret and self.channel == PLAIN:
+            sent, came = (self._prove(label + _FRAMES, secret) for label in (mine, theirs))
+            self.seals = Seal(sent), Seal(came)
 
     def _proved(self, label: bytes, proof: bytes, secrets: tuple[bytes, ...]) -> bytes | None:
         """Return the secret that a proof proves; all are tried, so the time taken tells nothing."""
@@ -147,10 +200,13 @@ class Handshake:
 
 
 class Dialling(Handshake):
-    """The side that opened the connection. What it proves is what it wants to see proved."""
+    """The side that opened the connection, to the address `dialled`.
 
-    def __init__(self, me: Identity, nonce: bytes) -> None:
-        super().__init__(me, nonce)
+    What it proves is what it wants to see proved.
+    """
+
+    def __init__(self, me: Identity, nonce: bytes, dialled: str) -> None:
+        super().__init__(me, nonce, dialled)
         self._secret = b""
 
     def opening(self) -> bytes:
@@ -162,15 +218,15 @@ class Dialling(Handshake):
         match self._step:
             case Step.HELLO:
                 self._meet(body)
-                self._transcript = _transcript(self._hello[HEADER_BYTES:], body)
+                self._hear_both(self._hello[HEADER_BYTES:], body)
                 self._step = Step.WELCOME
-                self._secret = _first(self._me.secrets())
+                self._secret = _first(self._me.secrets_of(self._me.role))
                 return encode(Proof(self._prove(_DIALLER, self._secret)))
             case _:
                 proof = _expect(Welcome, decode(body)).proof
                 if self._secret and self._proved(_ACCEPTOR, proof, (self._secret,)) is None:
                     raise _not_the_same()
-                self._step = Step.DONE
+                self._finish(self._secret, _DIALLER, _ACCEPTOR)
                 return b""
 
 
@@ -192,17 +248,18 @@ class Accepting(Handshake):
         match self._step:
             case Step.HELLO:
                 self._approve(self._meet(body))
-                self._transcript = _transcript(body, self._hello[HEADER_BYTES:])
+                self._hear_both(body, self._hello[HEADER_BYTES:])
                 self._step = Step.PROOF
                 return self._hello
             case _:
-                secrets = self._me.secrets()
+                assert self.peer is not None  # it has said Hello
+                secrets = self._me.secrets_of(self.peer.role)
                 proved = self._proved(_DIALLER, _expect(Proof, decode(body)).proof, secrets)
                 if proved is None:
                     if secrets and not self._trusts_peer:
                         raise _not_the_same()
                     proved = _first(secrets)
-                self._step = Step.DONE
+                self._finish(proved, _ACCEPTOR, _DIALLER)
                 return encode(Welcome(self._prove(_ACCEPTOR, proved)))
 
     @property
@@ -216,11 +273,6 @@ def _first(secrets: tuple[bytes, ...]) -> bytes:
 
 def _not_the_same() -> WireError:
     return WireError("secret", "the two sides don't have the same secret")
-
-
-def _transcript(dialler: Bytes, acceptor: Bytes) -> bytes:
-    """Return what a proof is about: both Hellos, byte for byte, so neither can be tampered with."""
-    return sha256(dialler).digest() + sha256(acceptor).digest()
 
 
 def _expect(kind: type[Kind], message: Message) -> Kind:

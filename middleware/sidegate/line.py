@@ -20,7 +20,7 @@ from secrets import token_bytes
 from ssl import SSLWantReadError, SSLWantWriteError
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.handshake import NONCE_BYTES, Dialling
+from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling, tls_channel
 from sidegate.wire import Error, Framer, Refused, WireError, encode
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sidegate.address import Address
     from sidegate.options import Options
+    from sidegate.seal import Seal
     from sidegate.wire import Bytes
 
 _Steps: TypeAlias = "Generator[bool, None, None]"
@@ -50,6 +51,7 @@ class Line:
         "_early",
         "_framer",
         "_options",
+        "_seal",
         "_socket",
         "_step",
         "_unsent",
@@ -63,8 +65,9 @@ class Line:
         self._options = options
         self._step = step
         self._socket: socket.socket | None = None
-        self._framer = Framer()
-        self._early: list[Bytes] = []  # what came right behind the handshake
+        self._framer = Framer(shakes=True)
+        self._seal: Seal | None = None  # of what is sent
+        self._early: Sequence[Bytes] = ()  # what came right behind the handshake
         self._unsent = b""
         self._dialling = self._dial()
         self.is_resolving = False
@@ -99,9 +102,10 @@ class Line:
         yield from self._connect()
         assert self._socket is not None  # it is connected
         self._socket.settimeout(self._step)
+        channel = UNIX if self._options.sidecar.path else PLAIN
         if context := self._options.context():
-            yield from self._encrypt(self._socket, context)
-        yield from self._shake_hands()
+            channel = tls_channel((yield from self._encrypt(self._socket, context)))
+        yield from self._shake_hands(channel)
 
     def _connect(self) -> _Steps:
         """Connect to the first address of a name that answers."""
@@ -161,8 +165,10 @@ class Line:
         poll.register(connecting, select.POLLOUT)
         return bool(poll.poll(self._step * 1e3))
 
-    def _encrypt(self, connected: socket.socket, context: SSLContext) -> _Steps:
-        """Speak TLS from here on."""
+    def _encrypt(
+        self, connected: socket.socket, context: SSLContext
+    ) -> Generator[bool, None, bytes]:
+        """Speak TLS from here on; return the certificate of the other side (DER)."""
         self._socket = secured = context.wrap_socket(connected, do_handshake_on_connect=False)
         while True:
             try:
@@ -170,24 +176,31 @@ class Line:
             except _NOT_NOW:
                 yield False
             else:
-                return
+                return secured.getpeercert(binary_form=True) or b""
 
-    def _shake_hands(self) -> _Steps:
+    def _shake_hands(self, channel: bytes) -> _Steps:
         """Say who we are; WireError if either side doesn't like the other."""
-        handshake = Dialling(self._options.identity, token_bytes(NONCE_BYTES))
+        options = self._options
+        handshake = Dialling(options.identity, token_bytes(NONCE_BYTES), str(options.sidecar))
+        handshake.channel = channel
         self.send(handshake.opening())
         while not handshake.done:
-            bodies = list(self.receive())
+            bodies = self.receive()
             yield bool(bodies)
             while bodies and not handshake.done:
-                if reply := handshake.receive(bodies.pop(0)):
+                if reply := handshake.receive(bodies[0]):
                     self.send(reply)
-            self._early = bodies
+                bodies = () if handshake.done else self._framer.feed(b"")
+        self._seal, theirs = handshake.seals or (None, None)
+        self._framer.up(theirs)
+        self._early = self._framer.feed(b"")
 
     # --- bytes
 
     def send(self, frames: bytes) -> None:
         """Send this behind what isn't sent yet, or as much as goes within a step."""
+        if self._seal is not None:
+            frames = self._seal.all_sealed(frames)
         # Kept before it is sent: who is killed here leaves nothing half said.
         self._unsent = frames = self._unsent + frames if self._unsent else frames
         try:
@@ -199,7 +212,7 @@ class Line:
     def receive(self) -> Sequence[Bytes]:
         """Return the frames that come within a step, perhaps none. OSError at the end."""
         if self._early:
-            bodies, self._early = self._early, []
+            bodies, self._early = self._early, ()
             return bodies
         try:
             data = self._connected.recv(_READ)
@@ -223,7 +236,7 @@ class Line:
         if self._socket and isinstance(error, WireError) and not isinstance(error, Refused):
             with suppress(OSError):
                 self._socket.settimeout(0)  # if it doesn't fit in the buffer, then not
-                self._socket.send(encode(Error(error.code, error.text[:500])))
+                self.send(encode(Error(error.code, error.text[:500])))
         self.close()
 
     def close(self) -> None:

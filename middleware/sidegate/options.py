@@ -19,7 +19,7 @@ from sidegate.errors import shown
 from sidegate.fallback import OnUnreachable
 from sidegate.handshake import MOST_NAME_BYTES, Identity
 from sidegate.outage import CONSEQUENCE
-from sidegate.secret import SecretFile, known, parse_secrets
+from sidegate.secret import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.tls import Tls
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ def client_options(
     seconds, who = _budget(budget), _name(name)
     if tls is not None and not isinstance(tls, Tls):
         raise _wrong("tls", tls, "a sidegate.Tls, or None")
-    given = None if secret is None else _secrets(secret)
     address = _address(sidecar)
     for line in unknown(os.environ):
         log_once(logging.WARNING, f"sidegate: {line}")
     address, fault = (address, "") if address else _address_of_environment(policy)
-    secrets, other = (given, "") if given else _secrets_of_environment(policy)
+    least = 1 if address.is_local else MIN_BYTES
+    given = None if secret is None else _secrets(secret, least)
+    secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
     return Options(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
 
 
@@ -128,7 +129,7 @@ def _address(sidecar: object) -> Address | None:
         raise ValueError(f"sidecar={shown(sidecar)}: {_reason(error, sidecar)}") from None
 
 
-def _secrets(secret: object) -> Secrets:
+def _secrets(secret: object, least: int = 1) -> Secrets:
     """Return the secrets in an argument or a variable; ValueError, which never shows one."""
     if not isinstance(secret, (str, bytes)):
         kind = type(secret).__name__
@@ -138,7 +139,7 @@ def _secrets(secret: object) -> Secrets:
     try:
         # What isn't UTF-8 in the environment comes as surrogates, and is to be what it was.
         text = secret.encode("utf-8", "surrogateescape") if isinstance(secret, str) else secret
-        return known(*parse_secrets(text))
+        return known(*parse_secrets(text, least))
     except UnicodeEncodeError:  # its text has some of the secret in it
         raise ValueError("secret (not shown): expected text in UTF-8, or bytes") from None
     except ValueError as error:
@@ -159,23 +160,23 @@ def _address_of_environment(policy: OnUnreachable) -> tuple[Address, str]:
     return NOWHERE, fault
 
 
-def _secrets_of_environment(policy: OnUnreachable) -> tuple[Secrets, str]:
+def _secrets_of_environment(policy: OnUnreachable, least: int) -> tuple[Secrets, str]:
     """Return the secrets in the environment and what stays wrong with them, if anything does.
 
     Those in a file are read again when it changes, and it may come later.
     """
     if path := os.environ.get("SIDEGATE_SECRET_FILE"):
-        return _file_of_environment(path, policy), ""
+        return _file_of_environment(path, policy, least), ""
     try:
-        return _secrets(os.environ.get("SIDEGATE_SECRET", "")), ""
+        return _secrets(os.environ.get("SIDEGATE_SECRET", ""), least), ""
     except ValueError as error:
         fault = f"SIDEGATE_SECRET{str(error).removeprefix('secret')}"
     _tell(f"{fault}; no sidecar is asked", policy, "Set it to the secret of the sidecar.")
     return known(), fault
 
 
-def _file_of_environment(path: str, policy: OnUnreachable) -> SecretFile:
-    file = SecretFile(path, required=False)
+def _file_of_environment(path: str, policy: OnUnreachable, least: int) -> SecretFile:
+    file = SecretFile(path, required=False, least=least)
     if file.fault:
         why = file.fault.removeprefix(f"secret file {path!r}: ")
         fault = (

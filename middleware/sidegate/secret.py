@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 MOST_SECRETS = 4  # two while one replaces the other; each is one more that a stranger may guess
+MIN_BYTES = 16  # beyond loopback: what listens, or is dialled, can try words offline
 MOST_BYTES = 16_384  # of all of them: a wrong path (a log, a device) is not read to its end
 
 _EXPECTED = f"expected 1 to {MOST_SECRETS}, one a line"
 
 
-def parse_secrets(text: bytes) -> tuple[bytes, ...]:
+def parse_secrets(text: bytes, least: int = 1) -> tuple[bytes, ...]:
     """Return the secrets in a text, one a line: the one to show first, then others to accept.
 
     White space around a secret and blank lines don't count. ValueError, which never shows any of
-    the text, for none, for more than 4, and for more than 16,384 bytes.
+    the text, for none, for more than 4, for more than 16,384 bytes, and for one of fewer than
+    `least` bytes.
     """
     if len(text) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES:,} bytes, {_EXPECTED}")
@@ -33,7 +35,18 @@ def parse_secrets(text: bytes) -> tuple[bytes, ...]:
         raise ValueError(f"no secret in it, {_EXPECTED}")
     if len(secrets) > MOST_SECRETS:
         raise ValueError(f"{len(secrets)} secrets, {_EXPECTED}")
+    require_long(secrets, least)
     return secrets
+
+
+def require_long(secrets: tuple[bytes, ...], least: int = MIN_BYTES) -> None:
+    """Raise ValueError, which shows none of them, if a secret has fewer bytes than that."""
+    shortest = min(map(len, secrets), default=least)
+    if shortest < least:
+        raise ValueError(
+            f"{shortest} bytes, expected at least {least} beyond this machine, such as"
+            " `openssl rand -base64 32` prints"
+        )
 
 
 def known(*secrets: bytes) -> Secrets:
@@ -51,10 +64,12 @@ class SecretFile:
     call it; there is no lock, which a fork could leave held.
 
     With `required` false it may have none at first; then each call raises ValueError until it has.
+    One with a secret of fewer than `least` bytes can't be used.
     """
 
     path: str
     required: bool = field(default=True, repr=False)
+    least: int = field(default=1, repr=False)
     _held: tuple[Stamp, tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
     _fault: str = field(default="", init=False, repr=False, compare=False)
 
@@ -62,7 +77,7 @@ class SecretFile:
         self._held = None, ()
         stamp = _stamp(self.path)  # first: a change behind it is seen by the next call
         try:
-            self._held = stamp, _read(self.path)
+            self._held = stamp, _read(self.path, self.least)
         except ValueError as error:
             if self.required:
                 raise
@@ -73,6 +88,14 @@ class SecretFile:
         """Why the file could not be used when it was last looked at; empty if it could."""
         return self._fault
 
+    def demand(self, least: int) -> None:
+        """Have each secret be that long from now on, also when it changes; ValueError if one isn't.
+
+        It is for who learns only after it was made who can reach what is guarded by it.
+        """
+        self.least = least
+        require_long(self(), least)
+
     def __call__(self) -> tuple[bytes, ...]:
         """Return the secrets that hold now, never none; the first is the one to show."""
         stamp = _stamp(self.path)
@@ -82,7 +105,7 @@ class SecretFile:
 
     def _read_again(self, stamp: Stamp) -> None:
         try:
-            secrets = _read(self.path)
+            secrets = _read(self.path, self.least)
         except ValueError as error:
             if not self._held[1]:
                 self._fault = str(error)
@@ -105,11 +128,11 @@ class SecretFile:
         )
 
 
-def _read(path: str) -> tuple[bytes, ...]:
+def _read(path: str, least: int) -> tuple[bytes, ...]:
     """Return the secrets in a file. ValueError names the file, and why it can't be used."""
     try:
         with Path(path).open("rb") as file:
-            return parse_secrets(file.read(MOST_BYTES + 1))
+            return parse_secrets(file.read(MOST_BYTES + 1), least)
     except OSError as error:
         raise ValueError(f"secret file {path!r}: {error.strerror}") from None
     except ValueError as error:

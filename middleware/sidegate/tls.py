@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -48,6 +49,21 @@ class Tls:
             files = f"TLS files {str(self.cert)!r} and {str(self.key)!r}"
             raise _unusable(files, error) from None
         return context
+
+    def certificate(self) -> bytes:
+        """Return our own certificate (DER): the first in the file. ValueError if it has none."""
+        try:
+            text = Path(self.cert).read_text("latin-1")
+        except OSError as error:
+            raise _unusable(f"TLS file {str(self.cert)!r}", error) from None
+        if found := _CERTIFICATE.search(text):
+            return ssl.PEM_cert_to_DER_cert(found[0])
+        raise ValueError(f"TLS file {str(self.cert)!r}: no certificate in it")
+
+
+_CERTIFICATE = re.compile(
+    r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL | re.ASCII
+)
 
 
 def _require_readable(path: str) -> None:

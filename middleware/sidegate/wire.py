@@ -16,9 +16,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong, SidegateError
+from sidegate.seal import TAG_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sidegate.seal import Seal
 
 VERSION = 1
 MOST_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
@@ -71,6 +74,7 @@ class Hello(Struct, array_like=True, frozen=True, tag=0):
     cluster: str
     nonce: bytes  # 32 random bytes, fresh for each connection
     link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
+    dialled: str  # the address that was dialled, as the dialling side knows it; else empty
 
 
 class Proof(Struct, array_like=True, frozen=True, tag=1):
@@ -334,22 +338,36 @@ class Framer:
     """Cuts a stream of bytes into the bodies of frames; holds at most one unfinished frame.
 
     `most` bytes in a body: whoever accepts connections allows less until a handshake is done.
+    While `shakes`, it gives out one frame at a time, since a handshake that is done with it may
+    have the next one sealed; `feed(b"")` goes on.
     """
 
-    __slots__ = ("_need", "most", "rest")
+    __slots__ = ("_around", "_need", "_seal", "most", "rest", "shakes")
 
-    def __init__(self, most: int = MOST_FRAME_BYTES) -> None:
+    def __init__(self, most: int = MOST_FRAME_BYTES, *, shakes: bool = False) -> None:
         self.most = most
+        self.shakes = shakes
         self.rest = bytearray()  # the part of a frame that waits for its other part
         self._need = HEADER_BYTES  # nothing can be cut before that many bytes are there
+        self._seal: Seal | None = None
+        self._around = HEADER_BYTES  # bytes of a frame that aren't its body
+
+    def up(self, seal: Seal | None) -> None:
+        """Cut from now on whatever is there, sealed frames if there is a seal."""
+        self.most, self.shakes = MOST_FRAME_BYTES, False
+        if seal is not None:
+            self._seal, self._around = seal, HEADER_BYTES + TAG_BYTES
 
     def feed(self, data: bytes) -> Sequence[Bytes]:
-        """Return the bodies of all frames that are complete now. WireError for too long a one."""
+        """Return the bodies of all frames that are complete now.
+
+        WireError for one that is too long, or that isn't what the other side has sent.
+        """
         # One whole frame and nothing else is the usual case, and worth a microsecond a hop.
         if not self.rest and len(data) > HEADER_BYTES:
             (length,) = _LENGTH.unpack_from(data)
-            if length == len(data) - HEADER_BYTES and length <= self.most:
-                return (data[HEADER_BYTES:],)
+            if length == len(data) - self._around and length <= self.most:
+                return (data[HEADER_BYTES:] if self._seal is None else self._open(data),)
         if self.rest:
             self.rest += data
             if len(self.rest) < self._need:
@@ -358,20 +376,27 @@ class Framer:
             self.rest.clear()
         return self._cut(data)
 
+    def _open(self, sealed: Bytes) -> Bytes:
+        assert self._seal is not None  # frames are sealed
+        if (body := self._seal.opened(sealed)) is None:
+            raise WireError("changed", "the frames of this connection were changed on the way")
+        return body
+
     def _cut(self, data: bytes) -> Sequence[Bytes]:
         bodies: list[Bytes] = []
         view = memoryview(data)
         start, end = 0, len(data)
         self._need = HEADER_BYTES
-        while end - start >= HEADER_BYTES:
+        while end - start >= HEADER_BYTES and not (self.shakes and bodies):
             (length,) = _LENGTH.unpack_from(view, start)
             if length > self.most:
                 raise WireError("frame-too-long", _too_long(view[start:], length, self.most))
-            stop = start + HEADER_BYTES + length
+            stop = start + self._around + length
             if stop > end:
-                self._need = HEADER_BYTES + length
+                self._need = self._around + length
                 break
-            bodies.append(view[start + HEADER_BYTES : stop])
+            frame = view[start:stop]
+            bodies.append(frame[HEADER_BYTES:] if self._seal is None else self._open(frame))
             start = stop
         if start < end:
             self.rest += view[start:]

@@ -23,7 +23,7 @@ class MayChange:
     """
 
     def __init__(self, config: Config) -> None:
-        self._secrets = config.secrets
+        self._secrets = config.http_tokens
         self._open = config.http.is_local or config.insecure
         self._http = config.http
 

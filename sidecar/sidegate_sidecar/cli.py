@@ -93,6 +93,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: given.Cluster = "sidegate",
     secret_file: given.SecretFile = "",
+    node_secret_file: given.NodeSecretFile = "",
+    http_token_file: given.HttpTokenFile = "",
     tls_cert: given.TlsCert = "",
     tls_key: given.TlsKey = "",
     tls_ca: given.TlsCa = "",
@@ -116,8 +118,12 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         socket_mode=given.mode("socket-mode", socket_mode),
         seeds=given.seeds(seed),
         cluster=cluster,
-        secret=given.secret(secret_file),
-        secret_file=given.secret_file(secret_file),
+        secret=given.secret("secret", secret_file),
+        secret_file=given.secret_file("secret", secret_file),
+        node_secret=given.secret("node-secret", node_secret_file),
+        node_secret_file=given.secret_file("node-secret", node_secret_file),
+        http_token=given.secret("http-token", http_token_file),
+        http_token_file=given.secret_file("http-token", http_token_file),
         tls=given.tls(tls_cert, tls_key, tls_ca),
         insecure=given.flag("insecure", given=insecure),
         on_unreachable=given.policy("on-unreachable", on_unreachable),
@@ -150,11 +156,12 @@ def check(
     cost: given.Cost = "1",
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
     body = {"key": _sendable(key), "limits": _sendable(limits), "cost": given.whole("cost", cost)}
-    answer = _ask(http, secret_file, "POST", "/v1/check", body)
+    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/check", body)
     _show(answer, "check", as_json=as_json)
     return 0 if answer["allowed"] else DENIED
 
@@ -162,20 +169,20 @@ def check(
 @app.command(epilog=_EPILOG)
 def nodes(*, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
     """Show the cluster as a sidecar sees it."""
-    _show(_ask(http, "", "GET", "/v1/nodes"), "nodes", as_json=as_json)
+    _show(_ask(http, _OF_ENVIRONMENT, "GET", "/v1/nodes"), "nodes", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
 def owner(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
     """Name the node that owns a key, and its backups."""
     query = urlencode({"key": _sendable(key)})
-    _show(_ask(http, "", "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
+    _show(_ask(http, _OF_ENVIRONMENT, "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
 def peek(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
     """Show what is left of the limits of a key, without charging it."""
-    _show(_ask(http, "", "GET", _path(key)), "buckets", as_json=as_json)
+    _show(_ask(http, _OF_ENVIRONMENT, "GET", _path(key)), "buckets", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
@@ -184,10 +191,13 @@ def reset(
     *,
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> None:
     """Make all limits of a key full again."""
-    _show(_ask(http, secret_file, "DELETE", _path(key)), "buckets", as_json=as_json)
+    _show(
+        _ask(http, (http_token_file, secret_file), "DELETE", _path(key)), "buckets", as_json=as_json
+    )
 
 
 @app.command(epilog=_EPILOG)
@@ -196,11 +206,12 @@ def leave(
     drain: given.Patience = f"{DEFAULT_DRAIN:g}",
     http: given.Sidecar = DEFAULT_HTTP,
     secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
     as_json: given.AsJson = False,
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
     patience = given.seconds("drain", drain)
-    answer = _ask(http, secret_file, "POST", "/v1/leave", patience=patience)
+    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience)
     _show(answer, "leave", as_json=as_json)
     return 0 if answer["left"] else NOT_DONE
 
@@ -276,16 +287,20 @@ def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     return run_load(order)
 
 
+_OF_ENVIRONMENT = ("", "")  # no files: what to show is in variables, if anywhere
+
+
 def _ask(
     http: str,
-    secret_file: str,
+    files: tuple[str, str],
     method: str,
     path: str,
     body: Mapping[str, object] | None = None,
     *,
     patience: float = 0.0,
 ) -> dict[str, Any]:
-    address, secret = given.address("http", http), given.shown_secret(secret_file)
+    """Ask a sidecar; of the `files` one has the HTTP token, the other the secret."""
+    address, secret = given.address("http", http), given.shown_secret(*files)
     from sidegate_sidecar.remote import Remote
 
     return Remote(address, secret, patience).ask(method, path, body)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
 _PLURAL: Final = {"seed": "SIDEGATE_SEEDS"}  # several in one variable
+_NO_FLAG: Final = {"secret", "node-secret", "http-token"}  # all here can read a command line
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 
 
@@ -36,7 +37,7 @@ def variable(option: str) -> str:
 
 def complaint(option: str, value: object, why: str) -> str:
     """Return the line that says what is wrong with an option."""
-    if option == "secret":  # has no flag: everyone on the machine can read a command line
+    if option in _NO_FLAG:
         names = variable(option)
     elif option in _ONLY_FLAGS:
         names = f"--{option}"
@@ -102,6 +103,26 @@ SecretFile = Annotated[
         "PATH",
         "The secret that all nodes and apps share; read again when it changes. Of several, one a"
         " line, the first is shown and all are accepted. Or put it itself into SIDEGATE_SECRET.",
+        _TRUST,
+    ),
+]
+NodeSecretFile = Annotated[
+    str,
+    _option(
+        "node-secret-file",
+        "PATH",
+        "Another one that makes a node of who has it; that of apps doesn't then. Or put it itself"
+        " into SIDEGATE_NODE_SECRET.",
+        _TRUST,
+    ),
+]
+HttpTokenFile = Annotated[
+    str,
+    _option(
+        "http-token-file",
+        "PATH",
+        "Another one that HTTP takes in place of the secret, for it crosses the wire there. Or put"
+        " it itself into SIDEGATE_HTTP_TOKEN.",
         _TRUST,
     ),
 ]
@@ -177,6 +198,15 @@ Sidecar = Annotated[str, _option("http", "HOST:PORT", "The HTTP address of the s
 CallerSecret = Annotated[
     str,
     _option("secret-file", "PATH", "The secret of the cluster. Or put it into SIDEGATE_SECRET."),
+]
+CallerToken = Annotated[
+    str,
+    _option(
+        "http-token-file",
+        "PATH",
+        "What the sidecar's HTTP takes, if that isn't the secret. Or put it into"
+        " SIDEGATE_HTTP_TOKEN.",
+    ),
 ]
 Cost = Annotated[
     str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
@@ -284,27 +314,30 @@ _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 
 
-def secret(path: str) -> bytes:
-    """Return what is in SIDEGATE_SECRET; nothing (empty) if there is a file instead."""
-    return b"" if path else os.environ.get("SIDEGATE_SECRET", "").encode("utf-8", "surrogateescape")
+def secret(option: str, path: str) -> bytes:
+    """Return what is in the variable of a secret; nothing (empty) if there is a file instead."""
+    return b"" if path else os.environ.get(variable(option), "").encode("utf-8", "surrogateescape")
 
 
-def shown_secret(path: str) -> bytes:
-    """Return the secret that a command shows: the first in the file, or else in SIDEGATE_SECRET."""
-    file = secret_file(path)
-    secrets = file() if file else secrets_in(secret(path))
-    return secrets[0] if secrets else b""
+def shown_secret(token_path: str, secret_path: str) -> bytes:
+    """Return what a command shows by HTTP: the first token if there is one, else the secret."""
+    for option, path in (("http-token", token_path), ("secret", secret_path)):
+        file = secret_file(option, path)
+        if held := file() if file else secrets_in(secret(option, path), option):
+            return held[0]
+    return b""
 
 
-def secret_file(path: str) -> FileOfSecrets | None:
-    """Return the file with the secrets, None without a path; OptionError if it has none."""
+def secret_file(option: str, path: str) -> FileOfSecrets | None:
+    """Return the file with such secrets, None without a path; OptionError if it has none."""
     if not path:
         return None
     try:
         return FileOfSecrets(path)
     except ValueError as error:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
-        raise OptionError("secret-file", path, f"expected a file with the secret: {why}") from None
+        expected = f"expected a file with the {option.replace('-', ' ')}: {why}"
+        raise OptionError(f"{option}-file", path, expected) from None
 
 
 def state_file(path: str) -> str:

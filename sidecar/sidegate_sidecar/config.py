@@ -11,7 +11,7 @@ from sidegate.address import Address, parse_address
 from sidegate.fallback import OnUnreachable
 from sidegate.handshake import MOST_NAME_BYTES
 from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
-from sidegate.secret import parse_secrets
+from sidegate.secret import MIN_BYTES, parse_secrets, require_long
 
 if TYPE_CHECKING:
     from sidegate.options import Tls
@@ -54,12 +54,12 @@ class OptionError(ValueError):
         return f"{self.option} {str(self.value)!r}: {self.why}"
 
 
-def secrets_in(text: bytes) -> tuple[bytes, ...]:
-    """Return the secrets in the option `secret`, none in an empty one; OptionError for nonsense."""
+def secrets_in(text: bytes, option: str = "secret") -> tuple[bytes, ...]:
+    """Return the secrets in such an option, none in an empty one; OptionError for nonsense."""
     try:
         return parse_secrets(text) if text else ()
     except ValueError as error:
-        raise OptionError("secret", "(not shown)", str(error)) from None
+        raise OptionError(option, "(not shown)", str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ class Config:
     cluster: str = "sidegate"
     secret: bytes = field(default=b"", repr=False)  # or several, one a line
     secret_file: SecretFile | None = None  # has the last word
+    node_secret: bytes = field(default=b"", repr=False)  # what makes a node; empty: the secret
+    node_secret_file: SecretFile | None = None
+    http_token: bytes = field(default=b"", repr=False)  # what HTTP asks for; empty: the secret
+    http_token_file: SecretFile | None = None
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
@@ -100,13 +104,63 @@ class Config:
         if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         self._check_numbers()
-        secrets = self.secrets()
-        if not (self.link.is_local or secrets or self.tls or self.insecure):
-            raise OptionError("link", self.link, _EXPOSED)
+        self._check_secrets()
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Return the secrets that hold now: the first is shown, all are accepted; or none."""
-        return self.secret_file() if self.secret_file else secrets_in(self.secret)
+        """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
+
+        They are those of nodes and of HTTP as well, where these have none of their own.
+        """
+        return self._held("secret", self.secret, self.secret_file)
+
+    def node_secrets(self) -> tuple[bytes, ...]:
+        """Return the secrets of nodes that hold now."""
+        return self._own_node_secrets() or self.secrets()
+
+    def http_tokens(self) -> tuple[bytes, ...]:
+        """Return what HTTP takes now from who may change something; or nothing."""
+        return self._own_http_tokens() or self.secrets()
+
+    def _own_node_secrets(self) -> tuple[bytes, ...]:
+        return self._held("node-secret", self.node_secret, self.node_secret_file)
+
+    def _own_http_tokens(self) -> tuple[bytes, ...]:
+        return self._held("http-token", self.http_token, self.http_token_file)
+
+    def _held(self, option: str, text: bytes, file: SecretFile | None) -> tuple[bytes, ...]:
+        return file() if file else secrets_in(text, option)
+
+    def _check_secrets(self) -> None:
+        """Raise OptionError if others can reach what no secret guards, or one that is too weak."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        if not (self.link.is_local or apps or self.tls or self.insecure):
+            raise OptionError("link", self.link, _EXPOSED)
+        for option, one, other, others in (
+            ("node-secret", nodes, apps, "secret: with it any app would be a node"),
+            ("http-token", http, apps, "secret: who overhears it would be an app"),
+            ("http-token", http, nodes, "node secret: who overhears it would be a node"),
+        ):
+            if set(one) & set(other):
+                raise OptionError(option, "(not shown)", f"expected another than the {others}")
+        on_link = not self.link.is_local
+        as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
+        by_http = not self.http.is_local
+        if on_link or (as_node and not nodes) or (by_http and not http):
+            self._demand_length("secret", apps, self.secret_file)
+        if as_node:
+            self._demand_length("node-secret", nodes, self.node_secret_file)
+        if by_http:
+            self._demand_length("http-token", http, self.http_token_file)
+
+    def _demand_length(self, option: str, held: tuple[bytes, ...], file: SecretFile | None) -> None:
+        try:
+            if file:
+                file.demand(MIN_BYTES)
+            else:
+                require_long(held)
+        except ValueError as error:
+            name, value = (f"{option}-file", file.path) if file else (option, "(not shown)")
+            raise OptionError(name, value, str(error)) from None
 
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]

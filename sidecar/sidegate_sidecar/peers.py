@@ -50,6 +50,10 @@ class Listener(Protocol):
         """Tell if a node is dead, has left, or never said a word."""
         ...
 
+    def node_at(self, address: str, /) -> str:
+        """Return the name of the node that has that address, or had it last; empty if none has."""
+        ...
+
 
 @dataclass(slots=True)
 class Peer:
@@ -186,6 +190,10 @@ class Peers:
         """Welcome a node: a new one, or one that is back, perhaps under a new address."""
         self._strangers.pop(link.address, None)
         before = self._at(link)
+        known = before.name if before else self.listener.node_at(str(link.address))
+        if known not in {"", hello.name} and not _is_at(link.address, hello.link):
+            self._hang_up(link, known, hello)
+            return
         if before is not None and before.name != hello.name:
             log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
             del self.by_name[before.name]
@@ -197,6 +205,20 @@ class Peers:
         elif peer.link is not link and not self._choose(peer, link, hello):
             return
         self.listener.met(hello.name)
+
+    def _hang_up(self, link: Link, known: str, hello: Hello) -> None:
+        """Have nothing to do with another node than was dialled, at an address that isn't its own.
+
+        Somebody has taken an address of the dead, say, and passes on what comes there.
+        """
+        log.warning(
+            "not talking to node %s by the address of node %s (%s): it listens at %s",
+            *(hello.name, known, link.address, hello.link),
+        )
+        link.close_soon()
+        if self._at(link):
+            del self.by_name[known]
+            self.listener.lost(known)
 
     def _at(self, link: Link) -> Peer | None:
         return next((peer for peer in self.by_name.values() if peer.link is link), None)
@@ -295,6 +317,7 @@ class Peers:
         _address_of(hello.name, hello.link)
         if hello.name == self.me.name and hello.nonce.startswith(self.me.instance):
             raise WireError("self", "this is the node that is dialling")
+        self._require_dialled(hello)
         peer = self.by_name.get(hello.name)
         taken = peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
         if taken or hello.name == self.me.name:
@@ -302,11 +325,34 @@ class Peers:
                 "name", f"another node is named {hello.name!r}: give each its own --name"
             )
 
+    def _require_dialled(self, hello: Hello) -> None:
+        """Raise WireError for who has dialled the address of another node, and got us.
+
+        Names and addresses that no node has may be anything: a Service, a balancer, a forwarding.
+        """
+        if hello.dialled in {"", self.me.link} or parse_address(self.me.link).is_wildcard:
+            return
+        if (other := self.listener.node_at(hello.dialled)) not in {"", self.me.name}:
+            raise WireError(
+                "dialled",
+                f"{hello.dialled} is the address of node {other!r}, and this is node"
+                f" {self.me.name!r}: somebody there passes on what comes",
+            )
+
     async def close(self) -> None:
         """Close all links."""
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
         if closing := [asyncio.ensure_future(link.close()) for link in links]:
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
+
+
+def _is_at(dialled: Address, link: str) -> bool:
+    """May a node that listens at `link` have been dialled there? So it may at all its addresses."""
+    try:
+        listens = parse_address(link)
+    except ValueError:
+        return False
+    return listens == dialled or (listens.is_wildcard and listens.port == dialled.port)
 
 
 def _address_of(name: str, text: str) -> Address:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from sidegate.address import Address
 
 _FAULTS_OF_INPUT = {400, 413, 422}
+_HINT = (
+    ". Give --secret-file or SIDEGATE_SECRET; or, if it has an HTTP token, --http-token-file or"
+    " SIDEGATE_HTTP_TOKEN"
+)
 TIMEOUT = 5.0  # seconds: the sidecar itself waits no longer than its budget
 
 
@@ -71,7 +75,7 @@ class Remote:
         detail = str(content["detail"])
         if status in _FAULTS_OF_INPUT:
             return Failure(BAD_INPUT, detail)
-        hint = ". Give --secret-file or SIDEGATE_SECRET" if status == 401 else ""
+        hint = _HINT if status == 401 else ""
         return Failure(OUT_OF_REACH, f"the sidecar at {self._url} refuses: {detail}{hint}")
 
 

@@ -77,7 +77,13 @@ class Sidecar:
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
         me = Identity(
-            "node", config.name, config.cluster, config.secrets, str(self.link), token_bytes(16)
+            "node",
+            config.name,
+            config.cluster,
+            config.secrets,
+            str(self.link),
+            token_bytes(16),
+            config.node_secrets,
         )
         self.clock = machine_clock()
         buckets = Buckets(config.most_keys)
@@ -182,6 +188,11 @@ class Sidecar:
         member = self.cluster.membership.members.get(name)
         return member is None or not member.living
 
+    def node_at(self, address: str, /) -> str:
+        """Return the name of the node that has that address, or had it last; empty if none has."""
+        members = self.cluster.membership.members.values()
+        return next((member.name for member in members if member.address == address), "")
+
     # --- the links, as the node uses them
 
     def link_to(self, name: str, /) -> Link | None:
@@ -215,8 +226,7 @@ class Sidecar:
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
-        if self.config.secret_file is not None:
-            self._run(self._look_at_secrets())
+        self._run(self._look_at_secrets())
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
 
@@ -279,8 +289,11 @@ class Sidecar:
             self.sessions.tell_ring()
 
     async def _look_at_secrets(self) -> None:
-        while True:
-            self.config.secrets()
+        config = self.config
+        files = (config.secret_file, config.node_secret_file, config.http_token_file)
+        while held := [file for file in files if file]:
+            for file in held:
+                file()
             await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
 
     async def _sweep_buckets(self) -> None:

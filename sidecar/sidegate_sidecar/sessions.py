@@ -70,11 +70,12 @@ class Sessions:
         self.patience = Patience()
         self.open: set[Connection] = set()
 
-    def accept(self, remote: str, *, trust_apps: bool = False) -> asyncio.Protocol:
-        """Return the protocol for one more connection, from there."""
+    def accept(self, remote: str, channel: bytes, *, trust_apps: bool = False) -> asyncio.Protocol:
+        """Return the protocol for one more connection, from there and by that channel."""
         nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
         approve = self._peers.approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=trust_apps)
+        handshake.channel = channel
         return _Session(handshake, self, remote)
 
     def opened(self, connection: _Session) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import ssl
 from pathlib import Path
+from socket import AF_UNIX
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address
+from sidegate.handshake import PLAIN, UNIX, tls_channel
 
 if TYPE_CHECKING:
     import socket
@@ -27,14 +29,15 @@ class Listener:
     """Accepts connections on a socket, with TLS if there are certificates for it.
 
     A connection is accepted with the certificates that are in the files then; those that are
-    open go on. `protocol` is told who is at the other side: "HOST:PORT", or "unix:PATH" of ours.
+    open go on. `protocol` is told who is at the other side: "HOST:PORT", or "unix:PATH" of ours;
+    and which channel the handshake is to bind (PLAIN, UNIX or a `tls_channel`).
     A protocol hears `connection_lost` also when TLS fails before it was connected.
     """
 
     def __init__(
         self,
         listening: socket.socket,
-        protocol: Callable[[str], asyncio.Protocol],
+        protocol: Callable[[str, bytes], asyncio.Protocol],
         tls: Tls | None = None,
         *,
         look_every: float = LOOK_EVERY,
@@ -46,13 +49,15 @@ class Listener:
         self._look_every = look_every
         self._shake_within = shake_within
         self._context: ssl.SSLContext | None = None
+        self._channel = UNIX if listening.family == AF_UNIX else PLAIN
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Accept connections from now on."""
         if self._tls is not None:
-            self._context = self._tls.context(ssl.Purpose.CLIENT_AUTH)
-            self._run(self._watch(self._tls, _stamps(self._tls)))
+            seen = _stamps(self._tls)
+            self._read(self._tls)
+            self._run(self._watch(self._tls, seen))
         self._run(self._accept())
 
     def _run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -60,6 +65,11 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _read(self, tls: Tls) -> None:
+        context = tls.context(ssl.Purpose.CLIENT_AUTH)
+        self._channel = tls_channel(tls.certificate())
+        self._context = context
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -89,7 +99,7 @@ class Listener:
         self._run(self._connect(connection, remote)).add_done_callback(ended)
 
     async def _connect(self, connection: socket.socket, remote: str) -> None:
-        protocol = self._protocol(remote)
+        protocol = self._protocol(remote, self._channel)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
@@ -106,7 +116,7 @@ class Listener:
             if (now := _stamps(tls)) == seen:
                 continue
             try:
-                self._context = tls.context(ssl.Purpose.CLIENT_AUTH)
+                self._read(tls)
             except (OSError, ValueError) as error:  # half written: look again
                 log.warning("certificates in %s are not usable yet: %s", tls.cert, error)
                 continue

@@ -18,6 +18,8 @@ from tests.cluster.gossiping import Life
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from sidegate.seal import Seal
+
 Kind = TypeVar("Kind")
 
 APP = Identity("app", "bare", "")
@@ -45,6 +47,7 @@ class Bare:
         self._reader = reader
         self._framer = Framer()
         self._bodies: list[Bytes] = []
+        self._seal: Seal | None = None
         self.writer = writer
 
     @property
@@ -54,8 +57,8 @@ class Bare:
 
     async def send(self, *frames: bytes | Message) -> None:
         """Send bytes as they are, and messages in their frames; a closed door is no error."""
-        data = (part if isinstance(part, bytes) else encode(part) for part in frames)
-        self.writer.write(b"".join(data))
+        data = b"".join(part if isinstance(part, bytes) else encode(part) for part in frames)
+        self.writer.write(data if self._seal is None else self._seal.all_sealed(data))
         with suppress(ConnectionError):
             async with asyncio.timeout(GENEROUS):
                 await self.writer.drain()
@@ -108,13 +111,22 @@ class Bare:
 
     async def shake(self, me: Identity = Identity("app", "bare", "")) -> None:  # noqa: B008  # frozen
         """Do the handshake as an honest side would."""
-        handshake = Dialling(me, (me.instance + b"\x07" * NONCE_BYTES)[:NONCE_BYTES])
+        handshake = Dialling(me, (me.instance + b"\x07" * NONCE_BYTES)[:NONCE_BYTES], "")
         await self.send(handshake.opening())
+        await self.shake_hands(handshake, [])
+
+    async def shake_hands(self, handshake: Dialling, sent: list[bytes]) -> None:
+        """Go on with a handshake that was opened, to its end; add what is sent to a list."""
+        self._framer = Framer(shakes=True)
         while not handshake.done:
             body = await self.body()
             assert body is not None, "closed in the middle of the handshake"
             if reply := handshake.receive(body):
+                sent.append(reply)
                 await self.send(reply)
+        self._seal, theirs = handshake.seals or (None, None)
+        self._framer.up(theirs)
+        self._bodies += self._framer.feed(b"")
 
 
 @asynccontextmanager

@@ -260,7 +260,7 @@ async def test_cut_connections_are_no_news(standing: Watched) -> None:
 
 async def secret_error(node: Sidecar, me: Identity) -> str:
     async with bare(node) as stranger:
-        handshake = Dialling(me, NONCE)
+        handshake = Dialling(me, NONCE, "")
         await stranger.send(handshake.opening())
         body = await stranger.body()
         assert body is not None
@@ -283,16 +283,11 @@ async def test_a_wrong_secret_is_told_so(secretive: Watched, secret: bytes, role
 @together
 async def test_a_replayed_handshake_is_refused(secretive: Watched) -> None:
     """The very bytes that let an app in don't let anyone in again."""
-    handshake = Dialling(Identity("app", "shop", "", known(SECRET)), NONCE)
+    handshake = Dialling(Identity("app", "shop", "", known(SECRET)), NONCE, "")
     sent = [handshake.opening()]
     async with bare(secretive.node) as honest:
         await honest.send(sent[0])
-        while not handshake.done:
-            body = await honest.body()
-            assert body is not None
-            if reply := handshake.receive(body):
-                sent.append(reply)
-                await honest.send(reply)
+        await honest.shake_hands(handshake, sent)
         await honest.send(Ping(1))
         assert await honest.next() == Pong(1)
     for _ in range(3):
@@ -373,7 +368,7 @@ def test_any_bytes_are_messages_or_an_error(data: bytes) -> None:
 @given(st.lists(st.binary(max_size=80), max_size=4))
 def test_any_bytes_are_a_handshake_or_an_error(bodies: list[bytes]) -> None:
     """Nothing but a WireError comes out of either side of a handshake."""
-    for handshake in (Accepting(IDENTITY, NONCE, approve=approve), Dialling(APP, NONCE)):
+    for handshake in (Accepting(IDENTITY, NONCE, approve=approve), Dialling(APP, NONCE, "")):
         with suppress(WireError):
             for body in bodies:
                 assert not handshake.done

@@ -55,7 +55,9 @@ def test_both_helms_render_the_same(values: Path, tmp_path_factory: pytest.TempP
     three, four = (Helm(find(it), tmp_path_factory.mktemp(it)) for it in BOTH)
     options = ["--values", str(values)]
     if not yaml.safe_load(values.read_text()).get("secret"):
-        options += ["--set", "secret.value=s3cret"]
+        options += ["--set", "secret.value=sixteen-and-more"]
+        options += ["--set", "secret.nodeValue=sixteen-of-nodes"]
+        options += ["--set", "secret.tokenValue=sixteen-of-HTTP."]
     assert three.template(*options) == four.template(*options)
 
 
@@ -254,12 +256,17 @@ def test_a_certificate_is_mounted_where_the_options_say(helm: Helm) -> None:
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
 
 
+MADE_UP = {"value": "secret", "nodeValue": "node-secret", "tokenValue": "http-token"}
+
+
 def test_a_secret_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) -> None:
     """43 letters and digits hold 256 bits. That an upgrade keeps it takes a cluster to see."""
-    given = manifests.the(ours(helm, "secret.value=s3cret"), "Secret")
-    assert given["data"] == {"secret": "czNjcmV0"}
+    for value, key in MADE_UP.items():
+        given = manifests.the(ours(helm, f"secret.{value}=sixteen-and-more"), "Secret")
+        assert given["data"][key] == "c2l4dGVlbi1hbmQtbW9yZQ=="
     made_up = manifests.the(ours(helm), "Secret")
-    assert len(made_up["data"]["secret"]) == 60
+    assert {len(made_up["data"][key]) for key in MADE_UP.values()} == {60}
+    assert len({made_up["data"][key] for key in MADE_UP.values()}) == len(MADE_UP)
     assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert 'lookup "v1" "Secret"' in (CHART / "templates" / "secret.yaml").read_text()
 

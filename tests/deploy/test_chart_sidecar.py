@@ -118,9 +118,11 @@ def test_the_secret_is_a_read_only_directory_that_follows_changes(
     assert "subPath" not in mount
     assert manifests.env(sidecar)["SIDEGATE_SECRET_FILE"] == "/etc/sidegate/secret/secret"
     secret = manifests.the(objects, "Secret", volume["secret"]["secretName"])
-    (item,) = volume["secret"]["items"]
-    assert item["key"] in secret["data"]
-    assert item["path"] == "secret"
+    items = {item["path"]: item["key"] for item in volume["secret"]["items"]}
+    assert items.keys() == {"secret", "node-secret", "http-token"}
+    assert {*items.values()} <= secret["data"].keys()
+    for variable, path in (("NODE_SECRET", "node-secret"), ("HTTP_TOKEN", "http-token")):
+        assert manifests.env(sidecar)[f"SIDEGATE_{variable}_FILE"] == f"/etc/sidegate/secret/{path}"
 
 
 def test_the_sidecar_is_named_after_its_pod(pod: PodShape) -> None:
@@ -208,6 +210,7 @@ def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
     mount, volume = manifests.mounted(pod.spec, app, "/etc/sidegate/secret")
     assert mount["readOnly"] is True
     assert manifests.the(installed, "Secret", volume["secret"]["secretName"])
+    assert [it["path"] for it in volume["secret"]["items"]] == ["secret"]  # it can be no node
     whole = helm.template("--set", "sidegate.clusterDomain=cluster.local.", chart=templates)
     (pod,) = manifests.pods(whole)
     at = manifests.env(manifests.container(pod.spec, "app"))["SIDEGATE_SIDECAR"]

@@ -59,6 +59,9 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfigOf:
     return ConfigOf(monkeypatch, tmp_path)
 
 
+SECRETS = ("secret", "node-secret", "http-token")
+
+
 class ConfigOf:
     """Reads an environment by the real command, with the files of `/etc/sidegate` elsewhere."""
 
@@ -69,7 +72,8 @@ class ConfigOf:
         for path, name in ((tls.cert, "tls.crt"), (tls.key, "tls.key"), (tls.ca, "ca.crt")):
             (etc / "tls" / name).write_bytes((etc / "tls" / path).read_bytes())
         (etc / "secret").mkdir()
-        (etc / "secret" / "secret").write_text("s3cret\n")
+        for name in SECRETS:
+            (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
 
     def __call__(self, environment: dict[str, str]) -> Config:
         taken: list[Config] = []
@@ -97,13 +101,13 @@ def test_every_variable_is_an_option_that_takes_its_value(
 
 
 def test_every_option_is_a_value(helm: Helm) -> None:
-    """But for the secret itself, which belongs into no manifest."""
+    """But for the secrets themselves, which belong into no manifest."""
     given = {
         name
         for values in ci_values().values()
         for name in manifests.env(sidecar(helm, "--values", values))
     }
-    assert given >= options() - {"SIDEGATE_SECRET"}
+    assert given >= options() - {"SIDEGATE_SECRET", "SIDEGATE_NODE_SECRET", "SIDEGATE_HTTP_TOKEN"}
 
 
 def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
@@ -124,7 +128,9 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     ]
     assert config.state_file
     assert config.tls
-    assert config.secrets() == (b"s3cret",)
+    assert config.secrets() == (b"sixteen bytes of secret",)
+    assert config.node_secrets() == (b"sixteen bytes of node-secret",)
+    assert config.http_tokens() == (b"sixteen bytes of http-token",)
 
 
 def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> None:
@@ -148,7 +154,8 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
 ) -> None:
     """The real commands with the environment of the chart; only places are others."""
     container = sidecar(helm)
-    (tmp_path / "secret").write_text("s3cret")
+    for name in SECRETS:
+        (tmp_path / name).write_text(f"a {name}")
     link, http = Port(), Port()
     environment = {
         **manifests.env(container),
@@ -158,6 +165,8 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
         "SIDEGATE_SEEDS": str(link),
         "SIDEGATE_SOCKET": str(tmp_path / "socket"),
         "SIDEGATE_SECRET_FILE": str(tmp_path / "secret"),
+        "SIDEGATE_NODE_SECRET_FILE": str(tmp_path / "node-secret"),
+        "SIDEGATE_HTTP_TOKEN_FILE": str(tmp_path / "http-token"),
     }
     with subprocess.Popen(_here(container["command"]), env=environment) as serving:
         try:
@@ -191,6 +200,9 @@ def test_what_parent_charts_hand_down_is_no_error(helm: Helm, key: str) -> None:
 
 def test_several_secrets_may_be_given_one_a_line(helm: Helm, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
-    values.write_text("secret: {value: 'new\n\n  old'}")
+    values.write_text("secret: {value: 'a new one, and long\n\n  an old one, and long'}")
     secret = manifests.the(helm.template("--values", values), "Secret")
-    assert base64.b64decode(secret["data"]["secret"]).split() == [b"new", b"old"]
+    assert base64.b64decode(secret["data"]["secret"]).splitlines() == [
+        b"a new one, and long",
+        b"an old one, and long",
+    ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from runpy import run_path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
@@ -20,6 +22,7 @@ from tests.deploy.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from tests.deploy.compose import Compose
 
@@ -175,6 +178,24 @@ def test_one_service_builds_the_image() -> None:
     """Several builds of one name at a time would get in each other's way."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert [name for name, service in services.items() if "build" in service] == ["sidecar-1"]
+
+
+def test_sidecars_that_start_together_make_up_the_same_secrets(tmp_path: Path) -> None:
+    """Who is first makes them up, long and for its user's eyes only; the others take them."""
+    make_up = run_path(str(ROOT / "compose" / "serve.py"))["make_up"]
+    files = [tmp_path / name for name in ("secret", "node-secret")]
+
+    def start(_: int) -> list[str]:
+        for file in files:
+            make_up(file)
+        return [file.read_text() for file in files]
+
+    with ThreadPoolExecutor(8) as together:
+        (secrets,) = {tuple(read) for read in together.map(start, range(40))}
+    assert len({*secrets}) == 2
+    assert min(map(len, secrets)) > 40
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
 def test_every_file_that_is_mounted_is_there() -> None:

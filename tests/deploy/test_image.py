@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.deploy.engine import Engine
 
 LOCKED_DOWN: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-SECRET: Final = ("--env", "SIDEGATE_SECRET=for-tests-only")
+SECRET: Final = ("--env", "SIDEGATE_SECRET=for-these-tests-only")
 OFTEN: Final = "--health-interval=1s"  # than in the image
 MOST_ADDED: Final = 100 * 2**20  # bytes that we may add to the base image
 APP: Final = """

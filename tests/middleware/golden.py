@@ -32,9 +32,20 @@ from sidegate.wire import (
     Welcome,
 )
 
-SECRET = b"correct horse"  # that the proofs below prove
-APP = Hello(1, "app", "web-1", "", bytes(range(32)), "")
-NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171")
+SECRET = b"correct horse battery staple"  # that the proofs below prove
+APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171")
+NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "")
+
+SEALED: dict[str, str] = {
+    "key of the dialling side": "cf805f93e0cabf6d0ac3c18ec022ffacc5836752bab8a29d134cc20b97f4c2bb",
+    "key of the accepting side": "7fa4d26d562981f14922b0a7ae606c75c90ba050fefde3ebd988bcddc07653bc",
+    "tag of Checks": "17cbdee263c5cafde138b3ec93f0e26f",
+    "tag of Ping": "3d5349f51ed8dd4bf214ba19f82973dd",
+    "tag of Answers to all": "64904316664b23aa0c308cb8f54abacb",
+    "tag of Pong": "70ef06fba30d4ce2a4e375ba9b1410eb",
+}
+"""What seals the frames behind the handshake of APP and NODE: the keys, and the tags of the first
+two frames that each of them sends, if they are these."""
 
 
 def frame_of(text: str) -> bytes:
@@ -46,8 +57,8 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "Hello of an app": (
         APP,
         """
-00 00 00 31                                      # 49 bytes follow
-97                                               # array of 7
+00 00 00 3f                                      # 63 bytes follow
+98                                               # array of 8
 00                                               #   kind: Hello
 01                                               #   version: 1
 a3 61 70 70                                      #   role: "app"
@@ -57,13 +68,14 @@ c4 20 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d  #   nonce: 32 bytes
 0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d
 1e 1f
 a0                                               #   link: ""
+ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   dialled: "10.0.0.1:7171"
 """,
     ),
     "Hello of a node": (
         NODE,
         """
-00 00 00 44                                      # 68 bytes follow
-97                                               # array of 7
+00 00 00 45                                      # 69 bytes follow
+98                                               # array of 8
 00                                               #   kind: Hello
 01                                               #   version: 1
 a4 6e 6f 64 65                                   #   role: "node"
@@ -73,28 +85,29 @@ c4 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d  #   nonce: 32 bytes
 2e 2f 30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d
 3e 3f
 ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
+a0                                               #   dialled: ""
 """,
     ),
     "Proof": (
-        Proof(bytes.fromhex("79e827c55bf437bdecd387bb9423cd9bbc1b1e62fad041f2296bb6795f7a3e77")),
+        Proof(bytes.fromhex("369ad34b02c2c5f45e270ba83b5c2bb3b35bba2b62094e7d62dd5a960fb6be1d")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 01                                               #   kind: Proof
-c4 20 79 e8 27 c5 5b f4 37 bd ec d3 87 bb 94 23  #   proof: 32 bytes
-cd 9b bc 1b 1e 62 fa d0 41 f2 29 6b b6 79 5f 7a
-3e 77
+c4 20 36 9a d3 4b 02 c2 c5 f4 5e 27 0b a8 3b 5c  #   proof: 32 bytes
+2b b3 b3 5b ba 2b 62 09 4e 7d 62 dd 5a 96 0f b6
+be 1d
 """,
     ),
     "Welcome": (
-        Welcome(bytes.fromhex("3e53747644a8d956db6881e32d368cd1f080667f7d79bd4719c172f98e1cd83a")),
+        Welcome(bytes.fromhex("bd60bc8791dc2b62c52963fcab26b6bbce74c08718008cfcc236791fee044052")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 02                                               #   kind: Welcome
-c4 20 3e 53 74 76 44 a8 d9 56 db 68 81 e3 2d 36  #   proof: 32 bytes
-8c d1 f0 80 66 7f 7d 79 bd 47 19 c1 72 f9 8e 1c
-d8 3a
+c4 20 bd 60 bc 87 91 dc 2b 62 c5 29 63 fc ab 26  #   proof: 32 bytes
+b6 bb ce 74 c0 87 18 00 8c fc c2 36 79 1f ee 04
+40 52
 """,
     ),
     "Checks": (

@@ -14,7 +14,7 @@ from sidegate.address import parse_address
 from sidegate.buckets import Buckets
 from sidegate.connection import Connection
 from sidegate.errors import SidegateError
-from sidegate.handshake import NONCE_BYTES, Accepting, Identity
+from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
 from sidegate.limits import parse_limits
 from sidegate.secret import known
 from sidegate.wire import (
@@ -159,6 +159,9 @@ class SidecarDouble:
             self._note()
             return asyncio.Protocol()
         handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=_approve)
+        handshake.channel = UNIX if parse_address(self.address).path else PLAIN
+        if self._tls is not None:
+            handshake.channel = tls_channel(self._tls.certificate())
         return _Session(handshake, self)
 
     def opened(self, connection: Connection) -> None:

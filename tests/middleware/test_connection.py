@@ -101,7 +101,7 @@ def approve(_hello: Hello) -> None:
 
 def ends() -> tuple[Connection, Connection]:
     """Return both ends of a connection: the dialling and the accepting one, before a word."""
-    dialling = Connection(Dialling(APP, b"d" * 32), Side())
+    dialling = Connection(Dialling(APP, b"d" * 32, "n1:1"), Side())
     accepting = Connection(Accepting(NODE, b"a" * 32, approve=approve), Side())
     for end in (dialling, accepting):
         end.connection_made(Wire())

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.handshake import Accepting, Dialling, Identity
-from sidegate.secret import known
 from sidegate.wire import (
     HEADER_BYTES,
     Error,
@@ -21,57 +20,12 @@ from sidegate.wire import (
     Welcome,
     WireError,
     decode,
-    encode,
 )
 from tests.middleware.golden import APP, GOLDEN, NODE, SECRET
+from tests.middleware.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
 
 if TYPE_CHECKING:
-    from sidegate.handshake import Handshake
-    from sidegate.wire import Hello, Message
-
-NONCES = bytes(range(32)), bytes(range(32, 64))
-
-
-def identity(of: Hello, *secrets: bytes) -> Identity:
-    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link)
-
-
-def welcome_all(_hello: Hello) -> None:
-    """Let everybody in."""
-
-
-class Pair:
-    """Both sides of one connection, and what crossed the wire, frame by frame."""
-
-    def __init__(
-        self,
-        dialler: Identity | None = None,
-        acceptor: Identity | None = None,
-        *,
-        trust_apps: bool = False,
-        nonces: tuple[bytes, bytes] = NONCES,
-    ) -> None:
-        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0])
-        self.acceptor = Accepting(
-            acceptor or identity(NODE, SECRET),
-            nonces[1],
-            approve=welcome_all,
-            trust_apps=trust_apps,
-        )
-        self.frames: list[bytes] = []
-
-    def run(self) -> None:
-        """Carry frames to and fro until nobody has anything to say. WireError from either side."""
-        frame = self.dialler.opening()
-        sides: list[Handshake] = [self.acceptor, self.dialler]
-        while frame:
-            self.frames.append(frame)
-            frame = sides[0].receive(frame[HEADER_BYTES:])
-            sides.reverse()
-
-
-def body_of(message: Message) -> bytes:
-    return encode(message)[HEADER_BYTES:]
+    from sidegate.wire import Hello
 
 
 class TestSecret:
@@ -217,7 +171,7 @@ class TestSecrets:
         """What a side knows may change while it lives; a handshake that has begun ends well."""
         held = [(OLD,), (NEW,)]
         me = Identity("node", "n", "", lambda: held[0])
-        first = Dialling(me, NONCES[0])
+        first = Dialling(me, NONCES[0], "")
         acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
         theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
         proof = first.receive(theirs[HEADER_BYTES:])
@@ -255,7 +209,7 @@ class TestAttacks:
 
     def test_reflection(self) -> None:
         """A dialler's own Hello and proof, sent back to it, prove nothing."""
-        victim = Dialling(identity(NODE, SECRET), NONCES[0])
+        victim = Dialling(identity(NODE, SECRET), NONCES[0], "")
         mirrored = victim.receive(victim.opening()[HEADER_BYTES:])
         proof = decode(mirrored[HEADER_BYTES:])
         assert isinstance(proof, Proof)
@@ -271,6 +225,7 @@ class TestAttacks:
             {"cluster": ""},
             {"nonce": bytes(32)},
             {"link": "x:1"},
+            {"dialled": "10.0.0.2:7171"},
         ],
         ids=lambda change: next(iter(change)),
     )
@@ -291,17 +246,13 @@ class TestAttacks:
     def test_tampering_in_the_bytes(self) -> None:
         """So does one that says the same in other bytes: the proof is about bytes."""
         pair = Pair()
-        hello = body_of(APP).replace(b"\x97\x00\x01", b"\x97\x00\xcc\x01")
+        hello = body_of(APP)
+        hello = hello[:2] + b"\xcc\x01" + hello[3:]
         assert decode(hello) == APP
         answer = pair.acceptor.receive(hello)
         proof = pair.dialler.receive(answer[HEADER_BYTES:])
         with pytest.raises(WireError, match=r"\(secret\)"):
             pair.acceptor.receive(proof[HEADER_BYTES:])
-
-
-def tampered(frame: bytes, change: dict[str, str | bytes]) -> bytes:
-    hello = decode(frame[HEADER_BYTES:])
-    return encode(msgspec.structs.replace(hello, **change)) if change else frame
 
 
 class TestHello:
@@ -342,6 +293,8 @@ class TestHello:
             ({"name": "two\nlines"}, "name"),
             ({"cluster": "c" * 254}, "cluster"),
             ({"cluster": "\x1b[31m"}, "cluster"),
+            ({"dialled": "d" * 301}, "dialled"),
+            ({"dialled": "two\nlines"}, "dialled"),
         ],
     )
     def test_nonsense(self, change: dict[str, str | bytes], reason: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.address import Address
-from sidegate.handshake import Accepting, Identity
+from sidegate.handshake import UNIX, Accepting, Identity
 from sidegate.line import Line
 from sidegate.options import Options
 from sidegate.secret import known
@@ -46,6 +46,7 @@ class Other:
         self._listener.bind(str(path))
         self._listener.listen()
         self._side = Accepting(NODE, bytes(32), approve=lambda _hello: None)
+        self._side.channel = UNIX
         self._framer = Framer()
         self.socket: socket.socket | None = None
         self.last = b""

@@ -102,6 +102,27 @@ class TestSecret:
         file.write_text("new\nold")
         assert identity.secrets() == (b"new", b"old")
 
+    @pytest.mark.parametrize("secret", ["fifteen bytes..", b"x", "sixteen bytes...\nshort"])
+    def test_short(
+        self, secret: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To another machine no secret of fewer than 16 bytes is shown; to this one any is."""
+        for here in ("127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/s"):
+            assert options(here, secret=secret).identity.secrets()
+        too_short = r"expected at least 16 beyond this machine, such as `openssl rand -base64 32`"
+        with pytest.raises(ValueError, match=rf"^secret \(not shown\): \d+ bytes, {too_short}"):
+            options("sidecar:7171", secret=secret)
+        text = secret.decode() if isinstance(secret, bytes) else secret
+        monkeypatch.setenv("SIDEGATE_SECRET", text)
+        assert "expected at least 16" in options("10.0.0.1:7171").fault
+        (tmp_path / "secret").write_text(text)
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "secret"))
+        made = options("10.0.0.1:7171")
+        with pytest.raises(ValueError, match="expected at least 16"):
+            made.identity.secrets()
+        (tmp_path / "secret").write_text("now it has sixteen bytes")
+        assert made.identity.secrets() == (b"now it has sixteen bytes",)
+
     @pytest.mark.parametrize(
         ("secret", "why"),
         [

@@ -37,7 +37,7 @@ from sidegate.wire import (
 from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
 from sidegate_ring.voice import MOST_IN_FULL
 from sidegate_sidecar.outbox import BATCH
-from tests.middleware.golden import GOLDEN, NODE, frame_of
+from tests.middleware.golden import GOLDEN, NODE, SEALED, frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +82,8 @@ class TestBytes:
         assert {name: frame_of(text) for name, text in shown} == {
             name: frame_of(text) for name, (_, text) in GOLDEN.items()
         }
+        for what, digits in SEALED.items():
+            assert re.search(rf"^{what} +{digits}$", PROTOCOL.read_text(), re.MULTILINE), what
 
     def test_documented_limits(self) -> None:
         """docs/protocol.md states the limits that the code has."""
@@ -270,6 +272,15 @@ class TestFramer:
         bodies = [framer.feed(frame[at : at + size]) for at in range(0, len(frame), size)]
         assert [len(body) for body in bodies[-1]] == [MOST_FRAME_BYTES]
 
+    def test_one_at_a_time_in_a_handshake(self) -> None:
+        """While hands are shaken a frame comes out alone; `feed` of nothing gives the next."""
+        first, second, third = (encode(Ping(at)) for at in range(3))
+        framer = Framer(shakes=True)
+        assert [bytes(it) for it in framer.feed(first + second + third)] == [first[HEADER_BYTES:]]
+        assert [bytes(it) for it in framer.feed(b"")] == [second[HEADER_BYTES:]]
+        framer.up(None)
+        assert [bytes(it) for it in framer.feed(b"")] == [third[HEADER_BYTES:]]
+
     def test_less_before_the_handshake(self) -> None:
         """A framer may be told to take less, and more later on."""
         framer = Framer(most=10)
@@ -362,7 +373,7 @@ def mutated(data: st.DataObject, body: bytes) -> bytes:
 def test_hello_stays_small() -> None:
     """The longest Hello there may be fits in what is taken before the handshake."""
     name = "\U0001f600" * 63
-    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535")
+    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535")
     assert len(encode(longest)) < wire.MOST_HELLO_BYTES
 
 

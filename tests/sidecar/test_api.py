@@ -261,6 +261,15 @@ async def test_any_of_several_secrets_will_do(tmp_path: Path) -> None:
                 assert answer.status_code == (200 if word in text.split() else 401)
 
 
+async def test_a_token_of_its_own_takes_the_place_of_the_secret() -> None:
+    """Where HTTP has a token, neither the secret of apps nor that of nodes opens anything there."""
+    options = {"secret": b"apps", "node_secret": b"nodes", "http_token": b"http\nolder"}
+    async with cluster("n1", **options) as (node,), http(node) as client:
+        for word, status in (("http", 200), ("older", 200), ("apps", 401), ("nodes", 401)):
+            answer = await client.delete("/v1/keys/k", headers=bearer(word.encode()))
+            assert answer.status_code == status, word
+
+
 def bearer(secret: bytes) -> dict[bytes, bytes]:
     return {b"Authorization": b"Bearer " + secret}
 

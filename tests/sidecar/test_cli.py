@@ -67,7 +67,8 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     for option, variable in VARIABLES.items():
         assert f"{option} " in text
         assert f"[env var: {variable}]" in text
-    assert "SIDEGATE_SECRET." in text
+    for itself in ("SIDEGATE_SECRET.", "SIDEGATE_NODE_SECRET.", "SIDEGATE_HTTP_TOKEN."):
+        assert itself in text
 
 
 # --- options of serve
@@ -81,6 +82,8 @@ VARIABLES = {
     "--seed": "SIDEGATE_SEEDS",
     "--cluster": "SIDEGATE_CLUSTER",
     "--secret-file": "SIDEGATE_SECRET_FILE",
+    "--node-secret-file": "SIDEGATE_NODE_SECRET_FILE",
+    "--http-token-file": "SIDEGATE_HTTP_TOKEN_FILE",
     "--tls-cert": "SIDEGATE_TLS_CERT",
     "--tls-key": "SIDEGATE_TLS_KEY",
     "--tls-ca": "SIDEGATE_TLS_CA",
@@ -117,8 +120,8 @@ def test_serve_has_defaults(run: Run, configured: Told) -> None:
 @pytest.fixture
 def everything(tmp_path: Path) -> dict[str, str]:
     """Return a value for each option of serve, none of them the default."""
-    secret = tmp_path / "secret"
-    secret.write_text("open sesame\n")
+    for what in ("secret", "node", "token"):
+        (tmp_path / what).write_text(f"the {what} that opens it\n")
     tls = Authority().issue(tmp_path / "tls", "n1")
     return {
         "--name": "n1",
@@ -128,7 +131,9 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--http": "127.0.0.1:2",
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
-        "--secret-file": str(secret),
+        "--secret-file": str(tmp_path / "secret"),
+        "--node-secret-file": str(tmp_path / "node"),
+        "--http-token-file": str(tmp_path / "token"),
         "--tls-cert": tls.cert,
         "--tls-key": tls.key,
         "--tls-ca": tls.ca,
@@ -154,6 +159,8 @@ def expected(given: dict[str, str]) -> Config:
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
         cluster="blue",
         secret_file=SecretFile(given["--secret-file"]),
+        node_secret_file=SecretFile(given["--node-secret-file"]),
+        http_token_file=SecretFile(given["--http-token-file"]),
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
@@ -234,6 +241,8 @@ WRONG = {
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),
     "--cluster": ("\x07", "'\\x07': expected 1 to 253 bytes"),
     "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
+    "--node-secret-file": ("/nowhere", "expected a file with the node secret: No such file"),
+    "--http-token-file": ("/nowhere", "expected a file with the http token: No such file"),
     "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
     "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
     "--budget": ("soon", "'soon': expected seconds, above 0"),

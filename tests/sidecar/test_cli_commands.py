@@ -236,6 +236,23 @@ async def test_of_several_secrets_the_first_is_sent(ask: Any, tmp_path: Path) ->
             assert (await ask(node, "reset", "k", "--secret-file", str(file))).code == code
 
 
+async def test_a_token_goes_before_the_secret(
+    ask: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where HTTP has a token, that is sent: from its file, or else from its variable."""
+    file = tmp_path / "token"
+    file.write_text("token")
+    monkeypatch.setenv("SIDEGATE_SECRET", "apps")
+    async with cluster("n1", secret=b"apps", http_token=b"token") as (node,):
+        refused = await ask(node, "reset", "k")
+        assert refused.code == 3
+        assert "--http-token-file or SIDEGATE_HTTP_TOKEN" in refused.complaint
+        for arguments in (("check", "k", "5/hour"), ("reset", "k"), ("leave", "--drain", "9")):
+            assert (await ask(node, *arguments, "--http-token-file", str(file))).code == 0
+        monkeypatch.setenv("SIDEGATE_HTTP_TOKEN", "token")
+        assert (await ask(node, "leave", "--drain", "9")).code == 0
+
+
 async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> None:
     """A secret of raw bytes may work between nodes, but not over HTTP: 2, and it isn't shown."""
     file = tmp_path / "secret"

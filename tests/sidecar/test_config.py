@@ -58,13 +58,13 @@ def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> Non
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "some-host"])
 def test_an_open_door_needs_a_reason(host: str, tmp_path: Path) -> None:
     """A link that others can reach needs a secret, or TLS, or an explicit word."""
-    (tmp_path / "secret").write_text("s")
+    (tmp_path / "secret").write_text("sixteen characters")
     file = SecretFile(str(tmp_path / "secret"))
     link = Address(host, 7171)
     with pytest.raises(OptionError, match="neither a secret nor TLS") as caught:
         Config(link=link)
     assert "--insecure" in str(caught.value)
-    assert Config(link=link, secret=b"s").link == link
+    assert Config(link=link, secret=b"0123456789abcdef").link == link
     assert Config(link=link, secret_file=file).link == link
     assert Config(link=link, tls=Tls("c", "k", "a")).link == link
     assert Config(link=link, insecure=True).link == link

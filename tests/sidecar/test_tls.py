@@ -169,7 +169,7 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
 
     socket = listen("link", parse_address("127.0.0.1:0"))
     address = parse_address("{}:{}".format(*socket.getsockname()))
-    listener = Listener(socket, lambda _: Protocol(), ours, shake_within=0.05)
+    listener = Listener(socket, lambda _remote, _channel: Protocol(), ours, shake_within=0.05)
     await listener.start()
     async with bare(address) as silent:
         assert await silent.raw() == b""
@@ -216,7 +216,7 @@ async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls
     tls = OURS.issue(tmp_path / "listening", "n1")
     socket = listen("link", parse_address("127.0.0.1:0"))
     at = socket.getsockname()
-    listener = Listener(socket, lambda _: Echo(), tls, look_every=0.01)
+    listener = Listener(socket, lambda _remote, _channel: Echo(), tls, look_every=0.01)
     await listener.start()
     yield at, tls
     await listener.close()

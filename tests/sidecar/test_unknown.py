@@ -26,7 +26,13 @@ def test_all_variables_of_the_command_are_known() -> None:
     commands: dict[str, Any] = vars(command)["commands"]
     read = {option.envvar for one in commands.values() for option in one.params if option.envvar}
     # Read by hand: no secret on a command line, a flag that may be "no", and a second name.
-    by_hand = {"SIDEGATE_SECRET", "SIDEGATE_INSECURE", "SIDEGATE_SEED"}
+    by_hand = {
+        "SIDEGATE_HTTP_TOKEN",
+        "SIDEGATE_INSECURE",
+        "SIDEGATE_NODE_SECRET",
+        "SIDEGATE_SECRET",
+        "SIDEGATE_SEED",
+    }
     assert read | by_hand == OF_SIDECARS
 
 

@@ -9,8 +9,15 @@
 {{- if eq (int .Values.ports.link) (int .Values.ports.http) -}}
 {{- printf "ports.http %v: expected another port than ports.link" .Values.ports.http | fail -}}
 {{- end -}}
-{{- if and .Values.secret.value .Values.secret.existingSecret -}}
-{{- printf "secret.existingSecret %q: expected either it or secret.value, not both" .Values.secret.existingSecret | fail -}}
+{{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.nodeValue .Values.secret.tokenValue) -}}
+{{- printf "secret.existingSecret %q: expected either it or secret.value, secret.nodeValue and secret.tokenValue, not both" .Values.secret.existingSecret | fail -}}
+{{- end -}}
+{{- range $name := list "value" "nodeValue" "tokenValue" -}}
+{{- range splitList "\n" (get $.Values.secret $name) -}}
+{{- if and (trim .) (lt (len (trim .)) 16) -}}
+{{- printf "secret.%s: a line of %d bytes, expected at least 16 (sidecars take no less), or nothing, and one is made up" $name (len (trim .)) | fail -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and (ne .Values.mode "sidecar") (eq .Values.role "leaf") (not .Values.seeds) -}}
 {{- printf "role leaf: in mode %s expected owner, or in seeds where the owners are: a leaf decides nothing" .Values.mode | fail -}}

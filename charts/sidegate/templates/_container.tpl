@@ -76,6 +76,11 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- else }}
 - name: SIDEGATE_SECRET_FILE
   value: /etc/sidegate/secret/secret
+{{- if include "sidegate.nodeKey" $chart }}
+- name: SIDEGATE_NODE_SECRET_FILE
+  value: /etc/sidegate/secret/node-secret
+{{- end }}
+{{- include "sidegate.tokenEnv" $chart }}
 {{- end }}
 {{- if include "sidegate.tlsSecretName" $chart }}
 - name: SIDEGATE_TLS_CERT
@@ -181,18 +186,42 @@ httpGet:
 {{- end }}
 {{- end -}}
 
+{{/* What a command that asks over HTTP reads, if it isn't the secret of apps. */}}
+{{- define "sidegate.tokenEnv" -}}
+{{- if include "sidegate.tokenKey" . }}
+- name: SIDEGATE_HTTP_TOKEN_FILE
+  value: /etc/sidegate/secret/http-token
+{{- end }}
+{{- end -}}
+
 {{/* 0444: the containers that may mount them run as users that we don't know. */}}
 {{- define "sidegate.trustVolumes" -}}
-{{- if not .Values.insecure }}
+{{- include "sidegate.appTrustVolumes" (dict "chart" . "sidecar" true) -}}
+{{- end -}}
+
+{{/* Apps that connect over TCP have the one secret that is for apps. Takes a dict, as above. */}}
+{{- define "sidegate.appTrustVolumes" -}}
+{{- $chart := .chart }}
+{{- if not $chart.Values.insecure }}
 - name: sidegate-secret
   secret:
-    secretName: {{ include "sidegate.secretName" . }}
+    secretName: {{ include "sidegate.secretName" $chart }}
     defaultMode: 0444
     items:
-      - key: {{ .Values.secret.existingKey }}
+      - key: {{ $chart.Values.secret.existingKey }}
         path: secret
+      {{- if .sidecar }}
+      {{- with include "sidegate.nodeKey" $chart }}
+      - key: {{ . }}
+        path: node-secret
+      {{- end }}
+      {{- with include "sidegate.tokenKey" $chart }}
+      - key: {{ . }}
+        path: http-token
+      {{- end }}
+      {{- end }}
 {{- end }}
-{{- with include "sidegate.tlsSecretName" . }}
+{{- with include "sidegate.tlsSecretName" $chart }}
 - name: sidegate-tls
   secret:
     secretName: {{ . }}

@@ -74,6 +74,16 @@ long, and nobody needs them to find the ring. So does the NetworkPolicy: it woul
 {{- default (include "sidegate.ring" .) .Values.secret.existingSecret -}}
 {{- end -}}
 
+{{/* The key of what makes a node, in that Secret; empty if nodes have that of apps. */}}
+{{- define "sidegate.nodeKey" -}}
+{{- ternary .Values.secret.existingNodeKey "node-secret" (ne .Values.secret.existingSecret "") -}}
+{{- end -}}
+
+{{/* The key of what HTTP takes; empty if that is the secret of apps. */}}
+{{- define "sidegate.tokenKey" -}}
+{{- ternary .Values.secret.existingTokenKey "http-token" (ne .Values.secret.existingSecret "") -}}
+{{- end -}}
+
 {{- define "sidegate.tlsSecretName" -}}
 {{- if .Values.tls.existingSecret -}}
 {{- .Values.tls.existingSecret -}}

@@ -74,7 +74,7 @@ or deployment): env, volumeMounts and volumes. */}}
 
 {{- define "sidegate.client.volumes" -}}
 {{- include "sidegate.requireContext" (list . "sidegate.client.volumes") -}}
-{{- include "sidegate.trustVolumes" . | trim -}}
+{{- include "sidegate.appTrustVolumes" (dict "chart" . "sidecar" false) | trim -}}
 {{- end -}}
 
 {{/* Takes a list: what an include was given, and its name. Fails when that is not our context. */}}

@@ -1,0 +1,68 @@
+"""Two real sides of a handshake over a fake wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sidegate.handshake import PLAIN, Accepting, Dialling, Identity
+from sidegate.secret import known
+from sidegate.wire import HEADER_BYTES, decode, encode
+from tests.middleware.golden import APP, NODE, SECRET
+
+if TYPE_CHECKING:
+    from sidegate.handshake import Handshake
+    from sidegate.wire import Hello, Message
+
+NONCES = bytes(range(32)), bytes(range(32, 64))
+
+
+def identity(of: Hello, *secrets: bytes) -> Identity:
+    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link)
+
+
+def welcome_all(_hello: Hello) -> None:
+    """Let everybody in."""
+
+
+class Pair:
+    """Both sides of one connection, and what crossed the wire, frame by frame."""
+
+    def __init__(
+        self,
+        dialler: Identity | None = None,
+        acceptor: Identity | None = None,
+        *,
+        trust_apps: bool = False,
+        nonces: tuple[bytes, bytes] = NONCES,
+        channels: tuple[bytes, bytes] = (PLAIN, PLAIN),
+    ) -> None:
+        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], APP.dialled)
+        self.acceptor = Accepting(
+            acceptor or identity(NODE, SECRET),
+            nonces[1],
+            approve=welcome_all,
+            trust_apps=trust_apps,
+        )
+        self.dialler.channel, self.acceptor.channel = channels
+        self.frames: list[bytes] = []
+
+    def run(self) -> None:
+        """Carry frames to and fro until nobody has anything to say. WireError from either side."""
+        frame = self.dialler.opening()
+        sides: list[Handshake] = [self.acceptor, self.dialler]
+        while frame:
+            self.frames.append(frame)
+            frame = sides[0].receive(frame[HEADER_BYTES:])
+            sides.reverse()
+
+
+def body_of(message: Message) -> bytes:
+    return encode(message)[HEADER_BYTES:]
+
+
+def tampered(frame: bytes, change: dict[str, str | bytes]) -> bytes:
+    """Return a Hello with some fields changed."""
+    hello = decode(frame[HEADER_BYTES:])
+    return encode(msgspec.structs.replace(hello, **change)) if change else frame
