@@ -14,6 +14,7 @@ from sidegate.errors import SidegateError
 from sidegate.handshake import NONCE_BYTES, Accepting
 from sidegate.link import MOST_UNSENT
 from sidegate.wire import (
+    NOBODY,
     NODE_MESSAGES,
     OUTCOMES,
     Checks,
@@ -201,7 +202,8 @@ class Sessions:
             connection.fail(WireError("bad-key", str(error)))
             return
         if held is None:  # the owner is out of reach: no buckets, and the source says so
-            held = Holdings(0, self._node.fallback.source, "", [])
+            source = NOBODY if message.hops else self._node.fallback.source
+            held = Holdings(0, source, "", [])
         if not connection.transport.is_closing():
             connection.send(Holdings(message.id, held.source, held.node, held.buckets))
 
