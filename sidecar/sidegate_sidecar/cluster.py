@@ -255,8 +255,7 @@ class Cluster:
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
-        if gap >= LONG:  # shorter ones break no link, and what was sent meanwhile waits in it
-            self.sync.copies.doubt()
+        self.sync.copies.doubt()
         if self.stage is Stage.MEMBER:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
             self._post(self.sync.pull(self._owners(), Part.REST))

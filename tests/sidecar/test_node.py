@@ -524,8 +524,9 @@ async def test_a_silent_owner_costs_one_budget() -> None:
         key = key_of("n2", node.cluster.ring)
         other.gossips = False
         for number in range(1, 100):
-            [part] = await answers_to(peer, checks(number, (key, "100/day", 1)))
-            assert (part.source, part.node, part.answers[0][0]) == ("backup", "n1", 1)
+            [part] = await answers_to(peer, checks(number, (key, "1000/day", 1)))
+            assert part.source in {"backup", "local"}  # the latter if this process stood still
+            assert (part.node, part.answers[0][0]) == ("n1", 1)
             assert node.peers.by_name["n2"].state is State.SUSPECT
         assert [type(it) for it in other.heard].count(Checks) == 1
 
