@@ -461,6 +461,49 @@ def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> N
     assert waited == pytest.approx(JOIN_WITHIN / SECOND - 1, abs=0.2)
 
 
+# To hear of others only
+
+
+def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_confirmed() -> None:
+    room = Room("abc")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    assert node.decides(backed_up)
+    room.links.discard(frozenset("ac"))
+    node.doubt("c", room.now)
+    room.deliver()
+    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == "b"
+    assert not node.decides(backed_up)
+    room.connect("a", "c")
+    room.run_until(lambda: node.decides(backed_up), within=1)
+
+
+def test_a_backup_decides_for_an_owner_that_nobody_hears_of() -> None:
+    room = Room("abc")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    room.crash("c")
+    node.doubt("c", room.now)
+    room.deliver()
+    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == ""
+    assert node.decides(backed_up)
+
+
+def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
+    """Whoever gave it up has dropped what it had to send."""
+    room = Room("ab")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
+    me = node.membership.me
+    dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b")
+    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
+    assert not node.decides(backed_up)
+    room.run_until(lambda: node.decides(backed_up), within=1)
+
+
 # Leaves, and who is who
 
 
