@@ -176,7 +176,7 @@ class Conversation:
     # --- what goes wrong
 
     def _expire(self, mine: Question, began: float) -> None:
-        """Give up what had waited for too long when the last read `began`, which found no answer.
+        """Give up what isn't answered, and had waited for too long when the last read `began`.
 
         TimeoutError if the sidecar is at fault.
         """
@@ -184,7 +184,7 @@ class Conversation:
         if self._line is None or self._line.has_more:
             return
         self._expire_by_silence(self._line, began)
-        if began - mine.asked_at >= self._patience:
+        if not mine.is_settled and began - mine.asked_at >= self._patience:
             mine.give_up(Trouble.BUSY)
         while oldest := self._waiting.oldest:
             if began - oldest.asked_at < self._patience:

@@ -6,11 +6,13 @@ import asyncio
 import concurrent.futures.thread as _executors
 from contextlib import asynccontextmanager
 from secrets import token_bytes
+from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
 from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling
 from sidegate.listening import ListenedTime
+from sidegate.wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -114,3 +116,10 @@ def why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def code_of(error: Exception) -> str:
+    """Return the word for programs for why a connection isn't there: the other side's, or "tls"."""
+    if isinstance(error, WireError):
+        return error.code
+    return "tls" if isinstance(error, SSLError) else ""

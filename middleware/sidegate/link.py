@@ -23,7 +23,7 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.dial import dial, why
+from sidegate.dial import code_of, dial, why
 from sidegate.flight import Asker, halves
 from sidegate.in_flight import GRACE, InFlight
 from sidegate.parting import Parting
@@ -46,7 +46,6 @@ from sidegate.wire import (
     Pong,
     Reset,
     Roster,
-    WireError,
     encode,
     refuse,
 )
@@ -107,7 +106,7 @@ class Link:
         self.state = State.CONNECTING
         self.peer: Hello | None = None
         self.refusal = ""  # why the last dial failed, for people
-        self.refusal_code = ""  # the other side's word for it, if it had one
+        self.refusal_code = ""  # the other side's word for it, if it had one; "tls" where TLS fails
         self._me = me
         self._watcher = watcher
         self._context = context
@@ -316,6 +315,7 @@ class Link:
             context = None if self.address.path else self._context()
             return (await dial(self.address, self._me, context, self)).is_up
         except (OSError, TimeoutError, ValueError) as error:
+            self.refusal_code = code_of(error)
             self._note_refusal(why(error))
             return False
 
@@ -324,7 +324,7 @@ class Link:
         assert connection.peer is not None  # the handshake is done
         if self._connection is not None:
             self._part_with(self._connection)
-        self.peer, self.refusal = connection.peer, ""
+        self.peer, self.refusal, self.refusal_code = connection.peer, "", ""
         self._connection, self.state = connection, State.UP
         self._redial.up()
         for frame in self._waiting.values():
@@ -344,7 +344,7 @@ class Link:
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Answer what was in flight by the policy for unreachable, at once."""
         if error is not None:
-            self.refusal_code = error.code if isinstance(error, WireError) else ""
+            self.refusal_code = code_of(error)
             self._note_refusal(str(error))
         if connection is self._connection:
             self._lose_all()
@@ -360,9 +360,9 @@ class Link:
         self._give_up(self._flights.take_all(self.loop.time()).values())
 
     def _note_refusal(self, text: str) -> None:
-        if text != self.refusal and self.refusal_code != "self":  # once; our own seed is usual
+        said, self.refusal = self.refusal, text
+        if text != said and self.refusal_code != "self":  # once; our own seed is usual
             self._watcher.link_refused(self, text)
-        self.refusal = text
 
     def close_soon(self) -> None:
         """Close for good, without waiting for it."""

@@ -245,13 +245,30 @@ class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
 
 
+class Promise(IntEnum):
+    """What a Stay says."""
+
+    ASKED = 0
+    GIVEN = 1  # I stay on the ring until another node has promised me the same
+    REFUSED = 2
+
+
+class Stay(Struct, array_like=True, frozen=True, tag=24):
+    """Will you stay on the ring for my buckets? I am about to leave. Answered by another one."""
+
+    id: int
+    promise: Promise
+
+
 OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
-NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Confirm | Confirmed | Forget
+NodeMessage: TypeAlias = (
+    Gossip | Buckets | Merged | Pull | Pulled | Confirm | Confirmed | Forget | Stay
+)
 """What only nodes say to each other, but for Forget, which apps hear too."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Confirm, Confirmed, Forget)
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Confirm, Confirmed, Forget, Stay)
 
 Message: TypeAlias = (
     Hello

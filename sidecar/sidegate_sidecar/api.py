@@ -136,7 +136,8 @@ class Api:
     async def leave(self) -> Departed:
         """Leave the ring, hand all buckets over, and go on forwarding checks.
 
-        Answers once that is done, or was given up after the time that `--drain` allows.
+        Answers once that is done, or was given up after the time that `--drain` allows. The last
+        owner waits that long for another node; if none comes it stays, and goes on deciding.
         """
         return Departed.of(await self._sidecar.leave())
 
@@ -146,8 +147,8 @@ class Api:
 
     async def readyz(self) -> Health:
         """Say whether this node has joined."""
-        if not self._sidecar.ready:
-            raise HTTPException(503, _LOOKING)
+        if why := self._sidecar.why_not_ready:
+            raise HTTPException(503, why)
         return Health(status="ready")
 
     async def metrics(self, request: Request) -> Response:

@@ -290,16 +290,23 @@ class Nodes(BaseModel):
 
 
 class Departed(BaseModel):
-    """How the node that answers left the ring. It goes on forwarding checks."""
+    """How the node that answers left the ring. It goes on forwarding checks, or deciding them."""
 
-    model_config = _example(name="node-a", left=True, handed_over=1_234, seconds=0.21)
+    model_config = _example(
+        name="node-a", left=True, handed_over=1_234, not_taken=0, seconds=0.21, why=""
+    )
 
     name: str = Field(description="Its name on the ring.")
     left: bool = Field(
         description="Whether it is off the ring, and all of its buckets are with other nodes."
     )
-    handed_over: int = Field(description="Buckets that other nodes have taken over.")
+    handed_over: int = Field(description="Buckets that it owned and other nodes have merged.")
+    not_taken: int = Field(description="Buckets that it owned and no other node has merged.")
     seconds: float = Field(description="How long it took.")
+    why: str = Field(
+        description="Why it has not left; empty if it has. The last owner stays on the ring, and"
+        " goes on deciding."
+    )
 
     @classmethod
     def of(cls, departure: Departure) -> "Departed":
@@ -308,7 +315,9 @@ class Departed(BaseModel):
             name=departure.name,
             left=departure.left,
             handed_over=departure.handed_over,
+            not_taken=departure.not_taken,
             seconds=departure.seconds,
+            why=departure.why,
         )
 
 

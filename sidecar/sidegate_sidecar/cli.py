@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
     " a promise broken (load, demo), or can't listen (serve); 2 wrong usage or input; 3 the sidecar"
-    " (load: the service) can't be reached, or refuses."
+    " (load: the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file"
+    " could not be saved (serve)."
 )
 
 app = typer.Typer(
@@ -107,7 +108,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     drain: given.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: given.StateFile = "",
     log_level: given.LogLevel = "info",
-) -> None:
+) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
     level = given.level("log-level", log_level)
     config = Config(
@@ -136,7 +137,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     )
     from sidegate_sidecar.server import run_until_signal
 
-    run_until_signal(config, level)
+    return run_until_signal(config, level)
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]

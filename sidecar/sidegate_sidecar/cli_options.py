@@ -178,7 +178,13 @@ NodeRole = Annotated[
     ),
 ]
 Drain = Annotated[
-    str, _option("drain", "SECONDS", "How long leaving the cluster may take.", _BEHAVIOUR)
+    str,
+    _option(
+        "drain",
+        "SECONDS",
+        "How long leaving the ring may take; the last waits 4/5 of it.",
+        _BEHAVIOUR,
+    ),
 ]
 StateFile = Annotated[
     str,

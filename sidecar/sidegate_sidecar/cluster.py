@@ -6,43 +6,50 @@ until it has been sent the buckets that it is to own, a node that stood still un
 told what others decided for it meanwhile, a node that leaves until it exits.
 
     starting -> joining -> settling -> member <-> returning
+    starting <- any of these, once all others refuse this node
                                        member -> flushing -> leaving -> leaf
+                                       member <- waiting <-> flushing
 
 Joining: pull all that will be mine; take the place (`announce`); settling: pull what has changed
-since. Leaving: flush what has changed; give up the place; wait until everyone has noticed. Every
-step has a deadline after which the node goes on without: a counter may be wrong, a check may not
-wait. Pure: `now` is in ns, messages go out through the mesh.
+since. Leaving: flush what has changed, and have another owner promise to stay (`heirs.py`); give up
+the place; wait until everyone has noticed. The last owner waits for another one, and goes on
+deciding; when none has come in time it stays. Every other step has a deadline after which the node
+goes on without: a counter may be wrong, a check may not wait. Pure: `now` is in ns, messages go out
+through the mesh.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sidegate.address import parse_address
 from sidegate.limits import SECOND
-from sidegate.wire import Buckets, Part
+from sidegate.wire import Buckets, Part, Promise, Stay
 from sidegate.wire import Gossip as GossipMessage
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
 from sidegate_sidecar.detour import Detour
+from sidegate_sidecar.heirs import Heirs
 from sidegate_sidecar.passage import Passage
+from sidegate_sidecar.rings import held_on, next_ring
+from sidegate_sidecar.rumors import placed
+from sidegate_sidecar.stages import FLUSHING, HOLDING, ON_THE_WAY, Stage
 from sidegate_sidecar.sync import Sync
 from sidegate_sidecar.vouchers import Vouchers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
     from sidegate.wire import NodeMessage
     from sidegate_ring.membership import Outcome
     from sidegate_sidecar.mesh import Mesh
-    from sidegate_sidecar.sync import Outgoing
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
+
+__all__ = ["Cluster", "Stage"]
 
 log = logging.getLogger("sidegate")
 
@@ -50,37 +57,9 @@ JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
 JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 RETURN_WITHIN = 60 * SECOND  # ns: whoever doesn't tell us is taken for dead long before
-SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
-LONG = (
-    SECOND  # ns of standing still: somebody should hear of it, and nobody is dead before twice that
-)
+LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
-
-
-class Stage(StrEnum):
-    """Where a node stands."""
-
-    STARTING = "starting"  # hasn't looked for the others yet
-    JOINING = "joining"  # is being sent what it will own
-    SETTLING = "settling"  # is on the ring, and being sent the last changes
-    MEMBER = "member"
-    RETURNING = "returning"  # stood still, and is being told what others decided for it
-    FLUSHING = "flushing"  # is about to leave; still decides
-    LEAVING = "leaving"  # is off the ring, and waits until all have noticed
-    LEAF = "leaf"  # forwards only
-
-
-def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
-    """Return the ring of these nodes, from one with nearly the same, which is quicker."""
-    gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
-    if len(gone) + len(new) > len(names) // 4 + 2:
-        return Ring(names)
-    for name in gone:
-        ring = ring.without_node(name)
-    for name in new:
-        ring = ring.with_node(name)
-    return ring
 
 
 def _ignore(_stage: Stage) -> None:
@@ -117,6 +96,9 @@ class Cluster:
     """Nodes that have told us everything they know."""
     is_overdue: bool = False
     """Did this node leave before it was done?"""
+    heirs: Heirs = field(init=False)
+    _patient: bool = False
+    """Does it wait for an heir where there is none?"""
     _decided: bool = False
     """Did this node decide when it was told to leave?"""
     _deadline: int = 0
@@ -135,6 +117,7 @@ class Cluster:
             now=self.now / SECOND,
         )
         self.sync = Sync(self.name, self.table, self.mesh.is_up, empty)
+        self.heirs = Heirs(self.name)
         self.passages = {
             stage: Passage() for stage in (Stage.JOINING, Stage.RETURNING, Stage.LEAVING)
         }
@@ -157,15 +140,7 @@ class Cluster:
 
     def held(self) -> tuple[int, int]:
         """Return how many buckets are held as owner and as backup; of many, an estimate."""
-        counted = owned = backed_up = 0
-        for _, keys in self.table.sample(SAMPLE):
-            for key in keys:
-                owner, backup = self.ring.pair_at(self.ring.place(key))
-                owned += owner == self.name
-                backed_up += backup == self.name
-            counted += len(keys)
-        share = len(self.table) / counted if counted else 0
-        return round(owned * share), round(backed_up * share)
+        return held_on(self.ring, self.name, self.table)
 
     # --- what happens
 
@@ -179,6 +154,7 @@ class Cluster:
     def lost(self, name: str, now: int) -> None:
         """Note that the link to a node broke."""
         self.introduced.discard(name)
+        self.heirs.lost(name)
         self.sync.unreachable(name, now)
         self._apply(self.membership.lost(name, now / SECOND), now)
         self._proceed(now)
@@ -187,7 +163,7 @@ class Cluster:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
         if isinstance(message, GossipMessage):
-            rumors = [_placed(Rumor(*it), sender, host) for it in message.rumors]
+            rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
             if any(it.name == self.name and self._was_taken_for_dead(it) for it in rumors):
                 self.sync.copies.doubt()
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
@@ -196,6 +172,8 @@ class Cluster:
                 self.introduced.add(sender)
             elif message.kind == Kind.ACK and message.about:
                 self._vouched(message.about, sender, now)
+        elif isinstance(message, Stay):
+            self._hear_of_heirs(sender, message)
         else:
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
@@ -217,6 +195,15 @@ class Cluster:
         """Note that a node doesn't answer checks; others may know that it is there."""
         if not self.vouchers.is_fresh(name, now):
             self._apply(self.membership.doubt(name, now / SECOND), now)
+
+    def _hear_of_heirs(self, sender: str, message: Stay) -> None:
+        if message.promise is not Promise.ASKED:
+            self.heirs.answered(sender, message)
+            return
+        leaves = self.stage in FLUSHING
+        holds = self.stage in HOLDING or (leaves and self._decided)
+        answer = self.heirs.answer(sender, message, holds=holds, leaves=leaves)
+        self.mesh.post(sender, answer)
 
     def _note_progress(self, now: int) -> None:
         """Wait on for what still arrives, as long as there is any sense in it."""
@@ -281,22 +268,84 @@ class Cluster:
         self._post(self.sync.pull(self._owners(), Part.ALL))
         self._proceed(now)
 
-    def leave(self, now: int, within: int) -> None:
-        """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most."""
-        if self.stage in {Stage.LEAF, Stage.FLUSHING, Stage.LEAVING}:
+    def shut_out(self, now: int) -> bool:
+        """Give up the place at once: another node has it. False if there is none; `join` again.
+
+        It decides nothing more: the other one does, whose buckets it doesn't know.
+        """
+        if self.stage not in ON_THE_WAY:
+            return False
+        self.joined = False
+        self._apply(self.membership.announce(now / SECOND, owner=False), now)
+        self._enter(Stage.STARTING, now)
+        return True
+
+    def leave(self, now: int, within: int, *, patient: bool = True) -> None:
+        """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most.
+
+        It is MEMBER again if no other owner has come who could take the buckets, in four fifths of
+        that time, or at once unless `patient`.
+        """
+        if self.stage in {Stage.LEAF, Stage.LEAVING} | FLUSHING:
             return
         self._drain_until = now + within
+        self._patient = patient
         self._decided = self.stage is Stage.MEMBER
         self._enter(Stage.FLUSHING, now, within * 4 // 5)
         self.sync.keep_short = True
-        if self._out_of_reach():  # who can't be reached is no heir
-            heirs = tuple(name for name in self._owners() if self.mesh.is_up(name))
-            self.sync.ring_changed(self.make_ring(self.ring, heirs))
         self._proceed(now)
+
+    def _seek_heir(self, now: int, *, overdue: bool) -> None:
+        """Give up the place once another owner has promised to stay; until then wait for one."""
+        owners = [name for name in self._owners() if self.mesh.is_up(name)]
+        self._aim(owners)
+        heirs = self.heirs.promised.intersection(owners)
+        if self.name not in self.ring or (heirs and (overdue or self.sync.caught_up)):
+            self._give_up_place(now)
+        elif overdue or not (owners or self._patient):
+            self._stay(now)
+        else:
+            stage = Stage.FLUSHING if owners else Stage.WAITING
+            if stage is not self.stage:
+                self.stage = stage
+                self.on_stage(stage)
+            self._post(self.heirs.ask(owners, now))
+
+    def _aim(self, owners: list[str]) -> None:
+        """Have all buckets sent to owners that can be reached, if there are any: to no others."""
+        some = owners and len(owners) < len(self._owners())
+        names = tuple(owners) if some else self.ring.nodes
+        if names != self.sync.ring.nodes:
+            self.sync.ring_changed(self.make_ring(self.ring, names))
+
+    def _stay(self, now: int) -> None:
+        """Keep the place and the buckets, which nobody has taken."""
+        self.heirs.forget()
+        self.sync.keep_short = False
+        self._aim([])
+        self.joined = True
+        self._enter(Stage.MEMBER, now)
+
+    def _take_back(self, now: int) -> None:
+        """Take the place again: nobody is left on the ring who would have the buckets."""
+        self.heirs.forget()
+        self._enter(Stage.FLUSHING, now, max(self._drain_until - now, 0) * 4 // 5)
+        self._apply(self.membership.announce(now / SECOND, owner=True), now)
 
     def depart(self, now: int) -> None:
         """Tell everyone that this node is gone for good."""
         self._apply(self.membership.announce(now / SECOND, left=True), now)
+
+    @property
+    def _is_taken(self) -> bool:
+        """Has everyone merged what this node sent, and noticed that it is off the ring?"""
+        missing = self._decided and not self._has_heir
+        return self.sync.idle and not self.sync.waiting and not missing
+
+    @property
+    def _has_heir(self) -> bool:
+        """Is there an owner that can be reached?"""
+        return any(map(self.mesh.is_up, self._owners()))
 
     def _out_of_reach(self) -> bool:
         """Is there an owner that can't be reached?"""
@@ -326,10 +375,12 @@ class Cluster:
             case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
                 self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))
                 self._enter(Stage.MEMBER, now)
-            case Stage.FLUSHING if overdue or self.sync.caught_up:
-                self._give_up_place(now)
-            case Stage.LEAVING if overdue or (self.sync.idle and not self.sync.waiting):
-                self.is_overdue = not self.sync.idle or bool(self.sync.waiting)
+            case Stage.FLUSHING | Stage.WAITING:
+                self._seek_heir(now, overdue=overdue)
+            case Stage.LEAVING if self._decided and not overdue and not self._has_heir:
+                self._take_back(now)
+            case Stage.LEAVING if overdue or self._is_taken:
+                self.is_overdue = not self._is_taken
                 self._passed(Stage.LEAVING, now, overdue=self.is_overdue)
                 self._enter(Stage.LEAF, now)
                 self.sync.rest()
@@ -398,10 +449,10 @@ class Cluster:
     @property
     def _is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
-        still = self.stage is Stage.FLUSHING and self._decided
+        still = self.stage in FLUSHING and self._decided
         return still or self.stage is Stage.MEMBER
 
-    def _post(self, outgoing: Outgoing) -> None:
+    def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:
             self.mesh.post(name, message)
 
@@ -419,14 +470,3 @@ class Cluster:
     def has_share(self) -> bool:
         """May this node decide by its share when it can't ask those who know?"""
         return self.name in self.ring
-
-
-def _placed(rumor: Rumor, sender: str, host: str) -> Rumor:
-    """Return what a node says of itself, with the address where it really is."""
-    if rumor.name != sender or not host:
-        return rumor
-    address = parse_address(rumor.address)
-    if not address.is_wildcard:
-        return rumor
-    bracketed = f"[{host}]" if ":" in host else host
-    return rumor._replace(address=f"{bracketed}:{address.port}")

@@ -123,14 +123,14 @@ def print_buckets(answer: Answer) -> None:
 
 def print_departure(answer: Answer) -> None:
     """Print how a node left the ring."""
-    name = visible(answer["name"])
-    verdict = (
-        f"{name} left the ring, and goes on forwarding checks"
-        if answer["left"]
-        else f"{name} did not leave in time"
-    )
+    name, took = visible(answer["name"]), duration(answer["seconds"])
     moved = f"{_count(answer['handed_over'], 'bucket')} handed over"
-    _console().print(f"{verdict}: {moved} in {duration(answer['seconds'])}", soft_wrap=True)
+    if answer["left"]:
+        said = f"{name} left the ring, and goes on forwarding checks: {moved} in {took}"
+    else:
+        kept = f"{answer['not_taken']:,} not, in {took}"
+        said = f"{name} did not leave: {answer['why']}; {moved}, {kept}"
+    _console().print(said, soft_wrap=True)
 
 
 PRINTERS: Mapping[str, Callable[[Answer], None]] = {

@@ -13,6 +13,7 @@ from socket import SOCK_STREAM
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address, parse_address
+from sidegate_sidecar.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +28,15 @@ EVERY_ALONE = 1.0  # seconds, while no other node is known
 RESOLVE_WITHIN = 5.0  # seconds for all names together: a silent name server takes 20 for each
 SETTLE_WITHIN = 5.0  # seconds: two dials that get no answer, and some
 LOOK_EVERY = 0.02  # seconds between two looks at the links
+SAY_EVERY = 60.0  # seconds between two lines of the log that say the same
 
 
 class Discovery:
     """Meets whatever the seeds resolve to, and whoever died but may be back.
 
-    `settled` is set, and `join` called, once the first round is over.
+    `join` is called once the first round is over, but not while every node that answers refuses
+    this one: for its name, its secret, its cluster or its certificate. A member that is refused
+    for its name, by nodes that hold another one for it, is `shut_out`, and looks anew.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Discovery:
         peers: Peers,
         cluster: Cluster,
         join: Callable[[], None],
+        shut_out: Callable[[], bool],
         *,
         resolve_within: float = RESOLVE_WITHIN,
     ) -> None:
@@ -51,7 +56,9 @@ class Discovery:
         self._resolve_within = resolve_within
         self._asked: dict[Address, asyncio.Task[set[Address]]] = {}  # those without an answer yet
         self._failed: set[Address] = set()
-        self.settled = asyncio.Event()
+        self._shut_out = shut_out
+        self._said = 0.0  # when it was last logged that all refuse us
+        self.refusal = ""  # why all nodes that answer refuse this one
 
     async def run(self) -> None:
         """Resolve and meet for ever."""
@@ -68,24 +75,53 @@ class Discovery:
             self._peers.meet(sorted(found, key=str))
             for name in self._unintroduced():
                 self._peers.listener.met(name)  # its answer was lost with an earlier link
+            self.look()
             await self._settle()
             self._peers.forget_strangers(found)
             pause = EVERY if self._peers.by_name or not self._seeds else EVERY_ALONE
             await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
 
+    def look(self) -> None:
+        """Give up the place if all who answer say that it is another node's."""
+        if (why := self._peers.refusal({"name"})) and self._shut_out():
+            self._refused(why)
+
     async def _settle(self) -> None:
         """Wait until each address has answered or failed, and who answered has said all it knows.
 
-        So that the first ring is no surprise.
+        So that the first ring is no surprise. Who was refused takes its time: those who did so may
+        be slow to say it again.
         """
-        deadline = asyncio.get_running_loop().time() + SETTLE_WITHIN
-        while not self.settled.is_set():
-            late = asyncio.get_running_loop().time() > deadline
-            if late or (self._peers.settled and not self._unintroduced()):
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + SETTLE_WITHIN
+        while self._cluster.stage is Stage.STARTING:
+            late = clock() > deadline
+            if why := self._peers.refusal():
+                self._refused(why)
+                if late:
+                    return
+            elif late or (self._peers.settled and not self._unintroduced() and self._is_free):
+                self._accepted()
                 self._join()
-                self.settled.set()
-            else:
-                await asyncio.sleep(LOOK_EVERY)
+                return
+            await asyncio.sleep(LOOK_EVERY)
+
+    @property
+    def _is_free(self) -> bool:
+        """Has nobody refused us, or somebody accepted us since?"""
+        return not self.refusal or bool(self._cluster.introduced)
+
+    def _refused(self, why: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self.refusal or now >= self._said + SAY_EVERY:
+            log.error("not on the ring, deciding nothing: every node that answers says: %s", why)
+            self._said = now
+        self.refusal = why
+
+    def _accepted(self) -> None:
+        if self.refusal:
+            log.warning("no node refuses this one any more: joining the ring")
+        self.refusal = ""
 
     def _unintroduced(self) -> set[str]:
         """Return the nodes that we are linked to and that haven't said yet what they know."""

@@ -5,6 +5,8 @@ NOT_DONE = 1
 NOT_SERVING = 1
 BAD_INPUT = 2
 OUT_OF_REACH = 3
+NOT_TAKEN = 4
+NOT_SAVED = 5
 
 
 class Failure(Exception):  # noqa: N818  # named for what a person sees

@@ -5,16 +5,19 @@ With the standard library alone: importing an HTTP client would double what a pr
 
 from __future__ import annotations
 
+import json
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.failure import NOT_DONE, OUT_OF_REACH, Failure
+from sidegate_sidecar.visible import visible
 
 if TYPE_CHECKING:
     from sidegate.address import Address
 
 _READY, _JOINING = 200, 503
 _KNOWN = {_READY, _JOINING}
+MOST_BODY = 4_096  # bytes of an answer: it has a sentence
 TIMEOUT = 2.0  # seconds: it answers from memory; less than the timeout of Docker's health check
 
 
@@ -24,7 +27,8 @@ def require_ready(http: Address) -> None:
     connection = HTTPConnection(asked.host, asked.port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/readyz")
-        status = connection.getresponse().status
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(MOST_BODY)
     except (OSError, HTTPException) as error:
         raise Failure(OUT_OF_REACH, _unreachable(asked, error)) from None
     finally:
@@ -33,7 +37,15 @@ def require_ready(http: Address) -> None:
         why = f"what answers at http://{asked} is no sidegate sidecar (status {status})"
         raise Failure(OUT_OF_REACH, why)
     if status == _JOINING:
-        raise Failure(NOT_DONE, f"the sidecar at http://{asked} is not ready: it is still joining")
+        raise Failure(NOT_DONE, f"the sidecar at http://{asked} is not ready: {_why(body)}")
+
+
+def _why(body: bytes) -> str:
+    """Return what the sidecar says about it."""
+    try:
+        return visible(str(json.loads(body)["detail"]))
+    except (ValueError, TypeError, KeyError):
+        return "it is still joining"
 
 
 def _unreachable(asked: Address, error: OSError | HTTPException) -> str:

@@ -66,6 +66,11 @@ class SidecarCollector(Collector):
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
         yield _gauge("ready", "Whether this node has joined.", sidecar.ready)
+        text = "Whether every node that answers refuses this one, which then isn't ready."
+        yield _gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))
+        text = "Whether the last save of the state file failed; 0 also where there is none."
+        failing = sidecar.state is not None and sidecar.state.failing
+        yield _gauge("state_file_failing", text, failing)
         build = InfoMetricFamily("sidegate_build", "The version of sidegate, and this node's name.")
         build.add_metric([], {"version": __version__, "name": sidecar.config.name})
         yield build
@@ -140,7 +145,7 @@ def _members(cluster: Cluster) -> Iterator[Metric]:
     yield _gauges("members", text, ("state",), by_state)
     text = "Raised each time this node says something new of itself, or refutes its death."
     yield _gauge("incarnation", text, cluster.membership.me.incarnation)
-    text = "1 for the stage of this node on the ring."
+    text = "1 for the stage of this node on the ring; waiting: the last owner, for an heir."
     stages = (((stage.value,), cluster.stage is stage) for stage in Stage)
     yield _gauges("stage", text, ("stage",), stages)
 
@@ -157,6 +162,8 @@ def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Handovers of buckets: joining, returning after a standstill, leaving."
     times = {(stage.value,): passage.count for stage, passage in passages}
     yield _counter("handovers", text, ("stage",), times)
+    text = "Buckets that others had merged when this node had left the ring, or was to."
+    yield _counter("handed_over_buckets", text, (), {(): sidecar.leaving.handed_over})
     text = "Seconds that handovers took."
     took = {(stage.value,): passage.total / SECOND for stage, passage in passages}
     yield _counter("handover_seconds", text, ("stage",), took)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidegate.wire import Buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
@@ -136,6 +136,14 @@ class Outbox:
                 self.add(text, keys, now)
             self._since = since
         return self.waiting - before
+
+    def unmerged(self) -> Iterator[tuple[str, str]]:
+        """Give all buckets that aren't merged there yet: text of the limit, and key."""
+        for text, held in self._pending.items():
+            yield from ((text, key) for key in held)
+        for flying in self._flying.values():
+            for text, keys in flying.keys.items():
+                yield from ((text, key) for key in keys)
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change has waited to be merged there, in ns."""

@@ -17,7 +17,7 @@ from sidegate.wire import Forget, Gossip, Hello, NodeMessage, Roster, WireError
 from sidegate_ring.membership import State as Life
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from sidegate.connection import Connection
     from sidegate.handshake import Identity
@@ -28,6 +28,8 @@ log = logging.getLogger("sidegate")
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
+REFUSES = frozenset({"name", "namesake", "secret", "cluster", "tls"})
+"""What a node is told that can't take part: as long as it is, it is on nobody's ring."""
 
 
 class Listener(Protocol):
@@ -79,6 +81,8 @@ class Peers:
     by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
     inbound: dict[str, Connection] = field(default_factory=dict["str", "Connection"])
     """The latest connection that each node has dialled: the way back while ours isn't up."""
+    on_refusal: Callable[[], None] = lambda: None
+    """Called when a node isn't reached for another reason than before."""
     _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
     _known: dict[Address, str] = field(default_factory=dict[Address, str])
     """Second addresses of nodes, and our own."""
@@ -145,6 +149,20 @@ class Peers:
     def strangers(self) -> list[Link]:
         """Links to addresses from which no node has answered yet, our own left out."""
         return [link for link in self._strangers.values() if link.refusal_code != "self"]
+
+    def refusal(self, codes: Container[str] = REFUSES) -> str:
+        """Return why all nodes that answer refuse this one; "" if one accepts it, or none answers.
+
+        A node that has dialled us has accepted us.
+        """
+        links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
+        if self.inbound or any(link.state in {State.UP, State.SUSPECT} for link in links):
+            return ""
+        return next((link.refusal for link in links if link.refusal_code in codes), "")
+
+    def is_me(self, address: Address) -> bool:
+        """Has this address turned out to be our own?"""
+        return self._known.get(address) == self.me.name
 
     def meet(self, addresses: Iterable[Address]) -> None:
         """Dial the addresses from which no node has answered yet."""
@@ -269,6 +287,7 @@ class Peers:
     def link_refused(self, link: Link, why: str, /) -> None:
         """Say why a node isn't reached."""
         log.warning("link to %s: %s", link.address, why)
+        self.on_refusal()
 
     def link_ended(self, _link: Link, /) -> None:
         """Do nothing: the loop ends, and this node with it."""
@@ -295,7 +314,13 @@ class Peers:
         if address.is_wildcard:
             address = replace(address, host=connection.remote_host)
         peer = self.by_name.get(hello.name)
-        if address.host and hello.name != self.me.name and not (peer and self._is_here(peer)):
+        if not address.host or hello.name == self.me.name:
+            return
+        if peer is not None and not self._is_same(peer, hello):
+            peer.link.close_soon()  # who lost its place would be taken for alive when it wakes
+            link = self._strangers.pop(address, None)
+            peer.link = link or self._dial(address)
+        elif peer is None or not self._is_here(peer):
             self.meet([address])
 
     def hung_up(self, connection: Connection) -> None:
@@ -321,9 +346,8 @@ class Peers:
         peer = self.by_name.get(hello.name)
         taken = peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
         if taken or hello.name == self.me.name:
-            raise WireError(
-                "name", f"another node is named {hello.name!r}: give each its own --name"
-            )
+            code = "name" if taken else "namesake"
+            raise WireError(code, f"another node is named {hello.name!r}: give each its own --name")
 
     def _require_dialled(self, hello: Hello) -> None:
         """Raise WireError for who has dialled the address of another node, and got us.

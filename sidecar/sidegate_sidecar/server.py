@@ -22,12 +22,13 @@ from sidegate.limits import SECOND
 from sidegate.wire import Forget, WireError
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.api import create_app
-from sidegate_sidecar.cluster import STALL, Cluster, Stage
+from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.departure import Departure
 from sidegate_sidecar.discovery import Discovery
+from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
 from sidegate_sidecar.http import HttpServer
+from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.machine_time import machine_clock
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
     from sidegate.wire import NodeMessage
     from sidegate_ring.membership import Member
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.departure import Departure
 
 log = logging.getLogger("sidegate")
 
+LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
@@ -99,9 +102,9 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
-            on_stage=self._staged,
         )
-        self._left = asyncio.Event()
+        self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
+        self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
         self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
@@ -117,7 +120,10 @@ class Sidecar:
             wake=self.pulse.wake,
         )
         self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
-        self.discovery = Discovery(config.seeds, self.peers, self.cluster, self._join)
+        self.discovery = Discovery(
+            config.seeds, self.peers, self.cluster, self._join, self._shut_out
+        )
+        self.peers.on_refusal = self.discovery.look
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
@@ -128,12 +134,23 @@ class Sidecar:
         """Has it had a place on the ring, or found the others if it is a leaf?"""
         return self.cluster.joined
 
+    @property
+    def why_not_ready(self) -> str:
+        """Return why this node isn't ready, for people; empty if it is."""
+        if self.ready:
+            return ""
+        if why := self.discovery.refusal:
+            return f"not on the ring: every node that answers refuses this one: {why}"
+        return LOOKING
+
     def _join(self) -> None:
         self.cluster.join(self.clock())
 
-    def _staged(self, stage: Stage) -> None:
-        if stage is Stage.LEAF:
-            self._left.set()
+    def _expects_others(self) -> bool:
+        return not all(map(self.peers.is_me, self.config.seeds))
+
+    def _shut_out(self) -> bool:
+        return self.cluster.shut_out(self.clock())
 
     # --- the mesh: what the cluster asks of the links
 
@@ -157,6 +174,7 @@ class Sidecar:
 
     def met(self, name: str, /) -> None:
         """Handle that a link to a node came up, or is trusted again."""
+        self.leaving.has_met = True
         self.cluster.met(name, self.clock())
         self.pulse.hurry()
 
@@ -236,28 +254,34 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, within the drain; go on forwarding as a leaf."""
-        owned = self.cluster.held()[0] if len(self.cluster.ring) > 1 else 0
-        began = self.clock()
-        self.cluster.leave(began, int(self.config.drain * SECOND))
-        await self._left.wait()
-        took = (self.clock() - began) / SECOND
-        log.info("node %s: left the ring in %.2f s, %d buckets", self.config.name, took, owned)
-        return Departure(self.config.name, not self.cluster.is_overdue, owned, took)
+        """Leave the ring and hand over, within the drain; go on forwarding as a leaf.
+
+        The last owner waits for another node first, unless it never had one or saves its buckets
+        in a file, and stays on the ring if none comes.
+        """
+        return await self.leaving.leave(self.config.drain, saved=self.state is not None)
 
     async def see_apps_off(self, within: float) -> None:
         """Have apps look for another sidecar; forward what they ask until they have found one."""
         self.sessions.say_goodbye()
         await _until(lambda: not self.sessions.has_apps, min(within, FAREWELL))
 
-    async def depart(self) -> None:
-        """Answer what was asked and no more, tell all that it is gone, save what it held."""
+    async def depart(self) -> int:
+        """Answer what was asked and no more, tell all that it is gone, save what it held.
+
+        Return the exit code: 0 unless that was lost, or could not be saved.
+        """
         self.sessions.stop_reading()
         links = [peer.link for peer in self.peers.by_name.values()]
         await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
         self.cluster.depart(self.clock())
-        if self.state is not None:
-            await self.state.save()
+        if self.state is None:
+            return self.leaving.end()
+        await self.state.save()
+        if not self.state.failing:
+            return 0
+        log.error("node %s: its last buckets could not be saved", self.config.name)
+        return NOT_SAVED
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, close, remove the Unix socket."""
@@ -304,8 +328,11 @@ class Sidecar:
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
 
-async def serve(config: Config) -> None:
-    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once."""
+async def serve(config: Config) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once.
+
+    Return the exit code: 0 unless something was lost at the end.
+    """
     raise_file_limit(config.most_connections)
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -317,13 +344,20 @@ async def serve(config: Config) -> None:
         gc.set_threshold(100_000, 50, 50)
         await signals.get()
         log.info("node %s: stopping", config.name)
-        await _unless(signals.get(), _leave(sidecar))
+        code: int | None = None
+
+        async def leave() -> None:
+            nonlocal code
+            code = await _leave(sidecar)
+
+        await _unless(signals.get(), leave())
+        return sidecar.leaving.end(at_once=True) if code is None else code
 
 
-async def _leave(sidecar: Sidecar) -> None:
+async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
-    await sidecar.depart()
+    return await sidecar.depart()
 
 
 async def _until(done: Callable[[], bool], within: float) -> None:
@@ -354,13 +388,16 @@ def _tell_fault(task: asyncio.Task[None]) -> None:
         log.error("a fault in sidegate; please report it", exc_info=fault)
 
 
-def run_until_signal(config: Config, log_level: str) -> None:
-    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr."""
+def run_until_signal(config: Config, log_level: str) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr.
+
+    Return the exit code.
+    """
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(config))
+        return runner.run(serve(config))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

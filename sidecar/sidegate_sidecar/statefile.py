@@ -2,7 +2,8 @@
 
 A file is written beside its place and renamed over the one before, so what is there is whole,
 whenever the process is killed. It is read twice, once to verify all of it and once to take the
-buckets, so that of a file that isn't whole nothing counts.
+buckets, so that of a file that isn't whole nothing counts. A symbolic link is followed: what it
+points to is replaced, and the link stays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sidegate.limits import SECOND
 from sidegate_sidecar.config import OptionError
+from sidegate_sidecar.moments import Moment, boot_clock, passed
 from sidegate_sidecar.stateformat import (
     Reader,
     UnusableError,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.buckets import Buckets
+    from sidegate_sidecar.moments import Passed
     from sidegate_sidecar.stateformat import Held, Row
 
     T = TypeVar("T")
@@ -41,7 +45,8 @@ SLICE: Final = 1_024  # buckets looked at in one turn of the loop: half a millis
 class StateFile:
     """Saves the buckets of one node in a file, and loads them from it.
 
-    `clock` is that of the buckets (ns, starts at 0, never goes back), `wall` counts ns since 1970.
+    `clock` is that of the buckets (ns, starts at 0, never goes back), `wall` counts ns since 1970,
+    and `boot` says which boot of the machine this is and for how long (ns).
     """
 
     def __init__(
@@ -50,54 +55,76 @@ class StateFile:
         buckets: Buckets,
         clock: Callable[[], int],
         wall: Callable[[], int] = time.time_ns,
+        boot: Callable[[], tuple[str, int]] = boot_clock,
     ) -> None:
         self.failing = False  # did the last save fail?
-        self._path = Path(path)
+        self._path = Path(os.path.realpath(path))
         self._buckets = buckets
         self._clock = clock
         self._wall = wall
+        self._boot = boot
         self._saving = asyncio.Lock()
+        self._passed: Passed | None = None  # since what was loaded was saved
 
     # --- loading
 
     def load(self) -> int:
         """Merge what the file holds, less the time that has passed since; how many buckets.
 
-        A debt never grows: if the wall clock went back, no time has passed. A file that can't be
+        A debt never grows: if the wall clock went back, no time has passed; and what that clock
+        was set to counts for nothing unless the machine was booted meanwhile. A file that can't be
         used counts as none: that is logged, and it is kept aside as PATH.damaged. OptionError if
-        no file could be saved there. Call it before checks are served: it blocks, for
-        2 to 3 s with 1,000,000 buckets.
+        no file could be saved there. Call it before checks are served: it blocks, for 2 to 3 s with
+        1,000,000 buckets.
         """
         require_place(str(self._path))
         remove_unfinished(self._path)
         try:
-            rows = self._load()
+            rows, full = self._load()
         except FileNotFoundError:
             log.info("state file %s: none yet, starting with empty buckets", self._path)
             return 0
         except (OSError, UnusableError) as error:
             self._complain(error)
             return 0
-        log.info("state file %s: %d buckets loaded", self._path, rows)
+        self._tell(rows, full)
         return rows
 
-    def _load(self) -> int:
+    def _tell(self, rows: int, full: int) -> None:
+        """Log what was loaded and what wasn't, as a warning if the clocks leave a doubt."""
+        since = self._passed
+        if since is None:  # the file has no buckets
+            log.info("state file %s: %d buckets loaded", self._path, rows)
+            return
+        words = "state file %s: %d buckets loaded, %d full again, %d s after they were saved%s"
+        level = logging.WARNING if since.doubt else logging.INFO
+        doubt = since.doubt and f"; {since.doubt}"
+        log.log(level, words, self._path, rows, full, since.time // SECOND, doubt)
+
+    def _load(self) -> tuple[int, int]:
         with self._path.open("rb") as file:
             for _ in Reader(file).groups():
                 pass  # only verified: nothing of it counts before its end
             file.seek(0)
             return self._merge(Reader(file).groups())
 
-    def _merge(self, groups: Iterable[Held]) -> int:
-        now, wall = self._clock(), self._wall()
-        rows = 0
+    def _merge(self, groups: Iterable[Held]) -> tuple[int, int]:
+        """Take the buckets that are still in debt; how many, and how many are full again."""
+        now, moment = self._clock(), self._moment()
+        rows = full = 0
         for saved_at, limit, keys, debts in groups:
-            passed = max(wall - saved_at, 0)
+            self._passed = passed(saved_at, moment)
+            time = self._passed.time
             for key, debt in zip(keys, debts, strict=True):
-                if debt > passed:
-                    self._buckets.merge(key, limit, debt - passed, now)
+                if debt > time:
+                    self._buckets.merge(key, limit, debt - time, now)
                     rows += 1
-        return rows
+                else:
+                    full += 1
+        return rows, full
+
+    def _moment(self) -> Moment:
+        return Moment(self._wall(), *self._boot())
 
     def _complain(self, error: Exception) -> None:
         why = str(error)
@@ -144,14 +171,14 @@ class StateFile:
     def _failed(self, error: OSError) -> None:
         if not self.failing:
             words = "state file %s: it can't be saved (%s); trying again every %g s"
-            log.warning(words, self._path, error.strerror, SAVE_EVERY)
+            log.error(words, self._path, error.strerror, SAVE_EVERY)
         self.failing = True
 
     async def _save(self) -> int:
-        now, wall = self._clock(), self._wall()  # two names of one moment
+        now, moment = self._clock(), self._moment()  # two names of one moment
         writer = Writer(self._path)
         try:
-            await _in_thread(partial(writer.begin, wall))
+            await _in_thread(partial(writer.begin, moment))
             await self._write_to(writer, now)
             await _in_thread(writer.finish)
         finally:
@@ -189,7 +216,9 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 def require_place(path: str) -> None:
     """Raise OptionError unless a file can be made beside `path`, and renamed to it."""
-    there = Path(path)
+    there = Path(os.path.realpath(path))
+    if there.is_symlink():
+        raise OptionError("state-file", path, "expected a file, not a link to itself")
     if there.exists() and not (there.is_file() or there.is_dir()):
         raise OptionError("state-file", path, "expected a file, not a device, pipe or socket")
     try:

@@ -1,10 +1,11 @@
 """The bytes of a state file.
 
 A file is a line of text that names its version, then chunks, then a footer. A chunk is its length
-(4 bytes, big endian) and that much MessagePack. The first holds the moment of saving (ns since
-1970 on the wall clock), the others groups of buckets: the text of a limit, keys, and for each key
-its debt as of that moment (ns). A length of 0 ends the chunks. The footer is the number of buckets
-(8 bytes) and a BLAKE2b checksum (32 bytes) of everything before it, and nothing comes after it.
+(4 bytes, big endian) and that much MessagePack. The first holds the moment of saving: ns since 1970
+on the wall clock, the name of the boot of the machine, and ns since that boot. The others hold
+groups of buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A
+length of 0 ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum
+(32 bytes) of everything before it, and nothing comes after it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TypeAlias, TypeVar
 from msgspec import Meta, MsgspecError, msgpack
 
 from sidegate.limits import Limit, parse_limits
+from sidegate_sidecar.moments import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,12 +40,12 @@ _UNFINISHED: Final = ".tmp"
 Row: TypeAlias = tuple[str, Limit, int]
 """(key, limit, debt in ns): one bucket."""
 
-Held: TypeAlias = tuple[int, Limit, list[str], list[int]]
-"""(moment of saving in ns since 1970, limit, keys, debts in ns): buckets of one limit."""
+Held: TypeAlias = tuple[Moment, Limit, list[str], list[int]]
+"""(moment of saving, limit, keys, debts in ns): buckets of one limit."""
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
-_moments: msgpack.Decoder[int] = msgpack.Decoder(int)
+_moments: msgpack.Decoder[Moment] = msgpack.Decoder(Moment)
 _groups: msgpack.Decoder[list[_Group]] = msgpack.Decoder(list[_Group])
 
 
@@ -61,8 +63,8 @@ class Writer:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=_DIGEST)
 
-    def begin(self, saved_at: int) -> None:
-        """Make the file, of a moment in ns since 1970."""
+    def begin(self, saved_at: Moment) -> None:
+        """Make the file, of that moment."""
         descriptor, self._beside = make_beside(self._path)
         self._file = os.fdopen(descriptor, "wb")
         self._write(b"%s%d\n" % (_NAME, VERSION))
@@ -117,7 +119,7 @@ class Reader:
         self._sum = blake2b(digest_size=_DIGEST)
 
     def groups(self) -> Iterator[Held]:
-        """Give all buckets: moment of saving (ns since 1970), limit, keys, and debts (ns)."""
+        """Give all buckets: moment of saving, limit, keys, and debts (ns)."""
         self._read_version()
         saved_at = self._decoded(_moments, self._chunk())
         rows = 0

@@ -124,6 +124,18 @@ class Sync:
             it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
         )
 
+    def owed(self) -> set[tuple[str, str]] | None:
+        """Return the buckets that others haven't merged yet, by text of the limit and key.
+
+        None if that can't be told, since a walk has still to find who lacks what.
+        """
+        if self._walk.to_do:
+            return None
+        owed = {it for box in self._outboxes.values() for it in box.unmerged()}
+        for key, texts, _ in (*self.changed, *self._unplaced):
+            owed |= {(limit.text, key) for limit in parse_limits(texts).items}
+        return owed
+
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
         return 0 if self.is_urgent else max(self._flushed_at + FLUSH_EVERY - now, 0)

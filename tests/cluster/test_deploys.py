@@ -137,6 +137,32 @@ async def test_what_was_spent_is_spent_after_scaling(shrink: Deploy) -> None:
                 await keeps_counting(cluster, f"{step.__name__}{at}", step)
 
 
+# --- all at once
+
+
+def surge(after: float) -> Deploy:
+    """Return a deploy that tells all to end, some time after as many new ones were started."""
+
+    async def deploy(cluster: Fleet, title: str) -> None:
+        old = list(cluster.nodes)
+        new = [f"{title}.{at}" for at in range(len(old))]
+        cluster.launch(*new)
+        await asyncio.sleep(after)
+        await cluster.stop(*old)
+        await asyncio.gather(*map(cluster.ready, new))
+        await cluster.whole()
+
+    return deploy
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.6])
+async def test_what_was_spent_is_spent_when_all_are_told_to_end_at_once(after: float) -> None:
+    """Whether the new ones have only been started, are joining, or are there by then."""
+    async with fleet(*NAMES) as cluster:
+        for at in range(repetitions(1)):
+            await keeps_counting(cluster, f"surge{at}", surge(after))
+
+
 # --- how a node ends
 
 
@@ -150,19 +176,19 @@ async def test_a_node_that_is_told_twice_ends_at_once() -> None:
         leaving.send(SIGTERM)
         await ended(leaving)
         assert leaving.exit_code == 0
-        assert "left the ring" not in leaving.log
+        assert "ended at once, while it was on the ring" in leaving.log
         silent.send(SIGCONT)
 
 
 async def test_a_node_waits_for_others_no_longer_than_its_drain() -> None:
-    """With a node that answers nothing, leaving takes the drain, and ends with 0."""
+    """With a node that answers nothing it waits for most of the drain, and has not left."""
     async with fleet("n1", "n2", options=["--drain=0.5"]) as cluster:
         leaving, silent = cluster.nodes["n1"], cluster.nodes["n2"]
         silent.send(SIGSTOP)
         leaving.send(SIGTERM)
         await ended(leaving)
         assert leaving.exit_code == 0
-        assert "left the ring in 0.5" in leaving.log
+        assert "still on the ring after 0.4" in leaving.log
         assert "is taken for dead" not in leaving.log  # that would have ended the waiting too
         silent.send(SIGCONT)
 

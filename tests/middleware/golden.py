@@ -24,11 +24,13 @@ from sidegate.wire import (
     Part,
     Ping,
     Pong,
+    Promise,
     Proof,
     Pull,
     Pulled,
     Reset,
     Roster,
+    Stay,
     Welcome,
 )
 
@@ -430,6 +432,16 @@ a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
 92                                               # array of 2
 11                                               #   kind: Forget
 ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #   key: "login:10.0.0.1"
+""",
+    ),
+    "Stay": (
+        Stay(16, Promise.ASKED),
+        """
+00 00 00 04                                      # 4 bytes follow
+93                                               # array of 3
+18                                               #   kind: Stay
+10                                               #   id: 16
+00                                               #   promise: 0
 """,
     ),
     "Outcomes": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -22,11 +23,18 @@ SAVED_AT = 1_795_000_000 * SECOND
 class Life:
     """The buckets of one life of a node, on clocks that stand still unless they are moved."""
 
-    def __init__(self, path: Path, wall: int = SAVED_AT, most_keys: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        wall: int = SAVED_AT,
+        most_keys: int = 1_000_000,
+        boot: tuple[str, int] = ("", 0),
+    ) -> None:
         self.now = 7 * SECOND
         self.wall = wall
         self.buckets = Buckets(most_keys)
-        self.file = StateFile(str(path), self.buckets, lambda: self.now, lambda: self.wall)
+        clocks = lambda: self.now, lambda: self.wall, lambda: boot  # three of them
+        self.file = StateFile(str(path), self.buckets, *clocks)
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:
         """Charge a key, which must be allowed."""
@@ -61,7 +69,7 @@ def unfinished(path: Path) -> list[str]:
 
 
 def warnings(log: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings so far, and forget them."""
-    said = [record.getMessage() for record in log.records if record.levelname == "WARNING"]
+    """Return the warnings and errors so far, and forget them."""
+    said = [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
     log.clear()
     return said

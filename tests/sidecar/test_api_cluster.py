@@ -261,10 +261,10 @@ async def test_a_seed_that_refuses_is_shown_with_the_reason() -> None:
     """A seed that never became a node is a stranger: a wrong secret doesn't go unseen."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        cluster("n2", secret=b"two", seeds=(one.link,)) as (two,),
+        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
         http(two) as client,
     ):
-        await eventually(lambda: two.ready)
+        await eventually(lambda: two.discovery.refusal)
         answer = (await client.get("/v1/nodes")).json()
     assert [node["name"] for node in answer["nodes"]] == ["n2"]
     (stranger,) = answer["strangers"]

@@ -129,9 +129,9 @@ async def test_nodes_shows_why_a_seed_is_no_node(ask: Any) -> None:
     """A seed that refuses has a row too, uncut, with the reason."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        cluster("n2", secret=b"two", seeds=(one.link,)) as (two,),
+        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
     ):
-        await eventually(lambda: two.ready)
+        await eventually(lambda: two.discovery.refusal)
         ending = await ask(two, "nodes")
     row = ending.out.splitlines()[-1]
     assert row.split()[:3] == ["?", str(one.link), "down"]

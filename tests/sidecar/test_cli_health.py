@@ -31,7 +31,7 @@ async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
         late = await health(run, node.http)
         everywhere = await health(run, f"0.0.0.0:{node.http.port}")
     assert early.code == 1
-    assert "is not ready: it is still joining" in early.complaint
+    assert "is not ready: still joining" in early.complaint
     assert late == everywhere == Ending(0, "ready\n", "")
 
 

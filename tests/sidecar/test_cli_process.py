@@ -73,6 +73,13 @@ async def serving(*arguments: str, **environment: str) -> AsyncGenerator[Serving
             await finish(process)
 
 
+async def eventually_ready(sidecar: Serving) -> None:
+    """Wait until a sidecar says that it is ready."""
+    async with asyncio.timeout(3 * GENEROUS):
+        while (await sidegate("health", SIDEGATE_HTTP=sidecar.address("http")))[0]:
+            pass
+
+
 async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
     """It answers apps and commands, ends with 0 at a signal, and leaves no socket behind."""
     path = tmp_path / "sidegate.sock"
@@ -88,7 +95,39 @@ async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
     lines = (sidecar.line + log).splitlines(keepends=True)
     assert all(LINE.fullmatch(line) for line in lines), lines
     assert "node n1: stopping" in lines[-2]
-    assert re.search(r"node n1: left the ring in \d\.\d\d s, 0 buckets$", lines[-1])
+    still = r"still on the ring after \d\.\d\d s, with 1 buckets: there is no other node to take"
+    assert re.search(f"node n1: {still}", lines[-1])
+
+
+async def test_what_nobody_took_is_an_exit_code() -> None:
+    """A node that may have others waits for one, and says at its end what is lost."""
+    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "1")
+    async with serving(*options) as sidecar:
+        await eventually_ready(sidecar)
+        asked = await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
+        sidecar.process.send_signal(signal.SIGTERM)
+        code, _, log = await finish(sidecar.process)
+    assert (asked[0], code) == (0, 4)
+    assert "node n1: is the last one, and waits for another node to take its buckets" in log
+    assert "with 1 buckets: no other node came in time to take its buckets" in log
+    assert "error sidegate: node n1: ended, and nobody took its 1 buckets" in log
+
+
+async def test_a_second_signal_ends_the_wait_for_another_node() -> None:
+    """Who doesn't want to wait loses the buckets as well, and is told so."""
+    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "3600")
+    async with serving(*options) as sidecar:
+        await eventually_ready(sidecar)
+        await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert sidecar.process.stderr is not None
+        async with asyncio.timeout(3 * GENEROUS):
+            while b"waits for another node" not in await sidecar.process.stderr.readline():
+                pass
+        sidecar.process.send_signal(signal.SIGTERM)
+        code, _, log = await finish(sidecar.process)
+    assert code == 4
+    assert "ended at once" in log
 
 
 async def test_ctrl_c_is_no_accident() -> None:

@@ -13,17 +13,10 @@ from sidegate.limits import SECOND, parse_limits
 from sidegate.wire import Buckets, Gossip, Merged, Part, Pull, Pulled
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
-from sidegate_sidecar.cluster import (
-    JOIN_WITHIN,
-    RETURN_WITHIN,
-    SAMPLE,
-    SETTLE_WITHIN,
-    STALL,
-    Stage,
-    next_ring,
-)
+from sidegate_sidecar.cluster import JOIN_WITHIN, RETURN_WITHIN, SETTLE_WITHIN, STALL, Stage
 from sidegate_sidecar.outbox import BATCH, WINDOW
 from sidegate_sidecar.passage import Passage
+from sidegate_sidecar.rings import SAMPLE, next_ring
 from tests.sidecar.clusters import Room, nobody, says
 
 if TYPE_CHECKING:
@@ -287,14 +280,6 @@ def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
     assert room["b"].is_overdue
     assert room["b"].passages[Stage.LEAVING].overdue == 1
     assert room["a"].ring.nodes == ("a", "c")
-
-
-def test_the_last_node_leaves_an_empty_ring() -> None:
-    room = Room("a")
-    room.charge("a", "key")
-    assert leave(room, "a") < 0.5
-    assert room["a"].ring.nodes == room["a"].route.nodes == ()
-    assert not room["a"].is_overdue
 
 
 def test_all_nodes_but_one_can_leave_at_the_same_time() -> None:

@@ -32,10 +32,17 @@ async def stack() -> AsyncGenerator[AsyncExitStack]:
         yield stack
 
 
+def discovery_of(node: Sidecar, seeds: list[Address], **options: Any) -> Discovery:
+    """Return one more discovery of a node."""
+    return Discovery(seeds, node.peers, node.cluster, node._join, node._shut_out, **options)
+
+
 async def addresses_of(seed: Address) -> set[Address]:
     node = Sidecar(config("n1"))
     async with node:
-        return await Discovery([seed], node.peers, node.cluster, node._join)._resolve_all()
+        return await Discovery(
+            [seed], node.peers, node.cluster, node._join, node._shut_out
+        )._resolve_all()
 
 
 async def test_an_address_is_its_own_address() -> None:
@@ -145,7 +152,9 @@ def test_a_silent_name_server_holds_nobody_up(log: pytest.LogCaptureFixture) -> 
     async def test() -> None:
         async with Sidecar(config("n1")) as node:
             seeds = [Address(SILENT, 1), Address("sidegate.test", 1), Address("more.test", 1)]
-            discovery = Discovery(seeds, node.peers, node.cluster, node._join, resolve_within=0.05)
+            discovery = Discovery(
+                seeds, node.peers, node.cluster, node._join, node._shut_out, resolve_within=0.05
+            )
             found = [await discovery._resolve_all() for _ in range(2)]
             assert found == [{Address("127.0.0.7", 1), Address("127.0.0.8", 1)}] * 2
             assert len(discovery._asked) == 1  # asked once, however long that takes
@@ -181,7 +190,7 @@ async def test_a_name_that_fails_again_is_logged_again(
     """After a name was resolved, its next failure is news."""
     node = await stack.enter_async_context(Sidecar(config("n1")))
     seed = Address(NO_NAMES[0], 7171)
-    discovery = Discovery([seed], node.peers, node.cluster, node._join)
+    discovery = discovery_of(node, [seed])
     await discovery._resolve_all()
     discovery._failed.clear()  # what a success does
     await discovery._resolve_all()

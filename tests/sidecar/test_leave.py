@@ -7,8 +7,12 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from sidegate.wire import Merged, Pulled
 from sidegate_sidecar import remote
-from tests.cluster.cluster import client, cluster, eventually
+from sidegate_sidecar.cluster import Stage
+from sidegate_sidecar.departure import ALONE, NO_HEIR, OVERDUE
+from sidegate_sidecar.server import Sidecar
+from tests.cluster.cluster import client, cluster, config, eventually
 from tests.sidecar.http_client import charged, check, http, problem
 
 if TYPE_CHECKING:
@@ -17,10 +21,26 @@ if TYPE_CHECKING:
     import httpx2
     import pytest
 
+    from sidegate.wire import NodeMessage
+    from sidegate_ring.membership import Member
     from tests.sidecar.conftest import Run
 
-LEFT = {"name": "n1", "left": True, "handed_over": 1_234, "seconds": 0.2104}
-NOT_LEFT = {"name": "n1\x1b[31m", "left": False, "handed_over": 1, "seconds": 10.0}
+LEFT = {
+    "name": "n1",
+    "left": True,
+    "handed_over": 1_234,
+    "not_taken": 0,
+    "seconds": 0.2104,
+    "why": "",
+}
+NOT_LEFT = {
+    "name": "n1\x1b[31m",
+    "left": False,
+    "handed_over": 1,
+    "not_taken": 2_345,
+    "seconds": 10.0,
+    "why": OVERDUE,
+}
 
 
 # --- what the command says, of a sidecar that answers what the test wants
@@ -73,7 +93,9 @@ async def test_not_having_left_is_no_success(run: Run) -> None:
         ending = await asyncio.to_thread(run, "leave", "--http", server.address)
         as_json = await asyncio.to_thread(run, "leave", "--http", server.address, "--json")
     assert (ending.code, as_json.code) == (1, 1)
-    assert ending.out == "n1\\x1b[31m did not leave in time: 1 bucket handed over in 10 s\n"
+    assert ending.out == (
+        f"n1\\x1b[31m did not leave: {OVERDUE}; 1 bucket handed over, 2,345 not, in 10 s\n"
+    )
     assert json.loads(as_json.out) == NOT_LEFT
 
 
@@ -114,7 +136,8 @@ async def test_a_node_leaves_and_goes_on_forwarding() -> None:
         assert answer.status_code == 200
         body = answer.json()
         assert body.pop("seconds") >= 0
-        assert body == {"name": "n1", "left": True, "handed_over": owned}
+        expected = {"left": True, "handed_over": owned, "not_taken": 0, "why": ""}
+        assert body == {"name": "n1", **expected}
         async with client(one) as app:
             decisions = [await app.check(key, "10/hour") for key in keys]
         assert {decision.remaining for decision in decisions} == {5}
@@ -122,13 +145,96 @@ async def test_a_node_leaves_and_goes_on_forwarding() -> None:
         assert {await owner_of(asking, key) for key in keys} == {two.config.name}
 
 
-async def test_a_node_alone_leaves_with_what_it_has(run: Run) -> None:
-    """With nobody to hand over to, the command ends all the same."""
-    async with cluster("n1", drain=0.5) as (node,):
-        charged(node, "k", "10/hour", 1)
+async def test_a_node_that_never_had_another_stays_at_once(run: Run) -> None:
+    """It says that it has not left, and why; and goes on deciding what it is asked."""
+    async with cluster("n1") as (node,):
+        charged(node, "k", "10/hour", 4)
         ending = await asyncio.to_thread(run, "leave", "--http", str(node.http), "--json")
-    assert ending.code in {0, 1}
-    assert json.loads(ending.out)["left"] is (ending.code == 0)
+        async with client(node) as app:
+            decision = await app.check("k", "10/hour")
+    assert ending.code == 1
+    answer = json.loads(ending.out)
+    assert answer.pop("seconds") >= 0
+    unmoved = {"left": False, "handed_over": 0, "not_taken": 1, "why": ALONE}
+    assert answer == {"name": "n1", **unmoved}
+    assert (str(decision.source), decision.remaining) == ("owner", 5)
+    assert node.ready
+
+
+async def test_the_last_node_decides_while_it_waits_and_stays_when_nobody_comes() -> None:
+    """It had others once; none comes in time, and it is a member as before."""
+    async with cluster("n1", "n2", drain=1.0) as (one, two), http(one) as asking:
+        keys = [f"k{at}" for at in range(20)]
+        for key in keys:
+            await check(asking, key, "10/hour", cost=4)
+        assert (await two.leave()).left
+        await two.depart()
+        leaving = asyncio.create_task(asking.post("/v1/leave"))
+        await eventually(lambda: one.cluster.stage is Stage.WAITING)
+        async with client(one) as app:
+            decisions = [await app.check(key, "10/hour") for key in keys]
+        assert {(str(it.source), it.remaining) for it in decisions} == {("owner", 5)}
+        body = (await leaving).json()
+        assert body["left"] is False
+        assert (body["handed_over"], body["not_taken"], body["why"]) == (0, len(keys), NO_HEIR)
+        assert one.cluster.stage is Stage.MEMBER
+
+
+async def test_nodes_that_go_together_lose_nothing_if_one_comes_meanwhile() -> None:
+    """Three are told to go in the same moment; a newcomer has what all of them knew."""
+    async with cluster("n1", "n2", "n3") as nodes, http(nodes[0]) as asking:
+        keys = [f"k{at}" for at in range(40)]
+        for key in keys:
+            await check(asking, key, "10/hour", cost=4)
+        going = [asyncio.create_task(node.leave()) for node in nodes]
+        await eventually(lambda: any(it.cluster.stage is Stage.WAITING for it in nodes))
+        [last] = [it for it in nodes if it.cluster.stage is Stage.WAITING]
+        async with Sidecar(config("new", seeds=(last.link,))) as new, client(new) as app:
+            departures = await asyncio.gather(*going)
+            await eventually(lambda: new.cluster.ring.nodes == ("new",))
+            decisions = [await app.check(key, "10/hour") for key in keys]
+    assert all(it.left and not it.not_taken for it in departures)
+    assert sum(it.handed_over for it in departures) >= len(keys)
+    assert {(str(it.source), it.remaining) for it in decisions} == {("owner", 5)}
+
+
+async def test_what_others_have_not_merged_is_not_counted_as_handed_over() -> None:
+    """A node that hears no Merged says how many buckets it still owes."""
+    async with cluster("n1", "n2", drain=1.0) as (one, two):
+        keys = [f"k{at}" for at in range(40)]
+        mine = [key for key in keys if one.cluster.ring.owner(key) == "n1"]
+        two.cluster.mesh = Deaf(two)
+        for key in keys:
+            charged(one, key, "10/hour", 4)
+        one.cluster.sync.changed.update((key, "10/hour", 4) for key in mine)
+        departure = await one.leave()
+    assert not departure.left
+    assert (departure.handed_over, departure.not_taken) == (0, len(mine))
+    assert departure.why == OVERDUE
+
+
+class Deaf:
+    """The mesh of a node that says everything but that it has merged what it was sent."""
+
+    def __init__(self, node: Sidecar) -> None:
+        self._node = node
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send anything else."""
+        if not isinstance(message, Merged | Pulled):
+            self._node.post(name, message)
+
+    def is_up(self, name: str, /) -> bool:
+        """Ask the real one."""
+        return self._node.is_up(name)
+
+    def members_changed(self, changed: list[Member], /) -> None:
+        """Tell the real one."""
+        self._node.members_changed(changed)
+
+    def ring_changed(self, /) -> None:
+        """Tell the real one."""
+        self._node.ring_changed()
 
 
 async def test_to_leave_twice_does_no_harm() -> None:

@@ -15,15 +15,17 @@ from sidegate_ring.membership import State as Life
 from sidegate_sidecar.counts import LATENCIES
 from sidegate_sidecar.metrics import MOST_NAMED
 from sidegate_sidecar.peers import Peer
+from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.stages import Stage
 from tests.cluster.bare import bare, puppet
-from tests.cluster.cluster import cluster, eventually, key_of
+from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from sidegate_sidecar.server import Sidecar
 
 LABELS = {
     "sidegate_checks": {"asker", "source", "outcome"},
@@ -47,10 +49,13 @@ LABELS = {
     "sidegate_handovers": {"stage"},
     "sidegate_handover_seconds": {"stage"},
     "sidegate_handovers_overdue": {"stage"},
+    "sidegate_handed_over_buckets": set[str](),
     "sidegate_over_admitted_tokens": set[str](),
     "sidegate_links": {"state"},
     "sidegate_peer_out_of_reach": {"peer", "state"},
     "sidegate_ready": set[str](),
+    "sidegate_refused": set[str](),
+    "sidegate_state_file_failing": set[str](),
     "sidegate_build_info": {"version", "name"},
 }
 
@@ -210,12 +215,13 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
     """A link that is refused counts as down, and makes no peer."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        cluster("n2", secret=b"two", seeds=(one.link,)) as (two,),
+        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
     ):
-        await eventually(lambda: two.ready)
+        await eventually(lambda: two.discovery.refusal)
         seen = await scrape(two)
         refused = (await scrape(one)).all("sidegate_connections_refused_total", "code")
     assert _counted(seen.all("sidegate_links", "state")) == {("down",): 1}
+    assert (seen["sidegate_refused"], seen["sidegate_ready"]) == (1, 0)
     assert seen.all("sidegate_peer_out_of_reach", "peer") == {}
     assert refused["secret",] >= 1
 
@@ -249,6 +255,39 @@ async def test_the_place_on_the_ring_is_measured() -> None:
     }
     assert set(seen.all("sidegate_handovers_overdue_total", "stage").values()) == {0}
     assert 0 <= seen.all("sidegate_handover_seconds_total", "stage")["joining",] < 60
+
+
+async def test_a_departure_is_measured() -> None:
+    """What others have merged of a node that left, and that the last one waits."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for at in range(20):
+            await check(client, f"k{at}", "10/hour")
+        keys = [f"k{at}" for at in range(20)]
+        mine = sum(one.cluster.ring.owner(key) == "n1" for key in keys)
+        await one.leave()
+        waiting = asyncio.create_task(two.leave())
+        await eventually(lambda: two.cluster.stage is Stage.WAITING)
+        left, last = await scrape(one), await scrape(two)
+        waiting.cancel()
+    assert left["sidegate_handed_over_buckets_total"] == mine > 0
+    assert _counted(left.all("sidegate_stage", "stage")) == {("leaf",): 1}
+    assert _counted(last.all("sidegate_stage", "stage")) == {("waiting",): 1}
+
+
+async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> None:
+    """Until it can be again."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    async with cluster("n1", state_file=f"{folder}/state") as (one,):
+        assert one.state is not None
+        folder.rename(tmp_path / "gone")
+        await one.state.save()
+        failing = await scrape(one)
+        (tmp_path / "gone").rename(folder)
+        await one.state.save()
+        saved = await scrape(one)
+    assert failing["sidegate_state_file_failing"] == 1
+    assert saved["sidegate_state_file_failing"] == 0
 
 
 async def test_copies_are_measured() -> None:

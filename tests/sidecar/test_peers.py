@@ -43,7 +43,7 @@ def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
 
 
 def discovery_of(node: Sidecar, *seeds: Address) -> Discovery:
-    return Discovery(seeds, node.peers, node.cluster, node._join)
+    return Discovery(seeds, node.peers, node.cluster, node._join, node._shut_out)
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ async def test_a_node_of_another_cluster_stays_out(stack: AsyncExitStack) -> Non
     await eventually(lambda: link.refusal)
     assert link.refusal_code == "cluster"
     assert "this is cluster 'blue', not 'red'" in link.refusal
-    await eventually(lambda: one.ready and other.ready)
-    assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ("n2",))
+    await eventually(lambda: one.ready and other.discovery.refusal)
+    assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ())
 
 
 async def test_a_node_without_the_secret_stays_out(stack: AsyncExitStack) -> None:
@@ -248,13 +248,15 @@ async def test_nodes_that_see_another_ring_are_known_to_disagree() -> None:
 
 
 async def test_a_node_is_told_that_its_seed_has_its_name(stack: AsyncExitStack) -> None:
-    """Two nodes of one name that dial each other say so, and stay apart."""
+    """The second of two nodes of one name says so, isn't ready, and leaves the first alone."""
     one = await stack.enter_async_context(seeded("twin"))
     other = await stack.enter_async_context(seeded("twin", one))
     [link] = await eventually(lambda: other.peers.strangers)
-    await eventually(lambda: link.refusal_code == "name")
+    await eventually(lambda: link.refusal_code == "namesake")
     assert link.refusal.startswith("another node is named 'twin': give each its own --name")
-    await eventually(lambda: one.node.counts.turned_away["name"])
+    await eventually(lambda: one.node.counts.turned_away["namesake"])
+    await eventually(lambda: other.discovery.refusal)
+    assert (one.ready, other.ready) == (True, False)
 
 
 async def test_a_node_is_told_that_a_third_knows_its_name(stack: AsyncExitStack) -> None:
@@ -266,8 +268,9 @@ async def test_a_node_is_told_that_a_third_knows_its_name(stack: AsyncExitStack)
     [link] = await eventually(lambda: second.peers.strangers)
     await eventually(lambda: link.refusal_code == "name")
     assert "another node is named 'twin'" in link.refusal
-    await eventually(lambda: second.ready)
-    assert second.cluster.ring.nodes == ("twin",)
+    await eventually(lambda: second.discovery.refusal)
+    assert not second.ready
+    assert second.cluster.ring.nodes == ()
     assert middle.peers.by_name["twin"].link.address == first.link
     await ring_of([middle, first])
 

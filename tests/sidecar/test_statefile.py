@@ -65,6 +65,36 @@ def test_a_clock_that_went_back_changes_nothing(path: Path) -> None:
     assert after.debts() == before.debts()
 
 
+def test_a_wall_clock_set_forward_frees_nothing(path: Path, log: pytest.LogCaptureFixture) -> None:
+    """In the same boot the time that really passed counts, and what was set is said."""
+    before = Life(path, boot=("boot-1", HOUR))
+    before.take("k", cost=4)
+    before.save()
+    log.clear()
+    after = Life(path, SAVED_AT + 5 * HOUR, boot=("boot-1", HOUR + 60 * SECOND))
+    assert after.file.load() == 1
+    assert after.debts() == {("k", "10/hour"): 4 * HOUR // 10 - 60 * SECOND}
+    (warning,) = warnings(log)
+    assert "1 buckets loaded, 0 full again, 60 s after they were saved; the wall clock" in warning
+
+
+@pytest.mark.parametrize(("away", "level"), [(1_800, "INFO"), (18_000, "WARNING")])
+def test_what_is_dropped_is_said(
+    away: int, level: str, path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    """How many are full again and why; a warning if only the wall says that it was so long."""
+    before = Life(path, boot=("boot-1", HOUR))
+    before.take("much", "10/day", cost=9)
+    before.take("little", cost=1)
+    before.save()
+    log.clear()
+    after = Life(path, SAVED_AT + away * SECOND, boot=("boot-2", 5 * SECOND))
+    assert after.file.load() == 1
+    (record,) = log.records
+    assert record.levelname == level
+    assert f"1 buckets loaded, 1 full again, {away} s after they" in record.getMessage()
+
+
 async def test_what_is_taken_while_saving_is_right_or_not_there(path: Path) -> None:
     """A bucket charged late in a save comes back with the debt that it had, no more."""
     before = Life(path)
@@ -271,6 +301,25 @@ def test_what_a_killed_process_left_is_removed(path: Path) -> None:
     assert sorted(unfinished(path)) == [f".{path.name}.other.abc_123.tmp", "mine.tmp"]
 
 
+def test_a_symbolic_link_is_followed(path: Path, tmp_path: Path) -> None:
+    """What it points to is replaced, beside its place, and the link stays; there or not yet."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    path.symlink_to(volume / "buckets")
+    require_place(str(path))
+    for _ in range(2):
+        saved(path)
+        assert path.is_symlink()
+        assert [it.name for it in volume.iterdir()] == ["buckets"]
+        assert Life(path).file.load() == 3
+
+
+def test_a_link_to_itself_is_refused(path: Path) -> None:
+    path.symlink_to(path)
+    with pytest.raises(OptionError, match="expected a file, not a link to itself"):
+        Life(path).file.load()
+
+
 # --- saving
 
 
@@ -294,13 +343,14 @@ def full_disk() -> Generator[None]:
 
 
 def test_a_save_that_fails_keeps_the_file_before(path: Path, log: pytest.LogCaptureFixture) -> None:
-    """One warning however often it fails, the old file stays, and all is well when it can be."""
+    """One error however often it fails, the old file stays, and all is well when it can be."""
     good = saved(path)
     node = Life(path)
     for at in range(2 * SLICE):
         node.take(f"k{at}")
     with full_disk():
         assert [node.save() for _ in range(3)] == [0, 0, 0]
+    assert [record.levelname for record in log.records] == ["ERROR"]
     (warning,) = warnings(log)
     assert f"state file {path}: it can't be saved (File too large); trying again" in warning
     assert node.is_failing()

@@ -94,13 +94,13 @@ def whole(saved_at: Any, *chunks: Any, rows: int | None = None) -> bytes:
         (b"sidegate buckets 10\n", "it is another version of it"),
         (BEGINNING, "it ends after 19 bytes, expected more: it was cut off"),
         (BEGINNING + b"\xff" * 99, "a chunk of 4,294,967,295 bytes, expected at most 4,194,304"),
-        (whole("noon"), "Expected `int`, got `str`"),
-        (whole(1, [["10/hour", ["k"], [-1]]]), "Expected `int` >= 0"),
-        (whole(1, [["10/hour", ["k", "l"], [1]]]), "1 debts for 2 keys, expected one each"),
-        (whole(1, [["10/hour; 1/day", ["k"], [1]]]), "what isn't one limit"),
-        (whole(1, [["10/hor", ["k"], [1]]]), 'unknown unit "hor"'),
-        (whole(1, [["10/hour", ["k"], [1]]], rows=2), "1 buckets, expected 2 as its footer says"),
-        (whole(1, 7, rows=0), "what isn't buckets"),
+        (whole(["noon"]), "Expected `int`, got `str`"),
+        (whole([1], [["10/hour", ["k"], [-1]]]), "Expected `int` >= 0"),
+        (whole([1], [["10/hour", ["k", "l"], [1]]]), "1 debts for 2 keys, expected one each"),
+        (whole([1], [["10/hour; 1/day", ["k"], [1]]]), "what isn't one limit"),
+        (whole([1], [["10/hor", ["k"], [1]]]), 'unknown unit "hor"'),
+        (whole([1], [["10/hour", ["k"], [1]]], rows=2), "1 buckets, expected 2 as its footer says"),
+        (whole([1], 7, rows=0), "what isn't buckets"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said(
 
 def test_the_format_is_as_described(path: Path) -> None:
     """A file made by hand from the description is read."""
-    path.write_bytes(whole(SAVED_AT, [["10/hour", ["k"], [HOUR // 10]], ["1/day", ["k"], [5]]]))
+    path.write_bytes(whole([SAVED_AT], [["10/hour", ["k"], [HOUR // 10]], ["1/day", ["k"], [5]]]))
     assert Life(path).file.load() == 2
 
 
@@ -127,7 +127,7 @@ def test_no_file_is_no_accident(path: Path, log: pytest.LogCaptureFixture) -> No
 
 def test_a_debt_is_bounded_by_its_limit(path: Path) -> None:
     """Whatever a file says, no bucket owes more than it can hold."""
-    path.write_bytes(whole(SAVED_AT, [["10/hour", ["k"], [2**63]]]))
+    path.write_bytes(whole([SAVED_AT], [["10/hour", ["k"], [2**63]]]))
     node = Life(path)
     assert node.file.load() == 1
     assert node.debts() == {("k", "10/hour"): HOUR}

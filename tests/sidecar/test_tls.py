@@ -131,8 +131,8 @@ async def test_a_node_of_another_ca_stays_off_the_ring(
     [link] = await eventually(lambda: other.peers.strangers)
     await eventually(lambda: link.refusal)
     assert "certificate" in link.refusal.lower()
-    await eventually(lambda: one.ready and other.ready)
-    assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ("n2",))
+    await eventually(lambda: one.ready and other.discovery.refusal)
+    assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ())
 
 
 async def test_failed_handshakes_take_no_room(ours: Tls) -> None:

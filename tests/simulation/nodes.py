@@ -18,6 +18,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
 from sidegate_sidecar.cluster import Cluster, Stage
 from sidegate_sidecar.node import Node
+from sidegate_sidecar.stages import FLUSHING
 from tests.simulation.known import Known
 from tests.simulation.network import Faults, Network
 
@@ -364,7 +365,7 @@ class World:
     @property
     def members(self) -> list[SimNode]:
         """Nodes that run and don't leave."""
-        leaving = {Stage.FLUSHING, Stage.LEAVING, Stage.LEAF}
+        leaving = FLUSHING | {Stage.LEAVING, Stage.LEAF}
         return [it for it in self.running if it.cluster.stage not in leaving]
 
     def start(

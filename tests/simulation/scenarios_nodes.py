@@ -111,6 +111,52 @@ def depart(world: World, *names: str) -> None:
         world.stop(name)
 
 
+def surge(seed: int) -> World:
+    """All nodes are told to leave at once while others start: nothing is lost, exactly.
+
+    They are told in the same moment or within a fraction of a second, before the new ones have come
+    or after; each of these comes in time.
+    """
+    world = World(seed)
+    random = world.random
+    old = names_of(world, 1, 5)
+    world.begin(*old)
+    keys = keys_of(world, 10)
+    world.spend(keys, SLOW, 4)
+    new = [f"m{at}" for at in range(1 + random.randrange(4))]
+    came = [world.network.now + random.random() * 6 for _ in new]
+    for name, at in zip(new, came, strict=True):
+        world.network.plan(at, partial(_start, world, name, [*old, *new]))
+    world.run(random.choice([0.0, 0.0, 0.5, 3.0]) * random.random())
+    for name in old:
+        world.nodes[name].leave()
+        world.run(random.choice([0.0, 0.001, 0.002, 0.05]) * random.random())
+    ends = partial(_end_when_left, world, old)
+    world.network.run_until(ends, 12.0, every=0.01)
+    still = [name for name in old if world.network.is_up(name)]
+    assert not still, world.say(f"{still} did not leave: {world.views()}")
+    world.network.run(max(came))
+    world.settle()
+    world.spend(keys, SLOW, 12)
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
+    return world
+
+
+def _start(world: World, name: str, seeds: list[str]) -> None:
+    world.start(name, seeds)
+
+
+def _end_when_left(world: World, names: list[str]) -> bool:
+    """Have those exit that have left; have all?"""
+    up = [name for name in names if world.network.is_up(name)]
+    for name in up:
+        if world.nodes[name].is_leaf():
+            assert not world.nodes[name].cluster.is_overdue, world.say(f"{name} is overdue")
+            world.stop(name)
+    return not up
+
+
 def scale(seed: int) -> World:
     """Three nodes become six, then two, four leaving one after the other or at once: exact."""
     world = World(seed)
@@ -520,6 +566,7 @@ def form(world: World, names: list[str]) -> None:
 
 SMALL: Final[tuple[Callable[[int], object], ...]] = (
     deploy,
+    surge,
     scale,
     stable,
     crash,

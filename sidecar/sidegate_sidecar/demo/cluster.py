@@ -13,7 +13,7 @@ import httpx2
 from sidegate.identity import bucket_key
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.demo.processes import Child, end_all, free_ports
-from sidegate_sidecar.demo.setting import BUDGET, KEY_HEADER, KEYS, NAMES, RULE
+from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -141,6 +141,7 @@ class Cluster:
             f"--link={pair.link}",
             f"--http={_LOOPBACK}:{pair.http_port}",
             f"--budget={BUDGET}",
+            f"--drain={DRAIN}",
             *(f"--seed={other.link}" for other in self.pairs.values() if other is not pair),
         )
         return pair.sidecar

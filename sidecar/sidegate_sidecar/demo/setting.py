@@ -21,5 +21,8 @@ RULE: Final = "default"
 BUDGET: Final = 0.25
 """Seconds: five times the default, for seven processes may share a small machine."""
 
+DRAIN: Final = 1.0
+"""Seconds: at the end all go together, and the last one need not wait long for another."""
+
 LOAD: Final = 3.0
 """How many times as many requests are sent as the limit allows."""

@@ -1,0 +1,21 @@
+"""Rumors: what a node says of itself, with the address at which others find it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.address import parse_address
+
+if TYPE_CHECKING:
+    from sidegate_ring.membership import Rumor
+
+
+def placed(rumor: Rumor, sender: str, host: str) -> Rumor:
+    """Return what a node says of itself, with the address where it really is."""
+    if rumor.name != sender or not host:
+        return rumor
+    address = parse_address(rumor.address)
+    if not address.is_wildcard:
+        return rumor
+    bracketed = f"[{host}]" if ":" in host else host
+    return rumor._replace(address=f"{bracketed}:{address.port}")
