@@ -33,7 +33,7 @@ from sidegate_sidecar.detour import Detour
 from sidegate_sidecar.heirs import Heirs
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import held_on, next_ring
-from sidegate_sidecar.rumors import placed
+from sidegate_sidecar.rumors import placed, takes_for_dead
 from sidegate_sidecar.stages import FLUSHING, HOLDING, ON_THE_WAY, Stage
 from sidegate_sidecar.sync import Sync
 from sidegate_sidecar.vouchers import Vouchers
@@ -164,7 +164,7 @@ class Cluster:
         self.notice(now)
         if isinstance(message, GossipMessage):
             rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
-            if any(it.name == self.name and self._was_taken_for_dead(it) for it in rumors):
+            if any(takes_for_dead(it, self.membership.me) for it in rumors):
                 self.sync.copies.doubt()
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
@@ -179,10 +179,6 @@ class Cluster:
             if isinstance(message, Buckets):
                 self._note_progress(now)
         self._proceed(now)
-
-    def _was_taken_for_dead(self, rumor: Rumor) -> bool:
-        """Has a node given us up, and with us what it had to send?"""
-        return rumor.state == State.DEAD and rumor.incarnation >= self.membership.me.incarnation
 
     def _vouched(self, name: str, by: str, now: int) -> None:
         """Note that another node has just heard of one; what we don't hear, we lack."""

@@ -20,12 +20,10 @@ slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import (
-    SURELY_SHORT_KEY,
     Buckets,
     Check,
     Confirm,
@@ -34,10 +32,10 @@ from sidegate.wire import (
     Part,
     Pull,
     Pulled,
-    require_key,
 )
 from sidegate_sidecar.copies import Copies
 from sidegate_sidecar.inquiries import Inquiries
+from sidegate_sidecar.merging import SyncCounts, merge
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
 from sidegate_sidecar.walk import Walk
 
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
-    from sidegate.limits import Limit, Limits
+    from sidegate.limits import Limits
     from sidegate.wire import NodeMessage
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
@@ -58,16 +56,6 @@ FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
-
-
-@dataclass(slots=True)
-class SyncCounts:
-    """What was sent and merged."""
-
-    sent: int = 0  # buckets
-    merged: int = 0
-    resent: int = 0  # buckets whose message got no answer
-    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
 
 
 class Sync:
@@ -211,7 +199,7 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                self._merge(message, now)
+                merge(message, self._table, self.counts, now)
                 return [(sender, Merged(message.id))]
             case Merged():
                 if box := self._outboxes.get(sender):
@@ -263,37 +251,6 @@ class Sync:
         """Note that this node has handed over what it held, and owes it to nobody any more."""
         self.keep_short = False
         self._walk.rest()
-
-    # --- in
-
-    def _merge(self, message: Buckets, now: int) -> None:
-        for at, (text, keys, debts) in enumerate(message.groups):
-            if len(keys) != len(debts):
-                raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
-            if at < len(message.charged) and len(message.charged[at]) != len(keys):
-                raise ValueError(f"{len(keys)} keys, {len(message.charged[at])} of them charged")
-            if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
-                for key in keys:
-                    require_key(key)
-            limits = parse_limits(text)
-            if len(limits.items) != 1:
-                raise ValueError(f"buckets of {text!r}: expected one limit")
-            limit = limits.items[0]
-            if at < len(message.charged):
-                self._reveal(limit, keys, message.charged[at], now)
-            self._table.merge_all(limit, keys, debts, now)
-            self.counts.merged += len(keys)
-
-    def _reveal(self, limit: Limit, keys: list[str], charged: list[int], now: int) -> None:
-        """Count what two nodes together admitted beyond a limit while they didn't hear each other.
-
-        That is at most what both have charged, less what fits into the bucket.
-        """
-        for key, ns in zip(keys, charged, strict=True):
-            if ns:
-                _, debts = self._table.debts(limit.text, (key,), now, 0)
-                over = (sum(debts) + ns) * limit.scale - limit.capacity
-                self.counts.over_admitted += max(over, 0) / limit.interval
 
     # --- out
 
