@@ -29,7 +29,7 @@ from sidegate.wire import Buckets, Part, Promise, Stay
 from sidegate.wire import Gossip as GossipMessage
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
-from sidegate_sidecar.detour import Detour
+from sidegate_sidecar.detour import Detour, route_of
 from sidegate_sidecar.heirs import Heirs
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import held_on, next_ring
@@ -433,14 +433,13 @@ class Cluster:
         self.mesh.ring_changed()
 
     def _reroute(self) -> None:
-        copies = self.sync.copies
-        if self.name not in self.ring or (self._is_told and copies.is_settled):
-            self.route = self.ring
-            return
+        self.route = route_of(
+            self.ring, self._without_me, self.sync.copies, self.name, told=self._is_told
+        )
+
+    def _without_me(self) -> Ring:
         others = tuple(name for name in self.ring.nodes if name != self.name)
-        without = self.make_ring(self.ring, others)
-        told = self._is_told
-        self.route = Detour(self.ring, self.name, copies.hold, without) if told else without
+        return self.make_ring(self.ring, others)
 
     @property
     def _is_told(self) -> bool:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidegate_ring.hashring import Ring
+    from sidegate_sidecar.copies import Copies
 
 
 class Detour:
@@ -31,3 +32,16 @@ class Detour:
         """Return who decides about a key, and who is next."""
         pair = self._ring.pair(key)
         return pair if pair[0] != self._me or self._hold(key) else self._without.pair(key)
+
+
+def route_of(
+    ring: Ring, without: Callable[[], Ring], copies: Copies, me: str, *, told: bool
+) -> Ring | Detour:
+    """Return where checks go: by the ring, but for `me` as far as it mustn't decide.
+
+    That is all of its own before it was `told` what others decided for it, and then those keys of
+    which somebody still has to send it something.
+    """
+    if me not in ring or (told and copies.is_settled):
+        return ring
+    return Detour(ring, me, copies.hold, without()) if told else without()
