@@ -41,7 +41,7 @@ async def test_each_side_of_a_split_admits_at_most_one_limit() -> None:
         net.wire.split([2])
         await asyncio.gather(many.ask(*asking[:2], times=15), few.ask(asking[2], times=30))
         await net.until_rings(net.nodes[:2], net.nodes[2:])
-        await asyncio.gather(many.ask(*asking[:2], times=15), few.ask(asking[2], times=30))
+        await asyncio.gather(many.ask(*asking[:2], times=15), few.ask(asking[2], times=LIMIT))
         assert many.sources.keys() == BY_NODES
         assert few.sources.keys() == BY_NODES | {"local"}
         assert set(total(before, many).values()) == {LIMIT}
