@@ -1,45 +1,48 @@
-"""To merge: what other nodes send is taken into the table, and what it shows is counted. Pure."""
+"""Merging: what a node makes of buckets that others send. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import SURELY_SHORT_KEY, require_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limit
-    from sidegate.wire import Buckets
+    from sidegate.wire import Buckets, Group
+    from sidegate_sidecar.resets import Resets
 
 
-@dataclass(slots=True)
-class SyncCounts:
-    """What was sent and merged."""
-
-    sent: int = 0  # buckets
-    merged: int = 0
-    resent: int = 0  # buckets whose message got no answer
-    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
+MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
 
 
-def merge(message: Buckets, table: Table, counts: SyncCounts, now: int) -> None:
-    """Take buckets into a table; ValueError for those that make no sense."""
-    for at, (text, keys, debts) in enumerate(message.groups):
-        limit = _limit_of(text, keys, debts)
-        if at < len(message.charged):
-            charged = message.charged[at]
-            if len(charged) != len(keys):
-                raise ValueError(f"{len(keys)} keys, {len(charged)} of them charged")
-            counts.over_admitted += _over(table, limit, keys, charged, now)
-        table.merge_all(limit, keys, debts, now)
-        counts.merged += len(keys)
+class Merging:
+    """Of two copies of a bucket the larger debt counts, unless the sender missed a reset."""
+
+    def __init__(self, table: Table, resets: Resets) -> None:
+        self._table = table
+        self._resets = resets
+
+    def merge(self, sender: str, message: Buckets, now: int) -> int:
+        """Merge the buckets of a message; return how many. ValueError if they make no sense."""
+        count = sum(max(len(keys), 1) for _, keys, _ in message.groups)
+        if count > MAX_BUCKETS:
+            raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
+        stale = self._resets.unheard(sender)
+        for text, keys, debts in message.groups:
+            limit = _limit_of((text, keys, debts))
+            if stale and not stale.isdisjoint(keys):
+                fresh = [0 if key in stale else debt for key, debt in zip(keys, debts, strict=True)]
+                self._table.merge_all(limit, keys, fresh, now)
+            else:
+                self._table.merge_all(limit, keys, debts, now)
+        return sum(len(keys) for _, keys, _ in message.groups)
 
 
-def _limit_of(text: str, keys: Sequence[str], debts: Sequence[int]) -> Limit:
+def _limit_of(group: Group) -> Limit:
+    """Return the limit of a group of buckets; ValueError if the group makes no sense."""
+    text, keys, debts = group
     if len(keys) != len(debts):
         raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
     if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
@@ -49,19 +52,3 @@ def _limit_of(text: str, keys: Sequence[str], debts: Sequence[int]) -> Limit:
     if len(limits.items) != 1:
         raise ValueError(f"buckets of {text!r}: expected one limit")
     return limits.items[0]
-
-
-def _over(
-    table: Table, limit: Limit, keys: Sequence[str], charged: Sequence[int], now: int
-) -> float:
-    """Return the tokens that two nodes admitted beyond a limit while they didn't hear each other.
-
-    That is at most what both have charged, less what fits into the bucket.
-    """
-    tokens = 0.0
-    for key, ns in zip(keys, charged, strict=True):
-        if ns:
-            _, debts = table.debts(limit.text, (key,), now, 0)
-            over = (sum(debts) + ns) * limit.scale - limit.capacity
-            tokens += max(over, 0) / limit.interval
-    return tokens

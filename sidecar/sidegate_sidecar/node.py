@@ -9,7 +9,7 @@ from sidegate.buckets import require_cost
 from sidegate.decision import Source
 from sidegate.errors import SidegateError
 from sidegate.fallback import OnUnreachable
-from sidegate.limits import parse_limits
+from sidegate.limits import known_limits, parse_limits
 from sidegate.wire import (
     MOST_HOPS,
     MOST_KEY_BYTES,
@@ -19,14 +19,15 @@ from sidegate.wire import (
     Answers,
     Check,
     Checks,
-    Forget,
     Holdings,
     require_key,
 )
+from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
 from sidegate_sidecar.counts import Counts
 from sidegate_sidecar.failover import Step, Way, next_step
-from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward
+from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
 from sidegate_sidecar.share import take_share
+from sidegate_sidecar.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sidegate.fallback import Fallback
     from sidegate.flight import Asker
     from sidegate.limits import Limits
+    from sidegate.wire import Charge, Ids
     from sidegate_sidecar.cluster import Cluster
     from sidegate_sidecar.failover import Next
 
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
             """Would `ask` take a check now?"""
             ...
 
-        def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        def ask(
+            self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids
+        ) -> bool:
             """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
             ...
 
@@ -65,10 +69,6 @@ if TYPE_CHECKING:
 
         def link_to(self, name: str, /) -> Link | None:
             """Return the link to a node, None if there is none."""
-            ...
-
-        def forget(self, message: Forget, /) -> None:
-            """Have all other nodes forget a key."""
             ...
 
 
@@ -93,6 +93,8 @@ class Node:
         budget: float,
         clock: Callable[[], int] = time.monotonic_ns,
         wake: Callable[[], None] = lambda: None,
+        serial: int = 0,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -102,7 +104,12 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
+        self.later = later  # calls in the next turn of the loop; without it, all is read at once
+        self.backlog = Backlog()
+        self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
+        self._serial = serial  # the last one; begins where no other life of any node has
+        self._decided = cluster.sync.decided
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
         self._tally_forwarded = self.counts.tally("node", Source.OWNER)
@@ -113,7 +120,12 @@ class Node:
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
+        if frame.hops and self.cluster.stage is Stage.RETURNING:
+            self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
+            return
         mine, elsewhere = self._split(frame)
+        if frame.serial and self._decided.knows(frame.serial):
+            mine, elsewhere = self._decide_again(frame, mine, elsewhere, send, now)
         if mine is None or mine:
             self._decide_here(frame, mine, send, now)
         if elsewhere:
@@ -144,7 +156,7 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(
+    def _decide_here(  # noqa: C901  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
@@ -154,11 +166,16 @@ class Node:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, limits, cost in checks:
+        for key, text, cost in checks:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                allowed, debts = take(key, parse_limits(limits), cost, now)
+                limits = known_limits(text) or self._read(text)
+                allowed, debts = take(key, limits, cost, now)
+            except NewLimitsError:
+                positions = self._put_off(frame, positions, len(answers), send, now)
+                checks = checks[: len(answers)]
+                break
             except SidegateError as error:
                 answers.append(str(error)[:MOST_ERROR])
                 errors += 1
@@ -168,7 +185,12 @@ class Node:
                 else:
                     answers.append([0, *debts])
                     denied += 1
+        if not answers:  # all were put off
+            return
         send(Answers(frame.id, "owner", self.name, positions, answers))
+        if frame.serial:
+            places = frame.places if positions is None else places_of(frame, positions)
+            self._decided.note(frame.serial, places, checks, answers)
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if len(self.cluster.ring.nodes) > 1:
@@ -177,6 +199,104 @@ class Node:
         tally.allowed += len(answers) - denied - errors
         tally.denied += denied
         tally.error += errors
+
+    def _hand_back(self, frame: Checks, send: Send) -> None:
+        """Have whoever forwarded a frame ask another node, if it still waits."""
+        no_answers: list[Answer] = [[0]] * len(frame.checks)
+        send(Answers(frame.id, NOBODY, self.name, None, no_answers))
+
+    def _decide_again(
+        self, frame: Checks, mine: list[int] | None, elsewhere: Split, send: Send, now: int
+    ) -> tuple[list[int], Split]:
+        """Answer the checks of a frame that are decided, as they were; return the others."""
+        every = list(range(len(frame.checks)))
+        places = places_of(frame, every)
+        asked = (
+            every if mine is None else [*mine, *(it for some in elsewhere.values() for it in some)]
+        )
+        found = {
+            position: answer
+            for position in asked
+            if (answer := self._known(frame.serial, places[position], frame.checks[position], now))
+        }
+        if found:
+            source = Source.OWNER if mine is None or mine else Source.BACKUP
+            send(Answers(frame.id, source, self.name, list(found), list(found.values())))
+        rest = [position for position in (every if mine is None else mine) if position not in found]
+        others = {
+            owner: [it for it in some if it not in found] for owner, some in elsewhere.items()
+        }
+        return rest, {owner: some for owner, some in others.items() if some}
+
+    def _known(self, serial: int, place: int, check: Check, now: int) -> Answer | None:
+        """Return the answer to a check that was decided before, None if it wasn't."""
+        if (own := self._decided.own(serial, place)) is not None:
+            return own[1]
+        if (it := self._decided.in_place(serial, place)) is None:
+            return None
+        key, text, cost = check
+        try:
+            _, debts = self.buckets.take(key, parse_limits(text), 0, now)
+        except SidegateError as error:
+            return str(error)[:MOST_ERROR]
+        return [int(it.cost == cost), *debts]
+
+    def next_serial(self) -> int:
+        """Return a number that no other forward of this cluster has."""
+        self._serial += 1
+        return self._serial
+
+    def _read(self, text: str) -> Limits:
+        """Read limits that nobody has used before; NewLimitsError for one too many at once."""
+        if self.later is None:
+            return parse_limits(text)
+        if not self._goes_on:
+            self._goes_on = True
+            self.later(self._go_on)
+        if not self.backlog.may_read(text):
+            raise NewLimitsError(text)
+        return parse_limits(text)
+
+    def _put_off(
+        self, frame: Checks, positions: list[int] | None, done: int, send: Send, now: int
+    ) -> list[int]:
+        """Have the checks after those that are done wait for a later turn; return the former."""
+        all_of_them = positions if positions is not None else list(range(len(frame.checks)))
+        rest = all_of_them[done:]
+        until = now + int(min(self.budget * 1e9, frame.budget * 1e3))
+        if not self.backlog.add(Waiting(frame, rest, send, until)):
+            self._refuse(frame, rest, send)
+        return all_of_them[:done]
+
+    def _refuse(self, frame: Checks, positions: list[int], send: Send) -> None:
+        """Answer checks whose limits weren't read in time."""
+        answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
+        tally = self._tally_forwarded if frame.hops else self._tally_own
+        tally.error += len(positions)
+        send(Answers(frame.id, "owner", self.name, positions, answers))
+
+    def _go_on(self) -> None:
+        """Decide some of what was put off: of one frame, as much as fits into this turn."""
+        self.backlog.new_turn()
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        while waiting := self.backlog.next():
+            if now <= waiting.until:
+                self._decide_late(waiting, now)
+                break
+            self._refuse(waiting.frame, waiting.positions, waiting.send)
+        self._goes_on = not self.backlog.is_untouched
+        if self._goes_on and self.later is not None:
+            self.later(self._go_on)
+
+    def _decide_late(self, waiting: Waiting, now: int) -> None:
+        """Decide what was put off, unless another node has done so meanwhile."""
+        frame, positions = waiting.frame, waiting.positions
+        if frame.serial and self._decided.knows(frame.serial):
+            positions, _ = self._decide_again(frame, positions, {}, waiting.send, now)
+        if positions:
+            self._decide_here(frame, positions, waiting.send, now)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
@@ -192,7 +312,8 @@ class Node:
         hops = forward.asked.frame.hops
         if forward.to and hops < MOST_HOPS:
             link = self.links.link_to(forward.to)
-            if link and link.ask(forward.checks, hops + 1, forward.patience, forward):
+            ids = forward.serial, forward.places
+            if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
                 return
             self.note_unanswered(forward.to, len(forward.checks))
         self.ask_next(forward, range(len(forward.positions)))
@@ -217,9 +338,9 @@ class Node:
             position = forward.positions[at]
             key = frame.checks[position][0]
             step = next_step(self.cluster, self.links, key, way, now)
-            by_step.setdefault(step, []).append(position)
-        for step, positions in by_step.items():
-            self._take_step(step, forward.onward(step.name, positions, now), now)
+            by_step.setdefault(step, []).append(at)
+        for step, some in by_step.items():
+            self._take_step(step, forward.onward(step.name, some, now), now)
 
     def _take_step(self, step: Next, forward: Forward, now: int) -> None:
         if step.step in _FAILOVERS:
@@ -228,38 +349,48 @@ class Node:
             case Step.ASK:
                 self._ask(forward)
             case Step.OWN:
-                forward.answer(Source.OWNER, self.stand_in(forward.checks, now), self.name)
+                forward.answer(Source.OWNER, self.stand_in(forward, now), self.name)
             case Step.STAND_IN:
-                forward.answer(Source.BACKUP, self.stand_in(forward.checks, now), self.name)
+                forward.answer(Source.BACKUP, self.stand_in(forward, now), self.name)
             case Step.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
                 forward.hand_back()
             case Step.GIVE_UP:
                 self._give_up(forward, now)
 
-    def stand_in(self, checks: Sequence[Check], now: int) -> list[Answer]:
+    def stand_in(self, forward: Forward, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged."""
-        return [self._stand_in(check, now) for check in checks]
+        serial, checks = forward.serial, forward.checks
+        places = range(len(checks)) if forward.places is None else forward.places
+        answers = [
+            self._stand_in(check, serial, place, now)
+            for check, place in zip(checks, places, strict=True)
+        ]
+        self._decided.note(serial, forward.places, checks, answers)
+        return answers
 
-    def _stand_in(self, check: Check, now: int) -> Answer:
+    def _stand_in(self, check: Check, serial: int, place: int, now: int) -> Answer:
         key, text, cost = check
+        if (known := self._known(serial, place, check, now)) is not None:
+            return known
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             allowed, debts = self.buckets.take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
-        if allowed and cost:
-            self._note_charged(check, limits)
+        if cost:
+            self._tell_owner(check, limits, (serial, place, cost if allowed else 0), now)
         return [int(allowed), *debts]
 
-    def _note_charged(self, check: Check, limits: Limits) -> None:
-        """Have the owner and the backup of a key told what was charged here without them."""
-        key, _, cost = check
+    def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
+        """Have the owner of a key know of a check that was decided in its place."""
         sync = self.cluster.sync
-        owner = sync.ring.pair(key)[0]
+        owner = sync.ring.pair(check[0])[0]
         if owner and owner != self.name:
-            sync.charge(owner, key, limits, cost)
-        self._note_changed((check,))
+            sync.stood_in(owner, check, limits, charge, now)
+            self.wake()
+        elif charge[2]:
+            self._note_changed((check,))
 
     # --- nobody who knows can be asked
 
@@ -282,13 +413,13 @@ class Node:
         key, text, cost = check
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             require_cost(cost, limits)
             answer = take_share(self.buckets, key, limits, cost, parts, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
         if answer[0] and cost:
-            self._note_charged(check, limits)
+            self._note_changed((check,))
         return answer
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:
@@ -299,7 +430,7 @@ class Node:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             require_cost(cost, limits)
             return self.fallback.answer(key, limits, cost, self.cluster.parts, now)
         except SidegateError as error:
@@ -331,7 +462,6 @@ class Node:
     def _inspect_here(self, key: str, *, reset: bool) -> Holdings:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]
         if reset:
-            self.buckets.reset(key)
-            self.links.forget(Forget(key))
+            self.cluster.reset(key, self.next_serial(), self.clock())
         mine = self.cluster.ring.pair(key)[0] == self.name
         return Holdings(0, Source.OWNER if mine else Source.BACKUP, self.name, held[:MOST_HELD])

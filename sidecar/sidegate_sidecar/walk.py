@@ -185,8 +185,17 @@ class Walk:
 
     def renew(self, name: str) -> None:
         """Take a node for one that has nothing: it died and came back, and we didn't see it."""
-        is_known = name in self._asked or name in self._added or name in self.pullers
-        if name in self._ring and not is_known:
+        if name not in self._asked and name not in self._added and name not in self.pullers:
+            self.lacks(name)
+
+    def lacks(self, name: str) -> None:
+        """Have the next walk take it that a node has nothing of what we hold for it."""
+        puller = self.pullers.get(name)
+        if puller is not None:
+            puller.walked = puller.told = False
+            puller.whole = True
+        if name in self._ring:
+            self._asked.pop(name, None)
             self._added.add(name)
             self._is_stale = True
 

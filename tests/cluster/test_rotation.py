@@ -188,7 +188,7 @@ async def the_old_secret_is_refused(cluster: Keepers) -> None:
     async with client(str(cluster.nodes["n1"].link), secret="old") as late:
         assert (await late.check("busy", PLENTY)).source == "open"
     cluster.tell("late", "old")
-    await cluster.start("late")
+    cluster.launch("late")  # it is never ready: all its seeds refuse it
     seen = await eventually_answered(
         lambda: cluster.look("late"),
         lambda seen: [it["refusal"] for it in seen["strangers"]] == [REFUSED] * len(NAMES),
