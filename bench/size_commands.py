@@ -25,6 +25,7 @@ PROBES: Final = "sizing, probes"
 SETTING: Final = "once"
 ALONE: Final = "sidegate serve, until ready, alone"
 JOINING: Final = "sidegate serve, until ready, joining 3"
+IDLE: Final = "idle, after these"
 HEALTH: Final = "sidegate health"
 LEAVE: Final = "sidegate leave, of one of 4"
 READY: Final = "GET /readyz"
@@ -36,7 +37,7 @@ _REQUESTS: Final = 50
 _NOTE: Final = (
     "each a process of its own, from its start to its end, or to the first 200 of /readyz (asked "
     "every 20 ms); the nodes hold no keys. CPU: user and system. Of the GETs: what one of "
-    f"{_REQUESTS} over one connection costs the sidecar"
+    f"{_REQUESTS} over one connection costs the sidecar, and its RSS when all were answered"
 )
 
 
@@ -73,6 +74,7 @@ async def _ask(node: Sidecar, results: Results, round_: int) -> None:
     for row, path in ((READY, "/readyz"), (SCRAPE, "/metrics")):
         cpu_ms, wall_ms = await _get(node, path)
         results.add(PROBES, row, SETTING, round_, cpu_ms=cpu_ms, wall_ms=wall_ms)
+    results.add(PROBES, IDLE, SETTING, round_, resident=memory_of(node.pid).resident)
 
 
 async def _get(node: Sidecar, path: str) -> tuple[float, float]:

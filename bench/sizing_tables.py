@@ -86,10 +86,13 @@ def _commands(results: Results, titled: str) -> Table:
 
 def _probes(results: Results, titled: str) -> Table:
     part, setting = size_commands.PROBES, size_commands.SETTING
-    table = new_table(f"Requests to a sidecar, {titled}", "its CPU ms", "ms")
+    table = new_table(f"Requests to a sidecar, {titled}", "its CPU ms", "ms", "RSS MiB")
     for name in results.contenders(part):
-        cpu, wall = (results.median(part, name, setting, value) for value in ("cpu_ms", "wall_ms"))
-        table.add_row(name, written(cpu, 2), written(wall, 2))
+        cpu, wall, resident = (
+            results.median(part, name, setting, value)
+            for value in ("cpu_ms", "wall_ms", "resident")
+        )
+        table.add_row(name, written(cpu, 2), written(wall, 2), _mib(resident))
     return table
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench import backup, decisions, failover, fastapi_app, handover, roll
+from bench import backup, decisions, failover, fastapi_app, handover, roll, size_commands
 from bench.echo import ECHO
 from bench.redis_benchmark import PIPELINED
 from bench.redis_client import REDIS_PY
 from bench.sidegate_client import ONE_HOP, TWO_HOPS
+from bench.usage import MIB
 
 if TYPE_CHECKING:
     from bench.results import Results
@@ -37,7 +38,7 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
-    return [*_speed(results), *_cluster(results)]
+    return [*_speed(results), *_cluster(results), *_light(results)]
 
 
 def _speed(results: Results) -> list[Target]:
@@ -122,6 +123,21 @@ def _cluster(results: Results) -> list[Target]:
             _sum(results, failover.PART, failover.ANSWERED, _WRONG),
             at_least=False,
         ),
+    ]
+
+
+def _light(results: Results) -> list[Target]:
+    setting = size_commands.SETTING
+    idle = results.median(size_commands.PROBES, size_commands.IDLE, setting, "resident")
+    started = results.median(size_commands.PART, size_commands.ALONE, setting, "cpu_ms")
+    return [
+        Target(
+            "RSS of a sidecar that is only probed and scraped, MiB",
+            36.0,
+            _ratio(idle, MIB),
+            at_least=False,
+        ),
+        Target("ms of CPU until a sidecar is ready", 350.0, started, at_least=False),
     ]
 
 

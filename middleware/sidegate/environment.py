@@ -22,6 +22,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_CLUSTER",
         "SIDEGATE_DRAIN",
         "SIDEGATE_HTTP",
+        "SIDEGATE_HTTP_HOSTS",
         "SIDEGATE_HTTP_TOKEN",
         "SIDEGATE_HTTP_TOKEN_FILE",
         "SIDEGATE_INSECURE",

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from inspect import getdoc
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Body, FastAPI, HTTPException, Request, Response, Security
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client.exposition import choose_encoder
+from fastapi.security import HTTPBearer
 
 from sidegate.decision import Source
 from sidegate.errors import CheckError
@@ -19,7 +19,6 @@ from sidegate.link import State
 from sidegate.version import __version__
 from sidegate.wire import Holdings as HeldThere
 from sidegate.wire import WireError
-from sidegate_sidecar.access import MayChange
 from sidegate_sidecar.api_models import (
     Bucket,
     CheckRequest,
@@ -35,10 +34,11 @@ from sidegate_sidecar.api_models import (
     Ownership,
 )
 from sidegate_sidecar.asking import ask_one
-from sidegate_sidecar.inbound import MOST_BODY_BYTES, BodyLimit, PathAsSent
-from sidegate_sidecar.metrics import make_registry
+from sidegate_sidecar.fronts.http.exchange import MAX_BODY_BYTES
+from sidegate_sidecar.inbound import PathAsSent
 from sidegate_sidecar.overview import nodes_of
 from sidegate_sidecar.problems import Fault, ProblemApp, documented
+from sidegate_sidecar.server import LOOKING
 
 if TYPE_CHECKING:
     from sidegate_sidecar.server import Sidecar
@@ -48,7 +48,8 @@ A distributed rate limiter for Python services. Each key is decided by the one n
 whichever node is asked. Times are in seconds. Errors are `application/problem+json`.
 
 Calls that change something need the secret of the cluster as a bearer token if one is set; without
-a secret they are served on loopback only, or with `--insecure`.
+a secret they are served on loopback only, or with `--insecure`. Calls that show keys or names need
+none on the machine itself. A request that another site's page had a browser send is refused.
 """
 
 _TAGS = [
@@ -65,13 +66,12 @@ _WRONG_CHECK = (
     422,
     Fault(field="cost", message="cost 200: expected 0 to 100, the smallest burst of the limits"),
 )
-_TOO_LONG = (413, f"expected a body of at most {MOST_BODY_BYTES:,} bytes")
+_TOO_LONG = (413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes")
 _NOT_ALLOWED = (
     (401, "no secret was sent: expected Authorization: Bearer and the secret of the cluster"),
     (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
 )
 _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
-_LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
 _EXAMPLES: dict[str, Any] = {
@@ -87,6 +87,13 @@ _EXAMPLES: dict[str, Any] = {
 }
 CheckBody = Annotated[CheckRequest, Body(openapi_examples=_EXAMPLES)]
 
+# For the document: the front has seen to it before the app is asked.
+_bearer = HTTPBearer(
+    scheme_name="secret",
+    description="The secret of the cluster, if one is set; not for reading on the machine itself.",
+    auto_error=False,
+)
+
 
 class Api:
     """The calls. What each one's first line says is its text in the OpenAPI document."""
@@ -94,7 +101,6 @@ class Api:
     def __init__(self, sidecar: "Sidecar") -> None:
         self._sidecar = sidecar
         self._node = sidecar.node
-        self._registry = make_registry(sidecar)
 
     async def check(self, asked: CheckBody) -> CheckResponse:
         """Charge tokens to a key, if all its limits have them.
@@ -153,8 +159,8 @@ class Api:
 
     async def metrics(self, request: Request) -> Response:
         """Give metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(self._registry), headers={"Content-Type": media_type})
+        scrape = self._sidecar.http_server.answers.scrape(request.headers.get("accept", ""))
+        return Response(scrape.body, headers={"Content-Type": scrape.content_type})
 
     def _owner(self, key: str) -> str:
         return self._node.cluster.ring.pair(key)[0]
@@ -173,8 +179,7 @@ def _buckets(held: HeldThere) -> list[Bucket]:
 def create_app(sidecar: "Sidecar") -> FastAPI:
     """Return the app that answers for a sidecar.
 
-    The pages at /docs and /redoc load their scripts from a CDN: without a way to the internet
-    they stay empty, and /openapi.json is what there is.
+    It leaves to the front what holds for all requests: who may ask, how much, and for what host.
     """
     app = ProblemApp(
         title="sidegate",
@@ -182,35 +187,36 @@ def create_app(sidecar: "Sidecar") -> FastAPI:
         description=_ABOUT,
         openapi_tags=_TAGS,
         redirect_slashes=False,
+        docs_url=None,  # the pages are the front's: these would load scripts from elsewhere
+        redoc_url=None,
         # Off, so that no exporter that the environment names sends anything about the requests.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _add_routes(app, Api(sidecar), [Depends(MayChange(sidecar.config))])
-    app.add_middleware(BodyLimit)
+    _add_routes(app, Api(sidecar), [Security(_bearer)])
     app.add_middleware(PathAsSent)
     return app
 
 
-def _add_routes(app: FastAPI, api: Api, may_change: list[Any]) -> None:
+def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits, cluster, process = (_at(app, tag["name"]) for tag in _TAGS)
     key = "/v1/keys/{key:path}"
     limits(
         "POST",
         "/v1/check",
         api.check,
-        may_change,
+        secret,
         *_NOT_ALLOWED,
         _TOO_LONG,
         _WRONG_CHECK,
         _NO_SENSE,
     )
-    limits("GET", key, api.peek, [], _WRONG_KEY, _UNREACHABLE)
-    limits("DELETE", key, api.reset, may_change, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
-    cluster("GET", "/v1/nodes", api.nodes, [])
-    cluster("GET", "/v1/owner", api.owner, [], _WRONG_KEY)
-    cluster("POST", "/v1/leave", api.leave, may_change, *_NOT_ALLOWED)
+    limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
+    cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
+    cluster("POST", "/v1/leave", api.leave, secret, *_NOT_ALLOWED)
     process("GET", "/healthz", api.healthz, [])
-    process("GET", "/readyz", api.readyz, [], (503, _LOOKING))
+    process("GET", "/readyz", api.readyz, [], (503, LOOKING))
     process("GET", "/metrics", api.metrics, [], answers=PlainTextResponse)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from socket import gethostname
@@ -17,7 +18,6 @@ from sidegate.fallback import OnUnreachable
 from sidegate.options import DEFAULT_BUDGET
 from sidegate.version import __version__
 from sidegate_sidecar import cli_options as given
-from sidegate_sidecar import load_options as ordered
 from sidegate_sidecar.config import (
     DEFAULT_DRAIN,
     DEFAULT_HTTP,
@@ -30,8 +30,7 @@ from sidegate_sidecar.config import (
     Role,
 )
 from sidegate_sidecar.failure import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
-from sidegate_sidecar.load.given import Given, order_of
-from sidegate_sidecar.load.order import MOST_IN_FLIGHT, TIMEOUT
+from sidegate_sidecar.plain_arguments import plain_arguments
 from sidegate_sidecar.sockets import ListenError
 
 if TYPE_CHECKING:
@@ -55,8 +54,11 @@ app = typer.Typer(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command, by default with the arguments of the process; return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return app(arguments, prog_name="sidegate", standalone_mode=False) or 0
+        if arguments[:1] == [serve.__name__] and (plain := _plain(arguments[1:])) is not None:
+            return serve(**plain)
+        return whole_app()(arguments, prog_name="sidegate", standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(error.format_message(), BAD_INPUT)
     except OptionError as error:
@@ -65,6 +67,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _complain(given.complaint(error.option, error.value, error.why), NOT_SERVING)
     except Failure as error:
         return _complain(error.text, error.exit_code)
+
+
+def _plain(arguments: Sequence[str]) -> dict[str, Any] | None:
+    return plain_arguments(serve, arguments, os.environ, given.variable)
+
+
+def whole_app() -> typer.Typer:
+    """Return all of the command; `serve` by itself needn't wait for the options of `load`."""
+    if all(it.name != "load" for it in app.registered_commands):
+        from sidegate_sidecar.cli_load import load
+
+        app.command("load", epilog=_EPILOG)(load)
+    return app
 
 
 def _complain(text: str, exit_code: int) -> int:
@@ -91,6 +106,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     socket: given.SocketPath = "",
     socket_mode: given.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
     http: given.Http = DEFAULT_HTTP,
+    http_host: given.HttpHosts = [],  # noqa: B006  # typer shows and copies it
     seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: given.Cluster = "sidegate",
     secret_file: given.SecretFile = "",
@@ -116,6 +132,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         name=name or gethostname(),
         link=given.address("link", link),
         http=given.address("http", http),
+        http_hosts=given.names(http_host),
         socket=socket.removeprefix("unix:"),
         socket_mode=given.mode("socket-mode", socket_mode),
         seeds=given.seeds(seed),
@@ -170,22 +187,46 @@ def check(
 
 
 @app.command(epilog=_EPILOG)
-def nodes(*, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+def nodes(
+    *,
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
+    as_json: given.AsJson = False,
+) -> None:
     """Show the cluster as a sidecar sees it."""
-    _show(_ask(http, _OF_ENVIRONMENT, "GET", "/v1/nodes"), "nodes", as_json=as_json)
+    _show(_ask(http, (http_token_file, secret_file), "GET", "/v1/nodes"), "nodes", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
-def owner(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+def owner(
+    key: Key,
+    *,
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
+    as_json: given.AsJson = False,
+) -> None:
     """Name the node that owns a key, and its backups."""
     query = urlencode({"key": _sendable(key)})
-    _show(_ask(http, _OF_ENVIRONMENT, "GET", f"/v1/owner?{query}"), "owner", as_json=as_json)
+    _show(
+        _ask(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
+        "owner",
+        as_json=as_json,
+    )
 
 
 @app.command(epilog=_EPILOG)
-def peek(key: Key, *, http: given.Sidecar = DEFAULT_HTTP, as_json: given.AsJson = False) -> None:
+def peek(
+    key: Key,
+    *,
+    http: given.Sidecar = DEFAULT_HTTP,
+    secret_file: given.CallerSecret = "",
+    http_token_file: given.CallerToken = "",
+    as_json: given.AsJson = False,
+) -> None:
     """Show what is left of the limits of a key, without charging it."""
-    _show(_ask(http, _OF_ENVIRONMENT, "GET", _path(key)), "buckets", as_json=as_json)
+    _show(_ask(http, (http_token_file, secret_file), "GET", _path(key)), "buckets", as_json=as_json)
 
 
 @app.command(epilog=_EPILOG)
@@ -236,61 +277,6 @@ def demo(*, seconds: given.Seconds = "") -> int:
     from sidegate_sidecar.demo.run import run_demo
 
     return run_demo(length)
-
-
-@app.command(epilog=_EPILOG)
-def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
-    url: ordered.Url,
-    *,
-    scenario: ordered.ScenarioName = "",
-    rate: ordered.Rate = "",
-    seconds: ordered.Seconds = "",
-    keys: ordered.Keys = "",
-    key_header: ordered.KeyHeader = "",
-    pick: ordered.PickName = "",
-    limit: ordered.LimitText = "",
-    expect: ordered.ExpectName = "",
-    arrivals: ordered.ArrivalsName = "",
-    header: ordered.Headers = [],  # noqa: B006  # typer shows and copies it
-    timeout: ordered.Timeout = f"{TIMEOUT:g}",
-    most_in_flight: ordered.InFlight = str(MOST_IN_FLIGHT),
-    key_prefix: ordered.KeyPrefix = "",
-    seed: ordered.Seed = "",
-    crashes: ordered.Crashes = "",
-    tolerate_errors: ordered.Tolerate = "0",
-    json: ordered.Json = "",
-    html: ordered.Html = "",
-) -> int:
-    """Load-test a service: requests at planned moments, whatever the answers do, and a verdict."""
-    order = order_of(
-        url,
-        Given(
-            scenario=scenario,
-            rate=rate,
-            seconds=seconds,
-            keys=keys,
-            key_header=key_header,
-            pick=pick,
-            limit=limit,
-            expect=expect,
-            arrivals=arrivals,
-        ),
-        headers=header,
-        timeout=timeout,
-        most_in_flight=most_in_flight,
-        key_prefix=key_prefix,
-        seed=seed,
-        crashes=crashes,
-        tolerate=tolerate_errors,
-        json=json,
-        html=html,
-    )
-    from sidegate_sidecar.load.run import run_load
-
-    return run_load(order)
-
-
-_OF_ENVIRONMENT = ("", "")  # no files: what to show is in variables, if anywhere
 
 
 def _ask(

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 _ONLY_FLAGS: Final = {"cost", "seconds"}  # not in the environment
-_PLURAL: Final = {"seed": "SIDEGATE_SEEDS"}  # several in one variable
+_PLURAL: Final = {  # several in one variable
+    "seed": "SIDEGATE_SEEDS",
+    "http-host": "SIDEGATE_HTTP_HOSTS",
+}
 # All here can read a command line.
 _NO_FLAG: Final = {"secret", "node-secret", "http-token", "ring-seed"}
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
@@ -91,6 +94,17 @@ SocketMode = Annotated[
     ),
 ]
 Http = Annotated[str, _option("http", "HOST:PORT", "Where to serve the HTTP API.", _WHO)]
+HttpHosts = Annotated[
+    list[str],
+    _option(
+        "http-host",
+        "NAME",
+        "A further host name that requests may ask for, such as that of a proxy. Addresses,"
+        " localhost, names without dots and those within a cluster (.svc) need none. Repeat it, or"
+        " separate several by commas.",
+        _WHO,
+    ),
+]
 Seeds = Annotated[
     list[str],
     _option(
@@ -273,6 +287,11 @@ def seeds(texts: Iterable[str]) -> tuple[Address, ...]:
 
 
 _SEPARATORS: Final = re.compile(r"[\s,]+")
+
+
+def names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in texts, each of which may hold several between commas."""
+    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
 
 
 def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from re import compile as regular
 from socket import gethostname
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ MOST_SOCKET_MODE = 0o777
 MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
 MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
+
+_HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
 
 _EXPOSED = (
     "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
@@ -84,6 +87,7 @@ class Config:
     name: str = field(default_factory=gethostname)
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
+    http_hosts: tuple[str, ...] = ()  # names by which people ask for it
     socket: str = ""
     socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()
@@ -121,6 +125,10 @@ class Config:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         if self.ring_seed:
             require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
+        for host in self.http_hosts:
+            if not _HOST.fullmatch(host):
+                why = "expected the name of a host, without a scheme or a port"
+                raise OptionError("http-host", host, why)
         self._check_numbers()
         self._check_secrets()
 

@@ -140,6 +140,12 @@ def _connections(sidecar: Sidecar) -> Iterator[Metric]:
     codes = {(code,): count for code, count in sidecar.node.counts.turned_away.items()}
     text = "Connections closed for a fault of the other side, by its code."
     yield _counter("connections_refused", text, ("code",), codes)
+    http = sidecar.http_server
+    text = "Connections that are open to the HTTP port."
+    yield _gauge("http_connections", text, len(http.open))
+    text = "What the HTTP port refused, by the reason: connections (busy, timeout) and requests."
+    refused = {(reason,): count for reason, count in http.refusals.counts.items()}
+    yield _counter("http_refused", text, ("reason",), refused)
 
 
 def _members(cluster: Cluster) -> Iterator[Metric]:

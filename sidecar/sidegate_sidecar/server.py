@@ -24,15 +24,15 @@ from sidegate_ring.gossip import MAX_AHEAD
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
 from sidegate_ring.places import fingerprint, seeded
-from sidegate_sidecar.api import create_app
 from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
+from sidegate_sidecar.fronts.http.app.lazy import require_app
+from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.fullness import Fullness
-from sidegate_sidecar.http import HttpServer
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.machine_time import machine_clock
@@ -42,6 +42,7 @@ from sidegate_sidecar.pulse import Pulse
 from sidegate_sidecar.secret_files import look_at_secrets
 from sidegate_sidecar.sessions import Sessions
 from sidegate_sidecar.sockets import (
+    HTTP_BACKLOG,
     ListenError,
     listen,
     listen_unix,
@@ -91,7 +92,7 @@ class Sidecar:
         self.config = config
         self._link_socket = listen("link", config.link)
         try:
-            self._http_socket = listen("http", config.http)
+            self._http_socket = listen("http", config.http, HTTP_BACKLOG)
         except ListenError:
             self._link_socket.close()
             raise
@@ -155,7 +156,7 @@ class Sidecar:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
-        self._http_server = HttpServer(create_app(self), self._http_socket)
+        self.http_server = HttpServer(self, self._http_socket)
 
     @property
     def ready(self) -> bool:
@@ -271,7 +272,7 @@ class Sidecar:
             self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
-        await self._http_server.start()
+        await self.http_server.start()
         self.pulse.start()
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
@@ -328,7 +329,7 @@ class Sidecar:
             await listener.close()
         self.sessions.close()
         await self.peers.close()
-        await self._http_server.stop()
+        await self.http_server.stop()
         remove_unix(self._unix)
 
     async def __aenter__(self) -> Self:
@@ -424,6 +425,7 @@ def run_until_signal(config: Config, log_level: str) -> int:
 
     Return the exit code.
     """
+    require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)

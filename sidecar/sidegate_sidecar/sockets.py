@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BACKLOG = 4_096  # connections that may wait to be accepted: all workers of a pod start at once
 # Besides those of apps: two for each other node, who has proved nothing (2,560), HTTP, and files.
 OTHER_FILES = 5_120
+HTTP_BACKLOG = 256  # of strangers, accepted at 1,000 a second while checks come: nobody waits long
 
 
 class ListenError(OSError):
@@ -28,7 +29,7 @@ class ListenError(OSError):
         return f"{self.option} {self.value!r}: {self.why}"
 
 
-def listen(option: str, address: Address) -> socket.socket:
+def listen(option: str, address: Address, backlog: int = BACKLOG) -> socket.socket:
     """Listen on a TCP address; port 0 takes a free one. ListenError says why not."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     # With the protocol named, or asyncio leaves Nagle's delay on for what is accepted.
@@ -37,7 +38,7 @@ def listen(option: str, address: Address) -> socket.socket:
     listening.setblocking(False)
     try:
         listening.bind((address.host, address.port))
-        listening.listen(BACKLOG)
+        listening.listen(backlog)
     except OSError as error:
         listening.close()
         raise ListenError(option, str(address), error) from None

@@ -135,7 +135,7 @@ class Listener:
         A word that isn't whole is waited for where it costs nothing, in the kernel.
         """
         try:
-            said = arrival.socket.recv(MOST_HELLO_BYTES, socket.MSG_PEEK)
+            said = arrival.socket.recv(TLS_HEAD + MOST_HELLO_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
@@ -228,7 +228,7 @@ def first_word(said: bytes, *, tls: bool) -> int:
         length = int.from_bytes(said[3:5], "big") if said[0] == TLS_HANDSHAKE else 0
     else:
         length = int.from_bytes(said[:HEADER_BYTES], "big")
-    return head + length if head + length <= MOST_HELLO_BYTES else head
+    return head + length if length <= MOST_HELLO_BYTES else head
 
 
 def _stamps(tls: Tls) -> list[tuple[int, int]]:

@@ -14,13 +14,13 @@ from sidegate.wire import (
     Answers,
     Buckets,
     Checks,
-    Forget,
     Gossip,
     Message,
     Part,
     Ping,
     Pull,
     Reset,
+    Resets,
     Roster,
     encode,
 )
@@ -47,7 +47,7 @@ HELD = SECRET.encode()
 LIMIT = "3/hour"
 
 SAID_AS_NODE: dict[str, Message] = {
-    "forget": Forget("spent"),
+    "resets": Resets(1, [(7, "spent", 0)]),
     "reset": Reset(1, 1, "spent"),
     "buckets": Buckets(1, [("3/hour", ["victim"], [2**61])]),
     "gossip": Gossip(4, 0, "", "", [("ghost", "10.255.0.1:9", 1, 0, 1, "")]),

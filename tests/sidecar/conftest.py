@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run the tests of TLS on both loops, since each has its own TLS; others on asyncio's."""
+    """Run tests of TLS and of the HTTP front on both loops, which differ there; others on one."""
     factories = {"asyncio": asyncio.new_event_loop}
-    return {**factories, "uvloop": uvloop.new_event_loop} if "tls" in item.path.stem else factories
+    is_of_both = "tls" in item.path.stem or item.path.parent.name == "http"
+    return {**factories, "uvloop": uvloop.new_event_loop} if is_of_both else factories
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
-"""The OpenAPI document, and the HTTP connections that it can be read over."""
+"""The OpenAPI document, and the pages that show it."""
 
 from __future__ import annotations
 
-import asyncio
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
 from re import findall
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from sidegate_sidecar import http as http_module
 from tests.cluster.cluster import cluster
 from tests.sidecar.http_client import http
 
@@ -58,7 +59,8 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
             assert (about | target).get("description"), (name, field)
     for reference in findall(r'"\$ref":\s*"([^"]+)"', answer.text):
         assert reference.removeprefix("#/components/schemas/") in schemas
-    assert "swagger" in page.text
+    for summary in (call["summary"] for call in _calls(document)):
+        assert escape(summary) in page.text
 
 
 async def test_the_document_has_examples_that_work(client: httpx2.AsyncClient) -> None:
@@ -78,7 +80,7 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
-    assert secured == {"check", "reset", "leave"}
+    assert secured == {"check", "reset", "leave", "peek", "nodes", "owner"}
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":
@@ -90,40 +92,19 @@ def _calls(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [call for path in document["paths"].values() for call in path.values()]
 
 
-# --- connections
-
-
-async def test_http_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One connection too many is closed at once; those that are there go on."""
-    monkeypatch.setattr(http_module, "MOST_CONNECTIONS", 2)
-    monkeypatch.setattr(http_module, "FIRST_BYTE_WITHIN", 999)
-    async with cluster("n1") as (node,), http(node) as client:
-        assert (await client.get("/healthz")).status_code == 200
-        _, second = await asyncio.open_connection("127.0.0.1", node.http.port)
-        reader, third = await asyncio.open_connection("127.0.0.1", node.http.port)
-        try:
-            async with asyncio.timeout(10):
-                assert await _ending(reader) == b""
-            assert (await client.get("/healthz")).status_code == 200
-        finally:
-            second.close()
-            third.close()
-
-
-async def test_silent_http_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that asks nothing doesn't stay."""
-    monkeypatch.setattr(http_module, "FIRST_BYTE_WITHIN", 0.02)
-    async with cluster("n1") as (node,):
-        reader, writer = await asyncio.open_connection("127.0.0.1", node.http.port)
-        try:
-            async with asyncio.timeout(10):
-                assert await _ending(reader) == b""
-        finally:
-            writer.close()
-
-
-async def _ending(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read()
-    except ConnectionError:
-        return b""
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_pages_load_nothing(path: str, client: httpx2.AsyncClient) -> None:
+    """Nothing on a page comes from elsewhere, and a browser is told to run and frame nothing."""
+    answer = await client.get(path)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert not findall(
+        r"<(?:script|link|img|iframe|object|embed)\b|\ssrc=|url\(|@import", answer.text
+    )
+    assert findall(r'href="([^"]*)"', answer.text) == ["/openapi.json"]
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (style,) = findall(r"<style>(.*?)</style>", answer.text.replace("\n", "\x00"))
+    digest = sha256(style.replace("\x00", "\n").encode()).digest()
+    assert f"style-src 'sha256-{b64encode(digest).decode()}'" in policy

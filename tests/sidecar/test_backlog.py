@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import count
 
 import pytest
@@ -27,6 +28,10 @@ def send(_answers: Answers) -> None:
 
 
 def other(_answers: Answers) -> None:
+    pass
+
+
+def other_one(_number: int, _answers: Answers) -> None:
     pass
 
 
@@ -58,7 +63,7 @@ def test_what_one_asks_and_what_all_ask_is_bounded() -> None:
     backlog = Backlog()
     assert backlog.add(waiting(1, MAX_WAITING))
     assert not backlog.add(waiting(2))
-    askers = [lambda _answers, at=at: at for at in range(MAX_IN_ALL // MAX_WAITING)]
+    askers = [partial(other_one, at) for at in range(MAX_IN_ALL // MAX_WAITING)]
     taken = [backlog.add(waiting(3, MAX_WAITING, to=asker)) for asker in askers]
     assert taken.count(False) == 1
     assert backlog.next()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sidegate.options import Tls
+    from sidegate_sidecar.admission import Arrival
 
 FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
 ALERT = b"\x15"  # how TLS says that something is wrong
@@ -52,6 +53,10 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+
+def echo(_arrival: Arrival, _channel: bytes) -> Echo:
+    return Echo()
 
 
 @pytest.fixture
@@ -201,8 +206,8 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
         (b"\0", False, 4),
         (b"\0\0\1\0", False, 260),
         (b"\0\0\1\0more", False, 260),
-        (b"\0\0\x0f\xfc", False, 4_096),
-        (b"\0\0\x0f\xfd", False, 4),
+        (b"\0\0\x10\0", False, 4_100),
+        (b"\0\0\x10\1", False, 4),
         (b"HTTP", False, 4),
         (b"\x16\3", True, 5),
         (b"\x16\3\1\1\0", True, 261),
@@ -220,7 +225,7 @@ async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: 
     socket = listen("link", parse_address("127.0.0.1:0"))
     address = parse_address("{}:{}".format(*socket.getsockname()))
     admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, lambda *_: Echo(), ours, shake_within=60)
+    listener = Listener(socket, admission, echo, ours, shake_within=60)
     await listener.start()
     async with bare(address) as slow:
         (arrival,) = await eventually(lambda: list(admission.silent))
@@ -259,7 +264,7 @@ async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls
     socket = listen("link", parse_address("127.0.0.1:0"))
     at = socket.getsockname()
     admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, lambda *_: Echo(), tls, look_every=0.01)
+    listener = Listener(socket, admission, echo, tls, look_every=0.01)
     await listener.start()
     yield at, tls
     await listener.close()

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from sidegate.address import parse_address
 from sidegate.environment import OF_SIDECARS
-from sidegate_sidecar.cli import app
+from sidegate_sidecar.cli import whole_app
 from sidegate_sidecar.cli_options import seeds
 from tests.sidecar.test_cli_process import finish, serving
 
@@ -22,7 +22,7 @@ A_AND_B = (parse_address("a:1"), parse_address("b:2"))
 
 def test_all_variables_of_the_command_are_known() -> None:
     """Each option that may stand in the environment is in the list, and nothing else is."""
-    command = get_command(app)
+    command = get_command(whole_app())
     commands: dict[str, Any] = vars(command)["commands"]
     read = {option.envvar for one in commands.values() for option in one.params if option.envvar}
     # Read by hand: no secret on a command line, a flag that may be "no", and a second name.

@@ -211,7 +211,7 @@ class SimNode:
             # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
             # 500, 13 GB of them at the same time.
             self.cluster.introduced.add(name)
-        self.cluster.step("nobody", Gossip(int(Kind.NEWS), 0, "", "", others), self.clock())
+        self.cluster.step("nobody", Gossip(int(Kind.ALL), 0, "", "", others), self.clock())
         for name, *_ in rumors:
             self.cluster.membership._voice.forget(name)
 

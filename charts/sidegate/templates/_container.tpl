@@ -106,6 +106,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
 - name: SIDEGATE_MOST_CONNECTIONS
   value: {{ $values.mostConnections | int64 | quote }}
+{{- with $values.httpHosts }}
+- name: SIDEGATE_HTTP_HOSTS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with $values.stateFile }}
 - name: SIDEGATE_STATE_FILE
   value: {{ . | quote }}

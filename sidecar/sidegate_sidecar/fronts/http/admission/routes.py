@@ -1,0 +1,70 @@
+"""Routes: what the HTTP port has, by method and path, who answers it, and who may ask."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEYS = "/v1/keys/"  # and a key, which may hold slashes
+
+
+class Right(Enum):
+    """What a call does, and so who may make it."""
+
+    OPEN = "open"  # for probes, scrapes and readers of the documentation
+    READ = "read"  # shows keys or names
+    CHANGE = "change"
+
+
+class Place(Enum):
+    """Who answers a call."""
+
+    FRONT = "front"  # with what it has in memory
+    DOCUMENT = "document"  # a page that the app makes once
+    APP = "app"
+
+
+class Route(Struct, frozen=True):
+    """A path. `rights` has its methods; HEAD is as GET."""
+
+    place: Place
+    rights: Mapping[str, Right]
+
+    @property
+    def allow(self) -> str:
+        """The methods, as the field Allow has them."""
+        methods = list(self.rights)
+        return ", ".join(methods + ["HEAD"] * ("GET" in methods))
+
+    def right(self, method: str) -> Right | None:
+        """Return what a call by that method does, None if there is none."""
+        return self.rights.get("GET" if method == "HEAD" else method)
+
+
+_PAGE = {"GET": Right.OPEN}
+_LOOK = {"GET": Right.READ}
+_CHANGE = {"POST": Right.CHANGE}
+_KEY = Route(Place.APP, {"GET": Right.READ, "DELETE": Right.CHANGE})
+
+ROUTES: Mapping[str, Route] = {
+    "/healthz": Route(Place.FRONT, _PAGE),
+    "/readyz": Route(Place.FRONT, _PAGE),
+    "/metrics": Route(Place.FRONT, _PAGE),
+    "/docs": Route(Place.DOCUMENT, _PAGE),
+    "/redoc": Route(Place.DOCUMENT, _PAGE),
+    "/openapi.json": Route(Place.DOCUMENT, _PAGE),
+    "/v1/check": Route(Place.APP, _CHANGE),
+    "/v1/leave": Route(Place.APP, _CHANGE),
+    "/v1/nodes": Route(Place.APP, _LOOK),
+    "/v1/owner": Route(Place.APP, _LOOK),
+}
+
+
+def route_of(path: str) -> Route | None:
+    """Return what is at a path, None for nothing."""
+    return _KEY if path.startswith(KEYS) else ROUTES.get(path)

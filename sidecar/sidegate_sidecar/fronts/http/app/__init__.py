@@ -1,0 +1,1 @@
+"""The API behind the front: FastAPI on uvicorn, and the page that documents it."""

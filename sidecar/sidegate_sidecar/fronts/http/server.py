@@ -1,0 +1,205 @@
+"""The HTTP server: accepts, has each connection do its work in turn, and finds who answers.
+
+Checks never wait long for it: it does one piece of work in a turn of the loop, and all of its work
+takes a share of the loop's time, small while checks come. Only who has shown the secret is not
+kept waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from email.utils import formatdate
+from socket import gethostname
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.access import Access
+from sidegate_sidecar.fronts.http.accepting import Accepting
+from sidegate_sidecar.fronts.http.admission.admission import Admission
+from sidegate_sidecar.fronts.http.admission.routes import Place, route_of
+from sidegate_sidecar.fronts.http.answers import Answers
+from sidegate_sidecar.fronts.http.connection import Connection, Patience
+from sidegate_sidecar.fronts.http.duty import Duty
+from sidegate_sidecar.fronts.http.refusals import Refusals
+from sidegate_sidecar.fronts.http.reply import problem
+from sidegate_sidecar.fronts.http.turns import Turns
+from sidegate_sidecar.unproven import Unproven, origin
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable
+
+    from sidegate_sidecar.fronts.http.head import Head, Request
+    from sidegate_sidecar.fronts.http.reply import Reply
+    from sidegate_sidecar.server import Sidecar
+
+log = logging.getLogger("sidegate")
+
+READ_AT_ONCE = 16 << 10  # bytes: no honest head is longer
+MAX_LOCAL = 128  # a machine's own tools, and what a proxy on it lets in
+MAX_PROVEN = 512  # connections that have shown the secret; more stay among those that haven't
+PIECE_TAKES = 100e-6  # seconds that the loop has had for a piece of work before we see it
+APP_TAKES = 2e-3  # seconds for a call that the app answers
+END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
+
+
+class HttpServer:
+    """Serves a sidecar's HTTP on a socket that already listens."""
+
+    def __init__(self, sidecar: Sidecar, listening: socket.socket) -> None:
+        config = sidecar.config
+        self.scratch = bytearray(READ_AT_ONCE)
+        self.patience = Patience()
+        self.refusals = Refusals()
+        self.open: set[Connection] = set()
+        self._access = Access(config)
+        names = (config.http.host, config.name, gethostname(), *config.http_hosts)
+        self._admission = Admission(self._access, names)
+        self.answers = Answers(sidecar)
+        self.unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
+        self.proven: set[Connection] = set()
+        self._turns: Turns[Connection] = Turns()
+        self._duty = Duty()
+        self._sidecar = sidecar
+        self._accepting = Accepting(listening, self._take, self._asked)
+        self._dated, self._date = 0, ""
+        self._next_turn: asyncio.Handle | None = None
+        self.calls: set[asyncio.Task[None]] = set()
+        self._next_look: asyncio.Handle | None = None
+
+    async def start(self) -> None:
+        """Serve from now on."""
+        self._look()
+        self._accepting.start()
+
+    async def stop(self) -> None:
+        """Take no more connections, let calls in progress end, and close all."""
+        self._accepting.stop()
+        if self.calls:
+            await asyncio.wait(self.calls, timeout=END_WITHIN)
+        for connection in list(self.open):
+            connection.close()
+        for handle in (self._next_turn, self._next_look):
+            if handle is not None:
+                handle.cancel()
+        for task in self.calls:
+            task.cancel()
+
+    def _take(self, accepted: socket.socket, peer: str) -> None:
+        connection = Connection(accepted, peer, origin(peer), self)
+        self.open.add(connection)
+        displaced = self.unproven.admit(connection, peer)
+        self.wait(connection)
+        if displaced is not None:
+            self.refused(displaced, "busy")
+            displaced.abort()
+
+    # --- what a connection needs
+
+    def now(self) -> float:
+        """Return the time, in seconds."""
+        return monotonic()
+
+    def date(self) -> str:
+        """Return the time, as HTTP writes it."""
+        if (now := int(time())) != self._dated:
+            self._dated, self._date = now, formatdate(now, usegmt=True)
+        return self._date
+
+    def refusal(self, head: Head) -> Reply | None:
+        """Tell why a request may not go on, None for one that may."""
+        return self._admission.refusal(head)
+
+    def wait(self, connection: Connection) -> None:
+        """Have a connection do a piece of work when it is its turn."""
+        if connection.is_trusted:
+            asyncio.get_running_loop().call_soon(connection.step)
+            return
+        self._turns.add(connection, connection.place)
+        if self._next_turn is None:
+            self._plan()
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Have a connection write the reply to a request, now or later."""
+        head = request.head
+        route = route_of(head.path)
+        assert route is not None  # or it would have been refused
+        if route.place is Place.FRONT:
+            connection.reply(self.answers.at_once(head))
+        elif route.place is Place.DOCUMENT:
+            self._call(connection, self.answers.page(head))
+        else:
+            self._trust(connection, head)
+            self._call(connection, self.answers.call(request))
+
+    def refused(self, connection: Connection, reason: str, status: int = 0) -> None:
+        """Count what a connection was refused for."""
+        self.refusals.add(reason, status, connection.peer, monotonic())
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.open.discard(connection)
+        self.proven.discard(connection)
+        self.unproven.remove(connection)
+        self._turns.remove(connection, connection.place)
+
+    # ---
+
+    def _asked(self) -> int:
+        return self._sidecar.node.asked
+
+    def _trust(self, connection: Connection, head: Head) -> None:
+        if self._access.proves(head) and len(self.proven) < MAX_PROVEN:
+            self.unproven.remove(connection)
+            self.proven.add(connection)
+        connection.is_trusted = self._access.trusts(head)
+        if not connection.is_trusted:
+            self._duty.spend(APP_TAKES, monotonic(), self._asked())
+
+    def _plan(self) -> None:
+        """Have the next piece of work done, if there is one, as soon as the duty allows."""
+        self._next_turn = None
+        if self._turns:
+            loop = asyncio.get_running_loop()
+            wait = self._duty.wait(monotonic())
+            self._next_turn = (
+                loop.call_later(wait, self._turn) if wait else loop.call_soon(self._turn)
+            )
+
+    def _turn(self) -> None:
+        began = monotonic()
+        if self._turns:
+            self._step(self._turns.next())
+        now = monotonic()
+        self._duty.spend(now - began + PIECE_TAKES, now, self._asked())
+        self._plan()
+
+    def _step(self, connection: Connection) -> None:
+        try:
+            connection.step()
+        except Exception:  # that one ends; the others go on
+            log.exception("a fault in sidegate; please report it")
+            connection.abort()
+
+    def _call(self, connection: Connection, call: Awaitable[Reply]) -> None:
+        task = asyncio.get_running_loop().create_task(self._reply(connection, call))
+        self.calls.add(task)
+        task.add_done_callback(self.calls.discard)
+
+    async def _reply(self, connection: Connection, call: Awaitable[Reply]) -> None:
+        try:
+            reply = await call
+        except Exception:
+            log.exception("a fault in sidegate; please report it")
+            reply = problem(500, "a fault of this sidecar; its log says more")
+        connection.reply(reply)
+
+    def _look(self) -> None:
+        """End connections that are overdue, now and from now on."""
+        now = monotonic()
+        self.refusals.tell_rest(now)
+        for connection in list(self.open):
+            connection.expire(now)
+        loop = asyncio.get_running_loop()
+        self._next_look = loop.call_later(self.patience.look_every, self._look)

@@ -1,0 +1,21 @@
+"""The page that shows the OpenAPI document."""
+
+from __future__ import annotations
+
+from sidegate_sidecar.fronts.http.app.page import page_of
+
+
+def test_what_the_document_says_is_shown_as_text() -> None:
+    """No word of the document is taken for HTML."""
+    call = {"summary": "<b>", "tags": ["t"], "responses": {"200": {"description": "<i>"}}}
+    page = page_of(
+        {
+            "info": {"description": "<script>alert(1)</script> `<u>`"},
+            "tags": [{"name": "t", "description": "&"}],
+            "paths": {"/<p>": {"get": call}},
+            "components": {"schemas": {}},
+        }
+    )
+    for tag in ("<b>", "<i>", "<script>", "<u>", "/<p>"):
+        assert tag not in page
+    assert "<code>&lt;u&gt;</code>" in page

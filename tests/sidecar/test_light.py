@@ -1,0 +1,54 @@
+"""A sidecar that only decides, and is probed and scraped, is light."""
+
+from __future__ import annotations
+
+from tests.sidecar.test_cli_process import finish, start
+
+# Serves with plain arguments, is asked by another thread, told to end, and says what it imported.
+_PROGRAM = """
+import os, signal, sys, threading, time
+from http.client import HTTPConnection
+from socket import create_server
+from sidegate_sidecar import cli
+
+with create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+
+def get(path):
+    try:
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+
+def ask():
+    deadline = time.monotonic() + 30
+    while get("/readyz") != 200 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    statuses = [get(path) for path in ("/healthz", "/metrics", "/nothing", "/v1/check")]
+    print(*statuses, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=ask).start()
+code = cli.run(["serve", "--link", "127.0.0.1:0", "--http", f"127.0.0.1:{port}", *sys.argv[1:]])
+print(*sys.modules)
+sys.exit(code)
+"""
+
+HEAVY = {"fastapi", "starlette", "pydantic", "uvicorn", "rich", "httpx2", "aiohttp", "anyio"}
+
+
+async def _imported(*arguments: str) -> set[str]:
+    code, out, err = await finish(await start("-c", _PROGRAM, *arguments))
+    assert code == 0, err
+    statuses, modules = out.splitlines()
+    assert statuses == "200 200 404 405"
+    return {name.partition(".")[0] for name in modules.split()}
+
+
+async def test_probes_and_scrapes_import_no_app() -> None:
+    """Nor do paths and methods that aren't there."""
+    imported = await _imported("--name=n1", "--drain", "1", "--insecure")
+    assert not HEAVY & imported
+    assert "prometheus_client" in imported
