@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.plan import KEYS, key_names
-from sidegate_ring.hashring import POINTS, Ring, position
+from sidegate_ring.hashring import POINTS, Ring
+from sidegate_ring.places import position, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PART: Final = "ring"
 OURS: Final = "sidegate_ring"
+SEEDED: Final = "sidegate_ring, seeded"
 NODES: Final = (3, 10, 50)
 
 
@@ -37,7 +39,9 @@ async def measure(plan: Plan, results: Results, _folder: Path, tell: Callable[[s
 
 def _rings(nodes: list[str], results: Results) -> dict[str, Callable[[str], Any]]:
     results.notes[OURS] = f"Ring.owner, mmh3, {POINTS} points a node"
-    rings: dict[str, Callable[[str], Any]] = {OURS: Ring(nodes).owner}
+    results.notes[SEEDED] = f"Ring.owner with a seed: keys by BLAKE2b, {POINTS} points a node"
+    ring = Ring(nodes, key_hash=seeded(bytes(range(32))))
+    rings: dict[str, Callable[[str], Any]] = {OURS: Ring(nodes).owner, SEEDED: ring.owner}
     try:
         hash_ring = import_module("uhashring").HashRing  # it has no types
     except ImportError:

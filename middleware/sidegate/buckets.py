@@ -15,26 +15,35 @@ bucket would then be full. Later takes don't touch it. When the entry is due the
 at: full and forgotten, or given a new entry. A bucket that becomes full before its time (refund,
 reset) stays as a full one until then: were it removed, its entry would stay behind, and a key
 that is taken and reset in turns would fill the memory with entries.
+
+Memory is bounded in bytes, and `accounts` says whose buckets are to go when it is full.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import ceil
 
-from sidegate.due import DueTimes, due_time
+from sidegate.accounts import Accounts
+from sidegate.due import due_time
 from sidegate.errors import CostError
+from sidegate.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.ledger import Ledger, PayerKind
 from sidegate.limits import Limit, Limits
+from sidegate.listing import all_keys, in_debt, some_keys
 from sidegate.table import SHIFT, Table
 
 # Full whatever the time is: `now` is never negative.
 _FULL = 0
-_SAMPLED_FROM = 8  # keys that a sample looks at, for each that it takes: 1 ms at 1,000,000 keys
-# Entries looked at to find the bucket to forget at the bound: 100 µs. Each of those that was not
-# to go has a later due time now, and isn't in the way again.
+MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
+MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes
+# Entries looked at to make room for one bucket: 100 µs. Each that was not to go has a later due
+# time now, and isn't in the way again.
 _LOOKS = 64
-# Tables are bounded by the bound for keys, because there is none without a key. Each is larger
-# than a bucket though: beyond this many (3 MB), a table takes the room of eight buckets.
-_FREE_TABLES = 4_096
-_ROOM_OF_TABLE = 8
+# The part of the bound that is only used while entries are in the way. All of them have been looked
+# at by the time that it is full: one bucket more for each 64 looks.
+_SLACK = 32
+# The part of the bound that may be lost in fragments before keys are copied, and how many of them
+# for each new bucket: 4 µs. While they are, an eighth more may be lost.
+_LOST = 4
+_COPIED = 8
 
 
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
@@ -43,24 +52,49 @@ _Place = dict[str, int] | None  # where a key is found under one limit, None whe
 class Buckets:
     """All buckets of a node. `now` is in ns, on any clock that starts at 0 and never goes back.
 
-    At most `most_keys` buckets are held; a bucket is one key under one limit. At the bound, the
-    bucket closest to full is forgotten for each new one (to within 1/16 of its debt, and 134 ms).
+    They take at most `max_memory` bytes; a bucket is one key under one limit. At the bound, new
+    buckets take the place of those of the rule and limit that hold most, of which the one goes
+    that owes the smallest share of its burst (to within 1/16 of its debt, and 1/64 of the burst).
     """
 
-    __slots__ = ("_count", "_due", "_extra", "_most", "_tables", "evicted")
+    __slots__ = (
+        "_accounts",
+        "_copying",
+        "_count",
+        "_full",
+        "_slack",
+        "_tables",
+        "_tolerated",
+        "evicted",
+        "max_memory",
+    )
 
-    def __init__(self, most_keys: int = 1_000_000) -> None:
-        if most_keys < 1:
-            raise ValueError(f"most_keys {most_keys}: expected at least 1")
-        self.evicted = 0  # buckets forgotten at the bound while still in debt
-        self._most = most_keys
+    def __init__(self, max_memory: int = MAX_MEMORY) -> None:
+        if max_memory < MIN_MEMORY:
+            raise ValueError(f"max_memory {max_memory}: expected at least {MIN_MEMORY} bytes")
+        self.max_memory = max_memory
+        # Buckets forgotten at the bound while still in debt.
+        self.evicted: dict[PayerKind, int] = dict.fromkeys(PayerKind, 0)
         self._count = 0
-        self._extra = 0  # room that tables take beyond the free ones
         self._tables: dict[str, Table] = {}  # by the text of their limit; none is empty
-        self._due = DueTimes()
+        self._accounts = Accounts(max_memory)
+        self._slack = max_memory // _SLACK
+        self._tolerated = max_memory // _LOST
+        self._copying: Iterator[bool] | None = None  # all keys, while they are
+        # What a bucket may bring with it has its room kept.
+        self._full = max_memory - self._slack - min(LEDGER + SLOT + SPREAD, max_memory // 2)
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def bytes(self) -> int:
+        """What all buckets take."""
+        return self._accounts.shares.bytes
+
+    def largest(self) -> tuple[str, int]:
+        """Say whose buckets take most, for people, and how many bytes; ("", 0) of no buckets."""
+        return self._accounts.largest()
 
     def take(self, key: str, limits: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
         """Charge `cost` tokens to every limit, or to none: whether they were charged, and debts.
@@ -151,7 +185,7 @@ class Buckets:
 
     def reset(self, key: str) -> int:
         """Make all buckets of the key full; how many there were."""
-        dicts = [table.dict_of(key) for table in self._tables.values()]
+        dicts = [table.dict_of(key) for table in self._tables_of(key)]
         known = [held for held in dicts if held.get(key)]
         for held in known:
             held[key] = _FULL
@@ -159,15 +193,35 @@ class Buckets:
 
     def held(self, key: str, now: int) -> list[tuple[Limit, int]]:
         """Return the limits under which the key is in debt, and its debts (ns, rounded up)."""
-        limits = [table.limit for table in self._tables.values() if key in table.dict_of(key)]
+        limits = [table.limit for table in self._tables_of(key)]
         debts = [(limit, _ns(self._debt(key, limit, now), limit.scale)) for limit in limits]
         return [(limit, debt) for limit, debt in debts if debt]
+
+    def _tables_of(self, key: str) -> list[Table]:
+        """Return the tables that have this key; 40 ns for each there is, without a call of ours."""
+        shard = hash(key) >> SHIFT
+        return [
+            table
+            for table in self._tables.values()
+            if key in (table.one if table.shards is None else table.shards[shard])
+        ]
 
     def merge(self, key: str, limit: Limit, debt: int, now: int) -> None:
         """Take over a bucket from another node: the larger of its debt (ns) and ours counts."""
         theirs = min(debt * limit.scale, limit.capacity)
         if theirs > self._debt(key, limit, now):
             self._put(key, limit, theirs, now)
+
+    def change(self, key: str, limit: Limit, ticks: int, now: int) -> int:
+        """Change a debt by so many ticks, up or down, as far as it stays 0 to the capacity.
+
+        Return the ticks that this left out above it.
+        """
+        debt = self._debt(key, limit, now) + ticks
+        fitting = min(max(debt, 0), limit.capacity)
+        if fitting or self._place(key, limit) is not None:
+            self._put(key, limit, fitting, now)
+        return max(debt - limit.capacity, 0)
 
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
@@ -210,26 +264,11 @@ class Buckets:
 
         The table may change between two lists: a key that is there all along is given once.
         """
-        for text, table in list(self._tables.items()):
-            for held in table.dicts():
-                keys = list(held)  # at most 16,000 of 1,000,000
-                for start in range(0, len(keys), most):
-                    yield text, keys[start : start + most]
+        return all_keys(list(self._tables.values()), most)
 
     def sample(self, most: int) -> Iterator[tuple[str, list[str]]]:
-        """Give about `most` keys, old and new ones alike; all if there are no more.
-
-        A dict of a table holds a share of its keys by chance, so a few dicts stand for all; but in
-        each the keys are in the order in which they came.
-        """
-        share = min(most / max(self._count, 1), 1.0)
-        for text, table in self._tables.items():
-            dicts = table.dicts()
-            looked_at = dicts[: ceil(len(dicts) * min(share * _SAMPLED_FROM, 1.0))]
-            total = max(sum(map(len, looked_at)), 1)
-            for keys in map(list, looked_at):
-                count = min(ceil(len(keys) * table.size * share / total), len(keys))
-                yield text, [keys[at * len(keys) // count] for at in range(count)]
+        """Give about `most` keys, old and new ones alike; all if there are no more."""
+        return some_keys(self._tables.values(), min(most / max(self._count, 1), 1.0))
 
     def export(self, now: int, most: int = 4_096) -> Iterator[list[tuple[str, Limit, int]]]:
         """Give all buckets in debt in lists of at most `most`: key, limit, debt (ns, rounded up).
@@ -237,27 +276,24 @@ class Buckets:
         The debts are as of `now`, also in the lists asked for later. The table may change between
         two lists: a bucket that is there all along is given once.
         """
-        for table in list(self._tables.values()):
-            for held in table.dicts():
-                items = list(held.items())  # at most 16,000 of 1,000,000
-                for start in range(0, len(items), most):
-                    yield _exported(table.limit, items[start : start + most], now)
+        return in_debt(list(self._tables.values()), now, most)
 
     def sweep(self, now: int, most: int) -> int:
         """Look at no more than `most` buckets that are due and forget the full ones: how many.
 
         0 when nothing is due. A look costs 1 µs, so slices of a few hundred are no pause.
         """
+        accounts = self._accounts
         for looks in range(most):
-            due = self._due.next
-            if due is None or due > now:
+            ledger = accounts.due(now)
+            if ledger is None:
                 return looks
-            text, key = self._due.pop()
-            full_at = self._full_at(text, key)
+            _, key = accounts.take(ledger)
+            full_at = self._full_at(ledger.table, key)
             if full_at > now:
-                self._due.push(full_at, now, text, key)
+                accounts.put(ledger, key, full_at, now)
             else:
-                self._forget(text, key)
+                self._forget(ledger, key)
         return most
 
     def _debt(self, key: str, limit: Limit, now: int) -> int:
@@ -267,9 +303,9 @@ class Buckets:
             return 0
         return max(table.dict_of(key).get(key, _FULL) - now * limit.scale, 0)
 
-    def _full_at(self, text: str, key: str) -> int:
+    @staticmethod
+    def _full_at(table: Table, key: str) -> int:
         """When the bucket is full again (ns, rounded up)."""
-        table = self._tables[text]
         return _ns(table.dict_of(key)[key], table.scale)
 
     def _place(self, key: str, limit: Limit) -> _Place:
@@ -288,53 +324,67 @@ class Buckets:
             held[key] = now * limit.scale + debt
 
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
-        while self._count + self._extra >= self._most:
-            self._evict(now)
+        accounts = self._accounts
+        size = bytes_of(key)
+        if accounts.shares.bytes + size > self._full:
+            self._make_room(size, now)
         # Not before there is room: the last bucket of a table takes it along.
         table = self._tables.get(limit.text)
         if table is None:
-            table = self._add_table(limit)
-        table.add(key, full_at)
+            table = self._tables[limit.text] = Table(limit)
+        if table.add(key, full_at):
+            accounts.shares.bytes += SPREAD
         self._count += 1
-        self._due.push(_ns(full_at, limit.scale), now, limit.text, key)
+        accounts.enter(table, key, size, _ns(full_at, limit.scale), now)
+        if self._copying is not None or accounts.fragments.lost > self._tolerated:
+            self._copy_some()
 
-    def _add_table(self, limit: Limit) -> Table:
-        table = self._tables[limit.text] = Table(limit)
-        self._weigh_tables()
-        return table
-
-    def _weigh_tables(self) -> None:
-        self._extra = max(len(self._tables) - _FREE_TABLES, 0) * _ROOM_OF_TABLE
-
-    def _evict(self, now: int) -> None:
-        """Forget the bucket that is closest to full among those due first."""
-        closest: tuple[int, str, str] | None = None
-        for _ in range(_LOOKS):
-            due = self._due.next
-            if due is None:
+    def _make_room(self, needed: int, now: int) -> None:
+        shares = self._accounts.shares
+        looks = _LOOKS
+        while self._count and (over := shares.bytes + needed - self._full) > 0:
+            looks -= 1
+            if looks < 0 and over <= self._slack:
                 break
-            text, key = self._due.pop()
-            entry = self._full_at(text, key), text, key
-            if closest is None:
-                closest = entry
-            else:
-                closest, other = min(closest, entry), max(closest, entry)
-                self._due.push(other[0], now, other[1], other[2])
-            if (
-                due_time(entry[0], now) <= due
-            ):  # else it was taken from since, and others are closer
-                break
-        assert closest  # only called with buckets to forget
-        self.evicted += closest[0] > now
-        self._forget(closest[1], closest[2])
+            self._evict(now, at_once=looks < 0)
 
-    def _forget(self, text: str, key: str) -> None:
-        table = self._tables[text]
+    def _evict(self, now: int, *, at_once: bool) -> None:
+        """Look at the next bucket of who is to pay: forget it, or put it where it belongs now."""
+        ledger = self._accounts.payer(now)
+        due, key = self._accounts.take(ledger)
+        full_at = self._full_at(ledger.table, key)
+        if at_once or full_at <= now or due_time(full_at, now, ledger.due.finest) <= due:
+            self.evicted[ledger.payer.kind] += full_at > now
+            self._forget(ledger, key)
+        else:  # it was taken from since
+            self._accounts.put(ledger, key, full_at, now)
+
+    def _copy_some(self) -> None:
+        """Copy some more keys: done before a ninth as many buckets have come as there are."""
+        if self._copying is None:
+            self._copying = self._copy_all()
+            self._accounts.fragments.mend()
+        if next(self._copying, False) is False:
+            self._copying = None
+
+    def _copy_all(self) -> Iterator[bool]:
+        for table in list(self._tables.values()):
+            for ledger in list(table.ledgers.values()):
+                for keys in ledger.due.copied():
+                    for start in range(0, len(keys), _COPIED):
+                        table.replace(keys[start : start + _COPIED])
+                        yield True
+
+    def _forget(self, ledger: Ledger, key: str) -> None:
+        """Forget a bucket whose entry has been taken."""
+        table = ledger.table
         table.remove(key)
         self._count -= 1
+        self._accounts.leave(ledger, key)
         if not table.size:
-            del self._tables[text]
-            self._weigh_tables()
+            del self._tables[table.limit.text]
+            if table.shards is not None:
+                self._accounts.shares.bytes -= SPREAD
 
 
 def _check_cost(cost: int, limits: Limits) -> None:
@@ -351,8 +401,3 @@ def _in_ns(debts: list[int], limits: Limits) -> list[int]:
         if limit.scale != 1:
             debts[at] = -(-debts[at] // limit.scale)
     return debts
-
-
-def _exported(limit: Limit, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
-    debts = ((key, _ns(full_at, limit.scale) - now) for key, full_at in items)
-    return [(key, limit, debt) for key, debt in debts if debt > 0]

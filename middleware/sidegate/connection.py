@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._seal: Seal | None = None  # of what this side sends
         self._out: list[bytes] = []
         self._is_receiving = False
+        self._shaken = 0  # bytes of the handshake
         self._error: Exception | None = None
         self.transport: asyncio.Transport = _UNCONNECTED
         self.opened_at = self._loop.time()
@@ -81,6 +82,11 @@ class Connection(asyncio.Protocol):
     def peer(self) -> Hello | None:
         """Who is at the other side, as soon as it has said so."""
         return self._handshake.peer
+
+    @property
+    def is_unconnected(self) -> bool:
+        """Is there no transport yet, or is TLS still to be agreed on?"""
+        return self.transport is _UNCONNECTED
 
     @property
     def remote_host(self) -> str:
@@ -123,6 +129,10 @@ class Connection(asyncio.Protocol):
 
     def _shake_hands(self, body: Bytes) -> None:
         handshake = self._handshake
+        self._shaken += len(body)
+        if isinstance(handshake, Accepting) and self._shaken > MOST_HELLO_BYTES:
+            text = f"a handshake of more than {MOST_HELLO_BYTES:,} bytes"
+            raise WireError("frame-too-long", text)
         if reply := handshake.receive(body):
             self._out.append(reply)
         if handshake.done:

@@ -28,12 +28,14 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_INSECURE",
         "SIDEGATE_LINK",
         "SIDEGATE_LOG_LEVEL",
+        "SIDEGATE_MAX_MEMORY",
         "SIDEGATE_MOST_CONNECTIONS",
-        "SIDEGATE_MOST_KEYS",
         "SIDEGATE_NAME",
         "SIDEGATE_NODE_SECRET",
         "SIDEGATE_NODE_SECRET_FILE",
         "SIDEGATE_ON_UNREACHABLE",
+        "SIDEGATE_RING_SEED",
+        "SIDEGATE_RING_SEED_FILE",
         "SIDEGATE_ROLE",
         "SIDEGATE_SECRET",
         "SIDEGATE_SECRET_FILE",
@@ -47,7 +49,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_TLS_KEY",
     }
 )
-"""What the command reads: its options, and the secret."""
+"""What the command reads: its options, the secret, and the seed of the ring."""
 
 OF_THE_PROJECT = frozenset(
     {
@@ -75,7 +77,7 @@ MOST_TOLD = 20  # an environment with more of them isn't a slip of the pen
 
 _OPTIONS = {name.removeprefix(PREFIX): name for name in sorted(OF_APPS | OF_SIDECARS)}
 del _OPTIONS["SEED"]  # taken too, but SEEDS is the name
-_ALIKE = 0.7  # MAX_KEYS and MOST_KEYS are; TIMEOUT and BUDGET, PORT and HTTP aren't
+_ALIKE = 0.7  # MAX_MEM and MAX_MEMORY are; TIMEOUT and BUDGET, PORT and HTTP aren't
 
 _OF_A_SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
 _PORT = re.compile(r"_PORT$")

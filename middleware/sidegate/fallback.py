@@ -6,7 +6,7 @@ from sidegate.buckets import Buckets
 from sidegate.decision import Decision, Source
 from sidegate.limits import Limits
 
-MOST_KEYS = 100_000  # 30 MB of an app's memory; a sidecar brings its own buckets
+MAX_MEMORY = 24 << 20  # bytes of an app's memory, 100,000 keys; a sidecar brings its own buckets
 _SWEPT = 2  # buckets looked at for each one taken from: more than can come
 
 
@@ -32,7 +32,7 @@ class Fallback:
             raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
         self.source = Source(self.policy.value)
         self._mine = buckets is None  # then nobody else sweeps them
-        self._buckets = Buckets(MOST_KEYS) if buckets is None else buckets
+        self._buckets = Buckets(MAX_MEMORY) if buckets is None else buckets
 
     def parts(self, nodes: int) -> int:
         """Return by how much a limit is divided when `nodes` nodes decide alone."""
@@ -50,7 +50,8 @@ class Fallback:
             case OnUnreachable.CLOSED:
                 return [0]
             case OnUnreachable.LOCAL:
-                return self._take(key, limits.divided(nodes), cost, now)
+                allowed, debts = self._take(key, limits.divided(nodes), cost, now)
+                return [int(allowed), *debts]
 
     def decide(self, key: str, limits: Limits, cost: int, nodes: int, now: int) -> Decision:
         """Decide a check like `answer`; the decision shows the limits that were really applied."""
@@ -66,13 +67,12 @@ class Fallback:
         the sidecar, so nothing that may let everyone through.
         """
         limits = limits.divided(nodes)
-        allowed, *debts = self._take(key, limits, cost, now)
+        allowed, debts = self._take(key, limits, cost, now)
         cost = min(cost, limits.smallest_burst)
-        return Decision(allowed == 1, limits, cost, debts, Source.LOCAL)
+        return Decision(allowed, limits, cost, debts, Source.LOCAL)
 
-    def _take(self, key: str, share: Limits, cost: int, now: int) -> list[int]:
+    def _take(self, key: str, share: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
         if self._mine:
             self._buckets.sweep(now, _SWEPT)
         cost = min(cost, share.smallest_burst)
-        allowed, debts = self._buckets.take(key, share, cost, now)
-        return [int(allowed), *debts]
+        return self._buckets.take(key, share, cost, now)

@@ -237,7 +237,7 @@ class Gate:
         if rule.shadow or self.settings.shadow:
             fields.append((SHADOW, b"denied"))
             return Verdict(fields)
-        return self._refused(policy, decision, retry, fields, request)
+        return self._refused(rule, policy, decision, retry, fields, request)
 
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
         style, fields = self.settings.headers, list[Pair]()
@@ -251,6 +251,7 @@ class Gate:
 
     def _refused(
         self,
+        rule: Rule,
         policy: Policy,
         decision: Decision,
         retry: int,
@@ -264,8 +265,10 @@ class Gate:
         if on_denied is not None and request is not None:
             try:
                 made = own_refusal(on_denied(request, decision), made, retry)
-            except Exception:
-                log.exception("on_denied failed; the refusal has its usual form")
+            except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
+                done = "refused in the usual form"
+                if line := self._faults.failed(rule.name, on_denied, error, done, time.monotonic()):
+                    log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
         return Verdict([*fields, *made.fields], made.status, made.body)
 
 

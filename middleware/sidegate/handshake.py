@@ -16,7 +16,9 @@ could be tried against a list of words.
 What is proved also binds what carries the bytes: over TLS the certificate of the accepting side, so
 that nobody whose certificate is as good can pass a handshake on. Where nothing else protects the
 bytes, the secret also makes a key for each direction, and all frames behind the handshake are
-sealed with it (`seal.py`): who passes that on gets nothing by it.
+sealed with it (`seal.py`): who passes that on gets nothing by it. Only an app may do without, in a
+language where that is much to ask for: it leaves out what it dialled, and nobody can do that in
+its place.
 
 A side may know several secrets, so that one can replace another while links come and go. It dials
 with its first one, and accepts whoever proves any of them; the Welcome then proves the same one.
@@ -56,6 +58,10 @@ NONCE_BYTES = 32
 # They name this protocol, so that a proof is worth nothing in another one with the same secret.
 _DIALLER = b"sidegate dialler"
 _ACCEPTOR = b"sidegate acceptor"
+_OTHER_SEED = (
+    "the two nodes don't have the same ring seed, and would each have another owner for a key: give"
+    " all nodes of a cluster the same --ring-seed-file (SIDEGATE_RING_SEED), or none"
+)
 _FRAMES = b" frames"  # behind either: a key for what that side sends
 MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
 MOST_DIALLED = 300  # characters: "[", a host name, and a port; or a path
@@ -88,7 +94,7 @@ class Identity:
     `secrets` is asked at each handshake; without any the other side's proof isn't looked at. Where
     nodes have secrets of their own, `node_secrets` is asked for those, and `secrets` is for apps.
     `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
-    address.
+    address. `ring` is the fingerprint of a node's ring seed; nodes with another one are refused.
     """
 
     role: str
@@ -98,10 +104,12 @@ class Identity:
     link: str = ""
     instance: bytes = b""
     node_secrets: Secrets | None = field(default=None, repr=False)
+    ring: str = ""
 
     def hello(self, nonce: bytes, dialled: str = "") -> Hello:
         """Return the Hello that opens one connection."""
-        return Hello(VERSION, self.role, self.name, self.cluster, nonce, self.link, dialled)
+        me = self.role, self.name, self.cluster
+        return Hello(VERSION, *me, nonce, self.link, dialled, self.ring)
 
     def secrets_of(self, role: str) -> tuple[bytes, ...]:
         """Return the secrets that hold now for a dialling side of that role, the one to show first.
@@ -170,6 +178,8 @@ class Handshake:
             raise WireError(
                 "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"
             )
+        if hello.role == self._me.role == "node" and hello.ring != self._me.ring:
+            raise WireError("ring-seed", _OTHER_SEED)
         return hello
 
     def _hear_both(self, dialler: Bytes, acceptor: Bytes) -> None:
@@ -183,10 +193,10 @@ class Handshake:
     def _prove(self, label: bytes, secret: bytes) -> bytes:
         return hmac.digest(secret, label + b"\0" + self._transcript, "sha256")
 
-    def _finish(self, secret: bytes, mine: bytes, theirs: bytes) -> None:
+    def _finish(self, secret: bytes, mine: bytes, theirs: bytes, dialled: str) -> None:
         """Be up; both sides know this secret, if there is one."""
         self._step = Step.DONE
-        if secret and self.channel == PLAIN:
+        if secret and dialled and self.channel == PLAIN:
             sent, came = (self._prove(label + _FRAMES, secret) for label in (mine, theirs))
             self.seals = Seal(sent), Seal(came)
 
@@ -207,6 +217,7 @@ class Dialling(Handshake):
 
     def __init__(self, me: Identity, nonce: bytes, dialled: str) -> None:
         super().__init__(me, nonce, dialled)
+        self._dialled = dialled
         self._secret = b""
 
     def opening(self) -> bytes:
@@ -226,7 +237,7 @@ class Dialling(Handshake):
                 proof = _expect(Welcome, decode(body)).proof
                 if self._secret and self._proved(_ACCEPTOR, proof, (self._secret,)) is None:
                     raise _not_the_same()
-                self._finish(self._secret, _DIALLER, _ACCEPTOR)
+                self._finish(self._secret, _DIALLER, _ACCEPTOR, self._dialled)
                 return b""
 
 
@@ -259,7 +270,9 @@ class Accepting(Handshake):
                     if secrets and not self._trusts_peer:
                         raise _not_the_same()
                     proved = _first(secrets)
-                self._finish(proved, _ACCEPTOR, _DIALLER)
+                if proved and self.peer.role == "node" and not self.peer.dialled:
+                    raise WireError("bad-message", "a node must say what it has dialled")
+                self._finish(proved, _ACCEPTOR, _DIALLER, self.peer.dialled)
                 return encode(Welcome(self._prove(_ACCEPTOR, proved)))
 
     @property

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import gcd
+from typing import TypeVar
 
 from sidegate.errors import LimitError, quoted
 
@@ -14,6 +15,8 @@ MOST_DEBT = (
 MOST_LIMITS = 8  # in one check: each of them is a bucket to look up
 MOST_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
 MOST_TEXT = 1_024  # characters, three times what eight long limits need
+
+Key = TypeVar("Key")
 
 SECOND = 10**9  # ns
 _MINUTE = 60
@@ -113,8 +116,17 @@ class Limits:
         object.__setattr__(self, "smallest_burst", min(limit.burst for limit in items))
 
     def divided(self, parts: int) -> "Limits":
-        """Each limit divided; those that become the same by it are one."""
-        return Limits(dict.fromkeys(limit.divided(parts) for limit in self.items))
+        """Each limit divided; those that become the same by it are one.
+
+        What was divided is remembered, 4,096 of it: in an outage each check asks for it.
+        """
+        if parts == 1:
+            return self
+        try:
+            return _divided[self.text, parts]
+        except KeyError:
+            divided = Limits(dict.fromkeys(limit.divided(parts) for limit in self.items))
+            return _remember(_divided, (self.text, parts), divided)
 
     def __iter__(self) -> Iterator[Limit]:
         return iter(self.items)
@@ -158,16 +170,22 @@ def parse_limits(text: str) -> Limits:
     try:
         return _parsed[text]  # 60 ns a hit, where functools.lru_cache takes 100
     except KeyError:
-        return _remember(text, _parse(text))
+        return _remember(_parsed, text, _parse(text))
 
 
 _parsed: dict[str, Limits] = {}
+_divided: dict[tuple[str, int], Limits] = {}
+known_limits = _parsed.get
+"""Return what a text was read as, None if it has to be read first: for who reads few at a time."""
 
 
-def _remember(text: str, limits: Limits) -> Limits:
-    if len(_parsed) >= MOST_TEXTS:
-        _parsed.clear()  # cheaper than an order of use: to read them all again takes 100 ms
-    _parsed[text] = limits
+def _remember(known: dict[Key, Limits], key: Key, limits: Limits) -> Limits:
+    if len(known) >= MOST_TEXTS:
+        # The older half, which is cheaper than an order of use. Not all: others may still need what
+        # was read a moment ago, and who asks for ever new ones would have them read it again.
+        for old in list(known)[: MOST_TEXTS // 2]:
+            known.pop(old, None)
+    known[key] = limits
     return limits
 
 

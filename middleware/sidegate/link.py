@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from sidegate.flight import Flight
     from sidegate.handshake import Identity
     from sidegate.watcher import Watcher
+    from sidegate.wire import Ids
 
 MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
@@ -138,7 +139,9 @@ class Link:
 
     # --- questions
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def ask(
+        self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids = (0, None)
+    ) -> bool:
         """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
 
         False, and nothing is sent, if the link takes no checks or too many are in flight.
@@ -148,12 +151,13 @@ class Link:
             return False
         if self._flights.checks + count > self._most_in_flight:
             return False
-        if count > MOST_CHECKS:
-            return self._ask_halves(checks, hops, budget, asker)
         self._last_id = number = self._last_id + 1
-        frame = encode(Checks(number, hops, int(budget * 1e6), checks))
+        message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        if count > MOST_CHECKS:
+            return self._ask_halves(message, budget, asker)
+        frame = encode(message)
         if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
-            return count > 1 and self._ask_halves(checks, hops, budget, asker)
+            return count > 1 and self._ask_halves(message, budget, asker)
         now = self.loop.time()
         look_at = self._flights.add(number, asker, count, budget, now)
         if look_at < self._look_at:
@@ -161,12 +165,15 @@ class Link:
         self._write(number, frame)
         return True
 
-    def _ask_halves(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def _ask_halves(self, whole: Checks, budget: float, asker: Asker) -> bool:
         """Send what doesn't fit into one frame in two."""
-        middle = len(checks) // 2
-        first, second = halves(asker, middle, len(checks))
-        for part, half in ((checks[:middle], first), (checks[middle:], second)):
-            if not self.ask(part, hops, budget, half):
+        count = len(whole.checks)
+        middle = count // 2
+        places = list(range(count)) if whole.places is None else whole.places
+        ways = slice(middle), slice(middle, None)
+        for part, half in zip(ways, halves(asker, middle, count), strict=True):
+            ids = whole.serial, places[part]
+            if not self.ask(whole.checks[part], whole.hops, budget, half, ids):
                 half.unanswered(None)
         return True
 

@@ -1,6 +1,14 @@
 """A table: the buckets of one limit, each of them one number."""
 
-from sidegate.limits import Limit
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.footprint import DICT_ENTRY
+
+if TYPE_CHECKING:
+    from sidegate.ledger import Ledger
+    from sidegate.limits import Limit
 
 # A dict grows by being copied whole, which stops the process for 55 ms at 700,000 keys. So a
 # table of more than 4,096 keys is spread over 64 dicts, the largest copy at 1,000,000 keys then
@@ -9,16 +17,18 @@ from sidegate.limits import Limit
 _SPREAD_ABOVE = 4_096
 _SHARDS = 64
 SHIFT = 58
+# Bytes that a dict may take beyond those of its keys: what one of few keys does.
+_LEAST_DICT = 300
 
 
 class Table:
     """The tick at which each key's bucket is full again; a key that isn't there has a full one.
 
     The fields are open for `Buckets.take`, which is faster than a call; only `add` and `remove`
-    may change which keys there are.
+    may change which keys there are. `ledgers` are those of the rules whose buckets are here.
     """
 
-    __slots__ = ("capacity", "interval", "limit", "one", "scale", "shards", "size")
+    __slots__ = ("capacity", "interval", "ledgers", "limit", "one", "scale", "shards", "size")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -28,6 +38,7 @@ class Table:
         self.size = 0
         self.one: dict[str, int] = {}  # all keys, while there are few
         self.shards: list[dict[str, int]] | None = None  # then they are here
+        self.ledgers: dict[str | None, Ledger] = {}  # None: of the rules without their own
 
     def dict_of(self, key: str) -> dict[str, int]:
         """Return the dict that holds this key, or would."""
@@ -37,20 +48,36 @@ class Table:
         """Return all dicts that hold keys."""
         return [self.one] if self.shards is None else self.shards
 
-    def add(self, key: str, full_at: int) -> None:
-        """Add a key that isn't there."""
-        self.dict_of(key)[key] = full_at
+    def add(self, key: str, full_at: int) -> bool:
+        """Add a key that isn't there; tell whether the table was spread out because of it."""
         self.size += 1
-        if self.size > _SPREAD_ABOVE and self.shards is None:
+        if self.shards is not None:
+            self.shards[hash(key) >> SHIFT][key] = full_at
+            return False
+        self.one[key] = full_at
+        if self.size > _SPREAD_ABOVE:
             self._spread()
+            return True
+        return False
 
     def remove(self, key: str) -> None:
         """Remove a key that is there."""
-        held = self.dict_of(key)
+        held = self.one if self.shards is None else self.shards[hash(key) >> SHIFT]
         del held[key]
         self.size -= 1
-        if not held and self.shards is not None:
-            self.shards[hash(key) >> SHIFT] = {}  # a dict that was large stays so while it lives
+        # A dict that was large stays so while it lives.
+        if held.__sizeof__() > DICT_ENTRY * len(held) + _LEAST_DICT:
+            if self.shards is None:
+                self.one = dict(held)
+            else:
+                self.shards[hash(key) >> SHIFT] = dict(held)
+
+    def replace(self, keys: list[str]) -> None:
+        """Put these texts in the place of the equal ones that are there."""
+        for key in keys:
+            held = self.dict_of(key)
+            if key in held:
+                held[key] = held.pop(key)
 
     def _spread(self) -> None:
         shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]

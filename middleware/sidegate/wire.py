@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from sidegate.errors import KeyTooLong, SidegateError
+from sidegate.errors import KeyTooLong, SidegateError, quoted
 from sidegate.seal import TAG_BYTES
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ There are no debts where they are not known (sources `open` and `closed`)."""
 Hops: TypeAlias = Annotated[int, Meta(ge=0)]
 """How often a question was forwarded: 0 from an app. Below 0 it could go round for ever."""
 
+Ids: TypeAlias = tuple[int, list[int] | None]
+"""(serial, places) of checks in a frame, by which several nodes know them; see Checks."""
+
 Member: TypeAlias = tuple[str, str]
 """(name, address) of a node that is alive; the address is "HOST:PORT"."""
 
@@ -64,6 +67,20 @@ Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
 """(limit, keys, debts in ns): buckets of one limit, a debt for each key."""
 
+Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
+"""(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
+
+StoodIn: TypeAlias = tuple[str, str, list[Debt], list[Charge]]
+"""(key, limits, debts in ns, charges): checks decided in place of the key's owner.
+
+The debts are those of the sender, one for each limit: more than that isn't owed any more."""
+
+KeyReset: TypeAlias = tuple[int, str, Debt]
+"""(number, key, ns): a reset, and for how long it is to be remembered."""
+
+Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
+"""(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""
+
 
 class Hello(Struct, array_like=True, frozen=True, tag=0):
     """The first message of each side. `version` stays in this place in every version."""
@@ -74,7 +91,8 @@ class Hello(Struct, array_like=True, frozen=True, tag=0):
     cluster: str
     nonce: bytes  # 32 random bytes, fresh for each connection
     link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
-    dialled: str  # the address that was dialled, as the dialling side knows it; else empty
+    dialled: str = ""  # from the dialling side: the address that it dialled, as it knows it
+    ring: str = ""  # fingerprint of a node's ring seed; empty without one, and for an app
 
 
 class Proof(Struct, array_like=True, frozen=True, tag=1):
@@ -96,6 +114,8 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     hops: Hops
     budget: Annotated[int, Meta(ge=0)]
     checks: Annotated[list[Check], Meta(max_length=MOST_CHECKS)]
+    serial: Annotated[int, Meta(ge=0)] = 0  # of a forward, the same when another node is asked
+    places: list[int] | None = None  # of these checks among those first forwarded; None: in order
 
 
 class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
@@ -168,19 +188,14 @@ class Gossip(Struct, array_like=True, frozen=True, tag=11):
 
 
 class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
-    """Here are buckets, among nodes: for each, the larger of this debt and its own counts.
-
-    `charged` has, in the order of `groups`, what was charged (ns) to each bucket while its owner
-    could not be asked; it is empty when nothing was.
-    """
+    """Here are buckets, among nodes: for each, the larger of this debt and its own counts."""
 
     id: int
     groups: list[Group]
-    charged: list[list[Debt]] = []
 
 
 class Merged(Struct, array_like=True, frozen=True, tag=13):
-    """The buckets of that id are merged."""
+    """The buckets, or the resets, of that id are merged."""
 
     id: int
 
@@ -214,9 +229,16 @@ class Pulled(Struct, array_like=True, frozen=True, tag=16):
 
 
 class Forget(Struct, array_like=True, frozen=True, tag=17):
-    """The key was reset: forget its buckets, and that it was denied. Not answered."""
+    """The key was reset: forget that it was denied. Only to apps, and not answered."""
 
     key: str
+
+
+class Resets(Struct, array_like=True, frozen=True, tag=26):
+    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
+
+    id: int
+    resets: Annotated[list[KeyReset], Meta(max_length=MOST_CHECKS)]
 
 
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
@@ -226,6 +248,20 @@ class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     """
 
     counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
+
+
+class Charged(Struct, array_like=True, frozen=True, gc=False, tag=20):
+    """What was decided in place of the receiver, who owns these keys. Answered by Settled."""
+
+    id: int
+    rows: Annotated[list[StoodIn], Meta(max_length=MOST_CHECKS)]
+
+
+class Settled(Struct, array_like=True, frozen=True, gc=False, tag=21):
+    """The checks of that Charged are counted; of them, what counted twice is to be taken back."""
+
+    id: int
+    rows: list[Account]
 
 
 class Promise(IntEnum):
@@ -246,10 +282,12 @@ class Stay(Struct, array_like=True, frozen=True, tag=24):
 OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
-NodeMessage: TypeAlias = Gossip | Buckets | Merged | Pull | Pulled | Forget | Stay
-"""What only nodes say to each other, but for Forget, which apps hear too."""
+NodeMessage: TypeAlias = (
+    Gossip | Buckets | Merged | Pull | Pulled | Forget | Charged | Settled | Stay | Resets
+)
+"""What only nodes say to each other, but for Forget, which only apps hear."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Stay)
+NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Charged, Settled, Stay, Resets)
 
 Message: TypeAlias = (
     Hello
@@ -282,7 +320,17 @@ class WireError(SidegateError):
 
 
 class Refused(WireError):  # noqa: N818  # named for what happened
-    """The other side said an Error, and closes the connection."""
+    """The other side said an Error, and closes the connection.
+
+    Its words end up in logs, so of what doesn't print they have only the escapes.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(_on_a_line(code), _on_a_line(text))
+
+
+def _on_a_line(text: str) -> str:
+    return text[:500] if text.isprintable() else quoted(text, 500)[1:-1]
 
 
 _encoder = msgspec.msgpack.Encoder()

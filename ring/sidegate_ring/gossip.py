@@ -18,6 +18,21 @@ MOST_INCARNATION: Final = 1 << 53
 """Incarnations start at the seconds since 1970, which need 31 bits. Above it something is broken,
 and one that can't be counted up any further could not be refuted."""
 
+MAX_AHEAD: Final = 20 * 365 * 86_400
+"""Incarnations above the clock that are believed. Each is a second, so what is believed at most can
+be counted up a second later, and nobody is kept from refuting. 20 years: a wrong clock does no harm
+by itself, and a dead battery or the end of an era of NTP sets one forward by ten."""
+
+MAX_SKEW: Final = 3_600
+"""Seconds by which clocks may differ without one node calling the other's word nonsense."""
+
+MAX_RUMORS: Final = 64
+"""Rumors in a message that doesn't carry everything: we send 24."""
+
+MAX_IN_FULL: Final = 1_000
+"""Rumors in one message that carries all: under a megabyte even when names and addresses are as
+long as they may be. What doesn't fit goes in further messages."""
+
 
 class State(IntEnum):
     """What a node is thought to be. At the same incarnation the larger one holds."""
@@ -61,22 +76,30 @@ class Gossip(NamedTuple):
     rumors: Sequence[Rumor]
 
 
-def require_sense(gossip: Gossip, rumors: Sequence[Rumor]) -> None:
+def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int) -> None:
     """Raise ValueError, naming the value, for a message that no node of ours would send.
 
     `rumors` are those of its rumors that are to be looked at.
     """
     if not Kind.PING <= gossip.kind <= Kind.ALL:
         raise ValueError(f"gossip of kind {gossip.kind!r}: expected 0 to {Kind.ALL:d}")
+    most = MAX_IN_FULL if gossip.kind in {Kind.ASK_ALL, Kind.ALL} else MAX_RUMORS
+    if len(gossip.rumors) > most:
+        raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
     _require_short("about", gossip.about, MOST_NAME_BYTES)
     for name, address, incarnation, state, owner, by in rumors:
-        if not name:
-            raise ValueError(f"a rumor about {name!r}: the name is empty")
+        if not name or not name.isprintable():
+            raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
         if not State.ALIVE <= state <= State.LEFT:
             raise ValueError(f"a rumor about {name[:64]!r}: state {state!r}, not 0 to 3")
         if not 0 <= incarnation <= MOST_INCARNATION:
             raise ValueError(
                 f"a rumor about {name[:64]!r}: incarnation {incarnation!r}, not 0 to 2**53"
+            )
+        if incarnation > max_incarnation + MAX_SKEW:
+            raise ValueError(
+                f"a rumor about {name[:64]!r}: incarnation {incarnation}, expected at most"
+                f" {max_incarnation}, 20 years after now; is a clock wrong?"
             )
         if owner not in {0, 1}:
             raise ValueError(f"a rumor about {name[:64]!r}: owner {owner!r}, not 0 or 1")

@@ -9,7 +9,7 @@ wildly in length; `POINTS` of them even that out.
 
 Nobody hands out the ring: each node builds it for itself from the names it knows. Two nodes agree
 on the owner of every key exactly when they hold the same ring, and to find that out they compare
-`digest`: 16 letters that stand for the names, the weights, the points and the hash.
+`digest`: 16 letters that stand for the names, the weights, the points and the hashes.
 
 That is also why the tests hold golden vectors. If the hash, the text of a point or the rule for
 ties changed between two releases, then in the middle of a rolling deploy old and new nodes would
@@ -24,17 +24,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from mmh3 import hash128
+from sidegate_ring.places import CIRCLE, position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    Hash: TypeAlias = Callable[[str], int]
-
-CIRCLE: Final = 1 << 64
-"""How many positions there are."""
+    from sidegate_ring.places import Hash
 
 POINTS: Final = 512
 """Points that a node has for each unit of its weight.
@@ -50,20 +47,14 @@ MOST_WEIGHT: Final = 100
 """A weight above it is a slip of the hand, and must not cost every node its memory."""
 
 
-def position(text: str) -> int:
-    """Return where a text is on the circle: the low 64 bits of murmur3 x64 128, unsigned.
-
-    The same number as `mmh3.hash64(text, signed=False)[0]`, in two thirds of the time.
-    """
-    return hash128(text) & 0xFFFF_FFFF_FFFF_FFFF
-
-
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class Ring:
     """The nodes of a cluster on a circle; immutable, a change makes another ring.
 
     `nodes` are names, or names with weights from 1 to `MOST_WEIGHT`; order and repetition don't
-    matter. `hash` takes a text to a position, 0 <= position < 2**64. Otherwise ValueError.
+    matter. `hash` takes a text to a position, 0 <= position < 2**64. Otherwise ValueError. Keys
+    are placed by `key_hash`, which is `hash` too unless it is given: one that strangers can't work
+    out, so that they can't make up keys for one node (`places.seeded`).
 
     Building a ring of 3, 50, 500 nodes takes about 1, 20, 500 ms, the second of
     which an event loop may feel and the third is a pause for everyone; `with_node` and
@@ -75,10 +66,11 @@ class Ring:
     points: int
     """Points that a node has for each unit of its weight."""
     digest: str
-    """16 hex digits, the same exactly where nodes, weights, points and hash are the same."""
+    """16 hex digits, the same exactly where nodes, weights, points and hashes are the same."""
 
     _weights: dict[str, int]
     _hash: Hash
+    _key_hash: Hash
     # Plain lists: an array('Q') would save two thirds of the memory, but bisect needs twice the
     # time in it at 3 and at 50 nodes (520 ns, not 290; 1,000 ns, not 520): each probe makes an int.
     _positions: list[int]
@@ -93,6 +85,7 @@ class Ring:
         *,
         points: int = POINTS,
         hash: Hash = position,  # noqa: A002 - the word for it; callers name it, nothing here shadows
+        key_hash: Hash | None = None,
     ) -> None:
         """Build the ring from nothing."""
         if points < 1:
@@ -103,25 +96,31 @@ class Ring:
         places = [place for name in weights for place in _places(name, weights[name], points, hash)]
         names = [name for name in weights for _ in range(points * weights[name])]
         order = sorted(range(len(places)), key=places.__getitem__)
-        self._settle(weights, points, hash, [places[i] for i in order], [names[i] for i in order])
+        positions, owners = [places[i] for i in order], [names[i] for i in order]
+        self._settle(weights, points, (hash, key_hash or hash), positions, owners)
 
     def _settle(
         self,
         weights: dict[str, int],
         points: int,
-        place_of: Hash,
+        hashes: tuple[Hash, Hash],
         positions: list[int],
         owners: list[str],
     ) -> None:
         """Become the ring of these nodes: weights sorted by name, points by position and name."""
         if positions and not 0 <= positions[0] <= positions[-1] < CIRCLE:
-            raise ValueError(f"hash={place_of!r}: it leaves the circle, 0 <= position < 2**64")
+            raise ValueError(f"hash={hashes[0]!r}: it leaves the circle, 0 <= position < 2**64")
+        # The lowest position and the place of a key stand for the hashes.
+        witnesses = positions[:1]
+        if hashes[0] is not hashes[1]:
+            witnesses = [*witnesses, hashes[1]("")]
         values = {
             "nodes": tuple(weights),
             "points": points,
-            "digest": _digest(weights, points, positions),
+            "digest": _digest(weights, points, witnesses),
             "_weights": weights,
-            "_hash": place_of,
+            "_hash": hashes[0],
+            "_key_hash": hashes[1],
             "_positions": positions,
             "_owners": owners + owners[:1],
             "_shares": {},
@@ -134,7 +133,7 @@ class Ring:
     def owner(self, key: str) -> str:
         """Return the node that decides about the key; LookupError on a ring without nodes."""
         try:
-            return self._owners[bisect_left(self._positions, self._hash(key))]
+            return self._owners[bisect_left(self._positions, self._key_hash(key))]
         except IndexError:
             raise LookupError(f"nobody owns {key!r}: the ring has no nodes") from None
 
@@ -148,7 +147,7 @@ class Ring:
     def walk(self, key: str) -> Iterator[str]:
         """Yield all nodes in the order in which they are asked about the key, the owner first."""
         seen: set[str] = set()
-        at = bisect_left(self._positions, self._hash(key))
+        at = bisect_left(self._positions, self._key_hash(key))
         while len(seen) < len(self.nodes):
             name = self._owners[at]
             if name not in seen:
@@ -165,12 +164,12 @@ class Ring:
         if found is None:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()  # cheaper than an order of use
-            found = self._known[key] = self.pair_at(self._hash(key))
+            found = self._known[key] = self.pair_at(self._key_hash(key))
         return found
 
     def place(self, key: str) -> int:
-        """Return where a key is on the circle; the same on all rings with one hash."""
-        return self._hash(key)
+        """Return where a key is on the circle; the same on all rings with one hash of keys."""
+        return self._key_hash(key)
 
     def pair_at(self, place: int) -> tuple[str, str]:
         """Return what `pair` does for a key at that place."""
@@ -187,6 +186,10 @@ class Ring:
     def weight(self, node: str) -> int:
         """Return the node's weight; 0 for one that isn't here."""
         return self._weights.get(node, 0)
+
+    def of_nodes(self, nodes: Iterable[str] | Mapping[str, int]) -> Ring:
+        """Return the ring of other nodes, from nothing, with the points and hashes of this one."""
+        return Ring(nodes, points=self.points, hash=self._hash, key_hash=self._key_hash)
 
     def with_node(self, name: str, weight: int = 1) -> Ring:
         """Return the ring with one more node, or with the node's weight changed."""
@@ -236,7 +239,7 @@ class Ring:
 
     def _next(self, weights: dict[str, int], positions: list[int], owners: list[str]) -> Ring:
         ring = object.__new__(Ring)
-        ring._settle(weights, self.points, self._hash, positions, owners)
+        ring._settle(weights, self.points, (self._hash, self._key_hash), positions, owners)
         return ring
 
     def __contains__(self, node: object) -> bool:
@@ -307,9 +310,9 @@ def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]
     return {owner: arc / CIRCLE for owner, arc in arcs.items()}
 
 
-def _digest(weights: Mapping[str, int], points: int, positions: Sequence[int]) -> str:
-    """Return a name for the ring. The lowest position is in it as a witness of the hash."""
+def _digest(weights: Mapping[str, int], points: int, witnesses: Sequence[int]) -> str:
+    """Return a name for the ring; the witnesses stand for its hashes."""
     # ascii() puts names in quotes and escapes them, so no two sets of nodes have the same text; and
     # unlike repr() it is the same in every Python, whatever that one's Unicode deems printable.
-    text = ascii((points, list(weights.items()), positions[:1]))
+    text = ascii((points, list(weights.items()), list(witnesses)))
     return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -9,8 +9,13 @@ from sidegate_ring.gossip import Rumor, State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_LIVING: Final = 4_096
-"""Nodes that are alive or suspect. Everyone has a link to everyone, so long before it is wrong."""
+MOST_LIVING: Final = 1_000
+"""Nodes that are alive or suspect: three times the 300 up to which one beside each app is right.
+Everyone has two links to everyone, and a ring of 1,000 is 27 MB, and a second's work to build."""
+
+MAX_UNHEARD: Final = 8
+"""Nodes known by hearsay only: those of the last moment, since a newcomer speaks to each as soon as
+it has heard of it; and those that can't reach us."""
 
 MOST_TOMBSTONES: Final = 4_096
 """Nodes that are dead or have left; the oldest goes first."""
@@ -19,7 +24,17 @@ MOST_TOMBSTONES: Final = 4_096
 class Member:
     """What is known of one node. `now` and `since` in seconds."""
 
-    __slots__ = ("address", "by", "digest", "incarnation", "name", "owner", "since", "state")
+    __slots__ = (
+        "address",
+        "by",
+        "digest",
+        "heard",
+        "incarnation",
+        "name",
+        "owner",
+        "since",
+        "state",
+    )
 
     def __init__(
         self,
@@ -39,6 +54,7 @@ class Member:
         self.digest = ""  # of its ring, as it last told us; "" unknown
         self.since = since  # when the state last changed
         self.by = ""  # who says so, of SUSPECT and DEAD
+        self.heard = False  # has it spoken to us itself?
 
     @property
     def living(self) -> bool:
@@ -63,13 +79,29 @@ class Members:
     it is known already: then to compare one tuple is all that a rumor costs.
     """
 
-    __slots__ = ("_buried", "all", "living", "rumors")
+    __slots__ = ("_buried", "_heard", "all", "living", "rumors")
 
     def __init__(self) -> None:
         self.all: dict[str, Member] = {}
         self.living: dict[str, Member] = {}
         self.rumors: dict[str, Rumor] = {}
         self._buried: dict[str, None] = {}  # those that aren't living, the longest gone first
+        self._heard = 0  # how many of all have spoken to us
+
+    @property
+    def takes_hearsay(self) -> bool:
+        """May there be one more that others tell of, and that hasn't spoken to us?
+
+        The dead count too, so nobody can invent some, bury them and invent others.
+        """
+        return len(self.all) - self._heard < MAX_UNHEARD
+
+    def hear(self, name: str) -> None:
+        """Note that a node has spoken to us itself."""
+        member = self.all.get(name)
+        if member is not None and not member.heard:
+            member.heard = True
+            self._heard += 1
 
     @property
     def buried(self) -> Iterator[Member]:
@@ -120,4 +152,5 @@ class Members:
 
     def _forget(self, name: str) -> None:
         del self._buried[name]
+        self._heard -= self.all[name].heard
         del self.all[name], self.rumors[name]

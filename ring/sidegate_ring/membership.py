@@ -1,8 +1,7 @@
 """Membership: which nodes there are, as one of them sees it. Pure: messages and `now` in, data out.
 
-This is SWIM (Das, Gupta and Motivala, "SWIM: Scalable Weakly-consistent Infection-style Process
-Group Membership Protocol", 2002) with the refinements of Lifeguard (Dadgar, Phillips and Currey,
-"Lifeguard: Local Health Awareness for More Accurate Failure Detection", 2017).
+This is SWIM (Das, Gupta and Motivala, 2002) with the refinements of Lifeguard (Dadgar, Phillips and
+Currey, "Lifeguard: Local Health Awareness for More Accurate Failure Detection", 2017).
 
 Probes. Each node pings one other every half second, in a shuffled order that comes round to
 everyone. When no ACK comes in time, it asks three others to try (RELAY), and they answer ACK or
@@ -20,13 +19,16 @@ it. A node whose own probes fail for want of any answer, or that is suspected it
 slow: its health score worsens, and it gives others more time.
 
 Healing. Everything is exchanged with each node that a link comes up to, with one now and then, and
-with one whose ring differs. There, "dead" counts for no more than a suspicion: two halves of a
-split that meet again both think the other dead, and each of their nodes must have its chance to
-refute. Nodes tell each other in every ping what they think of the other for the same reason.
+with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves of
+a split meet again each node must have its chance to refute. So nodes also tell each other in every
+ping what they think of the other.
 
-Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from
-before doesn't bring them back. A node that starts again under its old name has a higher
-incarnation, or else gets one when it hears of its former life, so it is never kept waiting.
+Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
+that haven't spoken to this one; the others are when they speak, as each does to each.
+
+Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from before
+doesn't bring them back. A node that starts again under its old name has a higher incarnation, or
+gets one when it hears of its former life.
 """
 
 from __future__ import annotations
@@ -54,10 +56,11 @@ class Outcome(NamedTuple):
 
 
 class Membership:
-    """The cluster as one node sees it. All times are in seconds of one clock that never goes back.
+    """The cluster as one node sees it. Times are in seconds of one clock that never goes back.
 
     `incarnation` is to be higher than that of any earlier life under this name, as the seconds
-    since 1970 are. `randrange(n)` returns a number from 0 to n - 1.
+    since 1970 are; of others none above `max_incarnation` is believed. `randrange(n)` returns a
+    number from 0 to n - 1.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Membership:
         self.me = Member(name, address, incarnation, owner=owner, since=now)
         self._timing = timing
         self._randrange = randrange
+        self.max_incarnation = MOST_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
+        self.is_open = True  # to all hearsay, until this node has met those that there are
         self._known = Members()
         self._suspicions: dict[str, Suspicion] = {}
         self._voice = Voice(self.me, self._known, timing)
@@ -130,7 +135,9 @@ class Membership:
         """Handle a message. ValueError, and nothing changed, for one that makes no sense."""
         known = self._known.rumors
         news = [rumor for rumor in gossip.rumors if known.get(rumor.name) != rumor]
-        require_sense(gossip, news)
+        require_sense(gossip, news, self.max_incarnation)
+        # Beyond it may be one whose clock is ahead of ours: in a moment it is to be believed.
+        news = [rumor for rumor in news if rumor.incarnation <= self.max_incarnation]
         if sender == self.me.name:
             return Outcome([], [])
         full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
@@ -139,6 +146,7 @@ class Membership:
                 self._hear_of_me(rumor)
             else:
                 self._hear(rumor, sender, full=full, now=now)
+        self._known.hear(sender)
         if member := self._known.living.get(sender):
             member.digest = gossip.digest
         self._answer(sender, gossip, now)
@@ -158,17 +166,14 @@ class Membership:
         return self._outcome()
 
     def met(self, name: str, now: float) -> Outcome:
-        """Note that a link to a node came up, one that may be unknown here: exchange everything."""
+        """Note that a link to a node came up, maybe an unknown one: exchange everything."""
         del now
         if name != self.me.name:
             self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
         return self._outcome()
 
     def lost(self, name: str, now: float) -> Outcome:
-        """Note that the link to a node broke: have it probed by others now.
-
-        If there are none it is a suspect at once.
-        """
+        """Note that the link to a node broke. Others probe it; without any it is a suspect."""
         if name in self._known.living and self.me.living:
             probe = self._probes.of(name) or self._probes.start(self._next_id(), name, now)
             if not probe.asked:
@@ -188,10 +193,7 @@ class Membership:
         self._exchange_at += gap
 
     def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Outcome:
-        """Change our own record, and tell everyone.
-
-        `left` is for good: from then on this node probes nobody, and refutes nothing.
-        """
+        """Change our own record, and tell everyone. `left` is for good: it refutes nothing then."""
         me = self.me
         me.incarnation = min(me.incarnation + 1, MOST_INCARNATION)
         me.owner = me.owner if owner is None else owner
@@ -228,7 +230,8 @@ class Membership:
         """Believe a rumor about another, or don't."""
         member = self._known.all.get(rumor.name)
         if member is None:
-            self._hear_of_unknown(rumor, full=full, now=now)
+            if self.is_open or rumor.name == sender or self._known.takes_hearsay:
+                self._hear_of_unknown(rumor, full=full, now=now)
             return
         if full and rumor.state == State.DEAD:
             rumor = rumor._replace(state=int(State.SUSPECT), by=rumor.by or sender)
@@ -239,24 +242,21 @@ class Membership:
             self._confirm(member, rumor.by)
 
     def _hear_of_unknown(self, rumor: Rumor, *, full: bool, now: float) -> None:
-        """Meet someone; or remember that they left, in case a rumor from before says otherwise.
-
-        The death of an unknown is nobody's concern: what the rumor says is that it doesn't answer.
-        """
+        """Meet someone, or remember that they left. Deaths of unknowns are nobody's concern."""
         if rumor.state <= State.SUSPECT:
             self._believe(rumor, now)
         elif rumor.state == State.LEFT:
-            member = self._known.put(rumor, now)
+            told = self._known.put(rumor, now).rumor
             if not full:  # else everyone who joins would tell of all who left
-                self._voice.spread(member.rumor)
+                self._voice.spread(told)
 
     def _believe(self, rumor: Rumor, now: float) -> None:
         name, living = rumor.name, self._known.living
         if rumor.state <= State.SUSPECT and name not in living:
             if len(living) >= MOST_LIVING:
                 return
-            # Somewhere in the round, so that newcomers aren't all probed first, or last. Who comes
-            # and goes may be in it twice, but it is never longer than one would be that is new.
+            # Anywhere, so that newcomers aren't all probed first, or last. Who comes and goes may
+            # be in it twice, but it is never longer than one would be that is new.
             if len(self._round) <= len(living):
                 self._round.insert(self._randrange(len(self._round) + 1), name)
         member = self._known.put(rumor, now)

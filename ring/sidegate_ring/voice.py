@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sidegate_ring.gossip import Gossip, Kind
+from sidegate_ring.gossip import MAX_IN_FULL, Gossip, Kind
 from sidegate_ring.rumors import Rumors
 from sidegate_ring.timing import Timing, transmissions
 
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from sidegate_ring.gossip import Rumor
     from sidegate_ring.members import Member, Members
-
-MOST_IN_FULL: Final = 1_000
-"""Rumors in one message that carries all: under a megabyte even when names and addresses are as
-long as they may be. What doesn't fit goes in further messages."""
 
 
 class Voice:
@@ -70,8 +66,8 @@ class Voice:
     def tell_all(self, to: str, kind: Kind, id_: int) -> None:
         """Send everything. What is too much for one message follows in others."""
         rumors = [self._me.rumor, *self._members.rumors.values()]
-        for start in range(0, len(rumors), MOST_IN_FULL):
-            self._send(to, kind, id_, "", rumors[start : start + MOST_IN_FULL])
+        for start in range(0, len(rumors), MAX_IN_FULL):
+            self._send(to, kind, id_, "", rumors[start : start + MAX_IN_FULL])
             kind = Kind.ALL
 
     def _news(self, count: int, without: Sequence[str] = ()) -> list[Rumor]:

@@ -15,8 +15,15 @@ from sidegate.address import Address, parse_address
 from sidegate.fallback import OnUnreachable
 from sidegate.options import Tls
 from sidegate.secret import SecretFile as FileOfSecrets
-from sidegate_sidecar.config import OptionError, Role, secrets_in
+from sidegate_sidecar.config import (
+    MAX_RING_SEED_BYTES,
+    OptionError,
+    Role,
+    require_ring_seed,
+    secrets_in,
+)
 from sidegate_sidecar.logs import LEVELS
+from sidegate_sidecar.sizes import EXPECTED, parse_size
 from sidegate_sidecar.statefile import require_place
 
 if TYPE_CHECKING:
@@ -29,7 +36,8 @@ _PLURAL: Final = {  # several in one variable
     "seed": "SIDEGATE_SEEDS",
     "http-host": "SIDEGATE_HTTP_HOSTS",
 }
-_NO_FLAG: Final = {"secret", "node-secret", "http-token"}  # all here can read a command line
+# All here can read a command line.
+_NO_FLAG: Final = {"secret", "node-secret", "http-token", "ring-seed"}
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 
 
@@ -140,6 +148,17 @@ HttpTokenFile = Annotated[
         _TRUST,
     ),
 ]
+RingSeedFile = Annotated[
+    str,
+    _option(
+        "ring-seed-file",
+        "PATH",
+        "16 bytes or more that no stranger knows, so that none can make up keys for one node. The"
+        " same on all nodes, kept when the secret changes, read at the start. Or put them"
+        " themselves into SIDEGATE_RING_SEED.",
+        _TRUST,
+    ),
+]
 TlsCert = Annotated[
     str, _option("tls-cert", "PATH", "Our certificate (PEM), for the link over TCP.", _TRUST)
 ]
@@ -175,11 +194,18 @@ Budget = Annotated[
         _BEHAVIOUR,
     ),
 ]
-MostKeys = Annotated[
-    str, _option("most-keys", "NUMBER", "Buckets to hold, about 200 bytes each.", _BEHAVIOUR)
+MaxMemory = Annotated[
+    str,
+    _option(
+        "max-memory",
+        "BYTES",
+        "What the buckets may take of the memory: about 250 bytes each, and their longer keys.",
+        _BEHAVIOUR,
+    ),
 ]
 MostConnections = Annotated[
-    str, _option("most-connections", "NUMBER", "Connections to accept on the link.", _BEHAVIOUR)
+    str,
+    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,
@@ -196,7 +222,7 @@ Drain = Annotated[
     _option(
         "drain",
         "SECONDS",
-        "How long leaving the ring may take; the last waits 4/5 of it.",
+        "How long leaving the ring may take; the last one waits for another.",
         _BEHAVIOUR,
     ),
 ]
@@ -290,6 +316,11 @@ def whole(option: str, text: str) -> int:
     return _read(option, text, int, "expected a whole number")
 
 
+def size(option: str, text: str) -> int:
+    """Return a number of bytes."""
+    return _read(option, text, parse_size, EXPECTED)
+
+
 def mode(option: str, text: str) -> int:
     """Return the mode of a file."""
     return _read(option, text, _octal, "expected a mode in octal, such as 660")
@@ -363,6 +394,24 @@ def secret_file(option: str, path: str) -> FileOfSecrets | None:
         why = str(error).removeprefix(f"secret file {path!r}").lstrip(": ")
         expected = f"expected a file with the {option.replace('-', ' ')}: {why}"
         raise OptionError(f"{option}-file", path, expected) from None
+
+
+def ring_seed(path: str) -> bytes:
+    """Return the seed of the ring in the file, or else in SIDEGATE_RING_SEED; empty without both.
+
+    White space around it doesn't count. OptionError for a file without a seed.
+    """
+    if not path:
+        text = os.environ.get("SIDEGATE_RING_SEED", "")
+        return text.encode("utf-8", "surrogateescape").strip()
+    try:
+        with Path(path).open("rb") as file:
+            seed = file.read(MAX_RING_SEED_BYTES + 2).strip()  # 2: a line may end with two bytes
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OptionError("ring-seed-file", path, f"expected a file with a seed: {why}") from None
+    require_ring_seed("ring-seed-file", path, seed)
+    return seed
 
 
 def state_file(path: str) -> str:

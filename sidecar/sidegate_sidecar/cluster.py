@@ -77,6 +77,8 @@ class Cluster:
     leaf: bool = False
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
+    empty: Ring = field(default_factory=Ring)
+    """The ring without nodes, from which all others have their points and hashes."""
     make_ring: MakeRing = next_ring
     on_stage: Callable[[Stage], None] = _ignore
     stage: Stage = Stage.STARTING
@@ -100,9 +102,12 @@ class Cluster:
     _deadline: int = 0
     _since: int = 0
     _drain_until: int = 0
+    _grace: int = 0
+    """How much longer (ns) it takes when another node comes at the last moment, twice over."""
+    _latest: int = 0
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(Ring(), ())
+        empty = self.make_ring(self.empty, ())
         self.ring = self.route = empty
         self.membership = Membership(
             self.name,
@@ -112,7 +117,7 @@ class Cluster:
             timing=self.timing,
             now=self.now / SECOND,
         )
-        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty)
+        self.sync = Sync(self.name, self.table, self.mesh.is_up, empty, self.mesh.forget)
         self.heirs = Heirs(self.name)
         self.passages = {
             stage: Passage() for stage in (Stage.JOINING, Stage.RETURNING, Stage.LEAVING)
@@ -142,6 +147,7 @@ class Cluster:
 
     def met(self, name: str, now: int) -> None:
         """Note that a link to a node came up."""
+        self.sync.resets.met(name)  # it is told of them before anything else
         self._apply(self.membership.met(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
             self._post(self.sync.pull(self._owners(), Part.REST))
@@ -154,6 +160,10 @@ class Cluster:
         self.sync.unreachable(name, now)
         self._apply(self.membership.lost(name, now / SECOND), now)
         self._proceed(now)
+
+    def reset(self, key: str, number: int, now: int) -> None:
+        """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
+        self._post(self.sync.reset(key, number, now))
 
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
@@ -256,12 +266,14 @@ class Cluster:
     def leave(self, now: int, within: int, *, patient: bool = True) -> None:
         """Give up the place on the ring; `stage` is LEAF once that is done, `within` ns at most.
 
-        It is MEMBER again if no other owner has come who could take the buckets, in four fifths of
-        that time, or at once unless `patient`.
+        It is MEMBER again if no other owner has come by then who could take the buckets, or at once
+        unless `patient`. One that comes late is given two fifths of that time more to take them.
         """
         if self.stage in {Stage.LEAF, Stage.LEAVING} | FLUSHING:
             return
         self._drain_until = now + within
+        self._grace = within // 5
+        self._latest = self._drain_until + 2 * self._grace
         self._patient = patient
         self._decided = self.stage is Stage.MEMBER
         self._enter(Stage.FLUSHING, now, within * 4 // 5)
@@ -272,17 +284,30 @@ class Cluster:
         """Give up the place once another owner has promised to stay; until then wait for one."""
         owners = [name for name in self._owners() if self.mesh.is_up(name)]
         self._aim(owners)
+        if owners and self.stage is Stage.WAITING:
+            self._flush_to_newcomer(now)
+            overdue = False
         heirs = self.heirs.promised.intersection(owners)
         if self.name not in self.ring or (heirs and (overdue or self.sync.caught_up)):
             self._give_up_place(now)
-        elif overdue or not (owners or self._patient):
+        elif now >= self._wait_until or not (owners or self._patient):
             self._stay(now)
         else:
-            stage = Stage.FLUSHING if owners else Stage.WAITING
-            if stage is not self.stage:
-                self.stage = stage
-                self.on_stage(stage)
+            if not owners and self.stage is Stage.FLUSHING:
+                self.stage = Stage.WAITING
+                self.on_stage(self.stage)
             self._post(self.heirs.ask(owners, now))
+
+    @property
+    def _wait_until(self) -> int:
+        return self._latest if self.sync.is_pulled else self._drain_until
+
+    def _flush_to_newcomer(self, now: int) -> None:
+        """Give the one that has come the time to take the buckets, and to notice."""
+        self._deadline = min(max(self._deadline, now + self._grace), self._latest)
+        self._drain_until = min(max(self._drain_until, now + 2 * self._grace), self._latest)
+        self.stage = Stage.FLUSHING
+        self.on_stage(self.stage)
 
     def _aim(self, owners: list[str]) -> None:
         """Have all buckets sent to owners that can be reached, if there are any: to no others."""

@@ -9,10 +9,12 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sidegate.address import Address, parse_address
+from sidegate.buckets import MAX_MEMORY
 from sidegate.fallback import OnUnreachable
 from sidegate.handshake import MOST_NAME_BYTES
 from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
 from sidegate.secret import MIN_BYTES, parse_secrets, require_long
+from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
     from sidegate.options import Tls
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
-MOST_KEYS = 1_000_000  # about 200 MB; a pod that needs more wants more nodes
+DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
+MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
 MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
 MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
 DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
 MOST_SOCKET_MODE = 0o777
+MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
+MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
 MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
@@ -65,6 +70,16 @@ def secrets_in(text: bytes, option: str = "secret") -> tuple[bytes, ...]:
         raise OptionError(option, "(not shown)", str(error)) from None
 
 
+def require_ring_seed(option: str, shown: str, seed: bytes) -> None:
+    """Raise OptionError for a seed of the ring that is too short or too long."""
+    if not MIN_RING_SEED_BYTES <= len(seed) <= MAX_RING_SEED_BYTES:
+        why = (
+            f"expected {MIN_RING_SEED_BYTES} to {MAX_RING_SEED_BYTES:,} bytes, such as"
+            f" `openssl rand -hex 32` makes, not {len(seed):,}"
+        )
+        raise OptionError(option, shown, why)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The options of one sidecar. OptionError names the one that can't be used, and why."""
@@ -83,11 +98,12 @@ class Config:
     node_secret_file: SecretFile | None = None
     http_token: bytes = field(default=b"", repr=False)  # what HTTP asks for; empty: the secret
     http_token_file: SecretFile | None = None
+    ring_seed: bytes = field(default=b"", repr=False)  # empty: anyone can tell who owns a key
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
     budget: float = DEFAULT_BUDGET  # seconds
-    most_keys: int = MOST_KEYS
+    max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     most_connections: int = MOST_CONNECTIONS
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
@@ -107,6 +123,8 @@ class Config:
             raise OptionError("socket", self.socket, why)
         if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
+        if self.ring_seed:
+            require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
         for host in self.http_hosts:
             if not _HOST.fullmatch(host):
                 why = "expected the name of a host, without a scheme or a port"
@@ -135,6 +153,18 @@ class Config:
     def _own_http_tokens(self) -> tuple[bytes, ...]:
         return self._held("http-token", self.http_token, self.http_token_file)
 
+    def alike(self) -> str:
+        """Return which of the secrets that hold now are the same and shouldn't be; mostly none."""
+        apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
+        for one, other, fault in (
+            (nodes, apps, "node-secret: expected another than the secret, or any app is a node"),
+            (http, apps, "http-token: expected another than the secret, as HTTP is overheard"),
+            (http, nodes, "http-token: expected another than that of nodes, as HTTP is overheard"),
+        ):
+            if set(one) & set(other):
+                return fault
+        return ""
+
     def _held(self, option: str, text: bytes, file: SecretFile | None) -> tuple[bytes, ...]:
         return file() if file else secrets_in(text, option)
 
@@ -143,13 +173,9 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
-        for option, one, other, others in (
-            ("node-secret", nodes, apps, "secret: with it any app would be a node"),
-            ("http-token", http, apps, "secret: who overhears it would be an app"),
-            ("http-token", http, nodes, "node secret: who overhears it would be a node"),
-        ):
-            if set(one) & set(other):
-                raise OptionError(option, "(not shown)", f"expected another than the {others}")
+        if fault := self.alike():
+            option, _, expected = fault.partition(": ")
+            raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
         by_http = not self.http.is_local
@@ -170,6 +196,11 @@ class Config:
             name, value = (f"{option}-file", file.path) if file else (option, "(not shown)")
             raise OptionError(name, value, str(error)) from None
 
+    @property
+    def can_be_aimed_at(self) -> bool:
+        """May strangers who make up keys know which node will own them?"""
+        return not (self.ring_seed or self.link.is_local)
+
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]
 
@@ -179,7 +210,8 @@ class Config:
             if not 0 < seconds <= most:
                 why = f"expected seconds, above 0 and at most {most:g}"
                 raise OptionError(option, seconds, why)
-        counts = (("most-keys", self.most_keys), ("most-connections", self.most_connections))
-        for option, value in counts:
-            if value < 1:
-                raise OptionError(option, value, "expected at least 1")
+        if self.max_memory < MIN_MEMORY:
+            why = f"expected at least {size_text(MIN_MEMORY)}"
+            raise OptionError("max-memory", size_text(self.max_memory), why)
+        if self.most_connections < 1:
+            raise OptionError("most-connections", self.most_connections, "expected at least 1")

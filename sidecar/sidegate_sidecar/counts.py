@@ -55,6 +55,17 @@ class Tally:
 
 
 @dataclass(slots=True)
+class SyncCounts:
+    """What was sent to other nodes, and merged."""
+
+    sent: int = 0  # buckets
+    merged: int = 0
+    resent: int = 0  # buckets whose message got no answer
+    overflows: int = 0  # times that too much waited for a node, and all is sent to it anew
+    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as it was told
+
+
+@dataclass(slots=True)
 class Counts:
     """Counters since the start of the process."""
 

@@ -35,7 +35,7 @@ class Discovery:
     """Meets whatever the seeds resolve to, and whoever died but may be back.
 
     `join` is called once the first round is over, but not while every node that answers refuses
-    this one: for its name, its secret, its cluster or its certificate. A member that is refused
+    this one: for its name, secret, cluster, ring seed or certificate. A member that is refused
     for its name, by nodes that hold another one for it, is `shut_out`, and looks anew.
     """
 

@@ -24,10 +24,17 @@ class Asked(NamedTuple):
     deadline: int
 
 
+def places_of(frame: Checks, positions: list[int]) -> list[int]:
+    """Return the places in their first forward of the checks at some positions of a frame."""
+    places = frame.places
+    return positions if places is None else [places[position] for position in positions]
+
+
 class Forward:
     """Checks of a frame that the node `to` is asked about, in place of `owner` if that is another.
 
-    After `patience` seconds the next node is asked; at the deadline the policy answers.
+    After `patience` seconds the next node is asked; at the deadline the policy answers. `serial`
+    and `places` (None: in order) name these checks to all nodes that are asked about them.
     """
 
     __slots__ = (
@@ -37,7 +44,9 @@ class Forward:
         "checks",
         "owner",
         "patience",
+        "places",
         "positions",
+        "serial",
         "to",
         "tried",
     )
@@ -51,12 +60,22 @@ class Forward:
         self.owner = to
         self.patience = max(asked.deadline - now, 0) * 1e-9 * OWNERS_SHARE
         self.positions = positions
+        self.places: list[int] | None = None
+        self.serial = asked.frame.serial
+        if not self.serial:
+            self.serial = node.next_serial()
+        elif self._whole:
+            self.places = asked.frame.places
+        else:
+            self.places = places_of(asked.frame, positions)
         self.to = to
         self.tried: tuple[str, ...] = ()
 
-    def onward(self, to: str, positions: list[int], now: int) -> Forward:
-        """Return the forward of some of these checks to the next node."""
-        again = Forward(self._node, self.asked, to, positions, now)
+    def onward(self, to: str, some: list[int], now: int) -> Forward:
+        """Return the forward of the checks at some positions in this one to the next node."""
+        again = Forward(self._node, self.asked, to, [self.positions[at] for at in some], now)
+        again.serial = self.serial
+        again.places = some if self.places is None else [self.places[at] for at in some]
         again.owner = self.owner
         again.tried = (*self.tried, self.to)
         return again

@@ -33,6 +33,8 @@ class Leaving:
         self._cluster = cluster
         self._expects = expects
         self._clock = clock
+        self._saved = False
+        self.has_waited = False  # since it was told to leave: it may go on and wait again
         self._over = asyncio.Event()
         self._last: Departure | None = None
 
@@ -45,7 +47,8 @@ class Leaving:
         """Note that the node has come to a stage."""
         if stage in {Stage.LEAF, Stage.MEMBER}:  # the latter also when it could not leave
             self._over.set()
-        elif stage is Stage.WAITING:
+        elif stage is Stage.WAITING and not self.has_waited:
+            self.has_waited = True
             words = "node %s: is the last one, and waits for another node to take its buckets"
             log.warning(words, self._cluster.name)
 
@@ -58,6 +61,7 @@ class Leaving:
         if cluster.stage is Stage.LEAF and self._last is not None:
             return replace(self._last, handed_over=0, seconds=0.0)
         self._over.clear()
+        self._saved, self.has_waited = saved, False
         ring = cluster.ring
         cluster.leave(began, int(drain * SECOND), patient=self.has_company and not saved)
         if cluster.stage is not Stage.LEAF:
@@ -68,6 +72,8 @@ class Leaving:
         return self._last
 
     async def _departed(self, ring: Ring, took: float) -> Departure:
+        if self._cluster.stage is not Stage.LEAF:  # by now it may own what others gave it
+            ring = self._cluster.ring
         taken, missing = await self._count(ring)
         name, why = self._cluster.name, self._why_not(missing)
         if not why:
@@ -87,7 +93,7 @@ class Leaving:
 
     @property
     def _level(self) -> int:
-        return logging.WARNING if self.has_company else logging.INFO
+        return logging.WARNING if self.has_company and not self._saved else logging.INFO
 
     async def _count(self, ring: Ring) -> tuple[int, int]:
         """Count the buckets that this node owned on a ring: those others have, and the rest."""

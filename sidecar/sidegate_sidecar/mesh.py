@@ -22,5 +22,8 @@ class Mesh(Protocol):
     def members_changed(self, changed: list[Member], /) -> None:
         """Link to who is new, and let go of who is gone."""
 
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+
     def ring_changed(self, /) -> None:
         """Tell whoever wants to know how many nodes there are."""

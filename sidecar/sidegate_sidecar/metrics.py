@@ -116,14 +116,22 @@ _DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value})  # that one is for apps
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
     buckets = sidecar.node.buckets
     yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
-    text = "Buckets that fit; beyond it those closest to full are evicted."
-    yield _gauge("keys_limit", text, sidecar.config.most_keys)
+    text = "What all buckets take of the memory, as it is counted for the bound."
+    yield _gauge("table_bytes", text, buckets.bytes)
+    text = "What they may take; at it, the rule and limit with most buckets gives up some."
+    yield _gauge("table_max_bytes", text, buckets.max_memory)
+    text = "What the one rule under one limit takes that takes most: who pays at the bound."
+    yield _gauge("table_largest_bytes", text, buckets.largest()[1])
     owned, backed_up = sidecar.cluster.held()
     text = "Buckets held by role: owner, or backup of another node. Of over 1,000, an estimate."
     roles = ((("owner",), owned), (("backup",), backed_up))
     yield _gauges("keys_by_role", text, ("role",), roles)
-    text = "Buckets forgotten while in debt, because no more fitted."
-    yield _counter("keys_evicted", text, (), {(): buckets.evicted})
+    text = (
+        "Buckets forgotten while in debt, because no more fitted: of a rule, of keys that name no"
+        " rule, or of the rest, which are the rules beyond the first 1,024."
+    )
+    evicted = {(kind.value,): count for kind, count in buckets.evicted.items()}
+    yield _counter("keys_evicted", text, ("payer",), evicted)
 
 
 def _connections(sidecar: Sidecar) -> Iterator[Metric]:
@@ -164,6 +172,8 @@ def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Buckets by what became of them: sent, resent, or merged from other nodes."
     fates = {("sent",): counts.sent, ("resent",): counts.resent, ("merged",): counts.merged}
     yield _counter("synced_buckets", text, ("fate",), fates)
+    text = "Times that more waited to be sent to a node than may; then all is sent to it anew."
+    yield _counter("sync_overflows", text, (), {(): counts.overflows})
     passages = sidecar.cluster.passages.items()
     text = "Handovers of buckets: joining, returning after a standstill, leaving."
     times = {(stage.value,): passage.count for stage, passage in passages}

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 from sidegate.decision import Source
 from sidegate.errors import SidegateError
-from sidegate.limits import parse_limits
+from sidegate.limits import known_limits, parse_limits
 from sidegate.wire import (
     MOST_HOPS,
     MOST_KEY_BYTES,
+    NOBODY,
     SURELY_SHORT_KEY,
     Answer,
     Answers,
     Check,
     Checks,
-    Forget,
     Holdings,
     require_key,
 )
+from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
 from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.counts import Counts
-from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward
+from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sidegate.buckets import Buckets
     from sidegate.fallback import Fallback
     from sidegate.flight import Asker
+    from sidegate.limits import Limits
+    from sidegate.wire import Charge, Ids
     from sidegate_sidecar.cluster import Cluster
 
     Send: TypeAlias = Callable[[Answers], None]
@@ -44,7 +47,9 @@ if TYPE_CHECKING:
             """Would `ask` take a check now?"""
             ...
 
-        def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+        def ask(
+            self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids
+        ) -> bool:
             """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
             ...
 
@@ -59,10 +64,6 @@ if TYPE_CHECKING:
 
         def link_to(self, name: str, /) -> Link | None:
             """Return the link to a node, None if there is none."""
-            ...
-
-        def forget(self, message: Forget, /) -> None:
-            """Have all other nodes forget a key."""
             ...
 
 
@@ -85,6 +86,8 @@ class Node:
         budget: float,
         clock: Callable[[], int] = time.monotonic_ns,
         wake: Callable[[], None] = lambda: None,
+        serial: int = 0,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -94,7 +97,12 @@ class Node:
         self.budget = budget
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
+        self.later = later  # calls in the next turn of the loop; without it, all is read at once
+        self.backlog = Backlog()
+        self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
+        self._serial = serial  # the last one; begins where no other life of any node has
+        self._decided = cluster.sync.decided
         self.counts = Counts()
         self._tally_own = self.counts.tally("app", Source.OWNER)
         self._tally_forwarded = self.counts.tally("node", Source.OWNER)
@@ -105,7 +113,12 @@ class Node:
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
+        if frame.hops and self.cluster.stage is Stage.RETURNING:
+            self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
+            return
         mine, elsewhere = self._split(frame)
+        if frame.serial and self._decided.knows(frame.serial):
+            mine, elsewhere = self._decide_again(frame, mine, elsewhere, send, now)
         if mine is None or mine:
             self._decide_here(frame, mine, send, now)
         if elsewhere:
@@ -136,7 +149,7 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(
+    def _decide_here(  # noqa: C901  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
@@ -146,11 +159,16 @@ class Node:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, limits, cost in checks:
+        for key, text, cost in checks:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                allowed, debts = take(key, parse_limits(limits), cost, now)
+                limits = known_limits(text) or self._read(text)
+                allowed, debts = take(key, limits, cost, now)
+            except NewLimitsError:
+                positions = self._put_off(frame, positions, len(answers), send, now)
+                checks = checks[: len(answers)]
+                break
             except SidegateError as error:
                 answers.append(str(error)[:MOST_ERROR])
                 errors += 1
@@ -160,7 +178,12 @@ class Node:
                 else:
                     answers.append([0, *debts])
                     denied += 1
+        if not answers:  # all were put off
+            return
         send(Answers(frame.id, "owner", self.name, positions, answers))
+        if frame.serial:
+            places = frame.places if positions is None else places_of(frame, positions)
+            self._decided.note(frame.serial, places, checks, answers)
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if len(self.cluster.ring.nodes) > 1:
@@ -169,6 +192,104 @@ class Node:
         tally.allowed += len(answers) - denied - errors
         tally.denied += denied
         tally.error += errors
+
+    def _hand_back(self, frame: Checks, send: Send) -> None:
+        """Have whoever forwarded a frame ask another node, if it still waits."""
+        no_answers: list[Answer] = [[0]] * len(frame.checks)
+        send(Answers(frame.id, NOBODY, self.name, None, no_answers))
+
+    def _decide_again(
+        self, frame: Checks, mine: list[int] | None, elsewhere: Split, send: Send, now: int
+    ) -> tuple[list[int], Split]:
+        """Answer the checks of a frame that are decided, as they were; return the others."""
+        every = list(range(len(frame.checks)))
+        places = places_of(frame, every)
+        asked = (
+            every if mine is None else [*mine, *(it for some in elsewhere.values() for it in some)]
+        )
+        found = {
+            position: answer
+            for position in asked
+            if (answer := self._known(frame.serial, places[position], frame.checks[position], now))
+        }
+        if found:
+            source = Source.OWNER if mine is None or mine else Source.BACKUP
+            send(Answers(frame.id, source, self.name, list(found), list(found.values())))
+        rest = [position for position in (every if mine is None else mine) if position not in found]
+        others = {
+            owner: [it for it in some if it not in found] for owner, some in elsewhere.items()
+        }
+        return rest, {owner: some for owner, some in others.items() if some}
+
+    def _known(self, serial: int, place: int, check: Check, now: int) -> Answer | None:
+        """Return the answer to a check that was decided before, None if it wasn't."""
+        if (own := self._decided.own(serial, place)) is not None:
+            return own[1]
+        if (it := self._decided.in_place(serial, place)) is None:
+            return None
+        key, text, cost = check
+        try:
+            _, debts = self.buckets.take(key, parse_limits(text), 0, now)
+        except SidegateError as error:
+            return str(error)[:MOST_ERROR]
+        return [int(it.cost == cost), *debts]
+
+    def next_serial(self) -> int:
+        """Return a number that no other forward of this cluster has."""
+        self._serial += 1
+        return self._serial
+
+    def _read(self, text: str) -> Limits:
+        """Read limits that nobody has used before; NewLimitsError for one too many at once."""
+        if self.later is None:
+            return parse_limits(text)
+        if not self._goes_on:
+            self._goes_on = True
+            self.later(self._go_on)
+        if not self.backlog.may_read(text):
+            raise NewLimitsError(text)
+        return parse_limits(text)
+
+    def _put_off(
+        self, frame: Checks, positions: list[int] | None, done: int, send: Send, now: int
+    ) -> list[int]:
+        """Have the checks after those that are done wait for a later turn; return the former."""
+        all_of_them = positions if positions is not None else list(range(len(frame.checks)))
+        rest = all_of_them[done:]
+        until = now + int(min(self.budget * 1e9, frame.budget * 1e3))
+        if not self.backlog.add(Waiting(frame, rest, send, until)):
+            self._refuse(frame, rest, send)
+        return all_of_them[:done]
+
+    def _refuse(self, frame: Checks, positions: list[int], send: Send) -> None:
+        """Answer checks whose limits weren't read in time."""
+        answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
+        tally = self._tally_forwarded if frame.hops else self._tally_own
+        tally.error += len(positions)
+        send(Answers(frame.id, "owner", self.name, positions, answers))
+
+    def _go_on(self) -> None:
+        """Decide some of what was put off: of one frame, as much as fits into this turn."""
+        self.backlog.new_turn()
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        while waiting := self.backlog.next():
+            if now <= waiting.until:
+                self._decide_late(waiting, now)
+                break
+            self._refuse(waiting.frame, waiting.positions, waiting.send)
+        self._goes_on = not self.backlog.is_untouched
+        if self._goes_on and self.later is not None:
+            self.later(self._go_on)
+
+    def _decide_late(self, waiting: Waiting, now: int) -> None:
+        """Decide what was put off, unless another node has done so meanwhile."""
+        frame, positions = waiting.frame, waiting.positions
+        if frame.serial and self._decided.knows(frame.serial):
+            positions, _ = self._decide_again(frame, positions, {}, waiting.send, now)
+        if positions:
+            self._decide_here(frame, positions, waiting.send, now)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
@@ -184,7 +305,8 @@ class Node:
         hops = forward.asked.frame.hops
         if forward.to and hops < MOST_HOPS:
             link = self.links.link_to(forward.to)
-            if link and link.ask(forward.checks, hops + 1, forward.patience, forward):
+            ids = forward.serial, forward.places
+            if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
                 return
             self.counts.unanswered[forward.to] += len(forward.checks)
         self.ask_next(forward, range(len(forward.positions)))
@@ -204,16 +326,16 @@ class Node:
             key = forward.asked.frame.checks[position][0]
             following = self._next(key, tried, forward, in_time)
             mine = following == self.name == self.cluster.ring.pair(key)[0]
-            by_next.setdefault((following, mine), []).append(position)
-        for (name, mine), positions in by_next.items():
-            again = forward.onward(name, positions, now)
+            by_next.setdefault((following, mine), []).append(at)
+        for (name, mine), some in by_next.items():
+            again = forward.onward(name, some, now)
             if name and not mine:
-                self.counts.failovers += len(positions)
+                self.counts.failovers += len(some)
             if name == self.name and forward.asked.frame.hops and is_behind:
                 again.hand_back()  # to one that stood in for us, and asks us since we woke
             elif name == self.name:
                 source = Source.OWNER if mine else Source.BACKUP
-                again.answer(source, self.stand_in(again.checks, now), self.name)
+                again.answer(source, self.stand_in(again, now), self.name)
             elif name:
                 self._ask(again)
             elif forward.asked.frame.hops:  # we may not decide yet, but whoever forwarded it may
@@ -233,25 +355,40 @@ class Node:
                     return name
         return self.name if self.cluster.decides_alone and forward.asked.frame.hops else ""
 
-    def stand_in(self, checks: Sequence[Check], now: int) -> list[Answer]:
+    def stand_in(self, forward: Forward, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged."""
-        return [self._stand_in(check, now) for check in checks]
+        serial, checks = forward.serial, forward.checks
+        places = range(len(checks)) if forward.places is None else forward.places
+        answers = [
+            self._stand_in(check, serial, place, now)
+            for check, place in zip(checks, places, strict=True)
+        ]
+        self._decided.note(serial, forward.places, checks, answers)
+        return answers
 
-    def _stand_in(self, check: Check, now: int) -> Answer:
+    def _stand_in(self, check: Check, serial: int, place: int, now: int) -> Answer:
         key, text, cost = check
-        sync = self.cluster.sync
+        if (known := self._known(serial, place, check, now)) is not None:
+            return known
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             allowed, debts = self.buckets.take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
-        if allowed and cost:
-            owner = sync.ring.pair(key)[0]
-            if owner and owner != self.name:
-                sync.charge(owner, key, limits, cost)
-            self._note_changed((check,))
+        if cost:
+            self._tell_owner(check, limits, (serial, place, cost if allowed else 0), now)
         return [int(allowed), *debts]
+
+    def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
+        """Have the owner of a key know of a check that was decided in its place."""
+        sync = self.cluster.sync
+        owner = sync.ring.pair(check[0])[0]
+        if owner and owner != self.name:
+            sync.stood_in(owner, check, limits, charge, now)
+            self.wake()
+        elif charge[2]:
+            self._note_changed((check,))
 
     def _give_up(self, forward: Forward) -> None:
         """Answer by the policy for unreachable."""
@@ -267,7 +404,7 @@ class Node:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = parse_limits(text)
+            limits = known_limits(text) or self._read(text)
             if not 0 <= cost <= limits.smallest_burst:
                 self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
             return self.fallback.answer(key, limits, cost, self.cluster.parts, now)
@@ -300,7 +437,6 @@ class Node:
     def _inspect_here(self, key: str, *, reset: bool) -> Holdings:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]
         if reset:
-            self.buckets.reset(key)
-            self.links.forget(Forget(key))
+            self.cluster.reset(key, self.next_serial(), self.clock())
         mine = self.cluster.ring.pair(key)[0] == self.name
         return Holdings(0, Source.OWNER if mine else Source.BACKUP, self.name, held[:MOST_HELD])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sidegate.wire import Group
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
-    Charged: TypeAlias = dict[tuple[str, str], int]  # ns, by text and key
 
 BATCH = 200  # buckets in a message: 0.1 ms for each side, and no check waits longer for it
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
@@ -40,14 +39,14 @@ class Outbox:
     older than the message that carries it. Times are in ns.
     """
 
-    __slots__ = ("_charged", "_flying", "_pending", "_since", "waiting")
+    __slots__ = ("_flying", "_pending", "_since", "overflowed", "waiting")
 
     def __init__(self) -> None:
         self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
         self._flying: dict[int, _Flying] = {}
-        self._charged: Charged = {}
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
+        self.overflowed = False  # then it takes nothing, until all is put into it anew
 
     def __bool__(self) -> bool:
         return bool(self._pending or self._flying)
@@ -59,17 +58,14 @@ class Outbox:
 
     def add(self, text: str, keys: Iterable[str], now: int) -> None:
         """Have the buckets of these keys under one limit sent."""
+        if self.overflowed:
+            return
         if not self._pending:
             self._since = now
         held = self._pending.setdefault(text, {})
         before = len(held)
         held.update(dict.fromkeys(keys))
         self.waiting += len(held) - before
-
-    def charge(self, text: str, key: str, ticks: int) -> None:
-        """Note what was charged to a bucket in place of the node that this goes to."""
-        place = text, key
-        self._charged[place] = self._charged.get(place, 0) + ticks
 
     def take(self, number: int, table: Table, now: int, least: int) -> Buckets | None:
         """Return the next message, None when there is nothing to say.
@@ -78,7 +74,6 @@ class Outbox:
         """
         while self._pending:
             keys = self._next_keys()
-            charged = self._take_charged(keys)
             groups: list[Group] = []
             for text, some in keys.items():
                 found, debts = table.debts(text, some, now, least)
@@ -86,7 +81,7 @@ class Outbox:
                     groups.append((text, found, debts))
             if groups:
                 self._flying[number] = _Flying(keys, now, self._since)
-                return Buckets(number, groups, _in_order(charged, groups))
+                return Buckets(number, groups)
         return None
 
     def _next_keys(self) -> Keys:
@@ -106,20 +101,11 @@ class Outbox:
             self.waiting -= len(taken[text])
         return taken
 
-    def _take_charged(self, keys: Keys) -> Charged:
-        """Take out what was charged to these, those that aren't worth a message included."""
-        if not self._charged:
-            return {}
-        places = [(text, key) for text, some in keys.items() for key in some]
-        return {it: self._charged.pop(it) for it in places if it in self._charged}
-
-    def drop_paid(self, table: Table, now: int) -> None:
-        """Forget the buckets that are full by now; no others are left than are in the table."""
-        pending = {text: table.debts(text, it, now, 0)[0] for text, it in self._pending.items()}
-        self._pending = {text: dict.fromkeys(keys) for text, keys in pending.items() if keys}
-        self.waiting = sum(map(len, self._pending.values()))
-        places = {(text, key) for text, keys in self._pending.items() for key in keys}
-        self._charged = {it: ticks for it, ticks in self._charged.items() if it in places}
+    def overflow(self) -> None:
+        """Forget what waits, and take nothing more: a walk is to begin anew for this node."""
+        self._pending.clear()
+        self.waiting = 0
+        self.overflowed = True
 
     def landed(self, number: int) -> bool:
         """Note that a message was merged; False for one that we don't know."""
@@ -151,10 +137,3 @@ class Outbox:
         if self._pending:
             times.append(self._since)
         return now - min(times, default=now)
-
-
-def _in_order(charged: Charged, groups: list[Group]) -> list[list[int]]:
-    """Return what was charged to each bucket of a message; nothing if that is 0 for all."""
-    if not charged:
-        return []
-    return [[charged.get((text, key), 0) for key in keys] for text, keys, _ in groups]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sidegate.address import Address, parse_address
 from sidegate.link import Context, Link, State
-from sidegate.wire import Forget, Gossip, Hello, NodeMessage, Roster, WireError
+from sidegate.wire import Gossip, Hello, NodeMessage, Roster, WireError
 from sidegate_ring.membership import State as Life
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ log = logging.getLogger("sidegate")
 MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
-REFUSES = frozenset({"name", "namesake", "secret", "cluster", "tls"})
+REFUSES = frozenset({"name", "namesake", "secret", "cluster", "ring-seed", "tls"})
 """What a node is told that can't take part: as long as it is, it is on nobody's ring."""
 
 
@@ -43,6 +43,9 @@ class Listener(Protocol):
 
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node. WireError closes the connection."""
+
+    def changed(self) -> None:
+        """Handle that what came on a link isn't what the other side has sent."""
 
     def is_alive(self, name: str, /) -> bool:
         """Tell if a node answers, as far as the nodes know."""
@@ -108,11 +111,6 @@ class Peers:
         back = self.inbound.get(name)
         if back is not None and back.is_up and not back.transport.is_closing():
             back.send(message)
-
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes forget a key."""
-        for name in list(self.by_name):
-            self.post(name, message)
 
     def members_changed(self, changed: Iterable[Member], /) -> None:
         """Link to who is alive under the address it has now, and let go of who is gone."""
@@ -272,6 +270,8 @@ class Peers:
 
     def link_down(self, link: Link, /) -> None:
         """Tell that a node is away."""
+        if link.refusal_code == "changed":
+            self.listener.changed()
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
             self.listener.lost(peer.name)

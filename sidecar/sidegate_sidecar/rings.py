@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_ring.hashring import Ring
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sidegate.buckets import Buckets
+    from sidegate_ring.hashring import Ring
 
 
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 SLICE = 200  # buckets counted between two looks at the sockets: 0.2 ms
 
+MAX_STEPS = 16  # from ring to ring: each takes as long as to build 20 nodes of a ring from nothing
+
 
 def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
     """Return the ring of these nodes, from one with nearly the same, which is quicker."""
     gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
-    if len(gone) + len(new) > len(names) // 4 + 2:
-        return Ring(names)
+    if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
+        return ring.of_nodes(names)
     for name in gone:
         ring = ring.without_node(name)
     for name in new:

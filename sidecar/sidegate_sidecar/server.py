@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
-from secrets import token_bytes
+from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
@@ -19,8 +19,12 @@ from sidegate.environment import unknown
 from sidegate.fallback import Fallback
 from sidegate.handshake import Identity
 from sidegate.limits import SECOND
-from sidegate.wire import Forget, WireError
+from sidegate.wire import Forget, WireError, refuse
+from sidegate_ring.gossip import MAX_AHEAD
+from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
+from sidegate_ring.places import fingerprint, seeded
+from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
@@ -28,17 +32,20 @@ from sidegate_sidecar.failure import NOT_SAVED
 from sidegate_sidecar.forward import OWNERS_SHARE
 from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
+from sidegate_sidecar.fullness import Fullness
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
+from sidegate_sidecar.secret_files import look_at_secrets
 from sidegate_sidecar.sessions import Sessions
 from sidegate_sidecar.sockets import (
     HTTP_BACKLOG,
     ListenError,
     listen,
     listen_unix,
+    max_open_files,
     raise_file_limit,
     remove_unix,
 )
@@ -63,9 +70,14 @@ log = logging.getLogger("sidegate")
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
+LINGER = 3.0  # seconds that the last one is still there: who starts may know no other address
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
-LOOK_AT_SECRETS_EVERY = 2.0  # seconds, when no handshake does: so the log tells of a change
+EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
+NO_RING_SEED = (
+    "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
+    " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
+)
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -93,9 +105,10 @@ class Sidecar:
             str(self.link),
             token_bytes(16),
             config.node_secrets,
+            fingerprint(config.ring_seed),
         )
         self.clock = time.monotonic_ns
-        buckets = Buckets(config.most_keys)
+        buckets = Buckets(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)
         self.cluster = Cluster(
@@ -108,11 +121,16 @@ class Sidecar:
             now=self.clock(),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
         self.cluster.on_stage = self.leaving.staged
         saved = bool(config.state_file)
-        self.state = StateFile(config.state_file, buckets, self.clock) if saved else None
+        self.state = (
+            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
+            if saved
+            else None
+        )
         self.pulse = Pulse(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -124,8 +142,12 @@ class Sidecar:
             budget=config.budget,
             clock=self.clock,
             wake=self.pulse.wake,
+            serial=randbits(62),
+            later=lambda work: asyncio.get_running_loop().call_soon(work),
         )
-        self.sessions = Sessions(self.node, self.peers, me, config.most_connections)
+        self.sessions = Sessions(
+            self.node, self.peers, me, config.most_connections, max_open_files()
+        )
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
         )
@@ -192,15 +214,20 @@ class Sidecar:
     def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
         """Handle a message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
-            self.node.buckets.reset(message.key)
-            self.sessions.forget(message)
-            return
+            refuse(message)
         self.peers.require_addresses(message)
+        membership = self.cluster.membership
+        membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
+        membership.is_open = not self.cluster.joined
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:
             raise WireError("bad-message", str(error)) from None
         self.pulse.hurry()
+
+    def changed(self) -> None:
+        """Count a connection of our own that somebody between spoiled, like one of the others'."""
+        self.node.counts.turned_away["changed"] += 1
 
     def is_alive(self, name: str, /) -> bool:
         """Tell if a node answers, as far as the nodes know."""
@@ -223,10 +250,9 @@ class Sidecar:
         """Return the link to a node, None if there is none."""
         return self.peers.link_to(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Have all other nodes, and the apps of this one, forget a key."""
-        self.peers.forget(message)
-        self.sessions.forget(message)
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+        self.sessions.forget(Forget(key))
 
     def _context(self) -> SSLContext | None:
         return self.config.tls.context() if self.config.tls else None
@@ -237,12 +263,12 @@ class Sidecar:
             self.state.load()
             self.cluster.begin(self.clock())
             self._run(self.state.run())
-        accept = self.sessions.accept
-        self._listeners.append(Listener(self._link_socket, accept, self.config.tls))
+        accept, admission = self.sessions.accept, self.sessions.admission
+        self._listeners.append(Listener(self._link_socket, admission, accept, self.config.tls))
         if self.config.socket:
             unix = listen_unix("socket", self.config.socket, self.config.socket_mode)
             self._unix = self.config.socket
-            self._listeners.insert(0, Listener(unix, partial(accept, trust_apps=True)))
+            self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
         await self.http_server.start()
@@ -250,9 +276,11 @@ class Sidecar:
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
-        self._run(self._look_at_secrets())
+        self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        if self.config.can_be_aimed_at:
+            log.warning("node %s: %s", self.config.name, NO_RING_SEED)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -283,8 +311,9 @@ class Sidecar:
         self.cluster.depart(self.clock())
         if self.state is None:
             return self.leaving.end()
-        await self.state.save()
+        saved = await self.state.save()
         if not self.state.failing:
+            log.info("node %s: %d buckets saved", self.config.name, saved)
             return 0
         log.error("node %s: its last buckets could not be saved", self.config.name)
         return NOT_SAVED
@@ -318,18 +347,12 @@ class Sidecar:
             await asyncio.sleep(TELL_EVERY)
             self.sessions.tell_ring()
 
-    async def _look_at_secrets(self) -> None:
-        config = self.config
-        files = (config.secret_file, config.node_secret_file, config.http_token_file)
-        while held := [file for file in files if file]:
-            for file in held:
-                file()
-            await asyncio.sleep(LOOK_AT_SECRETS_EVERY)
-
     async def _sweep_buckets(self) -> None:
-        node = self.node
+        node, fullness = self.node, Fullness()
         while True:
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
+            if line := fullness.line(node.buckets, node.clock() / SECOND):
+                log.warning(line)
             more = looked_at >= SWEEP_SLICE
             await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
@@ -363,6 +386,8 @@ async def serve(config: Config) -> int:
 async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    if departure.left and sidecar.leaving.has_waited:
+        await asyncio.sleep(min(LINGER, sidecar.config.drain))
     return await sidecar.depart()
 
 
@@ -402,6 +427,8 @@ def run_until_signal(config: Config, log_level: str) -> int:
     require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
+        log.warning("%s", line)
+    if line := warning(config.max_memory, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(config))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from secrets import token_bytes
 from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.connection import Connection
-from sidegate.errors import SidegateError
 from sidegate.handshake import NONCE_BYTES, Accepting
 from sidegate.link import MOST_UNSENT
 from sidegate.wire import (
     NODE_MESSAGES,
     OUTCOMES,
     Checks,
-    Error,
     Forget,
-    Holdings,
     Inspect,
     Message,
     Outcomes,
@@ -32,16 +28,19 @@ from sidegate.wire import (
     encode,
     refuse,
 )
-from sidegate_sidecar.log_limiter import LogLimiter
+from sidegate_ring.members import MOST_LIVING
+from sidegate_sidecar.admission import Admission
+from sidegate_sidecar.inspections import Inspections
+from sidegate_sidecar.refusals import Refusals
 
 if TYPE_CHECKING:
     from sidegate.handshake import Identity
+    from sidegate.wire import Hello
+    from sidegate_sidecar.admission import Arrival
     from sidegate_sidecar.node import Node
     from sidegate_sidecar.peers import Peers
 
-log = logging.getLogger("sidegate")
-
-MOST_INSPECTIONS = 1_000  # at a time: they are for people and scripts
+MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 MOST_SAID = 300  # characters in the log of what the other side says of us
 
 
@@ -49,61 +48,96 @@ MOST_SAID = 300  # characters in the log of what the other side says of us
 class Patience:
     """What a connection may take its time for, in seconds."""
 
-    handshake: float = 5.0  # an honest side takes milliseconds
+    handshake: float = 5.0  # from when it is accepted, TLS included: an honest side takes 0.5
     frame: float = 5.0  # from its first byte to its last
     unread: float = 30.0  # with more than 1 MiB of answers waiting: an app that reads has less
     look_every: float = 1.0  # between two looks for connections that are overdue
 
 
 class Sessions:
-    """All accepted connections of a node, at most `most`; a handler of each."""
+    """All accepted connections of a node; a handler of each.
 
-    def __init__(self, node: Node, peers: Peers, me: Identity, most: int) -> None:
+    `most` of apps are open at most, and `MOST_LIVING` of nodes. Those that haven't proved yet who
+    they are have places of their own, in `admission`; they are as many as `max_files` allows.
+    """
+
+    def __init__(
+        self, node: Node, peers: Peers, me: Identity, most: int, max_files: int = MAX_FILES
+    ) -> None:
         self._node = node
         self._peers = peers
         self._me = me
         self._most = most
-        self._inspections: set[asyncio.Task[None]] = set()
+        self._nodes = 0  # of those open
+        self.admission = Admission(self._displaced, max_files)
+        self._inspections = Inspections(node)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
-        self.refusals = LogLimiter()
+        self.refusals = Refusals(node.counts.turned_away, _now)
         self.patience = Patience()
         self.open: set[Connection] = set()
 
-    def accept(self, remote: str, channel: bytes, *, trust_apps: bool = False) -> asyncio.Protocol:
-        """Return the protocol for one more connection, from there and by that channel."""
-        nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
-        approve = self._peers.approve
-        handshake = Accepting(self._me, nonce, approve=approve, trust_apps=trust_apps)
-        handshake.channel = channel
-        return _Session(handshake, self, remote)
+    def accept(
+        self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
+    ) -> asyncio.Protocol:
+        """Return the protocol for one more connection, which has begun to speak, by that channel.
 
-    def opened(self, connection: _Session) -> None:
-        """Count a connection in, or say a word of refusal when there are too many."""
-        if len(self.open) < self._most:
-            self.open.add(connection)
-            return
-        self._node.counts.turned_away["busy"] += 1
-        text = f"{self._most:,} connections are open, no more fit"
-        connection.transport.write(encode(Error("busy", text)))
-        connection.transport.close()
-        self._say(f"refused {_who(connection)}: {text} (busy)")
+        On a Unix socket, which the file system guards, apps needn't prove anything, and nodes are
+        refused: one that is nobody's has no business there.
+        """
+        nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
+        approve = self._approve_on_unix if is_unix else self._approve
+        handshake = Accepting(self._me, nonce, approve=approve, trust_apps=is_unix)
+        handshake.channel = channel
+        return _Session(handshake, self, arrival)
+
+    def _approve(self, hello: Hello) -> None:
+        self._peers.approve(hello)
+        self._require_room(hello)
+
+    def _approve_on_unix(self, hello: Hello) -> None:
+        if hello.role == "node":
+            text = "nodes are refused on a Unix socket: dial this one's --link, over TCP"
+            raise WireError("role", text)
+        self._require_room(hello)
+
+    def _require_room(self, hello: Hello) -> None:
+        """Raise WireError when as many of its kind are open as may be."""
+        if hello.role == "node":
+            here, most, what = self._nodes, MOST_LIVING, "connections of nodes"
+        else:
+            here, most, what = len(self.open) - self._nodes, self._most, "connections"
+        if here >= most:
+            raise WireError("busy", f"{most:,} {what} are open, no more fit")
+
+    def _displaced(self, arrival: Arrival) -> None:
+        """Count and tell of one that has to go for a newer one."""
+        who = _who(arrival.session, arrival.remote)
+        self.refusals.turned_away("displaced", who, "newer ones, which have proved nothing either")
 
     def up(self, connection: Connection) -> None:
-        """Tell the new side which nodes there are, and meet it if it is one."""
+        """Count in a side that has proved who it is, tell it which nodes there are, and meet it."""
+        assert isinstance(connection, _Session)  # made by `accept`
+        assert connection.peer is not None  # the handshake is done
+        self.admission.remove(connection.arrival)
+        self._require_room(connection.peer)  # again: others may have been quicker
+        self.open.add(connection)
         connection.send(self._roster())
         if _is_node(connection):
+            self._nodes += 1
             self._peers.dialled_by(connection)
 
     def message(self, connection: Connection, message: Message) -> None:
         """Handle a question."""
         match message:
             case Checks():
+                if message.serial:
+                    _require_ids(connection, message)
                 self._node.decide(message, connection.send)
             case Ping():
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
-                self._inspect(connection, message)
+                self._inspections.ask(connection, message)
             case Outcomes() if not _is_node(connection):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
@@ -123,24 +157,25 @@ class Sessions:
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
-        self.open.discard(connection)
+        assert isinstance(connection, _Session)  # made by `accept`
+        self.admission.remove(connection.arrival)
+        if connection in self.open:
+            self.open.discard(connection)
+            self._nodes -= _is_node(connection)
         self._stuck.pop(connection, None)
         self._peers.hung_up(connection)
+        self._tell_why(_who(connection, connection.arrival.remote), connection, error)
+
+    def _tell_why(self, who: str, connection: Connection, error: Exception | None) -> None:
+        """Count and log why a connection was lost, if that was anyone's fault."""
         if isinstance(error, Refused):  # its code is theirs, and isn't counted
             if connection.peer is not None:
-                self._say(f"{_who(connection)} refuses this node: {str(error)[:MOST_SAID]}")
+                said = str(error)[:MOST_SAID]
+                self.refusals.say("refused", f"{who} refuses this node: {said}")
         elif isinstance(error, WireError):
-            self._node.counts.turned_away[error.code] += 1
-            if error.code != "self":  # our own seed is usual
-                self._say(f"refused {_who(connection)}: {error}")
+            self.refusals.turned_away(error.code, who, error.text)
         elif isinstance(error, (SSLError, ConnectionAbortedError)):  # the latter: took too long
-            self._node.counts.turned_away["tls"] += 1
-            self._say(f"refused {_who(connection)}: {error.strerror or error} (tls)")
-
-    def _say(self, line: str) -> None:
-        """Log whom we refuse and why; strangers decide how often, so not each time."""
-        if said := self.refusals.line(line, asyncio.get_running_loop().time()):
-            log.warning("%s", said)
+            self.refusals.turned_away("tls", who, error.strerror or str(error))
 
     def tell_ring(self) -> None:
         """Send the ring to all apps: after a change, and now and then."""
@@ -164,7 +199,8 @@ class Sessions:
 
     def stop_reading(self) -> None:
         """Read nothing more from apps; what they ask now, nobody charges."""
-        for connection in self.open:
+        shaking = [it.session for it in self.admission if it.session is not None]
+        for connection in [*self.open, *shaking]:
             if not _is_node(connection) and not connection.transport.is_closing():
                 connection.transport.pause_reading()
 
@@ -186,43 +222,35 @@ class Sessions:
         members = [(cluster.name, self._me.link), *living]
         return Roster(cluster.ring.digest, members, int(self._is_leaving))
 
-    def _inspect(self, connection: Connection, message: Inspect | Reset) -> None:
-        if len(self._inspections) >= MOST_INSPECTIONS:
-            raise WireError("busy", f"more than {MOST_INSPECTIONS} inspections at a time")
-        task = asyncio.get_running_loop().create_task(self._answer(connection, message))
-        self._inspections.add(task)
-        task.add_done_callback(self._inspections.discard)
-
-    async def _answer(self, connection: Connection, message: Inspect | Reset) -> None:
-        reset = isinstance(message, Reset)
-        try:
-            held = await self._node.inspect(message.key, reset=reset, hops=message.hops)
-        except SidegateError as error:
-            connection.fail(WireError("bad-key", str(error)))
-            return
-        if held is None:  # the owner is out of reach: no buckets, and the source says so
-            held = Holdings(0, self._node.fallback.source, "", [])
-        if not connection.transport.is_closing():
-            connection.send(Holdings(message.id, held.source, held.node, held.buckets))
-
     async def sweep(self) -> None:
         """Close connections that take too long over something, for ever."""
         while True:
             await asyncio.sleep(self.patience.look_every)
             now = asyncio.get_running_loop().time()
-            if others := self.refusals.rest(now):
-                log.warning("refused %s", others)
+            self.refusals.say_rest()
+            self._end_handshakes(now)
             for connection in list(self.open):
                 if connection.transport.is_closing():
                     continue
                 if overdue := self._overdue(connection, now):
                     connection.fail(WireError("timeout", overdue))
 
+    def _end_handshakes(self, now: float) -> None:
+        """Close the connections that have taken too long to prove who they are."""
+        within = self.patience.handshake
+        error = WireError("timeout", f"no handshake within {within:g} s")
+        for arrival in self.admission.overdue(now - within):
+            session = arrival.session
+            if session is None or session.is_unconnected:
+                arrival.refuse(error.code, error.text)
+                self.admission.remove(arrival)
+                self.refusals.turned_away(error.code, _who(session, arrival.remote), error.text)
+            elif not session.transport.is_closing():
+                session.fail(error)
+
     def _overdue(self, connection: Connection, now: float) -> str:
         """Return what a connection takes too long for, or nothing."""
         patience = self.patience
-        if not connection.is_up and now - connection.opened_at > patience.handshake:
-            return f"no handshake within {patience.handshake:g} s"
         since = connection.unfinished_since
         if since is not None and now - since > patience.frame:
             return f"a frame unfinished for {patience.frame:g} s"
@@ -239,15 +267,29 @@ class Sessions:
 
     def close(self) -> None:
         """Close all connections."""
+        self.admission.close()
         for connection in list(self.open):
             connection.close()
 
 
-def _who(connection: Connection) -> str:
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _who(connection: Connection | None, remote: str) -> str:
     """Return who is at the other side, as far as it has said so, and where."""
-    peer = connection.peer
+    peer = None if connection is None else connection.peer
     who = "someone" if peer is None else f"{peer.role} {peer.name!r}"
-    return f"{who} at {connection.remote}" if isinstance(connection, _Session) else who
+    return f"{who} at {remote}"
+
+
+def _require_ids(connection: Connection, message: Checks) -> None:
+    """Raise WireError unless a node forwards these checks, and names each of them."""
+    if not _is_node(connection):
+        raise WireError("bad-message", "a serial is for checks that a node forwards")
+    places = message.places
+    if places is not None and len(places) != len(message.checks):
+        raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
 
 
 def _is_node(connection: Connection) -> bool:
@@ -255,13 +297,9 @@ def _is_node(connection: Connection) -> bool:
 
 
 class _Session(Connection):
-    """A connection that counts from when it is there: after the handshake of TLS, if it has one."""
+    """A connection that is in `admission` until it has proved who is at the other side."""
 
-    def __init__(self, handshake: Accepting, sessions: Sessions, remote: str) -> None:
+    def __init__(self, handshake: Accepting, sessions: Sessions, arrival: Arrival) -> None:
         super().__init__(handshake, sessions)
-        self._sessions = sessions
-        self.remote = remote  # who is at the other side: the transport can't tell at its end
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._sessions.opened(self)
+        self.arrival = arrival  # knows where it comes from: the transport can't tell at its end
+        arrival.session = self

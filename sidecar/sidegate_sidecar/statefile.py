@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sidegate.limits import SECOND
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.moments import Moment, boot_clock, passed
+from sidegate_sidecar.resets import Reset, Resets
 from sidegate_sidecar.stateformat import (
     Reader,
     UnusableError,
@@ -56,6 +57,8 @@ class StateFile:
         clock: Callable[[], int],
         wall: Callable[[], int] = time.time_ns,
         boot: Callable[[], tuple[str, int]] = boot_clock,
+        *,
+        resets: Resets | None = None,
     ) -> None:
         self.failing = False  # did the last save fail?
         self._path = Path(os.path.realpath(path))
@@ -63,6 +66,7 @@ class StateFile:
         self._clock = clock
         self._wall = wall
         self._boot = boot
+        self._resets = Resets() if resets is None else resets
         self._saving = asyncio.Lock()
         self._passed: Passed | None = None  # since what was loaded was saved
 
@@ -106,7 +110,19 @@ class StateFile:
             for _ in Reader(file).groups():
                 pass  # only verified: nothing of it counts before its end
             file.seek(0)
-            return self._merge(Reader(file).groups())
+            reader = Reader(file)
+            rows = self._merge(reader.groups())
+            self._remember(reader)
+            return rows
+
+    def _remember(self, reader: Reader) -> None:
+        """Know the resets of the file, with which its buckets agree."""
+        now = self._clock()
+        assert reader.saved_at is not None  # it is read
+        time = passed(reader.saved_at, self._moment()).time
+        for number, key, left in reader.resets:
+            if left > time:
+                self._resets.add(number, Reset(key, now + left - time))
 
     def _merge(self, groups: Iterable[Held]) -> tuple[int, int]:
         """Take the buckets that are still in debt; how many, and how many are full again."""
@@ -178,7 +194,7 @@ class StateFile:
         now, moment = self._clock(), self._moment()  # two names of one moment
         writer = Writer(self._path)
         try:
-            await _in_thread(partial(writer.begin, moment))
+            await _in_thread(partial(writer.begin, moment, self._resets.left(now)))
             await self._write_to(writer, now)
             await _in_thread(writer.finish)
         finally:

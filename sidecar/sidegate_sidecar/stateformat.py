@@ -2,10 +2,11 @@
 
 A file is a line of text that names its version, then chunks, then a footer. A chunk is its length
 (4 bytes, big endian) and that much MessagePack. The first holds the moment of saving: ns since 1970
-on the wall clock, the name of the boot of the machine, and ns since that boot. The others hold
-groups of buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A
-length of 0 ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum
-(32 bytes) of everything before it, and nothing comes after it.
+on the wall clock, the name of the boot of the machine, and ns since that boot. The second has the
+resets that are remembered: number, key, and for how many ns from then on. The others hold groups of
+buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A length of 0
+ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum (32 bytes) of
+everything before it, and nothing comes after it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TypeAlias, TypeVar
 from msgspec import Meta, MsgspecError, msgpack
 
 from sidegate.limits import Limit, parse_limits
+from sidegate.wire import KeyReset
 from sidegate_sidecar.moments import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     T = TypeVar("T")
 
 VERSION: Final = 1
-MOST_CHUNK: Final = 4 << 20  # bytes: three times what twice 1,024 buckets with long keys take
+MOST_CHUNK: Final = 8 << 20  # bytes: what 10,000 resets with long keys take, and some more
 
 _NAME: Final = b"sidegate buckets "
 _LENGTH: Final = 4
@@ -45,6 +47,7 @@ Held: TypeAlias = tuple[Moment, Limit, list[str], list[int]]
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
+_resets: msgpack.Decoder[list[KeyReset]] = msgpack.Decoder(list[KeyReset])
 _moments: msgpack.Decoder[Moment] = msgpack.Decoder(Moment)
 _groups: msgpack.Decoder[list[_Group]] = msgpack.Decoder(list[_Group])
 
@@ -63,12 +66,13 @@ class Writer:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=_DIGEST)
 
-    def begin(self, saved_at: Moment) -> None:
-        """Make the file, of that moment."""
+    def begin(self, saved_at: Moment, resets: Sequence[KeyReset] = ()) -> None:
+        """Make the file, of that moment, with the resets remembered then."""
         descriptor, self._beside = make_beside(self._path)
         self._file = os.fdopen(descriptor, "wb")
         self._write(b"%s%d\n" % (_NAME, VERSION))
         self._write_chunk(msgpack.encode(saved_at))
+        self._write_chunk(msgpack.encode(resets))
 
     def add(self, lists: Iterable[list[Row]]) -> None:
         """Add buckets in lists, each of one limit and not empty."""
@@ -114,6 +118,8 @@ class Reader:
     """Reads one file, a chunk at a time. What it gives counts only if it comes to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self.saved_at: Moment | None = None  # known, as the resets are, once all buckets are read
+        self.resets: list[KeyReset] = []
         self._file = file
         self._at = 0  # bytes read
         self._sum = blake2b(digest_size=_DIGEST)
@@ -121,7 +127,8 @@ class Reader:
     def groups(self) -> Iterator[Held]:
         """Give all buckets: moment of saving, limit, keys, and debts (ns)."""
         self._read_version()
-        saved_at = self._decoded(_moments, self._chunk())
+        saved_at = self.saved_at = self._decoded(_moments, self._chunk())
+        self.resets = self._decoded(_resets, self._chunk())
         rows = 0
         while chunk := self._chunk():
             for text, keys, debts in self._decoded(_groups, chunk):

@@ -1,7 +1,9 @@
 """Sync: every bucket gets to the nodes that should hold it. Pure: messages in, messages out.
 
 There is one message, "here are buckets", and since merging two copies of a bucket takes the
-larger debt, it may be sent twice, late or in any order without harm. It serves four purposes:
+larger debt, it may be sent twice, late or in any order without harm. Two things it can't tell:
+which checks two nodes have both decided (`ledger.py`), and that a key was reset (`resets.py`); each
+has its own. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
   time at the latest, and at once when nothing was sent for that long;
@@ -20,20 +22,27 @@ slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.limits import parse_limits
 from sidegate.wire import (
-    SURELY_SHORT_KEY,
     Buckets,
+    Charged,
     Check,
     Merged,
     Pull,
     Pulled,
-    require_key,
+    Resets,
+    Settled,
 )
+from sidegate_sidecar.counts import SyncCounts
+from sidegate_sidecar.decided import Decided
+from sidegate_sidecar.ledger import Ledgers
+from sidegate_sidecar.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
+from sidegate_sidecar.resets import Resets as KnownResets
+from sidegate_sidecar.resetting import Resetting
+from sidegate_sidecar.settling import Settling
 from sidegate_sidecar.walk import Walk
 
 if TYPE_CHECKING:
@@ -41,8 +50,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.buckets import Buckets as Table
-    from sidegate.limits import Limit, Limits
-    from sidegate.wire import NodeMessage, Part
+    from sidegate.limits import Limits
+    from sidegate.wire import Charge, NodeMessage, Part
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
 
@@ -53,28 +62,34 @@ FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
-
-
-@dataclass(slots=True)
-class SyncCounts:
-    """What was sent and merged."""
-
-    sent: int = 0  # buckets
-    merged: int = 0
-    resent: int = 0  # buckets whose message got no answer
-    over_admitted: float = 0.0  # tokens admitted beyond a limit, as far as a merge showed
+# Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
+# not counted there: 10 MB, and 85 MB of the longest keys.
+MAX_WAITING = 65_536
+BACKLOG_SHARE = 8  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 
 class Sync:
     """The buckets of one node, and who else is to have them. `now` is in ns.
 
-    `usable` says whether a node can be reached. Who decides checks puts them into `changed`.
+    `usable` says whether a node can be reached. Who decides checks of its own keys puts them into
+    `changed`; who decides them in place of another node says `stood_in`.
     """
 
-    def __init__(self, name: str, table: Table, usable: Callable[[str], bool], ring: Ring) -> None:
+    def __init__(
+        self,
+        name: str,
+        table: Table,
+        usable: Callable[[str], bool],
+        ring: Ring,
+        on_reset: Callable[[str], None] = lambda _key: None,
+    ) -> None:
         self.name = name
         self.changed: set[Check] = set()
         self.counts = SyncCounts()
+        self.resets = KnownResets()
+        self.decided = Decided()
+        self._merging = Merging(table, self.resets)
+        self._settling = Settling(table, self.decided, self.resets, self.counts)
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.missed = False  # did one of them break off?
@@ -83,6 +98,9 @@ class Sync:
         self._table = table
         self._usable = usable
         self._outboxes: dict[str, Outbox] = {}
+        self._ledgers = Ledgers(table, usable)
+        self._resetting = Resetting(table, self.resets, self._ledgers, on_reset)
+        self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
         self._walk = Walk(name, ring, usable, table)
         self._unplaced: list[Check] = []  # changes that are being flushed
         self._flushed_at = -FLUSH_EVERY
@@ -95,7 +113,9 @@ class Sync:
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(box and self._usable(name) for name, box in self._outboxes.items())
-        return not (self.changed or self._unplaced or busy or self._walk.to_do)
+        busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
+        changed = self.changed or self._stood_in or self._unplaced
+        return not (changed or busy or self._walk.to_do)
 
     @property
     def caught_up(self) -> bool:
@@ -111,19 +131,30 @@ class Sync:
         """Is there something to do right now, without waiting for a message?"""
         if self._unplaced or (self._walk.to_do and not self._is_held_up()):
             return True
+        if self._ledgers.due or any(
+            self.resets.is_due(name) and self._usable(name) for name in self.resets.hearers
+        ):
+            return True
         boxes = self._outboxes.items()
         return any(
             it.waiting and not it.window_is_full and self._usable(name) for name, it in boxes
         )
 
+    @property
+    def is_pulled(self) -> bool:
+        """Is there a newcomer that asked for all that it will own, and isn't on the ring yet?"""
+        return any(puller.whole for puller in self._walk.pullers.values())
+
     def owed(self) -> set[tuple[str, str]] | None:
         """Return the buckets that others haven't merged yet, by text of the limit and key.
 
-        None if that can't be told, since a walk has still to find who lacks what.
+        None if that can't be told, since a walk has still to find who lacks what, or more waited
+        than may.
         """
-        if self._walk.to_do:
+        if self._walk.to_do or any(box.overflowed for box in self._outboxes.values()):
             return None
         owed = {it for box in self._outboxes.values() for it in box.unmerged()}
+        owed |= self._ledgers.unsettled()
         for key, texts, _ in (*self.changed, *self._unplaced):
             owed |= {(limit.text, key) for limit in parse_limits(texts).items}
         return owed
@@ -135,6 +166,7 @@ class Sync:
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
         lags = [box.lag(now) for name, box in self._outboxes.items() if self._usable(name)]
+        lags.append(self._ledgers.lag(now))
         if (
             self.changed or self._unplaced
         ):  # since the last flush at the most: the first one after a pause goes out
@@ -143,15 +175,24 @@ class Sync:
 
     # --- events
 
-    def charge(self, owner: str, key: str, limits: Limits, cost: int) -> None:
-        """Note that a check was charged here in place of its owner, to tell it soon.
+    def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
+        """Note that a check was decided here in place of its owner, to tell it soon.
 
-        At once, if it can be reached: it is about to decide again.
+        At once, if it can be reached: it is about to decide again. Of too many checks it is only
+        sent the bucket, of which the larger debt counts.
         """
         self.is_urgent |= self._usable(owner)
-        for limit in limits.items:
-            ticks = cost * limit.interval
-            self._outbox(owner).charge(limit.text, key, -(-ticks // limit.scale))
+        if not self._ledgers.add(owner, check[0], limits, charge, now):
+            for text, key in self._ledgers.overflow(owner):
+                self._outbox(owner).add(text, (key,), now)
+            self.changed.add(check)
+        elif charge[2]:
+            self._stood_in.add((owner, check))
+
+    def reset(self, key: str, number: int, now: int) -> Outgoing:
+        """Make the buckets of a key full here, and on all nodes whenever they are met."""
+        self._resetting.reset(key, number, now)
+        return self._send(now)
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
@@ -159,6 +200,7 @@ class Sync:
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
+        self._ledgers.ring_changed(ring)
 
     @property
     def is_settled(self) -> bool:
@@ -173,6 +215,8 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._miss(name)
         self._outboxes.pop(name, None)
+        self._ledgers.drop(name)
+        self.resets.lost(name)
         self._walk.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
@@ -180,6 +224,11 @@ class Sync:
         self._miss(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
+        self.resets.lost(name)
+        if name in self.ring:
+            self._ledgers.unreachable(name, now)
+        else:
+            self._ledgers.drop(name)
 
     def _miss(self, name: str) -> None:
         self.missed |= name in self.waiting
@@ -196,12 +245,20 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                self._merge(message, now)
+                self.counts.merged += self._merging.merge(sender, message, now)
                 return [(sender, Merged(message.id))]
             case Merged():
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
+                self.resets.landed(sender, message.id)
                 return self._tell_pullers()  # the next messages wait for their turn
+            case Resets():
+                self._resetting.learn(sender, message, now)
+                return [(sender, Merged(message.id)), *self._send(now)]
+            case Charged():
+                return [(sender, self._settle(sender, message, now))]
+            case Settled():
+                self._ledgers.settle(sender, message, now)
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
@@ -212,17 +269,32 @@ class Sync:
                 pass
         return self._send(now)
 
+    def _settle(self, sender: str, message: Charged, now: int) -> Settled:
+        """Count what a node has decided in our place, and have our backups hear of it."""
+        if (count := sum(max(len(row[3]), 1) for row in message.rows)) > MAX_BUCKETS:
+            raise ValueError(f"{count:,} charges: expected at most {MAX_BUCKETS:,}")
+        for key, text, *_ in message.rows:
+            if self.ring.pair(key)[1] not in {sender, ""}:
+                self.changed.add((key, text, 0))
+        return Settled(message.id, self._settling.settle_all(sender, message.rows, now))
+
     def tick(self, now: int) -> Outgoing:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""
-        if self.changed and not self.flush_due(now):
+        self.decided.tick(now)
+        self.resets.tick(now)
+        self.resets.give_back(now, RESEND_AFTER)
+        if (self.changed or self._stood_in) and not self.flush_due(now):
             self._begin_flush(now)
         self._place_some(now)
         if not self._is_held_up():
             self._add(self._walk.slice(), now)
+        self._ledgers.give_back(now, RESEND_AFTER)
+        for name in self._ledgers.overflown:
+            if not (self.changed or self._unplaced or self._outboxes.get(name)):
+                self._ledgers.caught_up(name)
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
-            if box.waiting > 2 * len(self._table) + MOST_WAITING:  # it can't be reached for long
-                box.drop_paid(self._table, now)
+        self._bound_outboxes()
         return self._send(now)
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
@@ -235,36 +307,15 @@ class Sync:
         self.keep_short = False
         self._walk.rest()
 
-    # --- in
-
-    def _merge(self, message: Buckets, now: int) -> None:
-        for at, (text, keys, debts) in enumerate(message.groups):
-            if len(keys) != len(debts):
-                raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
-            if at < len(message.charged) and len(message.charged[at]) != len(keys):
-                raise ValueError(f"{len(keys)} keys, {len(message.charged[at])} of them charged")
-            if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
-                for key in keys:
-                    require_key(key)
-            limits = parse_limits(text)
-            if len(limits.items) != 1:
-                raise ValueError(f"buckets of {text!r}: expected one limit")
-            limit = limits.items[0]
-            if at < len(message.charged):
-                self._reveal(limit, keys, message.charged[at], now)
-            self._table.merge_all(limit, keys, debts, now)
-            self.counts.merged += len(keys)
-
-    def _reveal(self, limit: Limit, keys: list[str], charged: list[int], now: int) -> None:
-        """Count what two nodes together admitted beyond a limit while they didn't hear each other.
-
-        That is at most what both have charged, less what fits into the bucket.
-        """
-        for key, ns in zip(keys, charged, strict=True):
-            if ns:
-                _, debts = self._table.debts(limit.text, (key,), now, 0)
-                over = (sum(debts) + ns) * limit.scale - limit.capacity
-                self.counts.over_admitted += max(over, 0) / limit.interval
+    def _bound_outboxes(self) -> None:
+        """Begin anew with a node that can't be reached for long, or doesn't keep up."""
+        while sum(box.waiting for box in self._outboxes.values()) > MAX_WAITING:
+            max(self._outboxes.values(), key=lambda it: it.waiting).overflow()
+            self.counts.overflows += 1
+        for name, box in self._outboxes.items():
+            if box.overflowed and self._usable(name):
+                box.overflowed = False
+                self._walk.lacks(name)
 
     # --- out
 
@@ -285,14 +336,35 @@ class Sync:
             self._place_some(now)
 
     def _begin_flush(self, now: int) -> None:
-        self._unplaced += self.changed
-        self.changed.clear()
         self._flushed_at = now
         self.is_urgent = False
+        self._unplaced += self.changed
+        self.changed.clear()
+        for owner, check in self._stood_in:
+            if self.ring.pair(check[0])[0] == owner:
+                self._place_but(owner, check, now)
+            else:
+                self._unplaced.append(check)
+        self._stood_in.clear()
+
+    def _place_but(self, owner: str, check: Check, now: int) -> None:
+        """Put a bucket into the outboxes of others than its owner, whom our ledger tells.
+
+        The owner has its backup know, if it can be reached; else that one and the next have it.
+        """
+        key, texts, _ = check
+        targets = [it.name for it in self._walk.pullers.values() if it.ring.owner(key) == it.name]
+        if not self._usable(owner):
+            holders = [name for name in self.ring.pair(key) if name not in {"", self.name}]
+            targets += [*holders, *self._further_targets(key, holders, ())]
+        for target in {*targets} - {owner, self.name}:
+            for limit in parse_limits(texts).items:
+                self._outbox(target).add(limit.text, (key,), now)
 
     def _place_some(self, now: int) -> None:
-        some = self._unplaced[-FLUSH_SLICE:]
-        del self._unplaced[-FLUSH_SLICE:]
+        count = max(FLUSH_SLICE, len(self._unplaced) // BACKLOG_SHARE)
+        some = self._unplaced[-count:]
+        del self._unplaced[-count:]
         groups: dict[tuple[tuple[str, str], str], list[str]] = {}  # keys by holders and limits
         pair = self.ring.pair
         for key, texts, _ in some:
@@ -337,10 +409,17 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
         outgoing: Outgoing = []
+        deaf = {*self.resets.hearers} if self.resets else set[str]()
+        for name in deaf:
+            if self.resets.is_due(name) and self._usable(name):
+                outgoing.append((name, self.resets.take(name, self._next_id(), now)))
+        for name in self._ledgers.due:
+            if name not in deaf:
+                outgoing.append((name, self._ledgers.take(name, self._next_id(), now)))
         least = 0 if self.keep_short else SHORT
         for name, box in self._outboxes.items():
-            if not box or not self._usable(name):
-                continue
+            if not box or not self._usable(name) or name in deaf:
+                continue  # who doesn't know of a reset would take a later bucket for an older one
             of_box = 0 if name in self._walk.pullers else least
             room = AT_A_TIME
             while at_once or (room and not box.window_is_full):
@@ -358,7 +437,8 @@ class Sync:
         outgoing: Outgoing = []
         pullers = self._walk.pullers
         for name, puller in list(pullers.items()):
-            if puller.told or self._walk.to_do or self._outboxes.get(name):
+            waits = self._outboxes.get(name) or name in self._ledgers or self.resets.is_deaf(name)
+            if puller.told or self._walk.to_do or waits:
                 continue  # not yet
             puller.told = True
             outgoing.append((name, Pulled(puller.number)))

@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Connection = TypeVar("Connection", bound=Hashable)
 
@@ -35,8 +35,10 @@ def origin(host: str) -> str:
 
     `host` is a numeric address, or empty for a Unix socket.
     """
-    if not host:
+    if not host or host.startswith("127."):
         return LOCAL
+    if ":" not in host:  # as the system writes it; to parse it takes 10 µs
+        return host
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
@@ -67,8 +69,9 @@ class Unproven(Generic[Connection]):
         self.displaced = 0  # connections that had to go
         self._origin_of = origin_of
         self._origins: dict[Connection, str] = {}
-        self._ages: dict[str, dict[Connection, int]] = {}  # by origin; the oldest comes first
-        self._admitted = 0
+        self._ages: dict[str, dict[Connection, None]] = {}  # by origin; the oldest comes first
+        self._by_size: dict[int, dict[str, None]] = {}  # strangers' origins, by how many they have
+        self._largest = 0  # of these sizes, at least
 
     def __len__(self) -> int:
         return len(self._origins)
@@ -76,15 +79,24 @@ class Unproven(Generic[Connection]):
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._origins
 
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._origins)
+
     def admit(self, connection: Connection, host: str) -> Connection | None:
         """Count a new connection in; return the one to close for it, None if there is room."""
         place = self._origin_of(host)
-        self._admitted += 1
         self._origins[connection] = place
-        self._ages.setdefault(place, {})[connection] = self._admitted
+        ages = self._ages.setdefault(place, {})
+        ages[connection] = None
+        self._resize(place, len(ages) - 1, len(ages))
         payer = self._payer(place)
-        if payer is None:
-            return None
+        return None if payer is None else self._displace(payer)
+
+    def displace(self) -> Connection | None:
+        """Return one to close for want of something else than places; None if there is none."""
+        return self._displace(self._fullest()) if self._ages else None
+
+    def _displace(self, payer: str) -> Connection:
         oldest = next(iter(self._ages[payer]))
         self.remove(oldest)
         self.displaced += 1
@@ -97,8 +109,19 @@ class Unproven(Generic[Connection]):
             return
         ages = self._ages[place]
         del ages[connection]
+        self._resize(place, len(ages) + 1, len(ages))
         if not ages:
             del self._ages[place]
+
+    def _resize(self, place: str, before: int, size: int) -> None:
+        """Note how many an origin has now, so that the fullest is found without a search."""
+        if place == LOCAL:
+            return
+        if before:
+            del self._by_size[before][place]
+        if size:
+            self._by_size.setdefault(size, {})[place] = None
+            self._largest = max(self._largest, size)
 
     def _payer(self, place: str) -> str | None:
         """Return at which origin one has to go now that `place` has one more."""
@@ -111,6 +134,11 @@ class Unproven(Generic[Connection]):
         return self._fullest() if len(self) - local > self.max_connections else None
 
     def _fullest(self) -> str:
-        """Return the origin with the most connections; of several, the one that was first."""
-        strangers = (it for it in self._ages.items() if it[0] != LOCAL)
-        return max(strangers, key=lambda it: (len(it[1]), -next(iter(it[1].values()))))[0]
+        """Return the origin with the most connections; of several, the first to have that many.
+
+        This machine's only when nobody else has any.
+        """
+        while self._largest and not self._by_size.get(self._largest):
+            self._by_size.pop(self._largest, None)
+            self._largest -= 1
+        return next(iter(self._by_size[self._largest])) if self._largest else LOCAL

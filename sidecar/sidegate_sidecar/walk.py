@@ -170,6 +170,17 @@ class Walk:
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
 
+    def lacks(self, name: str) -> None:
+        """Have the next walk take it that a node has nothing of what we hold for it."""
+        puller = self.pullers.get(name)
+        if puller is not None:
+            puller.walked = puller.told = False
+            puller.whole = True
+        if name in self._ring:
+            self._asked.pop(name, None)
+            self._added.add(name)
+            self._is_stale = True
+
     def gone(self, name: str) -> None:
         """Look for nothing for a node any more."""
         self.pullers.pop(name, None)

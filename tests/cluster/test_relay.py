@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -14,13 +14,13 @@ from sidegate.wire import (
     Answers,
     Buckets,
     Checks,
-    Forget,
     Gossip,
     Message,
     Part,
     Ping,
     Pull,
     Reset,
+    Resets,
     Roster,
     encode,
 )
@@ -47,7 +47,7 @@ HELD = SECRET.encode()
 LIMIT = "3/hour"
 
 SAID_AS_NODE: dict[str, Message] = {
-    "forget": Forget("spent"),
+    "resets": Resets(1, [(7, "spent", 0)]),
     "reset": Reset(1, 1, "spent"),
     "buckets": Buckets(1, [("3/hour", ["victim"], [2**61])]),
     "gossip": Gossip(4, 0, "", "", [("ghost", "10.255.0.1:9", 1, 0, 1, "")]),
@@ -70,8 +70,18 @@ async def untouched(node: Sidecar) -> None:
     assert "ghost" not in node.cluster.membership.members
 
 
+class Between(NamedTuple):
+    """A relay between two nodes: b has dialled it in place of a."""
+
+    relaying: Relay
+    a: Sidecar
+    b: Sidecar
+    forth: Way
+    back: Way
+
+
 @pytest.fixture
-async def between_nodes() -> AsyncGenerator[tuple[Relay, Sidecar, Way, Way]]:
+async def between_nodes() -> AsyncGenerator[Between]:
     """Give a relay that node b has as its seed, and a ring of both with a key that is spent."""
     async with (
         cluster("a", secret=HELD) as (a,),
@@ -82,16 +92,16 @@ async def between_nodes() -> AsyncGenerator[tuple[Relay, Sidecar, Way, Way]]:
         await eventually(lambda: len(b.cluster.ring) == 2 == len(a.cluster.ring))
         pair = await relaying.up()
         await spent(asking)
-        yield relaying, a, *pair
+        yield Between(relaying, a, b, *pair)
 
 
 @pytest.mark.parametrize("what", SAID_AS_NODE)
 @pytest.mark.parametrize("tag", [b"", bytes(16)], ids=["no tag", "a tag"])
 async def test_it_says_nothing_in_the_name_of_a_node(
-    between_nodes: tuple[Relay, Sidecar, Way, Way], what: str, tag: bytes
+    between_nodes: Between, what: str, tag: bytes
 ) -> None:
     """Whatever it makes up ends the connection, counted, and changes nothing."""
-    _, a, forth, _ = between_nodes
+    _, a, _, forth, _ = between_nodes
     forth.say((encode(SAID_AS_NODE[what]) + tag) * 9)
     await eventually(lambda: a.node.counts.turned_away["changed"])
     await untouched(a)
@@ -117,10 +127,10 @@ def of_the_handshake(forth: Way, _: Way) -> bytes:
 
 @pytest.mark.parametrize("make", [replayed, mirrored, flipped, of_the_handshake])
 async def test_it_says_nothing_again(
-    between_nodes: tuple[Relay, Sidecar, Way, Way], make: Callable[[Way, Way], bytes]
+    between_nodes: Between, make: Callable[[Way, Way], bytes]
 ) -> None:
     """What either side has said is worth nothing a second time, or in the other direction."""
-    _, a, forth, back = between_nodes
+    _, a, _, forth, back = between_nodes
     forth.is_held = True
     await eventually(lambda: forth.sealed)
     forth.say(make(forth, back))
@@ -129,10 +139,10 @@ async def test_it_says_nothing_again(
 
 
 async def test_it_leaves_nothing_out_and_moves_nothing(
-    between_nodes: tuple[Relay, Sidecar, Way, Way],
+    between_nodes: Between,
 ) -> None:
     """Of two frames it can't pass on the second alone, nor before the first."""
-    _, a, forth, _ = between_nodes
+    _, a, _, forth, _ = between_nodes
     forth.is_held = True
     before = len(forth.sealed)
     await eventually(lambda: len(forth.sealed) >= before + 2)
@@ -141,13 +151,14 @@ async def test_it_leaves_nothing_out_and_moves_nothing(
 
 
 async def test_the_dialling_node_believes_it_nothing_either(
-    between_nodes: tuple[Relay, Sidecar, Way, Way],
+    between_nodes: Between,
 ) -> None:
-    """Nor can it speak to the one that dialled: that closes, and dials again."""
-    relaying, _, _, back = between_nodes
+    """Nor can it speak to the one that dialled: that closes, counts it, and dials again."""
+    relaying, _, b, _, back = between_nodes
     connections = len(relaying.pairs)
     back.say((encode(SAID_AS_NODE["gossip"]) + bytes(16)) * 9)
     await eventually(lambda: len(relaying.pairs) > connections)
+    assert b.node.counts.turned_away["changed"] == 1
 
 
 def yes(number: int) -> bytes:

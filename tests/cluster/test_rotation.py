@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
 
 from tests.cluster.apps.asking import async_client
 from tests.cluster.cluster import (
@@ -19,10 +21,9 @@ from tests.cluster.cluster import (
 from tests.cluster.fleet import Fleet, Node
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
-    import httpx2
     import pytest
 
 NAMES: Final = ("n1", "n2", "n3")
@@ -188,10 +189,16 @@ async def the_old_secret_is_refused(cluster: Keepers) -> None:
     async with client(str(cluster.nodes["n1"].link), secret="old") as late:
         assert (await late.check("busy", PLENTY)).source == "open"
     cluster.tell("late", "old")
-    await cluster.start("late")
+    cluster.launch("late")  # it is never ready: all its seeds refuse it
+
+    async def look() -> Mapping[str, Any]:
+        try:
+            return await cluster.look("late")
+        except httpx2.TransportError as error:
+            raise OSError("it doesn't listen yet") from error
+
     seen = await eventually_answered(
-        lambda: cluster.look("late"),
-        lambda seen: [it["refusal"] for it in seen["strangers"]] == [REFUSED] * len(NAMES),
+        look, lambda seen: [it["refusal"] for it in seen["strangers"]] == [REFUSED] * len(NAMES)
     )
     assert [node["name"] for node in seen["nodes"]] == ["late"]
     cluster.kill("late")

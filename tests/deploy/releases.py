@@ -64,9 +64,9 @@ class Release:
             if self.server.has(self.server.path(each, self.namespace))
         }
 
-    def secret(self) -> dict[str, str]:
-        """Return what is in the Secret that the chart made."""
-        secret = self.server.get(f"/api/v1/namespaces/{self.namespace}/secrets/{RELEASE}-sidegate")
+    def secret(self, name: str = f"{RELEASE}-sidegate") -> dict[str, str]:
+        """Return what is in a Secret that the chart made: that of the secret, or another one."""
+        secret = self.server.get(f"/api/v1/namespaces/{self.namespace}/secrets/{name}")
         return dict(secret["data"])
 
     def create_pod(self, template: Object) -> Object:

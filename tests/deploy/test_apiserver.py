@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.deploy.cluster_objects import ApiServer
 
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
+RING_SEED: Final = "limits-sidegate-ring-seed"
 NO_PATCH: Final = ("--set", "patch.name=")  # it is for printing, not for installing
 MODES: Final = ("sidecar", "daemonset", "deployment")
 OPERATORS_KINDS: Final = (
@@ -68,11 +69,11 @@ def test_what_the_chart_installs_is_accepted_and_so_are_its_pods(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_upgrade_keeps_the_secret(release: Release, mode: str) -> None:
-    """One that sets a fraction by --set, too, which Helm hands on as a string."""
+    """And the seed of the ring, also where a fraction is set by --set, a string to Helm."""
     release.do("install", "--set", f"mode={mode}")
-    before = release.secret()
+    before = release.secret(), release.secret(RING_SEED)
     release.do("upgrade", "--set", f"mode={mode},budget=0.2,drain=1.5")
-    assert release.secret() == before
+    assert (release.secret(), release.secret(RING_SEED)) == before
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -83,11 +84,14 @@ def test_the_notes_name_the_ring(release: Release, mode: str) -> None:
 
 
 def test_an_upgrade_keeps_a_secret_that_was_changed_in_the_cluster(release: Release) -> None:
+    """And the seed of the ring is the same after it."""
     release.do("install")
+    seed = release.secret(RING_SEED)
     path = f"/api/v1/namespaces/{release.namespace}/secrets/limits-sidegate"
     release.server.patch(path, {"data": {"secret": "bmV3"}})
     release.do("upgrade", "--set", "budget=0.2")
     assert release.secret() == {"secret": "bmV3"}
+    assert release.secret(RING_SEED) == seed
 
 
 @pytest.mark.parametrize("replicas", [0, 5])
@@ -106,18 +110,18 @@ def test_an_autoscaler_that_is_switched_on_finds_as_many_pods_as_there_were(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_of_a_release_that_is_uninstalled_only_the_secret_stays(
+def test_of_a_release_that_is_uninstalled_only_secret_and_seed_stay(
     release: Release, mode: str
 ) -> None:
-    """And it is taken up again when the release comes back."""
+    """And they are taken up again when the release comes back."""
     options = ("--set", f"mode={mode},dashboard.enabled=true")
     release.do("install", *options)
-    before, objects = release.secret(), release.objects()
+    before, objects = [release.secret(), release.secret(RING_SEED)], release.objects()
     assert len(release.stored(objects)) == len(objects) > 1
     release.uninstall()
-    assert release.stored(objects) == {"Secret/limits-sidegate"}
+    assert release.stored(objects) == {"Secret/limits-sidegate", f"Secret/{RING_SEED}"}
     release.do("install", *options)
-    assert release.secret() == before
+    assert [release.secret(), release.secret(RING_SEED)] == before
 
 
 def test_a_release_may_have_dots_in_its_name(release: Release) -> None:

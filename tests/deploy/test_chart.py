@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 from shutil import copytree
@@ -51,13 +52,14 @@ def test_each_object_has_only_fields_that_kubernetes_knows(
 
 @CI_VALUES
 def test_both_helms_render_the_same(values: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """But for the secret, which is made up."""
+    """But for the secret and the seed of the ring, which are made up."""
     three, four = (Helm(find(it), tmp_path_factory.mktemp(it)) for it in BOTH)
     options = ["--values", str(values)]
     if not yaml.safe_load(values.read_text()).get("secret"):
         options += ["--set", "secret.value=sixteen-and-more"]
         options += ["--set", "secret.nodeValue=sixteen-of-nodes"]
         options += ["--set", "secret.tokenValue=sixteen-of-HTTP."]
+        options += ["--set", "ringSeed.value=0123456789abcdef"]
     assert three.template(*options) == four.template(*options)
 
 
@@ -86,7 +88,8 @@ def test_ports_are_numbers(helm: Helm, values: Path) -> None:
         assert all(isinstance(it["targetPort"], int) for it in service["spec"]["ports"])
     for policy in manifests.of_kind(objects, "NetworkPolicy"):
         rules = policy["spec"]["ingress"]
-        assert all(isinstance(it["port"], int) for rule in rules for it in rule.get("ports", []))
+        ports = [it for rule in rules for it in rule.get("ports", []) if it.keys() != {"protocol"}]
+        assert all(isinstance(it["port"], int) for it in ports)
     for pod in manifests.pods(objects):
         for container in pod.containers:
             probes = [probe for name, probe in container.items() if name.endswith("Probe")]
@@ -148,7 +151,7 @@ def test_in_mode_sidecar_only_what_pods_share_is_installed(helm: Helm) -> None:
     objects = [
         it for it in ours(helm) if "helm.sh/hook" not in it["metadata"].get("annotations", {})
     ]
-    assert {it["kind"] for it in objects} == {"Service", "Secret"}
+    assert {it["kind"] for it in objects} == {"Service", "Secret", "NetworkPolicy"}
 
 
 def test_of_a_daemonset_apps_reach_the_sidecar_of_their_own_node(helm: Helm) -> None:
@@ -262,13 +265,29 @@ MADE_UP = {"value": "secret", "nodeValue": "node-secret", "tokenValue": "http-to
 def test_a_secret_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) -> None:
     """43 letters and digits hold 256 bits. That an upgrade keeps it takes a cluster to see."""
     for value, key in MADE_UP.items():
-        given = manifests.the(ours(helm, f"secret.{value}=sixteen-and-more"), "Secret")
+        given = manifests.the(
+            ours(helm, f"secret.{value}=sixteen-and-more"), "Secret", "limits-sidegate"
+        )
         assert given["data"][key] == "c2l4dGVlbi1hbmQtbW9yZQ=="
-    made_up = manifests.the(ours(helm), "Secret")
+    made_up = manifests.the(ours(helm), "Secret", "limits-sidegate")
     assert {len(made_up["data"][key]) for key in MADE_UP.values()} == {60}
     assert len({made_up["data"][key] for key in MADE_UP.values()}) == len(MADE_UP)
     assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert 'lookup "v1" "Secret"' in (CHART / "templates" / "secret.yaml").read_text()
+
+
+def test_a_ring_seed_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) -> None:
+    """As the secret is, and apart from it: whoever replaces that one keeps this one."""
+    name, text = "limits-sidegate-ring-seed", "0123456789abcdef"
+    given = manifests.the(ours(helm, f"ringSeed.value={text}"), "Secret", name)
+    assert base64.b64decode(given["data"]["ring-seed"]) == text.encode()
+    made_up = manifests.the(ours(helm, "secret.value=s3cret"), "Secret", name)
+    assert len(made_up["data"]["ring-seed"]) == 60
+    assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert 'lookup "v1" "Secret"' in (CHART / "templates" / "secret-ring-seed.yaml").read_text()
+    assert manifests.the(ours(helm, "insecure=true"), "Secret", name), (
+        "it guards against apps' users"
+    )
 
 
 def test_the_chart_installs_this_version_and_says_so() -> None:

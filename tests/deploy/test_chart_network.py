@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from tests.deploy.manifests import Object, PodShape
 
 RUN_BY_US: Final = ("daemonset", "deployment")  # modes whose pods are the chart's own
-RING: Final = {"podSelector": {"matchLabels": {"sidegate.io/ring": "limits-sidegate"}}}
+MODES: Final = ("sidecar", *RUN_BY_US)
+ANY_RING: Final = {"matchExpressions": [{"key": "sidegate.io/ring", "operator": "Exists"}]}
+NODES: Final = {"podSelector": ANY_RING}
+EVERYONE: Final = {"everyone": True}
 
 
 @pytest.fixture(scope="module", params=BOTH)
@@ -24,7 +27,7 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def policy(helm: Helm, *settings: str) -> Object:
     """Return the spec of the network policy."""
-    words = [word for it in ("networkPolicy.enabled=true", *settings) for word in ("--set", it)]
+    words = [word for it in settings for word in ("--set", it)]
     return dict(manifests.the(helm.template(*words), "NetworkPolicy")["spec"])
 
 
@@ -36,9 +39,79 @@ def joined(helm: Helm) -> PodShape:
 
 
 def let_in(spec: Object, port: int) -> list[Object]:
-    """Return who may come to a port."""
-    rules = [it for it in spec["ingress"] if {"port": port} in it.get("ports", [])]
-    return [peer for rule in rules for peer in rule["from"]]
+    """Return who may come to a TCP port; EVERYONE is one who may."""
+    return [
+        peer
+        for rule in spec["ingress"]
+        if any(_covers(it, port) for it in rule["ports"])
+        for peer in rule.get("from", [EVERYONE])
+    ]
+
+
+def _covers(entry: Object, port: int) -> bool:
+    if entry.get("protocol", "TCP") != "TCP":
+        return False
+    first = int(entry["port"])
+    return first <= port <= int(entry.get("endPort", first))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_stranger_comes_to_the_http_port(helm: Helm, mode: str) -> None:
+    """In all modes, unless it is switched off; but Prometheus, by the label of its charts."""
+    spec = policy(helm, f"mode={mode}")
+    test, prometheus = let_in(spec, 7172)
+    assert test["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "sidegate-test"
+    assert prometheus == {
+        "namespaceSelector": {},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    }
+    off = helm.template("--set", f"mode={mode},networkPolicy.enabled=false")
+    assert manifests.of_kind(off, "NetworkPolicy") == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_who_may_read_metrics_can_be_named(helm: Helm, mode: str) -> None:
+    agents = "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=agent"
+    _, agent = let_in(policy(helm, f"mode={mode}", agents), 7172)
+    assert agent == {"podSelector": {"matchLabels": {"app": "agent"}}}
+    assert len(let_in(policy(helm, f"mode={mode}", "networkPolicy.metricsFrom=null"), 7172)) == 1
+
+
+@pytest.mark.parametrize(
+    ("link", "http"), [(7171, 7172), (7172, 7171), (80, 443), (1, 65535), (65535, 65534)]
+)
+def test_beside_apps_all_other_ports_stay_open(helm: Helm, link: int, http: int) -> None:
+    """Those of the apps, whatever they are, and no other than the sidecars' own are closed."""
+    spec = policy(helm, f"ports.link={link},ports.http={http}")
+    ours = {link, http}
+    near = {it + by for it in (1, 80, 8000, 65535, *ours) for by in (-1, 0, 1)}
+    for port in near - ours - {0, 65536}:
+        assert EVERYONE in let_in(spec, port), port
+    for port in ours:
+        assert EVERYONE not in let_in(spec, port), port
+    (apps,) = [rule["ports"] for rule in spec["ingress"] if "from" not in rule]
+    assert {"protocol": "UDP"} in apps
+
+
+def test_beside_apps_a_policy_of_theirs_may_say_which_ports_are_open(helm: Helm) -> None:
+    """By this one or by another; then this one opens no port that is not named."""
+    named = policy(helm, "networkPolicy.appPorts={8000,9000}")
+    open_to_all = [port for port in (80, 8000, 9000, 7172) if EVERYONE in let_in(named, port)]
+    assert open_to_all == [8000, 9000]
+    elsewhere = policy(helm, "networkPolicy.appPortsElsewhere=true")
+    assert all("from" in rule for rule in elsewhere["ingress"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_only_nodes_of_a_ring_and_apps_come_to_the_link(helm: Helm, mode: str) -> None:
+    """A ring that takes the place of this one, in another mode, has another name."""
+    peers = let_in(policy(helm, f"mode={mode}"), 7171)
+    assert peers == ([NODES] if mode == "sidecar" else [NODES, {"podSelector": {}}])
+
+
+def test_nodes_of_other_namespaces_come_to_the_link_where_a_seed_is_named(helm: Helm) -> None:
+    peers = let_in(policy(helm, "seeds={sidegate-peers.other.svc:7171}"), 7171)
+    assert peers == [NODES, {**NODES, "namespaceSelector": {}}]
 
 
 @pytest.mark.parametrize("mode", RUN_BY_US)
@@ -46,8 +119,8 @@ def test_apps_that_join_keep_their_ports_and_are_let_in(helm: Helm, mode: str) -
     """A policy that selected their pods as well would shut all ports but two of them."""
     spec, app = policy(helm, f"mode={mode}"), joined(helm)
     assert not manifests.selects(spec["podSelector"]["matchLabels"], app.labels)
-    assert manifests.selects(RING["podSelector"]["matchLabels"], app.labels)
-    assert RING in let_in(spec, 7171)
+    assert "sidegate.io/ring" in app.labels
+    assert NODES in let_in(spec, 7171)
 
 
 @pytest.mark.parametrize("mode", RUN_BY_US)
@@ -55,16 +128,6 @@ def test_apps_may_ask_over_http_when_that_is_wanted(helm: Helm, mode: str) -> No
     apps: Object = {"podSelector": {}}
     assert apps not in let_in(policy(helm, f"mode={mode}"), 7172)
     assert apps in let_in(policy(helm, f"mode={mode}", "networkPolicy.appsAskHttp=true"), 7172)
-
-
-def test_a_network_policy_leaves_the_ports_of_the_apps_open(helm: Helm) -> None:
-    policy = manifests.the(helm.template("--values", ci_values()["sidecar-tls"]), "NetworkPolicy")
-    rules = policy["spec"]["ingress"]
-    open_to_all = [it["port"] for rule in rules if "from" not in rule for it in rule["ports"]]
-    assert open_to_all == [8000]
-    (links,) = [rule for rule in rules if {"port": 7171} in rule["ports"]]
-    ring = {"podSelector": {"matchLabels": {"sidegate.io/ring": "limits-sidegate"}}}
-    assert links["from"] == [ring]
 
 
 def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
@@ -79,8 +142,8 @@ def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
 
 def test_a_ring_in_several_namespaces_lets_its_pods_in_from_there(helm: Helm) -> None:
     objects = helm.template("--values", ci_values()["injection"])
-    elsewhere = {**RING, "namespaceSelector": {"matchLabels": {"team": "shop"}}}
-    assert let_in(manifests.the(objects, "NetworkPolicy")["spec"], 7171) == [RING, elsewhere]
+    elsewhere = {**NODES, "namespaceSelector": {"matchLabels": {"team": "shop"}}}
+    assert let_in(manifests.the(objects, "NetworkPolicy")["spec"], 7171) == [NODES, elsewhere]
 
 
 def test_a_ring_in_several_namespaces_is_scraped_there_as_one(helm: Helm) -> None:
@@ -120,7 +183,7 @@ def test_a_ring_in_several_namespaces_names_its_nodes_by_both(helm: Helm, settin
     assert list(environment)[:3] == ["POD_NAME", "POD_NAMESPACE", "SIDEGATE_NAME"]
 
 
-@pytest.mark.parametrize("mode", ["sidecar", *RUN_BY_US])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_mesh_is_told_that_the_link_is_no_http(helm: Helm, mode: str) -> None:
     services = manifests.of_kind(helm.template("--set", f"mode={mode}"), "Service")
     links = [it for each in services for it in each["spec"]["ports"] if it["name"] == "link"]

@@ -15,6 +15,7 @@ UNKNOWN: Final = (  # keys, at each level
     "ports.metrics=7172",
     "secret.valeu=x",
     "tls.secret=x",
+    "ringSeed.seed=x",
     "tls.certManager.issuer=x",
     "networkPolicy.appPort=8000",
     "probes.path=/",
@@ -43,7 +44,10 @@ WRONG: Final = (  # values of keys that there are
     "budget=-1",
     "budget=quick",
     "drain=0",
-    "mostKeys=1.5",
+    "maxMemory=1.5",
+    "maxMemory=1000",
+    "maxMemory=much",
+    "maxMemory=1Ti",
     "mostConnections=0",
     "onUnreachable=deny",
     "role=master",
@@ -57,6 +61,7 @@ WRONG: Final = (  # values of keys that there are
     "extraEnv=A",
     "podLabels=team",
     "networkPolicy.appPorts[0]=http",
+    "ringSeed.value=fifteen-letters",
     "probes.liveness.timeoutSeconds=0",
     "podMonitor.enabled=often",
     "podDisruptionBudget.maxUnavailable=half",
@@ -72,7 +77,10 @@ AT_ODDS: Final = (  # values that don't go together
     ("secret.tokenValue=short", "secret.tokenValue: a line of 5 bytes, expected at least 16"),
     ("mode=deployment,role=leaf", "role leaf: in mode deployment expected owner"),
     ("patch.name=web,patch.kind=Pod", 'patch.kind "Pod": expected a kind that makes pods'),
-    ("networkPolicy.enabled=true", "Expected the apps' own ports in networkPolicy.appPorts"),
+    (
+        "ringSeed.value=0123456789abcdef,ringSeed.existingSecret=b",
+        'ringSeed.existingSecret "b": expected either it or ringSeed.value',
+    ),
 )
 
 

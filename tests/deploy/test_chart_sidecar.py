@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.deploy.manifests import Object, PodShape
 
 EXAMPLE: Final = ROOT / "examples" / "kubernetes"
+RING_SEED: Final = "limits-sidegate-ring-seed"
 
 
 @pytest.fixture(scope="module", params=BOTH)
@@ -123,6 +124,45 @@ def test_the_secret_is_a_read_only_directory_that_follows_changes(
     assert {*items.values()} <= secret["data"].keys()
     for variable, path in (("NODE_SECRET", "node-secret"), ("HTTP_TOKEN", "http-token")):
         assert manifests.env(sidecar)[f"SIDEGATE_{variable}_FILE"] == f"/etc/sidegate/secret/{path}"
+
+
+def test_the_seed_of_the_ring_is_for_the_sidecar_only(objects: list[Object], pod: PodShape) -> None:
+    """An app has no use for it, and whoever knows it can make up keys for one node."""
+    sidecar = manifests.container(pod.spec, "sidegate")
+    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/ring-seed")
+    assert mount["readOnly"] is True
+    file = manifests.env(sidecar)["SIDEGATE_RING_SEED_FILE"]
+    assert file == "/etc/sidegate/ring-seed/ring-seed"
+    seed = manifests.the(objects, "Secret", volume["secret"]["secretName"])
+    (item,) = volume["secret"]["items"]
+    assert item["key"] in seed["data"]
+    assert item["path"] == "ring-seed"
+    for other in pod.containers:
+        mounts = [it["name"] for it in other.get("volumeMounts", [])]
+        assert (volume["name"] in mounts) == (other["name"] == "sidegate")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "key"),
+    [
+        ("secret.existingSecret=own", "own", "ring-seed"),
+        ("ringSeed.existingSecret=own,ringSeed.existingKey=k", "own", "k"),
+        ("secret.existingSecret=one,ringSeed.existingSecret=own", "own", "ring-seed"),
+        ("secret.existingSecret=one,ringSeed.value=0123456789abcdef", RING_SEED, "ring-seed"),
+        ("", RING_SEED, "ring-seed"),
+    ],
+)
+def test_the_seed_of_the_ring_may_be_in_a_secret_of_ones_own(
+    helm: Helm, settings: str, name: str, key: str
+) -> None:
+    """In that of the secret, unless another one is named; the chart then makes none."""
+    objects = helm.template("--set", f"patch.name=web,{settings}")
+    (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
+    sidecar = manifests.container(pod.spec, "sidegate")
+    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/ring-seed")
+    assert (volume["secret"]["secretName"], volume["secret"]["items"][0]["key"]) == (name, key)
+    made = {it["metadata"]["name"] for it in manifests.of_kind(objects, "Secret")}
+    assert (RING_SEED in made) == (name != "own")
 
 
 def test_the_sidecar_is_named_after_its_pod(pod: PodShape) -> None:

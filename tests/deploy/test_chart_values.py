@@ -11,7 +11,9 @@ import pytest
 from typer.models import OptionInfo
 
 from sidegate_sidecar import cli, server
+from sidegate_sidecar.cgroup import memory_needed
 from sidegate_sidecar.config import Config, Role
+from sidegate_sidecar.sizes import parse_size
 from tests.cluster.apps.running import Port, until
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, Helm, ci_values, find
@@ -74,6 +76,8 @@ class ConfigOf:
         (etc / "secret").mkdir()
         for name in SECRETS:
             (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
+        (etc / "ring-seed").mkdir()
+        (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
     def __call__(self, environment: dict[str, str]) -> Config:
         taken: list[Config] = []
@@ -101,7 +105,7 @@ def test_every_variable_is_an_option_that_takes_its_value(
 
 
 def test_every_option_is_a_value(helm: Helm) -> None:
-    """But for the secrets themselves, which belong into no manifest."""
+    """But for the secrets and the seed themselves, which belong into no manifest."""
     given = {
         name
         for values in ci_values().values()
@@ -110,11 +114,20 @@ def test_every_option_is_a_value(helm: Helm) -> None:
     assert given >= options() - {"SIDEGATE_SECRET", "SIDEGATE_NODE_SECRET", "SIDEGATE_HTTP_TOKEN"}
 
 
+def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
+    helm: Helm, configured: ConfigOf
+) -> None:
+    """By the chart's own values: else made-up keys would have sidecars killed."""
+    container = sidecar(helm)
+    needed = memory_needed(configured(manifests.env(container)).max_memory)
+    assert parse_size(container["resources"]["limits"]["memory"]) >= needed
+
+
 def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> None:
     """Large numbers too, which templates like to write as 2.5e+06."""
     values = ci_values()["deployment-full"]
     config = configured(manifests.env(sidecar(helm, "--values", values)))
-    assert config.most_keys == 2_500_000
+    assert config.max_memory == 1_610_612_736
     assert config.most_connections == 10_000
     assert config.drain == 45.5
     assert config.budget == 0.2
@@ -131,6 +144,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.secrets() == (b"sixteen bytes of secret",)
     assert config.node_secrets() == (b"sixteen bytes of node-secret",)
     assert config.http_tokens() == (b"sixteen bytes of http-token",)
+    assert config.ring_seed == b"0123456789abcdef"
 
 
 def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> None:
@@ -149,13 +163,12 @@ def test_a_leaf_is_one(helm: Helm, configured: ConfigOf) -> None:
     assert configured(manifests.env(sidecar(helm, "--values", values))).role is Role.LEAF
 
 
-def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
-    helm: Helm, tmp_path: Path
-) -> None:
+def test_the_container_serves_and_its_pre_stop_reaches_it(helm: Helm, tmp_path: Path) -> None:
     """The real commands with the environment of the chart; only places are others."""
     container = sidecar(helm)
     for name in SECRETS:
         (tmp_path / name).write_text(f"a {name}")
+    (tmp_path / "seed").write_text("0123456789abcdef")
     link, http = Port(), Port()
     environment = {
         **manifests.env(container),
@@ -167,6 +180,7 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
         "SIDEGATE_SECRET_FILE": str(tmp_path / "secret"),
         "SIDEGATE_NODE_SECRET_FILE": str(tmp_path / "node-secret"),
         "SIDEGATE_HTTP_TOKEN_FILE": str(tmp_path / "http-token"),
+        "SIDEGATE_RING_SEED_FILE": str(tmp_path / "seed"),
     }
     with subprocess.Popen(_here(container["command"]), env=environment) as serving:
         try:
@@ -174,7 +188,7 @@ def test_the_container_serves_and_its_pre_stop_takes_it_off_the_ring(
             until(lambda: _exit_code(ready, environment) == 0)
             assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o666
             pre_stop = container["lifecycle"]["preStop"]["exec"]["command"]
-            assert _exit_code(pre_stop, environment) == 0
+            assert _exit_code(pre_stop, environment) == 1  # it is alone, and stays on the ring
             assert serving.poll() is None
         finally:
             serving.terminate()
@@ -201,7 +215,7 @@ def test_what_parent_charts_hand_down_is_no_error(helm: Helm, key: str) -> None:
 def test_several_secrets_may_be_given_one_a_line(helm: Helm, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("secret: {value: 'a new one, and long\n\n  an old one, and long'}")
-    secret = manifests.the(helm.template("--values", values), "Secret")
+    secret = manifests.the(helm.template("--values", values), "Secret", "limits-sidegate")
     assert base64.b64decode(secret["data"]["secret"]).splitlines() == [
         b"a new one, and long",
         b"an old one, and long",

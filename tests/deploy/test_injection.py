@@ -33,7 +33,7 @@ SOCKET_FOLDER: Final = {"name": "sidegate-socket", "mountPath": "/run/sidegate",
 AWKWARD: Final = r"""
 imagePullSecrets: [{name: registry}]
 budget: 0.0625
-mostKeys: 250000000
+maxMemory: 250000000
 drain: 40.5
 terminationGracePeriodSeconds: 45
 tls: {existingSecret: certificate}

@@ -1,14 +1,34 @@
 """Ways to look at all that Buckets holds."""
 
 from sidegate.buckets import Buckets
+from sidegate.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.ledger import Ledger
 from sidegate.limits import Limit
+
+
+def ledgers(buckets: Buckets) -> list[Ledger]:
+    """Return all rules under all limits."""
+    return [ledger for table in buckets._tables.values() for ledger in table.ledgers.values()]
 
 
 def entries(buckets: Buckets) -> list[tuple[str, str]]:
     """All that is waiting for its due time: the texts of limits, and keys."""
-    slots = buckets._due._slots.values()
-    flat = [item for slot in slots for part in (*slot.sealed, slot.open) for item in part]
-    return list(zip(flat[::2], flat[1::2], strict=True))
+    return [
+        (ledger.table.limit.text, key)
+        for ledger in ledgers(buckets)
+        for slot in ledger.due._slots.values()
+        for part in (slot.head, *slot.sealed, slot.open)
+        for key in part
+    ]
+
+
+def counted_anew(buckets: Buckets) -> int:
+    """Return what all that is there takes by its footprint, added up from nothing."""
+    held = sum(bytes_of(key) for _, key in keys_by_text(buckets))
+    opened = sum(LEDGER + (bytes_of(it.rule) if it.rule else 0) for it in ledgers(buckets))
+    slots = sum(len(it.due._slots) for it in ledgers(buckets)) * SLOT
+    spread = sum(table.shards is not None for table in buckets._tables.values()) * SPREAD
+    return held + opened + slots + spread
 
 
 def keys_by_text(buckets: Buckets) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sidegate.wire import (
     Answers,
     Buckets,
+    Charged,
     Checks,
     Error,
     Forget,
@@ -27,22 +28,25 @@ from sidegate.wire import (
     Pull,
     Pulled,
     Reset,
+    Resets,
     Roster,
+    Settled,
     Stay,
     Welcome,
 )
 
 SECRET = b"correct horse battery staple"  # that the proofs below prove
-APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171")
-NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "")
+APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
+RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
+NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
 
 SEALED: dict[str, str] = {
-    "key of the dialling side": "cf805f93e0cabf6d0ac3c18ec022ffacc5836752bab8a29d134cc20b97f4c2bb",
-    "key of the accepting side": "7fa4d26d562981f14922b0a7ae606c75c90ba050fefde3ebd988bcddc07653bc",
-    "tag of Checks": "17cbdee263c5cafde138b3ec93f0e26f",
-    "tag of Ping": "3d5349f51ed8dd4bf214ba19f82973dd",
-    "tag of Answers to all": "64904316664b23aa0c308cb8f54abacb",
-    "tag of Pong": "70ef06fba30d4ce2a4e375ba9b1410eb",
+    "key of the dialling side": "a208f59c324288a9c0a5c8b0355dd64c49d6472d51a29b2fe7bad8a384463713",
+    "key of the accepting side": "284bad4e56c5660a729f69ba6ca73d667332737e42661d1c3bfa48d0580d1beb",
+    "tag of Checks": "a1f1c2d5118909d0f25fe1cadfeddbe2",
+    "tag of Ping": "72a373a70c267fdce9addb5935dbe7d1",
+    "tag of Answers to all": "d596a3da94f40f67461734e22ac69850",
+    "tag of Pong": "63495997546433e32c5bcca327915506",
 }
 """What seals the frames behind the handshake of APP and NODE: the keys, and the tags of the first
 two frames that each of them sends, if they are these."""
@@ -57,8 +61,8 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "Hello of an app": (
         APP,
         """
-00 00 00 3f                                      # 63 bytes follow
-98                                               # array of 8
+00 00 00 40                                      # 64 bytes follow
+99                                               # array of 9
 00                                               #   kind: Hello
 01                                               #   version: 1
 a3 61 70 70                                      #   role: "app"
@@ -69,13 +73,14 @@ c4 20 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d  #   nonce: 32 bytes
 1e 1f
 a0                                               #   link: ""
 ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   dialled: "10.0.0.1:7171"
+a0                                               #   ring: ""
 """,
     ),
     "Hello of a node": (
         NODE,
         """
-00 00 00 45                                      # 69 bytes follow
-98                                               # array of 8
+00 00 00 56                                      # 86 bytes follow
+99                                               # array of 9
 00                                               #   kind: Hello
 01                                               #   version: 1
 a4 6e 6f 64 65                                   #   role: "node"
@@ -86,28 +91,30 @@ c4 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d  #   nonce: 32 bytes
 3e 3f
 ad 31 30 2e 30 2e 30 2e 31 3a 37 31 37 31        #   link: "10.0.0.1:7171"
 a0                                               #   dialled: ""
+b0 36 61 30 33 36 30 30 30 32 30 64 35 30 32 65  #   ring: "6a03600020d502ef"
+66
 """,
     ),
     "Proof": (
-        Proof(bytes.fromhex("369ad34b02c2c5f45e270ba83b5c2bb3b35bba2b62094e7d62dd5a960fb6be1d")),
+        Proof(bytes.fromhex("306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 01                                               #   kind: Proof
-c4 20 36 9a d3 4b 02 c2 c5 f4 5e 27 0b a8 3b 5c  #   proof: 32 bytes
-2b b3 b3 5b ba 2b 62 09 4e 7d 62 dd 5a 96 0f b6
-be 1d
+c4 20 30 60 28 b1 e1 04 d8 47 a5 1f 6b ae ff 6d  #   proof: 32 bytes
+b5 53 c6 64 9c 41 ed 39 59 eb e9 82 d0 92 aa 27
+2c 33
 """,
     ),
     "Welcome": (
-        Welcome(bytes.fromhex("bd60bc8791dc2b62c52963fcab26b6bbce74c08718008cfcc236791fee044052")),
+        Welcome(bytes.fromhex("8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15")),
         """
 00 00 00 24                                      # 36 bytes follow
 92                                               # array of 2
 02                                               #   kind: Welcome
-c4 20 bd 60 bc 87 91 dc 2b 62 c5 29 63 fc ab 26  #   proof: 32 bytes
-b6 bb ce 74 c0 87 18 00 8c fc c2 36 79 1f ee 04
-40 52
+c4 20 8f d4 de a6 56 2d 22 bb f8 03 f5 e0 cc 03  #   proof: 32 bytes
+45 85 71 4a 04 d8 0f ff 2f 5d e3 56 06 c7 e4 10
+5e 15
 """,
     ),
     "Checks": (
@@ -118,8 +125,8 @@ b6 bb ce 74 c0 87 18 00 8c fc c2 36 79 1f ee 04
             [("login:10.0.0.1", "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)],
         ),
         """
-00 00 00 42                                      # 66 bytes follow
-95                                               # array of 5
+00 00 00 44                                      # 68 bytes follow
+97                                               # array of 7
 03                                               #   kind: Checks
 07                                               #   id: 7
 00                                               #   hops: 0
@@ -134,6 +141,27 @@ a6 61 70 69 3a 6b 31                             #       "api:k1"
 b6 31 30 30 2f 73 65 63 6f 6e 64 3b 20 31 30 30  #       "100/second; 10000/hour"
 30 30 2f 68 6f 75 72
 02                                               #       2
+00                                               #   serial: 0
+c0                                               #   places: nil
+""",
+    ),
+    "Checks that go to another node": (
+        Checks(3, 1, 16_000, [("login:10.0.0.1", "5/minute", 1)], 1_311_768_467_294_899_695, [4]),
+        """
+00 00 00 2d                                      # 45 bytes follow
+97                                               # array of 7
+03                                               #   kind: Checks
+03                                               #   id: 3
+01                                               #   hops: 1
+cd 3e 80                                         #   budget: 16,000
+91                                               #   checks: array of 1
+93                                               #     array of 3
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+01                                               #       1
+cf 12 34 56 78 90 ab cd ef                       #   serial: 1,311,768,467,294,899,695
+91                                               #   places: array of 1
+04                                               #     4
 """,
     ),
     "Answers to all": (
@@ -336,8 +364,8 @@ a6 6e 6f 64 65 2d 63                             #       "node-c"
     "Buckets": (
         Buckets(13, [("5/minute", ["login:10.0.0.1"], [12_000_000_000])]),
         """
-00 00 00 29                                      # 41 bytes follow
-94                                               # array of 4
+00 00 00 28                                      # 40 bytes follow
+93                                               # array of 3
 0c                                               #   kind: Buckets
 0d                                               #   id: 13
 91                                               #   groups: array of 1
@@ -347,33 +375,69 @@ a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
 ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
 91                                               #       array of 1
 cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
-90                                               #   charged: array of 0
 """,
     ),
-    "Buckets that an owner didn't charge": (
-        Buckets(
+    "Charged": (
+        Charged(
             14,
-            [("5/minute", ["login:10.0.0.1", "login:10.0.0.9"], [36_000_000_000, 12_000_000_000])],
-            [[24_000_000_000, 0]],
+            [
+                (
+                    "login:10.0.0.1",
+                    "5/minute",
+                    [36_000_000_000],
+                    [(1_311_768_467_294_899_695, 4, 1), (1_311_768_467_294_899_695, 5, 0)],
+                )
+            ],
         ),
         """
-00 00 00 4c                                      # 76 bytes follow
-94                                               # array of 4
-0c                                               #   kind: Buckets
+00 00 00 40                                      # 64 bytes follow
+93                                               # array of 3
+14                                               #   kind: Charged
 0e                                               #   id: 14
-91                                               #   groups: array of 1
-93                                               #     array of 3
+91                                               #   rows: array of 1
+94                                               #     array of 4
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
 a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
-92                                               #       array of 2
-ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #         "login:10.0.0.1"
-ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 39     #         "login:10.0.0.9"
-92                                               #       array of 2
+91                                               #       array of 1
 cf 00 00 00 08 61 c4 68 00                       #         36,000,000,000
-cf 00 00 00 02 cb 41 78 00                       #         12,000,000,000
-91                                               #   charged: array of 1
-92                                               #     array of 2
+92                                               #       array of 2
+93                                               #         array of 3
+cf 12 34 56 78 90 ab cd ef                       #           1,311,768,467,294,899,695
+04                                               #           4
+01                                               #           1
+93                                               #         array of 3
+cf 12 34 56 78 90 ab cd ef                       #           1,311,768,467,294,899,695
+05                                               #           5
+00                                               #           0
+""",
+    ),
+    "Settled": (
+        Settled(14, [("5/minute", "login:10.0.0.1", 1, 24_000_000_000)]),
+        """
+00 00 00 27                                      # 39 bytes follow
+93                                               # array of 3
+15                                               #   kind: Settled
+0e                                               #   id: 14
+91                                               #   rows: array of 1
+94                                               #     array of 4
+a8 35 2f 6d 69 6e 75 74 65                       #       "5/minute"
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+01                                               #       1
 cf 00 00 00 05 96 82 f0 00                       #       24,000,000,000
-00                                               #       0
+""",
+    ),
+    "Resets": (
+        Resets(17, [(1_311_768_467_294_899_696, "login:10.0.0.1", 600_000_000_000)]),
+        """
+00 00 00 26                                      # 38 bytes follow
+93                                               # array of 3
+1a                                               #   kind: Resets
+11                                               #   id: 17
+91                                               #   resets: array of 1
+93                                               #     array of 3
+cf 12 34 56 78 90 ab cd f0                       #       1,311,768,467,294,899,696
+ae 6c 6f 67 69 6e 3a 31 30 2e 30 2e 30 2e 31     #       "login:10.0.0.1"
+cf 00 00 00 8b b2 c9 70 00                       #       600,000,000,000
 """,
     ),
     "Merged": (

@@ -19,7 +19,7 @@ NONCES = bytes(range(32)), bytes(range(32, 64))
 
 
 def identity(of: Hello, *secrets: bytes) -> Identity:
-    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link)
+    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link, ring=of.ring)
 
 
 def welcome_all(_hello: Hello) -> None:
@@ -37,8 +37,9 @@ class Pair:
         trust_apps: bool = False,
         nonces: tuple[bytes, bytes] = NONCES,
         channels: tuple[bytes, bytes] = (PLAIN, PLAIN),
+        dialled: str = APP.dialled,
     ) -> None:
-        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], APP.dialled)
+        self.dialler = Dialling(dialler or identity(APP, SECRET), nonces[0], dialled)
         self.acceptor = Accepting(
             acceptor or identity(NODE, SECRET),
             nonces[1],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidegate.buckets import Buckets
+from sidegate.buckets import MIN_MEMORY, Buckets
 from sidegate.limits import Limit, parse_limits
 from tests.middleware.bucket_contents import drain, entries, exported, keys_by_text
 
@@ -30,7 +30,7 @@ rows = st.lists(
     ),
     max_size=20,
 )
-bounds = st.sampled_from([1, 2, 5, 1_000])
+bounds = st.sampled_from([MIN_MEMORY, 20 << 10, 1 << 20])
 
 
 def one_by_one(buckets: Buckets, limit: Limit, listed: Rows, now: int) -> None:
@@ -45,7 +45,7 @@ def in_bulk(buckets: Buckets, limit: Limit, listed: Rows, now: int) -> None:
 def assert_same(some: Buckets, others: Buckets, now: int) -> None:
     assert Counter(exported(some, now)) == Counter(exported(others, now))
     assert sorted(keys_by_text(some)) == sorted(entries(some))
-    assert (len(some), some.evicted) == (len(others), others.evicted)
+    assert (len(some), some.bytes, some.evicted) == (len(others), others.bytes, others.evicted)
 
 
 def filled(text: str, count: int, now: int = START) -> Buckets:
@@ -60,9 +60,13 @@ def filled(text: str, count: int, now: int = START) -> Buckets:
 
 
 @given(limits, rows, rows, bounds, st.integers(0, 2 * SECOND))
-@example(parse_limits("7/second").items[0], [("key0", 1)], [("key0", 2)], 5, 0)  # ticks of 1/7 ns
-@example(parse_limits("1/day").items[0], [("key0", 2**63)], [("key0", 2**62)], 5, 0)
-@example(parse_limits("5/second").items[0], [("key0", 5)], [("key1", 9), ("key0", 7)], 1, 0)
+@example(
+    parse_limits("7/second").items[0], [("key0", 1)], [("key0", 2)], MIN_MEMORY, 0
+)  # ticks of 1/7 ns
+@example(parse_limits("1/day").items[0], [("key0", 2**63)], [("key0", 2**62)], MIN_MEMORY, 0)
+@example(
+    parse_limits("5/second").items[0], [("key0", 5)], [("key1", 9), ("key0", 7)], MIN_MEMORY, 0
+)
 def test_merging_many_is_merging_each(
     limit: Limit, before: Rows, after: Rows, most: int, pause: int
 ) -> None:

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sidegate.buckets import Buckets
 from sidegate.limits import Limits, parse_limits
-from tests.middleware.bucket_contents import entries, keys_by_text
+from tests.middleware.bucket_contents import counted_anew, entries, keys_by_text
 from tests.middleware.bucket_model import BucketModel
 
 SECOND = 10**9
@@ -118,6 +118,7 @@ class BucketsAgainstTheModel(RuleBasedStateMachine):
         assert sorted(entries(self.buckets)) == sorted(keys)
         assert len(self.buckets) == len(keys)
         assert {text for text, _ in keys} == set(self.buckets._tables)
+        assert self.buckets.bytes == counted_anew(self.buckets)
 
 
 TestBucketsAgainstTheModel = BucketsAgainstTheModel.TestCase

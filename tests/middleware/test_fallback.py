@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidegate.buckets import Buckets
 from sidegate.decision import Source
-from sidegate.fallback import MOST_KEYS, Fallback
+from sidegate.fallback import MAX_MEMORY, Fallback
 from sidegate.limits import SECOND, Limit, Limits, parse_limits
 
 NOW = 10**15
@@ -116,6 +116,6 @@ class TestShare:
         assert len(fallback._buckets) < 10
 
     def test_own_buckets_are_bounded(self) -> None:
-        """A flood of keys fills no more of an app's memory than 100,000 buckets."""
+        """A flood of keys fills no more of an app's memory than 24 MiB."""
         fallback = Fallback("local")
-        assert fallback._buckets._most == MOST_KEYS == 100_000
+        assert fallback._buckets.max_memory == MAX_MEMORY == 24 << 20

@@ -114,6 +114,22 @@ async def test_a_denial_that_is_nonsense_is_still_a_denial(
     assert "on_denied gave" in caplog.text
 
 
+@both
+async def test_on_denied_that_fails_is_one_line_however_often_and_whatever_it_says(
+    front: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a client sends can't write the app's log, by its number or by its line breaks."""
+
+    def fails(*_: object) -> object:
+        raise ValueError("bad\nERROR forged")
+
+    app = front(limits="1/hour", on_denied=fails)
+    assert [(await app.ask()).status for _ in range(5)] == [200, 429, 429, 429, 429]
+    (line,) = [line for line in caplog.messages if "forged" in line]
+    assert "\n" not in line
+    assert "refused in the usual form" in line
+
+
 class CORSMiddleware:
     """Is to its app what Starlette's is: it adds a field to each response."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, permutations, product
 from typing import TYPE_CHECKING
 
@@ -170,8 +171,8 @@ class TestSecrets:
     def test_they_are_asked_for_at_each_handshake(self) -> None:
         """What a side knows may change while it lives; a handshake that has begun ends well."""
         held = [(OLD,), (NEW,)]
-        me = Identity("node", "n", "", lambda: held[0])
-        first = Dialling(me, NONCES[0], "")
+        me = Identity("node", "n", "", lambda: held[0], ring=NODE.ring)
+        first = Dialling(me, NONCES[0], APP.dialled)
         acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
         theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
         proof = first.receive(theirs[HEADER_BYTES:])
@@ -278,6 +279,25 @@ class TestHello:
         pair = Pair(Identity("node", "n", "test"), Identity("node", "m", "prod"))
         with pytest.raises(WireError, match=r"'prod', not 'test' \(cluster\)"):
             pair.run()
+
+    @pytest.mark.parametrize(("mine", "theirs"), [("6a03", ""), ("", "6a03"), ("6a03", "7b14")])
+    def test_other_ring_seed(self, mine: str, theirs: str) -> None:
+        """Nodes that would place keys differently refuse each other, and are told what to do."""
+        me, other = (replace(identity(NODE), ring=ring) for ring in (mine, theirs))
+        dialler = Dialling(me, NONCES[0], "")
+        for side in (
+            Accepting(other, NONCES[1], approve=welcome_all),
+            Dialling(other, NONCES[1], ""),
+        ):
+            with pytest.raises(WireError, match=r"the same --ring-seed-file .*\(ring-seed\)"):
+                side.receive(dialler.opening()[HEADER_BYTES:])
+
+    def test_an_app_knows_no_ring_seed(self) -> None:
+        """An app places no keys, so any node will do."""
+        pair = Pair(identity(APP, SECRET), replace(identity(NODE, SECRET), ring="6a03"))
+        pair.run()
+        assert pair.dialler.done
+        assert pair.acceptor.done
 
     @pytest.mark.parametrize(
         ("change", "reason"),

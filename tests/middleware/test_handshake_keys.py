@@ -11,7 +11,7 @@ from sidegate.handshake import PLAIN, UNIX, tls_channel
 from sidegate.seal import Seal
 from sidegate.secret import known
 from sidegate.wire import HEADER_BYTES, Ping, WireError, encode
-from tests.middleware.golden import APP, NODE, SEALED
+from tests.middleware.golden import APP, NODE, SEALED, SECRET
 from tests.middleware.shaking import NONCES, Pair, identity, tampered
 
 if TYPE_CHECKING:
@@ -65,6 +65,25 @@ class TestSeals:
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
 
+    def test_an_app_may_do_without(self) -> None:
+        """It leaves out what it dialled, and nobody who passes its Hello on can do that for it."""
+        pair = Pair(dialled="")
+        pair.run()
+        assert pair.dialler.seals is pair.acceptor.seals is None
+        relayed = Pair()
+        hello = tampered(relayed.dialler.opening(), {"dialled": ""})
+        proof = relayed.dialler.receive(
+            relayed.acceptor.receive(hello[HEADER_BYTES:])[HEADER_BYTES:]
+        )
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            relayed.acceptor.receive(proof[HEADER_BYTES:])
+
+    def test_a_node_may_not(self) -> None:
+        """What nodes say to each other is always worth a tag."""
+        pair = Pair(identity(NODE, SECRET), dialled="")
+        with pytest.raises(WireError, match="a node must say what it has dialled"):
+            pair.run()
+
     def test_without_a_secret_there_are_none(self) -> None:
         """Who knows no secret has nothing to make a key of."""
         pair = Pair(identity(APP), identity(NODE))
@@ -99,7 +118,8 @@ class TestRoles:
     def test_a_secret_is_for_one_role(self, role: str, shown: bytes, is_in: bool) -> None:
         """The secret of apps makes no node, and a node's is none of an app."""
         acceptor = replace(identity(NODE, b"of apps"), node_secrets=known(b"of nodes"))
-        pair = Pair(replace(identity(APP, shown), role=role), acceptor)
+        ring = NODE.ring if role == "node" else ""
+        pair = Pair(replace(identity(APP, shown), role=role, ring=ring), acceptor)
         if is_in:
             pair.run()
             assert sealed_by(pair.dialler)
@@ -117,7 +137,9 @@ class TestRoles:
     def test_a_proof_of_an_app_makes_no_node(self) -> None:
         """A relay that changes the role in a Hello on its way is refused, with one secret too."""
         pair = Pair()
-        hello = tampered(pair.dialler.opening(), {"role": "node", "link": "6.6.6.6:1"})
+        hello = tampered(
+            pair.dialler.opening(), {"role": "node", "link": "6.6.6.6:1", "ring": NODE.ring}
+        )
         theirs = pair.acceptor.receive(hello[HEADER_BYTES:])
         proof = pair.dialler.receive(theirs[HEADER_BYTES:])
         with pytest.raises(WireError, match=r"\(secret\)"):

@@ -223,6 +223,20 @@ def test_shares(text: str, parts: int, share: str) -> None:
     assert str(parse_limits(text).divided(parts)) == share
 
 
+def test_a_share_is_made_once_and_the_whole_is_none() -> None:
+    """In an outage each check asks for it; to divide anew took ten times as long as to decide."""
+    limits = parse_limits("100/second; 10000/hour")
+    assert limits.divided(1) is limits
+    assert limits.divided(3) is limits.divided(3) is Limits(limits.items).divided(3)
+    assert limits.divided(3) is not limits.divided(4)
+
+
+def test_shares_that_are_remembered_are_bounded() -> None:
+    for parts in range(2, module.MOST_TEXTS + 100):
+        parse_limits("1/second").divided(parts)
+        assert len(module._divided) <= module.MOST_TEXTS
+
+
 def test_limits_are_a_collection_that_knows_its_smallest_burst() -> None:
     """A cost above the smallest burst can never pass."""
     limits = parse_limits("10/second burst 20; 100/minute; 7/day burst 15")

@@ -112,16 +112,22 @@ async def test_more_checks_than_fit_go_in_several_frames(count: int) -> None:
 
 
 async def test_more_bytes_than_fit_go_in_several_frames() -> None:
-    """Checks with keys so long that 4,096 are too many bytes go in frames that aren't too long."""
+    """Checks with keys so long that 4,096 are too many bytes go in frames that aren't too long.
+
+    All keep the ids that other nodes know them by.
+    """
     asked: list[Check] = [("k" * 500 + str(at), "1/day", 1) for at in range(4_000)]
     async with pair() as (link, other):
         asking = Asking(len(asked))
-        assert link.ask(asked, 0, GENEROUS, asking)
+        assert link.ask(asked, 0, GENEROUS, asking, (7, None))
         frames: list[Checks] = []
         answering = asyncio.create_task(answer_all(other, frames))
         await eventually(asking.settled)
         assert asking.got == numbered(len(asked))
         assert len(frames) > 1
+        assert {frame.serial for frame in frames} == {7}
+        places = [place for frame in frames for place in frame.places or ()]
+        assert sorted(places) == list(range(len(asked)))
         assert all(len(encode(frame)) <= MOST_FRAME_BYTES + 4 for frame in frames)
         answering.cancel()
 

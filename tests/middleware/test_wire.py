@@ -22,21 +22,24 @@ from sidegate.wire import (
     Answers,
     Buckets,
     Bytes,
+    Charged,
     Checks,
     Framer,
     Gossip,
     Hello,
     Message,
     Ping,
+    Resets,
     WireError,
     decode,
     encode,
     require_key,
     version_of,
 )
-from sidegate_ring.gossip import MOST_ADDRESS_BYTES, MOST_NAME_BYTES
-from sidegate_ring.voice import MOST_IN_FULL
+from sidegate_ring.gossip import MAX_IN_FULL, MOST_ADDRESS_BYTES, MOST_NAME_BYTES
+from sidegate_sidecar.ledger import BATCH as CHARGES
 from sidegate_sidecar.outbox import BATCH
+from sidegate_sidecar.resets import BATCH as RESETS
 from tests.middleware.golden import GOLDEN, NODE, SEALED, frame_of
 
 if TYPE_CHECKING:
@@ -101,11 +104,11 @@ class TestBytes:
         assert decode(pack(5, 9, "new", {"and": ["more"]})) == Ping(9)
 
     def test_missing_optional_field(self) -> None:
-        """`parts` may be left out, and `charged`."""
+        """`parts` may be left out, and what names checks among nodes."""
         assert decode(pack(4, 7, "owner", "n", None, [[1, 5]])) == Answers(
             7, "owner", "n", None, [[1, 5]]
         )
-        assert decode(pack(12, 7, [["1/s", ["k"], [5]]])) == Buckets(7, [("1/s", ["k"], [5])])
+        assert decode(pack(3, 7, 0, 5, [["k", "1/s", 1]])) == Checks(7, 0, 5, [("k", "1/s", 1)])
 
 
 class TestDecode:
@@ -122,6 +125,7 @@ class TestDecode:
             (msgspec.msgpack.encode({"id": 9}), "object"),
             (pack(3, 1, -1, 50_000, []), ">= 0"),
             (pack(3, 1, 0, -1, []), ">= 0"),
+            (pack(3, 1, 0, 1, [], -1), ">= 0"),
             (pack(8, 1, -1, "key"), ">= 0"),
             (pack(9, 1, -1, "key"), ">= 0"),
             (pack(3, 1, 0, 1, [["k", "1/s", 1.5]]), "float"),
@@ -141,7 +145,10 @@ class TestDecode:
             (pack(12, 1, [["1/s", ["k"], [-1]]]), ">= 0"),
             (pack(12, 1, [["1/s", ["k"], [0.5]]]), "float"),
             (pack(12, 1, [["1/s", [b"k"], [1]]]), "bytes"),
-            (pack(12, 1, [["1/s", ["k"], [1]]], [[-1]]), ">= 0"),
+            (pack(20, 1, [["k", "1/s", [1], [[1, 0, -1]]]]), ">= 0"),
+            (pack(20, 1, [["k", "1/s", [-1], []]]), ">= 0"),
+            (pack(21, 1, [["1/s", "k", -1, 0]]), ">= 0"),
+            (pack(26, 1, [[1, "k", -1]]), ">= 0"),
             (pack(13), "length"),
             (pack(14, 1), "length"),
             (pack(14, 1, 3), "enum"),
@@ -373,7 +380,7 @@ def mutated(data: st.DataObject, body: bytes) -> bytes:
 def test_hello_stays_small() -> None:
     """The longest Hello there may be fits in what is taken before the handshake."""
     name = "\U0001f600" * 63
-    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535")
+    longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535", "f" * 16)
     assert len(encode(longest)) < wire.MOST_HELLO_BYTES
 
 
@@ -390,9 +397,15 @@ def test_largest_frames() -> None:
         2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
     )
     rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
-    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MOST_IN_FULL)
+    gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MAX_IN_FULL)
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
-    buckets = Buckets(2**62, [group] * BATCH, [[2**62]] * BATCH)
+    buckets = Buckets(2**62, [group] * BATCH)
+    charge = 2**62, MOST_CHECKS, 10**12
+    row = "k" * MOST_KEY_BYTES, "10000/365 days burst 100000", [2**62] * 8, [charge]
+    charged = Charged(2**62, [row] * CHARGES)
+    resets = Resets(2**62, [(2**62, "k" * MOST_KEY_BYTES, 2**62)] * RESETS)
+    assert len(encode(charged)) <= MOST_FRAME_BYTES
+    assert len(encode(resets)) <= MOST_FRAME_BYTES
     assert len(encode(gossip)) <= MOST_FRAME_BYTES
     assert len(encode(buckets)) <= MOST_FRAME_BYTES
     assert len(encode(checks)) <= MOST_FRAME_BYTES

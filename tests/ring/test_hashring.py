@@ -12,12 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidegate_ring import Ring
-from sidegate_ring.hashring import CIRCLE, MOST_WEIGHT, position
+from sidegate_ring.hashring import MOST_WEIGHT
+from sidegate_ring.places import CIRCLE, position, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEYS = [f"user:{i}" for i in range(400)]
+SEED = bytes(range(32))
 POINTS = 16  # enough for every property but balance, and quick to build
 
 names = st.text(min_size=1, max_size=8)
@@ -183,6 +185,16 @@ def test_a_ring_grown_node_by_node_is_the_ring_built_at_once(
     assert lists(grown) == lists(build(nodes, place))
 
 
+def test_a_changed_ring_places_keys_as_the_one_it_was_made_of() -> None:
+    built = Ring(["alpha", "beta"], points=POINTS, hash=collide, key_hash=seeded(SEED))
+    grown = built.without_node("beta").with_node("beta")
+    others = Ring(["gamma"], points=POINTS, hash=collide, key_hash=seeded(SEED))
+    for one, other in ((built, grown), (built.of_nodes(["gamma"]), others)):
+        assert one == other
+        assert lists(one) == lists(other)
+        assert [one.place(key) for key in KEYS] == [other.place(key) for key in KEYS]
+
+
 @given(weights, names, st.integers(1, 3), hashes)
 def test_a_node_that_leaves_leaves_no_trace(
     nodes: dict[str, int], name: str, weight: int, place: Callable[[str], int]
@@ -334,24 +346,18 @@ def test_golden_vectors_with_weights_and_other_names() -> None:
     ]
 
 
-def test_the_positions_of_golden_texts() -> None:
-    """As above; murmur3 of the empty text is 0 by its definition, the rest are by mmh3 5.3."""
-    assert position("") == 0
-    assert position("alpha#0") == 13_915_507_083_951_521_087
-    assert position("user:1") == 6_120_565_781_388_772_718
-
-
-@given(keys)
-def test_a_position_is_the_unsigned_64_bits_of_murmur3(key: str) -> None:
-    assert position(key) == mmh3.hash64(key, signed=False)[0]
-    assert position(key) == mmh3.mmh3_x64_128_utupledigest(key.encode(), 0)[0]
-
-
-def test_positions_fill_the_circle() -> None:
-    """The signed hash of mmh3 put half of all points before 0, and so on one node."""
-    eighths = [position(key) * 8 // CIRCLE for key in KEYS]
-    assert set(eighths) == set(range(8))
-    assert max(map(eighths.count, range(8))) < len(KEYS) / 5
+def test_golden_vectors_with_a_seed() -> None:
+    """As above, for keys on a ring with a seed; its nodes stand where they stand without one."""
+    ring = Ring(["alpha", "beta", "gamma"], key_hash=seeded(SEED))
+    assert ring.digest == "6fac1ef7da9524bf"
+    assert ring.owners("user:1", 3) == ("beta", "gamma", "alpha")
+    assert ring.owners("user:2", 3) == ("alpha", "beta", "gamma")
+    assert ring.owners("user:4", 3) == ("alpha", "gamma", "beta")
+    assert ring.owners("10.0.0.1", 3) == ("alpha", "gamma", "beta")
+    assert ring.owners("api:é", 3) == ("gamma", "beta", "alpha")
+    assert ring.owners("k" * 512, 3) == ("gamma", "alpha", "beta")
+    assert ring.owners("", 3) == ("beta", "alpha", "gamma")
+    assert lists(ring) == lists(Ring(["alpha", "beta", "gamma"]))
 
 
 def test_a_hash_that_leaves_the_circle_is_refused() -> None:
@@ -384,6 +390,9 @@ def test_the_digest_tells_points_and_hash_apart() -> None:
         Ring(["alpha", "beta"], points=POINTS, hash=collide),
         Ring({"alpha": 2, "beta": 1}, points=POINTS),
         Ring(["alpha, beta"], points=POINTS),
+        Ring(["alpha", "beta"], points=POINTS, key_hash=seeded(SEED)),
+        Ring(["alpha", "beta"], points=POINTS, key_hash=seeded(SEED[::-1])),
+        Ring(["alpha", "beta"], points=POINTS, key_hash=collide),
     ]
     assert len({ring.digest for ring in rings}) == len(set(rings)) == len(rings)
 

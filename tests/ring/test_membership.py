@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_ring.gossip import MOST_INCARNATION
+from sidegate_ring.gossip import MAX_IN_FULL, MOST_INCARNATION
 from sidegate_ring.members import MOST_LIVING, MOST_TOMBSTONES
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State
 from sidegate_ring.timing import least_suspicion
-from sidegate_ring.voice import MOST_IN_FULL
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT
@@ -241,8 +240,9 @@ def test_now_and_then_everything_is_exchanged_anyway() -> None:
 
 def test_more_than_a_message_holds_goes_in_several() -> None:
     room = Handful("a")
-    rumors = [rumor(f"n{i}") for i in range(2 * MOST_IN_FULL)]
-    room.tell(room["a"], *rumors, kind=Kind.ALL)
+    for state in (State.ALIVE, LEFT):
+        rumors = [rumor(f"{state.name}{i}", 10, state) for i in range(MAX_IN_FULL)]
+        room.tell(room["a"], *rumors, kind=Kind.ALL)
     sends = room["a"].met("b", room.now).sends
     assert [(it.kind, len(it.rumors)) for _, it in sends] == [
         (Kind.ASK_ALL, 1_000),
@@ -311,6 +311,7 @@ def test_no_more_are_living_than_may_be() -> None:
         (Gossip(-1, 0, "", "", []), "kind -1"),
         (Gossip(Kind.RELAY, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
         (rumor("", address="a:1"), "''.* empty"),
+        (rumor("x\ny"), r"'x\\ny'.* doesn't print"),
         (rumor("é" * 127), "name 'éé.* has 254 bytes"),
         (rumor("x", address="y" * 301), "address 'yy.* has 301 bytes"),
         (rumor("x", by="y" * 254), "by 'yy.* has 254 bytes"),

@@ -38,6 +38,11 @@ class Port:
         self._room = room
         self._name = name
         self.rings_seen = 0
+        self.forgotten: list[str] = []
+
+    def forget(self, key: str, /) -> None:
+        """Note which keys the apps were told to forget."""
+        self.forgotten.append(key)
 
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send a message, which waits until it is delivered."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import uvloop
@@ -16,6 +16,8 @@ from sidegate_sidecar import cli
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sidegate_sidecar.server import Sidecar
 
 
 def pytest_asyncio_loop_factories(
@@ -65,6 +67,17 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Ending(code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def ask(run: Run) -> Any:
+    """Return what runs a command against a sidecar of this process, in a thread of its own."""
+
+    async def ask(node: Sidecar, *arguments: str) -> Ending:
+        command, *rest = arguments
+        return await asyncio.to_thread(run, command, "--http", str(node.http), *rest)
+
+    return ask
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sidegate.buckets import Buckets
+from sidegate.buckets import MAX_MEMORY, Buckets
 from sidegate.limits import parse_limits
+from sidegate_sidecar.resets import Resets
 from sidegate_sidecar.statefile import SLICE, StateFile
 
 if TYPE_CHECKING:
@@ -27,14 +28,15 @@ class Life:
         self,
         path: Path,
         wall: int = SAVED_AT,
-        most_keys: int = 1_000_000,
+        max_memory: int = MAX_MEMORY,
         boot: tuple[str, int] = ("", 0),
     ) -> None:
         self.now = 7 * SECOND
         self.wall = wall
-        self.buckets = Buckets(most_keys)
+        self.buckets = Buckets(max_memory)
         clocks = lambda: self.now, lambda: self.wall, lambda: boot  # three of them
-        self.file = StateFile(str(path), self.buckets, *clocks)
+        self.resets = Resets()
+        self.file = StateFile(str(path), self.buckets, *clocks, resets=self.resets)
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:
         """Charge a key, which must be allowed."""

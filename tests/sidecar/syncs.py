@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
+from sidegate.buckets import MAX_MEMORY
 from sidegate.buckets import Buckets as Table
 from sidegate.limits import parse_limits
 from sidegate.wire import Buckets, Part
@@ -57,14 +58,15 @@ class Syncs:
     knows that they didn't arrive. `log` has all that were sent.
     """
 
-    def __init__(self, names: str, most_keys: int = 1_000_000) -> None:
+    def __init__(self, names: str, max_memory: int = MAX_MEMORY) -> None:
         self.now = START
         self.log: list[Post] = []
         self.cut: set[frozenset[str]] = set()
         self.lost: Callable[[str, str, NodeMessage], bool] = nothing
         self.tables: dict[str, Table] = {}
         self.nodes: dict[str, Sync] = {}
-        self._most_keys = most_keys
+        self.serial = 0  # of the last check that a node decided in place of its owner
+        self._max_memory = max_memory
         self._waiting: list[Post] = []
         for name in names:
             self.add(name)
@@ -77,7 +79,7 @@ class Syncs:
 
     def add(self, name: str) -> None:
         """Have one more node, which is not on the ring yet."""
-        self.tables[name] = Table(self._most_keys)
+        self.tables[name] = Table(self._max_memory)
 
         def usable(other: str) -> bool:
             return other in self.nodes and frozenset((name, other)) not in self.cut
@@ -162,10 +164,12 @@ class Syncs:
 
     def stand_in(self, name: str, key: str, text: str = YEARLY, cost: int = 1) -> bool:
         """Have a node decide a check in place of its owner; tell if it was allowed."""
-        allowed = self.charge(name, key, text, cost)
-        if allowed:
-            node = self.nodes[name]
-            node.charge(node.ring.pair(key)[0], key, parse_limits(text), cost)
+        limits = parse_limits(text)
+        allowed, _ = self.tables[name].take(key, limits, cost, self.now)
+        node = self.nodes[name]
+        self.serial += 1
+        charge = self.serial, 0, cost if allowed else 0
+        node.stood_in(node.ring.pair(key)[0], (key, text, cost), limits, charge, self.now)
         return allowed
 
     def charge_all(self, keys: Iterable[str], ring: str, cost: int = 1) -> None:

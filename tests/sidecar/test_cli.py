@@ -73,6 +73,7 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 # --- options of serve
 
+RING_SEED = b"0123456789abcdef"
 VARIABLES = {
     "--name": "SIDEGATE_NAME",
     "--link": "SIDEGATE_LINK",
@@ -84,13 +85,14 @@ VARIABLES = {
     "--secret-file": "SIDEGATE_SECRET_FILE",
     "--node-secret-file": "SIDEGATE_NODE_SECRET_FILE",
     "--http-token-file": "SIDEGATE_HTTP_TOKEN_FILE",
+    "--ring-seed-file": "SIDEGATE_RING_SEED_FILE",
     "--tls-cert": "SIDEGATE_TLS_CERT",
     "--tls-key": "SIDEGATE_TLS_KEY",
     "--tls-ca": "SIDEGATE_TLS_CA",
     "--insecure": "SIDEGATE_INSECURE",
     "--on-unreachable": "SIDEGATE_ON_UNREACHABLE",
     "--budget": "SIDEGATE_BUDGET",
-    "--most-keys": "SIDEGATE_MOST_KEYS",
+    "--max-memory": "SIDEGATE_MAX_MEMORY",
     "--most-connections": "SIDEGATE_MOST_CONNECTIONS",
     "--role": "SIDEGATE_ROLE",
     "--drain": "SIDEGATE_DRAIN",
@@ -122,6 +124,8 @@ def everything(tmp_path: Path) -> dict[str, str]:
     """Return a value for each option of serve, none of them the default."""
     for what in ("secret", "node", "token"):
         (tmp_path / what).write_text(f"the {what} that opens it\n")
+    ring_seed = tmp_path / "ring-seed"
+    ring_seed.write_bytes(RING_SEED + b"\r\n")
     tls = Authority().issue(tmp_path / "tls", "n1")
     return {
         "--name": "n1",
@@ -134,13 +138,14 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--secret-file": str(tmp_path / "secret"),
         "--node-secret-file": str(tmp_path / "node"),
         "--http-token-file": str(tmp_path / "token"),
+        "--ring-seed-file": str(ring_seed),
         "--tls-cert": tls.cert,
         "--tls-key": tls.key,
         "--tls-ca": tls.ca,
         "--insecure": "true",
         "--on-unreachable": "local",
         "--budget": "0.2",
-        "--most-keys": "1000",
+        "--max-memory": "64MiB",
         "--most-connections": "64",
         "--role": "leaf",
         "--drain": "2.5",
@@ -161,11 +166,12 @@ def expected(given: dict[str, str]) -> Config:
         secret_file=SecretFile(given["--secret-file"]),
         node_secret_file=SecretFile(given["--node-secret-file"]),
         http_token_file=SecretFile(given["--http-token-file"]),
+        ring_seed=RING_SEED,
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
         budget=0.2,
-        most_keys=1000,
+        max_memory=64 << 20,
         most_connections=64,
         role=Role.LEAF,
         drain=2.5,
@@ -199,7 +205,7 @@ def test_empty_variables_are_none(
     run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable that a template left empty is as good as not set."""
-    for variable in [*VARIABLES.values(), "SIDEGATE_SECRET"]:
+    for variable in [*VARIABLES.values(), "SIDEGATE_SECRET", "SIDEGATE_RING_SEED"]:
         monkeypatch.setenv(variable, "")
     assert run("serve").code == 0
     assert configured == [(Config(name=gethostname()), "info")]
@@ -243,10 +249,11 @@ WRONG = {
     "--secret-file": ("/nowhere", "'/nowhere': expected a file with the secret: No such file"),
     "--node-secret-file": ("/nowhere", "expected a file with the node secret: No such file"),
     "--http-token-file": ("/nowhere", "expected a file with the http token: No such file"),
+    "--ring-seed-file": ("/nowhere", "'/nowhere': expected a file with a seed: No such file"),
     "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
     "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
     "--budget": ("soon", "'soon': expected seconds, above 0"),
-    "--most-keys": ("1e6", "'1e6': expected a whole number"),
+    "--max-memory": ("1e6", "'1e6': expected bytes, such as \"256MiB\""),
     "--most-connections": ("0", "'0': expected at least 1"),
     "--role": ("twig", "'twig': expected one of owner, leaf"),
     "--drain": ("0", "'0': expected seconds, above 0"),

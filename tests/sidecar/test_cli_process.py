@@ -66,6 +66,8 @@ async def serving(*arguments: str, **environment: str) -> AsyncGenerator[Serving
         assert process.stderr is not None
         async with asyncio.timeout(3 * GENEROUS):
             line = await process.stderr.readline()
+            while b"state file" in line:
+                line = await process.stderr.readline()
         yield Serving(process, line.decode())
     finally:
         if process.returncode is None:
@@ -111,6 +113,32 @@ async def test_what_nobody_took_is_an_exit_code() -> None:
     assert "node n1: is the last one, and waits for another node to take its buckets" in log
     assert "with 1 buckets: no other node came in time to take its buckets" in log
     assert "error sidegate: node n1: ended, and nobody took its 1 buckets" in log
+
+
+async def test_what_is_saved_is_not_waited_for(tmp_path: Path) -> None:
+    """A node with a state file ends at once, and with 0, though nobody takes its buckets."""
+    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "3600")
+    async with serving(*options, "--state-file", f"{tmp_path}/state") as sidecar:
+        await eventually_ready(sidecar)
+        await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
+        sidecar.process.send_signal(signal.SIGTERM)
+        code, _, log = await finish(sidecar.process)
+    assert code == 0
+    assert "node n1: 1 buckets saved" in log
+    assert "warning sidegate: node" not in log
+
+
+async def test_what_cannot_be_saved_at_the_end_is_an_exit_code(tmp_path: Path) -> None:
+    """Whoever watches the process hears that its file is an old one."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    async with serving("--name", "n1", "--state-file", f"{folder}/state") as sidecar:
+        await eventually_ready(sidecar)
+        folder.rename(tmp_path / "gone")
+        sidecar.process.send_signal(signal.SIGTERM)
+        code, _, log = await finish(sidecar.process)
+    assert code == 5
+    assert "error sidegate: node n1: its last buckets could not be saved" in log
 
 
 async def test_a_second_signal_ends_the_wait_for_another_node() -> None:

@@ -35,6 +35,8 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"socket_mode": -1}, "socket-mode '-1'"),
         ({"secret": b"\n"}, "secret '(not shown)': no secret in it, expected 1 to 4, one a line"),
         ({"secret": b"s\n" * 5}, "secret '(not shown)': 5 secrets, expected 1 to 4, one a line"),
+        ({"ring_seed": b"s" * 15}, "ring-seed '(not shown)': expected 16 to 1,024 bytes"),
+        ({"ring_seed": b"s" * 1025}, "ring-seed '(not shown)': expected 16 to 1,024 bytes"),
         ({"budget": 0.0}, "budget '0.0': expected seconds, above 0 and at most 60"),
         ({"budget": -1.0}, "budget '-1.0'"),
         ({"budget": 60.1}, "budget '60.1'"),
@@ -43,7 +45,7 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"drain": -1.0}, "drain '-1.0'"),
         ({"drain": 3600.1}, "drain '3600.1'"),
         ({"drain": float("nan")}, "drain 'nan'"),
-        ({"most_keys": 0}, "most-keys '0': expected at least 1"),
+        ({"max_memory": 1_023 << 10}, "max-memory '1023KiB': expected at least 1MiB"),
         ({"most_connections": -5}, "most-connections '-5': expected at least 1"),
     ],
 )
@@ -82,6 +84,25 @@ def test_the_secret_is_never_shown() -> None:
         Config(secret=b"open sesame\n" * 5)
     assert "sesame" not in str(caught.value)
     assert "sesame" not in repr(Config(secret=b"open sesame"))
+
+
+def test_the_ring_seed_is_never_shown() -> None:
+    """As the secret: an error says how long it is, and the text of the options nothing."""
+    with pytest.raises(OptionError, match="not 11") as caught:
+        Config(ring_seed=b"open sesame")
+    assert "sesame" not in str(caught.value)
+    assert "sesame" not in repr(Config(ring_seed=b"open sesame, please"))
+
+
+@pytest.mark.parametrize(
+    ("link", "seed", "aimed"),
+    [(ANYWHERE, b"", True), (ANYWHERE, b"s" * 16, False), (LOOPBACK, b"", False)],
+)
+def test_a_ring_beyond_loopback_can_be_aimed_at_without_a_seed(
+    link: Address, seed: bytes, *, aimed: bool
+) -> None:
+    """On loopback whoever makes up keys is on this machine anyway."""
+    assert Config(link=link, ring_seed=seed, insecure=True).can_be_aimed_at == aimed
 
 
 def test_secrets_are_one_a_line(tmp_path: Path) -> None:

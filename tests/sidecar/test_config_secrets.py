@@ -11,6 +11,7 @@ from sidegate.address import Address
 from sidegate.options import Tls
 from sidegate.secret import SecretFile
 from sidegate_sidecar.config import Config, OptionError
+from tests.cluster.cluster import cluster, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,3 +137,14 @@ def test_so_it_is_in_a_file_for_ever(
 def test_on_this_machine_it_may_be_short(options: dict[str, Any]) -> None:
     """What nobody else can reach or see may be any word: development, and tests."""
     assert Config(**options)
+
+
+async def test_secrets_that_become_alike_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that changes is no reason to stop a sidecar; the log says what is open."""
+    file = tmp_path / "nodes"
+    file.write_text("nodes")
+    async with cluster("n1", secret=b"apps", node_secret_file=SecretFile(str(file))):
+        file.write_text("nodes\napps")
+        await eventually(lambda: "node-secret: expected another than the secret" in caplog.text)

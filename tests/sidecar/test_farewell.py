@@ -79,7 +79,7 @@ async def test_nobody_is_waited_for_who_could_not_find_another(tmp_path: Path) -
         bare(node, node_named("n2")),
         bare(node),
     ):
-        await eventually(lambda: len(node.sessions.open) == 3)
+        await eventually(lambda: len(node.sessions.open) == 2 and len(node.sessions.admission) == 1)
         assert not node.sessions.has_apps
         async with bare(node, APP):
             assert node.sessions.has_apps

@@ -179,15 +179,33 @@ def test_the_last_owner_goes_on_deciding_and_hands_over_to_a_newcomer() -> None:
 
 
 def test_a_node_alone_stays_with_what_nobody_takes() -> None:
-    """It waits for four fifths of the drain, decides all the time, and is a member again."""
+    """It waits for the drain, decides all the time, and is a member again."""
     room = Room("a")
     room.charge("a", "key")
     leave(room, "a")
     waited = room.run_until(lambda: room["a"].stage is Stage.MEMBER)
-    assert waited == pytest.approx(8, abs=0.1)
+    assert waited == pytest.approx(10, abs=0.1)
     assert room.stages["a"][-3:] == [Stage.FLUSHING, Stage.WAITING, Stage.MEMBER]
     assert room["a"].route.nodes == ("a",)
     assert room["a"].joined
+
+
+@pytest.mark.parametrize("after", [9.5, 9.9])
+def test_one_that_comes_at_the_last_moment_takes_all(after: float) -> None:
+    """Though it is on the ring, and has all buckets, only when the drain is over."""
+    room = Room("a")
+    room.charge_all(KEYS, by="a")
+    leave(room, "a")
+    room.run(after)
+    room.add("b")
+    room["b"].join(room.now)
+    room.stopped.add("b")
+    room.run(0.6)
+    assert room["a"].stage is Stage.WAITING
+    room.stopped.clear()
+    room.run_until(lambda: room["a"].stage is Stage.LEAF, within=4)
+    assert not room["a"].is_overdue
+    assert [room.tokens("b", key) for key in KEYS] == [1] * len(KEYS)
 
 
 def test_a_node_that_need_not_wait_stays_at_once() -> None:

@@ -11,8 +11,8 @@ from sidegate.wire import Merged, Pulled
 from sidegate_sidecar import remote
 from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.departure import ALONE, NO_HEIR, OVERDUE
-from sidegate_sidecar.server import Sidecar
-from tests.cluster.cluster import client, cluster, config, eventually
+from sidegate_sidecar.server import Sidecar, _leave
+from tests.cluster.cluster import are_one_ring, client, cluster, config, eventually
 from tests.sidecar.http_client import charged, check, http, problem
 
 if TYPE_CHECKING:
@@ -198,6 +198,22 @@ async def test_nodes_that_go_together_lose_nothing_if_one_comes_meanwhile() -> N
     assert {(str(it.source), it.remaining) for it in decisions} == {("owner", 5)}
 
 
+async def test_the_last_one_is_there_for_those_who_know_only_its_address() -> None:
+    """One that starts a moment later finds the first newcomer by way of it."""
+    async with cluster("n1", "n2") as (one, two):
+        assert (await two.leave()).left
+        await two.depart()
+        ending = asyncio.create_task(_leave(one))
+        await eventually(lambda: one.cluster.stage is Stage.WAITING)
+        async with Sidecar(config("n3", seeds=(one.link,))) as first:
+            await eventually(lambda: one.cluster.stage is Stage.LEAF)
+            assert not ending.done()
+            async with Sidecar(config("n4", seeds=(one.link,))) as second:
+                await eventually(lambda: second.cluster.ring.nodes == ("n3", "n4"))
+                assert await ending == 0
+                await eventually(lambda: are_one_ring([first, second]))
+
+
 async def test_what_others_have_not_merged_is_not_counted_as_handed_over() -> None:
     """A node that hears no Merged says how many buckets it still owes."""
     async with cluster("n1", "n2", drain=1.0) as (one, two):
@@ -231,6 +247,10 @@ class Deaf:
     def members_changed(self, changed: list[Member], /) -> None:
         """Tell the real one."""
         self._node.members_changed(changed)
+
+    def forget(self, key: str, /) -> None:
+        """Tell the real one."""
+        self._node.forget(key)
 
     def ring_changed(self, /) -> None:
         """Tell the real one."""

@@ -11,14 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link import State
 from sidegate.version import __version__
-from sidegate.wire import Answers, Buckets, Checks, Error, Merged
+from sidegate.wire import Answers, Charged, Checks, Error, Settled
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.counts import LATENCIES
 from sidegate_sidecar.metrics import MOST_NAMED, make_registry
 from sidegate_sidecar.peers import Peer
 from sidegate_sidecar.server import Sidecar
 from sidegate_sidecar.stages import Stage
-from tests.cluster.bare import bare, puppet
+from tests.cluster.bare import APP, bare, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
 from tests.sidecar.http_client import beside, charged, check, http, problem
@@ -35,9 +35,11 @@ LABELS = {
     "sidegate_app_outcomes": {"outcome"},
     "sidegate_failovers": set[str](),
     "sidegate_keys": set[str](),
-    "sidegate_keys_limit": set[str](),
     "sidegate_keys_by_role": {"role"},
-    "sidegate_keys_evicted": set[str](),
+    "sidegate_keys_evicted": {"payer"},
+    "sidegate_table_bytes": set[str](),
+    "sidegate_table_max_bytes": set[str](),
+    "sidegate_table_largest_bytes": set[str](),
     "sidegate_connections": set[str](),
     "sidegate_connections_refused": {"code"},
     "sidegate_http_connections": set[str](),
@@ -49,6 +51,7 @@ LABELS = {
     "sidegate_stage": {"stage"},
     "sidegate_sync_lag_seconds": set[str](),
     "sidegate_synced_buckets": {"fate"},
+    "sidegate_sync_overflows": set[str](),
     "sidegate_handovers": {"stage"},
     "sidegate_handover_seconds": {"stage"},
     "sidegate_handovers_overdue": {"stage"},
@@ -309,33 +312,37 @@ async def test_copies_are_measured() -> None:
 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:
-    """When an owner and who stood in for it have admitted too much, their merge shows how much."""
+    """When an owner and who stood in for it have admitted too much, the owner's count shows it."""
     async with puppet() as other, beside(other) as node:
         key = key_of("n1", node.cluster.ring)
         charged(node, key, "10/hour", 8)
         minute = 60 * 10**9  # ns: 10/hour has an interval of 6
-        await other.say(Buckets(1, [("10/hour", [key], [30 * minute])], [[30 * minute]]))
-        await other.hear(Merged)
+        await other.say(Charged(1, [(key, "10/hour", [30 * minute], [(7, 0, 5)])]))
+        await other.hear(Settled)
         seen = await scrape(node)
     assert seen["sidegate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
 
 
 async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
     """Buckets held, how many fit, and those forgotten at the bound."""
-    async with cluster("n1", most_keys=3) as (one,):
-        for number in range(5):
-            charged(one, f"k{number}", "5/hour", 1)
+    async with cluster("n1", max_memory=1 << 20) as (one,):
+        for number in range(5_000):
+            charged(one, f"login:k{number}", "5/hour", 1)
+        charged(one, "k", "5/day", 1)
         seen = await scrape(one)
-    assert (seen["sidegate_keys"], seen["sidegate_keys_evicted_total"]) == (3, 2)
-    assert seen["sidegate_keys_limit"] == 3
+    assert 3_000 < seen["sidegate_keys"] < 5_000
+    gone = seen.all("sidegate_keys_evicted_total", "payer")
+    assert gone == {("rule",): 5_001 - seen["sidegate_keys"], ("keys",): 0, ("rest",): 0}
+    assert seen["sidegate_table_max_bytes"] == 1 << 20
+    assert 0.9 * 2**20 < seen["sidegate_table_largest_bytes"] < seen["sidegate_table_bytes"] < 2**20
 
 
 async def test_connections_are_counted_with_those_refused() -> None:
     """Open connections, and those closed for a fault, by its code."""
-    async with cluster("n1") as (one,), bare(one) as peer:
+    async with cluster("n1") as (one,), bare(one, APP) as peer:
         await eventually(lambda: one.sessions.open)
         assert (await scrape(one))["sidegate_connections"] == 1
-        await peer.send(b"\xff" * 100)
+        peer.writer.write(b"\xff" * 100)
         await peer.error()
         await eventually(lambda: not one.sessions.open)
         seen = await scrape(one)

@@ -14,12 +14,13 @@ from sidegate.wire import (
     NOBODY,
     Answers,
     Buckets,
+    Charged,
     Checks,
-    Forget,
     Holdings,
     Inspect,
     Merged,
     Reset,
+    Resets,
 )
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.forward import OWNERS_SHARE
@@ -392,18 +393,19 @@ async def test_a_node_that_comes_next_itself_stands_in_at_once() -> None:
 
 
 async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> None:
-    """The debts and, beside them, how much of them was decided without it."""
+    """Each check by its id, with what it cost, and what is owed after all of them."""
     async with beside_a_puppet() as (node, owner), bare(node, APP) as peer:
         key = key_of("n2", node.cluster.ring)
         await owner.stop()
         await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
         await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
         await owner.start(owner.address.port)
-        told = await owner.hear(Buckets)
-        [(text, keys, [debt])] = told.groups
-        assert (text, keys) == ("5/day", [key])
+        told = await owner.hear(Charged)
+        [(of, text, [debt], charges)] = told.rows
+        assert (of, text) == (key, "5/day")
         assert debt == pytest.approx(3 * DAY // 5, rel=0.01)
-        assert told.charged == [[3 * DAY // 5]]
+        assert [(place, tokens) for _, place, tokens in charges] == [(0, 1), (1, 1), (2, 1)]
+        assert len({serial for serial, _, _ in charges}) == 1
 
 
 async def test_checks_of_one_frame_go_on_to_the_backup_of_each() -> None:
@@ -519,7 +521,8 @@ async def test_a_key_of_an_owner_that_is_silent_is_inspected_at_its_backup() -> 
         assert isinstance(held, Holdings)
         assert (held.id, held.source, held.node, held.buckets[0][0]) == (1, "backup", "n1", "5/day")
         await peer.send(Reset(2, 0, key))
-        assert await other.hear(Forget) == Forget(key)
+        [(_, forgotten, _)] = (await other.hear(Resets)).resets
+        assert forgotten == key
         assert not node.node.buckets.held(key, node.clock())
 
 

@@ -53,7 +53,6 @@ def test_a_message_says_what_is_owed_when_it_is_sent() -> None:
     message = outbox.take(1, table, START + SECOND, 0)
     assert message
     assert message.groups == [(HOURLY, ["key0"], [3 * TOKEN - SECOND])]
-    assert message.charged == []
 
 
 def test_a_bucket_that_changes_often_while_it_waits_is_sent_once() -> None:
@@ -212,64 +211,19 @@ def test_a_change_that_waits_behind_others_counts_from_when_it_came_in() -> None
     assert outbox.lag(START + 12) == 2
 
 
-# what was charged in the owner's place
-
-
-def test_what_was_charged_is_told_with_the_bucket_and_once() -> None:
-    """In the order of the groups, 0 for those that nobody stood in for."""
-    outbox, table = Outbox(), table_of(3)
-    outbox.charge(HOURLY, "key1", TOKEN)
-    outbox.charge(HOURLY, "key1", 2 * TOKEN)
-    outbox.add(HOURLY, keys(0, 2), START)
-    message = outbox.take(1, table, START, 0)
-    assert message
-    assert message.groups == [(HOURLY, keys(0, 2), [TOKEN, TOKEN])]
-    assert message.charged == [[0, 3 * TOKEN]]
-    outbox.add(HOURLY, keys(0, 2), START)
-    again = outbox.take(2, table, START, 0)
-    assert again
-    assert again.charged == []
-
-
-def test_what_was_charged_to_another_bucket_waits_for_that_one() -> None:
-    outbox, table = Outbox(), table_of(BATCH + 1)
-    outbox.charge(HOURLY, f"key{BATCH}", TOKEN)
-    outbox.add(HOURLY, keys(0, BATCH + 1), START)
-    first, second = (outbox.take(number, table, START, 0) for number in (1, 2))
-    assert first
-    assert second
-    assert (first.charged, second.charged) == ([], [[TOKEN]])
-
-
-def test_what_was_charged_to_a_bucket_not_worth_a_message_is_forgotten_with_it() -> None:
-    """Else it would pile up, and be told years later as if it had just been charged."""
-    outbox, table = Outbox(), table_of(2)
-    outbox.charge(HOURLY, "key0", TOKEN)
-    outbox.add(HOURLY, ["key0"], START)
-    assert outbox.take(1, table, START, TOKEN) is None
-    assert outbox._charged == {}
-
-
 # the bound
 
 
-def test_full_buckets_can_be_dropped_from_an_outbox_that_nobody_empties() -> None:
-    """What is left is in debt, and so there is no more of it than the table holds."""
-    outbox, table = Outbox(), table_of(1_000, "1/second")
-    table.take("key0", parse_limits(DAILY), 1, START)
-    outbox.add("1/second", keys(0, 1_000), START)
-    outbox.add(DAILY, ["key0", "never"], START)
-    outbox.charge("1/second", "key0", SECOND)
-    outbox.charge(DAILY, "key0", SECOND)
-    outbox.drop_paid(table, START + SECOND - 1)
-    assert outbox.waiting == 1_001
-    outbox.drop_paid(table, START + SECOND)
+def test_an_outbox_that_overflowed_is_empty_and_takes_nothing() -> None:
+    """All is put into it anew, once it can be sent: it holds nothing until then."""
+    outbox, table = Outbox(), table_of(1_000, DAILY)
+    outbox.add(DAILY, keys(0, 1_000), START)
+    outbox.overflow()
+    outbox.add(DAILY, ["key1"], START)
+    assert (outbox.waiting, outbox.take(1, table, START, 0)) == (0, None)
+    outbox.overflowed = False
+    outbox.add(DAILY, ["key1"], START)
     assert outbox.waiting == 1
-    message = outbox.take(1, table, START + SECOND, 0)
-    assert message
-    assert [(text, some) for text, some, _ in message.groups] == [(DAILY, ["key0"])]
-    assert message.charged == [[SECOND]]
-    assert outbox._charged == {}
 
 
 acts = st.lists(

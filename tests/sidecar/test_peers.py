@@ -16,7 +16,7 @@ from sidegate.wire import Error, Ping, Pong
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Rumor
 from sidegate_ring.membership import State as Life
-from sidegate_sidecar import server
+from sidegate_sidecar import secret_files
 from sidegate_sidecar.discovery import Discovery
 from sidegate_sidecar.peers import MOST_STRANGERS
 from sidegate_sidecar.server import Sidecar
@@ -166,7 +166,7 @@ async def test_a_change_of_the_secret_file_is_in_the_log_though_nobody_dials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So one can see that all nodes know a new secret, before any shows it."""
-    monkeypatch.setattr(server, "LOOK_AT_SECRETS_EVERY", 0.01)
+    monkeypatch.setattr(secret_files, "LOOK_EVERY", 0.01)
     file = tmp_path / "secret"
     file.write_text("old")
     secrets = SecretFile(str(file))

@@ -72,8 +72,11 @@ async def test_on_the_unix_socket(log: pytest.LogCaptureFixture, tmp_path: Path)
 async def test_one_too_many(log: pytest.LogCaptureFixture) -> None:
     """Who doesn't fit any more is said as well."""
     async with cluster("n1", most_connections=1) as (node,), bare(node, APP), bare(node) as more:
+        await more.send(APP.hello(b"n" * 32))
         await more.rest()
-    assert refusals(log) == ["refused someone at HERE: 1 connections are open, no more fit (busy)"]
+    assert refusals(log) == [
+        "refused app 'bare' at HERE: 1 connections are open, no more fit (busy)"
+    ]
 
 
 async def test_without_a_certificate(log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ async def test_who_refuses_us(log: pytest.LogCaptureFixture) -> None:
                 assert await peer.rest() == []
         await eventually(lambda: refusals(log))
     (line,) = refusals(log)
-    assert line.startswith("app 'bare' at HERE refuses this node: because\nbecause\n")
+    assert line.startswith("app 'bare' at HERE refuses this node: because\\nbecause\\n")
     assert len(line) < 400
 
 
@@ -123,7 +126,7 @@ async def test_strangers_do_not_write_the_log(log: pytest.LogCaptureFixture) -> 
 async def test_those_kept_back_are_counted_in_the_end(log: pytest.LogCaptureFixture) -> None:
     """Also when nobody comes any more."""
     async with cluster("n1") as (node,):
-        node.sessions.refusals = LogLimiter(burst=1, every=0.5)
+        node.sessions.refusals.make_limiter = lambda: LogLimiter(burst=1, every=0.5)
         for _ in range(3):
             async with bare(node) as stranger:
                 await stranger.send(NONSENSE)
@@ -131,4 +134,4 @@ async def test_those_kept_back_are_counted_in_the_end(log: pytest.LogCaptureFixt
         await eventually(lambda: "others in" in log.text or "1 other in" in log.text)
     first, *_, last = refusals(log)
     assert first.startswith("refused someone at HERE: not a message")
-    assert re.search(r"(1 other|2 others) in 1 s\)?$", last)
+    assert re.search(r"(1 other|2 others) in 1 s\)?( \(bad-message\))?$", last)

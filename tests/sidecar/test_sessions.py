@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.handshake import Dialling
 from sidegate.wire import (
     Answers,
     Buckets,
+    Checks,
     Error,
     Forget,
     Gossip,
@@ -25,13 +27,16 @@ from sidegate.wire import (
     Pull,
     Pulled,
     Reset,
+    Resets,
     Roster,
+    WireError,
     decode,
     encode,
 )
 from sidegate_ring.membership import Kind
+from sidegate_sidecar.inspections import MAX_OF_ONE
 from sidegate_sidecar.server import Sidecar
-from sidegate_sidecar.sessions import MOST_INSPECTIONS, Patience
+from sidegate_sidecar.sessions import Patience
 from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
 from tests.cluster.cluster import config, eventually, witness
 
@@ -169,23 +174,39 @@ async def test_nonsense_of_a_node_ends_its_connection(word: NodeMessage, text: s
 
 
 async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:
-    """A node that is told to forget a key does so, and tells its apps; other nodes it doesn't."""
+    """A node that is told of a reset forgets the key and tells its apps, once; an app may not."""
     async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
         await app.send(checks(1, ("k", "5/hour", 1)))
         await app.next()
-        await other.send(Forget("k"), Ping(1))
+        told = Resets(1, [(7, "k", 0)])
+        await other.send(told)
         assert await app.next() == Forget("k")
-        assert await other.next() == Pong(1)
+        assert await other.next() == Merged(1)
         assert not node.node.buckets.held("k", node.clock())
+        await other.send(told)
+        assert await other.next() == Merged(1)
+        await app.send(Ping(1), told)
+        assert await app.next() == Pong(1)
+        assert (await app.error()).code == "bad-message"
+
+
+async def test_only_nodes_name_checks_and_all_of_them() -> None:
+    """A serial from an app, or with too few places, closes the connection."""
+    asked = [("k", "5/hour", 1)] * 2
+    async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
+        await app.send(Checks(1, 0, 10**6, asked, 7))
+        assert "a node forwards" in (await app.error()).text
+        await other.send(Checks(1, 1, 10**6, asked, 7, [0]))
+        assert "2 checks with 1 places" in (await other.error()).text
 
 
 async def test_inspections_are_few_at_a_time() -> None:
     """Who asks for more inspections at once than there may be is closed with a word why."""
     async with sidecar() as node, bare(node, APP) as peer, witness(node):
-        await peer.send(*(Inspect(at, 0, "k") for at in range(MOST_INSPECTIONS + 1)))
+        await peer.send(*(Inspect(at, 0, "k") for at in range(MAX_OF_ONE + 1)))
         error = await peer.error()
     assert error.code == "busy"
-    assert str(MOST_INSPECTIONS) in error.text
+    assert str(MAX_OF_ONE) in error.text
 
 
 async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
@@ -194,7 +215,9 @@ async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
         async with sidecar() as node:
             shaken = await stack.enter_async_context(bare(node, APP))
             silent = await stack.enter_async_context(bare(node))
-            await eventually(lambda: len(node.sessions.open) == 2)
+            await eventually(
+                lambda: (len(node.sessions.open), len(node.sessions.admission)) == (1, 1)
+            )
         assert await shaken.rest() == []
         assert await silent.rest() == []
     assert not node.sessions.open
@@ -207,7 +230,7 @@ async def test_a_side_that_says_an_error_gets_none_back() -> None:
             async with bare(node, APP if number % 2 else None) as peer:
                 await peer.send(Error(f"made-up-{number}", "because"))
                 assert await peer.rest() == []
-        await eventually(lambda: len(node.sessions.open) == 1)
+        await eventually(lambda: not node.sessions.admission and len(node.sessions.open) == 1)
         assert not turned_away(node)
 
 
@@ -309,16 +332,40 @@ async def test_a_peer_that_does_not_read_is_not_told_the_ring_for_ever() -> None
 
 
 async def test_one_connection_too_many_is_told_so() -> None:
-    """The first connection above the bound hears why it is closed, and the others go on."""
+    """The first app above the bound hears why it is closed, and the others go on."""
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(sidecar(most_connections=20))
         await stack.enter_async_context(witness(node))
         for _ in range(19):
-            await stack.enter_async_context(bare(node))
-        await eventually(lambda: len(node.sessions.open) == 20)
+            await stack.enter_async_context(bare(node, APP))
         one_too_many = await stack.enter_async_context(bare(node))
+        await one_too_many.send(APP.hello(b"n" * 32))
         assert await one_too_many.rest() == [Error("busy", "20 connections are open, no more fit")]
         assert turned_away(node) == {"busy": 1}
+
+
+async def test_of_two_that_are_quick_one_is_too_many() -> None:
+    """What fitted when it said Hello may not fit any more when it has proved itself."""
+    async with sidecar(most_connections=1) as node, bare(node) as one, bare(node) as other:
+        both = [Dialling(APP, bytes([at]) * 32, "") for at in (1, 2)]
+        for peer, handshake in zip((one, other), both, strict=True):
+            await peer.send(handshake.opening())
+        shaking = node.sessions.admission.speaking
+        await eventually(lambda: sum(bool(it.session and it.session.peer) for it in shaking) == 2)
+        for peer, handshake in zip((one, other), both, strict=True):
+            await peer.shake_hands(handshake, [])
+        assert await other.error() == Error("busy", "1 connections are open, no more fit")
+        assert len(node.sessions.open) == 1
+
+
+async def test_apps_do_not_take_the_places_of_nodes() -> None:
+    """Where no more apps fit, a node still does."""
+    async with sidecar(most_connections=1) as node, bare(node, APP):
+        async with bare(node, node_named("n2")) as other:
+            await other.send(Ping(1))
+            assert await other.next() == Pong(1)
+        await eventually(lambda: len(node.sessions.open) == 1)
+        assert not turned_away(node)
 
 
 async def test_a_connection_that_ends_makes_room() -> None:
@@ -333,14 +380,21 @@ async def test_a_connection_that_ends_makes_room() -> None:
 
 
 async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
-    """Of 200 connections made at once, exactly as many stay as there may be."""
+    """Of 200 apps that connect at once, exactly as many stay as there may be."""
+
+    async def knock(node: Sidecar, stack: AsyncExitStack) -> bool:
+        peer = await stack.enter_async_context(bare(node))
+        with suppress(AssertionError, WireError):  # closed in the middle, or told why
+            await peer.shake()
+            await peer.send(Ping(1))
+            return await peer.next() == Pong(1)
+        return False
+
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(sidecar(most_connections=50))
-        peers = await asyncio.gather(*(stack.enter_async_context(bare(node)) for _ in range(200)))
-        await eventually(lambda: turned_away(node) == {"busy": 150})
-        assert len(node.sessions.open) == 50
-        refused = [peer for peer in peers if peer.transport.is_closing()]
-        assert len(refused) <= 150
+        came = await asyncio.gather(*(knock(node, stack) for _ in range(200)))
+        assert sum(came) == len(node.sessions.open) == 50
+        assert turned_away(node) == {"busy": 150}
 
 
 # Who they are

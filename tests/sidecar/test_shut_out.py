@@ -66,7 +66,7 @@ async def test_a_node_that_its_seeds_refuse_is_not_ready(
 ) -> None:
     """It says why to probes and commands, and answers by the policy; never as an owner."""
     one, two = await pair(stack, secret=b"sesame")
-    given = {"name": "n3", "secret": b"sesame", "seeds": (one.link,), **options}
+    given: dict[str, Any] = {"name": "n3", "secret": b"sesame", "seeds": (one.link,), **options}
     stranger = await stack.enter_async_context(Sidecar(config(**given)))
     await eventually(lambda: stranger.discovery.refusal)
     async with http(stranger) as asking:

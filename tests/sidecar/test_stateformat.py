@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from sidegate_sidecar.resets import MOST_RESETS, Reset
 from sidegate_sidecar.statefile import SLICE
 from sidegate_sidecar.stateformat import MOST_CHUNK
 from tests.sidecar.state_files import HOUR, SAVED_AT, Life, saved, warnings
@@ -80,7 +81,7 @@ def framed(*chunks: Any) -> bytes:
 def whole(saved_at: Any, *chunks: Any, rows: int | None = None) -> bytes:
     """Return a file with a right checksum, whatever is in it."""
     count = sum(len(keys) for chunk in chunks for _, keys, _ in chunk) if rows is None else rows
-    body = BEGINNING + framed(saved_at, *chunks) + bytes(4) + count.to_bytes(8, "big")
+    body = BEGINNING + framed(saved_at, [], *chunks) + bytes(4) + count.to_bytes(8, "big")
     return body + blake2b(body, digest_size=32).digest()
 
 
@@ -93,7 +94,7 @@ def whole(saved_at: Any, *chunks: Any, rows: int | None = None) -> bytes:
         (b"sidegate buckets 2\nwhatever", "'sidegate buckets 2', expected 'sidegate buckets 1'"),
         (b"sidegate buckets 10\n", "it is another version of it"),
         (BEGINNING, "it ends after 19 bytes, expected more: it was cut off"),
-        (BEGINNING + b"\xff" * 99, "a chunk of 4,294,967,295 bytes, expected at most 4,194,304"),
+        (BEGINNING + b"\xff" * 99, "a chunk of 4,294,967,295 bytes, expected at most 8,388,608"),
         (whole(["noon"]), "Expected `int`, got `str`"),
         (whole([1], [["10/hour", ["k"], [-1]]]), "Expected `int` >= 0"),
         (whole([1], [["10/hour", ["k", "l"], [1]]]), "1 debts for 2 keys, expected one each"),
@@ -139,5 +140,15 @@ def test_the_longest_keys_fit(path: Path) -> None:
     for at in range(2 * SLICE):
         before.take(f"{at:0512}", f"{10**11 + at}/9223371 seconds burst {10**11}")
     before.save()
-    assert path.stat().st_size > MOST_CHUNK // 4
+    assert path.stat().st_size > MOST_CHUNK // 8
     assert Life(path).file.load() == 2 * SLICE
+
+
+def test_the_most_resets_with_the_longest_keys_fit(path: Path) -> None:
+    """As many resets as a node remembers are in one chunk, and are all known again."""
+    before, after = Life(path), Life(path)
+    for at in range(MOST_RESETS):
+        before.resets.add(2**62 + at, Reset(f"{at:0512}", before.now + HOUR))
+    before.save()
+    after.file.load()
+    assert after.resets.left(after.now) == before.resets.left(before.now)

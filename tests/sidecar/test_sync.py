@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidegate.wire import MOST_KEY_BYTES, Buckets, Merged, Part, Pull, Pulled
+from sidegate.wire import MOST_KEY_BYTES, Buckets, Charged, Merged, Part, Pull, Pulled
+from sidegate_sidecar import sync
+from sidegate_sidecar.merging import MAX_BUCKETS
 from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
 from sidegate_sidecar.walk import SLICE
@@ -214,16 +216,65 @@ def test_what_gets_no_answer_is_sent_again_after_a_while(lost: type[object]) -> 
     assert nodes["a"].idle
 
 
-def test_an_outbox_of_a_node_that_cant_be_reached_for_long_is_bounded() -> None:
-    """By the table and not by time: what has been paid needn't be sent any more."""
-    nodes = Syncs("ab", most_keys=1_000)
-    nodes.cut.add(frozenset("ab"))
-    for second in range(40):
-        for at in range(1_000):
-            nodes.charge("a", f"key{second}-{at}", "1/second")
-        nodes.tick(1_000)
-        nodes.tables["a"].sweep(nodes.now, 5_000)
-        assert nodes["a"]._outboxes["b"].waiting <= 2 * 1_000 + MOST_WAITING
+def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once they can be they are sent all that they are to hold, and not just the latest.
+
+    Whoever makes up keys while a node is away can't fill the memory of another with them.
+    """
+    monkeypatch.setattr(sync, "MAX_WAITING", 1_000)
+    nodes = Syncs("abc")
+    first = [f"first{at}" for at in range(300)]
+    nodes.cut |= {frozenset("ab"), frozenset("ac")}
+    mine = [key for key in first if ring_of("abc").owner(key) == "a"]
+    nodes.charge_all(mine, "abc")
+    for turn in range(40):
+        for at in range(100):
+            nodes.charge("a", f"key{turn}-{at}")
+        nodes.tick(100)
+        assert sum(box.waiting for box in nodes["a"]._outboxes.values()) <= 1_000
+    assert nodes["a"].counts.overflows >= 2
+    assert nodes["a"].owed() is None
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes["a"].owed() == set()
+    for key in mine:
+        assert nodes.holders(key) == set(ring_of("abc").pair(key))
+
+
+def test_a_newcomer_whose_outbox_overflowed_is_told_when_it_has_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would otherwise take its place on the ring without the buckets that were forgotten."""
+    monkeypatch.setattr(sync, "MAX_WAITING", 300)
+    nodes = Syncs("ab")
+    keys = [f"key{at}" for at in range(3_000)]
+    nodes.charge_all(keys, "ab")
+    nodes.settle()
+    nodes.add("c")
+    nodes.pull("c", "ab")
+    nodes.deliver()
+    nodes.cut.add(frozenset("ac"))
+    for _ in range(40):
+        nodes.tick(10)
+    assert nodes["a"].counts.overflows > 0
+    assert nodes["c"].waiting == {"a"}
+    nodes.cut.clear()
+    nodes.settle()
+    assert not nodes["c"].waiting
+    ring = ring_of("abc")
+    assert all("c" in nodes.holders(key) for key in keys if ring.owner(key) == "c")
+
+
+def test_a_backlog_of_changes_is_flushed_the_faster_the_longer_it_is() -> None:
+    """So it can't grow without end, however many made-up keys come between two ticks."""
+    nodes = Syncs("ab")
+    for turn in range(30):
+        for at in range(3_000):
+            nodes.charge("a", f"key{turn}-{at}")
+        nodes.tick(100)
+    assert len(nodes["a"]._unplaced) < 10 * 3_000
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(0, 2**30))
@@ -278,11 +329,41 @@ def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
     nodes.cut.clear()
     nodes.settle()
     assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
-    assert nodes.rows("b", "a") == {key: 1}
+    assert len(nodes.sent("b", "a", Charged)) == 1
+    assert not nodes.rows("b", "a")
     nodes.charge("a", key, "10/year", 1)
     nodes.settle()
     assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
     assert nodes["b"].counts.over_admitted == 0
+
+
+def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each the larger debt counts then; when it has merged them, it is told of checks again."""
+    monkeypatch.setattr("sidegate_sidecar.ledger.MOST_CHARGES", 3)
+    nodes = Syncs("abc")
+    key = key_of("abc", "a", "b", "c")
+    nodes.cut = {frozenset("ab"), frozenset("ac")}
+    for _ in range(5):
+        nodes.stand_in("b", key)
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes.tokens("a", key) == 5
+    assert nodes.rows("b", "a") == {key: 1}
+    assert not nodes.sent("b", "a", Charged)
+    nodes.tick(100)
+    nodes.stand_in("b", key)
+    nodes.settle()
+    assert nodes.tokens("a", key) == 6
+    assert len(nodes.sent("b", "a", Charged)) == 1
+
+
+def test_a_message_of_too_many_charges_is_an_error() -> None:
+    nodes = Syncs("ab")
+    charges = [(at, 0, 0) for at in range(MAX_BUCKETS + 1)]
+    with pytest.raises(ValueError, match="1,001 charges: expected at most 1,000"):
+        nodes["a"].step("b", Charged(1, [("k", YEARLY, [0], charges)]), nodes.now)
 
 
 # Pulls
@@ -541,7 +622,6 @@ def change(
     [
         (Buckets(1, [(YEARLY, ["a", "b"], [1])]), "2 keys with 1 debts: expected as many"),
         (Buckets(1, [(YEARLY, ["a"], [1, 2])]), "1 keys with 2 debts"),
-        (Buckets(1, [(YEARLY, ["a"], [1])], [[1, 2]]), "1 keys, 2 of them charged"),
         (Buckets(1, [("5/day; 7/day", ["a"], [1])]), "buckets of '5/day; 7/day': expected one"),
         (Buckets(1, [("5/fortnight", ["a"], [1])]), "fortnight"),
         (Buckets(1, [(YEARLY, ["k" * (MOST_KEY_BYTES + 1)], [1])]), "513 bytes"),
@@ -560,7 +640,7 @@ def test_buckets_that_make_no_sense_are_an_error_that_names_the_value(
 def test_a_key_of_the_most_bytes_and_a_debt_beyond_the_bucket_make_sense() -> None:
     nodes = Syncs("ab")
     key = "k" * MOST_KEY_BYTES
-    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])], [[0]]), START)
+    (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])]), START)
     assert answer == ("b", Merged(7))
     assert nodes.tokens("a", key) == 1_000
     assert TOKEN * 1_000 == 365 * 86_400 * 10**9

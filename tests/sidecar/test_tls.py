@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from sidegate.address import parse_address
+from sidegate_sidecar.admission import Admission
 from sidegate_sidecar.server import Sidecar
 from sidegate_sidecar.sockets import listen
-from sidegate_sidecar.tls import Listener
+from sidegate_sidecar.tls import Listener, first_word
 from tests.cluster.bare import bare
 from tests.cluster.cluster import (
     admitted,
@@ -35,11 +36,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sidegate.options import Tls
+    from sidegate_sidecar.admission import Arrival
 
+FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
 ALERT = b"\x15"  # how TLS says that something is wrong
 
 OURS = Authority("ours")
 THEIRS = Authority("theirs")
+
+
+class Echo(asyncio.Protocol):
+    """Says what it hears."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+def echo(_arrival: Arrival, _channel: bytes) -> Echo:
+    return Echo()
 
 
 @pytest.fixture
@@ -169,12 +186,52 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
 
     socket = listen("link", parse_address("127.0.0.1:0"))
     address = parse_address("{}:{}".format(*socket.getsockname()))
-    listener = Listener(socket, lambda _remote, _channel: Protocol(), ours, shake_within=0.05)
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(
+        socket, admission, lambda _arrival, _channel: Protocol(), ours, shake_within=0.05
+    )
     await listener.start()
-    async with bare(address) as silent:
-        assert await silent.raw() == b""
+    async with bare(address) as slow:
+        await slow.send(FIRST_RECORD)
+        assert await slow.raw() == b""
         await eventually(lambda: lost)
     assert isinstance(lost[0], ConnectionAbortedError)
+    assert not len(admission)
+    await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "tls", "size"),
+    [
+        (b"\0", False, 4),
+        (b"\0\0\1\0", False, 260),
+        (b"\0\0\1\0more", False, 260),
+        (b"\0\0\x10\0", False, 4_100),
+        (b"\0\0\x10\1", False, 4),
+        (b"HTTP", False, 4),
+        (b"\x16\3", True, 5),
+        (b"\x16\3\1\1\0", True, 261),
+        (b"\x16\3\1\xff\xff", True, 5),
+        (b"GET /", True, 5),
+    ],
+)
+def test_how_long_a_first_word_is(said: bytes, tls: bool, size: int) -> None:
+    """One that isn't whole is waited for; one that can't be right is refused at once."""
+    assert first_word(said, tls=tls) == size
+
+
+async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: Tls) -> None:
+    """Who was silent for long before it begins TLS has no more time for it."""
+    socket = listen("link", parse_address("127.0.0.1:0"))
+    address = parse_address("{}:{}".format(*socket.getsockname()))
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, echo, ours, shake_within=60)
+    await listener.start()
+    async with bare(address) as slow:
+        (arrival,) = await eventually(lambda: list(admission.silent))
+        arrival.since -= 60
+        await slow.send(FIRST_RECORD)
+        assert await slow.raw() == b""
     await listener.close()
 
 
@@ -200,23 +257,14 @@ async def shown_by(listener_at: tuple[str, int], with_: Tls) -> bytes:
     return shown
 
 
-class Echo(asyncio.Protocol):
-    """Says what it hears."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data)
-
-
 @pytest.fixture
 async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls]]:
     """Run an echo with certificates that are looked at all the time."""
     tls = OURS.issue(tmp_path / "listening", "n1")
     socket = listen("link", parse_address("127.0.0.1:0"))
     at = socket.getsockname()
-    listener = Listener(socket, lambda _remote, _channel: Echo(), tls, look_every=0.01)
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, echo, tls, look_every=0.01)
     await listener.start()
     yield at, tls
     await listener.close()

@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,19 @@ from rich.table import Table
 
 from sidegate_ring.membership import Timing
 from sidegate_ring.timing import least_suspicion
+from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_membership as membership
 from tests.simulation import scenarios_nodes as nodes
 from tests.simulation.scenarios_membership import percentile
+from tests.simulation.workers import MAX_BYTES, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     Run: TypeAlias = tuple[str, int]
 
-SMALL = {it.__name__: it for it in nodes.SMALL}
+SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL)}
 LOSSES = 40  # seeds for false deaths under loss
 
 
@@ -37,16 +38,24 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     console = Console(highlight=False)
     began = time.monotonic()
-    with ProcessPoolExecutor() as pool:
-        faults = _small(pool.map, options, console)
+    with Workers() as workers:
+        faults = _small(workers, options, console)
         if not options.only:
-            faults += _large(pool.map, options, console)
-            _figures(pool.map, options, console)
+            faults += _large(workers, options, console)
+            _figures(workers, options, console)
+        faults += _too_much(workers.peak)
     for fault in faults:
         console.print(f"FAILED  {fault}", markup=False, soft_wrap=True)
     verdict = f"{len(faults)} failed" if faults else "all held"
-    console.print(f"{verdict}, {time.monotonic() - began:.0f} s")
+    took = time.monotonic() - began
+    console.print(f"{verdict}, {took:.0f} s, {workers.peak / 1e9:.1f} GB at the most")
     return 1 if faults else 0
+
+
+def _too_much(peak: int) -> list[str]:
+    if peak <= MAX_BYTES:
+        return []
+    return [f"memory: {peak / 1e9:.1f} GB, expected at most {MAX_BYTES / 1e9:.0f} GB"]
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -87,24 +96,20 @@ LARGE: dict[str, Callable[[int], object]] = {
 }
 
 
-def _small(
-    mapped: Callable[..., Iterable[str]], options: argparse.Namespace, console: Console
-) -> list[str]:
+def _small(workers: Workers, options: argparse.Namespace, console: Console) -> list[str]:
     names = [name for name in options.only.split(",") if name] or list(SMALL)
     seeds = range(options.first, options.first + options.seeds)
-    return _run(mapped, [(names[seed % len(names)], seed) for seed in seeds], console)
+    return _run(workers, [(names[seed % len(names)], seed) for seed in seeds], console)
 
 
-def _large(
-    mapped: Callable[..., Iterable[str]], options: argparse.Namespace, console: Console
-) -> list[str]:
+def _large(workers: Workers, options: argparse.Namespace, console: Console) -> list[str]:
     names = list(LARGE)
     seeds = range(options.first, options.first + options.large)
-    return _run(mapped, [(names[seed % len(names)], seed) for seed in seeds], console)
+    return _run(workers, [(names[seed % len(names)], seed) for seed in seeds], console)
 
 
-def _run(mapped: Callable[..., Iterable[str]], runs: list[Run], console: Console) -> list[str]:
-    results = mapped(attempt, runs, chunksize=4)
+def _run(workers: Workers, runs: list[Run], console: Console) -> list[str]:
+    results = workers.map(attempt, runs, chunk=4)
     found = list(track(results, "seeds", total=len(runs), console=console, transient=True))
     ran = Counter(name for name, _ in runs)
     failed = Counter(name for (name, _), fault in zip(runs, found, strict=True) if fault)
@@ -115,9 +120,7 @@ def _run(mapped: Callable[..., Iterable[str]], runs: list[Run], console: Console
     return [fault for fault in found if fault]
 
 
-def _figures(
-    mapped: Callable[..., Iterable[object]], options: argparse.Namespace, console: Console
-) -> None:
+def _figures(workers: Workers, options: argparse.Namespace, console: Console) -> None:
     """Print what a cluster of some size costs, and how soon it notices."""
     table = Table(
         "nodes", "messages a node a second", "crash off the ring: p50", "p99", "least suspicion",
@@ -126,8 +129,7 @@ def _figures(
     sizes = [10] * 20 + [100] * 5 + [500]
     seeds = range(options.first, options.first + len(sizes))
     found: dict[int, list[nodes.Size]] = {}
-    for size in mapped(nodes.large, seeds, sizes):
-        assert isinstance(size, nodes.Size)
+    for size in workers.map(nodes.large, seeds, sizes):
         found.setdefault(size.nodes, []).append(size)
     for count, measured in found.items():
         noticed = [seconds for it in measured for seconds in it.noticed]
@@ -139,14 +141,12 @@ def _figures(
             f"{least_suspicion(Timing(), count):.2f} s",
         )
     console.print(table)
-    _print_false_deaths(mapped, options.first, console)
+    _print_false_deaths(workers, options.first, console)
 
 
-def _print_false_deaths(
-    mapped: Callable[..., Iterable[object]], first: int, console: Console
-) -> None:
+def _print_false_deaths(workers: Workers, first: int, console: Console) -> None:
     deaths = partial(membership.false_deaths, n=10, loss=0.05, seconds=60.0)
-    counts = [int(str(count)) for count in mapped(deaths, range(first, first + LOSSES))]
+    counts = list(workers.map(deaths, range(first, first + LOSSES)))
     hours = LOSSES * 10 / 60
     console.print(f"false deaths under 5 % loss, 10 nodes: {sum(counts)} in {hours:.1f} node-hours")
 

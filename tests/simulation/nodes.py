@@ -16,6 +16,7 @@ from sidegate.limits import SECOND
 from sidegate.wire import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
+from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster import Cluster, Stage
 from sidegate_sidecar.node import Node
 from sidegate_sidecar.stages import FLUSHING
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidegate.flight import Asker
-    from sidegate.wire import Check, Holdings, NodeMessage, Rumor
+    from sidegate.wire import Check, Holdings, Ids, NodeMessage, Rumor
     from sidegate_ring.membership import Member
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
+EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))
 BUDGET = 0.05  # seconds for a check
 PATIENCE = 0.02  # seconds of silence that make a link suspect
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect
@@ -62,7 +64,7 @@ class SimLink:
         """Would `ask` take a check now?"""
         return self.is_up
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker) -> bool:
+    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids) -> bool:
         """Send checks."""
         if not self.is_up:
             return False
@@ -71,7 +73,8 @@ class SimLink:
         self._flights[number] = Flight(asker, len(checks))
         if self._silent_since is None:
             self._silent_since = net.now
-        net.send(self._node.name, self._peer, Checks(number, hops, int(budget * 1e6), checks))
+        frame = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        net.send(self._node.name, self._peer, frame)
         net.at(net.now + budget, self._node.name, lambda: self._read_then_expire(number))
         return True
 
@@ -164,6 +167,7 @@ class SimNode:
         self.node = Node(
             name, table, self.cluster, self, Fallback("open", table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
+            serial=world.random.getrandbits(62),
         )  # fmt: skip
 
     def clock(self) -> int:
@@ -201,7 +205,10 @@ class SimNode:
         for name, *_ in others:
             self.network.link(self.name, name)
             self._link(name)
-        self.cluster.step("nobody", Gossip(int(Kind.NEWS), 0, "", "", others), self.clock())
+            # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
+            # 500, 13 GB of them at the same time.
+            self.cluster.introduced.add(name)
+        self.cluster.step("nobody", Gossip(int(Kind.ALL), 0, "", "", others), self.clock())
         for name, *_ in rumors:
             self.cluster.membership._voice.forget(name)
 
@@ -316,9 +323,8 @@ class SimNode:
         """Return the link to a node."""
         return self.links.get(name)
 
-    def forget(self, message: Forget, /) -> None:
-        """Not simulated."""
-        raise AssertionError(message)
+    def forget(self, key: str, /) -> None:
+        """Do nothing: apps are not simulated."""
 
 
 @dataclass
@@ -346,7 +352,7 @@ class World:
         """Return the one ring of these names: all nodes share it, since it never changes."""
         ring = self._rings.get(names)
         if ring is None:
-            ring = self._rings[names] = Ring(names, points=POINTS)
+            ring = self._rings[names] = EMPTY.of_nodes(names)
         return ring
 
     # --- nodes

@@ -19,14 +19,13 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.ringSeed.value .Values.ringSeed.existingSecret -}}
+{{- printf "ringSeed.existingSecret %q: expected either it or ringSeed.value, not both" .Values.ringSeed.existingSecret | fail -}}
+{{- end -}}
 {{- if and (ne .Values.mode "sidecar") (eq .Values.role "leaf") (not .Values.seeds) -}}
 {{- printf "role leaf: in mode %s expected owner, or in seeds where the owners are: a leaf decides nothing" .Values.mode | fail -}}
 {{- end -}}
 {{- if and .Values.patch.name (eq .Values.patch.kind "Pod") -}}
 {{- fail "patch.kind \"Pod\": expected a kind that makes pods, such as Deployment: a pod's containers can't be changed" -}}
-{{- end -}}
-{{- $policy := .Values.networkPolicy -}}
-{{- if and $policy.enabled (not .Values.join) (eq .Values.mode "sidecar") (not (or $policy.appPorts $policy.extraIngress $policy.appPortsElsewhere)) -}}
-{{- fail "networkPolicy.enabled true: in mode sidecar it selects the pods of the apps, and what it doesn't name can't reach them any more. Expected the apps' own ports in networkPolicy.appPorts, or rules in networkPolicy.extraIngress, or networkPolicy.appPortsElsewhere if another NetworkPolicy allows them already" -}}
 {{- end -}}
 {{- end -}}

@@ -82,6 +82,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- end }}
 {{- include "sidegate.tokenEnv" $chart }}
 {{- end }}
+- name: SIDEGATE_RING_SEED_FILE
+  value: /etc/sidegate/ring-seed/ring-seed
 {{- if include "sidegate.tlsSecretName" $chart }}
 - name: SIDEGATE_TLS_CERT
   value: /etc/sidegate/tls/tls.crt
@@ -100,8 +102,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.budget | quote }}
 - name: SIDEGATE_DRAIN
   value: {{ $values.drain | quote }}
-- name: SIDEGATE_MOST_KEYS
-  value: {{ $values.mostKeys | int64 | quote }}
+- name: SIDEGATE_MAX_MEMORY
+  value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
 - name: SIDEGATE_MOST_CONNECTIONS
   value: {{ $values.mostConnections | int64 | quote }}
 {{- with $values.httpHosts }}
@@ -157,6 +159,9 @@ httpGet:
 - name: sidegate-socket
   mountPath: /run/sidegate
 {{- end }}
+- name: sidegate-ring-seed
+  mountPath: /etc/sidegate/ring-seed
+  readOnly: true
 {{- include "sidegate.trustMounts" $chart }}
 {{- with $chart.Values.extraVolumeMounts }}
 {{ toYaml . }}
@@ -171,6 +176,13 @@ httpGet:
     medium: Memory
     sizeLimit: 1Mi
 {{- end }}
+- name: sidegate-ring-seed
+  secret:
+    secretName: {{ include "sidegate.ringSeedSecretName" $chart }}
+    defaultMode: 0444
+    items:
+      - key: {{ $chart.Values.ringSeed.existingKey }}
+        path: ring-seed
 {{- include "sidegate.trustVolumes" $chart }}
 {{- with $chart.Values.extraVolumes }}
 {{ toYaml . }}

@@ -74,6 +74,17 @@ long, and nobody needs them to find the ring. So does the NetworkPolicy: it woul
 {{- default (include "sidegate.ring" .) .Values.secret.existingSecret -}}
 {{- end -}}
 
+{{/* Where the seed of the ring is: apart from the secret, which may be replaced, unless a Secret is
+given that has both. */}}
+{{- define "sidegate.ringSeedSecretName" -}}
+{{- $made := printf "%s-ring-seed" (include "sidegate.ring" .) -}}
+{{- if .Values.ringSeed.value -}}
+{{- $made -}}
+{{- else -}}
+{{- coalesce .Values.ringSeed.existingSecret .Values.secret.existingSecret $made -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The key of what makes a node, in that Secret; empty if nodes have that of apps. */}}
 {{- define "sidegate.nodeKey" -}}
 {{- ternary .Values.secret.existingNodeKey "node-secret" (ne .Values.secret.existingSecret "") -}}

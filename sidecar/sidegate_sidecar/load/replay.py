@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets import Buckets
 from sidegate.limits import SECOND
-from sidegate_sidecar.load.scenario import MOST_KEYS
 
 if TYPE_CHECKING:
     from sidegate.limits import Limits
+
+
+_MAX_MEMORY = 8 << 30  # bytes: nothing is ever forgotten of 1,000,000 keys under eight limits
 
 
 class Replay:
@@ -17,7 +19,7 @@ class Replay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buckets = Buckets(MOST_KEYS * len(limits))
+        self._buckets = Buckets(_MAX_MEMORY)
         self._clock = 0
 
     def admits(self, key: int, at: float) -> bool:

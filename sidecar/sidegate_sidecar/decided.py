@@ -1,0 +1,139 @@
+"""What a node knows of checks that were decided, as long as another node may decide the same. Pure.
+
+An owner that is late may charge a check that its backup was asked about meanwhile. So a forwarded
+check has an id: the serial of its first forward and its place there, which it keeps when another
+node is asked. Each node remembers what it has decided itself, and what was decided in its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from sidegate.wire import Answer, Check
+
+    Places: TypeAlias = "Sequence[int] | Mapping[int, int] | None"
+    # Where each place is in the other two: a list of places at first, looked up in a mapping.
+    Piece: TypeAlias = tuple[Places, Sequence[Check], Sequence[Answer]]
+
+MOST_DECIDED = 16_384
+"""Checks in one of two generations, 5 MB in all. A node that is forwarded 50,000 a second knows
+those of its last 300 ms: after a standstill, of the time before it."""
+LASTS = 5 * 10**9  # ns of a generation, at least, on a node with less to do
+
+
+class InPlace(NamedTuple):
+    """A check that another node has decided in our place, and what it has charged (tokens)."""
+
+    by: str
+    cost: int
+
+
+class _Generation:
+    """What was decided for some time: pieces of frames, and single checks by others."""
+
+    __slots__ = ("count", "in_place", "own", "since")
+
+    def __init__(self, since: int | None = None) -> None:
+        self.own: dict[int, tuple[Piece, ...]] = {}  # by serial; all serials that are known
+        self.in_place: dict[int, dict[int, InPlace]] = {}  # by serial and place
+        self.count = 0
+        self.since = since  # None before the next tick
+
+
+class Decided:
+    """Checks by their ids, in two generations of which the older one goes when the newer is full.
+
+    So at least MOST_DECIDED are remembered, and, unless there are more, for LASTS ns.
+    """
+
+    def __init__(self) -> None:
+        self._new = _Generation()
+        self._old = _Generation()
+
+    def note(
+        self,
+        serial: int,
+        places: Sequence[int] | None,
+        checks: Sequence[Check],
+        answers: Sequence[Answer],
+    ) -> None:
+        """Remember how this node has answered checks; called for each frame that was forwarded."""
+        new = self._new
+        if new.count >= MOST_DECIDED:
+            new = self._turn()
+        new.count += len(answers)
+        piece = places, checks, answers
+        if serial in new.own:
+            new.own[serial] += (piece,)
+        else:  # still plain: a microsecond less for each frame that is forwarded
+            new.own[serial] = (piece,)
+
+    def note_in_place(self, serial: int, place: int, by: str, cost: int) -> None:
+        """Remember what another node has decided in place of this one."""
+        new = self._new
+        if new.count >= MOST_DECIDED:
+            new = self._turn()
+        new.count += 1
+        new.own.setdefault(serial, ())
+        new.in_place.setdefault(serial, {})[place] = InPlace(by, cost)
+
+    def tick(self, now: int) -> None:
+        """Forget what was decided long ago."""
+        if self._new.since is None:
+            self._new.since = now
+        elif now - self._new.since >= LASTS:
+            self._turn(now)
+
+    def knows(self, serial: int) -> bool:
+        """Was any check of that serial decided?"""
+        return serial in self._new.own or serial in self._old.own
+
+    def own(self, serial: int, place: int) -> tuple[Check, Answer] | None:
+        """Return a check that this node has decided, and its answer; None if it hasn't."""
+        for generation in (self._new, self._old):
+            pieces = generation.own.get(serial)
+            if pieces is None:
+                continue
+            generation.own[serial] = pieces = tuple(_indexed(piece) for piece in pieces)
+            for places, checks, answers in pieces:
+                at = _at(places, place)
+                if at is not None and at < len(checks):
+                    return checks[at], answers[at]
+        return None
+
+    def charged(self, serial: int, place: int) -> int:
+        """Return the tokens that this node itself has charged for a check, perhaps none."""
+        found = self.own(serial, place)
+        if found is None:
+            return 0
+        (_, _, cost), answer = found
+        return cost if answer[0] == 1 else 0
+
+    def in_place(self, serial: int, place: int) -> InPlace | None:
+        """Return what another node has decided in place of this one."""
+        for generation in (self._new, self._old):
+            if (it := generation.in_place.get(serial, {}).get(place)) is not None:
+                return it
+        return None
+
+    def _turn(self, now: int | None = None) -> _Generation:
+        self._old, self._new = self._new, _Generation(now)
+        return self._new
+
+
+def _indexed(piece: Piece) -> Piece:
+    """Return a piece whose places can be looked up; few pieces ever are."""
+    places, checks, answers = piece
+    if isinstance(places, list):
+        places = {place: at for at, place in enumerate(places)}
+    return places, checks, answers
+
+
+def _at(places: Places, place: int) -> int | None:
+    if places is None:
+        return place if place >= 0 else None
+    return places.get(place) if isinstance(places, dict) else None

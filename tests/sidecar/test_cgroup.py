@@ -1,0 +1,44 @@
+"""The memory limit of the container, and whether all fits into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate_sidecar.cgroup import memory_limit, memory_needed, warning
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("536870912\n", 512 << 20), ("max\n", None), ("9223372036854771712\n", None), ("?", None)],
+)
+def test_the_limit_is_read_from_either_version(
+    tmp_path: Path, name: str, text: str, limit: int | None
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert memory_limit(tmp_path) == limit
+
+
+def test_without_a_cgroup_there_is_no_limit(tmp_path: Path) -> None:
+    assert memory_limit(tmp_path) is None
+
+
+def test_the_defaults_of_the_chart_fit() -> None:
+    assert memory_needed(256 << 20) == 512 << 20
+    assert not warning(256 << 20, 512 << 20)
+    assert not warning(256 << 20, None)
+
+
+def test_a_limit_without_room_is_said_with_what_would_fit() -> None:
+    """Both ways: less for the buckets, or more for the container."""
+    assert warning(256 << 20, 400 << 20) == (
+        "--max-memory is 256MiB, and the memory limit of the container is 400MiB: many keys can"
+        " have this sidecar killed; set it to 166MiB or raise the limit to 512MiB"
+    )
+    assert "; raise the limit to 512MiB" in warning(256 << 20, 128 << 20)
