@@ -57,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if arguments[:1] == [serve.__name__] and (plain := _plain(arguments[1:])) is not None:
-            return serve(**plain)
+            return serve(**plain) or 0
         return whole_app()(arguments, prog_name="sidegate", standalone_mode=False) or 0
     except typer.TyperException as error:
         return _complain(error.format_message(), BAD_INPUT)

@@ -9,7 +9,7 @@ import pytest
 from sidegate_sidecar.cli_options import variable
 from sidegate_sidecar.plain_arguments import plain_arguments
 
-NOTHING = {"name": "", "most_keys": "7", "seed": [], "insecure": False}
+NOTHING: dict[str, Any] = {"name": "", "most_keys": "7", "seed": [], "insecure": False}
 
 
 def command(
