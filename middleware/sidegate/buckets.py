@@ -175,7 +175,7 @@ class Buckets:
 
     def refund(self, key: str, limits: Limits, cost: int, now: int) -> list[int]:
         """Give back `cost` tokens to every limit, none beyond full: debts as `take` gives them."""
-        _check_cost(cost, limits)
+        require_cost(cost, limits)
         debts = [self._debt(key, limit, now) for limit in limits.items]
         for at, limit in enumerate(limits.items):
             if debts[at]:
@@ -387,7 +387,8 @@ class Buckets:
                 self._accounts.shares.bytes -= SPREAD
 
 
-def _check_cost(cost: int, limits: Limits) -> None:
+def require_cost(cost: int, limits: Limits) -> None:
+    """Raise CostError for a cost that can never pass."""
     if not 0 <= cost <= limits.smallest_burst:
         raise CostError(cost, limits.smallest_burst)
 

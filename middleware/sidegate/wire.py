@@ -234,6 +234,23 @@ class Forget(Struct, array_like=True, frozen=True, tag=17):
     key: str
 
 
+class Confirm(Struct, array_like=True, frozen=True, tag=22):
+    """Say Confirmed once all that you held of mine, by the ring of that digest, is sent and merged.
+
+    A later one takes the place of an earlier one. `new` is 1 from a node that had nothing when it
+    joined, whatever the receiver thinks that it has.
+    """
+
+    ring: str
+    new: Annotated[int, Meta(ge=0, le=1)] = 0
+
+
+class Confirmed(Struct, array_like=True, frozen=True, tag=23):
+    """That is so."""
+
+    ring: str
+
+
 class Resets(Struct, array_like=True, frozen=True, tag=26):
     """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
 
@@ -283,11 +300,35 @@ OUTCOMES = ("open", "closed", "local", "key-error")
 """Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
 NodeMessage: TypeAlias = (
-    Gossip | Buckets | Merged | Pull | Pulled | Forget | Charged | Settled | Stay | Resets
+    Gossip
+    | Buckets
+    | Merged
+    | Pull
+    | Pulled
+    | Confirm
+    | Confirmed
+    | Forget
+    | Charged
+    | Settled
+    | Stay
+    | Resets
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 
-NODE_MESSAGES = (Gossip, Buckets, Merged, Pull, Pulled, Forget, Charged, Settled, Stay, Resets)
+NODE_MESSAGES = (
+    Gossip,
+    Buckets,
+    Merged,
+    Pull,
+    Pulled,
+    Confirm,
+    Confirmed,
+    Forget,
+    Charged,
+    Settled,
+    Stay,
+    Resets,
+)
 
 Message: TypeAlias = (
     Hello

@@ -182,6 +182,17 @@ class Membership:
                 self._give_up(probe, now)
         return self._outcome()
 
+    def doubt(self, name: str, now: float) -> Outcome:
+        """Note that a node didn't answer when it was asked something: have it probed now.
+
+        By us and by others, who may reach it where we don't.
+        """
+        if name in self._known.living and self.me.living and not self._probes.of(name):
+            probe = self._probes.start(self._next_id(), name, now)
+            self._voice.talk(name, Kind.PING, probe.id)
+            self._ask_others(probe)
+        return self._outcome()
+
     def woke(self, gap: float, now: float) -> None:
         """Note that this process stood still for `gap` seconds, so that nobody else is blamed."""
         self._probes.clear()

@@ -45,9 +45,7 @@ def seeded(seed: bytes) -> Hash:
     # keyed mode, which fills a block of 128 bytes with it, or 0.9 with a new object each time.
     after_seed = blake2b(_derived(seed, b"sidegate places"), digest_size=8).copy
     number = int.from_bytes
-    known: dict[
-        str, int
-    ] = {}  # of the latest keys: a bucket that changes is placed ten times a second
+    known: dict[str, int] = {}  # a bucket that changes is placed ten times a second
 
     def place(text: str) -> int:
         found = known.get(text)

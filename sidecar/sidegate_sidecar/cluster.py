@@ -29,12 +29,14 @@ from sidegate.wire import Buckets, Part, Promise, Stay
 from sidegate.wire import Gossip as GossipMessage
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_sidecar.detour import Detour, route_of
 from sidegate_sidecar.heirs import Heirs
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import held_on, next_ring
-from sidegate_sidecar.rumors import placed
-from sidegate_sidecar.stages import BEFORE, FLUSHING, HOLDING, ON_THE_WAY, Stage
+from sidegate_sidecar.rumors import placed, takes_for_dead
+from sidegate_sidecar.stages import FLUSHING, HOLDING, ON_THE_WAY, Stage
 from sidegate_sidecar.sync import Sync
+from sidegate_sidecar.vouchers import Vouchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +56,7 @@ log = logging.getLogger("sidegate")
 JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
 JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a tenth of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
+RETURN_WITHIN = 60 * SECOND  # ns: whoever doesn't tell us is taken for dead long before
 TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
 LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
@@ -86,10 +89,11 @@ class Cluster:
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
-    route: Ring = field(init=False)
+    route: Ring | Detour = field(init=False)
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
     passages: dict[Stage, Passage] = field(init=False)
+    vouchers: Vouchers = field(default_factory=Vouchers)
     introduced: set[str] = field(default_factory=set[str])
     """Nodes that have told us everything they know."""
     is_overdue: bool = False
@@ -170,10 +174,14 @@ class Cluster:
         self.notice(now)
         if isinstance(message, GossipMessage):
             rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
+            if any(takes_for_dead(it, self.membership.me) for it in rumors):
+                self.sync.copies.doubt()
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if message.kind in {Kind.ASK_ALL, Kind.ALL}:
                 self.introduced.add(sender)
+            elif message.kind == Kind.ACK and message.about:
+                self._vouched(message.about, sender, now)
         elif isinstance(message, Stay):
             self._hear_of_heirs(sender, message)
         else:
@@ -181,6 +189,18 @@ class Cluster:
             if isinstance(message, Buckets):
                 self._note_progress(now)
         self._proceed(now)
+
+    def _vouched(self, name: str, by: str, now: int) -> None:
+        """Note that another node has just heard of one; what we don't hear, we lack."""
+        if name in self.ring and name != self.name:
+            self.vouchers.add(name, by, now)
+            if not self.mesh.is_up(name):
+                self.sync.copies.fall_behind(name)
+
+    def doubt(self, name: str, now: int) -> None:
+        """Note that a node doesn't answer checks; others may know that it is there."""
+        if not self.vouchers.is_fresh(name, now):
+            self._apply(self.membership.doubt(name, now / SECOND), now)
 
     def _hear_of_heirs(self, sender: str, message: Stay) -> None:
         if message.promise is not Promise.ASKED:
@@ -204,6 +224,8 @@ class Cluster:
         self._post(self.sync.tick(now))
         if not self.sync.is_settled and self._all_agree(unheard=False):
             self.sync.settle()
+        if isinstance(self.route, Detour) and self.sync.copies.is_settled:
+            self._reroute()
         self._proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
@@ -226,8 +248,9 @@ class Cluster:
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
+        self.sync.copies.doubt()
         if self.stage is Stage.MEMBER:
-            self._enter(Stage.RETURNING, now, SETTLE_WITHIN)
+            self._enter(Stage.RETURNING, now, RETURN_WITHIN)
             self._post(self.sync.pull(self._owners(), Part.REST))
             self._proceed(now)
         else:
@@ -412,6 +435,7 @@ class Cluster:
             for member in outcome.changed:
                 if member.state >= State.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
+                    self.vouchers.drop(member.name)
                     self.introduced.discard(member.name)
             self.mesh.members_changed(outcome.changed)
             self._rebuild(now)
@@ -434,19 +458,35 @@ class Cluster:
         self.mesh.ring_changed()
 
     def _reroute(self) -> None:
+        self.route = route_of(
+            self.ring, self._without_me, self.sync.copies, self.name, told=self._is_told
+        )
+
+    def _without_me(self) -> Ring:
+        others = tuple(name for name in self.ring.nodes if name != self.name)
+        return self.make_ring(self.ring, others)
+
+    @property
+    def _is_told(self) -> bool:
+        """Has this node been told what others decided for it, as far as they know its place?"""
         still = self.stage in FLUSHING and self._decided
-        if still or self.stage is Stage.MEMBER or self.name not in self.ring:
-            self.route = self.ring
-        else:
-            self.route = self.make_ring(
-                self.ring, tuple(name for name in self.ring.nodes if name != self.name)
-            )
+        return still or self.stage is Stage.MEMBER
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:
             self.mesh.post(name, message)
 
+    def decides(self, key: str) -> bool:
+        """May this node decide about a key by its own table, as the owner or in its place?
+
+        Only if it holds what there is to know; of its own keys it doesn't after a standstill.
+        """
+        is_told = self._is_told
+        if self.stage is Stage.RETURNING:
+            is_told = self.ring.pair(key)[0] != self.name
+        return is_told and self.sync.copies.hold(key)
+
     @property
-    def decides_alone(self) -> bool:
-        """May this node decide when no other can be asked? Not before it has had its buckets."""
-        return self.stage not in BEFORE and not self.leaf
+    def has_share(self) -> bool:
+        """May this node decide by its share when it can't ask those who know?"""
+        return self.name in self.ring

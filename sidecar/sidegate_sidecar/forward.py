@@ -42,6 +42,7 @@ class Forward:
         "_whole",
         "asked",
         "checks",
+        "declined",
         "owner",
         "patience",
         "places",
@@ -70,6 +71,7 @@ class Forward:
             self.places = places_of(asked.frame, positions)
         self.to = to
         self.tried: tuple[str, ...] = ()
+        self.declined: tuple[str, ...] = ()  # of those tried: who said that they may not decide
 
     def onward(self, to: str, some: list[int], now: int) -> Forward:
         """Return the forward of the checks at some positions in this one to the next node."""
@@ -78,12 +80,13 @@ class Forward:
         again.places = some if self.places is None else [self.places[at] for at in some]
         again.owner = self.owner
         again.tried = (*self.tried, self.to)
+        again.declined = self.declined
         return again
 
     def answered(self, answers: Answers) -> None:
         """Pass answers on under the frame id and the positions of whoever asked."""
         if answers.source == NOBODY:
-            self.unanswered(answers.positions)
+            self._handed_back(answers.positions)
             return
         self._pass_on(
             answers.source, answers.node, answers.positions, answers.answers, answers.parts
@@ -94,6 +97,13 @@ class Forward:
     def unanswered(self, positions: Sequence[int] | None) -> None:
         """Have the next node decide."""
         failed = range(len(self.positions)) if positions is None else positions
+        self._node.note_unanswered(self.to, len(failed))
+        self._node.ask_next(self, failed)
+
+    def _handed_back(self, positions: Sequence[int] | None) -> None:
+        """Have the next node decide what this one, which is there, can't."""
+        failed = range(len(self.positions)) if positions is None else positions
+        self.declined = (*self.declined, self.to)
         self._node.counts.unanswered[self.to] += len(failed)
         self._node.ask_next(self, failed)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sidegate.errors import SidegateError
-from sidegate.wire import Holdings, Reset, WireError
+from sidegate.wire import NOBODY, Holdings, Reset, WireError
 
 if TYPE_CHECKING:
     from sidegate.connection import Connection
@@ -58,5 +58,6 @@ class Inspections:
         reset = isinstance(message, Reset)
         held = await self._node.inspect(message.key, reset=reset, hops=message.hops)
         if held is None:  # the owner is out of reach: no buckets, and the source says so
-            return Holdings(message.id, self._node.fallback.source, "", [])
+            source = NOBODY if message.hops else self._node.fallback.source
+            return Holdings(message.id, source, "", [])
         return Holdings(message.id, held.source, held.node, held.buckets)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from sidegate.buckets import require_cost
 from sidegate.decision import Source
 from sidegate.errors import SidegateError
+from sidegate.fallback import OnUnreachable
 from sidegate.limits import known_limits, parse_limits
 from sidegate.wire import (
     MOST_HOPS,
@@ -21,9 +23,11 @@ from sidegate.wire import (
     require_key,
 )
 from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
-from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.counts import Counts
+from sidegate_sidecar.failover import Step, Way, next_step
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
+from sidegate_sidecar.share import take_share
+from sidegate_sidecar.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from sidegate.limits import Limits
     from sidegate.wire import Charge, Ids
     from sidegate_sidecar.cluster import Cluster
+    from sidegate_sidecar.failover import Next
 
     Send: TypeAlias = Callable[[Answers], None]
     Split: TypeAlias = dict[str, list[int]]
@@ -69,6 +74,8 @@ if TYPE_CHECKING:
 
 MOST_ERROR = 240  # characters of an error in an answer: those of 4,096 checks fit into a frame
 MOST_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
+_CLOSED = OnUnreachable.CLOSED
+_FAILOVERS = frozenset({Step.ASK, Step.STAND_IN})
 ANSWERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
 
 
@@ -308,52 +315,47 @@ class Node:
             ids = forward.serial, forward.places
             if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
                 return
-            self.counts.unanswered[forward.to] += len(forward.checks)
+            self.note_unanswered(forward.to, len(forward.checks))
         self.ask_next(forward, range(len(forward.positions)))
 
-    def ask_next(self, forward: Forward, failed: Iterable[int]) -> None:
-        """Have the next nodes on the ring decide the checks of a forward that got no answer.
+    def note_unanswered(self, name: str, checks: int) -> None:
+        """Count checks that a node didn't answer, and have others see whether it is there."""
+        self.counts.unanswered[name] += checks
+        self.cluster.doubt(name, self.clock())
 
-        `failed` are positions in the forward. Whoever comes next may be this node itself.
+    def ask_next(self, forward: Forward, failed: Iterable[int]) -> None:
+        """Have the next step be taken for the checks of a forward that got no answer.
+
+        `failed` are positions in the forward.
         """
         now = self.clock()
-        tried = {*forward.tried, forward.to}
+        frame = forward.asked.frame
         in_time = now < forward.asked.deadline
-        is_behind = self.cluster.stage is Stage.RETURNING
-        by_next: dict[tuple[str, bool], list[int]] = {}
+        hops = frame.hops if in_time else MOST_HOPS
+        way = Way(hops, {*forward.tried, forward.to}, forward.declined)
+        by_step: dict[Next, list[int]] = {}
         for at in failed:
             position = forward.positions[at]
-            key = forward.asked.frame.checks[position][0]
-            following = self._next(key, tried, forward, in_time)
-            mine = following == self.name == self.cluster.ring.pair(key)[0]
-            by_next.setdefault((following, mine), []).append(at)
-        for (name, mine), some in by_next.items():
-            again = forward.onward(name, some, now)
-            if name and not mine:
-                self.counts.failovers += len(some)
-            if name == self.name and forward.asked.frame.hops and is_behind:
-                again.hand_back()  # to one that stood in for us, and asks us since we woke
-            elif name == self.name:
-                source = Source.OWNER if mine else Source.BACKUP
-                again.answer(source, self.stand_in(again, now), self.name)
-            elif name:
-                self._ask(again)
-            elif forward.asked.frame.hops:  # we may not decide yet, but whoever forwarded it may
-                again.hand_back()
-            else:
-                self._give_up(again)
+            key = frame.checks[position][0]
+            step = next_step(self.cluster, self.links, key, way, now)
+            by_step.setdefault(step, []).append(at)
+        for step, some in by_step.items():
+            self._take_step(step, forward.onward(step.name, some, now), now)
 
-    def _next(self, key: str, tried: set[str], forward: Forward, in_time: bool) -> str:
-        """Return who is asked about a key after those that were: "" when there is nobody."""
-        may_ask = in_time and forward.asked.frame.hops < MOST_HOPS
-        for name in self.cluster.ring.walk(key):
-            if name == self.name:
-                return name
-            if may_ask and name not in tried:
-                link = self.links.link_to(name)
-                if link is not None and link.takes_checks:
-                    return name
-        return self.name if self.cluster.decides_alone and forward.asked.frame.hops else ""
+    def _take_step(self, step: Next, forward: Forward, now: int) -> None:
+        if step.step in _FAILOVERS:
+            self.counts.failovers += len(forward.positions)
+        match step.step:
+            case Step.ASK:
+                self._ask(forward)
+            case Step.OWN:
+                forward.answer(Source.OWNER, self.stand_in(forward, now), self.name)
+            case Step.STAND_IN:
+                forward.answer(Source.BACKUP, self.stand_in(forward, now), self.name)
+            case Step.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
+                forward.hand_back()
+            case Step.GIVE_UP:
+                self._give_up(forward, now)
 
     def stand_in(self, forward: Forward, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged."""
@@ -390,11 +392,35 @@ class Node:
         elif charge[2]:
             self._note_changed((check,))
 
-    def _give_up(self, forward: Forward) -> None:
-        """Answer by the policy for unreachable."""
+    # --- nobody who knows can be asked
+
+    def _give_up(self, forward: Forward, now: int) -> None:
+        """Answer by this node's share, or by the policy for unreachable.
+
+        Who is on the ring knows how many they are, so its share is better than to let everyone
+        through. Who is to refuse what it can't have decided does.
+        """
+        parts = self.cluster.parts
+        if self.cluster.has_share and parts > 1 and self.fallback.policy is not _CLOSED:
+            answers = [self._share(check, parts, now) for check in forward.checks]
+            forward.answer(Source.LOCAL, answers, self.name, parts)
+            return
         answers = self.fall_back(forward.checks)
-        parts = self.fallback.parts(self.cluster.parts)
-        forward.answer(self.fallback.source, answers, forward.owner or self.name, parts)
+        owner = forward.owner or self.name
+        forward.answer(self.fallback.source, answers, owner, self.fallback.parts(parts))
+
+    def _share(self, check: Check, parts: int, now: int) -> Answer:
+        key, text, cost = check
+        try:
+            require_key(key)
+            limits = known_limits(text) or self._read(text)
+            require_cost(cost, limits)
+            answer = take_share(self.buckets, key, limits, cost, parts, now)
+        except SidegateError as error:
+            return str(error)[:MOST_ERROR]
+        if answer[0] and cost:
+            self._note_changed((check,))
+        return answer
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:
         """Answer checks that nobody else could be asked about, by the policy for unreachable."""
@@ -405,8 +431,7 @@ class Node:
         try:
             require_key(key)
             limits = known_limits(text) or self._read(text)
-            if not 0 <= cost <= limits.smallest_burst:
-                self.buckets.take(key, limits, cost, now)  # says what is wrong with the cost
+            require_cost(cost, limits)
             return self.fallback.answer(key, limits, cost, self.cluster.parts, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
@@ -421,18 +446,18 @@ class Node:
         """
         require_key(key)
         deadline = self.clock() + int(self.budget * 1e9)
-        for name in self.cluster.route.walk(key):
-            if name == self.name or hops >= MOST_HOPS:
-                return self._inspect_here(key, reset=reset)
-            link = self.links.link_to(name)
+        for name in self.cluster.ring.pair(key):
+            link = self.links.link_to(name) if hops < MOST_HOPS else None
             left = (deadline - self.clock()) * 1e-9
+            if name == self.name and self.cluster.decides(key):
+                return self._inspect_here(key, reset=reset)
             if link is None or not link.takes_checks or left <= 0:
                 continue
             budget = left * OWNERS_SHARE  # the rest is for the backup
             found = await link.inspect(key, reset=reset, hops=hops + 1, budget=budget)
-            if found is not None:
+            if found is not None and found.source != NOBODY:
                 return found
-        return None
+        return self._inspect_here(key, reset=reset) if self.cluster.decides(key) else None
 
     def _inspect_here(self, key: str, *, reset: bool) -> Holdings:
         held = [(str(limit), debt) for limit, debt in self.buckets.held(key, self.clock())]

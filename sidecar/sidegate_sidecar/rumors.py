@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.address import parse_address
+from sidegate_ring.membership import State
 
 if TYPE_CHECKING:
-    from sidegate_ring.membership import Rumor
+    from sidegate_ring.membership import Member, Rumor
 
 
 def placed(rumor: Rumor, sender: str, host: str) -> Rumor:
@@ -19,3 +20,12 @@ def placed(rumor: Rumor, sender: str, host: str) -> Rumor:
         return rumor
     bracketed = f"[{host}]" if ":" in host else host
     return rumor._replace(address=f"{bracketed}:{address.port}")
+
+
+def takes_for_dead(rumor: Rumor, member: Member) -> bool:
+    """Has someone given a node up in its present life, and with it what it was to be sent?"""
+    return (
+        rumor.name == member.name
+        and rumor.state == State.DEAD
+        and rumor.incarnation >= member.incarnation
+    )

@@ -35,6 +35,7 @@ from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.fullness import Fullness
 from sidegate_sidecar.leaving import Leaving
 from sidegate_sidecar.logs import log_to_stderr
+from sidegate_sidecar.machine_time import machine_clock
 from sidegate_sidecar.node import ANSWERS_SHARE, Node
 from sidegate_sidecar.peers import Peers
 from sidegate_sidecar.pulse import Pulse
@@ -107,7 +108,7 @@ class Sidecar:
             config.node_secrets,
             fingerprint(config.ring_seed),
         )
-        self.clock = time.monotonic_ns
+        self.clock = machine_clock()
         buckets = Buckets(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, self, patience)

@@ -19,7 +19,6 @@ class Stage(StrEnum):
     LEAF = "leaf"  # forwards only
 
 
-BEFORE = frozenset({Stage.STARTING, Stage.JOINING})
 ON_THE_WAY = frozenset({Stage.JOINING, Stage.SETTLING, Stage.MEMBER, Stage.RETURNING})
 HOLDING = frozenset({Stage.MEMBER, Stage.RETURNING})
 FLUSHING = frozenset({Stage.FLUSHING, Stage.WAITING})

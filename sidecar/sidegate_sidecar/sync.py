@@ -29,14 +29,19 @@ from sidegate.wire import (
     Buckets,
     Charged,
     Check,
+    Confirm,
+    Confirmed,
     Merged,
+    Part,
     Pull,
     Pulled,
     Resets,
     Settled,
 )
+from sidegate_sidecar.copies import Copies
 from sidegate_sidecar.counts import SyncCounts
 from sidegate_sidecar.decided import Decided
+from sidegate_sidecar.inquiries import Inquiries
 from sidegate_sidecar.ledger import Ledgers
 from sidegate_sidecar.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.outbox import RESEND_AFTER, Outbox
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets import Buckets as Table
     from sidegate.limits import Limits
-    from sidegate.wire import Charge, NodeMessage, Part
+    from sidegate.wire import Charge, NodeMessage
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.walk import Puller, Rows
 
@@ -106,6 +111,9 @@ class Sync:
         self._flushed_at = -FLUSH_EVERY
         self._last_id = 0
         self._pulled_as = 0
+        self._pulls_all = False
+        self.copies = Copies(name)
+        self._inquiries = Inquiries()
 
     # --- what others ask about it
 
@@ -196,7 +204,8 @@ class Sync:
 
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere now."""
-        self._walk.ring_changed(ring)
+        strangers = self._walk.ring_changed(ring)
+        self.copies.ring_changed(ring, strangers)
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
@@ -215,13 +224,16 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._miss(name)
         self._outboxes.pop(name, None)
+        self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.lost(name)
         self._walk.gone(name)
+        self.copies.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
         """Note that what was on its way to a node is lost."""
         self._miss(name)
+        self.copies.unreachable(name)
         if box := self._outboxes.get(name):
             self.counts.resent += box.give_back(now)
         self.resets.lost(name)
@@ -237,6 +249,9 @@ class Sync:
     def pull(self, names: Iterable[str], part: Part) -> Outgoing:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         self._pulled_as = self._next_id()
+        self._pulls_all = part is Part.ALL
+        if self._pulls_all:
+            self.copies.pull(self.ring.with_node(self.name))
         self.missed = False
         self.waiting = {name for name in names if self._usable(name)}
         return [(name, Pull(self._pulled_as, part)) for name in sorted(self.waiting)]
@@ -251,7 +266,7 @@ class Sync:
                 if box := self._outboxes.get(sender):
                     box.landed(message.id)
                 self.resets.landed(sender, message.id)
-                return self._tell_pullers()  # the next messages wait for their turn
+                return self._tell_done()  # the next messages wait for their turn
             case Resets():
                 self._resetting.learn(sender, message, now)
                 return [(sender, Merged(message.id)), *self._send(now)]
@@ -263,11 +278,26 @@ class Sync:
                 self._walk.pulled_by(sender, message.id, message.part)
                 self._flush(now)
             case Pulled():
-                if message.id == self._pulled_as:
-                    self.waiting.discard(sender)
+                self._pulled_from(sender, message)
+            case Confirm() | Confirmed():
+                self._hear_of_copies(sender, message)
             case _:
                 pass
         return self._send(now)
+
+    def _pulled_from(self, sender: str, message: Pulled) -> None:
+        if message.id == self._pulled_as:
+            self.waiting.discard(sender)
+            if self._pulls_all:
+                self.copies.pulled(sender)
+
+    def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
+        if isinstance(message, Confirmed):
+            self.copies.confirmed(sender, message.ring)
+            return
+        if message.new:
+            self._walk.renew(sender)
+        self._inquiries.add(sender, message.ring)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
         """Count what a node has decided in our place, and have our backups hear of it."""
@@ -295,7 +325,7 @@ class Sync:
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
         self._bound_outboxes()
-        return self._send(now)
+        return [*self._send(now), *self.copies.questions(now, self._usable)]
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -429,8 +459,18 @@ class Sync:
                     break
                 self.counts.sent += sum(len(keys) for _, keys, _ in message.groups)
                 outgoing.append((name, message))
-        outgoing += self._tell_pullers()
+        outgoing += self._tell_done()
         return outgoing
+
+    def _tell_done(self) -> Outgoing:
+        """Say so to those who asked for something, and for whom nothing is left."""
+        return self._tell_pullers() + self._tell_inquirers()
+
+    def _tell_inquirers(self) -> Outgoing:
+        if self._walk.to_do:
+            return []
+        boxes = self._outboxes
+        return [*self._inquiries.answers(self.ring.digest, lambda name: not boxes.get(name))]
 
     def _tell_pullers(self) -> Outgoing:
         """Say Pulled to those for whom nothing is left."""

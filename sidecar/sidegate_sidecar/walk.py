@@ -48,7 +48,8 @@ class Move:
     """A change of the ring, seen by a node that holds buckets.
 
     Of the nodes that weren't on the ring all the time, some `asked` for all that they own, and
-    have it; others were just `added`, and have nothing.
+    have it; others were just `added`, and have nothing. Those `away` can't be reached, and may be
+    dead: nothing is left to them.
     """
 
     me: str
@@ -56,6 +57,7 @@ class Move:
     ring: Ring
     asked: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
     _known: dict[tuple[Pair, Pair], tuple[str, ...]] = field(
         init=False, default_factory=dict["tuple[Pair, Pair]", "tuple[str, ...]"]
     )
@@ -86,19 +88,24 @@ class Move:
         was_owner, was_backup = held
         owner, backup = pair
         if owner == me:
-            has_it = backup == was_owner or held == pair
-            return () if not backup or (has_it and not self._is_new(backup)) else (backup,)
-        if owner in held and not self._is_new(owner):
+            had_it = backup == was_owner or held == pair
+            return () if not backup or (had_it and not self._is_new(backup)) else (backup,)
+        if owner in held and not self._lacks(owner):
             # That one sees to it. But it may have become the old backup only just before the old
             # owner died, and lack what we still have from when we were the backup.
             return (owner,) if me == backup and owner == was_backup else ()
-        lacking = [] if owner in self.asked else [owner]
+        has_it = owner in self.asked or (owner in held and not self._is_new(owner))
+        lacking = [] if has_it else [owner]
         if backup not in held or self._is_new(backup):
             lacking.append(backup)
-        first = next((it for it in held if it in self.ring and not self._is_new(it)), me)
+        first = next((it for it in held if it in self.ring and not self._lacks(it)), me)
         if me in {first, was_owner}:
             return tuple(name for name in lacking if name not in {me, ""})
         return (owner,) if me == backup and owner in self.added else ()
+
+    def _lacks(self, name: str) -> bool:
+        """Is a node not to be relied on to send what it held?"""
+        return self._is_new(name) or name in self.away
 
     def _is_new(self, name: str) -> bool:
         return name in self.asked or name in self.added
@@ -146,8 +153,12 @@ class Walk:
         self._base = self._ring
         self._moves = [Move(self._me, self._ring, self._ring)]
 
-    def ring_changed(self, ring: Ring) -> None:
-        """Have the next walk find who lacks what by the new ring."""
+    def ring_changed(self, ring: Ring) -> set[str]:
+        """Have the next walk find who lacks what by the new ring.
+
+        Return who is new on it, and never asked for what is its own.
+        """
+        strangers: set[str] = set()
         for name in ring.nodes:
             if name in self._ring or name == self._me:
                 continue
@@ -157,18 +168,25 @@ class Walk:
                 self._asked[name] = puller.without
             else:
                 self._added.add(name)
+                strangers.add(name)
         for name, without in list(self._asked.items()):
             if not set(without.nodes) <= set(ring.nodes):  # what those who left owned is its too
                 del self._asked[name]
                 self._added.add(name)
         self._ring = ring
         self._is_stale = True
+        return strangers
 
     def pulled_by(self, name: str, number: int, part: Part) -> None:
         """Have the next walk find what a node asks for; the rest is all if we forgot the node."""
         without = self._ring.without_node(name)
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
+
+    def renew(self, name: str) -> None:
+        """Take a node for one that has nothing: it died and came back, and we didn't see it."""
+        if name not in self._asked and name not in self._added and name not in self.pullers:
+            self.lacks(name)
 
     def lacks(self, name: str) -> None:
         """Have the next walk take it that a node has nothing of what we hold for it."""
@@ -220,7 +238,8 @@ class Walk:
         befores = [self._before()]
         if self._base is not befores[0]:
             befores.append(self._base)
-        self._moves = [Move(self._me, it, self._ring, asked, added) for it in befores]
+        away = frozenset(it for it in self._ring.nodes if it != self._me and not self._usable(it))
+        self._moves = [Move(self._me, it, self._ring, asked, added, away) for it in befores]
         self._is_stale = False
         self._for = self._unserved()
         for puller in self._for:

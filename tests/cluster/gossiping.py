@@ -6,7 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from sidegate.wire import Buckets, Gossip, Merged, Pull, Pulled
+from sidegate.wire import Buckets, Confirm, Confirmed, Gossip, Merged, Pull, Pulled
 from sidegate_ring import membership
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, Membership, Rumor
@@ -35,6 +35,8 @@ class Life:
                 return [(sender, Merged(message.id))]
             case Pull():
                 return [(sender, Pulled(message.id))]
+            case Confirm():
+                return [(sender, Confirmed(message.ring))]
             case _:
                 return []
 

@@ -117,9 +117,10 @@ class Wire:
         """Lose all packets between these ends and the others."""
         self.drop(*(it for it in self._pairs if (it[0] in some) != (it[1] in some)))
 
-    def worsen(self, *, loss: float = 0.0, delay: float = 0.0) -> None:
-        """Have all ways lose this part of their packets, and take that many seconds."""
-        self._tell([Way(source, to, loss, delay) for source, to in self._pairs])
+    def worsen(self, *, loss: float = 0.0, delay: float = 0.0, ends: Collection[int] = ()) -> None:
+        """Have all ways, or those of some ends, lose part of their packets, or take some time."""
+        pairs = [it for it in self._pairs if not ends or {*it} & {*ends}]
+        self._tell([Way(source, to, loss, delay) for source, to in pairs])
 
     def heal(self) -> None:
         """Carry everything, at once."""

@@ -281,7 +281,7 @@ def test_a_ring_seed_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) 
     name, text = "limits-sidegate-ring-seed", "0123456789abcdef"
     given = manifests.the(ours(helm, f"ringSeed.value={text}"), "Secret", name)
     assert base64.b64decode(given["data"]["ring-seed"]) == text.encode()
-    made_up = manifests.the(ours(helm, "secret.value=s3cret"), "Secret", name)
+    made_up = manifests.the(ours(helm, "secret.value=sixteen-and-more"), "Secret", name)
     assert len(made_up["data"]["ring-seed"]) == 60
     assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert 'lookup "v1" "Secret"' in (CHART / "templates" / "secret-ring-seed.yaml").read_text()

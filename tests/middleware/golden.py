@@ -11,6 +11,8 @@ from sidegate.wire import (
     Buckets,
     Charged,
     Checks,
+    Confirm,
+    Confirmed,
     Error,
     Forget,
     Gossip,
@@ -466,6 +468,25 @@ cf 00 00 00 8b b2 c9 70 00                       #       600,000,000,000
 92                                               # array of 2
 10                                               #   kind: Pulled
 0f                                               #   id: 15
+""",
+    ),
+    "Confirm": (
+        Confirm("8a1fc0de"),
+        """
+00 00 00 0c                                      # 12 bytes follow
+93                                               # array of 3
+16                                               #   kind: Confirm
+a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
+00                                               #   new: 0
+""",
+    ),
+    "Confirmed": (
+        Confirmed("8a1fc0de"),
+        """
+00 00 00 0b                                      # 11 bytes follow
+92                                               # array of 2
+17                                               #   kind: Confirmed
+a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
 """,
     ),
     "Forget": (

@@ -9,6 +9,8 @@ import pytest
 from sidegate.link import MOST_UNSENT, State
 from sidegate.wire import (
     Buckets,
+    Confirm,
+    Confirmed,
     Error,
     Forget,
     Gossip,
@@ -35,6 +37,8 @@ WORDS: list[NodeMessage] = [
     Merged(1),
     Pull(2, Part.ALL),
     Pulled(2),
+    Confirm("ring"),
+    Confirmed("ring"),
     Forget("k"),
 ]
 

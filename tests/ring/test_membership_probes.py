@@ -77,6 +77,19 @@ def test_who_does_not_answer_in_time_is_asked_for_by_others() -> None:
     assert "f" not in {to for _, to, it in room.log if it.kind == Kind.RELAY}
 
 
+def test_who_is_doubted_is_pinged_by_us_and_others_at_once_but_only_once_at_a_time() -> None:
+    """Somebody else may know another way."""
+    room = Handful("abc")
+    room.forget()
+    room.deaf = {"b"}
+    for _ in range(2):
+        room.do("a", room["a"].doubt("b", room.now))
+    assert len(room.said(Kind.PING, "a", "b")) == 1
+    assert [it.about for it in room.said(Kind.RELAY, "a", "c")] == ["b"]
+    room.do("a", room["a"].doubt("nobody", room.now))
+    assert len(room.said(Kind.RELAY, "a")) == 1
+
+
 def test_a_bad_way_between_two_is_not_taken_for_a_death() -> None:
     """The answer comes by way of another, and says so."""
     room = Handful("abc")

@@ -14,7 +14,7 @@ from sidegate.wire import Buckets, Gossip, Merged, Part, Pull, Pulled
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, State, Timing
 from sidegate_ring.places import position, seeded
-from sidegate_sidecar.cluster import JOIN_WITHIN, SETTLE_WITHIN, STALL, Stage
+from sidegate_sidecar.cluster import JOIN_WITHIN, RETURN_WITHIN, SETTLE_WITHIN, STALL, Stage
 from sidegate_sidecar.outbox import BATCH, WINDOW
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import SAMPLE, next_ring
@@ -45,7 +45,7 @@ def test_a_node_that_has_not_looked_for_the_others_decides_nothing() -> None:
     assert node.stage is Stage.STARTING
     assert (node.route.nodes, node.ring.nodes) == ((), ())
     assert not node.joined
-    assert not node.decides_alone
+    assert not node.decides("k")
 
 
 def test_a_node_alone_takes_its_place_at_once() -> None:
@@ -55,7 +55,7 @@ def test_a_node_alone_takes_its_place_at_once() -> None:
     assert room.stages["a"] == [Stage.JOINING, Stage.SETTLING, Stage.MEMBER]
     assert (node.route.nodes, node.ring.nodes) == (("a",), ("a",))
     assert node.joined
-    assert node.decides_alone
+    assert node.decides("k")
     assert node.agrees
     assert node.parts == 1
     assert node.passages[Stage.JOINING] == Passage(1, 0, 0)
@@ -373,15 +373,50 @@ def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> 
     assert node.route.nodes == ("a", "b", "c")
 
 
-def test_a_node_that_stood_still_decides_after_a_second_though_another_is_silent() -> None:
+def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() -> None:
+    """Until then nobody has told it what was decided for it: it answers by its share."""
+    room = Room("abc")
+    room.stopped = {"b", "c"}
+    room.run(0.5)
+    room.stopped = {"c"}
+    node = room["b"]
+    room.run_until(lambda: node.stage is Stage.RETURNING, within=0.2)
+    room.run_until(lambda: node.stage is Stage.MEMBER)
+    assert node.ring.nodes == ("a", "b")
+    assert node.passages[Stage.RETURNING].overdue == 0
+
+
+def test_a_node_that_stood_still_decides_after_a_minute_at_the_latest() -> None:
     room = Room("abc", PATIENT)
     room.stopped = {"b", "c"}
     room.run(0.5)
     room.stopped = {"c"}
     room.run_until(lambda: room["b"].stage is Stage.RETURNING, within=0.2)
-    took = room.run_until(lambda: room["b"].stage is Stage.MEMBER)
-    assert took == pytest.approx(SETTLE_WITHIN / SECOND, abs=0.1)
+    took = room.run_until(lambda: room["b"].stage is Stage.MEMBER, within=90)
+    assert took == pytest.approx(RETURN_WITHIN / SECOND, abs=0.1)
     assert room["b"].passages[Stage.RETURNING].overdue == 1
+
+
+def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> None:
+    room = Room("abc")
+    room.run(0.3)
+    node = room["b"]
+    mine = owned_by("b", "a", "b", "c")[0]
+    assert node.decides(mine)
+    room.stopped.add("b")
+    room.run(1)
+    for other in "ac":
+        room.links.discard(frozenset(("b", other)))
+    node.notice(room.now)
+    assert node.stage is Stage.RETURNING
+    assert not node.decides(mine)
+    assert node.has_share
+    room.stopped.clear()
+    room.run(1.5)
+    assert not node.decides(mine)
+    for other in "ac":
+        room.connect("b", other)
+    room.run_until(lambda: node.decides(mine), within=1)
 
 
 def test_a_tick_that_is_a_little_late_is_no_standstill() -> None:
@@ -412,6 +447,49 @@ def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> N
     assert waited == pytest.approx(JOIN_WITHIN / SECOND - 1, abs=0.2)
 
 
+# To hear of others only
+
+
+def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_confirmed() -> None:
+    room = Room("abc")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    assert node.decides(backed_up)
+    room.links.discard(frozenset("ac"))
+    node.doubt("c", room.now)
+    room.deliver()
+    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == "b"
+    assert not node.decides(backed_up)
+    room.connect("a", "c")
+    room.run_until(lambda: node.decides(backed_up), within=1)
+
+
+def test_a_backup_decides_for_an_owner_that_nobody_hears_of() -> None:
+    room = Room("abc")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    room.crash("c")
+    node.doubt("c", room.now)
+    room.deliver()
+    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == ""
+    assert node.decides(backed_up)
+
+
+def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
+    """Whoever gave it up has dropped what it had to send."""
+    room = Room("ab")
+    room.run(0.5)
+    node = room["a"]
+    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
+    me = node.membership.me
+    dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b")
+    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
+    assert not node.decides(backed_up)
+    room.run_until(lambda: node.decides(backed_up), within=1)
+
+
 # Leaves, and who is who
 
 
@@ -423,7 +501,7 @@ def test_a_leaf_is_never_on_the_ring_and_never_decides() -> None:
     room.run(0.5)
     assert room.stages["c"] == [Stage.LEAF]
     assert leaf.joined
-    assert not leaf.decides_alone
+    assert not leaf.decides("k")
     assert len(leaf.table) == 0
     for name in "abc":
         assert room[name].ring.nodes == room[name].route.nodes == ("a", "b")
@@ -431,7 +509,7 @@ def test_a_leaf_is_never_on_the_ring_and_never_decides() -> None:
     for name in "ab":
         room.crash(name)
     room.run_until(lambda: leaf.ring.nodes == ())
-    assert not leaf.decides_alone
+    assert not leaf.decides("k")
 
 
 def test_a_leaf_stays_one_when_it_is_told_to_leave() -> None:

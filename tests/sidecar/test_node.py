@@ -16,12 +16,14 @@ from sidegate.wire import (
     Buckets,
     Charged,
     Checks,
+    Gossip,
     Holdings,
     Inspect,
     Merged,
     Reset,
     Resets,
 )
+from sidegate_ring.membership import Kind
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.forward import OWNERS_SHARE
 from sidegate_sidecar.node import ANSWERS_SHARE, MOST_HELD
@@ -392,6 +394,52 @@ async def test_a_node_that_comes_next_itself_stands_in_at_once() -> None:
         await owner.start()
 
 
+@pytest.mark.parametrize(
+    ("policy", "source", "answers", "parts"),
+    [("open", "local", [1, 0], 3), ("local", "local", [1, 0], 3), ("closed", "closed", [0, 0], 1)],
+)
+async def test_a_third_that_can_ask_neither_owner_nor_backup_gives_its_share(
+    policy: str, source: str, answers: list[int], parts: int
+) -> None:
+    """It holds no copy, so it is no backup: 5 a day are 1 for each of the three. Or it refuses."""
+    async with beside_two_puppets(on_unreachable=policy, budget=SOON) as (node, owner, backup):
+        key = key_of_pair("n3", "n2", node.cluster.ring)
+        owner.gossips = backup.gossips = False
+        async with bare(node, APP) as peer:
+            [part] = await answers_to(peer, checks(1, (key, "5/day", 1), (key, "5/day", 1)))
+            assert (part.source, part.parts) == (source, parts)
+            assert [answer[0] for answer in part.answers] == answers
+            [part] = await answers_to(peer, checks(2, (key, "5/day", 1), hops=1))
+            assert (part.source, part.answers) == (NOBODY, [[0]])
+            await peer.send(Inspect(3, 1, key))
+            assert await peer.next() == Holdings(3, NOBODY, "", [])
+
+
+async def test_a_third_says_what_is_wrong_with_a_check() -> None:
+    """Its share hides no reason."""
+    async with beside_two_puppets(budget=SOON) as (node, owner, backup):
+        key = key_of_pair("n3", "n2", node.cluster.ring)
+        owner.gossips = backup.gossips = False
+        async with bare(node, APP) as peer:
+            answers = await answer_each(peer, (key, "x", 1), (key, "5/day", 6), (key, "5/day", 1))
+            assert [type(answer) for answer in answers] == [str, str, list]
+
+
+async def test_a_backup_asks_by_way_of_who_has_just_heard_from_the_owner() -> None:
+    """The owner is there and merely can't be heard from here, so it isn't stood in for."""
+    async with beside_two_puppets(budget=1.0) as (node, owner, other):
+        key = key_of_pair("n3", "n1", node.cluster.ring)
+        owner.gossips = False
+        async with bare(node, APP) as peer:
+            await peer.send(checks(4, (key, "5/day", 1)))
+            await owner.hear(Checks)
+            await other.say(Gossip(int(Kind.ACK), 99, "n3", "", []))
+            asked = await other.hear(Checks)
+            assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1)])
+            await other.say(Answers(asked.id, "owner", "n3", None, [[1, 22]]))
+            assert await peer.next() == Answers(4, "owner", "n3", None, [[1, 22]])
+
+
 async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> None:
     """Each check by its id, with what it cost, and what is owed after all of them."""
     async with beside_a_puppet() as (node, owner), bare(node, APP) as peer:
@@ -478,8 +526,9 @@ async def test_a_silent_owner_costs_one_budget() -> None:
         key = key_of("n2", node.cluster.ring)
         other.gossips = False
         for number in range(1, 100):
-            [part] = await answers_to(peer, checks(number, (key, "100/day", 1)))
-            assert (part.source, part.node, part.answers[0][0]) == ("backup", "n1", 1)
+            [part] = await answers_to(peer, checks(number, (key, "1000/day", 1)))
+            assert part.source in {"backup", "local"}  # the latter if this process stood still
+            assert (part.node, part.answers[0][0]) == ("n1", 1)
             assert node.peers.by_name["n2"].state is State.SUSPECT
         assert [type(it) for it in other.heard].count(Checks) == 1
 

@@ -48,6 +48,7 @@ class Scenario:
     heirs: dict[str, str]  # by holder: every node that may have a copy, and whom it is sent to
     asked: str = ""
     added: str = ""
+    away: str = ""
 
 
 SCENARIOS = {
@@ -100,6 +101,12 @@ SCENARIOS = {
     "the owner was restarted and the backup is new": Scenario(
         "246", "2346", {"3": "2", "4": "23", "6": ""}, added="23"
     ),
+    # one can't be reached, and may be dead
+    "the owner is away, and a newcomer that asked is the backup": Scenario(
+        "26", "246", {"6": "4"}, asked="4", away="2"
+    ),
+    "the owner is away, and all is as it was": Scenario("246", "246", {"4": "", "6": ""}, away="2"),
+    "the backup is away, and the owner goes": Scenario("246", "46", {"2": "6", "6": ""}, away="4"),
     # a split heals: each side takes the other for newcomers
     "the sides of a split meet, seen by the owner's": Scenario(
         "24", "2468", {"2": "", "4": ""}, added="68"
@@ -118,7 +125,8 @@ def test_who_is_sent_a_copy_by_whom(scenario: Scenario) -> None:
     for me, heirs in scenario.heirs.items():
         # A newcomer takes no notice of itself.
         others = frozenset(scenario.asked) - {me}, frozenset(scenario.added) - {me}
-        move = Move(me, ring_of(scenario.before), ring_of(scenario.ring), *others)
+        rings = ring_of(scenario.before), ring_of(scenario.ring)
+        move = Move(me, *rings, *others, frozenset(scenario.away))
         assert sorted(move.heirs("0")) == sorted(heirs), f"by {me}"
 
 

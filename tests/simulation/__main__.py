@@ -17,6 +17,7 @@ from rich.table import Table
 from sidegate_ring.membership import Timing
 from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_charges as charges
+from tests.simulation import scenarios_copies as copies
 from tests.simulation import scenarios_membership as membership
 from tests.simulation import scenarios_nodes as nodes
 from tests.simulation.scenarios_membership import percentile
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Run: TypeAlias = tuple[str, int]
 
-SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL)}
+SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL, *copies.COPIES)}
 LOSSES = 40  # seeds for false deaths under loss
 
 

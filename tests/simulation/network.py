@@ -53,6 +53,7 @@ class Faults:
     loss: float = 0.0
     duplication: float = 0.0
     ordered: bool = False  # True: no message overtakes another, as in a stream
+    resend: float = 0.0  # above 0: what is lost comes that much later, and twice that if lost again
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class _Machine:
     life: int  # how often it was started
     up: bool = True
     paused: bool = False
+    calm_since: float = 0.0
     waiting: list[Job] = field(default_factory=list["Job"])  # for the end of the pause
     links: dict[str, int] = field(default_factory=dict[str, int])  # to whom, and to which life
 
@@ -84,6 +86,8 @@ class Network:
         self._between: dict[Direction, Faults] = {}
         self._cuts: set[Direction] = set()
         self._side: dict[str, int] = {}  # of a split
+        self._calm_since = 0.0  # no way has changed
+        self.was_cut = False  # at any time
         self._arrivals: dict[Direction, float] = {}  # the last one's, where order is kept
         self._dialling: dict[Direction, float] = {}  # until when
         self._trace = blake2b(digest_size=8) if traced else None
@@ -100,12 +104,14 @@ class Network:
         before = self._machines.get(name)
         if before and before.up:
             raise ValueError(f"{name!r} is up")
-        self._machines[name] = _Machine(host, before.life + 1 if before else 1)
+        life = before.life + 1 if before else 1
+        self._machines[name] = _Machine(host, life, calm_since=self.now)
 
     def crash(self, name: str) -> None:
         """End a host: what waits for it is lost, and its connections break."""
         machine = self._machines[name]
         machine.up = machine.paused = False
+        machine.calm_since = self.now
         machine.waiting.clear()
         for peer in list(machine.links):
             self.close(name, peer)
@@ -114,12 +120,13 @@ class Network:
 
     def pause(self, name: str) -> None:
         """Stop a host as SIGSTOP does: its messages and timers wait, its connections stay."""
-        self._machines[name].paused = True
+        machine = self._machines[name]
+        machine.paused, machine.calm_since = True, self.now
 
     def resume(self, name: str) -> None:
         """Have a host go on: everything that waited happens now, in its order."""
         machine = self._machines[name]
-        machine.paused = False
+        machine.paused, machine.calm_since = False, self.now
         waiting, machine.waiting = machine.waiting, []
         for job in waiting:
             self._push(self.now, name, machine.life, job)
@@ -128,6 +135,14 @@ class Network:
         """Tell whether a host was started and hasn't crashed. It may be paused."""
         machine = self._machines.get(name)
         return machine is not None and machine.up
+
+    def was_calm(self, name: str, since: float) -> bool:
+        """Tell whether nothing has befallen a host, or the ways between any, since then."""
+        machine = self._machines[name]
+        lossy = any(it.loss for it in (self.faults, *self._between.values()))
+        whole = not self._cuts and not self._side and not lossy
+        peace = max(machine.calm_since, self._calm_since)
+        return machine.up and not machine.paused and whole and peace <= since
 
     def is_paused(self, name: str) -> bool:
         """Tell whether a host stands still."""
@@ -165,20 +180,26 @@ class Network:
 
     def between(self, sender: str, receiver: str, faults: Faults) -> None:
         """Have one direction be different from the others."""
+        self._calm_since = self.now
         self._between[sender, receiver] = faults
 
     def cut(self, sender: str, receiver: str) -> None:
         """Have everything vanish that goes in one direction."""
+        self._calm_since = self.now
+        self.was_cut = True
         self._cuts.add((sender, receiver))
 
     def split(self, *groups: Iterable[str]) -> None:
         """Have everything vanish that goes from one group to another; who is in none is alone."""
+        self._calm_since = self.now
+        self.was_cut = True
         sides = {name: at for at, group in enumerate(groups) for name in group}
         others = (name for name in self._machines if name not in sides)
         self._side = sides | {name: -1 - at for at, name in enumerate(others)}
 
     def heal(self) -> None:
         """End all cuts and splits."""
+        self._calm_since = self.now
         self._cuts.clear()
         self._side = {}
 
@@ -226,7 +247,8 @@ class Network:
         faults = self._between.get((name, peer), self.faults)
         job = self._arrive, (peer, name, machine.life, message)
         for _ in range(2 if self._chance(faults.duplication) else 1):
-            if self._chance(faults.loss) or not self._carry(name, peer, life, job):
+            lost = not faults.resend and self._chance(faults.loss)
+            if lost or not self._carry(name, peer, life, job):
                 self.dropped += 1
 
     # --- how it works
@@ -240,6 +262,10 @@ class Network:
             return False
         faults = self._between.get((sender, receiver), self.faults)
         when = self.now + faults.delay + self.random.random() * faults.jitter
+        wait = faults.resend
+        while wait and self._chance(faults.loss):
+            when += wait
+            wait *= 2
         if faults.ordered:
             when = max(when, self._arrivals.get((sender, receiver), 0.0))
             self._arrivals[sender, receiver] = when

@@ -20,6 +20,7 @@ from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster import Cluster, Stage
 from sidegate_sidecar.node import Node
 from sidegate_sidecar.stages import FLUSHING
+from tests.simulation.known import Known
 from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ GRACE = 0.001  # seconds between the end of a budget and giving up
 HUNG_AFTER = 5.0  # seconds after which a suspect is given up
 REDIAL = 0.5  # seconds between two tries to connect
 WORK = 0.0005  # seconds for a slice of work: then others have their turn
+LATE = 2 * BUDGET  # seconds after which an answer comes from before a standstill
 TCP = Faults(ordered=True)
 
 
@@ -147,6 +149,7 @@ class SimNode:
         self.links: dict[str, SimLink] = {}
         self.buried: list[tuple[str, float]] = []
         self.ring_changes = 0
+        self.on_ring: dict[str, float] = {}  # since when, as this node sees it
         self._offset = world.network.random.randrange(10**6) * SECOND
         self._wanted: set[str] = set()
         self._beat_at = 0.0
@@ -316,8 +319,10 @@ class SimNode:
                 self.network.dial(self.name, member.name)
 
     def ring_changed(self, /) -> None:
-        """Count."""
+        """Count, and note since when each node is on the ring."""
+        now = self.network.now
         self.ring_changes += 1
+        self.on_ring = {it: self.on_ring.get(it, now) for it in self.cluster.ring.nodes}
 
     def link_to(self, name: str, /) -> SimLink | None:
         """Return the link to a node."""
@@ -347,6 +352,7 @@ class World:
     def __post_init__(self) -> None:
         self.network = Network(self.seed, self.faults)
         self.random = self.network.random
+        self.known = Known(self)
 
     def ring_of(self, _like: Ring, names: tuple[str, ...]) -> Ring:
         """Return the one ring of these names: all nodes share it, since it never changes."""
@@ -425,9 +431,12 @@ class World:
     def check(self, node: str, key: str, limit: str, cost: int = 1) -> None:
         """Have the app beside a node ask; what it was told is noted when it is."""
         self.asked += 1
+        asked = self.network.now
 
         def told(answers: Answers) -> None:
             self.told += 1
+            if self.network.now - asked < LATE:  # else it says what once was
+                self.known.note(key, limit, answers)
             [answer] = answers.answers
             if answer[0] == 1:
                 entry = (self.network.now, key, answers.node, str(answers.source))

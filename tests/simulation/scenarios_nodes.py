@@ -23,6 +23,7 @@ FAST = "100/second burst 20"
 SYNC = 0.15  # seconds of decisions that a crash may lose: flushes, and the time to notice
 WHOLE_WITHIN = 5.0  # seconds from the end of a storm to one ring
 HEALED_WITHIN = 10.0
+APART_WITHIN = 60.0  # seconds until a node that hears nobody takes the last one for dead
 MOST_MESSAGES = 60.0  # of a node in a second, for each check that it has in a second one more
 LOSSY = Faults(loss=0.05, duplication=0.05, delay=0.001, jitter=0.02)
 
@@ -327,7 +328,11 @@ def reunion(seed: int) -> World:
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     sides = some, [name for name in names if name not in some]
     world.network.split(*sides)
-    world.run(20.0)
+    rings = [tuple(sorted(side)) for side in sides]
+    apart = world.network.run_until(
+        lambda: all(it.cluster.ring.nodes in rings for it in world.running), APART_WITHIN
+    )
+    assert apart is not None, world.say(f"not apart: {world.views()}")
     for at, key in enumerate(keys):
         for _ in range(10):
             world.check(world.random.choice(sides[at % 2]), key, SLOW)
@@ -422,6 +427,7 @@ def deciders(world: World, key: str) -> int:
 class _Storm:
     world: World
     names: list[str]
+    kinds: int = 6  # of what can happen: the first four leave all ways open
 
     def strike(self) -> None:
         """Have something happen to a random node."""
@@ -431,7 +437,7 @@ class _Storm:
         if not up:
             world.start(name)
             return
-        match random.randrange(6):
+        match random.randrange(self.kinds):
             case 0 | 1:
                 if len(world.running) > 1:
                     world.crash(name)
@@ -440,12 +446,12 @@ class _Storm:
                 until = world.network.now + random.random() * 6
                 world.network.plan(until, partial(self._resume, name))
             case 3:
+                world.nodes[name].leave(2.0)
+            case 4:
                 one, other = random.sample(self.names, 2)
                 world.network.cut(one, other)
-            case 4:
-                world.network.heal()
             case _:
-                world.nodes[name].leave(2.0)
+                world.network.heal()
 
     def _resume(self, name: str) -> None:
         if self.world.network.is_up(name):
@@ -470,10 +476,19 @@ def storm(seed: int, seconds: float = 30.0) -> float:
 
     Return how long that took.
     """
+    return _storm(seed, seconds, 6)
+
+
+def bustle(seed: int) -> float:
+    """Nodes crash, stand still, leave and come, all ways open: who answers knew all it could."""
+    return _storm(seed, 30.0, 4)
+
+
+def _storm(seed: int, seconds: float, kinds: int) -> float:
     world = World(seed)
     names = names_of(world, 3, 7)
     world.begin(*names)
-    it = _Storm(world, names)
+    it = _Storm(world, names, kinds)
     world.traffic(seconds, 0.05, keys_of(world, 4), SLOW)
     sent = sum(world.network.sent.values())
     end = world.network.now + seconds
@@ -563,6 +578,7 @@ SMALL: Final[tuple[Callable[[int], object], ...]] = (
     lossy,
     bumpy,
     storm,
+    bustle,
     kills,
 )
 """Those on small clusters, each of which takes a tenth of a second."""

@@ -14,6 +14,7 @@ from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_nodes as scenarios
 from tests.simulation.nodes import World
+from tests.simulation.scenarios_copies import COPIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize("scenario", [*scenarios.SMALL, *charges.SMALL], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "scenario", [*scenarios.SMALL, *charges.SMALL, *COPIES], ids=lambda it: it.__name__
+)
 def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
     for seed in SEEDS:

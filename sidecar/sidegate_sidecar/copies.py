@@ -1,0 +1,165 @@
+"""Copies: of which keys this node holds what their owners have decided. Pure; `now` is in ns.
+
+To be on the ring next to a key is no copy of its buckets. A node that has just become its backup
+holds nothing until who held them before has sent them, and one that stood still, or couldn't hear
+the owner while others could, lacks what was decided meanwhile. Who answered from such a table
+would give a limit that is spent once more, and call it a backup's word.
+
+So a node remembers the rings since the last one on which it was known to hold all that it should.
+It holds a key's buckets if it was the key's owner or backup on each of them, for then it was sent
+all changes; or if the owner, and all who held them before and are still there, have confirmed by
+the present ring that everything they had for it was sent and is merged (`Confirm`, `Confirmed`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.wire import Confirm
+from sidegate_ring.hashring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MOST_RINGS = 8  # remembered: more change in a moment only in a storm, and then we hold nothing
+ASK_AGAIN = 10**9  # ns: a question or its answer is lost with its link, which seldom breaks
+
+
+class Copies:
+    """What one node holds, by the rings that it has seen. The first ring has it hold nothing."""
+
+    def __init__(self, me: str) -> None:
+        self._me = me
+        self._rings = [Ring()]  # the last known to be sent in full, and all since; the present one
+        self._is_new = True  # never held all that it should
+        self._confirmed: set[str] = set()  # nodes that have sent us all, by the present ring
+        self._behind: set[str] = set()  # nodes that decided while we couldn't hear them
+        self._strangers: set[str] = set()  # of those: who may think that we hold what we never had
+        self._gone: set[str] = set()  # nodes from which nothing will come any more
+        self._pulled: set[str] = set()  # nodes that have sent what is ours on this ring:
+        self._pulled_for = self._rings[0]
+        self._asked: dict[str, int] = {}  # when
+
+    @property
+    def _ring(self) -> Ring:
+        return self._rings[-1]
+
+    @property
+    def is_settled(self) -> bool:
+        """Has everyone sent what they held of this node's, the last time that places moved?"""
+        return len(self._rings) == 1
+
+    def hold(self, key: str) -> bool:
+        """Tell if what the owner of a key decides is known here, as of the last sync.
+
+        True for the owner itself, unless others still have to send it what it lacks.
+        """
+        pair = self._ring.pair(key)
+        if self._me not in pair or pair[0] in self._behind:
+            return False
+        if len(self._rings) == 1:
+            return True
+        place = self._ring.place(key)
+        before = [ring.pair_at(place) for ring in self._rings[:-1]]
+        return all(self._me in it for it in before) or self._were_sent(pair, place, before)
+
+    def _were_sent(
+        self, pair: tuple[str, str], place: int, before: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Have all who may know more of a key than we do sent it?"""
+        holders = {name for it in before for name in it if name} | {pair[0]}
+        is_owner = pair[0] == self._me == self._pulled_for.pair_at(place)[0]
+        sent = self._confirmed | self._pulled if is_owner else self._confirmed
+        return holders - self._gone - {self._me} <= sent
+
+    # --- what happens
+
+    def ring_changed(self, ring: Ring, strangers: Iterable[str]) -> None:
+        """Note the present ring. `strangers` are new on it, and never asked us for what is theirs.
+
+        Where nobody has left, whoever was on the ring is next to no key that it wasn't before. A
+        stranger may have decided something elsewhere.
+        """
+        self._strangers = (self._strangers | {*strangers}) & {*ring.nodes}
+        self._behind = (self._behind | self._strangers) & {*ring.nodes}
+        self._gone -= {*ring.nodes}
+        last = self._ring
+        if self._me in last and {*last.nodes} <= {*ring.nodes}:
+            self._rings[-1] = ring
+            self._confirmed -= self._behind
+        else:
+            self._rings.append(ring)
+            self._confirmed.clear()
+        if len(self._rings) > MOST_RINGS:
+            self.doubt()
+        self._asked.clear()
+        self._look()
+
+    def doubt(self) -> None:
+        """Take nothing for a copy before all others have confirmed it: we stood still."""
+        self._rings = [Ring(), self._ring]
+        self._confirmed.clear()
+        self._asked.clear()
+
+    def fall_behind(self, name: str) -> None:
+        """Note that a node decides while we can't hear it, as others say."""
+        if name in self._ring:
+            self._behind.add(name)
+            self._confirmed.discard(name)
+            self._asked.pop(name, None)
+
+    def pull(self, ring: Ring) -> None:
+        """Note that all others are asked for what is ours on this ring."""
+        self._pulled_for = ring
+        self._pulled.clear()
+
+    def pulled(self, name: str) -> None:
+        """Note that a node has sent what it was asked for."""
+        self._pulled.add(name)
+
+    def confirmed(self, name: str, digest: str) -> None:
+        """Note that a node has sent us all that it held of ours by the ring of that digest."""
+        if digest == self._ring.digest:
+            self._confirmed.add(name)
+            self._behind.discard(name)
+            self._strangers.discard(name)
+            self._look()
+
+    def gone(self, name: str) -> None:
+        """Expect nothing from a node any more."""
+        self._gone.add(name)
+
+    def unreachable(self, name: str) -> None:
+        """Note that a question to a node may be lost."""
+        self._asked.pop(name, None)
+
+    def _look(self) -> None:
+        """Forget the rings of before once everything is here."""
+        if len(self._rings) > 1 and not self._missing():
+            self._rings = [self._ring]
+            self._is_new = self._is_new and self._me not in self._ring
+            self._gone &= {*self._ring.nodes}
+            self._pulled.clear()
+
+    def _missing(self) -> set[str]:
+        """Return who has still to confirm that we were sent everything."""
+        if self._me not in self._ring:
+            return set()
+        others = set(self._behind)
+        if len(self._rings) > 1:
+            others.update(name for ring in self._rings for name in ring.nodes)
+        return others - self._gone - self._confirmed - {self._me}
+
+    def questions(self, now: int, usable: Callable[[str], bool]) -> list[tuple[str, Confirm]]:
+        """Return whom to ask now, each of those that can be reached once a second."""
+        self._look()
+        if self.is_settled and not self._behind:
+            return []
+        due = [
+            name
+            for name in sorted(self._missing())
+            if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
+        ]
+        self._asked.update(dict.fromkeys(due, now))
+        digest, strangers = self._ring.digest, self._strangers
+        return [(it, Confirm(digest, int(self._is_new or it in strangers))) for it in due]

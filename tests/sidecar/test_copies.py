@@ -1,0 +1,174 @@
+"""Of which keys a node holds a copy, through changes of the ring."""
+
+from __future__ import annotations
+
+from sidegate.wire import Confirm
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.copies import ASK_AGAIN, MOST_RINGS, Copies
+from sidegate_sidecar.inquiries import Inquiries
+
+KEYS = [f"key{at}" for at in range(300)]
+NOW = 10**15
+
+
+def ring_of(names: str) -> Ring:
+    return Ring(list(names), points=16)
+
+
+def anyone(_name: str) -> bool:
+    return True
+
+
+def asked_by(copies: Copies, now: int = NOW) -> list[str]:
+    """Return who is asked now."""
+    return [name for name, _ in copies.questions(now, anyone)]
+
+
+def settled(me: str, names: str) -> Copies:
+    """Return the copies of a node that holds all that it should."""
+    copies = Copies(me)
+    copies.ring_changed(ring_of(names), ())
+    for name in names:
+        copies.confirmed(name, ring_of(names).digest)
+    assert copies.is_settled
+    return copies
+
+
+def keys_of(owner: str, backup: str, names: str) -> list[str]:
+    return [key for key in KEYS if ring_of(names).pair(key) == (owner, backup)]
+
+
+def test_a_node_holds_what_it_is_next_to_and_nothing_else() -> None:
+    copies, ring = settled("a", "abc"), ring_of("abc")
+    assert {key: copies.hold(key) for key in KEYS} == {key: "a" in ring.pair(key) for key in KEYS}
+
+
+def test_a_backup_stays_one_when_others_join_and_asks_nobody() -> None:
+    copies = settled("a", "abc")
+    copies.ring_changed(ring_of("abcd"), ())
+    assert copies.is_settled
+    assert asked_by(copies) == []
+    assert all(copies.hold(key) for key in keys_of("b", "a", "abcd"))
+
+
+def test_who_becomes_a_backup_holds_no_copy_before_those_who_had_one_confirm_it() -> None:
+    copies = settled("a", "abc")
+    gained = [key for key in keys_of("b", "a", "ab") if "a" not in ring_of("abc").pair(key)]
+    kept = [key for key in keys_of("b", "a", "ab") if "a" in ring_of("abc").pair(key)]
+    assert gained
+    assert kept
+    copies.gone("c")
+    copies.ring_changed(ring_of("ab"), ())
+    assert not any(map(copies.hold, gained))
+    assert all(map(copies.hold, kept))
+    assert asked_by(copies) == ["b"]
+    copies.confirmed("b", ring_of("abc").digest)  # of a ring that isn't any more
+    assert not any(map(copies.hold, gained))
+    copies.confirmed("b", ring_of("ab").digest)
+    assert all(map(copies.hold, gained))
+    assert copies.is_settled
+
+
+def test_a_confirmation_counts_only_for_the_ring_that_it_is_of() -> None:
+    copies = settled("a", "abcd")
+    copies.gone("d")
+    copies.ring_changed(ring_of("abc"), ())
+    copies.confirmed("b", ring_of("abc").digest)
+    copies.gone("c")
+    copies.ring_changed(ring_of("ab"), ())
+    lost = [key for key in keys_of("b", "a", "ab") if "a" not in ring_of("abcd").pair(key)]
+    assert lost
+    assert not any(map(copies.hold, lost))
+
+
+def test_a_newcomer_owns_what_it_was_sent_and_no_more() -> None:
+    copies = Copies("c")
+    copies.ring_changed(ring_of("ab"), ("a", "b"))
+    copies.pull(ring_of("abc"))
+    copies.ring_changed(ring_of("abc"), ())
+    mine = [key for key in KEYS if ring_of("abc").pair(key)[0] == "c"]
+    copies.pulled("a")
+    assert not any(map(copies.hold, mine))
+    copies.pulled("b")
+    assert all(map(copies.hold, mine))
+    assert not any(copies.hold(key) for key in keys_of("a", "c", "abc"))
+    assert copies.questions(NOW, anyone) == [
+        (name, Confirm(ring_of("abc").digest, 1)) for name in "ab"
+    ]
+
+
+def test_a_stranger_is_asked_for_what_it_may_know() -> None:
+    """It may think that we hold what we never had; until it confirms we are no backup of it."""
+    copies = settled("a", "ab")
+    copies.ring_changed(ring_of("abc"), ("c",))
+    theirs = keys_of("c", "a", "abc")
+    assert not any(map(copies.hold, theirs))
+    assert all(map(copies.hold, keys_of("b", "a", "abc")))
+    assert copies.questions(NOW, anyone) == [("c", Confirm(ring_of("abc").digest, 1))]
+    copies.confirmed("c", ring_of("abc").digest)
+    assert all(map(copies.hold, theirs))
+
+
+def test_who_was_decided_for_while_we_couldnt_hear_it_has_to_confirm() -> None:
+    copies = settled("a", "abc")
+    copies.fall_behind("b")
+    assert not any(map(copies.hold, keys_of("b", "a", "abc")))
+    assert all(map(copies.hold, keys_of("a", "b", "abc")))
+    assert copies.questions(NOW, anyone) == [("b", Confirm(ring_of("abc").digest, 0))]
+    copies.confirmed("b", ring_of("abc").digest)
+    assert all(map(copies.hold, keys_of("b", "a", "abc")))
+
+
+def test_after_a_standstill_nothing_counts_as_a_copy_but_what_is_our_own() -> None:
+    copies = settled("a", "abc")
+    copies.doubt()
+    assert not any(map(copies.hold, keys_of("b", "a", "abc")))
+    assert all(map(copies.hold, keys_of("a", "b", "abc")))
+    copies.confirmed("b", ring_of("abc").digest)
+    assert all(map(copies.hold, keys_of("b", "a", "abc")))
+
+
+def test_each_is_asked_once_a_second_and_at_once_when_it_is_back() -> None:
+    copies = settled("a", "abc")
+    copies.doubt()
+    assert asked_by(copies) == ["b", "c"]
+    assert asked_by(copies, NOW + ASK_AGAIN - 1) == []
+    assert asked_by(copies, NOW + ASK_AGAIN) == ["b", "c"]
+    copies.unreachable("b")
+    assert asked_by(copies, NOW + ASK_AGAIN + 1) == ["b"]
+
+
+def test_who_cant_be_reached_is_not_asked_yet() -> None:
+    copies = settled("a", "abc")
+    copies.doubt()
+    assert [it for it, _ in copies.questions(NOW, lambda name: name == "c")] == ["c"]
+    assert asked_by(copies) == ["b"]
+
+
+def test_too_many_rings_are_as_good_as_none() -> None:
+    copies = settled("a", "abc")
+    for at in range(MOST_RINGS):
+        copies.ring_changed(ring_of(f"a{'bcd'[at % 3]}"), ())
+    last = f"a{'bcd'[(MOST_RINGS - 1) % 3]}"
+    others = keys_of(last[1], "a", last)
+    assert others
+    assert not any(map(copies.hold, others))
+    assert all(copies.hold(key) for key in keys_of("a", last[1], last))
+
+
+def test_a_node_that_is_not_on_the_ring_asks_nobody() -> None:
+    copies = Copies("x")
+    copies.ring_changed(ring_of("abc"), ("a", "b", "c"))
+    assert asked_by(copies) == []
+    assert not any(map(copies.hold, KEYS))
+
+
+def test_an_inquiry_is_answered_once_both_have_that_ring_and_nothing_is_left() -> None:
+    inquiries = Inquiries()
+    inquiries.add("b", "old")
+    inquiries.add("b", "new")
+    inquiries.add("c", "new")
+    assert inquiries.answers("old", anyone) == []
+    assert [name for name, _ in inquiries.answers("new", lambda name: name == "c")] == ["c"]
+    inquiries.drop("b")
+    assert inquiries.answers("new", anyone) == []
