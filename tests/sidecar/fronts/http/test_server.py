@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate_sidecar.fronts.http import server as server_module
+from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
+from sidegate_sidecar.fronts.http.reply import Reply, as_json
 from tests.cluster.cluster import cluster, eventually
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.sidecar.http_client import check, http
@@ -19,6 +21,7 @@ from tests.sidecar.http_client import check, http
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from sidegate_sidecar.fronts.http.head import Request
     from sidegate_sidecar.server import Sidecar
 
 SECRET = b"a good secret for tests"
@@ -236,14 +239,28 @@ async def test_checks_over_one_connection_go_on() -> None:
         assert len(node.http_server.open) == 1
 
 
-async def test_a_call_in_progress_ends_before_the_server_does() -> None:
+async def test_a_call_in_progress_ends_before_the_server_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is answered while no new connection is taken."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow(_answers: Answers, _request: Request) -> Reply:
+        begun.set()
+        await may_end.wait()
+        return as_json(200, {})
+
+    monkeypatch.setattr(Answers, "call", slow)
     async with cluster("n1") as (node,), http(node) as client:
-        await check(client, "k")
-        asking = asyncio.create_task(client.post("/v1/leave"))
-        await eventually(lambda: node.http_server.calls)
-        await node.http_server.stop()
+        asking = asyncio.create_task(client.get("/v1/nodes"))
+        await begun.wait()
+        stopping = asyncio.create_task(node.http_server.stop())
+        await asyncio.sleep(0)  # it has begun to
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", node.http.port)
+        may_end.set()
         assert (await asking).status_code == 200
+        await stopping
 
 
 async def _opened(sidecar: Sidecar, count: int) -> list[Connection]:
