@@ -45,6 +45,8 @@ from tests.middleware.golden import GOLDEN, NODE, SEALED, frame_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sidegate.wire import StoodIn
+
 PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 FRAMES = [frame_of(text) for _, text in GOLDEN.values()]
 BODIES = [frame[HEADER_BYTES:] for frame in FRAMES]
@@ -401,8 +403,9 @@ def test_largest_frames() -> None:
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
     buckets = Buckets(2**62, [group] * BATCH)
     charge = 2**62, MOST_CHECKS, 10**12
-    row = "k" * MOST_KEY_BYTES, "10000/365 days burst 100000", [2**62] * 8, [charge]
-    charged = Charged(2**62, [row] * CHARGES)
+    debts = [2**62] * 8
+    rows: list[StoodIn] = [("k" * MOST_KEY_BYTES, "10000/365 days burst 100000", debts, [charge])]
+    charged = Charged(2**62, rows * CHARGES)
     resets = Resets(2**62, [(2**62, "k" * MOST_KEY_BYTES, 2**62)] * RESETS)
     assert len(encode(charged)) <= MOST_FRAME_BYTES
     assert len(encode(resets)) <= MOST_FRAME_BYTES
