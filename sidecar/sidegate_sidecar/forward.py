@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sidegate.wire import NOBODY, Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from sidegate.wire import Answer, Checks
+    from sidegate.wire import Answer, Check, Checks
     from sidegate_sidecar.node import Node, Send
 
 OWNERS_SHARE = 0.5  # of the time that is left: the rest is for the backup, should it be needed
@@ -72,6 +72,11 @@ class Forward:
         self.to = to
         self.tried: tuple[str, ...] = ()
         self.declined: tuple[str, ...] = ()  # of those tried: who said that they may not decide
+
+    def each(self) -> Iterable[tuple[Check, int]]:
+        """Return each check with its place among those first forwarded."""
+        places = range(len(self.checks)) if self.places is None else self.places
+        return zip(self.checks, places, strict=True)
 
     def onward(self, to: str, some: list[int], now: int) -> Forward:
         """Return the forward of the checks at some positions in this one to the next node."""

@@ -360,11 +360,7 @@ class Node:
     def stand_in(self, forward: Forward, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged."""
         serial, checks = forward.serial, forward.checks
-        places = range(len(checks)) if forward.places is None else forward.places
-        answers = [
-            self._stand_in(check, serial, place, now)
-            for check, place in zip(checks, places, strict=True)
-        ]
+        answers = [self._stand_in(check, serial, place, now) for check, place in forward.each()]
         self._decided.note(serial, forward.places, checks, answers)
         return answers
 
@@ -398,18 +394,23 @@ class Node:
         """Answer by this node's share, or by the policy for unreachable.
 
         Who is on the ring knows how many they are, so its share is better than to let everyone
-        through. Who is to refuse what it can't have decided does.
+        through; the owner is told, for it may still come to the same checks. Who is to refuse what
+        it can't have decided does.
         """
         parts = self.cluster.parts
         if self.cluster.has_share and parts > 1 and self.fallback.policy is not _CLOSED:
-            answers = [self._share(check, parts, now) for check in forward.checks]
+            serial = forward.serial
+            answers = [
+                self._share(check, (serial, place), parts, now) for check, place in forward.each()
+            ]
+            self._decided.note(serial, forward.places, forward.checks, answers)
             forward.answer(Source.LOCAL, answers, self.name, parts)
             return
         answers = self.fall_back(forward.checks)
         owner = forward.owner or self.name
         forward.answer(self.fallback.source, answers, owner, self.fallback.parts(parts))
 
-    def _share(self, check: Check, parts: int, now: int) -> Answer:
+    def _share(self, check: Check, number: tuple[int, int], parts: int, now: int) -> Answer:
         key, text, cost = check
         try:
             require_key(key)
@@ -418,8 +419,8 @@ class Node:
             answer = take_share(self.buckets, key, limits, cost, parts, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
-        if answer[0] and cost:
-            self._note_changed((check,))
+        if cost:
+            self._tell_owner(check, limits, (*number, cost if answer[0] == 1 else 0), now)
         return answer
 
     def fall_back(self, checks: Sequence[Check]) -> list[Answer]:

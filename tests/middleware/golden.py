@@ -45,8 +45,8 @@ NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171",
 SEALED: dict[str, str] = {
     "key of the dialling side": "a208f59c324288a9c0a5c8b0355dd64c49d6472d51a29b2fe7bad8a384463713",
     "key of the accepting side": "284bad4e56c5660a729f69ba6ca73d667332737e42661d1c3bfa48d0580d1beb",
-    "tag of Checks": "a1f1c2d5118909d0f25fe1cadfeddbe2",
-    "tag of Ping": "72a373a70c267fdce9addb5935dbe7d1",
+    "tag of Checks": "91155dd23c73bc149f5630a85d5730ad",
+    "tag of Ping": "76597a2b444ae0108ca04b13429488b3",
     "tag of Answers to all": "d596a3da94f40f67461734e22ac69850",
     "tag of Pong": "63495997546433e32c5bcca327915506",
 }

@@ -18,7 +18,8 @@ SEEDS = range(120)  # 7,200 of each kind held when this was written
 def test_every_order_of_events_charges_a_check_once(asker: str, checks: int, limit: str) -> None:
     """Whatever comes first, both holders know in the end of as many tokens as were admitted.
 
-    Of a limit that was passed, since the backup hadn't heard of the last tokens, all are gone.
+    Of a limit that was passed, since the backup hadn't heard of the last tokens, all are gone. What
+    the asker refused by its share may still be charged by those who were too late.
     """
     burst = parse_limits(limit).smallest_burst
     trio = Trio(asker, limit)
@@ -30,7 +31,12 @@ def test_every_order_of_events_charges_a_check_once(asker: str, checks: int, lim
             trio.step()
         trio.finish()
         held = {name: trio.tokens(name) for name in (trio.owner, trio.backup)}
-        assert set(held.values()) == {min(trio.admitted, burst)}, (seed, held, trio.admitted)
+        least, most = (min(it, burst) for it in (trio.admitted, trio.admitted + trio.refused))
+        assert least <= min(held.values()) <= max(held.values()) <= most, (
+            seed,
+            held,
+            trio.admitted,
+        )
 
 
 def test_an_owner_that_stood_still_hands_back_what_was_asked_before() -> None:

@@ -46,7 +46,7 @@ def test_what_is_not_said_is_in_the_environment() -> None:
     """Several in one variable, between spaces; what is empty is not there."""
     environ = {
         "SIDEGATE_NAME": "b",
-        "SIDEGATE_MOST_KEYS": "",
+        "SIDEGATE_MAX_MEMORY": "",
         "SIDEGATE_SEEDS": "a:1  b:2",
         "SIDEGATE_INSECURE": "yes",  # which is read where all flags are
     }
@@ -62,7 +62,7 @@ def test_what_is_not_said_is_in_the_environment() -> None:
         ["-h"],
         ["x"],
         ["--nam", "x"],
-        ["--most_keys", "5"],
+        ["--max_memory", "5"],
         ["--name"],
         ["--name", "--insecure"],
         ["--name", "-x"],

@@ -98,7 +98,7 @@ class Trio:
             cluster.table,
             cluster,
             self.links[name],
-            Fallback("closed", cluster.table),
+            Fallback("open", cluster.table),
             budget=BUDGET,
             clock=lambda: self.room.now,
             serial=ord(name) << 40,
@@ -187,9 +187,16 @@ class Trio:
         """Count the checks that the app was told are allowed."""
         return sum(answer[0] == 1 for it in self.told for answer in it.answers)
 
+    @property
+    def refused(self) -> int:
+        """Count the checks that the asker itself refused, since nobody had answered in time."""
+        answers = [answer for it in self.told if it.source == "local" for answer in it.answers]
+        return sum(answer[0] == 0 for answer in answers)
+
     def tokens(self, name: str) -> int:
         """Return what the key owes, as far as a node knows."""
-        debts = [debt for _, debt in self.room[name].table.held(self.key, self.room.now)]
+        held = self.room[name].table.held(self.key, self.room.now)
+        debts = [debt for limit, debt in held if limit.text == self.limit]
         return -(-sum(debts) // self.token)
 
     @property

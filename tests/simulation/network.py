@@ -44,6 +44,9 @@ class Host(Protocol):
         """Note that the connection with a host is gone."""
 
 
+SLOW = 0.01  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
     """How the way from one host to another is. Times in seconds, the rest are probabilities."""
@@ -54,6 +57,11 @@ class Faults:
     duplication: float = 0.0
     ordered: bool = False  # True: no message overtakes another, as in a stream
     resend: float = 0.0  # above 0: what is lost comes that much later, and twice that if lost again
+
+    @property
+    def is_slow(self) -> bool:
+        """Is a message longer on its way than what is asked meanwhile waits for it?"""
+        return self.delay + self.jitter > SLOW
 
 
 @dataclass(slots=True)
@@ -139,8 +147,8 @@ class Network:
     def was_calm(self, name: str, since: float) -> bool:
         """Tell whether nothing has befallen a host, or the ways between any, since then."""
         machine = self._machines[name]
-        lossy = any(it.loss for it in (self.faults, *self._between.values()))
-        whole = not self._cuts and not self._side and not lossy
+        ways = self.faults, *self._between.values()
+        whole = not self._cuts and not self._side and not any(it.loss or it.is_slow for it in ways)
         peace = max(machine.calm_since, self._calm_since)
         return machine.up and not machine.paused and whole and peace <= since
 
@@ -180,7 +188,8 @@ class Network:
 
     def between(self, sender: str, receiver: str, faults: Faults) -> None:
         """Have one direction be different from the others."""
-        self._calm_since = self.now
+        before = self._between.get((sender, receiver), self.faults)
+        self._calm_since = self.now + before.delay + before.jitter  # what is on its way comes first
         self._between[sender, receiver] = faults
 
     def cut(self, sender: str, receiver: str) -> None:

@@ -76,7 +76,8 @@ def _each_once(world: World, keys: list[str], start: float) -> None:
         unsure = sum(it[1] == key and it[3] not in DECIDED for it in world.admitted)
         for name in set(world.running[0].cluster.ring.pair(key)) - {""}:
             node = world.nodes[name]
-            debts = [debt for _, debt in node.node.buckets.held(key, node.clock())]
+            held = node.node.buckets.held(key, node.clock())
+            debts = [debt for it, debt in held if it == limit]  # others are shares of it
             tokens = sum(debts) * 1e-9 * limit.tokens / limit.window
             assert admitted - back - REFILL <= tokens <= admitted + unsure + REFILL, world.say(
                 f"{key} on {name}: {tokens:.3f} tokens of {admitted} admitted, {unsure} open"
