@@ -205,7 +205,9 @@ class Listener:
             log.info("certificates read again from %s", tls.cert)
 
     async def close(self) -> None:
-        """Accept no more connections."""
+        """Accept no more connections; once closed, it stays so."""
+        if self._socket.fileno() < 0:
+            return
         self._loop.remove_reader(self._socket)
         if self._timer is not None:
             self._timer.cancel()
