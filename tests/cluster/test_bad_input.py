@@ -165,7 +165,7 @@ STRANGERS = [
     Wrong("two Hellos", hello() * 2, "expected proof, got hello"),
     Wrong("a Hello and checks", hello() + encode(Checks(1, 0, 1, [])), "expected proof, got check"),
     Wrong("a Hello and nonsense", hello() + frame(b"\xc1"), "not a message of version 1"),
-    Wrong("a node of my name", encode(node_named("n1").hello(NONCE)), "named 'n1'", "name"),
+    Wrong("a node of my name", encode(node_named("n1").hello(NONCE)), "named 'n1'", "namesake"),
     Wrong("a node nowhere", encode(node_named("n9", "nowhere").hello(NONCE)), "'nowhere'"),
 ]
 
