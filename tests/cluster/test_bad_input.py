@@ -314,10 +314,10 @@ async def test_our_own_proof_does_not_let_anyone_in(secretive: Watched) -> None:
     await secretive.unmoved({"self": 1, "secret": 1})
 
 
-async def test_the_unix_socket_asks_apps_for_nothing_but_nodes_for_the_secret(
+async def test_the_unix_socket_asks_apps_for_nothing_and_takes_no_nodes(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """The file system guards the Unix socket, but a node must prove what it knows there too."""
+    """The file system guards the Unix socket, for apps; no node has any business there."""
     path = f"{tmp_path_factory.mktemp('s')}/s"
     async with cluster("n1", secret=SECRET, socket=path) as (node,), witness(node, secret=SECRET):
         at = node.config.link.__class__(path=path)
@@ -327,7 +327,7 @@ async def test_the_unix_socket_asks_apps_for_nothing_but_nodes_for_the_secret(
             assert kinds == [Hello, Welcome, Pong]
         async with bare(at) as other:
             await other.send(node_named("n9").hello(NONCE), Proof(b"any"))
-            assert (await other.error()).code == "secret"
+            assert (await other.error()).code == "role"
 
 
 # Anything at all: the codec
