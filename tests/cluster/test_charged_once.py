@@ -41,7 +41,7 @@ async def test_a_check_is_charged_once_when_nodes_stand_still(stopped: tuple[str
                 await stand_still(cluster, stopped, stall)
                 decisions = await asyncio.wait_for(asked, GENEROUS)
             assert all(decision.allowed for decision in decisions)
-            assert sources(decisions).keys() <= {"owner", "backup"}
+            assert sources(decisions).keys() <= {"owner", "backup", "local"}
             assert await left(cluster, keys) == {9: CHECKS}
 
 
