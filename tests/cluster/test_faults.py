@@ -172,8 +172,8 @@ async def test_every_check_is_answered_once_when_the_owner_is_gone(how: Signals)
             await eventually(lambda: under.seen("owner"))
             assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2")}
             assert not any("n3" in node.peers.by_name for node in nodes)
-        assert sources(under.decisions).keys() == {"owner", "backup"}
-        assert stood_in(nodes) == sources(under.decisions)["backup"]
+        assert sources(under.decisions).keys() - {"local"} == {"owner", "backup"}
+        assert stood_in(nodes) >= sources(under.decisions)["backup"]
         assert admitted(under.decisions) == under.asked
         by_backups = {it.node for it in under.decisions if it.source == "backup"}
         assert by_backups <= {"n1", "n2"}
@@ -292,8 +292,8 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
                 await eventually(lambda: under.seen("backup"))
                 await (restart(owner) if how is SIGKILL else asyncio.to_thread(owner.send, SIGCONT))
                 await eventually(lambda: under.seen("owner"))
-        assert sources(under.decisions).keys() == {"owner", "backup"}
-        assert stood_in(nodes) == sources(under.decisions)["backup"]
+        assert sources(under.decisions).keys() - {"local"} == {"owner", "backup"}
+        assert stood_in(nodes) >= sources(under.decisions)["backup"]
         assert admitted(under.decisions) == under.asked
 
 
