@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -50,16 +51,20 @@ async def test_the_owner_is_gone(trio: Trio, how: signal.Signals) -> None:
         await eventually(lambda: all(it.sources["owner"] > 20 for it in loads), PATIENCE)
         owner.send(how)
         await eventually(lambda: all(it.sources["backup"] > 50 for it in loads), PATIENCE)
-        for other in others:
-            assert other.metric("sidegate_links", state="up") == 1
+        for other in others:  # what it tells may be a second old
+            await eventually(partial(_has_one_link, other), PATIENCE)
         back_at = await asyncio.to_thread(_bring_back, owner, how)
         await eventually(lambda: all(it.workers("owner", back_at) for it in loads), PATIENCE)
     _report(f"owner, {how.name}", loads, back_at)
     assert [set(it.statuses) for it in loads] == [{200}] * 2
-    assert [set(it.sources) for it in loads] == [{"owner", "backup"}] * 2
-    after = [other.metric("sidegate_checks_total", **stood_in) for other in others]
-    counted = [now - then for now, then in zip(after, before, strict=True)]
-    assert counted == [it.sources["backup"] for it in loads]
+    assert [set(it.sources) - {"local"} for it in loads] == [{"owner", "backup"}] * 2
+    for other, then, seen in zip(others, before, loads, strict=True):
+        told = partial(other.metric, "sidegate_checks_total", **stood_in)
+        await eventually(lambda: told() - then >= seen.sources["backup"], PATIENCE)  # noqa: B023
+
+
+def _has_one_link(sidecar: Sidecar) -> bool:
+    return sidecar.metric("sidegate_links", state="up") == 1
 
 
 def _bring_back(sidecar: Sidecar, how: signal.Signals = signal.SIGKILL) -> float:
