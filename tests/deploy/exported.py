@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from sidegate.link import State
 from tests.cluster.bare import bare, puppet
 from tests.cluster.cluster import eventually, key_of
 from tests.sidecar.http_client import beside, check, http
@@ -47,6 +48,8 @@ async def _scrape() -> str:
         for owner in ("n1", "puppet"):  # the latter answers nothing
             await check(client, key_of(owner, node.cluster.ring))
         await _turn_away(node)
+        await other.stop()
+        await eventually(lambda: node.peers.by_name["puppet"].state is not State.UP)
         answer = await client.get("/metrics")
     assert answer.is_success
     return answer.text

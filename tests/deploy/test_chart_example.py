@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 
 import pytest
@@ -21,12 +21,15 @@ class Limited(BaseHTTPRequestHandler):
     """An app behind a limiter that lets the first 20 requests through."""
 
     left = 20
+    counting = Lock()  # requests come at the same time, each in a thread of its own
 
     def do_GET(self) -> None:
         """Answer by how many are left."""
-        self.send_response(200 if type(self).left > 0 else 429)
+        with self.counting:
+            type(self).left -= 1
+            is_left = type(self).left >= 0
+        self.send_response(200 if is_left else 429)
         self.end_headers()
-        type(self).left -= 1
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name
         """Say nothing."""
