@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SLOW = "10/hour"
 ROOMY = "1000/day"  # nothing is denied, and a token comes back in 86 s
+BUSY = 6.0  # seconds
 REFILL = 0.1  # tokens: what comes back while a word of a few charges is on its way
 DECIDED = {"owner", "backup"}
 
@@ -28,14 +29,9 @@ def stalls(seed: int) -> World:
 
     What was answered without a node that counts may or may not have been charged before.
     """
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 6)
+    world, names, keys = _busy(seed)
     start = world.network.now
-    world.traffic(6.0, 0.004, keys, ROOMY)
-    end = world.network.now + 6.0
-    while world.network.now < end:
+    while world.network.now < start + BUSY:
         for name in world.random.sample(names, 1 + world.random.randrange(len(names))):
             if not world.paused(name):
                 world.network.pause(name)
@@ -46,16 +42,21 @@ def stalls(seed: int) -> World:
     return world
 
 
-def delays(seed: int) -> World:
-    """Ways between two nodes get slow for a while, one direction or both: as `stalls`."""
+def _busy(seed: int) -> tuple[World, list[str], list[str]]:
+    """Return a world in which keys are asked about from now on, its nodes, and the keys."""
     world = World(seed)
     names = names_of(world, 2, 5)
     world.begin(*names)
     keys = keys_of(world, 6)
+    world.traffic(BUSY, 0.004, keys, ROOMY)
+    return world, names, keys
+
+
+def delays(seed: int) -> World:
+    """Ways between two nodes get slow for a while, one direction or both: as `stalls`."""
+    world, names, keys = _busy(seed)
     start = world.network.now
-    world.traffic(6.0, 0.004, keys, ROOMY)
-    end = world.network.now + 6.0
-    while world.network.now < end:
+    while world.network.now < start + BUSY:
         one, other = world.random.sample(names, 2)
         slow = Faults(delay=0.2 * world.random.random(), ordered=True)
         world.network.between(one, other, slow)
