@@ -170,7 +170,9 @@ class Node:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                limits = known_limits(text) or self._read(text)
+                limits = known_limits(text)
+                if limits is None:  # `or` would call its __len__: 5 % of all this
+                    limits = self._read(text)
                 allowed, debts = take(key, limits, cost, now)
             except NewLimitsError:
                 positions = self._put_off(frame, positions, len(answers), send, now)
