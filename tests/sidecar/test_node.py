@@ -570,14 +570,16 @@ async def test_bad_checks_are_told_so_even_without_the_owner(role: Role, how: st
 
 
 async def test_a_silent_owner_costs_one_budget() -> None:
-    """Once its share of a budget has run out, an owner isn't asked any more: its backup is."""
-    async with beside_a_puppet(budget=SOON) as (node, other), bare(node, APP) as peer:
+    """Once its share of a budget has run out, an owner isn't asked any more: its backup is.
+
+    The budget is so long that this process may be held up for 0.4 s, and none has stood still.
+    """
+    async with beside_a_puppet(budget=1.0) as (node, other), bare(node, APP) as peer:
         key = key_of("n2", node.cluster.ring)
         other.gossips = False
         for number in range(1, 100):
             [part] = await answers_to(peer, checks(number, (key, "1000/day", 1)))
-            assert part.source in {"backup", "local"}  # the latter if this process stood still
-            assert (part.node, part.answers[0][0]) == ("n1", 1)
+            assert (part.source, part.node, part.answers[0][0]) == ("backup", "n1", 1)
             assert node.peers.by_name["n2"].state is State.SUSPECT
         assert [type(it) for it in other.heard].count(Checks) == 1
 
