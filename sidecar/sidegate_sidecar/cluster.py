@@ -31,6 +31,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Gossip, Kind, Membership, Rumor, State, Timing
 from sidegate_sidecar.detour import Detour, route_of
 from sidegate_sidecar.heirs import Heirs
+from sidegate_sidecar.newcomers import Newcomers
 from sidegate_sidecar.passage import Passage
 from sidegate_sidecar.rings import held_on, next_ring
 from sidegate_sidecar.rumors import placed, takes_for_dead
@@ -99,6 +100,7 @@ class Cluster:
     is_overdue: bool = False
     """Did this node leave before it was done?"""
     heirs: Heirs = field(init=False)
+    newcomers: Newcomers = field(default_factory=Newcomers)
     _patient: bool = False
     """Does it wait for an heir where there is none?"""
     _decided: bool = False
@@ -451,6 +453,7 @@ class Cluster:
         names = self.membership.owners()
         if names == self.ring.nodes:
             return
+        self.newcomers.ring_changed(names, placed=self.name in self.ring, now=now)
         self.ring = self.make_ring(self.ring, names)
         self.membership.digest = self.ring.digest
         self.sync.ring_changed(self.ring)

@@ -34,7 +34,7 @@ class Leaving:
         self._expects = expects
         self._clock = clock
         self._saved = False
-        self.has_waited = False  # since it was told to leave: it may go on and wait again
+        self._has_waited = False  # since it was told to leave: it may go on and wait again
         self._over = asyncio.Event()
         self._last: Departure | None = None
 
@@ -47,8 +47,8 @@ class Leaving:
         """Note that the node has come to a stage."""
         if stage in {Stage.LEAF, Stage.MEMBER}:  # the latter also when it could not leave
             self._over.set()
-        elif stage is Stage.WAITING and not self.has_waited:
-            self.has_waited = True
+        elif stage is Stage.WAITING and not self._has_waited:
+            self._has_waited = True
             words = "node %s: is the last one, and waits for another node to take its buckets"
             log.warning(words, self._cluster.name)
 
@@ -61,7 +61,7 @@ class Leaving:
         if cluster.stage is Stage.LEAF and self._last is not None:
             return replace(self._last, handed_over=0, seconds=0.0)
         self._over.clear()
-        self._saved, self.has_waited = saved, False
+        self._saved, self._has_waited = saved, False
         ring = cluster.ring
         cluster.leave(began, int(drain * SECOND), patient=self.has_company and not saved)
         if cluster.stage is not Stage.LEAF:

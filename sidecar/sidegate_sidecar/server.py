@@ -71,7 +71,6 @@ log = logging.getLogger("sidegate")
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
-LINGER = 3.0  # seconds that the last one is still there: who starts may know no other address
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 EPOCH = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
@@ -391,8 +390,9 @@ async def serve(config: Config) -> int:
 async def _leave(sidecar: Sidecar) -> int:
     departure = await sidecar.leave()
     await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
-    if departure.left and sidecar.leaving.has_waited:
-        await asyncio.sleep(min(LINGER, sidecar.config.drain))
+    if departure.left:  # who starts just now may know no other address
+        new_for = sidecar.cluster.newcomers.new_for(sidecar.config.name, sidecar.clock()) / SECOND
+        await asyncio.sleep(min(new_for, sidecar.config.drain))
     return await sidecar.depart()
 
 

@@ -66,15 +66,18 @@ class Fleet:
         """The ring that all nodes should hold."""
         return Ring([*self.nodes])
 
-    def launch(self, *names: str) -> None:
-        """Start nodes side by side: new ones, or those that have ended, at their old ports."""
+    def launch(self, *names: str, seeds: Sequence[str] = ()) -> None:
+        """Start nodes side by side: new ones, or those that have ended, at their old ports.
+
+        They know all that are meant to run, or only `seeds`.
+        """
         for name in names:
             if name not in self._known:
                 self._known[name] = Node(name, self._budget, self._options)
             self.nodes[name] = self._known[name]
         for name in names:
             node = self.nodes[name]
-            node.seeds = list(self.nodes.values())
+            node.seeds = [self.nodes[seed] for seed in seeds or self.nodes]
             node.launch()
 
     async def start(self, *names: str) -> None:

@@ -163,6 +163,26 @@ async def test_what_was_spent_is_spent_when_all_are_told_to_end_at_once(after: f
             await keeps_counting(cluster, f"surge{at}", surge(after))
 
 
+async def replace_at_the_last_moment(cluster: Fleet, title: str) -> None:
+    """Tell all to end when one new node is there, and others have been started that know only old.
+
+    These have to find one of the old ones yet.
+    """
+    old = list(cluster.nodes)
+    new = [f"{title}.{at}" for at in range(len(old))]
+    await cluster.start(new[0])
+    cluster.launch(*new[1:], seeds=old)
+    await cluster.stop(*old)
+    await cluster.whole()
+
+
+async def test_who_was_started_with_the_first_of_the_new_ones_finds_it() -> None:
+    """The last of the old ones stays within reach for as long as that may take."""
+    async with fleet(*NAMES) as cluster:
+        for at in range(repetitions(1)):
+            await keeps_counting(cluster, f"moment{at}", replace_at_the_last_moment)
+
+
 # --- how a node ends
 
 
