@@ -337,7 +337,7 @@ class Cluster:
         some = owners and len(owners) < len(self._owners())
         names = tuple(owners) if some else self.ring.nodes
         if names != self.sync.ring.nodes:
-            self.sync.ring_changed(self.make_ring(self.ring, names))
+            self.sync.aim(self.make_ring(self.ring, names))
 
     def _stay(self, now: int) -> None:
         """Keep the place and the buckets, which nobody has taken."""

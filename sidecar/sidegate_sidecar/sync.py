@@ -203,13 +203,20 @@ class Sync:
         return self._send(now)
 
     def ring_changed(self, ring: Ring) -> None:
-        """Find out in the next ticks which buckets belong elsewhere now."""
+        """Find out in the next ticks which buckets belong elsewhere; and which are held here."""
+        self.copies.ring_changed(ring, self.aim(ring))
+
+    def aim(self, ring: Ring) -> set[str]:
+        """Have buckets sent by a ring; what this node holds is as before, wherever they go.
+
+        Return who is new on it, and never asked for what is its own.
+        """
         strangers = self._walk.ring_changed(ring)
-        self.copies.ring_changed(ring, strangers)
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
         self._ledgers.ring_changed(ring)
+        return strangers
 
     @property
     def is_settled(self) -> bool:

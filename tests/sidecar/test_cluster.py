@@ -272,6 +272,22 @@ def test_a_node_decides_until_all_is_flushed_and_not_any_more_when_its_place_is_
     assert "b" not in room["b"].route
 
 
+def test_a_node_that_leaves_holds_what_it_held_wherever_it_sends_that() -> None:
+    """It sends all to those that it can reach; which keys it may decide is another matter."""
+    room = Room("abc", PATIENT)
+    room["a"].sync.copies.doubt()
+    room.stopped.add("b")
+    room.disconnect("a", "c")
+    holds = [room["a"].decides(key) for key in KEYS]
+    room["a"].leave(room.now, 10 * SECOND)
+    room.run(0.3)
+    assert room["a"].stage is Stage.FLUSHING
+    assert room["a"].sync.ring.nodes == ("b",)
+    assert [room["a"].decides(key) for key in KEYS] == holds
+    assert any(holds)
+    assert not room["a"].sync.copies.is_settled
+
+
 def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
     room = Room("abc", PATIENT)
     room.charge_all(KEYS, by="a")
