@@ -6,7 +6,7 @@ until it has been sent the buckets that it is to own, a node that stood still un
 told what others decided for it meanwhile, a node that leaves until it exits.
 
     starting -> joining -> settling -> member <-> returning
-    starting <- any of these, once all others refuse this node
+    starting <- any of these, once all others refuse this node, or another one has claimed its name
                                        member -> flushing -> leaving -> leaf
                                        member <- waiting <-> flushing
 

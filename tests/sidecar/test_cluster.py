@@ -513,6 +513,9 @@ def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
     node = room["a"]
     backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
     me = node.membership.me
+    former = ("a", me.address, me.incarnation + 1, int(State.DEAD), 1, "b", me.claim - 1)
+    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [former]), room.now)
+    assert node.decides(backed_up)
     dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b", me.claim)
     node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
     assert not node.decides(backed_up)

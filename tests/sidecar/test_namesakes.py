@@ -81,6 +81,25 @@ async def test_who_has_claimed_its_name_is_looked_for_and_takes_the_place_of_the
         assert node.peers.by_name["n2"].state is State.UP
 
 
+async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone() -> None:
+    """Also while the other can't be reached for a moment, as when its link is being dialled."""
+    first, second = (node_named("n2", "0.0.0.0:9", instance=it) for it in (FIRST, SECOND))
+    async with cluster("n1") as (node,), puppet("n3") as third:
+        node.peers.meet([third.address])
+        await eventually(lambda: node.is_up("n3"))
+        async with bare(node, first) as replaced, bare(node, second):
+            assert (await replaced.error()).code == "name"
+        await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.ALIVE, 1)))
+        await eventually(lambda: not node.is_gone("n2"))
+        assert not node.is_up("n2")
+        with pytest.raises(WireError, match="another node is named 'n2'"):
+            node.peers.approve(hello(FIRST))
+        node.peers.approve(hello(SECOND))
+        await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.LEFT, 1)))
+        await eventually(lambda: node.is_gone("n2"))
+        node.peers.approve(hello(FIRST))
+
+
 async def test_a_claim_of_one_that_is_gone_is_none() -> None:
     async with cluster("n1") as (node,), puppet("n3") as third:
         node.peers.meet([third.address])
