@@ -2,76 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from bench.contender import Contender, charge_all, python_contender
-from bench.plan import KEYS, LIMIT, key_names
-from bench.processes import PATIENCE
-from bench.results import VoidError
-from bench.sidecars import BUDGET, Sidecar, loopback, sidecar
-from sidegate import Client, Source
+from bench.fleet import fleet
+from bench.owned import keys_of, owned_by
+from bench.sidecars import BUDGET
+from sidegate import Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from sidegate import Decision
+    from bench.contender import Contender
 
 ONE_HOP: Final = "sidegate, owner"
 TWO_HOPS: Final = "sidegate, forwarded"
 
+_NEAR: Final = "near"
+_FAR: Final = "far"
+_NODES: Final = (_NEAR, _FAR)
 _NOTE: Final = "sidegate.Client on uvloop, unix socket to one of two sidecars, "
 
 
 @asynccontextmanager
 async def sidegate_clients(folder: Path) -> AsyncGenerator[list[Contender]]:
     """Offer both as contenders for as long as the block: the same link, but other keys."""
-    first, second = loopback(), loopback()
     async with (
-        sidecar(folder, "near", link=first, seed=second) as near,
-        sidecar(folder, "far", link=second, seed=first) as far,
-        Client(near.address, budget=BUDGET) as client,
+        fleet(folder, *_NODES) as nodes,
+        Client(nodes.nodes[_NEAR].address, budget=BUDGET) as client,
     ):
-        await _until_met(client)
+        near, far = (keys_of(name, _NODES) for name in _NODES)
         yield [
-            await _contender(client, near, ONE_HOP, f"{_NOTE}all keys its own"),
-            await _contender(client, far, TWO_HOPS, f"{_NOTE}all keys the other's (TCP between)"),
+            await owned_by(_NEAR, client, near, ONE_HOP, f"{_NOTE}all keys its own"),
+            await owned_by(
+                _FAR, client, far, TWO_HOPS, f"{_NOTE}all keys the other's (TCP between)"
+            ),
         ]
-
-
-async def _contender(client: Client, owner: Sidecar, name: str, note: str) -> Contender:
-    keys = await _owned(client, owner)
-
-    def ask(key: str) -> Awaitable[Decision]:
-        return client.check(key, LIMIT)
-
-    await charge_all(ask, keys)
-    return python_contender(name, note, ask, _allowed, keys)
-
-
-def _allowed(decision: Decision) -> bool:
-    return decision.allowed and decision.source is Source.OWNER
-
-
-async def _owned(client: Client, owner: Sidecar) -> list[str]:
-    """Return as many keys as every contender has, all of this owner, found by peeking."""
-    candidates = list(key_names(4 * KEYS))
-    owned: list[str] = []
-    for start in range(0, len(candidates), 1_000):
-        batch = candidates[start : start + 1_000]
-        decisions = await asyncio.gather(*(client.check(key, LIMIT, 0) for key in batch))
-        answered = zip(batch, decisions, strict=True)
-        owned += [key for key, decision in answered if decision.node == owner.name]
-    return owned[:KEYS]
-
-
-async def _until_met(client: Client) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while client.nodes < 2:
-        if time.monotonic() > deadline:
-            raise VoidError("the two sidecars did not meet")
-        await asyncio.sleep(0.02)
-        await client.check("hello", LIMIT, 0)  # the first one dials

@@ -10,17 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from sidegate.wire import Answer, Check
 
     Places: TypeAlias = "Sequence[int] | Mapping[int, int] | None"
-    # Where each place is in the other two: a list of places at first, looked up in a mapping.
-    Piece: TypeAlias = tuple[Places, Sequence[Check], Sequence[Answer]]
+    Charges: TypeAlias = "Sequence[int | None]"  # tokens; None for an error, which decides nothing
+    # Where each place is in the other: a list of places at first, looked up in a mapping.
+    Piece: TypeAlias = tuple[Places, Charges]
 
 MOST_DECIDED = 16_384
-"""Checks in one of two generations, 5 MB in all. A node that is forwarded 50,000 a second knows
+"""Checks in one of two generations, 3 MB in all. A node that is forwarded 50,000 a second knows
 those of its last 300 ms: after a standstill, of the time before it."""
 LASTS = 5 * 10**9  # ns of a generation, at least, on a node with less to do
 
@@ -54,19 +55,13 @@ class Decided:
         self._new = _Generation()
         self._old = _Generation()
 
-    def note(
-        self,
-        serial: int,
-        places: Sequence[int] | None,
-        checks: Sequence[Check],
-        answers: Sequence[Answer],
-    ) -> None:
-        """Remember how this node has answered checks; called for each frame that was forwarded."""
+    def note(self, serial: int, places: Sequence[int] | None, charges: Charges) -> None:
+        """Remember what this node has charged; called for each frame that was forwarded."""
         new = self._new
         if new.count >= MOST_DECIDED:
             new = self._turn()
-        new.count += len(answers)
-        piece = places, checks, answers
+        new.count += len(charges)
+        piece = places, charges
         if serial in new.own:
             new.own[serial] += (piece,)
         else:  # still plain: a microsecond less for each frame that is forwarded
@@ -92,26 +87,21 @@ class Decided:
         """Was any check of that serial decided?"""
         return serial in self._new.own or serial in self._old.own
 
-    def own(self, serial: int, place: int) -> tuple[Check, Answer] | None:
-        """Return a check that this node has decided, and its answer; None if it hasn't."""
+    def own(self, serial: int, place: int) -> int | None:
+        """Return the tokens that this node has charged for a check, 0 for one that it denied.
+
+        None if it hasn't decided that check.
+        """
         for generation in (self._new, self._old):
             pieces = generation.own.get(serial)
             if pieces is None:
                 continue
             generation.own[serial] = pieces = tuple(_indexed(piece) for piece in pieces)
-            for places, checks, answers in pieces:
+            for places, charges in pieces:
                 at = _at(places, place)
-                if at is not None and at < len(checks):
-                    return checks[at], answers[at]
+                if at is not None and at < len(charges):
+                    return charges[at]
         return None
-
-    def charged(self, serial: int, place: int) -> int:
-        """Return the tokens that this node itself has charged for a check, perhaps none."""
-        found = self.own(serial, place)
-        if found is None:
-            return 0
-        (_, _, cost), answer = found
-        return cost if answer[0] == 1 else 0
 
     def in_place(self, serial: int, place: int) -> InPlace | None:
         """Return what another node has decided in place of this one."""
@@ -125,12 +115,20 @@ class Decided:
         return self._new
 
 
+def charges_of(checks: Iterable[Check], answers: Iterable[Answer]) -> list[int | None]:
+    """Return what was charged for checks with these answers."""
+    return [
+        None if isinstance(answer, str) else cost if answer[0] else 0
+        for (*_, cost), answer in zip(checks, answers, strict=True)
+    ]
+
+
 def _indexed(piece: Piece) -> Piece:
     """Return a piece whose places can be looked up; few pieces ever are."""
-    places, checks, answers = piece
+    places, charges = piece
     if isinstance(places, list):
         places = {place: at for at, place in enumerate(places)}
-    return places, checks, answers
+    return places, charges
 
 
 def _at(places: Places, place: int) -> int | None:

@@ -24,6 +24,7 @@ from sidegate.wire import (
 )
 from sidegate_sidecar.backlog import Backlog, NewLimitsError, Waiting
 from sidegate_sidecar.counts import Counts
+from sidegate_sidecar.decided import charges_of
 from sidegate_sidecar.failover import Step, Way, next_step
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
 from sidegate_sidecar.share import take_share
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sidegate.limits import Limits
     from sidegate.wire import Charge, Ids
     from sidegate_sidecar.cluster import Cluster
+    from sidegate_sidecar.decided import Charges
     from sidegate_sidecar.failover import Next
 
     Send: TypeAlias = Callable[[Answers], None]
@@ -156,7 +158,7 @@ class Node:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
 
-    def _decide_here(  # noqa: C901  # one loop, without a call of our own for each check
+    def _decide_here(  # noqa: C901, PLR0912  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
@@ -170,7 +172,9 @@ class Node:
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
-                limits = known_limits(text) or self._read(text)
+                limits = known_limits(text)
+                if limits is None:  # `or` would call its __len__: 5 % of all this
+                    limits = self._read(text)
                 allowed, debts = take(key, limits, cost, now)
             except NewLimitsError:
                 positions = self._put_off(frame, positions, len(answers), send, now)
@@ -189,8 +193,11 @@ class Node:
             return
         send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
+            charges: Charges = [check[2] for check in checks]
+            if denied or errors:
+                charges = charges_of(checks, answers)
             places = frame.places if positions is None else places_of(frame, positions)
-            self._decided.note(frame.serial, places, checks, answers)
+            self._decided.note(frame.serial, places, charges)
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if len(self.cluster.ring.nodes) > 1:
@@ -230,16 +237,17 @@ class Node:
 
     def _known(self, serial: int, place: int, check: Check, now: int) -> Answer | None:
         """Return the answer to a check that was decided before, None if it wasn't."""
-        if (own := self._decided.own(serial, place)) is not None:
-            return own[1]
-        if (it := self._decided.in_place(serial, place)) is None:
-            return None
+        charged = self._decided.own(serial, place)
+        if charged is None:
+            if (it := self._decided.in_place(serial, place)) is None:
+                return None
+            charged = it.cost
         key, text, cost = check
         try:
             _, debts = self.buckets.take(key, parse_limits(text), 0, now)
         except SidegateError as error:
             return str(error)[:MOST_ERROR]
-        return [int(it.cost == cost), *debts]
+        return [int(charged == cost), *debts]
 
     def next_serial(self) -> int:
         """Return a number that no other forward of this cluster has."""
@@ -361,7 +369,7 @@ class Node:
         """Decide checks in place of their owner, which is told later what was charged."""
         serial, checks = forward.serial, forward.checks
         answers = [self._stand_in(check, serial, place, now) for check, place in forward.each()]
-        self._decided.note(serial, forward.places, checks, answers)
+        self._decided.note(serial, forward.places, charges_of(checks, answers))
         return answers
 
     def _stand_in(self, check: Check, serial: int, place: int, now: int) -> Answer:
@@ -403,7 +411,7 @@ class Node:
             answers = [
                 self._share(check, (serial, place), parts, now) for check, place in forward.each()
             ]
-            self._decided.note(serial, forward.places, forward.checks, answers)
+            self._decided.note(serial, forward.places, charges_of(forward.checks, answers))
             forward.answer(Source.LOCAL, answers, self.name, parts)
             return
         answers = self.fall_back(forward.checks)

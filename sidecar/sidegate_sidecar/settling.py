@@ -61,7 +61,7 @@ class Settling:
         """Return how many tokens we are to add, and how many the sender has counted twice."""
         more = twice = 0
         for serial, place, tokens in charges:
-            ours = self._decided.charged(serial, place)
+            ours = self._decided.own(serial, place) or 0
             known = self._decided.in_place(serial, place)
             if known is None:
                 self._decided.note_in_place(serial, place, sender, tokens)

@@ -38,8 +38,8 @@ class Sides:
 
     def own(self, serial: int, cost: int = 1) -> bool:
         """Have the owner decide a check that was forwarded."""
-        allowed, debts = self.owners.take("k", LIMITS, cost, START)
-        self.decided.note(serial, None, [("k", LIMIT, cost)], [[int(allowed), *debts]])
+        allowed, _ = self.owners.take("k", LIMITS, cost, START)
+        self.decided.note(serial, None, [cost if allowed else 0])
         return allowed
 
     def copy(self) -> None:

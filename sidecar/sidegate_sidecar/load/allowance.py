@@ -2,8 +2,9 @@
 
 At most: burst plus refill for each key, from the moment at which its first request was sent to
 that at which the last one admitted was answered. The limiter decided all of them in between, so it
-can't have admitted more, however late its answers came. What requests were let through by a policy
-is in neither bound.
+can't have admitted more, however late its answers came. A backup that was asked because the owner
+was late, and not killed, may not have heard of what the owner had just admitted: each request that
+it admitted may be one more. What requests were let through by a policy is in neither bound.
 
 At least: what an exact limiter would have admitted, had it seen each request when it was sent, less
 SLACK (at least one), and less the requests whose fate nobody knows. So for each key by itself, and
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sidegate_sidecar.load.loss import lost
+from sidegate_sidecar.load.loss import lost, not_heard_of
 from sidegate_sidecar.load.outcome import ERRORS, Outcome
 from sidegate_sidecar.load.replay import Replay
 from sidegate_sidecar.refill import most_in
@@ -35,8 +36,9 @@ class Allowance(msgspec.Struct, frozen=True):
     """What a stream may have admitted, and how far its keys were beyond that, or below.
 
     `exact` is what an exact limiter admits of the same requests, `denied` what it denies. `kills`
-    is the part of `most` that is due to kills. `excess` is by how much keys were beyond their most,
-    `missing` by how much keys were below their least: the sums, and the numbers of such keys.
+    is the part of `most` that is due to kills, `backups` that of backups of late owners. `excess`
+    is by how much keys were beyond their most, `missing` by how much keys were below their least:
+    the sums, and the numbers of such keys.
     """
 
     admitted: int
@@ -45,6 +47,7 @@ class Allowance(msgspec.Struct, frozen=True):
     denied: int
     most: int
     kills: int
+    backups: int
     excess: int
     keys_beyond: int
     missing: int
@@ -69,8 +72,11 @@ def allowance(record: Record, limits: Limits, crashes: Sequence[Crash] = ()) -> 
     keys = _decided(record)
     denied = _replay(record, limits, keys)
     unknown = _count_unknown(record, keys)
-    for_kills = lost(record, crashes)
-    mosts = {number: _most(limits, key) + for_kills.get(number, 0) for number, key in keys.items()}
+    for_kills, for_backups = lost(record, crashes), not_heard_of(record, crashes)
+    mosts = {
+        number: _most(limits, key) + for_kills.get(number, 0) + for_backups[number]
+        for number, key in keys.items()
+    }
     beyond = _above_0(key.admitted - mosts[number] for number, key in keys.items())
     below = _above_0(_least(key.exact, key.unknown) - key.admitted for key in keys.values())
     exact = sum(key.exact for key in keys.values())
@@ -81,6 +87,7 @@ def allowance(record: Record, limits: Limits, crashes: Sequence[Crash] = ()) -> 
         denied=denied,
         most=sum(mosts.values()),
         kills=sum(for_kills.get(number, 0) for number in keys),
+        backups=for_backups.total(),
         excess=sum(beyond),
         keys_beyond=len(beyond),
         missing=sum(below),

@@ -69,6 +69,10 @@ class Crash(msgspec.Struct, frozen=True):
         """The latest moment at which it may show; infinite if the node never came back."""
         return self.back + CLOCKS_WITHIN + (BACK_WITHIN if self.ready is None else USED_WITHIN)
 
+    def explains(self, started: float, ended: float) -> bool:
+        """Tell if it may have shown in a request that was under way then."""
+        return started <= self.last and ended >= self.first
+
 
 def read_events(path: str) -> list[Event]:
     """Return what a file holds, nothing if there is no such file.

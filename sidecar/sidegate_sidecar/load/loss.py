@@ -1,15 +1,17 @@
-"""Loss: how much more a stream may have admitted because nodes were killed. Pure.
+"""Loss: how much more a stream may have admitted because nodes were killed, or late. Pure.
 
-That is what was admitted in the LOST seconds before a node died, key by key: its backup may not
-have heard of it.
+For a kill that is what was admitted in the LOST seconds before a node died, key by key: its backup
+may not have heard of it. For a late owner it is at most what its backup admitted in its place.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from operator import sub
 from typing import TYPE_CHECKING
 
+from sidegate.decision import Source
 from sidegate_sidecar.load.crashes import CLOCKS_WITHIN, DEAD_WITHIN
 from sidegate_sidecar.load.outcome import Outcome
 from sidegate_sidecar.refill import LOST
@@ -36,6 +38,19 @@ def lost(record: Record, crashes: Sequence[Crash]) -> dict[int, int]:
         for key, spans in _admitted(record, numbers).items():
             found[key] = found.get(key, 0) + most_within(spans, begin, end)
     return found
+
+
+def not_heard_of(record: Record, crashes: Sequence[Crash]) -> Counter[int]:
+    """Return how many requests of each key a backup admitted that no kill explains.
+
+    Its owner was there and late, so it may have admitted as many that the backup had not heard of.
+    """
+    return Counter(
+        record.keys[number]
+        for number in record.with_outcome(Outcome.ADMITTED)
+        if record.source(number) is Source.BACKUP
+        and not any(it.explains(record.started[number], record.ended[number]) for it in crashes)
+    )
 
 
 def _admitted(record: Record, numbers: range) -> dict[int, list[tuple[float, float]]]:

@@ -95,9 +95,9 @@ def _note(report: Report) -> str:
     """Say what the columns mean."""
     return (
         f'<p class="note">Answers by source: {escape(sources_of(report))}. At most: burst and'
-        " refill of each key, from its first request to its last answer, and what the kills may"
-        " cost. At least: what an exact limiter admits of the same requests, less a tenth, and so"
-        " for each key. What a policy answered counts for neither.</p>"
+        " refill of each key, from its first request to its last answer, and what kills and"
+        " late owners may cost. At least: what an exact limiter admits of the same requests, less a"
+        " tenth, and so for each key. What a policy answered counts for neither.</p>"
     )
 
 

@@ -75,9 +75,7 @@ def _by_nodes(facts: Facts) -> Promise:
     for record in facts.records.streams:
         for started, ended in _policy_spans(record):
             total += 1
-            unexplained += not any(
-                started <= crash.last and ended >= crash.first for crash in facts.crashes
-            )
+            unexplained += not any(crash.explains(started, ended) for crash in facts.crashes)
     expected = "none by policy"
     if facts.crashes:
         expected += f" but from a kill to {USED_WITHIN:g} s after the node is ready"
@@ -122,8 +120,10 @@ def _never_denied(stream: Stream, record: Record, allowance: Allowance | None) -
 
 def _not_too_many(stream: Stream, allowance: Allowance) -> Promise:
     expected = f"at most {allowance.most:,}"
-    if allowance.kills:
-        expected += f" ({allowance.kills:,} for the kills)"
+    extra = {"the kills": allowance.kills, "backups of late owners": allowance.backups}
+    reasons = [f"{count:,} for {what}" for what, count in extra.items() if count]
+    if reasons:
+        expected += f" ({', '.join(reasons)})"
     seen = f"{allowance.admitted:,}"
     if allowance.excess:
         seen += f"; {allowance.excess:,} too many, of {_keys(allowance.keys_beyond)}"

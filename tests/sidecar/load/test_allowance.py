@@ -143,6 +143,19 @@ def test_a_kill_costs_a_key_at_its_limit_what_a_moment_admits() -> None:
     assert allowance(record, LIMITS, [one, two]).kills == 4
 
 
+def test_a_late_owners_backup_may_admit_what_it_has_not_heard_of() -> None:
+    """Ten by the owner, two more by its backup: those two, of that key; after a kill the kill's."""
+    records = Records(1)
+    for number in range(12):
+        note(records, 5.0, source=Source.OWNER if number < 10 else Source.BACKUP)
+    note(records, 5.0, DENIED, source=Source.BACKUP)
+    note(records, 5.0, key=1)
+    record = records.streams[0]
+    late, killed = allowance(record, LIMITS), allowance(record, LIMITS, [Crash("n1", 4.9, 9.0)])
+    assert (late.backups, late.kills, late.most, late.excess) == (2, 0, 22, 0)
+    assert (killed.backups, killed.excess) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("spans", "most"),
     [
