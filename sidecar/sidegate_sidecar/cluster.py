@@ -192,6 +192,7 @@ class Cluster:
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self._note_progress(now)
+        self._post(self.sync.copies.questions(now, self.mesh.is_up))  # checks may wait for it
         self._proceed(now)
 
     def _vouched(self, name: str, by: str, now: int) -> None:

@@ -73,8 +73,6 @@ class Counts:
     """How long frames of forwarded checks took to be answered."""
     unanswered: Counter[str] = field(default_factory=Counter[str])
     """Checks that a node which was asked, by name, did not answer."""
-    failovers: int = 0
-    """Checks that another node was asked about in place of their owner."""
     turned_away: Counter[str] = field(default_factory=Counter[str])
     """Connections closed for a fault of the other side, by error code."""
     app_outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -92,6 +90,12 @@ class Counts:
         if tally is None:
             tally = self._tallies[asker, source] = Tally()
         return tally
+
+    @property
+    def failovers(self) -> int:
+        """Checks of this node's apps that a backup decided, here or elsewhere."""
+        tally = self.tally("app", Source.BACKUP)
+        return tally.allowed + tally.denied + tally.error
 
     @property
     def checks(self) -> Counter[tuple[str, str, str]]:

@@ -96,7 +96,8 @@ class Decided:
             pieces = generation.own.get(serial)
             if pieces is None:
                 continue
-            generation.own[serial] = pieces = tuple(_indexed(piece) for piece in pieces)
+            if len(pieces) > 1 or any(isinstance(piece[0], list) for piece in pieces):
+                generation.own[serial] = pieces = (_merged(pieces),)
             for places, charges in pieces:
                 at = _at(places, place)
                 if at is not None and at < len(charges):
@@ -123,12 +124,17 @@ def charges_of(checks: Iterable[Check], answers: Iterable[Answer]) -> list[int |
     ]
 
 
-def _indexed(piece: Piece) -> Piece:
-    """Return a piece whose places can be looked up; few pieces ever are."""
-    places, charges = piece
-    if isinstance(places, list):
-        places = {place: at for at, place in enumerate(places)}
-    return places, charges
+def _merged(pieces: Iterable[Piece]) -> Piece:
+    """Return pieces as one whose places can be looked up; few frames ever are."""
+    index: dict[int, int] = {}
+    all_charges: list[int | None] = []
+    for places, charges in pieces:
+        there = range(len(charges)) if places is None else places
+        for place, charge in zip(there, charges, strict=True):
+            if place not in index:
+                index[place] = len(all_charges)
+                all_charges.append(charge)
+    return index, all_charges
 
 
 def _at(places: Places, place: int) -> int | None:

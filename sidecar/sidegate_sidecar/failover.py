@@ -31,7 +31,7 @@ class Next(NamedTuple):
 
 
 class Way(NamedTuple):
-    """Where a check has been: how often it was forwarded, and who was asked from here."""
+    """Where a check has been: how often it was forwarded, who was asked, and who asks us."""
 
     hops: int  # MOST_HOPS if nobody else may be asked
     tried: Container[str]

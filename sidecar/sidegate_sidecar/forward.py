@@ -16,12 +16,17 @@ OWNERS_SHARE = 0.5  # of the time that is left: the rest is for the backup, shou
 
 
 class Asked(NamedTuple):
-    """A frame that somebody asked, and how to answer it; times are in ns."""
+    """A frame that somebody asked, and how to answer it; times are in ns.
+
+    `by` is the node that has forwarded it, "" for an app: it knows no more than we do.
+    """
 
     frame: Checks
     send: Send
     at: int
     deadline: int
+    by: str
+    has_waited: bool = False  # until those who know may decide
 
 
 def places_of(frame: Checks, positions: list[int]) -> list[int]:
@@ -88,6 +93,11 @@ class Forward:
         again.declined = self.declined
         return again
 
+    def begin_anew(self) -> None:
+        """Take it that nobody was asked yet; called on a forward to nobody, after a pause."""
+        self.asked = self.asked._replace(has_waited=True)
+        self.tried = self.declined = ()
+
     def answered(self, answers: Answers) -> None:
         """Pass answers on under the frame id and the positions of whoever asked."""
         if answers.source == NOBODY:
@@ -109,7 +119,8 @@ class Forward:
         """Have the next node decide what this one, which is there, can't."""
         failed = range(len(self.positions)) if positions is None else positions
         self.declined = (*self.declined, self.to)
-        self._node.counts.unanswered[self.to] += len(failed)
+        if not self.asked.has_waited:  # else that was counted
+            self._node.counts.unanswered[self.to] += len(failed)
         self._node.ask_next(self, failed)
 
     def hand_back(self) -> None:

@@ -81,18 +81,20 @@ def _checks(sidecar: Sidecar) -> Iterator[Metric]:
     for name in counts.unanswered.keys() - sidecar.cluster.membership.members.keys():
         del counts.unanswered[name]  # forgotten by now, and its name may never come back
     checks = _bounded(counts.checks)
-    text = "Checks by asker (app, node), source of the decision, and outcome."
+    text = "Checks by asker (app: each once; node: those it forwarded), source, and outcome."
     yield _counter("checks", text, ("asker", "source", "outcome"), checks)
     yield _histogram(
         "forward_seconds", "Time until a frame of forwarded checks was answered.", counts.forwarded
     )
-    text = "Checks that a node which was asked did not answer; of nodes still remembered."
+    text = (
+        "Checks that a node which was asked left unanswered, or handed back; of nodes still known."
+    )
     unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
     yield _counter("unanswered_checks", text, ("owner",), unanswered)
     text = "Checks that apps decided without a sidecar (open, closed, local), or whose key failed."
     outcomes = {(outcome,): count for outcome, count in counts.app_outcomes.items()}
     yield _counter("app_outcomes", text, ("outcome",), outcomes)
-    text = "Checks decided by another node in place of their owner."
+    text = "Checks of apps that the backup of the key's owner decided: those of source backup."
     yield _counter("failovers", text, (), {(): counts.failovers})
 
 

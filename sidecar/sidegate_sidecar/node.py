@@ -27,6 +27,7 @@ from sidegate_sidecar.counts import Counts
 from sidegate_sidecar.decided import charges_of
 from sidegate_sidecar.failover import Step, Way, next_step
 from sidegate_sidecar.forward import OWNERS_SHARE, Asked, Forward, places_of
+from sidegate_sidecar.patience import Patience
 from sidegate_sidecar.share import take_share
 from sidegate_sidecar.stages import Stage
 
@@ -75,9 +76,9 @@ if TYPE_CHECKING:
 
 
 MOST_ERROR = 240  # characters of an error in an answer: those of 4,096 checks fit into a frame
+LOOKED_UP = 512  # of the checks of one frame that were put off, in a turn of the loop: 0.5 ms
 MOST_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
 _CLOSED = OnUnreachable.CLOSED
-_FAILOVERS = frozenset({Step.ASK, Step.STAND_IN})
 ANSWERS_SHARE = 0.8  # of an asker's budget: the rest is for our answer to reach it in time
 
 
@@ -97,6 +98,7 @@ class Node:
         wake: Callable[[], None] = lambda: None,
         serial: int = 0,
         later: Callable[[Callable[[], None]], object] | None = None,
+        after: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -107,6 +109,9 @@ class Node:
         self.clock = clock
         self.wake = wake  # called when changes wait to be sent
         self.later = later  # calls in the next turn of the loop; without it, all is read at once
+        self.after = after  # calls after some seconds; without it, no check waits here
+        self.paused = 0  # forwards that wait here
+        self._patience = Patience()
         self.backlog = Backlog()
         self._goes_on = False  # is _go_on going to be called?
         self.asked = 0  # frames
@@ -116,8 +121,11 @@ class Node:
         self._tally_own = self.counts.tally("app", Source.OWNER)
         self._tally_forwarded = self.counts.tally("node", Source.OWNER)
 
-    def decide(self, frame: Checks, send: Send) -> None:
-        """Answer a frame of checks, in as many parts as there are nodes that decide some of it."""
+    def decide(self, frame: Checks, send: Send, by: str = "") -> None:
+        """Answer a frame of checks, in as many parts as there are nodes that decide some of it.
+
+        `by` is the name of the node that has forwarded it, if one has.
+        """
         self.asked += 1
         now = self.clock()
         if now > self.cluster.late_at:
@@ -131,8 +139,7 @@ class Node:
         if mine is None or mine:
             self._decide_here(frame, mine, send, now)
         if elsewhere:
-            budget = min(self.budget * 1e9, frame.budget * 1e3) * ANSWERS_SHARE
-            asked = Asked(frame, send, now, now + int(budget))
+            asked = Asked(frame, send, now, self._deadline(frame, now), by)
             for owner, positions in elsewhere.items():
                 self._ask(Forward(self, asked, owner, positions, now))
 
@@ -159,7 +166,7 @@ class Node:
         return mine if elsewhere else None, elsewhere
 
     def _decide_here(  # noqa: C901, PLR0912  # one loop, without a call of our own for each check
-        self, frame: Checks, positions: list[int] | None, send: Send, now: int
+        self, frame: Checks, positions: list[int] | None, send: Send, now: int, until: int = 0
     ) -> None:
         """Decide checks of mine: one reading of the clock, one loop without a call of our own."""
         take = self.buckets.take
@@ -177,7 +184,7 @@ class Node:
                     limits = self._read(text)
                 allowed, debts = take(key, limits, cost, now)
             except NewLimitsError:
-                positions = self._put_off(frame, positions, len(answers), send, now)
+                positions = self._put_off(frame, positions, len(answers), send, now, until)
                 checks = checks[: len(answers)]
                 break
             except SidegateError as error:
@@ -266,15 +273,30 @@ class Node:
         return parse_limits(text)
 
     def _put_off(
-        self, frame: Checks, positions: list[int] | None, done: int, send: Send, now: int
+        self,
+        frame: Checks,
+        positions: list[int] | None,
+        done: int,
+        send: Send,
+        now: int,
+        until: int,
     ) -> list[int]:
-        """Have the checks after those that are done wait for a later turn; return the former."""
+        """Have the checks after those that are done wait for a later turn; return the former.
+
+        They wait until so many ns: when they are put off for the first time, for their budget.
+        """
         all_of_them = positions if positions is not None else list(range(len(frame.checks)))
-        rest = all_of_them[done:]
-        until = now + int(min(self.budget * 1e9, frame.budget * 1e3))
-        if not self.backlog.add(Waiting(frame, rest, send, until)):
-            self._refuse(frame, rest, send)
+        self._keep(Waiting(frame, all_of_them[done:], send, until or self._deadline(frame, now)))
         return all_of_them[:done]
+
+    def _keep(self, waiting: Waiting) -> None:
+        """Have checks wait for a later turn, if there is room for them."""
+        if not self.backlog.add(waiting):
+            self._refuse(waiting.frame, waiting.positions, waiting.send)
+
+    def _deadline(self, frame: Checks, now: int) -> int:
+        """Return until when a frame is to be answered, so that its asker hears it in time."""
+        return now + int(min(self.budget * 1e9, frame.budget * 1e3) * ANSWERS_SHARE)
 
     def _refuse(self, frame: Checks, positions: list[int], send: Send) -> None:
         """Answer checks whose limits weren't read in time."""
@@ -299,12 +321,18 @@ class Node:
             self.later(self._go_on)
 
     def _decide_late(self, waiting: Waiting, now: int) -> None:
-        """Decide what was put off, unless another node has done so meanwhile."""
-        frame, positions = waiting.frame, waiting.positions
+        """Decide what was put off, unless another node has done so meanwhile.
+
+        Of a frame that was forwarded only some is looked up and decided: the rest waits for
+        the next turns.
+        """
+        frame, positions, send, until = waiting
         if frame.serial and self._decided.knows(frame.serial):
-            positions, _ = self._decide_again(frame, positions, {}, waiting.send, now)
+            if rest := positions[LOOKED_UP:]:
+                self._keep(Waiting(frame, rest, send, until))
+            positions, _ = self._decide_again(frame, positions[:LOOKED_UP], {}, send, now)
         if positions:
-            self._decide_here(frame, positions, waiting.send, now)
+            self._decide_here(frame, positions, send, now, until)
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Have the buckets of these checks sent to their backups soon."""
@@ -340,7 +368,7 @@ class Node:
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
         hops = frame.hops if in_time else MOST_HOPS
-        way = Way(hops, {*forward.tried, forward.to}, forward.declined)
+        way = Way(hops, {*forward.tried, forward.to, forward.asked.by}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:
             position = forward.positions[at]
@@ -351,8 +379,6 @@ class Node:
             self._take_step(step, forward.onward(step.name, some, now), now)
 
     def _take_step(self, step: Next, forward: Forward, now: int) -> None:
-        if step.step in _FAILOVERS:
-            self.counts.failovers += len(forward.positions)
         match step.step:
             case Step.ASK:
                 self._ask(forward)
@@ -362,8 +388,35 @@ class Node:
                 forward.answer(Source.BACKUP, self.stand_in(forward, now), self.name)
             case Step.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
                 forward.hand_back()
-            case Step.GIVE_UP:
+            case Step.GIVE_UP if not self._wait(forward, now):
                 self._give_up(forward, now)
+            case Step.GIVE_UP:
+                pass
+
+    def _wait(self, forward: Forward, now: int) -> bool:
+        """Have checks tried again soon, if who knows of them is there but may not decide yet.
+
+        All of one forward have the same owner, or the same backup if that one was asked.
+        """
+        asked = forward.asked
+        pair = self.cluster.ring.pair(forward.checks[0][0])
+        if self.after is None or not any(name in forward.declined for name in pair):
+            return False
+        pause = self._patience.pause(asked.at, asked.deadline, now)
+        if pause:
+            self.paused += 1
+            forward.begin_anew()
+            self.after(pause * 1e-9, lambda: self._try_again(forward))
+        elif asked.has_waited:
+            self._patience.lose(now)
+        return bool(pause)
+
+    def _try_again(self, forward: Forward) -> None:
+        self.paused -= 1
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        self.ask_next(forward, range(len(forward.positions)))
 
     def stand_in(self, forward: Forward, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged."""

@@ -148,6 +148,7 @@ class Sidecar:
             wake=self.pulse.wake,
             serial=randbits(62),
             later=lambda work: asyncio.get_running_loop().call_soon(work),
+            after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
         )
         self.sessions = Sessions(
             self.node, self.peers, me, config.most_connections, max_open_files()
@@ -315,7 +316,10 @@ class Sidecar:
         """
         self.sessions.stop_reading()
         links = [peer.link for peer in self.peers.by_name.values()]
-        await _until(lambda: not any(link.in_flight for link in links), self.config.budget)
+        await _until(
+            lambda: not (self.node.paused or any(link.in_flight for link in links)),
+            self.config.budget,
+        )
         self.cluster.depart(self.clock())
         if self.state is None:
             return self.leaving.end()

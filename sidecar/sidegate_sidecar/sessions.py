@@ -131,9 +131,8 @@ class Sessions:
         """Handle a question."""
         match message:
             case Checks():
-                if message.serial:
-                    _require_ids(connection, message)
-                self._node.decide(message, connection.send)
+                by = _forwarder(connection, message) if message.serial else ""
+                self._node.decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
@@ -283,13 +282,15 @@ def _who(connection: Connection | None, remote: str) -> str:
     return f"{who} at {remote}"
 
 
-def _require_ids(connection: Connection, message: Checks) -> None:
-    """Raise WireError unless a node forwards these checks, and names each of them."""
-    if not _is_node(connection):
+def _forwarder(connection: Connection, message: Checks) -> str:
+    """Return the node that forwards these checks; WireError unless one does, and names each."""
+    peer = connection.peer
+    if peer is None or peer.role != "node":
         raise WireError("bad-message", "a serial is for checks that a node forwards")
     places = message.places
     if places is not None and len(places) != len(message.checks):
         raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
+    return peer.name
 
 
 def _is_node(connection: Connection) -> bool:

@@ -6,13 +6,24 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from sidegate.wire import Buckets, Confirm, Confirmed, Gossip, Merged, Pull, Pulled
+from sidegate.wire import (
+    NOBODY,
+    Answers,
+    Buckets,
+    Checks,
+    Confirm,
+    Confirmed,
+    Gossip,
+    Merged,
+    Pull,
+    Pulled,
+)
 from sidegate_ring import membership
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import Kind, Membership, Rumor
 
 if TYPE_CHECKING:
-    from sidegate.wire import Message
+    from sidegate.wire import Answer, Message
 
 
 class Life:
@@ -22,6 +33,8 @@ class Life:
     """
 
     def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.declines = False  # hands checks back, as one does that has stood still
         self.membership = Membership(
             name, address, incarnation=1, randrange=Random(1).randrange, now=_now(), owner=True
         )
@@ -37,6 +50,9 @@ class Life:
                 return [(sender, Pulled(message.id))]
             case Confirm():
                 return [(sender, Confirmed(message.ring))]
+            case Checks() if self.declines:
+                none: list[Answer] = [[0]] * len(message.checks)
+                return [(sender, Answers(message.id, NOBODY, self.name, None, none))]
             case _:
                 return []
 

@@ -71,7 +71,7 @@ async def process(
 async def restart(sidecar: Process) -> None:
     """Start a killed sidecar again, under its name and at its addresses."""
     await asyncio.to_thread(sidecar.kill)  # takes its remains away
-    sidecar.launch()
+    await asyncio.to_thread(sidecar.launch)
     await asyncio.to_thread(sidecar.wait)
 
 
@@ -172,8 +172,8 @@ async def test_every_check_is_answered_once_when_the_owner_is_gone(how: Signals)
             await eventually(lambda: under.seen("owner"))
             assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2")}
             assert not any("n3" in node.peers.by_name for node in nodes)
-        assert sources(under.decisions).keys() - {"local"} == {"owner", "backup"}
-        assert stood_in(nodes) >= sources(under.decisions)["backup"]
+        assert sources(under.decisions).keys() == {"owner", "backup"}
+        assert stood_in(nodes) == sources(under.decisions)["backup"]
         assert admitted(under.decisions) == under.asked
         by_backups = {it.node for it in under.decisions if it.source == "backup"}
         assert by_backups <= {"n1", "n2"}
@@ -282,8 +282,12 @@ async def test_a_client_in_a_hurry_is_answered_by_its_sidecar() -> None:
 
 @pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
 async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) -> None:
-    """However often an owner goes and comes under load, each check has one answer."""
-    async with trio(budget=0.3) as (nodes, owner):
+    """However often an owner goes and comes under load, each check has one answer.
+
+    With a budget so long that to start a process, which holds up this one, is no standstill of the
+    nodes in it: both would have to be told by the dead owner, and give shares until it is back.
+    """
+    async with trio() as (nodes, owner):
         async with clients(*nodes) as asking, load(*asking) as under:
             for _ in range(2):
                 await eventually(lambda: all(is_used(node) for node in nodes))
@@ -292,7 +296,7 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
                 await eventually(lambda: under.seen("backup"))
                 await (restart(owner) if how is SIGKILL else asyncio.to_thread(owner.send, SIGCONT))
                 await eventually(lambda: under.seen("owner"))
-        assert sources(under.decisions).keys() - {"local"} == {"owner", "backup"}
+        assert sources(under.decisions).keys() == {"owner", "backup"}
         assert stood_in(nodes) == sources(under.decisions)["backup"]
         assert admitted(under.decisions) == under.asked
 

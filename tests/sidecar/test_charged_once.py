@@ -58,6 +58,21 @@ def test_an_owner_that_stood_still_hands_back_what_was_asked_before() -> None:
     assert (trio.tokens(trio.owner), trio.tokens(trio.backup), trio.admitted) == (1, 1, 1)
 
 
+def test_a_node_that_forwards_a_check_is_not_asked_about_it() -> None:
+    """It has heard from the owner a moment ago, and asks its backup since it doesn't any more."""
+    trio = Trio("other")
+    trio.begin(1)
+    for name, by in ((trio.backup, trio.asker), (trio.asker, trio.backup)):
+        cluster = trio.room[name]
+        cluster.vouchers.add(trio.owner, by, trio.room.now)
+    trio.ask()
+    trio.give_up(trio.asker, trio.owner)
+    trio.deliver(trio.asker, trio.backup)
+    trio.give_up(trio.backup, trio.owner)
+    trio.deliver(trio.backup, trio.asker)
+    assert [(it.source, it.node) for it in trio.told] == [("backup", trio.backup)]
+
+
 def test_a_node_that_is_asked_twice_before_it_has_decided_charges_once() -> None:
     """By two ways, both of which it had sent on to an owner that is silent."""
     trio = Trio("other")

@@ -126,7 +126,7 @@ class Trio:
         message = self.ways[sender, to].popleft()
         match message:
             case Checks():
-                self.nodes[to].decide(message, lambda answers: self.send(to, sender, answers))
+                self.nodes[to].decide(message, lambda it: self.send(to, sender, it), sender)
             case Answers():
                 self.links[to].by_name[sender].answered(message)
             case _:

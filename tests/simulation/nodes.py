@@ -170,7 +170,7 @@ class SimNode:
         self.node = Node(
             name, table, self.cluster, self, Fallback("open", table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
-            serial=world.random.getrandbits(62),
+            serial=world.random.getrandbits(62), after=self._after,
         )  # fmt: skip
 
     def clock(self) -> int:
@@ -246,6 +246,9 @@ class SimNode:
 
         self.network.at(at, self.name, beat)
 
+    def _after(self, wait: float, work: Callable[[], None]) -> None:
+        self.network.at(self.network.now + wait, self.name, work)
+
     def _wake(self) -> None:
         wait = self.cluster.sync.flush_due(self.clock()) / SECOND
         self._hurry(wait)
@@ -263,7 +266,7 @@ class SimNode:
         link.heard()
         if isinstance(message, Checks):
             self.world.hops = max(self.world.hops, message.hops)
-            self.node.decide(message, lambda answers: self._send(sender, answers))
+            self.node.decide(message, lambda answers: self._send(sender, answers), sender)
         elif isinstance(message, Answers):
             link.answered(message)
         elif isinstance(message, Ping):
