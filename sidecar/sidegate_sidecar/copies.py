@@ -82,10 +82,11 @@ class Copies:
     def _was_pulled(self, place: int) -> bool:
         """Was this node sent what it owns there, by who owned it until then?
 
-        Others who were asked have sent what nobody else was to send: of these keys nothing.
+        Others who were asked have sent what nobody else was to send: of these keys nothing. And
+        that one may have confirmed since what it has in its next life: nothing either.
         """
         owner, before_me = self._pulled_for.pair_at(place)
-        return owner == self._me and before_me in self._pulled | self._confirmed
+        return owner == self._me and before_me in self._pulled
 
     # --- what happens
 
@@ -176,5 +177,8 @@ class Copies:
             if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
         ]
         self._asked.update(dict.fromkeys(due, now))
-        digest, strangers = self._ring.digest, self._strangers
-        return [(it, Confirm(digest, int(self._is_new or it in strangers))) for it in due]
+        return [(name, Confirm(self._ring.digest, int(self._has_nothing_of(name)))) for name in due]
+
+    def _has_nothing_of(self, name: str) -> bool:
+        """May a node think that it has sent us all, as it did in a life before this one, say?"""
+        return name in self._strangers or (self._is_new and name not in self._pulled)
