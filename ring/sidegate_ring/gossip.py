@@ -26,6 +26,9 @@ by itself, and a dead battery or the end of an era of NTP sets one forward by te
 MAX_SKEW: Final = 3_600
 """Seconds by which clocks may differ without one node calling the other's word nonsense."""
 
+TAG_BITS: Final = 30
+"""Of a claim: the lowest tell processes apart, those above are seconds. 64 bits last until 2514."""
+
 MAX_RUMORS: Final = 64
 """Rumors in a message that doesn't carry everything: we send 24."""
 
@@ -64,6 +67,22 @@ class Rumor(NamedTuple):
     state: int  # a State
     owner: int  # 1: on the ring. 0: not (a leaf, not yet joined, or leaving)
     by: str = ""  # who says so, of SUSPECT and DEAD
+    claim: int = 0  # of two processes with that name the higher one has it; 0: claims nothing yet
+
+    @property
+    def weight(self) -> tuple[int, int, int]:
+        """What decides which of two rumors about one node holds: the larger one."""
+        return self.claim, self.incarnation, self.state
+
+
+def claim_of(seconds: int, tag: int) -> int:
+    """Return the claim to a name that a process makes at that time (since 1970)."""
+    return seconds << TAG_BITS | tag
+
+
+def tag_of(claim: int) -> int:
+    """Return by what the process that made a claim is told from others."""
+    return claim & ((1 << TAG_BITS) - 1)
 
 
 class Gossip(NamedTuple):
@@ -87,7 +106,7 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
     if len(gossip.rumors) > most:
         raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
     _require_short("about", gossip.about, MOST_NAME_BYTES)
-    for name, address, incarnation, state, owner, by in rumors:
+    for name, address, incarnation, state, owner, by, claim in rumors:
         if not name or not name.isprintable():
             raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
         if not State.ALIVE <= state <= State.LEFT:
@@ -99,6 +118,11 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
         if incarnation > max_incarnation + MAX_SKEW:
             raise ValueError(
                 f"a rumor about {name[:64]!r}: incarnation {incarnation}, expected at most"
+                f" {max_incarnation}, 20 years after now; is a clock wrong?"
+            )
+        if not 0 <= claim >> TAG_BITS <= max_incarnation + MAX_SKEW:
+            raise ValueError(
+                f"a rumor about {name[:64]!r}: a claim of {claim >> TAG_BITS}, expected at most"
                 f" {max_incarnation}, 20 years after now; is a clock wrong?"
             )
         if owner not in {0, 1}:

@@ -27,6 +27,7 @@ class Member:
     __slots__ = (
         "address",
         "by",
+        "claim",
         "digest",
         "heard",
         "incarnation",
@@ -54,6 +55,7 @@ class Member:
         self.digest = ""  # of its ring, as it last told us; "" unknown
         self.since = since  # when the state last changed
         self.by = ""  # who says so, of SUSPECT and DEAD
+        self.claim = 0  # to its name; 0 while it claims nothing
         self.heard = False  # has it spoken to us itself?
 
     @property
@@ -65,7 +67,13 @@ class Member:
     def rumor(self) -> Rumor:
         """Return what others are to be told of it."""
         return Rumor(
-            self.name, self.address, self.incarnation, int(self.state), int(self.owner), self.by
+            self.name,
+            self.address,
+            self.incarnation,
+            int(self.state),
+            int(self.owner),
+            self.by,
+            self.claim,
         )
 
     def __repr__(self) -> str:
@@ -122,6 +130,7 @@ class Members:
         member.address = rumor.address
         member.incarnation = rumor.incarnation
         member.owner = rumor.owner == 1
+        member.claim = rumor.claim
         member.by = rumor.by if state in {State.SUSPECT, State.DEAD} else ""
         self.rumors[member.name] = member.rumor
         self._file(member)

@@ -26,6 +26,12 @@ ping what they think of the other.
 Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
 that haven't spoken to this one; the others are when they speak, as each does to each.
 
+Names. Two processes may have one name: one stood still while another took its place, or somebody
+has made a mistake. They would refute each other for ever. So who joins claims its name, above all
+claims to it that it has heard of; of two records the one with the higher claim holds, whatever
+their incarnations, and who hears of a higher claim than its own has lost the name, and refutes
+nothing. Before it joins a node claims nothing, and so disturbs nobody who has that name.
+
 Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from before
 doesn't bring them back. A node that starts again under its old name has a higher incarnation, or
 gets one when it hears of its former life.
@@ -35,7 +41,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidegate_ring.gossip import MOST_INCARNATION, Gossip, Kind, Rumor, State, require_sense
+from sidegate_ring.gossip import (
+    MOST_INCARNATION,
+    TAG_BITS,
+    Gossip,
+    Kind,
+    Rumor,
+    State,
+    claim_of,
+    require_sense,
+    tag_of,
+)
 from sidegate_ring.members import MOST_LIVING, Member, Members
 from sidegate_ring.probes import Errand, Probe, Probes
 from sidegate_ring.suspicion import Suspicion
@@ -92,6 +108,7 @@ class Membership:
         self._agree_at = now
         self._knock_at = now + first * timing.knock_every
         self._changed: dict[str, Member] = {}
+        self._claimed = 0  # the highest claim to our name, whoever made it
 
     # --- what there is to know
 
@@ -113,6 +130,11 @@ class Membership:
     def health(self) -> int:
         """Return the health score, from 0, which is well, to 7."""
         return self._probes.health
+
+    @property
+    def is_replaced(self) -> bool:
+        """Has another process claimed our name after us?"""
+        return 0 < self.me.claim < self._claimed
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
@@ -137,7 +159,8 @@ class Membership:
         news = [rumor for rumor in gossip.rumors if known.get(rumor.name) != rumor]
         require_sense(gossip, news, self.max_incarnation)
         # Beyond it may be one whose clock is ahead of ours: in a moment it is to be believed.
-        news = [rumor for rumor in news if rumor.incarnation <= self.max_incarnation]
+        most = self.max_incarnation
+        news = [it for it in news if max(it.incarnation, it.claim >> TAG_BITS) <= most]
         if sender == self.me.name:
             return Outcome([], [])
         full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
@@ -218,11 +241,27 @@ class Membership:
             self._voice.tell_of_me(name)
         return self._outcome()
 
+    def claim(self, tag: int, seconds: int, now: float) -> Outcome:
+        """Take our name, also from whoever had it before, and tell everyone.
+
+        `tag` tells this process from others of the name, `seconds` since 1970 are when it started.
+        """
+        self.me.claim = claim_of(max(seconds, (self._claimed >> TAG_BITS) + 1), tag)
+        self._claimed = self.me.claim
+        return self.announce(now)
+
+    def disclaim(self) -> None:
+        """Claim nothing any more: somebody else has our name."""
+        self.me.claim = 0
+
     # --- what is said of whom
 
     def _hear_of_me(self, rumor: Rumor) -> None:
         """Refute what isn't so. The address may be another: ours can be a wildcard."""
         me = self.me
+        if rumor.claim != me.claim:
+            self._hear_of_namesake(rumor)
+            return
         if not me.living or rumor.incarnation < me.incarnation:
             return
         as_is = rumor.incarnation == me.incarnation and rumor.state == State.ALIVE
@@ -232,6 +271,19 @@ class Membership:
             self._probes.worsen(1)
         me.incarnation = min(rumor.incarnation + 1, MOST_INCARNATION)
         self._tell_of_me()
+
+    def _hear_of_namesake(self, rumor: Rumor) -> None:
+        """Note that another process has our name, or had it; claim it again from one that is gone.
+
+        It may be this process itself, in a former life.
+        """
+        if rumor.claim <= self._claimed:
+            return
+        self._claimed = rumor.claim
+        if self.me.claim and self.me.living and rumor.state >= State.DEAD:
+            tag = tag_of(self.me.claim)
+            self.me.claim = self._claimed = claim_of((rumor.claim >> TAG_BITS) + 1, tag)
+            self._tell_of_me()
 
     def _tell_of_me(self) -> None:
         self._voice.spread(self.me.rumor)
@@ -246,7 +298,7 @@ class Membership:
             return
         if full and rumor.state == State.DEAD:
             rumor = rumor._replace(state=int(State.SUSPECT), by=rumor.by or sender)
-        said, known = (rumor.incarnation, rumor.state), (member.incarnation, member.state)
+        said, known = rumor.weight, (member.claim, member.incarnation, member.state)
         if said > known:
             self._believe(rumor, now)
         elif said == known and rumor.state == State.SUSPECT:

@@ -6,7 +6,7 @@ until it has been sent the buckets that it is to own, a node that stood still un
 told what others decided for it meanwhile, a node that leaves until it exits.
 
     starting -> joining -> settling -> member <-> returning
-    starting <- any of these, once all others refuse this node
+    starting <- any of these, once all others refuse this node, or another one has claimed its name
                                        member -> flushing -> leaving -> leaf
                                        member <- waiting <-> flushing
 
@@ -78,6 +78,8 @@ class Cluster:
     incarnation: int
     randrange: Callable[[int], int]
     now: int  # ns, at the beginning
+    tag: int = 0
+    """What tells this process from another one of its name, in 30 bits."""
     leaf: bool = False
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
@@ -180,6 +182,8 @@ class Cluster:
                 self.sync.copies.doubt()
             heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
+            if self.membership.is_replaced:
+                self.shut_out(now)
             if message.kind in {Kind.ASK_ALL, Kind.ALL}:
                 self.introduced.add(sender)
             elif message.kind == Kind.ACK and message.about:
@@ -269,6 +273,7 @@ class Cluster:
         """Take a place on the ring, now that the others have been looked for."""
         if self.stage is not Stage.STARTING:
             return
+        self._apply(self.membership.claim(self.tag, self.incarnation, now / SECOND), now)
         if self.leaf:
             self._enter(Stage.LEAF, now)
             self.joined = True
@@ -286,6 +291,7 @@ class Cluster:
             return False
         self.joined = False
         self._apply(self.membership.announce(now / SECOND, owner=False), now)
+        self.membership.disclaim()
         self._enter(Stage.STARTING, now)
         return True
 
@@ -340,7 +346,7 @@ class Cluster:
         some = owners and len(owners) < len(self._owners())
         names = tuple(owners) if some else self.ring.nodes
         if names != self.sync.ring.nodes:
-            self.sync.ring_changed(self.make_ring(self.ring, names))
+            self.sync.aim(self.make_ring(self.ring, names))
 
     def _stay(self, now: int) -> None:
         """Keep the place and the buckets, which nobody has taken."""
@@ -443,7 +449,9 @@ class Cluster:
             self.mesh.members_changed(outcome.changed)
             self._rebuild(now)
         for name, gossip in outcome.sends:
-            rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5]) for it in gossip.rumors]
+            rumors = [
+                (it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors
+            ]
             message = GossipMessage(
                 int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors
             )

@@ -9,6 +9,7 @@ So a node remembers the rings since the last one on which it was known to hold a
 It holds a key's buckets if it was the key's owner or backup on each of them, for then it was sent
 all changes; or if the owner, and all who held them before and are still there, have confirmed by
 the present ring that everything they had for it was sent and is merged (`Confirm`, `Confirmed`).
+If none of those is there any more, all other nodes have to: one may have a part from longer ago.
 """
 
 from __future__ import annotations
@@ -66,11 +67,26 @@ class Copies:
     def _were_sent(
         self, pair: tuple[str, str], place: int, before: Iterable[tuple[str, str]]
     ) -> bool:
-        """Have all who may know more of a key than we do sent it?"""
+        """Have all who may know more of a key than we do sent it?
+
+        Once all of these are gone others may still have a part, which they send when they notice.
+        """
         holders = {name for it in before for name in it if name} | {pair[0]}
-        is_owner = pair[0] == self._me == self._pulled_for.pair_at(place)[0]
-        sent = self._confirmed | self._pulled if is_owner else self._confirmed
-        return holders - self._gone - {self._me} <= sent
+        holders.discard(self._me)
+        left = holders - self._gone
+        if holders and not left:
+            return not self._missing()
+        is_pulled = pair[0] == self._me and self._was_pulled(place)
+        return left <= (self._confirmed | self._pulled if is_pulled else self._confirmed)
+
+    def _was_pulled(self, place: int) -> bool:
+        """Was this node sent what it owns there, by who owned it until then?
+
+        Others who were asked have sent what nobody else was to send: of these keys nothing. And
+        that one may have confirmed since what it has in its next life: nothing either.
+        """
+        owner, before_me = self._pulled_for.pair_at(place)
+        return owner == self._me and before_me in self._pulled
 
     # --- what happens
 
@@ -161,5 +177,8 @@ class Copies:
             if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
         ]
         self._asked.update(dict.fromkeys(due, now))
-        digest, strangers = self._ring.digest, self._strangers
-        return [(it, Confirm(digest, int(self._is_new or it in strangers))) for it in due]
+        return [(name, Confirm(self._ring.digest, int(self._has_nothing_of(name)))) for name in due]
+
+    def _has_nothing_of(self, name: str) -> bool:
+        """May a node think that it has sent us all, as it did in a life before this one, say?"""
+        return name in self._strangers or (self._is_new and name not in self._pulled)

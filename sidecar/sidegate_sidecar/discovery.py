@@ -28,6 +28,8 @@ EVERY_ALONE = 1.0  # seconds, while no other node is known
 RESOLVE_WITHIN = 5.0  # seconds for all names together: a silent name server takes 20 for each
 SETTLE_WITHIN = 5.0  # seconds: two dials that get no answer, and some
 LOOK_EVERY = 0.02  # seconds between two looks at the links
+ALL = "every node that answers refuses this one:"
+SOME = "a node that is on the ring refuses this one:"
 SAY_EVERY = 60.0  # seconds between two lines of the log that say the same
 
 
@@ -35,8 +37,9 @@ class Discovery:
     """Meets whatever the seeds resolve to, and whoever died but may be back.
 
     `join` is called once the first round is over, but not while every node that answers refuses
-    this one: for its name, secret, cluster, ring seed or certificate. A member that is refused
-    for its name, by nodes that hold another one for it, is `shut_out`, and looks anew.
+    this one: for its name, secret, cluster, ring seed or certificate; nor while any member does for
+    its name, which another one may have then. A member that all refuse for its name, holding
+    another one for it, is `shut_out`, and looks anew.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Discovery:
         self._failed: set[Address] = set()
         self._shut_out = shut_out
         self._said = 0.0  # when it was last logged that all refuse us
-        self.refusal = ""  # why all nodes that answer refuse this one
+        self.refusal = ""  # who refuses this one, and why
 
     async def run(self) -> None:
         """Resolve and meet for ever."""
@@ -83,8 +86,10 @@ class Discovery:
 
     def look(self) -> None:
         """Give up the place if all who answer say that it is another node's."""
-        if (why := self._peers.refusal({"name"})) and self._shut_out():
-            self._refused(why)
+        if why := self._peers.refusal({"name"}):
+            self._shut_out()
+            if self._cluster.stage is Stage.STARTING:
+                self._refused(f"{ALL} {why}")
 
     async def _settle(self) -> None:
         """Wait until each address has answered or failed, and who answered has said all it knows.
@@ -96,7 +101,7 @@ class Discovery:
         deadline = clock() + SETTLE_WITHIN
         while self._cluster.stage is Stage.STARTING:
             late = clock() > deadline
-            if why := self._peers.refusal():
+            if why := self._refusal:
                 self._refused(why)
                 if late:
                     return
@@ -107,6 +112,13 @@ class Discovery:
             await asyncio.sleep(LOOK_EVERY)
 
     @property
+    def _refusal(self) -> str:
+        if why := self._peers.refusal():
+            return f"{ALL} {why}"
+        why = self._peers.refusal_by_members()
+        return f"{SOME} {why}" if why else ""
+
+    @property
     def _is_free(self) -> bool:
         """Has nobody refused us, or somebody accepted us since?"""
         return not self.refusal or bool(self._cluster.introduced)
@@ -114,7 +126,7 @@ class Discovery:
     def _refused(self, why: str) -> None:
         now = asyncio.get_running_loop().time()
         if not self.refusal or now >= self._said + SAY_EVERY:
-            log.error("not on the ring, deciding nothing: every node that answers says: %s", why)
+            log.error("not on the ring, deciding nothing: %s", why)
             self._said = now
         self.refusal = why
 

@@ -115,7 +115,8 @@ class Ledger:
         """Have what got no answer for `after` ns told again, in another message."""
         if self._flying and now - self._sent_at >= after:
             for place, charges in self._pending.items():
-                self._flying.setdefault(place, []).extend(charges)
+                # Not added to the list, which is part of a message.
+                self._flying[place] = [*self._flying.get(place, ()), *charges]
             self._pending, self._flying = self._flying, {}
 
     def forget(self, key: str) -> None:

@@ -66,7 +66,7 @@ class SidecarCollector(Collector):
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
         yield _gauge("ready", "Whether this node has joined.", sidecar.ready)
-        text = "Whether every node that answers refuses this one, which then isn't ready."
+        text = "Whether nodes refuse this one, which isn't ready for that."
         yield _gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))
         text = "Whether the last save of the state file failed; 0 also where there is none."
         failing = sidecar.state is not None and sidecar.state.failing

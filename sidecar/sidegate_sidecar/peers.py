@@ -15,6 +15,7 @@ from sidegate.address import Address, parse_address
 from sidegate.link import Context, Link, State
 from sidegate.wire import Gossip, Hello, NodeMessage, Roster, WireError
 from sidegate_ring.membership import State as Life
+from sidegate_sidecar.node_address import address_of, is_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -55,6 +56,10 @@ class Listener(Protocol):
         """Tell if a node is dead, has left, or never said a word."""
         ...
 
+    def has_claimed(self, hello: Hello, /) -> bool | None:
+        """Tell if the name in a Hello is its process's own; None if nobody alive has claimed it."""
+        ...
+
     def node_at(self, address: str, /) -> str:
         """Return the name of the node that has that address, or had it last; empty if none has."""
         ...
@@ -89,6 +94,8 @@ class Peers:
     _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
     _known: dict[Address, str] = field(default_factory=dict[Address, str])
     """Second addresses of nodes, and our own."""
+    _former: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """The process that each name had last before another one took its place."""
 
     # --- the mesh, as the cluster uses it
 
@@ -118,15 +125,21 @@ class Peers:
             if member.name == self.me.name:
                 continue
             if member.state < Life.DEAD:
-                self._want(member.name, _address_of(member.name, member.address))
-            elif peer := self.by_name.pop(member.name, None):
+                self._want(member.name, address_of(member.name, member.address))
+                continue
+            self._former.pop(member.name, None)
+            if peer := self.by_name.pop(member.name, None):
                 fate = "has left" if member.state is Life.LEFT else "is taken for dead"
                 log.info("node %s %s", member.name, fate)
                 peer.link.close_soon()
 
     def _want(self, name: str, address: Address) -> None:
         peer = self.by_name.get(name)
-        if address.is_wildcard or (peer is not None and peer.state is State.UP):
+        if address.is_wildcard:
+            return
+        if peer is not None and peer.state is State.UP:
+            if self._is_anothers(peer):
+                self.meet([address])
             return
         if peer is not None and peer.link.address == address:
             return
@@ -134,6 +147,10 @@ class Peers:
             peer.link.close_soon()
         link = self._strangers.pop(address, None)
         self.by_name[name] = Peer(name, link or self._dial(address))
+
+    def _is_anothers(self, peer: Peer) -> bool:
+        """Has another process of that name claimed it since, though this one is still linked?"""
+        return peer.link.peer is not None and self.listener.has_claimed(peer.link.peer) is False
 
     # --- what discovery needs
 
@@ -157,6 +174,14 @@ class Peers:
         if self.inbound or any(link.state in {State.UP, State.SUSPECT} for link in links):
             return ""
         return next((link.refusal for link in links if link.refusal_code in codes), "")
+
+    def refusal_by_members(self) -> str:
+        """Return why a node that others tell of refuses this one for its name, or "".
+
+        Not a seed that nobody tells of: whoever answers there may say anything.
+        """
+        links = [peer.link for peer in self.by_name.values()]
+        return next((it.refusal for it in links if it.refusal_code == "name"), "")
 
     def is_me(self, address: Address) -> bool:
         """Has this address turned out to be our own?"""
@@ -207,7 +232,7 @@ class Peers:
         self._strangers.pop(link.address, None)
         before = self._at(link)
         known = before.name if before else self.listener.node_at(str(link.address))
-        if known not in {"", hello.name} and not _is_at(link.address, hello.link):
+        if known not in {"", hello.name} and not is_at(link.address, hello.link):
             self._hang_up(link, known, hello)
             return
         if before is not None and before.name != hello.name:
@@ -241,7 +266,8 @@ class Peers:
 
     def _choose(self, peer: Peer, link: Link, hello: Hello) -> bool:
         """Decide between two links to nodes of one name; is it the new one?"""
-        if not self._is_here(peer):
+        if not self._is_here(peer) or self._displaces(peer, hello):
+            self._end_former(hello)
             log.info("node %s has moved from %s to %s", peer.name, peer.link.address, link.address)
             peer.link.close_soon()
             peer.link = link
@@ -258,6 +284,10 @@ class Peers:
     def _is_here(self, peer: Peer) -> bool:
         """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
         return peer.state is State.UP and self.listener.is_alive(peer.name)
+
+    def _displaces(self, peer: Peer, hello: Hello) -> bool:
+        """Tell if a name is no more that of the process that we are linked to, but of this one."""
+        return not self._is_same(peer, hello) and self.listener.has_claimed(hello) is True
 
     def _is_same(self, peer: Peer, hello: Hello) -> bool:
         """Is this Hello from the very process that we have a link to?"""
@@ -306,11 +336,9 @@ class Peers:
         """Keep the way back to a node that has dialled us, and meet it at the address it gives."""
         hello = connection.peer
         assert hello is not None  # the handshake is done
-        before, self.inbound[hello.name] = self.inbound.get(hello.name), connection
-        if before is not None and before.peer is not None and not self._same(before.peer, hello):
-            taken = "another node of this name has taken its place"  # while it stood still, say
-            before.fail(WireError("name", f"{hello.name!r}: {taken}"))
-        address = _address_of(hello.name, hello.link)
+        self._end_former(hello)
+        self.inbound[hello.name] = connection
+        address = address_of(hello.name, hello.link)
         if address.is_wildcard:
             address = replace(address, host=connection.remote_host)
         peer = self.by_name.get(hello.name)
@@ -323,6 +351,16 @@ class Peers:
         elif peer is None or not self._is_here(peer):
             self.meet([address])
 
+    def _end_former(self, hello: Hello) -> None:
+        """End what another process of that name has dialled, and let that one in no more."""
+        peer, before = self.by_name.get(hello.name), self.inbound.get(hello.name)
+        for known in (peer and peer.link.peer, before and before.peer):
+            if known and not self._same(known, hello):
+                self._former[hello.name] = known.nonce[: len(self.me.instance)]
+        if before is not None and before.peer is not None and not self._same(before.peer, hello):
+            taken = "another node of this name has taken its place"  # while it stood still, say
+            before.fail(WireError("name", f"{hello.name!r}: {taken}"))
+
     def hung_up(self, connection: Connection) -> None:
         """Forget a way back."""
         hello = connection.peer
@@ -333,21 +371,34 @@ class Peers:
         """Raise WireError for gossip of a node at no address, before anyone believes it."""
         if isinstance(message, Gossip):
             for name, address, *_ in message.rumors:
-                _address_of(name, address)
+                address_of(name, address)
 
     def approve(self, hello: Hello) -> None:
         """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""
         if hello.role != "node":
             return
-        _address_of(hello.name, hello.link)
+        address_of(hello.name, hello.link)
         if hello.name == self.me.name and hello.nonce.startswith(self.me.instance):
             raise WireError("self", "this is the node that is dialling")
         self._require_dialled(hello)
-        peer = self.by_name.get(hello.name)
-        taken = peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
+        taken = self._is_taken(hello)
         if taken or hello.name == self.me.name:
             code = "name" if taken else "namesake"
             raise WireError(code, f"another node is named {hello.name!r}: give each its own --name")
+
+    def _is_taken(self, hello: Hello) -> bool:
+        """Has another process the name of this one, as far as we know?
+
+        Of two the one that has claimed it has it; else the one that we are linked to. One whose
+        place another took doesn't get it back, though there may be no link to that one just now.
+        """
+        if self.listener.has_claimed(hello):
+            return False
+        former = self._former.get(hello.name)
+        if former and hello.nonce.startswith(former) and not self.listener.is_gone(hello.name):
+            return True
+        peer = self.by_name.get(hello.name)
+        return peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
 
     def _require_dialled(self, hello: Hello) -> None:
         """Raise WireError for who has dialled the address of another node, and got us.
@@ -368,23 +419,3 @@ class Peers:
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
         if closing := [asyncio.ensure_future(link.close()) for link in links]:
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
-
-
-def _is_at(dialled: Address, link: str) -> bool:
-    """May a node that listens at `link` have been dialled there? So it may at all its addresses."""
-    try:
-        listens = parse_address(link)
-    except ValueError:
-        return False
-    return listens == dialled or (listens.is_wildcard and listens.port == dialled.port)
-
-
-def _address_of(name: str, text: str) -> Address:
-    """Return where a node says that it, or another one, listens; WireError for nonsense."""
-    try:
-        address = parse_address(text[:300])
-    except ValueError as error:
-        raise WireError("bad-message", f"node {name!r}: {error}") from None
-    if address.path or not address.port:
-        raise WireError("bad-message", f"node {name!r}: {text[:300]!r} is no HOST:PORT to dial")
-    return address

@@ -27,5 +27,5 @@ def takes_for_dead(rumor: Rumor, member: Member) -> bool:
     return (
         rumor.name == member.name
         and rumor.state == State.DEAD
-        and rumor.incarnation >= member.incarnation
+        and (rumor.claim, rumor.incarnation) >= (member.claim, member.incarnation)
     )

@@ -25,6 +25,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import State as Life
 from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cgroup import memory_limit, warning
+from sidegate_sidecar.claims import has_claimed, tag_of_process
 from sidegate_sidecar.cluster import STALL, Cluster
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.discovery import Discovery
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
     from sidegate.address import Address
     from sidegate.link import Link
-    from sidegate.wire import NodeMessage
+    from sidegate.wire import Hello, NodeMessage
     from sidegate_ring.membership import Member
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.departure import Departure
@@ -97,13 +98,14 @@ class Sidecar:
             raise
         self.link = _bound(self._link_socket, config.link)
         self.http = _bound(self._http_socket, config.http)
+        instance = token_bytes(16)
         me = Identity(
             "node",
             config.name,
             config.cluster,
             config.secrets,
             str(self.link),
-            token_bytes(16),
+            instance,
             config.node_secrets,
             fingerprint(config.ring_seed),
         )
@@ -119,6 +121,7 @@ class Sidecar:
             incarnation=int(time.time()),
             randrange=SystemRandom().randrange,
             now=self.clock(),
+            tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
             empty=Ring(key_hash=seeded(config.ring_seed)),
@@ -169,7 +172,7 @@ class Sidecar:
         if self.ready:
             return ""
         if why := self.discovery.refusal:
-            return f"not on the ring: every node that answers refuses this one: {why}"
+            return f"not on the ring: {why}"
         return LOOKING
 
     def _join(self) -> None:
@@ -239,6 +242,10 @@ class Sidecar:
         """Tell if a node is dead, has left, or never said a word."""
         member = self.cluster.membership.members.get(name)
         return member is None or not member.living
+
+    def has_claimed(self, hello: Hello, /) -> bool | None:
+        """Tell if the name in a Hello is its process's own; None if nobody alive has claimed it."""
+        return has_claimed(self.cluster.membership.members.get(hello.name), hello)
 
     def node_at(self, address: str, /) -> str:
         """Return the name of the node that has that address, or had it last; empty if none has."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """Where a node stands."""
 
-    STARTING = "starting"  # hasn't found the others yet, or all of them refuse it
+    STARTING = "starting"  # hasn't found the others yet, or is refused
     JOINING = "joining"  # is being sent what it will own
     SETTLING = "settling"  # is on the ring, and being sent the last changes
     MEMBER = "member"

@@ -111,7 +111,8 @@ class Sync:
         self._flushed_at = -FLUSH_EVERY
         self._last_id = 0
         self._pulled_as = 0
-        self._pulls_all = False
+        self._part = Part.REST  # that was pulled last
+        self._pull_since: int | None = None  # when something came of it last; None before a tick
         self.copies = Copies(name)
         self._inquiries = Inquiries()
 
@@ -203,13 +204,20 @@ class Sync:
         return self._send(now)
 
     def ring_changed(self, ring: Ring) -> None:
-        """Find out in the next ticks which buckets belong elsewhere now."""
+        """Find out in the next ticks which buckets belong elsewhere; and which are held here."""
+        self.copies.ring_changed(ring, self.aim(ring))
+
+    def aim(self, ring: Ring) -> set[str]:
+        """Have buckets sent by a ring; what this node holds is as before, wherever they go.
+
+        Return who is new on it, and never asked for what is its own.
+        """
         strangers = self._walk.ring_changed(ring)
-        self.copies.ring_changed(ring, strangers)
         self.ring = ring
         for name in self._outboxes.keys() - {*ring.nodes, *self._walk.pullers}:
             del self._outboxes[name]  # it holds nothing any more
         self._ledgers.ring_changed(ring)
+        return strangers
 
     @property
     def is_settled(self) -> bool:
@@ -249,8 +257,9 @@ class Sync:
     def pull(self, names: Iterable[str], part: Part) -> Outgoing:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         self._pulled_as = self._next_id()
-        self._pulls_all = part is Part.ALL
-        if self._pulls_all:
+        self._part = part
+        self._pull_since = None
+        if part is Part.ALL:
             self.copies.pull(self.ring.with_node(self.name))
         self.missed = False
         self.waiting = {name for name in names if self._usable(name)}
@@ -260,6 +269,7 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
+                self._pull_since = now
                 self.counts.merged += self._merging.merge(sender, message, now)
                 return [(sender, Merged(message.id))]
             case Merged():
@@ -288,7 +298,7 @@ class Sync:
     def _pulled_from(self, sender: str, message: Pulled) -> None:
         if message.id == self._pulled_as:
             self.waiting.discard(sender)
-            if self._pulls_all:
+            if self._part is Part.ALL:
                 self.copies.pulled(sender)
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
@@ -325,7 +335,14 @@ class Sync:
         for box in self._outboxes.values():
             self.counts.resent += box.give_back(now, RESEND_AFTER)
         self._bound_outboxes()
-        return [*self._send(now), *self.copies.questions(now, self._usable)]
+        return [*self._send(now), *self.copies.questions(now, self._usable), *self._pull_again(now)]
+
+    def _pull_again(self, now: int) -> Outgoing:
+        """Ask again those from whom nothing has come, on a link that didn't break."""
+        since = now if self._pull_since is None or not self.waiting else self._pull_since
+        due = now - since >= RESEND_AFTER
+        self._pull_since = now if due else since
+        return [(name, Pull(self._pulled_as, self._part)) for name in sorted(self.waiting) if due]
 
     def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""

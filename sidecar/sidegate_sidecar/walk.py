@@ -185,7 +185,8 @@ class Walk:
 
     def renew(self, name: str) -> None:
         """Take a node for one that has nothing: it died and came back, and we didn't see it."""
-        if name not in self._asked and name not in self._added and name not in self.pullers:
+        puller = self.pullers.get(name)
+        if name not in self._added and not (puller and puller.whole):
             self.lacks(name)
 
     def lacks(self, name: str) -> None:

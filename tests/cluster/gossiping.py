@@ -66,7 +66,7 @@ class Life:
 
 def said(gossip: membership.Gossip, digest: str) -> Gossip:
     """Return gossip as it goes over the wire, from a node whose ring has this digest."""
-    rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5]) for it in gossip.rumors]
+    rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors]
     return Gossip(int(gossip.kind), gossip.id, gossip.about, digest, rumors)
 
 

@@ -8,7 +8,6 @@ from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING, Final
 
 import httpx2
-import pytest
 
 from tests.cluster.apps import running
 from tests.cluster.cluster import GENEROUS, client, eventually, eventually_answered, sources
@@ -65,11 +64,6 @@ async def test_a_second_node_of_a_name_is_not_ready() -> None:
         assert "give each its own --name" in second.log
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="now and then one of the others goes on with the link that it had to the frozen one, so"
-    " that not all refuse it",
-)
 async def test_a_node_that_stood_still_while_it_was_replaced_decides_no_more() -> None:
     """It wakes, hears from all others that its name is taken, and is off the ring."""
     async with fleet("n1", "n2", "n3") as cluster:

@@ -50,7 +50,7 @@ SAID_AS_NODE: dict[str, Message] = {
     "resets": Resets(1, [(7, "spent", 0)]),
     "reset": Reset(1, 1, "spent"),
     "buckets": Buckets(1, [("3/hour", ["victim"], [2**61])]),
-    "gossip": Gossip(4, 0, "", "", [("ghost", "10.255.0.1:9", 1, 0, 1, "")]),
+    "gossip": Gossip(4, 0, "", "", [("ghost", "10.255.0.1:9", 1, 0, 1, "", 0)]),
     "pull": Pull(1, Part.ALL),
     "checks": Checks(1, 1, 10**6, [("victim", LIMIT, 3)]),
     "ping": Ping(1),

@@ -32,7 +32,7 @@ from tests.cluster.cluster import GENEROUS, eventually
 from tests.middleware.linking import SOON, Watching, ask, linked, pair
 
 WORDS: list[NodeMessage] = [
-    Gossip(4, 0, "", "digest", [("n1", "127.0.0.1:1", 1, 0, 1, "")]),
+    Gossip(4, 0, "", "digest", [("n1", "127.0.0.1:1", 1, 0, 1, "", 0)]),
     Buckets(1, [("5/day", ["k"], [5])]),
     Merged(1),
     Pull(2, Part.ALL),

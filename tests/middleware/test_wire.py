@@ -142,7 +142,7 @@ class TestDecode:
             (pack(11, -1, 1, "", "", []), ">= 0"),
             (pack(11, 0, 1, "", ""), "length"),
             (pack(11, 0, 1, "", "", [["n", "h:1", 1, 0, 1]]), "length"),
-            (pack(11, 0, 1, "", "", [["n", "h:1", 1, 0, True, ""]]), "bool"),
+            (pack(11, 0, 1, "", "", [["n", "h:1", 1, 0, True, "", 0]]), "bool"),
             (pack(12, 1, [["1/s", ["k"]]]), "length"),
             (pack(12, 1, [["1/s", ["k"], [-1]]]), ">= 0"),
             (pack(12, 1, [["1/s", ["k"], [0.5]]]), "float"),
@@ -398,7 +398,15 @@ def test_largest_frames() -> None:
     answers = Answers(
         2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
     )
-    rumor = ("n" * MOST_NAME_BYTES, "a" * MOST_ADDRESS_BYTES, 2**53, 3, 1, "b" * MOST_NAME_BYTES)
+    rumor = (
+        "n" * MOST_NAME_BYTES,
+        "a" * MOST_ADDRESS_BYTES,
+        2**53,
+        3,
+        1,
+        "b" * MOST_NAME_BYTES,
+        2**64 - 1,
+    )
     gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MAX_IN_FULL)
     group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
     buckets = Buckets(2**62, [group] * BATCH)

@@ -272,6 +272,22 @@ def test_a_node_decides_until_all_is_flushed_and_not_any_more_when_its_place_is_
     assert "b" not in room["b"].route
 
 
+def test_a_node_that_leaves_holds_what_it_held_wherever_it_sends_that() -> None:
+    """It sends all to those that it can reach; which keys it may decide is another matter."""
+    room = Room("abc", PATIENT)
+    room["a"].sync.copies.doubt()
+    room.stopped.add("b")
+    room.disconnect("a", "c")
+    holds = [room["a"].decides(key) for key in KEYS]
+    room["a"].leave(room.now, 10 * SECOND)
+    room.run(0.3)
+    assert room["a"].stage is Stage.FLUSHING
+    assert room["a"].sync.ring.nodes == ("b",)
+    assert [room["a"].decides(key) for key in KEYS] == holds
+    assert any(holds)
+    assert not room["a"].sync.copies.is_settled
+
+
 def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
     room = Room("abc", PATIENT)
     room.charge_all(KEYS, by="a")
@@ -386,6 +402,19 @@ def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() 
     assert node.passages[Stage.RETURNING].overdue == 0
 
 
+def test_a_node_that_stood_still_asks_again_when_the_answer_is_lost() -> None:
+    """On a link that didn't break, as when one direction was cut for a moment."""
+    room = Room("ab", PATIENT)
+    room.stopped.add("a")
+    room.run(0.5)
+    room.stopped.clear()
+    room.lost = lambda it: isinstance(it[2], Pulled)
+    room.run(0.5)
+    assert room["a"].stage is Stage.RETURNING
+    room.lost = nobody
+    assert room.run_until(lambda: room["a"].stage is Stage.MEMBER) < 2.5
+
+
 def test_a_node_that_stood_still_decides_after_a_minute_at_the_latest() -> None:
     room = Room("abc", PATIENT)
     room.stopped = {"b", "c"}
@@ -484,7 +513,10 @@ def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
     node = room["a"]
     backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
     me = node.membership.me
-    dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b")
+    former = ("a", me.address, me.incarnation + 1, int(State.DEAD), 1, "b", me.claim - 1)
+    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [former]), room.now)
+    assert node.decides(backed_up)
+    dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b", me.claim)
     node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
     assert not node.decides(backed_up)
     room.run_until(lambda: node.decides(backed_up), within=1)
@@ -534,7 +566,7 @@ def test_a_node_that_listens_everywhere_is_found_where_its_messages_come_from(
 ) -> None:
     """What it says of others is left as it is: they may be somewhere else."""
     room = Room("a")
-    rumors = [("b", listens, 7, 0, 1, ""), ("c", "0.0.0.0:5", 7, 0, 1, "")]
+    rumors = [("b", listens, 7, 0, 1, "", 0), ("c", "0.0.0.0:5", 7, 0, 1, "", 0)]
     message = Gossip(int(Kind.NEWS), 0, "", "", rumors)
     room["a"].step("b", message, room.now, host)
     members = room["a"].membership.members
@@ -562,7 +594,7 @@ def test_nonsense_from_another_node_is_an_error_and_changes_nothing() -> None:
     room = Room("ab")
     ring = room["a"].ring
     for message in (
-        Gossip(int(Kind.NEWS), 0, "", "", [("c", "c:1", 7, 9, 1, "")]),
+        Gossip(int(Kind.NEWS), 0, "", "", [("c", "c:1", 7, 9, 1, "", 0)]),
         Buckets(1, [("1/fortnight", ["key"], [1])]),
     ):
         with pytest.raises(ValueError, match=r"state 9|fortnight"):

@@ -97,6 +97,69 @@ def test_a_newcomer_owns_what_it_was_sent_and_no_more() -> None:
     ]
 
 
+def test_a_newcomer_was_sent_what_its_former_owner_has_sent() -> None:
+    """Others have sent only what nobody else was to send, also if that owner is gone since."""
+    copies = Copies("d")
+    copies.ring_changed(ring_of("abc"), ("a", "b", "c"))
+    copies.pull(ring_of("abcd"))
+    copies.ring_changed(ring_of("abcd"), ())
+    copies.pulled("b")
+    copies.pulled("c")
+    copies.gone("a")
+    copies.ring_changed(ring_of("bcd"), ())
+    mine = [key for key in KEYS if ring_of("abcd").pair(key)[0] == "d"]
+    lost = [key for key in mine if ring_of("abc").pair(key)[0] == "a"]
+    assert lost
+    assert not any(map(copies.hold, lost))
+    kept = [key for key in mine if ring_of("abc").pair(key)[0] != "a"]
+    assert kept
+    assert all(map(copies.hold, kept))
+    copies.confirmed("b", ring_of("bcd").digest)
+    copies.confirmed("c", ring_of("bcd").digest)
+    assert all(map(copies.hold, mine))
+
+
+def test_who_was_pulled_from_need_not_send_all_again() -> None:
+    """Another may think that it has sent everything, in a life before this one."""
+    copies = Copies("c")
+    copies.ring_changed(ring_of("ab"), ())
+    copies.pull(ring_of("abc"))
+    copies.ring_changed(ring_of("abc"), ())
+    copies.pulled("a")
+    digest = ring_of("abc").digest
+    assert copies.questions(NOW, anyone) == [("a", Confirm(digest, 0)), ("b", Confirm(digest, 1))]
+
+
+def test_what_a_former_owner_confirms_in_its_next_life_is_not_what_it_had() -> None:
+    copies = Copies("d")
+    copies.ring_changed(ring_of("abc"), ("a", "b", "c"))
+    copies.pull(ring_of("abcd"))
+    copies.ring_changed(ring_of("abcd"), ())
+    copies.pulled("b")
+    copies.pulled("c")
+    copies.ring_changed(ring_of("bcd"), ())
+    copies.confirmed("a", ring_of("bcd").digest)
+    mine = [key for key in KEYS if ring_of("abcd").pair(key)[0] == "d"]
+    lost = [key for key in mine if ring_of("abc").pair(key)[0] == "a"]
+    assert lost
+    assert not any(map(copies.hold, lost))
+    copies.confirmed("b", ring_of("bcd").digest)
+    copies.confirmed("c", ring_of("bcd").digest)
+    assert all(map(copies.hold, lost))
+
+
+def test_who_comes_after_owner_and_backup_waits_for_what_all_others_have() -> None:
+    copies = settled("a", "abcd")
+    for name in "cd":
+        copies.gone(name)
+    copies.ring_changed(ring_of("ab"), ())
+    lost = [key for key in keys_of("a", "b", "ab") if {*"cd"} == {*ring_of("abcd").pair(key)}]
+    assert lost
+    assert not any(map(copies.hold, lost))
+    copies.confirmed("b", ring_of("ab").digest)
+    assert all(map(copies.hold, lost))
+
+
 def test_a_stranger_is_asked_for_what_it_may_know() -> None:
     """It may think that we hold what we never had; until it confirms we are no backup of it."""
     copies = settled("a", "ab")

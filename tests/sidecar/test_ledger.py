@@ -67,6 +67,18 @@ def _tokens(table: Table) -> int:
     return sum(debt for _, debt in table.held("k", START)) // TOKEN
 
 
+def test_what_is_decided_while_a_message_is_under_way_does_not_get_into_it() -> None:
+    """Its debt is that of before: the owner would add no more, and take all for settled."""
+    sides = Sides()
+    sides.stand_in(1)
+    late = sides.ledger.take(1, sides.table, START)
+    sides.stand_in(2)
+    sides.ledger.give_back(START)
+    sides.settle(late)
+    sides.tell(2)
+    assert sides.tokens == (2, 2)
+
+
 def test_the_owner_adds_what_it_did_not_know() -> None:
     """Not the larger of two debts: what both have charged meanwhile is the sum."""
     sides = Sides()

@@ -150,11 +150,11 @@ async def test_a_node_is_answered_on_its_own_connection_while_there_is_no_other(
     ("word", "text"),
     [
         (
-            Gossip(4, 0, "", "", [("n9", "h:1", 2**53 + 1, 0, 1, "")]),
+            Gossip(4, 0, "", "", [("n9", "h:1", 2**53 + 1, 0, 1, "", 0)]),
             "incarnation 9007199254740993",
         ),
-        (Gossip(4, 0, "", "", [("n9", "h:1", 1, 4, 1, "")]), "state 4"),
-        (Gossip(4, 0, "", "", [("n9", "h", 1, 0, 1, "")]), "'h'"),
+        (Gossip(4, 0, "", "", [("n9", "h:1", 1, 4, 1, "", 0)]), "state 4"),
+        (Gossip(4, 0, "", "", [("n9", "h", 1, 0, 1, "", 0)]), "'h'"),
         (Buckets(1, [("5/day", ["k", "l"], [1])]), "2 keys with 1 debts"),
         (Buckets(1, [("5/fortnight", ["k"], [1])]), "fortnight"),
         (Buckets(1, [("5/day; 6/hour", ["k"], [1])]), "expected one limit"),

@@ -389,6 +389,20 @@ def test_a_newcomer_that_was_told_all_is_not_sent_it_again_on_the_ring() -> None
     ]
 
 
+def test_one_that_has_nothing_though_it_was_told_all_is_sent_it_again() -> None:
+    """It was told in a life before this one, and nobody saw it die."""
+    walk = walk_of("a", "ab")
+    pull(walk, "c", Part.ALL)
+    finish(walk)
+    tell(walk, "c")
+    walk.ring_changed(ring_with("abc"))
+    finish(walk)
+    walk.renew("c")
+    assert set(owned("abc", "c", by="ab")) <= set(finish(walk)["c"])
+    walk.renew("c")
+    assert not walk.to_do  # it is known to have nothing until all agree
+
+
 @pytest.mark.parametrize("late", ["not told", "did not ask for it", "never asked"])
 def test_a_newcomer_that_was_not_told_all_is_sent_it_on_the_ring(late: str) -> None:
     walk = walk_of("a", "ab")

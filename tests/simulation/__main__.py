@@ -19,6 +19,7 @@ from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_copies as copies
 from tests.simulation import scenarios_membership as membership
+from tests.simulation import scenarios_names as namesakes
 from tests.simulation import scenarios_nodes as nodes
 from tests.simulation.scenarios_membership import percentile
 from tests.simulation.workers import MAX_BYTES, Workers
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Run: TypeAlias = tuple[str, int]
 
-SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL, *copies.COPIES)}
+SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL, *copies.COPIES, *namesakes.SMALL)}
 LOSSES = 40  # seeds for false deaths under loss
 
 

@@ -559,7 +559,7 @@ def form(world: World, names: list[str]) -> None:
     for name in names:
         world.start(name, [])
     me = [it.cluster.membership.me for it in world.running]
-    rumors = [(it.name, it.address, it.incarnation, 0, 1, "") for it in me]
+    rumors = [(it.name, it.address, it.incarnation, 0, 1, "", it.claim) for it in me]
     for node in world.running:
         node.know(rumors)
 

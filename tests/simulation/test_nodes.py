@@ -12,6 +12,7 @@ import pytest
 from sidegate_ring.membership import Timing
 from sidegate_ring.timing import least_suspicion
 from tests.simulation import scenarios_charges as charges
+from tests.simulation import scenarios_names as namesakes
 from tests.simulation import scenarios_nodes as scenarios
 from tests.simulation.nodes import World
 from tests.simulation.scenarios_copies import COPIES
@@ -23,7 +24,9 @@ SEEDS = range(12)
 
 
 @pytest.mark.parametrize(
-    "scenario", [*scenarios.SMALL, *charges.SMALL, *COPIES], ids=lambda it: it.__name__
+    "scenario",
+    [*scenarios.SMALL, *charges.SMALL, *COPIES, *namesakes.SMALL],
+    ids=lambda it: it.__name__,
 )
 def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
