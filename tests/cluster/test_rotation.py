@@ -21,7 +21,7 @@ from tests.cluster.cluster import (
 from tests.cluster.fleet import Fleet, Node
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -48,12 +48,12 @@ class Keepers(Fleet):
         super().__init__(http, GENEROUS, ())
         self._folder = folder
 
-    def launch(self, *names: str) -> None:
+    def launch(self, *names: str, seeds: Sequence[str] = ()) -> None:
         for name in names:
             if name not in self._known:
                 options = [f"--secret-file={self.file(name)}"]
                 self._known[name] = Node(name, GENEROUS, options)
-        super().launch(*names)
+        super().launch(*names, seeds=seeds)
 
     def file(self, name: str) -> Path:
         """Return where a node has its secrets."""

@@ -229,6 +229,26 @@ async def test_what_others_have_not_merged_is_not_counted_as_handed_over() -> No
     assert departure.why == OVERDUE
 
 
+async def test_what_is_sent_to_others_after_it_was_handed_over_is_not_counted_as_missing() -> None:
+    """Newcomers ask a node that has just left for its buckets too."""
+    async with cluster("n1", "n2") as (one, _):
+        keys = [f"k{at}" for at in range(40)]
+        mine = [key for key in keys if one.cluster.ring.owner(key) == "n1"]
+        for key in keys:
+            charged(one, key, "10/hour", 4)
+        staged = one.cluster.on_stage
+
+        def send_again(stage: Stage) -> None:
+            if stage is Stage.LEAF:
+                one.cluster.sync.changed.update((key, "10/hour", 4) for key in mine)
+            staged(stage)
+
+        one.cluster.on_stage = send_again
+        departure = await one.leave()
+    assert departure.left
+    assert (departure.handed_over, departure.not_taken, departure.why) == (len(mine), 0, "")
+
+
 class Deaf:
     """The mesh of a node that says everything but that it has merged what it was sent."""
 
