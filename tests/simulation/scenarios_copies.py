@@ -209,10 +209,11 @@ def widowed(seed: int) -> World:
     some = keys_of(world, 30)
     owner, backup = pair = ring.pair(some[0])
     keys = [key for key in some if ring.pair(key) == pair][:4]
+    world.run(0.4)
     world.network.pause(owner)
     for _ in range(BURST):
         ask_all(world, [backup], keys, 0.005)
-    world.run(0.2)
+    world.run(0.3)
     world.crash(backup)
     if world.random.random() < 0.5:
         world.run(world.random.choice([0.0, 0.3]))
