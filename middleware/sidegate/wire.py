@@ -248,8 +248,8 @@ class Confirm(Struct, array_like=True, frozen=True, tag=22):
 class Confirmed(Struct, array_like=True, frozen=True, tag=23):
     """That is so.
 
-    `lacks` is 1 from a node that may itself lack some of what it was to hold: it is new or stood
-    still, and hasn't been told everything since.
+    `lacks` is 1 from a node that may itself lack some of what it was to hold: it is new, places
+    have moved or it stood still, and it hasn't been told everything since.
     """
 
     ring: str

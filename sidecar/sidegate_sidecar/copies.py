@@ -58,7 +58,7 @@ class Copies:
     def lacks(self) -> bool:
         """May this node lack a part of what it was to hold on its place, or on its last one?
 
-        It is new or stood still, and hasn't been told everything since.
+        It is new, places have moved or it stood still, and it hasn't been told everything since.
         """
         return self._lacks
 
@@ -117,6 +117,7 @@ class Copies:
             self._confirmed -= self._behind
         else:
             self._rings.append(ring)
+            self._lacks |= self._me in ring
             self._begin_anew()
         if len(self._rings) > MOST_RINGS:
             self.doubt()

@@ -204,6 +204,24 @@ def test_a_node_that_stood_still_lacks_a_part_again() -> None:
     assert copies.lacks
 
 
+def test_a_node_that_was_given_places_lacks_a_part_until_all_have_told_it() -> None:
+    copies = settled("a", "abc")
+    copies.ring_changed(ring_of("abcd"), ())
+    lacks = [copies.lacks]
+    copies.ring_changed(ring_of("abc"), ())
+    lacks.append(copies.lacks)
+    for name in "bcd":
+        copies.confirmed(name, ring_of("abc").digest)
+        lacks.append(copies.lacks)
+    assert lacks == [False, True, True, True, False]
+
+
+def test_who_gave_up_a_place_that_was_whole_lacks_nothing() -> None:
+    copies = settled("a", "abc")
+    copies.ring_changed(ring_of("bc"), ())
+    assert not copies.lacks
+
+
 def test_who_gave_up_a_place_on_which_it_lacked_a_part_lacks_it_still() -> None:
     copies = settled("a", "abc")
     copies.doubt()
