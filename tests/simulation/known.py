@@ -44,6 +44,15 @@ class Known:
                 now + SYNC, lambda: self._known_from_now(key, text, who, full_at, now)
             )
 
+    def lost(self) -> None:
+        """Expect nothing more that no node has; called when one has died.
+
+        Else what another charges later, and has just begun to tell, would be taken for that.
+        """
+        for (key, text), due in self._due.items():
+            held = [self._held(name, key, text) for name in self._world.nodes]
+            self._due[key, text] = min(due, max(held))
+
     def _known_from_now(self, key: str, text: str, who: str, full_at: float, since: float) -> None:
         if self._world.network.was_calm(who, since):
             self._due[key, text] = max(self._due.get((key, text), 0.0), full_at)

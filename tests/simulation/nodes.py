@@ -402,6 +402,7 @@ class World:
     def crash(self, name: str) -> None:
         """Kill a node."""
         self.network.crash(name)
+        self.known.lost()
 
     @property
     def is_settled(self) -> bool:
