@@ -246,9 +246,14 @@ class Confirm(Struct, array_like=True, frozen=True, tag=22):
 
 
 class Confirmed(Struct, array_like=True, frozen=True, tag=23):
-    """That is so."""
+    """That is so.
+
+    `lacks` is 1 from a node that may itself lack some of what it was to hold: it is new or stood
+    still, and hasn't been told everything since.
+    """
 
     ring: str
+    lacks: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class Resets(Struct, array_like=True, frozen=True, tag=26):

@@ -9,7 +9,9 @@ So a node remembers the rings since the last one on which it was known to hold a
 It holds a key's buckets if it was the key's owner or backup on each of them, for then it was sent
 all changes; or if the owner, and all who held them before and are still there, have confirmed by
 the present ring that everything they had for it was sent and is merged (`Confirm`, `Confirmed`).
-If none of those is there any more, all other nodes have to: one may have a part from longer ago.
+If none of those is there any more, or all that are may lack a part themselves, all other nodes have
+to: one may have a part from longer ago. Who lacks a part confirms like anyone else that all it has
+was sent, and says so: nobody waits for another to be complete.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class Copies:
         self._me = me
         self._rings = [Ring()]  # the last known to be sent in full, and all since; the present one
         self._is_new = True  # never held all that it should
+        self._lacks = True
         self._confirmed: set[str] = set()  # nodes that have sent us all, by the present ring
+        self._unsure: set[str] = set()  # of those: who may lack a part of what they were to hold
         self._behind: set[str] = set()  # nodes that decided while we couldn't hear them
         self._strangers: set[str] = set()  # of those: who may think that we hold what we never had
         self._gone: set[str] = set()  # nodes from which nothing will come any more
@@ -49,6 +53,14 @@ class Copies:
     def is_settled(self) -> bool:
         """Has everyone sent what they held of this node's, the last time that places moved?"""
         return len(self._rings) == 1
+
+    @property
+    def lacks(self) -> bool:
+        """May this node lack a part of what it was to hold on its place, or on its last one?
+
+        It is new or stood still, and hasn't been told everything since.
+        """
+        return self._lacks
 
     def hold(self, key: str) -> bool:
         """Tell if what the owner of a key decides is known here, as of the last sync.
@@ -74,7 +86,7 @@ class Copies:
         holders = {name for it in before for name in it if name} | {pair[0]}
         holders.discard(self._me)
         left = holders - self._gone
-        if holders and not left:
+        if holders and not left - self._unsure:
             return not self._missing()
         is_pulled = pair[0] == self._me and self._was_pulled(place)
         return left <= (self._confirmed | self._pulled if is_pulled else self._confirmed)
@@ -105,16 +117,21 @@ class Copies:
             self._confirmed -= self._behind
         else:
             self._rings.append(ring)
-            self._confirmed.clear()
+            self._begin_anew()
         if len(self._rings) > MOST_RINGS:
             self.doubt()
         self._asked.clear()
         self._look()
 
+    def _begin_anew(self) -> None:
+        self._confirmed.clear()
+        self._unsure.clear()
+
     def doubt(self) -> None:
         """Take nothing for a copy before all others have confirmed it: we stood still."""
         self._rings = [Ring(), self._ring]
-        self._confirmed.clear()
+        self._lacks = True
+        self._begin_anew()
         self._asked.clear()
 
     def fall_behind(self, name: str) -> None:
@@ -133,10 +150,14 @@ class Copies:
         """Note that a node has sent what it was asked for."""
         self._pulled.add(name)
 
-    def confirmed(self, name: str, digest: str) -> None:
-        """Note that a node has sent us all that it held of ours by the ring of that digest."""
+    def confirmed(self, name: str, digest: str, *, lacks: bool = False) -> None:
+        """Note that a node has sent us all that it held of ours by the ring of that digest.
+
+        One that lacks a part of it is no proof that this was all there is.
+        """
         if digest == self._ring.digest:
             self._confirmed.add(name)
+            (self._unsure.add if lacks else self._unsure.discard)(name)
             self._behind.discard(name)
             self._strangers.discard(name)
             self._look()
@@ -153,8 +174,10 @@ class Copies:
         """Forget the rings of before once everything is here."""
         if len(self._rings) > 1 and not self._missing():
             self._rings = [self._ring]
-            self._is_new = self._is_new and self._me not in self._ring
+            if self._me in self._ring:
+                self._is_new = self._lacks = False
             self._gone &= {*self._ring.nodes}
+            self._unsure.clear()
             self._pulled.clear()
 
     def _missing(self) -> set[str]:
@@ -173,7 +196,7 @@ class Copies:
             return []
         due = [
             name
-            for name in sorted(self._missing())
+            for name in sorted(self._missing() | self._unsure)
             if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
         ]
         self._asked.update(dict.fromkeys(due, now))

@@ -24,11 +24,16 @@ class Inquiries:
         """Owe a node no answer any more."""
         self._ring_of.pop(name, None)
 
-    def answers(self, ring: str, has_all: Callable[[str], bool]) -> list[tuple[str, Confirmed]]:
-        """Return the answers to those who have everything by the ring that is ours too."""
+    def answers(
+        self, ring: str, has_all: Callable[[str], bool], *, lacks: bool
+    ) -> list[tuple[str, Confirmed]]:
+        """Return the answers to those who have everything by the ring that is ours too.
+
+        `lacks` says whether we may lack some of it ourselves.
+        """
         if not self._ring_of:
             return []
         done = [name for name, it in self._ring_of.items() if it == ring and has_all(name)]
         for name in done:
             del self._ring_of[name]
-        return [(name, Confirmed(ring)) for name in done]
+        return [(name, Confirmed(ring, int(lacks))) for name in done]

@@ -303,7 +303,7 @@ class Sync:
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
         if isinstance(message, Confirmed):
-            self.copies.confirmed(sender, message.ring)
+            self.copies.confirmed(sender, message.ring, lacks=bool(message.lacks))
             return
         if message.new:
             self._walk.renew(sender)
@@ -486,8 +486,12 @@ class Sync:
     def _tell_inquirers(self) -> Outgoing:
         if self._walk.to_do:
             return []
-        boxes = self._outboxes
-        return [*self._inquiries.answers(self.ring.digest, lambda name: not boxes.get(name))]
+        boxes, lacks = self._outboxes, self.copies.lacks
+        return [
+            *self._inquiries.answers(
+                self.ring.digest, lambda name: not boxes.get(name), lacks=lacks
+            )
+        ]
 
     def _tell_pullers(self) -> Outgoing:
         """Say Pulled to those for whom nothing is left."""

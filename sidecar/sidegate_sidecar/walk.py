@@ -85,15 +85,17 @@ class Move:
         send: who walks may be done by the time it comes.
         """
         me = self.me
-        was_owner, was_backup = held
+        was_owner = held[0]
         owner, backup = pair
         if owner == me:
             had_it = backup == was_owner or held == pair
             return () if not backup or (had_it and not self._is_new(backup)) else (backup,)
+        if me == backup and me not in held and owner in held:
+            # That one has lost who held it too, and may lack what we have: from when we were the
+            # backup, or from one that decided while that owner was away, and died before it woke.
+            return (owner,)
         if owner in held and not self._lacks(owner):
-            # That one sees to it. But it may have become the old backup only just before the old
-            # owner died, and lack what we still have from when we were the backup.
-            return (owner,) if me == backup and owner == was_backup else ()
+            return ()  # that one sees to it
         has_it = owner in self.asked or (owner in held and not self._is_new(owner))
         lacking = [] if has_it else [owner]
         if backup not in held or self._is_new(backup):

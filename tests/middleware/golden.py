@@ -485,10 +485,11 @@ a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
     "Confirmed": (
         Confirmed("8a1fc0de"),
         """
-00 00 00 0b                                      # 11 bytes follow
-92                                               # array of 2
+00 00 00 0c                                      # 12 bytes follow
+93                                               # array of 3
 17                                               #   kind: Confirmed
 a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
+00                                               #   lacks: 0
 """,
     ),
     "Forget": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate.wire import Confirm
+from sidegate.wire import Confirm, Confirmed
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.copies import ASK_AGAIN, MOST_RINGS, Copies
 from sidegate_sidecar.inquiries import Inquiries
@@ -160,6 +160,58 @@ def test_who_comes_after_owner_and_backup_waits_for_what_all_others_have() -> No
     assert all(map(copies.hold, lost))
 
 
+def test_who_lacks_a_part_itself_is_no_proof_that_all_was_sent() -> None:
+    """A third may have it, as the one that has died told it."""
+    copies, ring = settled("a", "abcd"), ring_of("abd")
+    copies.gone("c")
+    copies.ring_changed(ring, ())
+    gained = [key for key in keys_of("d", "a", "abd") if "a" not in ring_of("abcd").pair(key)]
+    assert gained
+    copies.confirmed("d", ring.digest, lacks=True)
+    assert not any(map(copies.hold, gained))
+    assert asked_by(copies) == ["b", "d"]
+    copies.confirmed("d", ring.digest)
+    assert all(map(copies.hold, gained))
+    copies.confirmed("d", ring.digest, lacks=True)
+    copies.confirmed("b", ring.digest, lacks=True)
+    assert all(map(copies.hold, gained))
+
+
+def test_nodes_that_all_lack_a_part_do_not_wait_for_each_other() -> None:
+    ring = ring_of("abc")
+    for me in "abc":
+        copies = Copies(me)
+        copies.ring_changed(ring, ())
+        assert not copies.is_settled
+        for name in {*"abc"} - {me}:
+            copies.confirmed(name, ring.digest, lacks=True)
+        assert copies.is_settled
+
+
+def test_a_node_lacks_a_part_until_all_have_told_it() -> None:
+    copies, ring = Copies("a"), ring_of("abc")
+    copies.ring_changed(ring, ())
+    lacks = [copies.lacks]
+    for name in "bc":
+        copies.confirmed(name, ring.digest)
+        lacks.append(copies.lacks)
+    assert lacks == [True, True, False]
+
+
+def test_a_node_that_stood_still_lacks_a_part_again() -> None:
+    copies = settled("a", "abc")
+    copies.doubt()
+    assert copies.lacks
+
+
+def test_who_gave_up_a_place_on_which_it_lacked_a_part_lacks_it_still() -> None:
+    copies = settled("a", "abc")
+    copies.doubt()
+    copies.ring_changed(ring_of("bc"), ())
+    assert copies.is_settled
+    assert copies.lacks
+
+
 def test_a_stranger_is_asked_for_what_it_may_know() -> None:
     """It may think that we hold what we never had; until it confirms we are no backup of it."""
     copies = settled("a", "ab")
@@ -231,7 +283,14 @@ def test_an_inquiry_is_answered_once_both_have_that_ring_and_nothing_is_left() -
     inquiries.add("b", "old")
     inquiries.add("b", "new")
     inquiries.add("c", "new")
-    assert inquiries.answers("old", anyone) == []
-    assert [name for name, _ in inquiries.answers("new", lambda name: name == "c")] == ["c"]
+    assert inquiries.answers("old", anyone, lacks=False) == []
+    told = inquiries.answers("new", lambda name: name == "c", lacks=False)
+    assert told == [("c", Confirmed("new", 0))]
     inquiries.drop("b")
-    assert inquiries.answers("new", anyone) == []
+    assert inquiries.answers("new", anyone, lacks=False) == []
+
+
+def test_an_answer_to_an_inquiry_says_if_we_lack_a_part_ourselves() -> None:
+    inquiries = Inquiries()
+    inquiries.add("b", "new")
+    assert inquiries.answers("new", anyone, lacks=True) == [("b", Confirmed("new", 1))]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidegate.wire import MOST_KEY_BYTES, Buckets, Charged, Merged, Part, Pull, Pulled
+from sidegate.wire import MOST_KEY_BYTES, Buckets, Charged, Confirmed, Merged, Part, Pull, Pulled
 from sidegate_sidecar import sync
 from sidegate_sidecar.merging import MAX_BUCKETS
 from sidegate_sidecar.outbox import BATCH, RESEND_AFTER, WINDOW
@@ -183,6 +183,20 @@ def test_while_the_backup_cant_be_reached_the_next_one_has_a_copy_too() -> None:
     nodes.tick(100)
     assert nodes.holders(key, 2) == {"a", "b"}
     assert nodes.rows("a", "d") == {}
+
+
+def test_what_only_the_next_one_has_gets_to_the_owner_when_the_backup_dies() -> None:
+    nodes = Syncs("abc")
+    key = key_of("abc", "a", "b", "c")
+    nodes.cut = {frozenset("ab"), frozenset("ac")}
+    nodes.stand_in("b", key)
+    nodes.tick()
+    assert nodes.holders(key) == {"b", "c"}
+    nodes.cut.clear()
+    nodes.remove("b")
+    nodes.ring_is("ac")
+    nodes.settle()
+    assert nodes.holders(key) == {"a", "c"}
 
 
 def test_what_was_on_its_way_when_a_link_broke_is_sent_again() -> None:
@@ -644,6 +658,23 @@ def test_a_key_of_the_most_bytes_and_a_debt_beyond_the_bucket_make_sense() -> No
     assert answer == ("b", Merged(7))
     assert nodes.tokens("a", key) == 1_000
     assert TOKEN * 1_000 == 365 * 86_400 * 10**9
+
+
+def test_who_lacks_a_part_itself_says_so_and_is_asked_again() -> None:
+    """Here a and b stood still, and neither can reach c, which decided meanwhile."""
+    nodes = Syncs("abc")
+    nodes.cut = {frozenset("ac"), frozenset("bc")}
+    for name in "ab":
+        nodes[name].copies.doubt()
+    nodes.tick()
+    nodes.tick(1000)
+    assert [it for *_, it in nodes.sent("b", "a", Confirmed)] == [
+        Confirmed(ring_of("abc").digest, lacks=1)
+    ] * 2
+    nodes.cut.clear()
+    nodes.tick(1000)
+    assert nodes["a"].copies.is_settled
+    assert nodes["b"].copies.is_settled
 
 
 def test_an_answer_to_nothing_is_nothing() -> None:

@@ -68,7 +68,11 @@ SCENARIOS = {
     "the owner goes, and a former backup is backup again": Scenario(
         "246", "46", {"2": "", "4": "6", "6": "4"}
     ),
-    "the backup goes": Scenario("2468", "268", {"2": "6", "4": "", "6": "", "8": ""}),
+    # the next may have what it did for an owner that was away
+    "the backup goes": Scenario("2468", "268", {"2": "6", "4": "", "6": "2", "8": ""}),
+    "the backup goes, and the owner is away": Scenario(
+        "2468", "268", {"6": "2", "8": "6"}, away="2"
+    ),
     "another goes": Scenario("246", "24", {"2": "", "4": "", "6": ""}),
     "all but one go": Scenario("246", "6", {"2": "6", "4": "6", "6": ""}),
     "the last one goes": Scenario("2", "", {"2": ""}),
@@ -106,7 +110,7 @@ SCENARIOS = {
         "26", "246", {"6": "4"}, asked="4", away="2"
     ),
     "the owner is away, and all is as it was": Scenario("246", "246", {"4": "", "6": ""}, away="2"),
-    "the backup is away, and the owner goes": Scenario("246", "46", {"2": "6", "6": ""}, away="4"),
+    "the backup is away, and the owner goes": Scenario("246", "46", {"2": "6", "6": "4"}, away="4"),
     # a split heals: each side takes the other for newcomers
     "the sides of a split meet, seen by the owner's": Scenario(
         "24", "2468", {"2": "", "4": ""}, added="68"

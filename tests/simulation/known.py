@@ -54,8 +54,9 @@ class Known:
         if due - full_at < CLOSE:
             return
         long_ago = self._world.network.now - HEARD
-        others = self._world.nodes[who].on_ring.items()
-        held = [self._held(name, key, text) for name, since in others if since < long_ago]
+        # What it holds itself beyond its answer it has charged while that was on its way.
+        others = [it for it, since in self._world.nodes[who].on_ring.items() if since < long_ago]
+        held = [self._held(name, key, text) for name in others if name != who]
         best = max(held, default=0.0)
         missing = min(due, best) - full_at
         assert missing < CLOSE, self._world.say(

@@ -200,11 +200,40 @@ def suspend(seed: int) -> World:
     return world
 
 
+def widowed(seed: int) -> World:
+    """Kill a backup that stands in for an owner: that one hears of it from who has a third copy."""
+    world = World(seed)
+    names = names_of(world, 4, 6)
+    world.begin(*names)
+    ring = world.nodes[names[0]].cluster.ring
+    some = keys_of(world, 30)
+    owner, backup = pair = ring.pair(some[0])
+    keys = [key for key in some if ring.pair(key) == pair][:4]
+    world.network.pause(owner)
+    for _ in range(BURST):
+        ask_all(world, [backup], keys, 0.005)
+    world.run(0.2)
+    world.crash(backup)
+    if world.random.random() < 0.5:
+        world.run(world.random.choice([0.0, 0.3]))
+        world.start(backup)
+    world.run(world.random.random() * 5)
+    world.network.resume(owner)
+    world.run(5.0)
+    world.settle()
+    world.spend(keys, SLOW, 3)
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
+    all_answered(world)
+    return world
+
+
 COPIES: Final[tuple[Callable[[int], World], ...]] = (
     third,
     blinks,
     pair_cut,
     loss,
     suspend,
+    widowed,
 )
 """Each takes a tenth of a second."""
