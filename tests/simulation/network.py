@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Event: TypeAlias = tuple[float, int, str, int, Job]
     Direction: TypeAlias = tuple[str, str]
 
+MAX_RESEND = 2.0
+"""Seconds, the longest wait for what is lost once more: a silent connection is given up in the end,
+and the next one, which isn't told from it here, doesn't wait for what was on its way."""
+
 DIAL_WITHIN = 1.0
 """Seconds after which a dial that got no answer may be tried again."""
 
@@ -272,7 +276,7 @@ class Network:
         faults = self._between.get((sender, receiver), self.faults)
         when = self.now + faults.delay + self.random.random() * faults.jitter
         wait = faults.resend
-        while wait and self._chance(faults.loss):
+        while 0 < wait <= MAX_RESEND and self._chance(faults.loss):
             when += wait
             wait *= 2
         if faults.ordered:

@@ -112,6 +112,20 @@ def test_a_policy_may_only_answer_while_a_node_is_away(
     assert promise(replace(run, crashes=crashes), "nodes decide").kept is kept
 
 
+@pytest.mark.parametrize(
+    ("source", "count", "kept"),
+    [(Source.LOCAL, 3, True), (Source.LOCAL, 4, False), (Source.OPEN, 1, False)],
+)
+def test_owner_and_backup_may_be_late_at_once_now_and_then(
+    source: Source, count: int, *, kept: bool
+) -> None:
+    """One in a hundred by shares; nobody lets through without a limit."""
+    run = facts("5/second")
+    for number in range(300):
+        note(run.records, number / 10, source=source if number < count else Source.OWNER)
+    assert promise(run, "nodes decide").kept is kept
+
+
 def test_a_starved_key_breaks_a_promise() -> None:
     """One of 20: and it says how many."""
     run = facts("5/second")
