@@ -60,7 +60,7 @@ Held: TypeAlias = tuple[str, int]
 """(limit, debt in ns): one bucket of a key."""
 
 Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
-"""(name, address, incarnation, state, owner, by): what is said of one node; see Gossip."""
+"""(name, address, incarnation, state, owner, by, claim): what is said of one node; see Gossip."""
 
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 

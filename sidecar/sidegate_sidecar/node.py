@@ -200,9 +200,11 @@ class Node:
             return
         send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
-            charges: Charges = [check[2] for check in checks]
+            charges: Charges
             if denied or errors:
                 charges = charges_of(checks, answers)
+            else:  # still plain: half the time
+                charges = [check[2] for check in checks]
             places = frame.places if positions is None else places_of(frame, positions)
             self._decided.note(frame.serial, places, charges)
         if denied or errors:

@@ -97,14 +97,20 @@ def test_a_newcomer_owns_what_it_was_sent_and_no_more() -> None:
     ]
 
 
-def test_a_newcomer_was_sent_what_its_former_owner_has_sent() -> None:
-    """Others have sent only what nobody else was to send, also if that owner is gone since."""
+def newcomer_sent_by_b_and_c() -> Copies:
+    """Return those of d, which has come to a, b and c, and that a hasn't sent anything yet."""
     copies = Copies("d")
     copies.ring_changed(ring_of("abc"), ("a", "b", "c"))
     copies.pull(ring_of("abcd"))
     copies.ring_changed(ring_of("abcd"), ())
     copies.pulled("b")
     copies.pulled("c")
+    return copies
+
+
+def test_a_newcomer_was_sent_what_its_former_owner_has_sent() -> None:
+    """Others have sent only what nobody else was to send, also if that owner is gone since."""
+    copies = newcomer_sent_by_b_and_c()
     copies.gone("a")
     copies.ring_changed(ring_of("bcd"), ())
     mine = [key for key in KEYS if ring_of("abcd").pair(key)[0] == "d"]
@@ -131,12 +137,7 @@ def test_who_was_pulled_from_need_not_send_all_again() -> None:
 
 
 def test_what_a_former_owner_confirms_in_its_next_life_is_not_what_it_had() -> None:
-    copies = Copies("d")
-    copies.ring_changed(ring_of("abc"), ("a", "b", "c"))
-    copies.pull(ring_of("abcd"))
-    copies.ring_changed(ring_of("abcd"), ())
-    copies.pulled("b")
-    copies.pulled("c")
+    copies = newcomer_sent_by_b_and_c()
     copies.ring_changed(ring_of("bcd"), ())
     copies.confirmed("a", ring_of("bcd").digest)
     mine = [key for key in KEYS if ring_of("abcd").pair(key)[0] == "d"]

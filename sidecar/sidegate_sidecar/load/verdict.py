@@ -91,8 +91,8 @@ def _by_nodes(facts: Facts) -> Promise:
     if any(crash.ready is None for crash in facts.crashes):
         expected += f" ({BACK_WITHIN:g} s after its start, where that isn't noted)"
     shares = unexplained[Source.LOCAL]
-    few = shares == unexplained.total() and shares <= SHARES * facts.records.total()
-    return Promise(few, "", "nodes decide", expected, _seen_by_policy(facts, total, unexplained))
+    kept = shares == unexplained.total() and shares <= SHARES * facts.records.total()
+    return Promise(kept, "", "nodes decide", expected, _seen_by_policy(facts, total, unexplained))
 
 
 def _seen_by_policy(facts: Facts, total: int, unexplained: Counter[Source | None]) -> str:
