@@ -61,6 +61,12 @@ def config(name: str, **options: Any) -> Config:
     return Config(name=name, **{**defaults, **options})
 
 
+async def running(stack: AsyncExitStack, name: str, *seeds: Sidecar, **options: Any) -> Sidecar:
+    """Run a sidecar that knows these seeds, until the stack is closed."""
+    given = {"seeds": tuple(seed.link for seed in seeds), **options}
+    return await stack.enter_async_context(Sidecar(config(name, **given)))
+
+
 @asynccontextmanager
 async def cluster(*names: str, **options: Any) -> AsyncGenerator[list[Sidecar]]:
     """Run a sidecar for each name. All know the first; when this is entered, all know all."""

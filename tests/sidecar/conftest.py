@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +15,7 @@ import uvloop
 from sidegate_sidecar import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from sidegate_sidecar.server import Sidecar
@@ -27,6 +28,13 @@ def pytest_asyncio_loop_factories(
     factories = {"asyncio": asyncio.new_event_loop}
     is_of_both = "tls" in item.path.stem or item.path.parent.name == "http"
     return {**factories, "uvloop": uvloop.new_event_loop} if is_of_both else factories
+
+
+@pytest.fixture
+async def stack() -> AsyncGenerator[AsyncExitStack]:
+    """Return a stack that ends what a test runs, the latest first."""
+    async with AsyncExitStack() as stack:
+        yield stack
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,10 @@ from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, config, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
 # Names that can't be resolved, for which nobody asks a name server.
 NO_NAMES = ["two..dots", f"{'long' * 16}.example", "fe80::1%no-such-interface"]
-
-
-@pytest.fixture
-async def stack() -> AsyncGenerator[AsyncExitStack]:
-    """Return a stack that ends what a test runs, the latest first."""
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 def discovery_of(node: Sidecar, seeds: list[Address], **options: Any) -> Discovery:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,29 +13,16 @@ from sidegate_ring.membership import Rumor
 from sidegate_ring.membership import State as Life
 from sidegate_sidecar.claims import tag_of_process
 from sidegate_sidecar.cluster import Stage
-from sidegate_sidecar.server import Sidecar
 from tests.cluster.bare import bare, node_named, puppet
-from tests.cluster.cluster import are_one_ring, cluster, config, eventually
+from tests.cluster.cluster import are_one_ring, cluster, eventually, running
 from tests.cluster.gossiping import news
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from contextlib import AsyncExitStack
 
     from sidegate.wire import Hello
 
 FIRST, SECOND = b"a" * 16, b"b" * 16
-
-
-@pytest.fixture
-async def stack() -> AsyncGenerator[AsyncExitStack]:
-    """Return a stack that ends what a test runs, the latest first."""
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-async def running(stack: AsyncExitStack, name: str, *seeds: Sidecar, **options: Any) -> Sidecar:
-    given = {"seeds": tuple(seed.link for seed in seeds), **options}
-    return await stack.enter_async_context(Sidecar(config(name, **given)))
 
 
 def hello(instance: bytes) -> Hello:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +32,8 @@ from tests.cluster.cluster import (
 from tests.cluster.gossiping import news
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AsyncExitStack
     from pathlib import Path
 
 
@@ -44,13 +44,6 @@ def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
 
 def discovery_of(node: Sidecar, *seeds: Address) -> Discovery:
     return Discovery(seeds, node.peers, node.cluster, node._join, node._shut_out)
-
-
-@pytest.fixture
-async def stack() -> AsyncGenerator[AsyncExitStack]:
-    """Return a stack that ends what a test runs, the latest first."""
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 async def ring_of(nodes: Sequence[Sidecar]) -> None:

@@ -14,27 +14,14 @@ from sidegate_sidecar.cluster import Stage
 from sidegate_sidecar.failure import Failure
 from sidegate_sidecar.health import require_ready
 from sidegate_sidecar.server import Sidecar
-from tests.cluster.cluster import are_one_ring, client, config, eventually
+from tests.cluster.cluster import are_one_ring, client, config, eventually, running
 from tests.middleware.certificates import Authority
 from tests.sidecar.http_client import http
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 NOWHERE = Address("127.0.0.1", 1)
-
-
-@pytest.fixture
-async def stack() -> AsyncGenerator[AsyncExitStack]:
-    """Return a stack that ends what a test runs, the latest first."""
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-async def running(stack: AsyncExitStack, name: str, *seeds: Sidecar, **options: Any) -> Sidecar:
-    given = {"seeds": tuple(seed.link for seed in seeds), **options}
-    return await stack.enter_async_context(Sidecar(config(name, **given)))
 
 
 async def pair(stack: AsyncExitStack, **options: Any) -> tuple[Sidecar, Sidecar]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +33,7 @@ from tests.middleware.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AsyncExitStack
 
     from sidegate.options import Tls
     from sidegate_sidecar.admission import Arrival
@@ -57,13 +57,6 @@ class Echo(asyncio.Protocol):
 
 def echo(_arrival: Arrival, _channel: bytes) -> Echo:
     return Echo()
-
-
-@pytest.fixture
-async def stack() -> AsyncGenerator[AsyncExitStack]:
-    """Return a stack that ends what a test runs, the latest first."""
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture
