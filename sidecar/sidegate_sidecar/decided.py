@@ -2,7 +2,9 @@
 
 An owner that is late may charge a check that its backup was asked about meanwhile. So a forwarded
 check has an id: the serial of its first forward and its place there, which it keeps when another
-node is asked. Each node remembers what it has decided itself, and what was decided in its place.
+node is asked. Each node remembers what it has decided itself, and what was decided in its place;
+and what of the latter didn't fit into a bucket any more, since that is still to be taken off what
+it gives back.
 """
 
 from __future__ import annotations
@@ -36,11 +38,12 @@ class InPlace(NamedTuple):
 class _Generation:
     """What was decided for some time: pieces of frames, and single checks by others."""
 
-    __slots__ = ("count", "in_place", "own", "since")
+    __slots__ = ("beyond", "count", "in_place", "own", "since")
 
     def __init__(self, since: int | None = None) -> None:
         self.own: dict[int, tuple[Piece, ...]] = {}  # by serial; all serials that are known
         self.in_place: dict[int, dict[int, InPlace]] = {}  # by serial and place
+        self.beyond: dict[tuple[str, str], int] = {}  # ticks by text of the limit and key
         self.count = 0
         self.since = since  # None before the next tick
 
@@ -57,9 +60,7 @@ class Decided:
 
     def note(self, serial: int, places: Sequence[int] | None, charges: Charges) -> None:
         """Remember what this node has charged; called for each frame that was forwarded."""
-        new = self._new
-        if new.count >= MOST_DECIDED:
-            new = self._turn()
+        new = self._room()
         new.count += len(charges)
         piece = places, charges
         if serial in new.own:
@@ -69,12 +70,26 @@ class Decided:
 
     def note_in_place(self, serial: int, place: int, by: str, cost: int) -> None:
         """Remember what another node has decided in place of this one."""
-        new = self._new
-        if new.count >= MOST_DECIDED:
-            new = self._turn()
+        new = self._room()
         new.count += 1
         new.own.setdefault(serial, ())
         new.in_place.setdefault(serial, {})[place] = InPlace(by, cost)
+
+    def note_beyond(self, bucket: tuple[str, str], ticks: int) -> None:
+        """Remember by how much a bucket was spent beyond its capacity: others let that through."""
+        new = self._room()
+        new.count += bucket not in new.beyond
+        new.beyond[bucket] = new.beyond.get(bucket, 0) + ticks
+
+    def take_beyond(self, bucket: tuple[str, str], most: int) -> int:
+        """Forget up to `most` of these ticks; return how many. They are no longer beyond."""
+        taken = 0
+        for generation in (self._old, self._new):
+            if held := generation.beyond.get(bucket, 0):
+                part = min(held, most - taken)
+                generation.beyond[bucket] = held - part
+                taken += part
+        return taken
 
     def tick(self, now: int) -> None:
         """Forget what was decided long ago."""
@@ -110,6 +125,9 @@ class Decided:
             if (it := generation.in_place.get(serial, {}).get(place)) is not None:
                 return it
         return None
+
+    def _room(self) -> _Generation:
+        return self._new if self._new.count < MOST_DECIDED else self._turn()
 
     def _turn(self, now: int | None = None) -> _Generation:
         self._old, self._new = self._new, _Generation(now)

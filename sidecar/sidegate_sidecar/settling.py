@@ -76,10 +76,15 @@ class Settling:
     def _add(self, key: str, limit: Limit, more: int, most: int, now: int) -> int:
         """Change a bucket by tokens, but by no more than `most` ns; return its debt (ns).
 
-        What is paid by now for the sender doesn't count any more.
+        What is paid by now for the sender doesn't count any more. What is given back first makes
+        up for what was let through beyond the capacity: that was no debt, and yet spent.
         """
+        bucket = limit.text, key
         change = min(more * limit.interval, most * limit.scale)
+        if change < 0:
+            change += self._decided.take_beyond(bucket, -change)
         beyond = self._table.change(key, limit, change, now)
-        if change > 0:
+        if beyond:
+            self._decided.note_beyond(bucket, beyond)
             self._counts.over_admitted += beyond / limit.interval
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])

@@ -71,3 +71,25 @@ def test_what_was_decided_long_ago_is_forgotten() -> None:
     for turn in range(4):
         decided.tick(turn * LASTS)
     assert not decided.knows(5)
+
+
+def test_what_was_spent_beyond_a_bucket_is_taken_once_and_forgotten_in_time() -> None:
+    decided = Decided()
+    decided.note_beyond(("1/s", "k"), 5)
+    decided.tick(0)
+    decided.tick(LASTS)
+    decided.note_beyond(("1/s", "k"), 3)
+    assert decided.take_beyond(("1/s", "other"), 9) == 0
+    assert [decided.take_beyond(("1/s", "k"), most) for most in (6, 6, 6)] == [6, 2, 0]
+    decided.note_beyond(("1/s", "k"), 5)
+    for turn in (2, 3):
+        decided.tick(turn * LASTS)
+    assert decided.take_beyond(("1/s", "k"), 5) == 0
+
+
+def test_what_was_spent_beyond_many_buckets_is_bounded() -> None:
+    decided = Decided()
+    for at in range(3 * MOST_DECIDED):
+        decided.note_beyond(("1/s", f"k{at}"), 1)
+    known = sum(decided.take_beyond(("1/s", f"k{at}"), 1) for at in range(3 * MOST_DECIDED))
+    assert MOST_DECIDED <= known <= 2 * MOST_DECIDED

@@ -160,6 +160,26 @@ def test_what_was_admitted_beyond_the_limit_is_counted() -> None:
     assert sides.counts.over_admitted == pytest.approx(5)
 
 
+@pytest.mark.parametrize("denied_first", [True, False])
+def test_what_is_given_back_first_makes_up_for_what_was_beyond_the_limit(
+    *, denied_first: bool
+) -> None:
+    """A check is free that its asker heard denied, and 11 of 10 are spent: nothing is left.
+
+    In whichever order the owner is told.
+    """
+    sides = Sides()
+    sides.own(1)
+    sides.own(2, cost=9)
+    denied = Charged(1, [("k", LIMIT, [10 * TOKEN], [(1, 0, 0)])])
+    allowed = Charged(2, [("k", LIMIT, [10 * TOKEN], [(3, 0, 2)])])
+    for message in (denied, allowed) if denied_first else (allowed, denied):
+        sides.settle(message)
+    assert sides.tokens[0] == 10
+    sides.settle(Charged(3, [("k", LIMIT, [10 * TOKEN], [(2, 0, 0)])]))
+    assert sides.tokens[0] == 2
+
+
 def test_what_is_charged_while_a_message_is_on_its_way_is_kept() -> None:
     sides = Sides()
     sides.own(1)

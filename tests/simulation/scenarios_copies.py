@@ -137,7 +137,8 @@ def pair_cut(seed: int) -> World:
 def loss(seed: int) -> World:
     """From 1 to 30 % of the packets of one node, or of all, are lost and sent again.
 
-    At most a limit more: what the backup lets through before it has heard of the owner's.
+    At most a limit more: what the backup lets through before it has heard of the owner's. Where
+    that is so bad that nodes which live are taken for dead, a limit for each node, as in a split.
     """
     world = World(seed)
     names = names_of(world, 3, 5)
@@ -159,8 +160,9 @@ def loss(seed: int) -> World:
     world.run(6.0)
     before = {key: world.count(key) for key in keys}
     world.spend(keys, SLOW, 3)
+    sides = len(names) if any(it.buried for it in world.running) else 2
     for key in keys:
-        at_most(world, key, SLOW, 60.0, BURST)
+        at_most(world, key, SLOW, 60.0, (sides - 1) * BURST)
         share_holds(world, key, len(names), 2 * len(names))  # who is taken for dead changes it
         again = world.count(key) - before[key]
         assert not again or before[key] + again <= BURST, world.say(f"{key}: {again} after it")
