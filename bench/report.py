@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bench import backup, decisions, fastapi_app, memory, ring, threads
-from bench.cluster_tables import cluster_tables
-from bench.echo import ECHO
-from bench.sidegate_client import ONE_HOP
-from bench.sizing_tables import sizing_tables
+from bench.cluster.cluster_tables import cluster_tables
+from bench.cluster.part import backup
+from bench.contenders.echo import ECHO
+from bench.contenders.sidegate_client import ONE_HOP
+from bench.parts import decisions, fastapi_app, memory, ring, threads
+from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets
 

@@ -9,7 +9,7 @@ from bench.plan import rotated
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bench.contender import Contender
+    from bench.contenders.contender import Contender
     from bench.plan import Plan
     from bench.results import Results
 

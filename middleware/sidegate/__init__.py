@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidegate.asgi import RateLimitMiddleware
-    from sidegate.blocking import BlockingClient
-    from sidegate.client import Client
-    from sidegate.decision import Decision, Source
+    from sidegate.asgi.middleware import RateLimitMiddleware
+    from sidegate.buckets.decision import Decision, Source
+    from sidegate.buckets.limits import Limit, Limits, parse_limits
+    from sidegate.client.blocking import BlockingClient
+    from sidegate.client.client import Client
+    from sidegate.client.config import Tls
     from sidegate.errors import (
         CheckError,
         CostError,
@@ -23,12 +25,10 @@ if TYPE_CHECKING:
         RepeatedField,
         SidegateError,
     )
-    from sidegate.identity import basic_user, bearer, client_ip, header
+    from sidegate.http.keys import basic_user, bearer, client_ip, header
+    from sidegate.http.request.request import Request
+    from sidegate.http.rules import Rule
     from sidegate.limiter import Limiter
-    from sidegate.limits import Limit, Limits, parse_limits
-    from sidegate.options import Tls
-    from sidegate.request import Request
-    from sidegate.rules import Rule
     from sidegate.version import __version__
     from sidegate.wsgi import RateLimitWSGIMiddleware
 
@@ -61,11 +61,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RateLimitMiddleware": "sidegate.asgi",
-    "BlockingClient": "sidegate.blocking",
-    "Client": "sidegate.client",
-    "Decision": "sidegate.decision",
-    "Source": "sidegate.decision",
+    "RateLimitMiddleware": "sidegate.asgi.middleware",
+    "BlockingClient": "sidegate.client.blocking",
+    "Client": "sidegate.client.client",
+    "Decision": "sidegate.buckets.decision",
+    "Source": "sidegate.buckets.decision",
     "CheckError": "sidegate.errors",
     "CostError": "sidegate.errors",
     "KeyTooLong": "sidegate.errors",
@@ -73,17 +73,17 @@ _HOMES = {
     "NoEventLoop": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "SidegateError": "sidegate.errors",
-    "basic_user": "sidegate.identity",
-    "bearer": "sidegate.identity",
-    "client_ip": "sidegate.identity",
-    "header": "sidegate.identity",
+    "basic_user": "sidegate.http.keys",
+    "bearer": "sidegate.http.keys",
+    "client_ip": "sidegate.http.keys",
+    "header": "sidegate.http.keys",
     "Limiter": "sidegate.limiter",
-    "Limit": "sidegate.limits",
-    "Limits": "sidegate.limits",
-    "parse_limits": "sidegate.limits",
-    "Tls": "sidegate.options",
-    "Request": "sidegate.request",
-    "Rule": "sidegate.rules",
+    "Limit": "sidegate.buckets.limits",
+    "Limits": "sidegate.buckets.limits",
+    "parse_limits": "sidegate.buckets.limits",
+    "Tls": "sidegate.client.config",
+    "Request": "sidegate.http.request.request",
+    "Rule": "sidegate.http.rules",
     "__version__": "sidegate.version",
     "RateLimitWSGIMiddleware": "sidegate.wsgi",
 }

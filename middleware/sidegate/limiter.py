@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from sidegate.asgi import RateLimitMiddleware
+from sidegate.asgi.middleware import RateLimitMiddleware
+from sidegate.client.config import client_options
 from sidegate.middleware_options import CommonOptions, Options, Settings
-from sidegate.options import client_options
 from sidegate.wsgi import RateLimitWSGIMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import WSGIApplication
 
-    from sidegate.asgi_types import App
-    from sidegate.limits import Limits
+    from sidegate.asgi.types import App
+    from sidegate.buckets.limits import Limits
 
 
 class Limiter:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Generic, TypedDict, TypeVar
 
-from sidegate.decision import Decision
-from sidegate.fallback import OnUnreachable
-from sidegate.identity import Cost, Identity, client_ip, needs_proxies
-from sidegate.limits import Limits
-from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET, Tls
-from sidegate.patterns import covers, path_matcher
-from sidegate.proxies import NO_PROXIES, parse_proxies
-from sidegate.request import Request
-from sidegate.rules import Rule, flag
+from sidegate.buckets.decision import Decision
+from sidegate.buckets.limits import Limits
+from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET, Tls
+from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
+from sidegate.http.patterns import covers, path_matcher
+from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
+from sidegate.http.request.request import Request
+from sidegate.http.rules import Rule, flag
 
 C = TypeVar("C")
 T = TypeVar("T")

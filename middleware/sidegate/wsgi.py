@@ -6,16 +6,16 @@ from http import HTTPStatus
 from typing import Any, Protocol, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sidegate.apps import require_wsgi
-from sidegate.asking import Asking, Question, asking
-from sidegate.blocking import BlockingClient
-from sidegate.decision import Decision
-from sidegate.fields import Pair
-from sidegate.gate import Chain, Gate, Verdict
-from sidegate.limits import Limits
+from sidegate.buckets.decision import Decision
+from sidegate.buckets.limits import Limits
+from sidegate.client.blocking import BlockingClient
+from sidegate.http.evaluation import Asking, Question, asking
+from sidegate.http.headers import Pair
+from sidegate.http.limiter import Chain, Gate, Verdict
+from sidegate.http.request.proxies import Proxies
+from sidegate.http.request.request import Request
 from sidegate.middleware_options import Options
-from sidegate.proxies import Proxies
-from sidegate.request import Request
+from sidegate.wrapped_app import require_wsgi
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 

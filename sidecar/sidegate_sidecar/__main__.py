@@ -8,7 +8,7 @@ _OURS = {"sidegate", "sidegate_ring", "sidegate_sidecar"}
 def main() -> None:
     """Run the command and exit; say so if only the part for apps is installed."""
     try:
-        from sidegate_sidecar.cli import run  # noqa: PLC0415  # typer may be missing
+        from sidegate_sidecar.cli.commands import run  # noqa: PLC0415  # typer may be missing
 
         sys.exit(run())
     except ModuleNotFoundError as error:

@@ -8,17 +8,17 @@ from re import compile as regular
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sidegate.address import Address, parse_address
-from sidegate.buckets import MAX_MEMORY
-from sidegate.fallback import OnUnreachable
-from sidegate.handshake import MOST_NAME_BYTES
-from sidegate.options import DEFAULT_BUDGET, MOST_BUDGET
-from sidegate.secret import MIN_BYTES, parse_secrets, require_long
+from sidegate.buckets.buckets import MAX_MEMORY
+from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET
+from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.link.address import Address, parse_address
+from sidegate.protocol.handshake import MOST_NAME_BYTES
+from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
-    from sidegate.options import Tls
-    from sidegate.secret import SecretFile
+    from sidegate.client.config import Tls
+    from sidegate.trust.secrets import SecretFile
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"

@@ -7,18 +7,28 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sidegate.address import Address
-from sidegate.connection import Connection
-from sidegate.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
-from sidegate.wire import Bytes, Checks, Error, Framer, Hello, Message, Roster, decode, encode
-from sidegate_sidecar.server import Sidecar
+from sidegate.link.address import Address
+from sidegate.link.connection import Connection
+from sidegate.protocol.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
+from sidegate.protocol.messages import (
+    Bytes,
+    Checks,
+    Error,
+    Framer,
+    Hello,
+    Message,
+    Roster,
+    decode,
+    encode,
+)
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.cluster import GENEROUS, eventually
 from tests.cluster.gossiping import Life
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate.seal import Seal
+    from sidegate.protocol.seal import Seal
 
 Kind = TypeVar("Kind")
 

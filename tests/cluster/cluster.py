@@ -11,17 +11,17 @@ from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidegate.address import Address, parse_address
-from sidegate.client import Client
-from sidegate_sidecar.cluster import Stage
+from sidegate.client.client import Client
+from sidegate.link.address import Address, parse_address
+from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.config import Config
-from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sidecar import Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-    from sidegate.decision import Decision
-    from sidegate.link import Link
+    from sidegate.buckets.decision import Decision
+    from sidegate.link.link import Link
     from sidegate_ring.hashring import Ring
 
 T = TypeVar("T")

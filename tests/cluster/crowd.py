@@ -10,15 +10,15 @@ from itertools import cycle
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidegate.limits import parse_limits
+from sidegate.buckets.limits import parse_limits
 from tests.cluster.cluster import client, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-    from sidegate.client import Client
-    from sidegate.decision import Decision
-    from sidegate.limits import Limit
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limit
+    from sidegate.client.client import Client
     from tests.cluster.fleet import Fleet
 
 STEADY = 0.5  # seconds of a limit's rate: five times as long as changes wait to be sent

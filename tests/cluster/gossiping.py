@@ -6,7 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from sidegate.wire import (
+from sidegate.protocol.messages import (
     NOBODY,
     Answers,
     Buckets,
@@ -18,12 +18,11 @@ from sidegate.wire import (
     Pull,
     Pulled,
 )
-from sidegate_ring import membership
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership import Kind, Membership, Rumor
+from sidegate_ring.membership.membership import Kind, Membership, Rumor, membership
 
 if TYPE_CHECKING:
-    from sidegate.wire import Answer, Message
+    from sidegate.protocol.messages import Answer, Message
 
 
 class Life:

@@ -6,16 +6,16 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sidegate.address import Address
-from sidegate.seal import TAG_BYTES
-from sidegate.wire import HEADER_BYTES
+from sidegate.link.address import Address
+from sidegate.protocol.messages import HEADER_BYTES
+from sidegate.protocol.seal import TAG_BYTES
 from tests.cluster.cluster import eventually
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from sidegate.options import Tls
+    from sidegate.client.config import Tls
 
 _HANDSHAKE = 2  # frames of each side, which aren't sealed
 

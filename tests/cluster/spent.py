@@ -14,8 +14,8 @@ from tests.cluster.namespaces import apart
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from sidegate.client import Client
-    from sidegate.decision import Decision
+    from sidegate.buckets.decision import Decision
+    from sidegate.client.client import Client
     from tests.cluster.namespaces import Apart
 
 BUDGET: Final = 1.0  # seconds: two fifths of it for the owner, twice what TCP takes to send again

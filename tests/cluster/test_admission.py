@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from sidegate.decision import Source
-from sidegate.wire import Forget, Holdings, Reset
+from sidegate.buckets.decision import Source
+from sidegate.protocol.messages import Forget, Holdings, Reset
 from tests.cluster.bare import APP, bare
 from tests.cluster.cluster import (
     admitted,
@@ -27,8 +27,8 @@ from tests.cluster.cluster import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate.decision import Decision
-    from sidegate_sidecar.server import Sidecar
+    from sidegate.buckets.decision import Decision
+    from sidegate_sidecar.sidecar import Sidecar
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -22,9 +22,8 @@ import pytest_asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sidegate.handshake import Accepting, Dialling, Identity
-from sidegate.secret import known
-from sidegate.wire import (
+from sidegate.protocol.handshake import Accepting, Dialling, Identity
+from sidegate.protocol.messages import (
     MOST_CHECKS,
     MOST_FRAME_BYTES,
     MOST_KEY_BYTES,
@@ -45,15 +44,16 @@ from sidegate.wire import (
     decode,
     encode,
 )
+from sidegate.trust.secrets import known
 from tests.cluster.bare import APP, Bare, bare, checks, frame, node_named
 from tests.cluster.cluster import cluster, eventually, key_of, sources, witness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from sidegate.decision import Decision
-    from sidegate.wire import Message
-    from sidegate_sidecar.server import Sidecar
+    from sidegate.buckets.decision import Decision
+    from sidegate.protocol.messages import Message
+    from sidegate_sidecar.sidecar import Sidecar
 
 log = logging.getLogger("sidegate")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sidegate.blocking import BlockingClient
+from sidegate.client.blocking import BlockingClient
 from tests.cluster.apps.asking import show
 from tests.cluster.cluster import admitted, client, eventually
 from tests.cluster.fleet import Fleet, fleet, repetitions
@@ -24,8 +24,8 @@ from tests.cluster.service import Service, service
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate.client import Client
-    from sidegate.decision import Decision
+    from sidegate.buckets.decision import Decision
+    from sidegate.client.client import Client
 
 NODES: Final = ("n1", "n2", "n3")
 AT_ONCE: Final = 8  # checks of the app in asyncio

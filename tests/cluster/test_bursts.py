@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sidegate.blocking import BlockingClient
-from sidegate.decision import Source
-from sidegate_sidecar.demo.processes import Child
+from sidegate.buckets.decision import Source
+from sidegate.client.blocking import BlockingClient
+from sidegate_sidecar.lab.processes import Child
 from tests.cluster.apps.running import GUNICORN, PATIENCE, ROOT, App, Sidecar, running, until
 from tests.cluster.bursts.burst import PROCESSES, WAVES
 from tests.cluster.bursts.crowd import crowd

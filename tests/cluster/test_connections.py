@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sidegate.wire import Error, Framer, Ping, Pong, Proof, Welcome, decode, encode
-from sidegate_sidecar.server import Sidecar
-from sidegate_sidecar.sessions import Patience
+from sidegate.protocol.messages import Error, Framer, Ping, Pong, Proof, Welcome, decode, encode
+from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.apps import running
 from tests.cluster.bare import APP, bare, checks
 from tests.cluster.cluster import (
@@ -32,7 +32,7 @@ from tests.cluster.cluster import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from sidegate.wire import Message
+    from sidegate.protocol.messages import Message
     from tests.cluster.bare import Bare
 
 HASTY = Patience(handshake=0.3, frame=0.3, unread=0.3, look_every=0.02)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from rich.console import Console
 
-from sidegate.decision import Source
-from sidegate.limits import Limit
+from sidegate.buckets.decision import Source
+from sidegate.buckets.limits import Limit
 from sidegate_sidecar.demo.allowance import Allowance
 from sidegate_sidecar.demo.cluster import Cluster
 from sidegate_sidecar.demo.setting import KEYS, NAMES
+from sidegate_sidecar.demo.show.table import frame
 from sidegate_sidecar.demo.story import Event, Story, times_of
-from sidegate_sidecar.demo.table import frame
 from sidegate_sidecar.demo.tally import Outcome, Slot, Tally
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link import Link, State
+from sidegate.link.link import Link, State
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.apps import running
 from tests.cluster.cluster import (
     admitted,
@@ -31,8 +31,8 @@ from tests.cluster.cluster import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from sidegate.client import Client
-    from sidegate.decision import Decision
+    from sidegate.buckets.decision import Decision
+    from sidegate.client.client import Client
 
 BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
 RING = Ring(["n1", "n2", "n3"])

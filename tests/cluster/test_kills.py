@@ -25,7 +25,7 @@ from tests.cluster.fleet import Fleet, fleet, repetitions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidegate.client import Client
+    from sidegate.client.client import Client
     from sidegate_ring.hashring import Ring
 
 LIMIT: Final = "200/second"

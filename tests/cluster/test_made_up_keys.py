@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from sidegate import Client
-from sidegate.address import Address, parse_address
-from sidegate.wire import Answers
+from sidegate.link.address import Address, parse_address
+from sidegate.protocol.messages import Answers
 from tests.cluster.bare import APP, bare, checks
 from tests.cluster.cluster import GENEROUS
 from tests.cluster.fleet import fleet
@@ -19,7 +19,7 @@ from tests.cluster.test_connections import resident
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sidegate.wire import Check
+    from sidegate.protocol.messages import Check
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -23,7 +23,7 @@ from tests.cluster.spent import (
 )
 
 if TYPE_CHECKING:
-    from sidegate.client import Client
+    from sidegate.client.client import Client
     from tests.cluster.namespaces import Apart
 
 

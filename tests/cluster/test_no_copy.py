@@ -21,7 +21,7 @@ from tests.cluster.spent import (
 )
 
 if TYPE_CHECKING:
-    from sidegate.client import Client
+    from sidegate.client.client import Client
     from tests.cluster.namespaces import Apart
 
 USUAL: Final = 0.05  # seconds: the budget of a node that has no reason for another

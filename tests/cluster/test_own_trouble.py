@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.client import Client
-from sidegate.link import State
+from sidegate.client.client import Client
+from sidegate.link.link import State
 from tests.cluster.cluster import admitted, eventually, link_of, sources
 from tests.cluster.test_faults import process
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
     from typing import Any, TypeAlias
 
-    from sidegate.decision import Decision
+    from sidegate.buckets.decision import Decision
     from tests.cluster.test_faults import Process
 
     Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]

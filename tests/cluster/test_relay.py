@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from sidegate.blocking import BlockingClient
-from sidegate.decision import Source
-from sidegate.wire import (
+from sidegate.buckets.decision import Source
+from sidegate.client.blocking import BlockingClient
+from sidegate.protocol.messages import (
     Answers,
     Buckets,
     Checks,
@@ -24,7 +24,7 @@ from sidegate.wire import (
     Roster,
     encode,
 )
-from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.cluster import (
     GENEROUS,
     client,

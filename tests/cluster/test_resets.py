@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.cluster import are_one_ring, client, config, eventually, sources
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.decision import Source
+from sidegate.buckets.decision import Source
 from tests.cluster.apps.asking import async_client, show, statuses
 from tests.cluster.apps.load import Load, load
 from tests.cluster.apps.running import GREENLETS, THREADS, App, Sidecar, running, until

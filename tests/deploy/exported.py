@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from sidegate.link import State
+from sidegate.link.link import State
 from tests.cluster.bare import bare, puppet
 from tests.cluster.cluster import eventually, key_of
 from tests.sidecar.http_client import beside, check, http
@@ -16,7 +16,7 @@ from tests.sidecar.http_client import beside, check, http
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.sidecar import Sidecar
 
     Labels: TypeAlias = dict[str, set[str]]
 

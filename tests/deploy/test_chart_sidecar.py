@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
-from sidegate.limits import SECOND
-from sidegate_sidecar import cluster, discovery
+from sidegate.buckets.limits import SECOND
+from sidegate_sidecar.cluster.cluster import cluster
+from sidegate_sidecar.links import discovery
 from tests.cluster.apps.running import ROOT
 from tests.deploy import manifests
 from tests.deploy.helm import BOTH, CHART, NEWEST, RELEASE, Helm, find, rendering

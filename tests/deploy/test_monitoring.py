@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from sidegate.client import Client
+    from sidegate.client.client import Client
     from tests.deploy.prometheus import Prometheus
 
 NAMES: Final = ("n1", "n2", "n3")

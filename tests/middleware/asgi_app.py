@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sidegate.asgi import RateLimitMiddleware
-from sidegate.asgi_types import Message, Receive, Scope, Send
+from sidegate.asgi.middleware import RateLimitMiddleware
+from sidegate.asgi.types import Message, Receive, Scope, Send
 from tests.middleware.checker import Checker
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]}

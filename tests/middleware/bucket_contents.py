@@ -1,9 +1,9 @@
 """Ways to look at all that Buckets holds."""
 
-from sidegate.buckets import Buckets
-from sidegate.footprint import LEDGER, SLOT, SPREAD, bytes_of
-from sidegate.ledger import Ledger
-from sidegate.limits import Limit
+from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.buckets.ledger import Ledger
+from sidegate.buckets.limits import Limit
 
 
 def ledgers(buckets: Buckets) -> list[Ledger]:

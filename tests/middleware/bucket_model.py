@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import ceil, floor
 
-from sidegate.limits import Limit, Limits
+from sidegate.buckets.limits import Limit, Limits
 
 SECOND = 10**9
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import http_sf
 
-from sidegate.buckets import Buckets
-from sidegate.decision import Decision, Source
+from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.decision import Decision, Source
 
 if TYPE_CHECKING:
-    from sidegate.limits import Limits
+    from sidegate.buckets.limits import Limits
 
 
 class BlockingChecker:

@@ -6,7 +6,7 @@ mixes two releases. Add a version instead.
 
 from __future__ import annotations
 
-from sidegate.wire import (
+from sidegate.protocol.messages import (
     Answers,
     Buckets,
     Charged,

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from sidegate.blocking import BlockingClient
+from sidegate.client.blocking import BlockingClient
 
 FILES = Path("/dev/fd")  # those that this process has open
 PATIENCE = 15  # seconds

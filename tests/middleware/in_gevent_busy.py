@@ -11,7 +11,7 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 
-from sidegate.blocking import BlockingClient  # noqa: E402
+from sidegate.client.blocking import BlockingClient  # noqa: E402
 
 TOGETHER = 50
 BUDGET = 0.05

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from sidegate.blocking import BlockingClient
+from sidegate.client.blocking import BlockingClient
 
 TOGETHER = 4
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 
-from sidegate.blocking import BlockingClient
+from sidegate.client.blocking import BlockingClient
 
 TOGETHER = 20
 TURNS = 10

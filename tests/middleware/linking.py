@@ -6,17 +6,17 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.handshake import Identity
-from sidegate.link import Link, State
-from sidegate.wire import Answers, Checks
+from sidegate.link.link import Link, State
+from sidegate.protocol.handshake import Identity
+from sidegate.protocol.messages import Answers, Checks
 from tests.cluster.bare import Puppet, puppet
 from tests.cluster.cluster import GENEROUS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from sidegate.address import Address
-    from sidegate.wire import Check, Hello, NodeMessage, Roster
+    from sidegate.link.address import Address
+    from sidegate.protocol.messages import Check, Hello, NodeMessage, Roster
 
 ME = Identity("app", "me", "")
 SOON = 0.05  # seconds: a budget that is to run out

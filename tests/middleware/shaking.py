@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidegate.handshake import PLAIN, Accepting, Dialling, Identity
-from sidegate.secret import known
-from sidegate.wire import HEADER_BYTES, decode, encode
+from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Identity
+from sidegate.protocol.messages import HEADER_BYTES, decode, encode
+from sidegate.trust.secrets import known
 from tests.middleware.golden import APP, NODE, SECRET
 
 if TYPE_CHECKING:
-    from sidegate.handshake import Handshake
-    from sidegate.wire import Hello, Message
+    from sidegate.protocol.handshake import Handshake
+    from sidegate.protocol.messages import Hello, Message
 
 NONCES = bytes(range(32)), bytes(range(32, 64))
 

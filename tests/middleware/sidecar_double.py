@@ -10,14 +10,13 @@ from contextlib import suppress
 from secrets import token_bytes
 from typing import TYPE_CHECKING, TypeVar
 
-from sidegate.address import parse_address
-from sidegate.buckets import Buckets
-from sidegate.connection import Connection
+from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.limits import parse_limits
 from sidegate.errors import SidegateError
-from sidegate.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
-from sidegate.limits import parse_limits
-from sidegate.secret import known
-from sidegate.wire import (
+from sidegate.link.address import parse_address
+from sidegate.link.connection import Connection
+from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
+from sidegate.protocol.messages import (
     Answer,
     Answers,
     Checks,
@@ -28,14 +27,15 @@ from sidegate.wire import (
     refuse,
     require_key,
 )
+from sidegate.trust.secrets import known
 from tests.middleware.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Self
 
-    from sidegate.options import Tls
-    from sidegate.wire import Check, Hello
+    from sidegate.client.config import Tls
+    from sidegate.protocol.messages import Check, Hello
 
 T = TypeVar("T")
 

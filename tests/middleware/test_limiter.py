@@ -25,7 +25,7 @@ from tests.middleware.asgi_app import App, http, status
 from tests.middleware.checker import Checker
 
 if TYPE_CHECKING:
-    from sidegate.request import Request
+    from sidegate.http.request.request import Request
 
 
 def complaint(make: Any, **options: Any) -> str:

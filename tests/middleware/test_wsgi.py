@@ -10,9 +10,9 @@ from wsgiref.validate import validator
 
 import pytest
 
-from sidegate.decision import Decision, Source
-from sidegate.identity import header
-from sidegate.rules import Rule
+from sidegate.buckets.decision import Decision, Source
+from sidegate.http.keys import header
+from sidegate.http.rules import Rule
 from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.middleware.checker import BlockingChecker, items
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from sidegate.limits import Limits
-    from sidegate.request import Request
+    from sidegate.buckets.limits import Limits
+    from sidegate.http.request.request import Request
 
 
 class Body:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from sidegate_ring.membership import Gossip, Kind, Member, Membership, Outcome, Rumor, State, Timing
+from sidegate_ring.membership.membership import (
+    Gossip,
+    Kind,
+    Member,
+    Membership,
+    Outcome,
+    Rumor,
+    State,
+    Timing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

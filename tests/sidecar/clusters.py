@@ -5,17 +5,17 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets import Buckets as Table
-from sidegate.limits import SECOND, parse_limits
-from sidegate.wire import Gossip
-from sidegate_ring.membership import Timing
-from sidegate_sidecar.cluster import Cluster, Stage
+from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.limits import SECOND, parse_limits
+from sidegate.protocol.messages import Gossip
+from sidegate_ring.membership.membership import Timing
+from sidegate_sidecar.cluster.cluster import Cluster, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sidegate.wire import NodeMessage
-    from sidegate_ring.membership import Member
+    from sidegate.protocol.messages import NodeMessage
+    from sidegate_ring.membership.membership import Member
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import uvloop
 
-from sidegate_sidecar import cli
+from sidegate_sidecar.cli.commands import commands as cli
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.sidecar import Sidecar
 
 
 def pytest_asyncio_loop_factories(

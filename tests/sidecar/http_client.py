@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import httpx2
 
-from sidegate.address import Address
-from sidegate.limits import parse_limits
-from sidegate_sidecar.server import Sidecar
+from sidegate.buckets.limits import parse_limits
+from sidegate.link.address import Address
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.cluster import GENEROUS, config, eventually
 
 if TYPE_CHECKING:

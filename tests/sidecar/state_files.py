@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sidegate.buckets import MAX_MEMORY, Buckets
-from sidegate.limits import parse_limits
-from sidegate_sidecar.resets import Resets
-from sidegate_sidecar.statefile import SLICE, StateFile
+from sidegate.buckets.buckets import MAX_MEMORY, Buckets
+from sidegate.buckets.limits import parse_limits
+from sidegate_sidecar.persistence.state_file import SLICE, StateFile
+from sidegate_sidecar.replication.corrections.resets import Resets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets import MAX_MEMORY
-from sidegate.buckets import Buckets as Table
-from sidegate.limits import parse_limits
-from sidegate.wire import Buckets, Part
+from sidegate.buckets.buckets import MAX_MEMORY
+from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.limits import parse_limits
+from sidegate.protocol.messages import Buckets, Part
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.sync import Sync
+from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sidegate.wire import NodeMessage
-    from sidegate_sidecar.sync import Outgoing
+    from sidegate.protocol.messages import NodeMessage
+    from sidegate_sidecar.replication.sync import Outgoing
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.address import Address
-from sidegate.options import Tls
-from sidegate.secret import SecretFile
+from sidegate.client.config import Tls
+from sidegate.link.address import Address
+from sidegate.trust.secrets import SecretFile
 from sidegate_sidecar.config import Config, OptionError
 from tests.cluster.cluster import cluster, eventually
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.address import Address
-from sidegate.wire import Answers, Ping, Pong, Roster, decode
-from sidegate_sidecar.server import FAREWELL, Sidecar
+from sidegate.link.address import Address
+from sidegate.protocol.messages import Answers, Ping, Pong, Roster, decode
+from sidegate_sidecar.sidecar import FAREWELL, Sidecar
 from tests.cluster.bare import APP, Bare, bare, checks, node_named
 from tests.cluster.cluster import GENEROUS, client, config, eventually, sources
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from sidegate.decision import Decision
+    from sidegate.buckets.decision import Decision
 
 
 @asynccontextmanager

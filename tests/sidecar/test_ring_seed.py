@@ -8,9 +8,9 @@ import pytest
 
 from sidegate_ring import Ring
 from sidegate_ring.places import fingerprint, seeded
-from sidegate_sidecar.cli_options import ring_seed
+from sidegate_sidecar.cli.options import ring_seed
 from sidegate_sidecar.config import OptionError
-from sidegate_sidecar.server import Sidecar
+from sidegate_sidecar.sidecar import Sidecar
 from tests.cluster.cluster import client, cluster, config, eventually, key_of
 
 if TYPE_CHECKING:

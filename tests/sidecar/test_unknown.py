@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.main import get_command
 
-from sidegate.address import parse_address
-from sidegate.environment import OF_SIDECARS
-from sidegate_sidecar.cli import whole_app
-from sidegate_sidecar.cli_options import seeds
-from tests.sidecar.test_cli_process import finish, serving
+from sidegate.client.environment import OF_SIDECARS
+from sidegate.link.address import parse_address
+from sidegate_sidecar.cli.commands import whole_app
+from sidegate_sidecar.cli.options import seeds
+from tests.sidecar.cli.test_cli_process import finish, serving
 
 if TYPE_CHECKING:
     from tests.sidecar.conftest import Run

@@ -10,15 +10,15 @@ from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from sidegate.fallback import Fallback
-from sidegate.flight import Flight
-from sidegate.wire import Answers, Checks
-from sidegate_sidecar.node import Node
+from sidegate.client.unreachable.fallback import Fallback
+from sidegate.link.flight import Flight
+from sidegate.protocol.messages import Answers, Checks
+from sidegate_sidecar.node.node import Node
 from tests.sidecar.clusters import YEARLY, Room
 
 if TYPE_CHECKING:
-    from sidegate.flight import Asker
-    from sidegate.wire import Check, Holdings, Ids
+    from sidegate.link.flight import Asker
+    from sidegate.protocol.messages import Check, Holdings, Ids
 
 MS = 10**6  # ns
 BUDGET = 0.05  # seconds

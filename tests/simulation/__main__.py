@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from sidegate_ring.membership import Timing
-from sidegate_ring.timing import least_suspicion
+from sidegate_ring.membership.membership import Timing
+from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_copies as copies
 from tests.simulation import scenarios_membership as membership

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.limits import SECOND
+from sidegate.buckets.limits import SECOND
 
 if TYPE_CHECKING:
-    from sidegate.wire import Answers
+    from sidegate.protocol.messages import Answers
     from tests.simulation.nodes import World
 
 SYNC = 0.15  # seconds of peace after which what a node has decided is known to the other holder

@@ -9,26 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sidegate.buckets import Buckets
-from sidegate.fallback import Fallback
-from sidegate.flight import Flight
-from sidegate.limits import SECOND
-from sidegate.wire import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
+from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.limits import SECOND
+from sidegate.client.unreachable.fallback import Fallback
+from sidegate.link.flight import Flight
+from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership import Kind, State, Timing
+from sidegate_ring.membership.membership import Kind, State, Timing
 from sidegate_ring.places import seeded
-from sidegate_sidecar.cluster import Cluster, Stage
-from sidegate_sidecar.node import Node
-from sidegate_sidecar.stages import FLUSHING
+from sidegate_sidecar.cluster.cluster import Cluster, Stage
+from sidegate_sidecar.cluster.stages import FLUSHING
+from sidegate_sidecar.node.node import Node
 from tests.simulation.known import Known
 from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sidegate.flight import Asker
-    from sidegate.wire import Check, Holdings, Ids, NodeMessage, Rumor
-    from sidegate_ring.membership import Member
+    from sidegate.link.flight import Asker
+    from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Rumor
+    from sidegate_ring.membership.membership import Member
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
 EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidegate.limits import parse_limits
-from sidegate_sidecar.resets import Reset
+from sidegate.buckets.limits import parse_limits
+from sidegate_sidecar.replication.corrections.resets import Reset
 from tests.simulation.network import Faults
 from tests.simulation.nodes import World
 from tests.simulation.scenarios_nodes import keys_of, names_of

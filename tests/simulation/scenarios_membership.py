@@ -11,8 +11,16 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sidegate_ring.membership import Gossip, Kind, Member, Membership, Outcome, State, Timing
-from sidegate_ring.timing import least_suspicion
+from sidegate_ring.membership.membership import (
+    Gossip,
+    Kind,
+    Member,
+    Membership,
+    Outcome,
+    State,
+    Timing,
+)
+from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sidegate_ring.gossip import tag_of
-from sidegate_ring.membership import Membership
+from sidegate_ring.membership.membership import Membership
+from sidegate_ring.membership.messages import tag_of
 from tests.simulation.network import Faults
 from tests.simulation.scenarios_membership import Agent, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate_ring.membership import Gossip, Member, Outcome
+    from sidegate_ring.membership.membership import Gossip, Member, Outcome
 
 SECOND: Final = "'"  # ends the host of the second process of a name
 FOUND_WITHIN: Final = 5.0  # seconds from when both are awake until all know whose the name is

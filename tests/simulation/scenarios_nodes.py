@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidegate.limits import parse_limits
-from sidegate_ring.timing import least_suspicion
+from sidegate.buckets.limits import parse_limits
+from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
 from tests.simulation.nodes import World
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_ring.membership import Timing
-from sidegate_ring.timing import least_suspicion
+from sidegate_ring.membership.membership import Timing
+from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
 from tests.simulation.scenarios_membership import (
     Cluster,

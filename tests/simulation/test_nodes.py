@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_ring.membership import Timing
-from sidegate_ring.timing import least_suspicion
+from sidegate_ring.membership.membership import Timing
+from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_names as namesakes
 from tests.simulation import scenarios_nodes as scenarios

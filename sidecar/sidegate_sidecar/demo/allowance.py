@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.refill import most_in
+from sidegate_sidecar.loadtest.judge.bounds import most_in
 
 if TYPE_CHECKING:
-    from sidegate.limits import Limit
+    from sidegate.buckets.limits import Limit
 
 
 class Allowance:

@@ -16,7 +16,7 @@ from sidegate import RateLimitMiddleware, header
 from sidegate_sidecar.demo.setting import BUDGET, KEY_HEADER, LIMIT
 
 if TYPE_CHECKING:
-    from sidegate.asgi_types import App, Message, Receive, Scope, Send
+    from sidegate.asgi.types import App, Message, Receive, Scope, Send
 
 _PASSED: Final = "sidegate.demo.passed"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from sidegate.identity import bucket_key
+from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.demo.processes import Child, end_all, free_ports
 from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
+from sidegate_sidecar.lab.processes import Child, end_all, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidegate_sidecar.demo.story import Phase
 from sidegate_sidecar.demo.tally import Outcome
-from sidegate_sidecar.refill import LOST
+from sidegate_sidecar.loadtest.judge.bounds import LOST
 
 if TYPE_CHECKING:
     from sidegate_sidecar.demo.story import Story

@@ -13,16 +13,16 @@ from typing import Final
 
 import uvloop
 
-from sidegate.limits import parse_limits
+from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.demo.cluster import Cluster, StartError
-from sidegate_sidecar.demo.display import Display, display
 from sidegate_sidecar.demo.promises import promises
 from sidegate_sidecar.demo.setting import KEYS, LIMIT, LOAD
+from sidegate_sidecar.demo.show.display import Display, display
+from sidegate_sidecar.demo.show.summary import summary
 from sidegate_sidecar.demo.story import Story, times_of
-from sidegate_sidecar.demo.summary import summary
 from sidegate_sidecar.demo.tally import Tally
 from sidegate_sidecar.demo.traffic import Traffic
-from sidegate_sidecar.refill import LOST
+from sidegate_sidecar.loadtest.judge.bounds import LOST
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

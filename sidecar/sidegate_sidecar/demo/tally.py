@@ -8,13 +8,13 @@ from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from sidegate.decision import Source
+from sidegate.buckets.decision import Source
 from sidegate_sidecar.demo.allowance import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sidegate.limits import Limit
+    from sidegate.buckets.limits import Limit
 
 SLOT: Final = 0.5  # seconds in one bar of the chart
 MOST_SLOTS: Final = 200  # bars: more than fit into a terminal

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from sidegate_sidecar.answer import source_of
 from sidegate_sidecar.demo.setting import KEY_HEADER
 from sidegate_sidecar.demo.tally import Reply
+from sidegate_sidecar.fronts.http.app.answer import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import re_path
 
-from sidegate.asgi import RateLimitMiddleware
+from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.cluster.apps.options import OPTIONS, WORKER
 

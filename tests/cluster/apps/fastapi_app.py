@@ -6,7 +6,7 @@ import os
 
 from fastapi import FastAPI, Request, Response
 
-from sidegate.asgi import RateLimitMiddleware
+from sidegate.asgi.middleware import RateLimitMiddleware
 from tests.cluster.apps.options import OPTIONS, WORKER
 
 app = FastAPI()

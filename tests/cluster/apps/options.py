@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sidegate.identity import header
-from sidegate.rules import Rule
+from sidegate.http.keys import header
+from sidegate.http.rules import Rule
 
 if TYPE_CHECKING:
     from sidegate.middleware_options import Options

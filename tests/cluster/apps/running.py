@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidegate_sidecar.demo.processes import PORTS, Child, end_all
+from sidegate_sidecar.lab.processes import PORTS, Child, end_all
 from tests.cluster.apps.asking import client
 
 if TYPE_CHECKING:

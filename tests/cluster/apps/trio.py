@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidegate.identity import bucket_key
+from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
 from tests.cluster.apps.running import UVICORN, App, Sidecar, running, until
 

@@ -8,14 +8,14 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
-from sidegate.asgi import RateLimitMiddleware
+from sidegate.asgi.middleware import RateLimitMiddleware
 from tests.cluster.apps.options import OPTIONS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.websockets import WebSocket
 
-    from sidegate.asgi_types import App, Receive, Scope, Send
+    from sidegate.asgi.types import App, Receive, Scope, Send
 
 
 async def echo(websocket: WebSocket) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from typing import Final
 
-from sidegate.blocking import BlockingClient
+from sidegate.client.blocking import BlockingClient
 
 LIMIT: Final = "20/hour"
 WAVES: Final = 2  # the first one dials; each asks about a key of its own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from sidegate.identity import header
+from sidegate.http.keys import header
 from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.cluster.bursts.burst import LIMIT
 

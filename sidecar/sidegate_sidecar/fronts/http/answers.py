@@ -6,14 +6,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.app.lazy import LazyApp
-from sidegate_sidecar.fronts.http.reply import as_json, problem
+from sidegate_sidecar.fronts.http.http11.reply import as_json, problem
 from sidegate_sidecar.fronts.http.scrape import Scrape
-from sidegate_sidecar.metrics import make_registry
+from sidegate_sidecar.telemetry.metrics import make_registry
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.fronts.http.head import Head, Request
-    from sidegate_sidecar.fronts.http.reply import Reply
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.fronts.http.http11.head import Head, Request
+    from sidegate_sidecar.fronts.http.http11.reply import Reply
+    from sidegate_sidecar.sidecar import Sidecar
 
 _ALIVE = as_json(200, {"status": "ok"})
 _READY = as_json(200, {"status": "ready"})

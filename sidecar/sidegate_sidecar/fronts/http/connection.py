@@ -8,15 +8,15 @@ from math import inf
 from socket import MSG_PEEK
 from typing import TYPE_CHECKING, cast
 
-from sidegate_sidecar.fronts.http.exchange import Exchange, Phase
-from sidegate_sidecar.fronts.http.head import Request
-from sidegate_sidecar.fronts.http.reply import Reply, problem
+from sidegate_sidecar.fronts.http.http11.exchange import Exchange, Phase
+from sidegate_sidecar.fronts.http.http11.head import Request
+from sidegate_sidecar.fronts.http.http11.reply import Reply, problem
 
 if TYPE_CHECKING:
     import socket
     from typing import Protocol
 
-    from sidegate_sidecar.fronts.http.head import Head
+    from sidegate_sidecar.fronts.http.http11.head import Head
 
     class Front(Protocol):
         """What a connection needs of the front that accepted it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.exposition import choose_encoder
 
-from sidegate_sidecar.fronts.http.reply import Reply
+from sidegate_sidecar.fronts.http.http11.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

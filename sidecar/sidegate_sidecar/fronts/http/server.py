@@ -14,25 +14,25 @@ from socket import gethostname
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.access import Access
 from sidegate_sidecar.fronts.http.accepting import Accepting
 from sidegate_sidecar.fronts.http.admission.admission import Admission
+from sidegate_sidecar.fronts.http.admission.auth import Access
 from sidegate_sidecar.fronts.http.admission.routes import Place, route_of
 from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from sidegate_sidecar.fronts.http.duty import Duty
+from sidegate_sidecar.fronts.http.http11.reply import problem
 from sidegate_sidecar.fronts.http.refusals import Refusals
-from sidegate_sidecar.fronts.http.reply import problem
 from sidegate_sidecar.fronts.http.turns import Turns
-from sidegate_sidecar.unproven import Unproven, origin
+from sidegate_sidecar.links.admission.unproven import Unproven, origin
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable
 
-    from sidegate_sidecar.fronts.http.head import Head, Request
-    from sidegate_sidecar.fronts.http.reply import Reply
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.fronts.http.http11.head import Head, Request
+    from sidegate_sidecar.fronts.http.http11.reply import Reply
+    from sidegate_sidecar.sidecar import Sidecar
 
 log = logging.getLogger("sidegate")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate import Rule, client_ip
 
 if TYPE_CHECKING:
-    from sidegate.identity import Identity
+    from sidegate.http.keys import Identity
 
 SEEN: Final = "x-view"  # the field by which a view says that it ran
 PICK: Final = "x-app"  # the field by which a client picks an app of a process

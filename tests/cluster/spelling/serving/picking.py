@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from sidegate.asgi_types import App, Receive, Scope, Send
+    from sidegate.asgi.types import App, Receive, Scope, Send
 
 _FIELD: Final = PICK.encode()
 _VARIABLE: Final = "HTTP_" + PICK.upper().replace("-", "_")

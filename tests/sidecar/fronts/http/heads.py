@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.fronts.http.head import Head
+from sidegate_sidecar.fronts.http.http11.head import Head
 
 
 def head(

@@ -11,7 +11,7 @@ from tests.cluster.cluster import GENEROUS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.sidecar import Sidecar
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 ALIVE = b'{"status":"ok"}'

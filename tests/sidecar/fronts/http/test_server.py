@@ -13,7 +13,7 @@ from sidegate_sidecar.fronts.http import server as server_module
 from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
-from sidegate_sidecar.fronts.http.reply import Reply, as_json
+from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
 from tests.cluster.cluster import cluster, eventually
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.sidecar.http_client import check, http
@@ -21,8 +21,8 @@ from tests.sidecar.http_client import check, http
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate_sidecar.fronts.http.head import Request
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.fronts.http.http11.head import Request
+    from sidegate_sidecar.sidecar import Sidecar
 
 SECRET = b"a good secret for tests"
 POST = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

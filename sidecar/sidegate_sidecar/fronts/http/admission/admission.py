@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.admission.hosts import Hosts
 from sidegate_sidecar.fronts.http.admission.routes import Right, Route, route_of
-from sidegate_sidecar.fronts.http.reply import JSON, Fault, problem
+from sidegate_sidecar.fronts.http.http11.reply import JSON, Fault, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidegate_sidecar.access import Access
-    from sidegate_sidecar.fronts.http.head import Head
-    from sidegate_sidecar.fronts.http.reply import Reply
+    from sidegate_sidecar.fronts.http.admission.auth import Access
+    from sidegate_sidecar.fronts.http.http11.head import Head
+    from sidegate_sidecar.fronts.http.http11.reply import Reply
 
 
 class Admission:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidegate_sidecar.fronts.http.head import Head
+    from sidegate_sidecar.fronts.http.http11.head import Head
 
 _RESERVED = (".localhost", ".svc", ".cluster.local", ".internal")  # nobody can register these
 _NAME = regular(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")

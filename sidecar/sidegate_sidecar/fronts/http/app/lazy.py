@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sidegate_sidecar.fronts.http.reply import JSON, Reply
+from sidegate_sidecar.fronts.http.http11.reply import JSON, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from sidegate_sidecar.fronts.http.app.memory import AppServer
-    from sidegate_sidecar.fronts.http.head import Request
-    from sidegate_sidecar.server import Sidecar
+    from sidegate_sidecar.fronts.http.http11.head import Request
+    from sidegate_sidecar.sidecar import Sidecar
 
 SWITCH_EVERY = 0.0005  # seconds for which the importing thread may keep the loop waiting; not 5 ms
 
@@ -54,7 +54,7 @@ class LazyApp:
 
     def _load(self) -> AppServer:
         with _switching_often():
-            from sidegate_sidecar.api import create_app  # noqa: PLC0415  # see above
+            from sidegate_sidecar.fronts.http.app.api import create_app  # noqa: PLC0415  # see above
             from sidegate_sidecar.fronts.http.app.memory import AppServer  # noqa: PLC0415
 
             return AppServer(create_app(self._sidecar))

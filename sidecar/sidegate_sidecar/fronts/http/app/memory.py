@@ -10,12 +10,12 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from sidegate_sidecar.fronts.http.reply import Reply
+from sidegate_sidecar.fronts.http.http11.reply import Reply
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from sidegate_sidecar.fronts.http.head import Request
+    from sidegate_sidecar.fronts.http.http11.head import Request
 
 # What is between the client and the front, or is written anew.
 _OF_THE_HOP = frozenset({"connection", "content-length", "expect", "keep-alive", "te", "trailer"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sidegate_sidecar.api import create_app
 from sidegate_sidecar.fronts.http.admission.routes import KEYS, ROUTES, Place, Right, route_of
+from sidegate_sidecar.fronts.http.app.api import create_app
 from tests.cluster.cluster import cluster
 
 

@@ -1,0 +1,1 @@
+"""What a cluster of sidecars does: backup, failover, rolling deploys, handover."""

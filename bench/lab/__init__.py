@@ -1,0 +1,1 @@
+"""Processes, sidecars and load for measuring."""

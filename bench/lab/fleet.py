@@ -1,0 +1,136 @@
+"""A fleet: sidecars of one cluster that come, leave and die one by one, while others are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+from bench.lab.processes import PATIENCE
+from bench.lab.sidecars import Sidecar, sidecar
+from bench.results import VoidError
+from sidegate_ring.hashring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from pathlib import Path
+
+LOOK_EVERY: Final = 0.02  # seconds between two looks at a node: 2 % of its time
+MOST_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
+
+
+class Fleet:
+    """The nodes that run, by name."""
+
+    def __init__(self, folder: Path, http: httpx2.AsyncClient) -> None:
+        self.nodes: dict[str, Sidecar] = {}
+        self._blocks: dict[str, AsyncExitStack] = {}
+        self._folder = folder
+        self._http = http
+
+    @property
+    def ring(self) -> Ring:
+        """Return the ring that all nodes should hold."""
+        return Ring([*self.nodes])
+
+    async def launch(self, name: str) -> Sidecar:
+        """Start a node, whose seeds are the others; it takes checks when this returns."""
+        seeds = ",".join(node.link for node in self.nodes.values())
+        block = self._blocks[name] = AsyncExitStack()
+        started = sidecar(self._folder, name, seed=seeds or None)
+        node = self.nodes[name] = await block.enter_async_context(started)
+        return node
+
+    async def ready(self, name: str) -> None:
+        """Wait until a node has joined."""
+        node = self.nodes[name]
+        await self._until(f"{name} is not ready", lambda: self._is_ready(node))
+
+    async def start(self, name: str) -> Sidecar:
+        """Start a node; it has joined when this returns."""
+        node = await self.launch(name)
+        await self.ready(name)
+        return node
+
+    async def leave(self, name: str) -> None:
+        """Have a node leave the ring and hand over, or give that up; it goes on as a leaf."""
+        url = f"http://{self.nodes[name].http}/v1/leave"
+        (await self._http.post(url, timeout=MOST_DRAIN)).raise_for_status()
+
+    async def stop(self, name: str) -> None:
+        """Tell a node to end; it has left and ended when this returns."""
+        node = self.nodes.pop(name)
+        node.process.terminate()
+        await self._until(f"{name} does not end", lambda: _has_ended(node))
+        await self._blocks.pop(name).aclose()
+        if node.process.returncode:
+            raise VoidError(f"{name} ended with {node.process.returncode}")
+
+    def kill(self, name: str) -> int:
+        """Kill a node; return when that was, in ns of perf_counter."""
+        node = self.nodes.pop(name)
+        at = time.perf_counter_ns()
+        node.process.kill()
+        return at
+
+    async def bury(self, name: str) -> None:
+        """Take the remains of a killed node away, before another one gets its name."""
+        await self._blocks.pop(name).aclose()
+
+    async def look(self, node: Sidecar) -> dict[str, Any]:
+        """Return the cluster as a node sees it."""
+        answer = await self._http.get(f"http://{node.http}/v1/nodes")
+        seen: dict[str, Any] = answer.raise_for_status().json()
+        return seen
+
+    async def whole(self) -> None:
+        """Wait until all nodes are members of one ring, and say so of each other."""
+        await self._until("the nodes don't form one ring", self._are_whole)
+
+    async def _is_ready(self, node: Sidecar) -> bool:
+        with suppress(httpx2.TransportError):  # apps are let in before HTTP is
+            return (await self._http.get(f"http://{node.http}/readyz")).is_success
+        return False
+
+    async def _are_whole(self) -> bool:
+        return all([await self._is_whole(node) for node in self.nodes.values()])
+
+    async def _is_whole(self, node: Sidecar) -> bool:
+        seen = await self.look(node)
+        right = seen["stage"] == "member" and seen["agrees"] and seen["ring"] == self.ring.digest
+        return bool(right) and all(it["state"] == "up" for it in seen["nodes"])
+
+    async def _until(self, complaint: str, condition: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not await condition():
+            if time.monotonic() > deadline:
+                raise VoidError(complaint)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def close(self) -> None:
+        """End all at once: nothing they hold is needed any more."""
+        for node in self.nodes.values():
+            node.process.kill()
+        for block in self._blocks.values():
+            await block.aclose()
+
+
+async def _has_ended(node: Sidecar) -> bool:
+    return node.process.poll() is not None
+
+
+@asynccontextmanager
+async def fleet(folder: Path, *names: str) -> AsyncGenerator[Fleet]:
+    """Run nodes for as long as the block; they are whole when it begins."""
+    async with httpx2.AsyncClient(timeout=PATIENCE, trust_env=False) as http:
+        nodes = Fleet(folder, http)
+        try:
+            for name in names:
+                await nodes.start(name)
+            await nodes.whole()
+            yield nodes
+        finally:
+            await nodes.close()

@@ -1,0 +1,120 @@
+"""A mesh: as many sidecars of one cluster as wanted, that nobody asks for anything."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+from bench.lab.fleet import LOOK_EVERY
+from bench.lab.processes import PATIENCE, python, running
+from bench.lab.sidecars import Sidecar
+from bench.results import VoidError
+from sidegate_ring.hashring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from pathlib import Path
+
+OWNER: Final = "owner"
+LEAF: Final = "leaf"
+_AT_ONCE: Final = 4  # starting: more would wait for the cores longer than one has patience
+_STAGES: Final = {OWNER: "member", LEAF: "leaf"}
+
+
+class Mesh:
+    """The sidecars that run, and the role of each by its name."""
+
+    def __init__(self, folder: Path, http: httpx2.AsyncClient, stack: AsyncExitStack) -> None:
+        self.nodes: list[Sidecar] = []
+        self.roles: dict[str, str] = {}
+        self.http = http
+        self._folder = folder
+        self._stack = stack
+        self._numbers = count(1)
+
+    async def grow(self, size: int, role: str) -> None:
+        """Start nodes of this role until there are `size` in all; they see each other then."""
+        if not self.nodes:
+            await self._start(role)
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def start_in_turn() -> None:
+            async with turns:
+                await self._start(role)
+
+        await asyncio.gather(*(start_in_turn() for _ in range(size - len(self.nodes))))
+        await _until("the nodes don't all see each other", self._is_whole)
+
+    async def _start(self, role: str) -> None:
+        number = next(self._numbers)
+        name, link, http = f"m{number}", _address(number), _address(number)
+        options = ["--name", name, "--link", link, "--http", http, "--role", role]
+        if self.nodes:
+            options += ["--seed", self.nodes[0].link]
+        command = python("sidegate_sidecar", "serve", *options)
+        process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
+        node = Sidecar(name, link, link, http, process)
+        await _until(f"{name} is not ready", lambda: self._is_ready(node))
+        self.nodes.append(node)
+        self.roles[name] = role
+
+    async def _is_ready(self, node: Sidecar) -> bool:
+        with suppress(httpx2.TransportError):  # not listening yet
+            return (await self.http.get(f"http://{node.http}/readyz")).is_success
+        return False
+
+    async def _is_whole(self) -> bool:
+        return all([await self._is_in(node) for node in self.nodes])
+
+    async def _is_in(self, node: Sidecar) -> bool:
+        """Is the node where it belongs, and up to all others?"""
+        answer = await self.http.get(f"http://{node.http}/v1/nodes")
+        seen: dict[str, Any] = answer.raise_for_status().json()
+        ring = Ring([name for name, role in self.roles.items() if role == OWNER])
+        right = seen["stage"] == _STAGES[self.roles[node.name]] and seen["ring"] == ring.digest
+        up = sum(it["state"] == "up" for it in seen["nodes"])
+        return bool(right) and up == len(self.nodes)
+
+    def kill(self) -> None:
+        """End all at once: to leave one by one would take them minutes."""
+        for node in self.nodes:
+            node.process.kill()
+
+
+async def _until(complaint: str, condition: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise VoidError(complaint)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _address(number: int) -> str:
+    """Return a free address of loopback that is this node's only.
+
+    With all on 127.0.0.1 the thousands of links among a hundred nodes would take a port, now and
+    then, between the moment it was found free and that at which a node listens there.
+    """
+    host = f"127.1.{number >> 8}.{number & 255}"
+    with socket.create_server((host, 0)) as listener:
+        return f"{host}:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def mesh(folder: Path) -> AsyncGenerator[Mesh]:
+    """Run the nodes that are started in the block until it ends."""
+    async with (
+        httpx2.AsyncClient(timeout=PATIENCE, trust_env=False) as http,
+        AsyncExitStack() as stack,
+    ):
+        nodes = Mesh(folder, http, stack)
+        try:
+            yield nodes
+        finally:
+            nodes.kill()

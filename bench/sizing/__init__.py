@@ -1,0 +1,1 @@
+"""How large a sidecar is, by what it holds and does."""

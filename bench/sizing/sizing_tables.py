@@ -1,0 +1,107 @@
+"""The tables of the part about sizing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.lab.usage import MIB
+from bench.sizing.part import checks as size_checks
+from bench.sizing.part import commands as size_commands
+from bench.sizing.part import members as size_members
+from bench.sizing.part import memory as size_memory
+from bench.tables import new_table, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
+    from bench.results import Results
+
+
+def sizing_tables(results: Results, titled: str) -> Iterator[Table]:
+    """Give the tables of what was measured; `titled` says of how many rounds."""
+    if results.contenders(size_memory.PART):
+        yield _memory(results, titled)
+    if results.contenders(size_checks.PART):
+        yield _checks(results, titled)
+    if results.contenders(size_members.PART):
+        yield _members(results, titled)
+    if results.contenders(size_commands.PART):
+        yield _commands(results, titled)
+    if results.contenders(size_commands.PROBES):
+        yield _probes(results, titled)
+
+
+def _memory(results: Results, titled: str) -> Table:
+    columns = ("keys", "of them its own", "RSS MiB", "PSS MiB", "peak MiB", "bytes/key")
+    table = new_table(f"Memory of a sidecar by the keys it holds, {titled}", *columns)
+    part = size_memory.PART
+    for name in results.contenders(part):
+        for keys in results.settings(part):
+            if (owned := results.median(part, name, keys, "owned")) is None:
+                continue
+            amounts = [
+                _mib(results.median(part, name, keys, value))
+                for value in ("resident", "proportional", "peak")
+            ]
+            per_key = results.median(part, name, keys, "per_key")
+            table.add_row(name, keys, written(owned), *amounts, written(per_key or None))
+    return table
+
+
+def _checks(results: Results, titled: str) -> Table:
+    part = size_checks.PART
+    title = (
+        f"µs of CPU a check costs a sidecar, by checks in flight, {titled} (checks/s that one core "
+        "pays for)"
+    )
+    table = new_table(title, *results.settings(part))
+    for role in results.contenders(part):
+        costs = (results.median(part, role, at, "micros") for at in results.settings(part))
+        table.add_row(role, *map(_cost, costs))
+    return table
+
+
+def _members(results: Results, titled: str) -> Table:
+    columns = ("CPU ms/s", "messages/s", "bytes/s written", "connections", "RSS MiB")
+    table = new_table(f"A member of a cluster that nobody asks, {titled}", *columns)
+    for name in results.contenders(size_members.PART):
+        cpu, writes, size, connections, resident = (
+            results.median(size_members.PART, name, size_members.SETTING, value)
+            for value in ("cpu_ms", "writes", "size", "connections", "resident")
+        )
+        figures = [written(cpu, 1), written(writes, 1), written(size), written(connections)]
+        table.add_row(name, *figures, _mib(resident))
+    return table
+
+
+def _commands(results: Results, titled: str) -> Table:
+    part, setting = size_commands.PART, size_commands.SETTING
+    table = new_table(f"Processes of their own, {titled}", "CPU ms", "ms", "peak MiB")
+    for name in results.contenders(part):
+        cpu, wall, peak = (
+            results.median(part, name, setting, value) for value in ("cpu_ms", "wall_ms", "peak")
+        )
+        table.add_row(name, written(cpu), written(wall), _mib(peak))
+    return table
+
+
+def _probes(results: Results, titled: str) -> Table:
+    part, setting = size_commands.PROBES, size_commands.SETTING
+    table = new_table(f"Requests to a sidecar, {titled}", "its CPU ms", "ms", "RSS MiB")
+    for name in results.contenders(part):
+        cpu, wall, resident = (
+            results.median(part, name, setting, value)
+            for value in ("cpu_ms", "wall_ms", "resident")
+        )
+        table.add_row(name, written(cpu, 2), written(wall, 2), _mib(resident))
+    return table
+
+
+def _cost(micros: float | None) -> str:
+    return "-" if micros is None else f"{micros:.1f} ({1e6 / micros:,.0f}/s)"
+
+
+def _mib(size: float | None) -> str:
+    return written(None if size is None else size / MIB, 1)

@@ -1,0 +1,1 @@
+"""The ASGI middleware, and how it answers and runs in any loop."""

@@ -1,0 +1,205 @@
+"""The ASGI middleware: FastAPI, Starlette, Django, Litestar, or any app that speaks ASGI."""
+
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol, Unpack
+
+from sidegate.asgi.other_loops import AnyLoop, within
+from sidegate.asgi.refusal import refuse, refuse_handshake
+from sidegate.asgi.types import App, Message, Receive, Scope, Send
+from sidegate.buckets.decision import Decision
+from sidegate.buckets.limits import Limits
+from sidegate.http.evaluation import Asking, Pending, Question, asking
+from sidegate.http.headers import Pair
+from sidegate.http.limiter import Chain, Gate, Verdict, log
+from sidegate.http.request.proxies import MOST_ADDRESS, NO_PROXIES, Proxies
+from sidegate.http.request.request import Request
+from sidegate.middleware_options import Options
+from sidegate.wrapped_app import require_asgi
+
+_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_CLOSE_WITHIN = 1.0  # seconds: the server has more to do before it ends
+
+
+class Checks(Protocol):
+    """What the middleware needs of a client."""
+
+    def check(self, key: str, limits: Limits, cost: int) -> Awaitable[Decision]:
+        """Return the decision, within a budget."""
+        ...
+
+
+class ScopeRequest(Request):
+    """A request as its ASGI scope shows it."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope, proxies: Proxies) -> None:
+        super().__init__(proxies)
+        self._scope = scope
+
+    @property
+    def method(self) -> str:
+        return str(self._scope.get("method", "GET")).upper()
+
+    @property
+    def path(self) -> str:
+        return str(self._scope["path"])
+
+    @property
+    def peer(self) -> str:
+        client = self._scope.get("client")
+        return client[0] or "" if client else ""
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        return self._scope
+
+    def lines(self, name: str) -> list[str]:
+        wanted = name.lower().encode("latin-1")
+        return [
+            value.decode("latin-1")
+            for field, value in self._scope["headers"]
+            if field == wanted or field.lower() == wanted
+        ]
+
+    def names(self) -> list[str]:
+        names = (name.decode("latin-1").lower() for name, _ in self._scope["headers"])
+        return list(dict.fromkeys(names))
+
+
+class RateLimitMiddleware:
+    """Limits the HTTP requests and websocket handshakes of an ASGI app; see `Options`.
+
+        app.add_middleware(RateLimitMiddleware, limits="100/minute")
+
+    It never raises into the app, never blocks the loop and never waits longer than the budget.
+    Other scopes pass; at the end of a lifespan it closes the client that it made.
+    """
+
+    def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
+        self._app = require_asgi(app)
+        self._gate = Gate(options)
+        self._own: AnyLoop | None = None
+        if (given := options.get("client")) is None:
+            given = self._own = AnyLoop(options)
+            self._gate.count = self._own.count
+        self._client: Checks = given
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or pass what isn't one."""
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":  # noqa: PLR1714 - 0.1 µs less than a set
+            await self._app(scope, receive, self._closing(send) if kind == "lifespan" else send)
+            return
+        method, root = scope.get("method", "GET"), scope.get("root_path", "")
+        verdict: Verdict | None = None
+        for chain in self._gate.chains(scope["path"], root, method):  # one, nearly always
+            judged = await self._judge(chain, scope)
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
+                    break
+        if verdict is None:
+            await self._app(scope, receive, send)
+        elif not verdict.status:
+            await self._app(scope, receive, _adding(verdict.fields, send))
+        elif kind == "http":
+            await refuse(self._app, verdict, scope, receive, send)
+        else:
+            await refuse_handshake(verdict, scope, receive, send)
+
+    # --- asking
+
+    async def _judge(self, chain: Chain, scope: Scope) -> Verdict | None:
+        """Return what becomes of a request, None if it isn't limited. It never raises."""
+        gate, rule, client = self._gate, chain[0], scope.get("client")
+        request: ScopeRequest | None = None
+        if (  # the plainest rule, by the peer's address, takes the short way
+            rule.key_of_peer
+            and gate.proxies is NO_PROXIES
+            and client
+            and client[0]
+            and len(client[0]) <= MOST_ADDRESS
+            and scope.get("method", "GET").upper() != "OPTIONS"
+        ):
+            assert isinstance(rule.cost, int)  # else there is no key of the peer
+            asked: Question | Verdict | None = Question(
+                rule, rule.key_of_peer(client[0]), rule.cost
+            )
+        else:
+            request = ScopeRequest(scope, gate.proxies)
+            asked = await self._asked(asking(gate, chain, request))
+        if not isinstance(asked, Question):
+            return asked
+        rule, key, cost = asked
+        if gate.is_paid(scope, key, rule.limits):
+            return None
+        epoch = time.time() if gate.legacy else 0.0
+        try:
+            decision = await self._client.check(key, rule.limits, cost)
+            if not decision.allowed:
+                request = request or ScopeRequest(scope, gate.proxies)
+            return gate.verdict(rule, decision, epoch, request)
+        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+            return gate.check_failed(rule, error)
+
+    async def _asked(self, steps: Asking) -> Question | Verdict | None:
+        try:
+            pending = next(steps)
+            while True:
+                try:
+                    value = await self._awaited(pending)
+                except Exception as error:  # noqa: BLE001 - of the rule's function, which gets it
+                    pending = steps.throw(error)
+                else:
+                    pending = steps.send(value)
+        except StopIteration as end:
+            asked: Question | Verdict | None = end.value
+            return asked
+
+    async def _awaited(self, pending: Pending) -> object:
+        began, timeout = time.monotonic(), self._gate.settings.key_timeout
+        try:
+            async with within(timeout):
+                value = await pending.value
+        except TimeoutError:
+            if time.monotonic() - began < timeout:
+                raise
+            raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
+        self._gate.key_took(pending.rule, pending.function, time.monotonic() - began)
+        return value
+
+    # --- the end
+
+    def _closing(self, send: Send) -> Send:
+        async def send_last(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._close()
+            await send(message)
+
+        return send_last
+
+    async def _close(self) -> None:
+        if self._own is None:
+            return
+        try:
+            async with within(_CLOSE_WITHIN):
+                await self._own.close_here()
+        except Exception:  # noqa: BLE001 - it is logged, and the server's shutdown goes on
+            log.exception("closing the client failed")
+
+
+def _adding(fields: list[Pair], send: Send) -> Send:
+    """Return a `send` that adds fields to the start of the response.
+
+    It is a plain function that returns what the server's `send` returns, and copies what it
+    changes: an app may send the same message or the same list of headers again.
+    """
+
+    def send_with_fields(message: Message) -> Awaitable[None]:
+        if message["type"] in _STARTS:
+            message = {**message, "headers": [*message.get("headers", ()), *fields]}
+        return send(message)
+
+    return send_with_fields

@@ -1,0 +1,129 @@
+"""Checks of the ASGI middleware in whatever loop its server runs: asyncio's, trio's, or another.
+
+trio is only imported by those who run it: here it is found, never imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sidegate.client.blocking import BlockingClient
+from sidegate.client.client import Client
+from sidegate.errors import NoEventLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable
+
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
+    from sidegate.middleware_options import Options
+
+log = logging.getLogger("sidegate")
+
+_MOST_THREADS = 40  # that wait for the sidecar: as many as trio gives an app for itself
+_OPTIONS = ("sidecar", "secret", "tls", "budget", "on_unreachable")
+
+
+class AnyLoop:
+    """Asks from asyncio by a Client, from trio by a BlockingClient in threads.
+
+    In another loop `on_unreachable` decides. What happens outside of asyncio is logged once.
+    """
+
+    def __init__(self, options: Options[Any]) -> None:
+        self._options: dict[str, Any] = {
+            name: value for name in _OPTIONS if (value := options.get(name)) is not None
+        }
+        self._client = Client(**self._options)
+        self._check = self._client.check
+        self._blocking: BlockingClient | None = None
+        self._limiters: Any = None  # one over the threads of each trio run
+
+    def check(self, key: str, limits: Limits, cost: int) -> Awaitable[Decision]:
+        """Return the decision, within a budget."""
+        try:
+            return self._check(key, limits, cost)
+        except NoEventLoop:
+            return self._check_elsewhere(key, limits, cost)
+
+    async def _check_elsewhere(self, key: str, limits: Limits, cost: int) -> Decision:
+        trio = _running_trio()
+        if trio is None:
+            why = "its event loop is neither asyncio's nor trio's"
+            return self._client.decide_alone(key, limits, cost, why)
+        asked = (self._in_threads(trio).check, key, limits, cost)
+        decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
+        return decided
+
+    def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
+        if self._blocking is None:
+            log.warning("sidegate: under trio, checks are asked in threads; asyncio is faster")
+            self._blocking = BlockingClient(**self._options)
+            self._limiters = trio.lowlevel.RunVar("sidegate")
+        return self._blocking
+
+    def _limiter(self, trio: Any) -> Any:  # noqa: ANN401 - as below
+        """Return what limits the threads of this run, at whose end all connections close."""
+        try:
+            return self._limiters.get()
+        except LookupError:
+            limiter = trio.CapacityLimiter(_MOST_THREADS)
+            self._limiters.set(limiter)
+            trio.lowlevel.spawn_system_task(self._close_at_end, trio)
+            return limiter
+
+    async def _close_at_end(self, trio: Any) -> None:  # noqa: ANN401 - as below
+        try:
+            await trio.sleep_forever()
+        finally:
+            await self.close_here()
+
+    def count(self, outcome: str) -> None:
+        """Count an outcome that the sidecar is to show in its metrics."""
+        self._client.count(outcome)
+
+    async def close_here(self) -> None:
+        """Close what belongs to the running loop."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._blocking is not None:
+                self._blocking.close()
+        else:
+            await self._client.close_here()
+
+
+def within(seconds: float) -> AbstractAsyncContextManager[object]:
+    """Return what raises TimeoutError when its body takes longer, in asyncio or in trio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _within_elsewhere(seconds)
+    return asyncio.timeout(seconds)
+
+
+@asynccontextmanager
+async def _within_elsewhere(seconds: float) -> AsyncGenerator[None]:
+    trio = _running_trio()
+    if trio is None:  # what can't be bounded runs: the app's own key, mostly at once
+        yield
+        return
+    with trio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise TimeoutError
+
+
+def _running_trio() -> Any:  # noqa: ANN401 - a module that need not be installed
+    """Return the module trio, None unless it runs the present task."""
+    trio: Any = sys.modules.get("trio")
+    try:
+        if trio is not None:
+            trio.lowlevel.current_task()
+    except RuntimeError:
+        return None
+    return trio

@@ -1,0 +1,94 @@
+"""A ledger: the buckets of one rule under one limit, and who pays when memory is full."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sidegate.buckets.expiry import DueTimes
+
+if TYPE_CHECKING:
+    from sidegate.buckets.shards import Table
+
+NOWHERE = -1  # the level of a payer that holds nothing
+_COMPARED = 8  # ledgers of the rest that are compared to find the one to take from: 4 µs
+
+
+class PayerKind(StrEnum):
+    """Who gave up buckets at the bound."""
+
+    RULE = "rule"  # one rule under one limit
+    KEYS = "keys"  # keys that name no rule, under one limit
+    REST = "rest"  # the rules for which there was no ledger of their own any more
+
+
+class Payer:
+    """One of those among whom memory is shared out: a ledger, or all those of the rest.
+
+    `bytes` is what its buckets take.
+    """
+
+    __slots__ = ("_ledgers", "bytes", "kind", "level")
+
+    def __init__(self, kind: PayerKind) -> None:
+        self.kind = kind
+        self.bytes = 0
+        self.level = NOWHERE  # in Shares
+        self._ledgers: OrderedDict[Ledger, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ledgers)
+
+    def add(self, ledger: Ledger) -> None:
+        """Count a ledger in."""
+        self._ledgers[ledger] = None
+
+    def remove(self, ledger: Ledger) -> None:
+        """Count a ledger out."""
+        del self._ledgers[ledger]
+
+    def lightest(self, now: int) -> Ledger:
+        """Return the ledger whose first bucket owes the smallest share of its burst.
+
+        Of the rest, whose ledgers may be many, eight are compared, others each time.
+        """
+        ledgers = self._ledgers
+        if len(ledgers) == 1:
+            return next(iter(ledgers))
+        some: list[Ledger] = []
+        for _ in range(min(len(ledgers), _COMPARED)):
+            ledger = next(iter(ledgers))
+            ledgers.move_to_end(ledger)
+            some.append(ledger)
+        return min(some, key=lambda it: it.least_share(now))
+
+    def __str__(self) -> str:
+        """Say whose buckets these are, for people."""
+        if self.kind is PayerKind.REST:
+            return f"{len(self._ledgers)} limits of further rules"
+        return str(next(iter(self._ledgers)))
+
+
+class Ledger:
+    """The buckets of one rule under one limit, in the order in which they become full.
+
+    Under one limit, that is the order of the shares of their bursts that they owe.
+    """
+
+    __slots__ = ("due", "payer", "rule", "table")
+
+    def __init__(self, table: Table, rule: str | None, payer: Payer) -> None:
+        self.table = table
+        self.rule = rule  # what its keys begin with, up to the first colon; None for all others
+        self.payer = payer
+        self.due = DueTimes(table.capacity // table.scale + 1)
+
+    def least_share(self, now: int) -> float:
+        """Return the share of the burst that the first bucket owes, as far as its entry says."""
+        return (self.due.times[0] - now) * self.table.scale / self.table.capacity
+
+    def __str__(self) -> str:
+        """Say whose buckets these are, for people."""
+        limit = self.table.limit.text
+        return f"rule {self.rule[:-1]!r}, {limit}" if self.rule else f"keys of no rule, {limit}"

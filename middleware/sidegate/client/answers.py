@@ -1,0 +1,28 @@
+"""Answers as decisions: what a client makes of what a sidecar says. Pure."""
+
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
+from sidegate.errors import CheckError
+from sidegate.protocol.messages import Answer, Answers, WireError
+
+_SOURCES = {source.value: source for source in Source}  # a fifth of the time of Source(…)
+
+
+def decision(answers: Answers, answer: Answer, limits: Limits, cost: int) -> Decision:
+    """Return what one of the answers of a frame decides about a check of `limits` and `cost`.
+
+    CheckError if the sidecar says why it can't decide; WireError for an answer to something else.
+    A node that decided alone says how it divided the limits: then those are in the decision.
+    """
+    if isinstance(answer, str):
+        raise CheckError(answer)
+    source = _SOURCES.get(answers.source)
+    if source is None:
+        raise WireError("bad-message", f"nobody here knows source {answers.source[:20]!r}")
+    if source is Source.LOCAL:
+        limits = limits.divided(answers.parts)
+        cost = min(cost, limits.smallest_burst)
+    debts = answer[1:]
+    if debts and len(debts) != len(limits):
+        raise WireError("bad-message", f"{len(debts)} debts for {len(limits)} limits")
+    return Decision(answer[0] == 1, limits, cost, debts, source, answers.node)

@@ -1,0 +1,203 @@
+"""What a client takes from its arguments, or else from the environment; read at one place.
+
+What is wrong in code raises ValueError, where the code is. What is wrong in the environment is the
+fault of whoever deploys, and must not take the app down: the log says it, and checks go by
+`on_unreachable`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sidegate.client.environment import unknown
+from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.client.unreachable.outage import CONSEQUENCE
+from sidegate.errors import shown
+from sidegate.link.address import Address, parse_address
+from sidegate.protocol.handshake import MOST_NAME_BYTES, Identity
+from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
+from sidegate.trust.tls import Tls
+
+if TYPE_CHECKING:
+    import ssl
+
+    from sidegate.protocol.handshake import Secrets
+
+__all__ = ["DEFAULT_BUDGET", "DEFAULT_SIDECAR", "MOST_BUDGET", "Options", "Tls", "client_options"]
+
+log = logging.getLogger("sidegate")
+
+DEFAULT_SIDECAR = "127.0.0.1:7171"
+DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that doesn't answer
+MOST_BUDGET = 60.0
+NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is asked
+_CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the sidecar is and how to talk to it; checked when it is made."""
+
+    sidecar: Address
+    budget: float
+    identity: Identity
+    tls: Tls | None
+    fault: str = ""  # what is wrong with the environment; then nobody is asked
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return the TLS context for one connection, None on a Unix socket or without TLS.
+
+        ValueError names a file that can't be used.
+        """
+        return self.tls.context() if self.tls and not self.sidecar.path else None
+
+
+def client_options(
+    sidecar: object,
+    budget: object,
+    secret: object,
+    tls: object,
+    name: object,
+    *,
+    on_unreachable: object = OnUnreachable.OPEN,
+) -> Options:
+    """Return the options of a client. ValueError names an argument that can't be used.
+
+    None for `sidecar` or `secret` means: take it from SIDEGATE_SIDECAR, SIDEGATE_SECRET_FILE or
+    SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says it if it stays wrong.
+    """
+    policy = _policy(on_unreachable)
+    seconds, who = _budget(budget), _name(name)
+    if tls is not None and not isinstance(tls, Tls):
+        raise _wrong("tls", tls, "a sidegate.Tls, or None")
+    address = _address(sidecar)
+    for line in unknown(os.environ):
+        log_once(logging.WARNING, f"sidegate: {line}")
+    address, fault = (address, "") if address else _address_of_environment(policy)
+    least = 1 if address.is_local else MIN_BYTES
+    given = None if secret is None else _secrets(secret, least)
+    secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
+    return Options(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
+
+
+@lru_cache(maxsize=256)  # lines; what is wrong with an environment takes a few
+def log_once(level: int, line: str) -> None:
+    """Log a line about the environment, which all clients of a process share: once a process."""
+    log.log(level, "%s", line)
+
+
+# --- from code
+
+
+def _policy(policy: object) -> OnUnreachable:
+    for one in OnUnreachable:
+        if isinstance(policy, str) and policy == one:
+            return one
+    raise _wrong("on_unreachable", policy, f"one of {', '.join(OnUnreachable)}")
+
+
+def _budget(budget: object) -> float:
+    expected = f"seconds, more than 0 and at most {MOST_BUDGET:g}"
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)):
+        raise _wrong("budget", budget, expected)
+    if not 0 < budget <= MOST_BUDGET:
+        raise _wrong("budget", budget, expected)
+    return budget
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= MOST_NAME_BYTES:
+        return name
+    raise _wrong("name", name, f"1 to {MOST_NAME_BYTES} bytes of printable text")
+
+
+def _address(sidecar: object) -> Address | None:
+    """Return the address given, None if it is to come from the environment."""
+    if sidecar is None:
+        return None
+    if not isinstance(sidecar, str):
+        raise _wrong("sidecar", sidecar, "HOST:PORT, [IPV6]:PORT or unix:/PATH as text")
+    if not sidecar:
+        return None
+    try:
+        return parse_address(sidecar)
+    except ValueError as error:
+        raise ValueError(f"sidecar={shown(sidecar)}: {_reason(error, sidecar)}") from None
+
+
+def _secrets(secret: object, least: int = 1) -> Secrets:
+    """Return the secrets in an argument or a variable; ValueError, which never shows one."""
+    if not isinstance(secret, (str, bytes)):
+        kind = type(secret).__name__
+        raise ValueError(f"secret (not shown): expected text or bytes, not {kind}")  # noqa: TRY004  # as any option
+    if not secret:
+        return known()
+    try:
+        # What isn't UTF-8 in the environment comes as surrogates, and is to be what it was.
+        text = secret.encode("utf-8", "surrogateescape") if isinstance(secret, str) else secret
+        return known(*parse_secrets(text, least))
+    except UnicodeEncodeError:  # its text has some of the secret in it
+        raise ValueError("secret (not shown): expected text in UTF-8, or bytes") from None
+    except ValueError as error:
+        raise ValueError(f"secret (not shown): {error}") from None
+
+
+# --- from the environment
+
+
+def _address_of_environment(policy: OnUnreachable) -> tuple[Address, str]:
+    """Return the address in SIDEGATE_SIDECAR and what is wrong with it, if anything is."""
+    text = os.environ.get("SIDEGATE_SIDECAR") or DEFAULT_SIDECAR
+    try:
+        return parse_address(text), ""
+    except ValueError as error:
+        fault = f"SIDEGATE_SIDECAR={shown(text)}: {_reason(error, text)}"
+    _tell(f"{fault}; no sidecar is asked", policy, _CURE)
+    return NOWHERE, fault
+
+
+def _secrets_of_environment(policy: OnUnreachable, least: int) -> tuple[Secrets, str]:
+    """Return the secrets in the environment and what stays wrong with them, if anything does.
+
+    Those in a file are read again when it changes, and it may come later.
+    """
+    if path := os.environ.get("SIDEGATE_SECRET_FILE"):
+        return _file_of_environment(path, policy, least), ""
+    try:
+        return _secrets(os.environ.get("SIDEGATE_SECRET", ""), least), ""
+    except ValueError as error:
+        fault = f"SIDEGATE_SECRET{str(error).removeprefix('secret')}"
+    _tell(f"{fault}; no sidecar is asked", policy, "Set it to the secret of the sidecar.")
+    return known(), fault
+
+
+def _file_of_environment(path: str, policy: OnUnreachable, least: int) -> SecretFile:
+    file = SecretFile(path, required=False, least=least)
+    if file.fault:
+        why = file.fault.removeprefix(f"secret file {path!r}: ")
+        fault = (
+            f"SIDEGATE_SECRET_FILE={shown(path)}: {why}; until that is mended no sidecar is asked"
+        )
+        _tell(fault, policy, "Put the secret of the sidecar there; no restart is needed.")
+    return file
+
+
+def _tell(fault: str, policy: OnUnreachable, cure: str) -> None:
+    consequence = f"requests are {CONSEQUENCE[policy]} (on_unreachable={policy.value})"
+    log_once(logging.ERROR, f"sidegate: {fault}, and {consequence}. {cure}")
+
+
+# --- what is wrong
+
+
+def _wrong(option: str, value: object, expected: str) -> ValueError:
+    return ValueError(f"{option}={shown(value)}: expected {expected}")
+
+
+def _reason(error: ValueError, text: str) -> str:
+    """Return what is wrong with an address, without the address, however long that is."""
+    return str(error).removeprefix(f"address {text!r}: ")

@@ -1,0 +1,64 @@
+"""Denials that still hold, so that a flood of refused requests costs no hop. Pure.
+
+A denial is a promise: until `retry_after` no check of that cost can pass, whoever asks. So it may
+be repeated without asking again. Only a reset or a refund may break the promise, hence it is kept
+for one second at most.
+"""
+
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import SECOND, Limits
+
+MOST_DENIALS = 10_000  # 5 MB: keys under attack, not all keys
+LONGEST = SECOND  # ns: how long a reset may go unnoticed
+
+_PROMISES = frozenset({Source.OWNER, Source.BACKUP})
+
+_Question: TypeAlias = tuple[str, str, int]
+
+
+class Denials:
+    """A bounded table of the latest denials; the oldest goes first. `now` is in nanoseconds."""
+
+    __slots__ = ("_most", "table")
+
+    def __init__(self, most: int = MOST_DENIALS) -> None:
+        self._most = most
+        self.table: dict[_Question, tuple[int, Decision]] = {}
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def remember(self, key: str, decision: Decision, now: int) -> None:
+        """Keep a denial whose wait is known; `now` is when it was asked, so never after the fact.
+
+        What a node decided alone isn't kept: the owner may be back the next moment.
+        """
+        if not decision.wait or decision.source not in _PROMISES:
+            return
+        question = (key, decision.limits.text, decision.cost)
+        self.table.pop(question, None)  # so that it goes to the end
+        if len(self.table) >= self._most:
+            del self.table[next(iter(self.table))]
+        self.table[question] = (now, decision)
+
+    def recall(self, key: str, limits: Limits, cost: int, now: int) -> Decision | None:
+        """Return the denial of this check with its debts as of now, None if none holds."""
+        question = (key, limits.text, cost)
+        if (entry := self.table.get(question)) is None:
+            return None
+        then, decision = entry
+        age = now - then
+        if age >= min(decision.wait, LONGEST):
+            del self.table[question]
+            return None
+        debts = [max(debt - age, 0) for debt in decision.debts]
+        return replace(decision, debts=debts, source=Source.REMEMBERED)
+
+    def forget(self, key: str) -> None:
+        """Drop the denials of a key that was reset."""
+        for question in [question for question in self.table if question[0] == key]:
+            del self.table[question]

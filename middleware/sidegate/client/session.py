@@ -1,0 +1,173 @@
+"""A session: what a client has in one event loop, from its first check there to the loop's end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sidegate.client.denials import Denials
+from sidegate.client.loop_end import LoopEnd
+from sidegate.client.turn import Turn
+from sidegate.link.link import Link, State
+from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster, refuse
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
+    from sidegate.client.config import Options
+    from sidegate.client.unreachable.alone import Alone
+    from sidegate.protocol.messages import Check
+
+_MOST_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
+# Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
+# that serves nobody: whoever sent the request has hung up.
+_MOST_LATE = 10.0
+
+
+class Session:
+    """A link of its own, the checks of the loop's present turn, and the denials that still hold.
+
+    `ended` is called when the loop ends, with this session. With a fault in the options there is
+    no link, and nobody is asked.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: Options,
+        alone: Alone,
+        ended: Callable[[Session], None],
+        *,
+        remembers: bool,
+    ) -> None:
+        self.loop = loop
+        self.turn: Turn | None = None
+        self.thread = 0  # where the loop ran when the turn was opened
+        self.denials = Denials()
+        self.denied = self.denials.table  # empty most of the time, which costs nothing to see
+        self.budget = options.budget
+        self._options = options
+        self.alone = alone
+        self._ended = ended
+        self._remembers = remembers
+        self.link = None if options.fault else self._linked()
+        self._loop_end = LoopEnd(self._end)
+
+    def _linked(self) -> Link:
+        options = self._options
+        return Link(
+            options.sidecar,
+            options.identity,
+            self,
+            context=options.context,
+            patience=options.budget,
+            late=_MOST_LATE,
+            most_delay=_MOST_DELAY,
+            hurries=True,
+        )
+
+    # --- asking
+
+    def open_turn(self) -> Turn:
+        """Open the turn that takes the checks of this loop until its next callbacks run.
+
+        So while it is open, and the loop is running, the loop runs in `thread`, and is in the
+        midst of the callbacks among which this one was.
+        """
+        self.thread = threading.get_ident()
+        self.turn = turn = Turn(self)
+        self.loop.call_soon(self.flush)
+        return turn
+
+    def flush(self) -> None:
+        """Send the checks of this turn, behind what the sidecar is to know of those before."""
+        turn, self.turn = self.turn, None
+        if turn is None:
+            return
+        turn.asked_at = time.monotonic_ns()
+        link = self.link
+        if self.alone.has_outcomes:
+            self._tell_outcomes()
+        if link is None or not link.ask(turn.checks, 0, self.budget, turn):
+            turn.unanswered(None)
+
+    def _tell_outcomes(self) -> None:
+        link = self.link
+        if link is not None and link.state is State.UP and (told := self.alone.outcomes()):
+            link.tell(told)
+
+    def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
+        """Return the denial of this check, if one holds."""
+        return self.denials.recall(key, limits, cost, time.monotonic_ns())
+
+    def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
+        """Remember a denial, if this client does, as of when it was asked: never for too long."""
+        if self._remembers:
+            self.denials.remember(key, denial, asked_at)
+
+    def decides_alone(self) -> Callable[[Check, Limits], Decision]:
+        """Return what decides checks that get no answer.
+
+        The policy for unreachable, if the sidecar is away or silent, or if we have closed the link.
+        Else checks only waited for this process, which then answers for them by its share.
+        """
+        link = self.link
+        if link is None:
+            return partial(self.alone.unreachable, why=self._options.fault)
+        if link.state is State.CLOSED:
+            return self.alone.closed
+        if link.takes_checks:
+            return partial(self.alone.share, why="its event loop is too busy, or asks too much")
+        return partial(self.alone.unreachable, why=self._why(link))
+
+    def _why(self, link: Link) -> str:
+        if link.refusal and link.state is State.DOWN:
+            return link.refusal
+        return f"no answer within {self.budget * 1e3:g} ms"
+
+    # --- the end
+
+    async def _end(self) -> None:
+        self._ended(self)
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the link; checks in flight are answered by `on_unreachable`."""
+        self._loop_end.forget()
+        self.flush()
+        if self.link is not None:
+            await self.link.close()
+
+    # --- what the link tells
+
+    def link_up(self, _link: Link, _peer: Hello) -> None:
+        """Do nothing: checks flow from here on."""
+
+    def link_down(self, _link: Link) -> None:
+        """Do nothing: the link refuses checks until it is back."""
+
+    def link_trusted(self, _link: Link) -> None:
+        """Do nothing: checks flow again."""
+
+    def link_refused(self, _link: Link, _why: str) -> None:
+        """Do nothing: it is said when a check goes without an answer for it."""
+
+    def link_ended(self, _link: Link) -> None:
+        """End with the loop."""
+        self._loop_end.forget()
+        self._ended(self)
+
+    def message(self, _link: Link, message: NodeMessage) -> None:
+        """Forget the denials of a key that was reset."""
+        if not isinstance(message, Forget):
+            refuse(message)
+        self.denials.forget(message.key)
+
+    def roster(self, _link: Link, roster: Roster) -> None:
+        """Keep the size of the ring, for this process's share of a limit."""
+        self.alone.nodes = max(len(roster.members), 1)

@@ -1,0 +1,120 @@
+"""What the threads of one process share to ask its sidecar, or to decide without it."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from sidegate.client.answers import decision
+from sidegate.client.unreachable.breaker import Breaker, Entry
+from sidegate.client.unreachable.trouble import Trouble
+from sidegate.link.blocking.multiplexer import Multiplexer
+from sidegate.protocol.messages import Forget, Roster, WireError, encode
+
+if TYPE_CHECKING:
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
+    from sidegate.client.config import Options
+    from sidegate.client.denials import Denials
+    from sidegate.client.unreachable.alone import Alone
+    from sidegate.link.blocking.exchange import Question
+
+
+class Shared:
+    """The connection, its breaker, the tables and the counts of one process, and their lock.
+
+    It belongs to the process that made it: in another one it may only be asked for `pid`, and
+    told to `close`.
+    """
+
+    def __init__(self, options: Options, alone: Alone, denials: Denials | None) -> None:
+        self.pid = os.getpid()
+        self.alone = alone
+        self.denials = denials
+        self.breaker = Breaker(random.uniform)
+        self.multiplexer = Multiplexer(options, self)
+        self._lock = threading.Lock()  # over the table of denials
+        self._options = options
+        self._why = ""  # why the sidecar gave no answer the last time
+
+    # --- checks
+
+    def recall(self, key: str, limits: Limits, cost: int, now: int) -> Decision | None:
+        """Return a denial that still holds."""
+        if not self.denials:  # nobody was denied of late
+            return None
+        with self._lock:
+            return self.denials.recall(key, limits, cost, now)
+
+    def remember(self, key: str, denial: Decision, asked_at: int) -> None:
+        """Remember a denial, if denials are remembered."""
+        if self.denials is not None:
+            with self._lock:
+                self.denials.remember(key, denial, asked_at)
+
+    def decide(self, question: Question, limits: Limits) -> Decision:
+        """Return the sidecar's decision, or what is decided here if there is none."""
+        if self._options.fault:
+            return self.alone.unreachable(question.check, limits, self._options.fault)
+        entry = self.breaker.enter(time.monotonic())
+        if entry is Entry.REFUSED:
+            return self.alone.unreachable(question.check, limits, self._why)
+        try:
+            self.multiplexer.ask(question)
+            if question.answers is not None:
+                return decision(question.answers, question.answer, limits, question.check[2])
+        except WireError as error:  # an answer to something else
+            question.failure = error
+            self.failed(error)
+        except BaseException:
+            self.breaker.abandoned(entry)
+            raise
+        if question.failure is None:
+            self.breaker.abandoned(entry)
+            trouble = question.trouble or Trouble.BUSY
+            return self.alone.share(question.check, limits, trouble.value)
+        if entry is Entry.PROBE:  # for the others the leader has said so, once for all
+            self.breaker.failed(entry, time.monotonic())
+        return self.alone.unreachable(question.check, limits, _reason(question.failure))
+
+    # --- what the leader tells
+
+    def told(self, message: Roster | Forget) -> None:
+        """Keep the size of the ring; forget the denials of a key that was reset."""
+        if isinstance(message, Roster):
+            self.alone.nodes = max(len(message.members), 1)
+        elif self.denials:
+            with self._lock:
+                self.denials.forget(message.key)
+
+    def answered(self) -> None:
+        """Let everybody through again, and say so."""
+        self.breaker.succeeded()
+        if self.alone.is_out:
+            self.alone.answered()
+
+    def failed(self, error: Exception) -> None:
+        """Let nobody through for a while."""
+        self._why = _reason(error)
+        self.breaker.failed(Entry.FREE, time.monotonic())
+
+    def report(self) -> bytes:
+        """Return a frame with what was decided without the sidecar, at most once a second."""
+        message = self.alone.outcomes() if self.alone.has_outcomes else None
+        return b"" if message is None else encode(message)
+
+    # --- the end
+
+    def close(self) -> None:
+        """Close the connection, or in a forked process our copy of it."""
+        if self.pid == os.getpid():
+            self.multiplexer.close()
+        else:
+            self.multiplexer.abandon()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

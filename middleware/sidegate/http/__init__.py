@@ -1,0 +1,1 @@
+"""What a request asks for and what a response says: rules, keys, limits, headers. No I/O."""

@@ -1,0 +1,168 @@
+"""Fields: what a response says about its limits, in the syntax of draft-11.
+
+draft-ietf-httpapi-ratelimit-headers-11 defines `RateLimit-Policy`, `RateLimit` and the two
+problem types; both fields are lists of strings with parameters (RFC 9651). A draft may change,
+so nothing outside this file knows how they are written.
+"""
+
+from math import ceil
+from typing import TypeAlias
+
+import msgspec
+
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import SECOND, Limit, Limits
+
+Pair: TypeAlias = tuple[bytes, bytes]
+
+POLICY = b"ratelimit-policy"
+CURRENT = b"ratelimit"
+RETRY_AFTER = b"retry-after"
+SOURCE = b"sidegate-source"
+SHADOW = b"sidegate-shadow"
+
+CLOSED_RETRY = 1  # seconds; a sidecar that is gone is tried again several times in one
+
+_PROBLEM = (
+    b'{"type":"https://iana.org/assignments/http-problem-types#%b","title":"%b","status":%d,'
+    b'"detail":"%b","violated-policies":[%b]}'
+)
+NO_STORE: Pair = (b"cache-control", b"no-store")
+_NOT_STORED: tuple[Pair, ...] = ((b"content-type", b"application/problem+json"), NO_STORE)
+
+
+class Policy:
+    """The names of a rule's limits and everything about them that no request changes.
+
+    A rule with one limit is one policy of the same name; with several, each is named by the rule
+    and its own text: "api 100/second", "api 10000/hour". `rule` must be printable ASCII without
+    quotes and backslashes, so that it may stand in a structured field and in JSON as it is.
+    """
+
+    __slots__ = ("_heads", "_quoted", "field", "limits")
+
+    def __init__(self, rule: str, limits: Limits) -> None:
+        names = [rule] if len(limits) == 1 else [f"{rule} {limit}" for limit in limits]
+        self.limits = limits
+        self._quoted = [f'"{name}"'.encode("ascii") for name in names]
+        self._heads = [name + b";r=" for name in self._quoted]
+        self.field: Pair = (POLICY, b", ".join(map(_policy, self._quoted, limits)))
+
+    def current(self, decision: Decision, retry: int) -> bytes:
+        """Return the value of `RateLimit`: for each limit what is left, and for how long.
+
+        `retry` is `retry_after` of the decision.
+        """
+        if len(self._heads) == 1 and decision.allowed:  # nearly all: half the time
+            left, debt = decision.remaining_of(0), decision.debts[0]
+            window = -(-debt // SECOND) if left else effective_window(decision, 0, left, retry)
+            return b"%b%d;t=%d" % (self._heads[0], left, window)
+        parts: list[bytes] = []
+        for at, head in enumerate(self._heads):
+            left = decision.remaining_of(at)
+            parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
+        return b", ".join(parts)
+
+    def problem(self, decision: Decision, retry: int) -> bytes:
+        """Return the body of a refusal (RFC 9457); `retry` is its `retry_after`."""
+        if decision.source is Source.CLOSED:
+            detail = f"The limits can't be checked now. Retry in {retry} s."
+            return _PROBLEM % (
+                b"temporary-reduced-capacity",
+                b"Temporary Reduced Capacity",
+                503,
+                detail.encode("ascii"),
+                b"",  # nobody knows of one
+            )
+        violated = _refusing(decision)
+        return _PROBLEM % (
+            b"quota-exceeded",
+            b"Quota Exceeded",
+            429,
+            self._detail(decision, violated, retry).encode("ascii"),
+            b", ".join(self._quoted[at] for at in violated),
+        )
+
+    def _detail(self, decision: Decision, violated: list[int], retry: int) -> str:
+        limits = ", ".join(str(self.limits.items[at]) for at in violated)
+        if not retry:
+            return f"A request of cost {decision.cost} never fits in {limits}."
+        return f"The limit is {limits}. Retry in {retry} s."
+
+
+def retry_after(decision: Decision) -> int:
+    """Return the seconds to wait after a refusal, rounded up and at least 1.
+
+    0 stands for "don't say": it was allowed, or retrying won't help, since the cost is above what
+    a limit holds.
+    """
+    if decision.allowed:
+        return 0
+    if decision.source is Source.CLOSED:
+        return CLOSED_RETRY
+    return max(_seconds(decision.wait), 1) if decision.debts else 0
+
+
+def effective_window(decision: Decision, at: int, left: int, retry: int) -> int:
+    """Return the parameter `t` of limit number `at`, of which `left` is left: seconds, rounded up.
+
+    It is the time until the bucket is full again, but for an empty one the time until it holds
+    something, so that a client that obeys doesn't sleep through the refill. On a denial it is the
+    time until this limit would let the request pass, and never later than `retry`, the field
+    Retry-After: section 6 of the draft asks for that.
+    """
+    debt = decision.debts[at]
+    if not decision.allowed:
+        return min(_seconds(decision.wait_of(at) or debt), retry)
+    if not left:
+        limit = decision.limits.items[at]
+        debt -= (limit.capacity - limit.interval) // limit.scale
+    return -(-debt // SECOND)
+
+
+def bad_request(detail: str) -> bytes:
+    """Return the body of a 400 (RFC 9457)."""
+    problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail}
+    return msgspec.json.encode(problem)
+
+
+def refusal(retry: int, body: bytes) -> list[Pair]:
+    """Return the fields that only a refusal with this body has."""
+    fields = [*_NOT_STORED, (b"content-length", b"%d" % len(body))]
+    if retry:
+        fields.append((RETRY_AFTER, b"%d" % retry))
+    return fields
+
+
+def legacy(decision: Decision, retry: int, epoch: float) -> list[Pair]:
+    """Return X-RateLimit-Limit, -Remaining and -Reset of the binding limit, as slowapi sends them.
+
+    Reset is a moment in seconds since 1970, rounded up; `epoch` is now. Empty when nobody knows.
+    """
+    binding = decision.binding
+    if binding is None:
+        return []
+    at = decision.limits.items.index(binding[0])
+    left = decision.remaining_of(at)
+    reset = ceil(epoch) + effective_window(decision, at, left, retry)
+    return [
+        (b"x-ratelimit-limit", b"%d" % binding[0].burst),
+        (b"x-ratelimit-remaining", b"%d" % left),
+        (b"x-ratelimit-reset", b"%d" % reset),
+    ]
+
+
+def _policy(name: bytes, limit: Limit) -> bytes:
+    refill = -(-limit.capacity // (limit.scale * SECOND))
+    return b"%b;q=%d;w=%d" % (name, limit.burst, refill)
+
+
+def _refusing(decision: Decision) -> list[int]:
+    limits = decision.limits.items
+    if not decision.debts:
+        return [at for at, limit in enumerate(limits) if limit.burst < decision.cost]
+    return [at for at in range(len(limits)) if decision.wait_of(at)]
+
+
+def _seconds(nanoseconds: int) -> int:
+    return -(-nanoseconds // SECOND)

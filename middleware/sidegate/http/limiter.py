@@ -1,0 +1,301 @@
+"""Gate: what both middlewares do with a request and a decision, whatever carries them.
+
+No I/O, except that a fault is logged.
+"""
+
+import logging
+import time
+from collections.abc import Callable, MutableMapping
+from functools import lru_cache
+from inspect import iscoroutine
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
+from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.errors import CostError, RepeatedField
+from sidegate.http.denial import Refusal, own_refusal
+from sidegate.http.headers import (
+    CURRENT,
+    SHADOW,
+    SOURCE,
+    Pair,
+    Policy,
+    bad_request,
+    legacy,
+    refusal,
+    retry_after,
+)
+from sidegate.http.key_faults import KeyFaults
+from sidegate.http.keys import bucket_key, identity_text
+from sidegate.http.patterns import Matcher
+from sidegate.http.request.paths import Readings, is_plain, readings
+from sidegate.http.request.request import Request
+from sidegate.http.rules import Rule
+from sidegate.middleware_options import HeaderStyle, OnKeyError, Options, Settings
+
+C = TypeVar("C")
+
+log = logging.getLogger("sidegate")
+
+MOST_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
+MAX_CHOICES = 1_024  # requests whose rules are remembered, by path and method: 0.3 MB
+MAX_REMEMBERED_PATH = 256  # characters; longer ones are looked up anew, so that none fill memory
+COUNTED = "sidegate.counted"  # in a scope or environ: the buckets that this request has paid
+
+Chain: TypeAlias = tuple[Rule, ...]
+"""Rules of which the first that has a key for the request applies."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of a request: the app gets it (status 0), or the response is this one.
+
+    `fields` belong to the response in either case.
+    """
+
+    fields: list[Pair]
+    status: int = 0
+    body: bytes = b""
+
+    def after(self, earlier: "Verdict | None") -> "Verdict":
+        """Return this verdict behind that of another rule, whose fields stand first."""
+        if earlier is None or self.status:
+            return self
+        return Verdict([*earlier.fields, *self.fields])
+
+
+class Gate:
+    """The rules of one app, and the policy for what can't be decided."""
+
+    def __init__(self, options: Options[C]) -> None:
+        self.settings = settings = Settings(options)
+        self.count: Callable[[str], None] = _ignore  # is told of each "key-error"
+        self.rules = settings.rules
+        self.proxies = settings.proxies
+        self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
+        self._plain = (  # nearly all decisions say the same, and are made up the short way
+            settings.headers is HeaderStyle.DRAFT_11 and not settings.shadow
+        )
+        self._faults = KeyFaults()
+        first = self.rules[0] if not settings.exempt else None
+        self._every: tuple[Chain, ...] | None = None
+        if not settings.enabled:
+            self._every = ()
+        elif first and first.matches_all and len(self.rules) == 1:
+            self._every = ((first,),)
+        self._chosen = lru_cache(MAX_CHOICES)(self._choose)
+
+    # --- which rules
+
+    def chains(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
+        """Return the chains of rules that apply to a request, each to be asked; () for none.
+
+        One, but for a path that frameworks read differently: then one for each reading.
+        """
+        if self._every is not None:
+            return self._every
+        if len(path) + len(root) <= MAX_REMEMBERED_PATH:
+            return self._chosen(path, root, method)
+        return self._choose(path, root, method)
+
+    def _choose(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
+        method = method.upper()
+        read = readings(path, root)
+        if self._is_exempt(path, read):
+            return ()
+        chains: dict[str, Chain] = {}  # by their first rules
+        for routed in read.routed:
+            self._add(chains, self._chain(routed, method))
+        for known in read.known:
+            chain = self._chain(known, method)
+            if chain and not (chains and chain[0].matches_any_path):
+                self._add(chains, chain)
+        return tuple(chains.values())
+
+    def _chain(self, path: str, method: str) -> Chain:
+        return tuple(rule for rule in self.rules if rule.matches(path, method))
+
+    @staticmethod
+    def _add(chains: dict[str, Chain], chain: Chain) -> None:
+        if chain:
+            chains.setdefault(chain[0].name, chain)
+
+    def _is_exempt(self, path: str, read: Readings) -> bool:
+        """Tell whether a path is exempt in all of its readings, and spelled as it should be."""
+        matchers = self.settings.exempt
+        return (
+            bool(matchers)
+            and is_plain(path)
+            and all(_any_matches(matchers, routed) for routed in read.routed)
+        )
+
+    def counts(self, rule: Rule, method: str, request: Request) -> bool:
+        """Tell whether a rule counts this request: all but the preflights of CORS, by default."""
+        if method != "OPTIONS" or self.settings.preflights:
+            return True
+        return "OPTIONS" in (rule.methods or ()) or not _is_preflight(request)
+
+    # --- what to ask
+
+    def key_of(self, rule: Rule, identity: object) -> str:
+        """Return the key of an identity's buckets; TypeError if it can't be one."""
+        _require_value(identity)
+        return bucket_key(rule.bucket, identity_text(identity))
+
+    def cost_of(self, rule: Rule, cost: object) -> int:
+        """Return a cost as it is charged; TypeError if it isn't one, CostError above the burst."""
+        _require_value(cost)
+        if isinstance(cost, float) and cost.is_integer():
+            cost = int(cost)
+        if not isinstance(cost, int) or isinstance(cost, bool) or cost < 0:
+            raise TypeError(f"the cost is {cost!r:.80}, expected a whole number from 0 up")
+        if cost > rule.limits.smallest_burst:
+            raise CostError(cost, rule.limits.smallest_burst)
+        return cost
+
+    @staticmethod
+    def is_paid(carrier: MutableMapping[str, Any], key: str, limits: Limits) -> bool:
+        """Note that a request pays for a bucket; tell whether it has done so before.
+
+        Then another middleware around this one has the same rule, and one request costs once.
+        """
+        bucket = (key, limits.text)
+        paid: set[tuple[str, str]] | None = carrier.get(COUNTED)
+        if paid is None:
+            carrier[COUNTED] = {bucket}
+            return False
+        if bucket in paid:
+            return True
+        paid.add(bucket)
+        return False
+
+    # --- when there is no decision
+
+    def key_failed(self, rule: Rule, error: Exception, *, function: object) -> Verdict:
+        """Return what becomes of a request whose key or cost function failed, and log why."""
+        if isinstance(error, CostError):  # what the owner would say, if it were asked
+            return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
+        if isinstance(error, RepeatedField):
+            return self._malformed(rule, error)
+        self.count("key-error")
+        policy = self.settings.on_key_error
+        closed = policy is OnKeyError.CLOSED
+        done = f"{_done(closed=closed)} (on_key_error={policy.value})"
+        if line := self._faults.failed(rule.name, function, error, done, time.monotonic()):
+            log.error(line)
+        return self._undecided(rule, closed=closed)
+
+    def _malformed(self, rule: Rule, error: RepeatedField) -> Verdict:
+        if rule.shadow or self.settings.shadow:
+            return Verdict([(SHADOW, b"denied")])
+        body = bad_request(str(error))
+        return Verdict(refusal(0, body), 400, body)
+
+    def key_took(self, rule: Rule, function: object, seconds: float) -> None:
+        """Log that a key or cost took longer than a whole check may, if it did."""
+        budget = self.settings.budget
+        if seconds > budget:
+            now = time.monotonic()
+            if line := self._faults.slow(rule.name, function, seconds, budget, now):
+                log.warning(line)
+
+    def check_failed(self, rule: Rule, error: Exception) -> Verdict:
+        """Return what becomes of a request that the sidecar can't decide, and log why."""
+        policy = self.settings.on_unreachable
+        closed = policy is OnUnreachable.CLOSED
+        done = f"{_done(closed=closed)} (on_unreachable={policy.value})"
+        if line := self._faults.failed(rule.name, "the check", error, done, time.monotonic()):
+            log.error(line)
+        return self._undecided(rule, closed=closed)
+
+    def _undecided(self, rule: Rule, *, closed: bool) -> Verdict:
+        source = Source.CLOSED if closed else Source.OPEN
+        return self.verdict(rule, Decision(not closed, rule.limits, 0, (), source))
+
+    # --- what to answer
+
+    def verdict(
+        self, rule: Rule, decision: Decision, epoch: float = 0.0, request: Request | None = None
+    ) -> Verdict:
+        """Turn a decision into what becomes of the request.
+
+        `epoch` is now, in seconds since 1970, for legacy fields; `request` is for `on_denied`.
+        """
+        policy = rule.policy
+        if decision.limits is not rule.limits:
+            policy = _lowered(rule.name, decision.limits)
+        elif decision.allowed and decision.source is Source.OWNER and self._plain:
+            return Verdict([policy.field, (CURRENT, policy.current(decision, 0))])  # nearly all
+        retry = retry_after(decision)
+        fields = self._fields(policy, decision, retry, epoch)
+        if decision.source is not Source.OWNER and self.settings.expose_source:
+            fields.append((SOURCE, decision.source.encode("ascii")))
+        if decision.allowed:
+            return Verdict(fields)
+        if rule.shadow or self.settings.shadow:
+            fields.append((SHADOW, b"denied"))
+            return Verdict(fields)
+        return self._refused(rule, policy, decision, retry, fields, request)
+
+    def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
+        style, fields = self.settings.headers, list[Pair]()
+        if style in {HeaderStyle.DRAFT_11, HeaderStyle.BOTH}:
+            fields.append(policy.field)
+            if decision.debts:
+                fields.append((CURRENT, policy.current(decision, retry)))
+        if self.legacy and decision.debts:
+            fields += legacy(decision, retry, epoch)
+        return fields
+
+    def _refused(
+        self,
+        rule: Rule,
+        policy: Policy,
+        decision: Decision,
+        retry: int,
+        fields: list[Pair],
+        request: Request | None,
+    ) -> Verdict:
+        status = 503 if decision.source is Source.CLOSED else 429
+        body = policy.problem(decision, retry)
+        made = Refusal(status, body, refusal(retry, body))
+        on_denied = self.settings.on_denied
+        if on_denied is not None and request is not None:
+            try:
+                made = own_refusal(on_denied(request, decision), made, retry)
+            except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
+                done = "refused in the usual form"
+                if line := self._faults.failed(rule.name, on_denied, error, done, time.monotonic()):
+                    log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
+        return Verdict([*fields, *made.fields], made.status, made.body)
+
+
+# Limits other than the rule's own come from a node that decides alone, by its share of them.
+@lru_cache(maxsize=MOST_LOWERED)
+def _lowered(name: str, limits: Limits) -> Policy:
+    return Policy(name, limits)
+
+
+def _ignore(_outcome: str) -> None:
+    """Have nobody count: a client that was given belongs to others."""
+
+
+def _done(*, closed: bool) -> str:
+    return "refused" if closed else "let through"
+
+
+def _any_matches(matchers: list[Matcher], path: str) -> bool:
+    return any(matches(path) for matches in matchers)
+
+
+def _is_preflight(request: Request) -> bool:
+    """Tell whether a browser asks whether it may ask (the Fetch standard, 3.2.2)."""
+    return bool(request.lines("origin") and request.lines("access-control-request-method"))
+
+
+def _require_value(value: object) -> None:
+    if iscoroutine(value):
+        value.close()  # else Python warns that nobody awaited it
+        raise TypeError(f"got {value!r:.80}, expected what it returns: is an await missing?")

@@ -1,0 +1,221 @@
+"""Rule: which requests are limited, how much, and by whose identity."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self, TypeGuard, cast
+
+from sidegate.buckets.limits import Limits, parse_limits
+from sidegate.http.headers import Policy
+from sidegate.http.keys import (
+    ClientIP,
+    Cost,
+    Identity,
+    bucket_key,
+    client_ip,
+    group,
+    is_async,
+    is_total,
+)
+from sidegate.http.patterns import covers, path_matcher
+from sidegate.http.request.proxies import MOST_ADDRESSES
+
+MOST_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
+
+# No colon, which ends the name in a key, nor slash, which ends a service before it; nothing that
+# a structured field or JSON would escape.
+_NAME = re.compile(rf"[ !#-.0-9;-[\]-~]{{1,{MOST_NAME}}}")
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")  # a token (RFC 9110), but for "*"
+_NO_METHODS = {
+    "ALL": "leave methods= out for all of them",
+    "ANY": "leave methods= out for all of them",
+    "WEBSOCKET": "the handshake of a websocket is a GET",
+}
+_BY_ADDRESS = client_ip()
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class Rule:
+    """Requests that match share these limits, one set of buckets for each identity.
+
+    `name` says which rule it was in the response fields, and begins the keys of its buckets: apps
+    that use one ring of sidecars share the buckets of rules with the same service, name and
+    limits. `limits` is a text, or a list of texts, decided together.
+    `path` is a path as the app's routes have it, or has `*` for any run of characters, also with
+    slashes: "/api/*" matches "/api" and all below. Every spelling that a framework takes for the
+    same path is the same here; so is the whole path of an app that is mounted somewhere.
+    `methods` is None for all of them; GET stands for HEAD too, since the same code answers both,
+    and a websocket's handshake is a GET.
+    `cost` is what a request takes from the limits; 0 only looks. `shadow` counts and marks what
+    would have been refused, and lets it through.
+    `next_rule` says what happens when `key` returns None: the next rule that matches is looked
+    at (True, the default), or the request isn't limited at all (False).
+    """
+
+    name: str
+    limits: Limits
+    path: str
+    methods: frozenset[str] | None
+    key: Identity
+    cost: int | Cost
+    shadow: bool
+    next_rule: bool
+    bucket: str  # what the keys of its buckets begin with: the name, behind a service's
+    policy: Policy
+    matches_path: Callable[[str], object]
+    key_of_peer: Callable[[str], str] | None  # if only the peer matters
+
+    def __init__(
+        self,
+        name: str,
+        limits: str | Limits | Iterable[str],
+        *,
+        path: str = "*",
+        methods: Iterable[str] | None = None,
+        key: Identity = _BY_ADDRESS,
+        cost: int | Cost = 1,
+        shadow: bool = False,
+        next_rule: bool = True,
+    ) -> None:
+        parsed = read_limits(limits)
+        self._set(
+            name=_name(name),
+            limits=parsed,
+            path=path,
+            methods=_methods(methods),
+            key=_callable("key", key),
+            cost=_cost(cost, parsed),
+            shadow=flag("shadow", shadow),
+            next_rule=flag("next_rule", next_rule),
+            bucket=name,
+            policy=Policy(name, parsed),
+            matches_path=path_matcher("path", path),
+            key_of_peer=_key_of_peer(name, key, cost),
+        )
+
+    def _set(self, **values: object) -> None:
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+
+    def of(self, service: str) -> Self:
+        """Return this rule with buckets of that service's own."""
+        bucket = f"{service}/{self.name}" if service else self.name
+        copy = object.__new__(type(self))
+        copy._set(**{name: getattr(self, name) for name in self.__slots__})
+        copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
+        return copy
+
+    def matches(self, path: str, method: str) -> bool:
+        """Tell whether a request is this rule's; `path` is canonical, `method` in capitals."""
+        if self.methods is not None and method not in self.methods:
+            return False
+        return bool(self.matches_path(path))
+
+    def covers(self, other: Self) -> bool:
+        """Tell whether no request of the other rule could ever get past this one."""
+        if self.methods is not None and not (other.methods and other.methods <= self.methods):
+            return False
+        settles = is_total(self.key) or not self.next_rule
+        return settles and covers(self.matches_path, other.path)
+
+    @property
+    def matches_any_path(self) -> bool:
+        """Whether its pattern says nothing about the path."""
+        return not self.path.strip("*")
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether every request is this rule's."""
+        return self.matches_any_path and self.methods is None
+
+    @property
+    def awaits(self) -> bool:
+        """Whether its key or cost is a coroutine function."""
+        return is_async(self.key) or is_async(self.cost)
+
+    def __repr__(self) -> str:
+        return f"Rule({self.name!r}, {self.limits.text!r}, path={self.path!r})"
+
+
+def _key_of_peer(bucket: str, key: Identity, cost: int | Cost) -> Callable[[str], str] | None:
+    """Return a cached way from an address to a key: a third of the time of the plainest rule."""
+    if not isinstance(key, ClientIP) or key.from_header or callable(cost):
+        return None
+    prefix = key.v6_prefix
+
+    def key_of_peer(peer: str) -> str:
+        return bucket_key(bucket, group(peer, prefix))
+
+    return lru_cache(MOST_ADDRESSES)(key_of_peer)
+
+
+def flag(option: str, value: object) -> bool:
+    """Return an option that is true or false; ValueError for anything else."""
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{option}={value!r:.80}: expected True or False")
+
+
+def read_limits(limits: object) -> Limits:
+    """Return the limits in a text or in a list of texts; ValueError names what is wrong."""
+    if isinstance(limits, Limits):
+        return limits
+    text = "; ".join(limits) if _are_texts(limits) else limits
+    if not isinstance(text, str):
+        raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
+            f"limits={limits!r:.80}: expected a text such as '100/minute', or a list of them,"
+            f" not {type(limits).__name__}"
+        )
+    try:
+        return parse_limits(text)
+    except ValueError as error:
+        raise ValueError(f"limits={limits!r:.80}: {error}") from error
+
+
+def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:
+    if not isinstance(limits, list | tuple):
+        return False
+    return all(isinstance(each, str) for each in cast("list[object]", limits))
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    raise ValueError(
+        f"name={name!r:.80}: must be 1 to {MOST_NAME} printable ASCII characters"
+        " without colons, slashes, double quotes and backslashes"
+    )
+
+
+def _methods(methods: object) -> frozenset[str] | None:
+    if methods is None:
+        return None
+    listed = list(cast("Iterable[object]", methods)) if isinstance(methods, Iterable) else []
+    if isinstance(methods, str | bytes) or not listed:
+        raise ValueError(f"methods={methods!r:.80}: must be a list of methods, or None for all")
+    names = {_method(method) for method in listed}
+    return frozenset(names | {"HEAD"} if "GET" in names else names)
+
+
+def _method(method: object) -> str:
+    name = method.upper() if isinstance(method, str) and _METHOD.fullmatch(method) else ""
+    if name and name not in _NO_METHODS:
+        return name
+    instead = _NO_METHODS.get(name, "expected a name such as 'POST', or methods=None for all")
+    raise ValueError(f"methods: {method!r:.80} is no method: {instead}")
+
+
+def _callable(option: str, value: Identity) -> Identity:
+    if not callable(value):
+        raise ValueError(f"{option}={value!r:.80}: must be a callable that takes a Request")  # noqa: TRY004 - options raise ValueError by house rule
+    return value
+
+
+def _cost(cost: int | Cost, limits: Limits) -> int | Cost:
+    if callable(cost) or (type(cost) is int and 0 <= cost <= limits.smallest_burst):
+        return cost
+    raise ValueError(
+        f"cost={cost!r:.80}: must be a callable, or from 0 to {limits.smallest_burst},"
+        f" the smallest burst of {limits.text!r}"
+    )

@@ -1,0 +1,1 @@
+"""One connection to a sidecar: dialled, watched, given up, and drained."""

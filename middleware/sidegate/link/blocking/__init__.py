@@ -1,0 +1,1 @@
+"""The one connection of a process, multiplexed among its threads or greenlets."""

@@ -1,0 +1,115 @@
+"""Who waits in a process for answers of its sidecar: one leads, the others follow it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from sidegate.client.unreachable.trouble import Trouble
+from sidegate.protocol.messages import MOST_CHECKS
+
+if TYPE_CHECKING:
+    from sidegate.link.blocking.exchange import Question
+
+MOST_WAITING = 65_536  # checks: about 40 MB, as on a Link; beyond it, waiting longer helps no one
+
+
+class Waiting:
+    """The questions that aren't settled, and what of them is still to be written.
+
+    The lock guards all three, and is never held while something is waited for. Its module is asked
+    for locks at each call, so that gevent may have replaced them.
+    """
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self.lock = threading.Lock()
+        self.leader: Question | None = None
+        self._most = most
+        self._followers: dict[Question, threading.Lock] = {}  # in the order in which they came
+        self._queue: list[Question] = []
+
+    # --- for everybody
+
+    def join(self, question: Question) -> threading.Lock | None:
+        """Become the leader, or a follower with a lock that is released when it is to wake up.
+
+        A question too many is settled at once.
+        """
+        with self.lock:
+            if self.leader is None:
+                self.leader = question
+                self._queue.append(question)
+                return None
+            wake = threading.Lock()
+            if len(self._followers) >= self._most:
+                question.give_up(Trouble.FULL)
+                return wake
+            wake.acquire()
+            self._followers[question] = wake
+            self._queue.append(question)
+            return wake
+
+    def give_up(self, question: Question, trouble: Trouble) -> None:
+        """Settle a follower's question, unless it was settled or made the leader just now."""
+        with self.lock:
+            if self.leader is not question and not question.is_settled:
+                question.give_up(trouble)
+
+    def leave(self, question: Question) -> None:
+        """Be nobody's follower, and leader no more: the lead goes to another one that waits."""
+        if self.leader is not question and question not in self._followers:
+            return  # without the lock: the common case, an answer has come
+        with self.lock:
+            question.is_settled = True  # if it was killed: nobody wants its answer any more
+            self._followers.pop(question, None)
+            if self.leader is question:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Wake the latest: it isn't asleep yet, and its answer comes last, so it leads longest."""
+        self.leader = None
+        while self._followers and self.leader is None:
+            successor, wake = self._followers.popitem()
+            if not successor.is_settled:
+                self.leader = successor
+            wake.release()
+
+    # --- for the leader
+
+    @property
+    def oldest(self) -> Question | None:
+        """The question of whoever has followed for longest."""
+        return next(iter(self._followers), None)
+
+    def take(self) -> list[Question]:
+        """Return what is to be written next, as much as fits into a frame."""
+        if not self._queue:
+            return []
+        with self.lock:
+            taken = self._queue[:MOST_CHECKS]
+            self._queue = self._queue[MOST_CHECKS:]
+        return [question for question in taken if not question.is_settled]
+
+    def take_all(self) -> list[Question]:
+        """Return everything that is still to be written; nobody is to write it."""
+        with self.lock:
+            taken, self._queue = self._queue, []
+        return [question for question in taken if not question.is_settled]
+
+    def ask_again(self, stranded: list[Question]) -> list[Question]:
+        """Have questions written once more, before all others; return those that already were."""
+        again = [question for question in stranded if not question.is_again]
+        twice = [question for question in stranded if question.is_again]
+        for question in again:
+            question.is_again = True
+        with self.lock:
+            self._queue[:0] = again
+        return twice
+
+    def wake(self, settled: list[Question]) -> None:
+        """Wake the followers whose questions are settled."""
+        followers = self._followers
+        for question in settled:
+            wake = followers.pop(question, None)  # atomic, so it needs no lock
+            if wake is not None:
+                wake.release()

@@ -1,0 +1,1 @@
+"""The wire protocol: messages, handshake and seals, bytes in and out. Pure."""

@@ -1,0 +1,1 @@
+"""Who is believed: secrets and certificates, read again when their files change."""

@@ -1,0 +1,1 @@
+"""Which nodes there are: SWIM with Lifeguard. Pure."""

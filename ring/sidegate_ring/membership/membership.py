@@ -1,0 +1,462 @@
+"""Membership: which nodes there are, as one of them sees it. Pure: messages and `now` in, data out.
+
+This is SWIM (Das, Gupta and Motivala, 2002) with the refinements of Lifeguard (Dadgar, Phillips and
+Currey, "Lifeguard: Local Health Awareness for More Accurate Failure Detection", 2017).
+
+Probes. Each node pings one other every half second, in a shuffled order that comes round to
+everyone. When no ACK comes in time, it asks three others to try (RELAY), and they answer ACK or
+NACK. So what a node has to do doesn't grow with the cluster, and a bad path between two nodes
+isn't taken for a dead node. If nothing comes of it the target is a suspect, which the ring doesn't
+mind; a suspect that doesn't refute in time is dead.
+
+Rumors. What a node learns it passes on, a limited number of times: on every ping and its answer,
+and ten times a second to three others while there is anything to tell. Of two rumors about a node
+the one with the higher (incarnation, state) holds, so they may come late, twice and in any order.
+Only a node itself raises its incarnation. It does so to refute, and when it changes.
+
+Who is to blame. The suspicion of one accuser lasts long, and shorter with each one who confirms
+it. A node whose own probes fail for want of any answer, or that is suspected itself, is probably
+slow: its health score worsens, and it gives others more time.
+
+Healing. Everything is exchanged with each node that a link comes up to, with one now and then, and
+with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves of
+a split meet again each node must have its chance to refute. So nodes also tell each other in every
+ping what they think of the other.
+
+Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
+that haven't spoken to this one; the others are when they speak, as each does to each.
+
+Names. Two processes may have one name: one stood still while another took its place, or somebody
+has made a mistake. They would refute each other for ever. So who joins claims its name, above all
+claims to it that it has heard of; of two records the one with the higher claim holds, whatever
+their incarnations, and who hears of a higher claim than its own has lost the name, and refutes
+nothing. Before it joins a node claims nothing, and so disturbs nobody who has that name.
+
+Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from before
+doesn't bring them back. A node that starts again under its old name has a higher incarnation, or
+gets one when it hears of its former life.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sidegate_ring.membership.members import MOST_LIVING, Member, Members
+from sidegate_ring.membership.messages import (
+    MOST_INCARNATION,
+    TAG_BITS,
+    Gossip,
+    Kind,
+    Rumor,
+    State,
+    claim_of,
+    require_sense,
+    tag_of,
+)
+from sidegate_ring.membership.outgoing import Voice
+from sidegate_ring.membership.parameters import Timing, slowed
+from sidegate_ring.membership.probes import Errand, Probe, Probes
+from sidegate_ring.membership.suspicion import Suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Gossip", "Kind", "Member", "Membership", "Outcome", "Rumor", "State", "Timing"]
+
+
+class Outcome(NamedTuple):
+    """What is to be done after an event."""
+
+    sends: list[tuple[str, Gossip]]  # to whom, in this order; one that can't be sent is lost
+    changed: list[Member]  # whose state, owner, address or incarnation changed; the node itself too
+
+
+class Membership:
+    """The cluster as one node sees it. Times are in seconds of one clock that never goes back.
+
+    `incarnation` is to be higher than that of any earlier life under this name, as the seconds
+    since 1970 are; of others none above `max_incarnation` is believed. `randrange(n)` returns a
+    number from 0 to n - 1.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        incarnation: int,
+        randrange: Callable[[int], int],
+        timing: Timing = Timing(),  # noqa: B008 - it is frozen
+        now: float,
+        owner: bool = False,
+    ) -> None:
+        self.me = Member(name, address, incarnation, owner=owner, since=now)
+        self._timing = timing
+        self._randrange = randrange
+        self.max_incarnation = MOST_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
+        self.is_open = True  # to all hearsay, until this node has met those that there are
+        self._known = Members()
+        self._suspicions: dict[str, Suspicion] = {}
+        self._voice = Voice(self.me, self._known, timing)
+        self._probes = Probes(timing)
+        self._round: list[str] = []  # who is probed next, from its end
+        self._last_id = 0
+        first = randrange(1_000) / 1_000  # nodes that start together don't ping in step
+        self._probe_at = now + first * timing.probe_every
+        self._news_at = now
+        self._exchange_at = now + (1 + first) * timing.exchange_every / 2
+        self._agree_at = now
+        self._knock_at = now + first * timing.knock_every
+        self._changed: dict[str, Member] = {}
+        self._claimed = 0  # the highest claim to our name, whoever made it
+
+    # --- what there is to know
+
+    @property
+    def members(self) -> dict[str, Member]:
+        """All others: the living, and those remembered as dead or left. Not to be changed."""
+        return self._known.all
+
+    @property
+    def digest(self) -> str:
+        """Of our ring, "" for none. Whoever keeps the ring sets it after each change."""
+        return self.me.digest
+
+    @digest.setter
+    def digest(self, digest: str) -> None:
+        self.me.digest = digest
+
+    @property
+    def health(self) -> int:
+        """Return the health score, from 0, which is well, to 7."""
+        return self._probes.health
+
+    @property
+    def is_replaced(self) -> bool:
+        """Has another process claimed our name after us?"""
+        return 0 < self.me.claim < self._claimed
+
+    def owners(self) -> tuple[str, ...]:
+        """Return the sorted names of the nodes on the ring, this one included if it is on it."""
+        names = [member.name for member in self._known.living.values() if member.owner]
+        if self.me.owner and self.me.living:
+            names.append(self.me.name)
+        return tuple(sorted(names))
+
+    def living(self) -> list[Member]:
+        """Return the others that are alive or suspect."""
+        return list(self._known.living.values())
+
+    def dead(self) -> list[Member]:
+        """Return those that died, not those that left: worth dialling again after a split."""
+        return [member for member in self._known.buried if member.state == State.DEAD]
+
+    # --- events
+
+    def step(self, sender: str, gossip: Gossip, now: float) -> Outcome:
+        """Handle a message. ValueError, and nothing changed, for one that makes no sense."""
+        known = self._known.rumors
+        news = [rumor for rumor in gossip.rumors if known.get(rumor.name) != rumor]
+        require_sense(gossip, news, self.max_incarnation)
+        # Beyond it may be one whose clock is ahead of ours: in a moment it is to be believed.
+        most = self.max_incarnation
+        news = [it for it in news if max(it.incarnation, it.claim >> TAG_BITS) <= most]
+        if sender == self.me.name:
+            return Outcome([], [])
+        full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
+        for rumor in news:
+            if rumor.name == self.me.name:
+                self._hear_of_me(rumor)
+            else:
+                self._hear(rumor, sender, full=full, now=now)
+        self._known.hear(sender)
+        if member := self._known.living.get(sender):
+            member.digest = gossip.digest
+        self._answer(sender, gossip, now)
+        return self._outcome()
+
+    def tick(self, now: float) -> Outcome:
+        """Do what is due. To be called some twenty times a second; costs little when nothing is."""
+        for errand in self._probes.unanswered(now):
+            self._voice.talk(errand.asker, Kind.NACK, errand.id, errand.target)
+        if self.me.living:
+            self._bury_suspects(now)
+            self._probe_on(now)
+            self._look_around(now)
+        for name in self._known.forget(now - self._timing.tombstone):
+            self._voice.forget(name)
+        self._spread(now)
+        return self._outcome()
+
+    def met(self, name: str, now: float) -> Outcome:
+        """Note that a link to a node came up, maybe an unknown one: exchange everything."""
+        del now
+        if name != self.me.name:
+            self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
+        return self._outcome()
+
+    def lost(self, name: str, now: float) -> Outcome:
+        """Note that the link to a node broke. Others probe it; without any it is a suspect."""
+        if name in self._known.living and self.me.living:
+            probe = self._probes.of(name) or self._probes.start(self._next_id(), name, now)
+            if not probe.asked:
+                self._ask_others(probe)
+            if not probe.asked:
+                self._give_up(probe, now)
+        return self._outcome()
+
+    def doubt(self, name: str, now: float) -> Outcome:
+        """Note that a node didn't answer when it was asked something: have it probed now.
+
+        By us and by others, who may reach it where we don't.
+        """
+        if name in self._known.living and self.me.living and not self._probes.of(name):
+            probe = self._probes.start(self._next_id(), name, now)
+            self._voice.talk(name, Kind.PING, probe.id)
+            self._ask_others(probe)
+        return self._outcome()
+
+    def woke(self, gap: float, now: float) -> None:
+        """Note that this process stood still for `gap` seconds, so that nobody else is blamed."""
+        self._probes.clear()
+        self._probes.worsen(1)
+        for suspicion in self._suspicions.values():
+            suspicion.extend(gap)
+        self._probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
+        self._knock_at = now + self._timing.knock_every
+        self._exchange_at += gap
+
+    def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Outcome:
+        """Change our own record, and tell everyone. `left` is for good: it refutes nothing then."""
+        me = self.me
+        me.incarnation = min(me.incarnation + 1, MOST_INCARNATION)
+        me.owner = me.owner if owner is None else owner
+        me.since = now
+        if left or not me.living:
+            me.state = State.LEFT
+            me.owner = False
+            self._probes.clear()
+        self._tell_of_me()
+        for name in self._known.living:
+            self._voice.tell_of_me(name)
+        return self._outcome()
+
+    def claim(self, tag: int, seconds: int, now: float) -> Outcome:
+        """Take our name, also from whoever had it before, and tell everyone.
+
+        `tag` tells this process from others of the name, `seconds` since 1970 are when it started.
+        """
+        self.me.claim = claim_of(max(seconds, (self._claimed >> TAG_BITS) + 1), tag)
+        self._claimed = self.me.claim
+        return self.announce(now)
+
+    def disclaim(self) -> None:
+        """Claim nothing any more: somebody else has our name."""
+        self.me.claim = 0
+
+    # --- what is said of whom
+
+    def _hear_of_me(self, rumor: Rumor) -> None:
+        """Refute what isn't so. The address may be another: ours can be a wildcard."""
+        me = self.me
+        if rumor.claim != me.claim:
+            self._hear_of_namesake(rumor)
+            return
+        if not me.living or rumor.incarnation < me.incarnation:
+            return
+        as_is = rumor.incarnation == me.incarnation and rumor.state == State.ALIVE
+        if as_is and rumor.owner == me.owner:
+            return
+        if rumor.state in {State.SUSPECT, State.DEAD}:
+            self._probes.worsen(1)
+        me.incarnation = min(rumor.incarnation + 1, MOST_INCARNATION)
+        self._tell_of_me()
+
+    def _hear_of_namesake(self, rumor: Rumor) -> None:
+        """Note that another process has our name, or had it; claim it again from one that is gone.
+
+        It may be this process itself, in a former life.
+        """
+        if rumor.claim <= self._claimed:
+            return
+        self._claimed = rumor.claim
+        if self.me.claim and self.me.living and rumor.state >= State.DEAD:
+            tag = tag_of(self.me.claim)
+            self.me.claim = self._claimed = claim_of((rumor.claim >> TAG_BITS) + 1, tag)
+            self._tell_of_me()
+
+    def _tell_of_me(self) -> None:
+        self._voice.spread(self.me.rumor)
+        self._changed[self.me.name] = self.me
+
+    def _hear(self, rumor: Rumor, sender: str, *, full: bool, now: float) -> None:
+        """Believe a rumor about another, or don't."""
+        member = self._known.all.get(rumor.name)
+        if member is None:
+            if self.is_open or rumor.name == sender or self._known.takes_hearsay:
+                self._hear_of_unknown(rumor, full=full, now=now)
+            return
+        if full and rumor.state == State.DEAD:
+            rumor = rumor._replace(state=int(State.SUSPECT), by=rumor.by or sender)
+        said, known = rumor.weight, (member.claim, member.incarnation, member.state)
+        if said > known:
+            self._believe(rumor, now)
+        elif said == known and rumor.state == State.SUSPECT:
+            self._confirm(member, rumor.by)
+
+    def _hear_of_unknown(self, rumor: Rumor, *, full: bool, now: float) -> None:
+        """Meet someone, or remember that they left. Deaths of unknowns are nobody's concern."""
+        if rumor.state <= State.SUSPECT:
+            self._believe(rumor, now)
+        elif rumor.state == State.LEFT:
+            told = self._known.put(rumor, now).rumor
+            if not full:  # else everyone who joins would tell of all who left
+                self._voice.spread(told)
+
+    def _believe(self, rumor: Rumor, now: float) -> None:
+        name, living = rumor.name, self._known.living
+        if rumor.state <= State.SUSPECT and name not in living:
+            if len(living) >= MOST_LIVING:
+                return
+            # Anywhere, so that newcomers aren't all probed first, or last. Who comes and goes may
+            # be in it twice, but it is never longer than one would be that is new.
+            if len(self._round) <= len(living):
+                self._round.insert(self._randrange(len(self._round) + 1), name)
+        member = self._known.put(rumor, now)
+        self._suspicions.pop(name, None)
+        if member.state == State.SUSPECT:
+            self._suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(living), now)
+        self._voice.spread(member.rumor)
+        self._changed[name] = member
+
+    def _confirm(self, member: Member, by: str) -> None:
+        """Count another accuser, and tell of it."""
+        if self._suspicions[member.name].confirm(by):
+            self._voice.spread(member.rumor._replace(by=by))
+
+    def _accuse(self, member: Member, state: State, now: float) -> None:
+        """Say ourselves that someone is a suspect, or dead."""
+        if state > member.state:
+            self._believe(member.rumor._replace(state=int(state), by=self.me.name), now)
+        else:
+            self._confirm(member, self.me.name)
+
+    def _bury_suspects(self, now: float) -> None:
+        for name in [name for name, it in self._suspicions.items() if it.ends_at <= now]:
+            self._accuse(self._known.living[name], State.DEAD, now)
+
+    # --- who asks whom
+
+    def _answer(self, sender: str, gossip: Gossip, now: float) -> None:
+        match gossip.kind:
+            case Kind.PING:
+                self._voice.talk(sender, Kind.ACK, gossip.id)
+            case Kind.ACK:
+                self._probes.acked(sender, gossip.id, gossip.about)
+                if errand := self._probes.done(sender, gossip.id):
+                    self._voice.talk(errand.asker, Kind.ACK, errand.id, errand.target)
+            case Kind.RELAY:
+                self._run_errand(sender, gossip, now)
+            case Kind.NACK:
+                self._probes.nacked(sender, gossip.id)
+            case Kind.ASK_ALL:
+                self._voice.tell_all(sender, Kind.ALL, gossip.id)
+            case _:
+                pass
+        if gossip.kind in {Kind.PING, Kind.ACK}:
+            self._agree(sender, now)
+
+    def _agree(self, name: str, now: float) -> None:
+        """Exchange everything with a node that has another ring."""
+        member = self._known.living.get(name)
+        theirs = member.digest if member and self.me.living else ""
+        if theirs and self.digest and theirs != self.digest and now >= self._agree_at:
+            self._agree_at = now + self._timing.agree_every
+            self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
+
+    def _run_errand(self, asker: str, gossip: Gossip, now: float) -> None:
+        target = gossip.about
+        if target in {self.me.name, asker, ""}:
+            return
+        id_ = self._next_id()
+        if self._probes.run(id_, Errand(asker, gossip.id, target, self._timing, now)):
+            self._voice.talk(target, Kind.PING, id_)
+        else:
+            self._voice.talk(asker, Kind.NACK, gossip.id, target)
+
+    def _probe_on(self, now: float) -> None:
+        """Go on with the probes under way, and begin the next."""
+        if self._probes:
+            for probe in self._probes.late(now):
+                self._ask_others(probe)
+            for probe in self._probes.failed(now):
+                self._give_up(probe, now)
+        if now < self._probe_at:
+            return
+        self._probe_at = now + slowed(self._timing.probe_every, self.health)
+        target = self._next_in_round()
+        if target and not self._probes.of(target):
+            id_ = self._next_id()
+            self._probes.start(id_, target, now)
+            self._voice.talk(target, Kind.PING, id_)
+
+    def _next_in_round(self) -> str:
+        """Return whose turn it is to be probed, "" when there is nobody."""
+        living = self._known.living
+        while self._round:
+            name = self._round.pop()
+            if name in living:
+                return name
+        self._round = self._some(living, len(living))
+        return self._round.pop() if self._round else ""
+
+    def _ask_others(self, probe: Probe) -> None:
+        members = self._known.living.values()
+        others = [it.name for it in members if it.state == State.ALIVE and it.name != probe.target]
+        relays = self._some(others, self._timing.relays)
+        self._probes.ask(probe, relays)
+        for name in relays:
+            self._voice.talk(name, Kind.RELAY, probe.id, probe.target)
+
+    def _give_up(self, probe: Probe, now: float) -> None:
+        self._probes.drop(probe)
+        if member := self._known.living.get(probe.target):
+            if member.state == State.ALIVE:  # that a suspect is silent tells nothing new of us
+                self._probes.count_failure(probe)
+            self._accuse(member, State.SUSPECT, now)
+
+    def _look_around(self, now: float) -> None:
+        """Now and then exchange everything with someone, and knock at the door of a dead node."""
+        if now >= self._exchange_at:
+            self._exchange_at = now + self._timing.exchange_every
+            for name in self._some(self._known.living, 1):
+                self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
+        if now >= self._knock_at:
+            self._knock_at = now + self._timing.knock_every
+            for name in self._some([member.name for member in self.dead()], 1):
+                self._voice.talk(name, Kind.PING, self._next_id())
+
+    # --- out
+
+    def _spread(self, now: float) -> None:
+        if now >= self._news_at and self._voice.has_news:
+            self._news_at = now + self._timing.news_every
+            for name in self._some(self._known.living, self._timing.fanout):
+                self._voice.tell_news(name)
+
+    def _outcome(self) -> Outcome:
+        changed = list(self._changed.values())
+        self._changed.clear()
+        return Outcome(self._voice.take(), changed)
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _some(self, names: Iterable[str], count: int) -> list[str]:
+        """Return that many of the names, or all, in any order."""
+        pool = list(names)
+        for at in range(min(count, len(pool))):
+            other = at + self._randrange(len(pool) - at)
+            pool[at], pool[other] = pool[other], pool[at]
+        return pool[:count]

@@ -1,0 +1,80 @@
+"""What a node says: messages with its own record in them, and news as far as there is room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate_ring.membership.broadcast import Rumors
+from sidegate_ring.membership.messages import MAX_IN_FULL, Gossip, Kind
+from sidegate_ring.membership.parameters import Timing, transmissions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidegate_ring.membership.members import Member, Members
+    from sidegate_ring.membership.messages import Rumor
+
+
+class Voice:
+    """Puts messages together, and holds them until they are taken."""
+
+    __slots__ = ("_me", "_members", "_rumors", "_sends", "_timing")
+
+    def __init__(self, me: Member, members: Members, timing: Timing) -> None:
+        self._me = me
+        self._members = members
+        self._timing = timing
+        self._rumors = Rumors()
+        self._sends: list[tuple[str, Gossip]] = []
+
+    @property
+    def has_news(self) -> bool:
+        """Is there a rumor that wasn't told often enough?"""
+        return len(self._rumors) > 0
+
+    def take(self) -> list[tuple[str, Gossip]]:
+        """Return what was said since the last time, and to whom."""
+        sends = self._sends
+        if sends:
+            self._sends = []
+        return sends
+
+    def spread(self, rumor: Rumor) -> None:
+        """Have a rumor told with the messages that go out, until it was told often enough."""
+        self._rumors.add(rumor)
+
+    def forget(self, name: str) -> None:
+        """Tell no more about a node."""
+        self._rumors.drop(name)
+
+    def talk(self, to: str, kind: Kind, id_: int, about: str = "") -> None:
+        """Send a message that says who we are, what we think of the other, and some news."""
+        known = self._members.rumors
+        own = [self._me.rumor, *(known[it] for it in (to, about) if it in known)]
+        news = self._news(self._timing.rumors - len(own), without=[rumor.name for rumor in own])
+        self._send(to, kind, id_, about, own + news)
+
+    def tell_news(self, to: str) -> None:
+        """Send news, if there are any."""
+        if news := self._news(self._timing.rumors):
+            self._send(to, Kind.NEWS, 0, "", news)
+
+    def tell_of_me(self, to: str) -> None:
+        """Send our own record as news."""
+        self._send(to, Kind.NEWS, 0, "", [self._me.rumor])
+
+    def tell_all(self, to: str, kind: Kind, id_: int) -> None:
+        """Send everything. What is too much for one message follows in others."""
+        rumors = [self._me.rumor, *self._members.rumors.values()]
+        for start in range(0, len(rumors), MAX_IN_FULL):
+            self._send(to, kind, id_, "", rumors[start : start + MAX_IN_FULL])
+            kind = Kind.ALL
+
+    def _news(self, count: int, without: Sequence[str] = ()) -> list[Rumor]:
+        if not self._rumors:
+            return []
+        times = transmissions(self._timing, 1 + len(self._members.living))
+        return self._rumors.take(count, times, without)
+
+    def _send(self, to: str, kind: Kind, id_: int, about: str, rumors: list[Rumor]) -> None:
+        self._sends.append((to, Gossip(int(kind), id_, about, self._me.digest, rumors)))

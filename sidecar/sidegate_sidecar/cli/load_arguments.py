@@ -1,0 +1,169 @@
+"""What the options of `sidegate load` order: texts are read, and the first wrong one is named."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sidegate_sidecar.cli.commands import texts
+from sidegate_sidecar.errors import BAD_INPUT, Failure
+from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
+from sidegate_sidecar.loadtest.plan.feasibility import require_prospects
+from sidegate_sidecar.loadtest.plan.keys import Pick
+from sidegate_sidecar.loadtest.plan.library import load_scenario
+from sidegate_sidecar.loadtest.plan.scenario import (
+    MOST_KEYS,
+    MOST_REQUESTS,
+    Expect,
+    Scenario,
+    ScenarioError,
+    Stream,
+    require_playable,
+)
+from sidegate_sidecar.loadtest.plan.service import read_service
+from sidegate_sidecar.loadtest.plan.settings import Order
+from sidegate_sidecar.loadtest.show.files import require_places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidegate_sidecar.loadtest.plan.service import Service
+
+RATE: Final = 50.0  # requests a second
+SECONDS: Final = 10.0
+MOST_CONNECTIONS: Final = 10_000  # under way: a third of the ports that one address has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The options as texts, "" for those that aren't given."""
+
+    scenario: str
+    rate: str
+    seconds: str
+    keys: str
+    key_header: str
+    pick: str
+    limit: str
+    expect: str
+    arrivals: str
+
+
+def order_of(  # an argument for each option
+    url: str,
+    given: Given,
+    *,
+    headers: Iterable[str],
+    timeout: str,
+    most_in_flight: str,
+    key_prefix: str,
+    seed: str,
+    crashes: str,
+    tolerate: str,
+    json: str,
+    html: str,
+) -> Order:
+    """Return what the options order; Failure names the first that is wrong, and its value."""
+    service, scenario = _service(url, given), _scenario(given)
+    require_places(json, html)
+    order = Order(
+        url=service.url,
+        scenario=scenario,
+        name=given.scenario,
+        key_prefix=_key_prefix(key_prefix),
+        seed=texts.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
+        headers=_headers(headers, service, scenario.key_header),
+        timeout=texts.number("timeout", timeout),
+        most_in_flight=texts.whole("most-in-flight", most_in_flight, 1, MOST_CONNECTIONS),
+        tolerated=texts.whole("tolerate-errors", tolerate, 0, MOST_REQUESTS),
+        crashes=crashes,
+        json=json,
+        html=html,
+    )
+    _require_prospects(order, given)
+    return order
+
+
+def _service(url: str, given: Given) -> Service:
+    service = read_service(url)
+    if given.scenario and service.query:
+        why = "expected none with a query, since the paths of a scenario come after it"
+        raise Failure(BAD_INPUT, f"URL {service.url!r}: {why}")
+    return service
+
+
+def _scenario(given: Given) -> Scenario:
+    rate = texts.number("rate", given.rate) if given.rate else None
+    seconds = texts.number("seconds", given.seconds) if given.seconds else None
+    if given.scenario:
+        _require_absent(given)
+        scenario = texts.attempt("scenario", given.scenario, lambda: load_scenario(given.scenario))
+        scenario = scenario.scaled(rate, seconds)
+    else:
+        scenario = _one_stream(given, rate or RATE, seconds or SECONDS)
+    try:
+        return require_playable(scenario)
+    except ScenarioError as error:  # of these two: all else was checked before
+        raise Failure(BAD_INPUT, f"{_named(given, 'rate', 'seconds')}: {error}") from None
+
+
+def _require_prospects(order: Order, given: Given) -> None:
+    try:
+        require_prospects(order.scenario, order.seed)
+    except ScenarioError as error:
+        named = _named(given, "scenario", "rate", "seconds", "expect")
+        raise Failure(BAD_INPUT, f"{named}: {error}") from None
+
+
+def _named(given: Given, *options: str) -> str:
+    """Return those of the options that are given, with their texts."""
+    named = [(name, getattr(given, name)) for name in options]
+    return " ".join(f"--{name} {text!r}" for name, text in named if text) or "--rate, --seconds"
+
+
+def _require_absent(given: Given) -> None:
+    for option in ("keys", "key_header", "pick", "limit", "expect", "arrivals"):
+        text = getattr(given, option)
+        if text:
+            raise texts.wrong(option.replace("_", "-"), text, "a scenario has this for each stream")
+
+
+def _one_stream(given: Given, rate: float, seconds: float) -> Scenario:
+    keys = texts.whole("keys", given.keys, 1, MOST_KEYS) if given.keys else 1
+    if keys > 1 and not given.key_header:
+        raise texts.wrong("keys", given.keys, "expected --key-header too, where they go")
+    expect = texts.choice("expect", given.expect, Expect) if given.expect else None
+    if expect in {Expect.WITHIN, Expect.LIMITED} and not given.limit:
+        raise texts.wrong("expect", given.expect, "expected --limit too")
+    stream = Stream(
+        name="requests",
+        rate=rate,
+        keys=keys,
+        pick=texts.choice("pick", given.pick or Pick.TURN, Pick),
+        limit=texts.limit(given.limit),
+        expect=expect,
+    )
+    arrivals = texts.choice("arrivals", given.arrivals or Arrivals.EVEN, Arrivals)
+    header = texts.field("key-header", given.key_header) if given.key_header else ""
+    return Scenario(seconds=seconds, streams=[stream], key_header=header, arrivals=arrivals)
+
+
+def _headers(given: Iterable[str], service: Service, key_header: str) -> dict[str, str]:
+    taken = {key_header.lower(): "keys go into it"} if key_header else {}
+    if not service.authorization:
+        return texts.headers(given, taken)
+    if "authorization" in taken:
+        raise texts.wrong("key-header", key_header, "expected another name, the URL has a user")
+    taken["authorization"] = "the URL has a user"
+    return {**texts.headers(given, taken), "Authorization": service.authorization}
+
+
+def _key_prefix(text: str) -> str:
+    if not text:
+        return f"load-{secrets.token_hex(3)}"
+    if not re.fullmatch(r"[!-~]{1,100}", text):
+        why = "expected 1 to 100 printable ASCII characters, no blanks"
+        raise texts.wrong("key-prefix", text, why)
+    return text

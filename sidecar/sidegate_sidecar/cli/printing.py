@@ -1,0 +1,184 @@
+"""What the command prints: small tables on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sidegate_sidecar.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Answer = Mapping[str, Any]
+
+_WIDE = 10_000  # columns: what goes to a file or a pipe is never cut or folded
+_STYLES = {
+    "up": "green",
+    "suspect": "yellow",
+    "connecting": "yellow",
+    "down": "red",
+    "closed": "red",
+}
+
+
+def print_json(answer: Answer) -> None:
+    """Print an answer for scripts."""
+    print(json.dumps(answer, indent=2))  # noqa: T201  # what the command is for
+
+
+def print_check(answer: Answer) -> None:
+    """Print a decision."""
+    verdict, style = ("allowed", "green") if answer["allowed"] else ("denied", "red")
+    rest = f"{_left(answer)} ({visible(answer['limits'])}; {_who(answer)})"
+    _console().print(Text.assemble((verdict, style), ": ", rest), soft_wrap=True)
+
+
+def _left(answer: Answer) -> str:
+    if answer["remaining"] is None:
+        return "nobody knows what is left"
+    left = f"{answer['remaining']} of {answer['limit']} left"
+    if answer["allowed"]:
+        return f"{left}, full again in {duration(answer['reset_after'])}"
+    return f"{left}, retry in {duration(answer['retry_after'])}"
+
+
+def _who(answer: Answer) -> str:
+    owner = visible(answer["owner"])
+    if answer["source"] == "owner":
+        return f"owner {owner}"
+    return f"owner {owner} did not answer: {answer['source']}"
+
+
+def print_nodes(answer: Answer) -> None:
+    """Print the cluster."""
+    console = _console()
+    console.print(_summary(answer), soft_wrap=True)
+    rows = [_node_row(node) for node in answer["nodes"]]
+    rows += [
+        ("?", one["address"], one["state"], "", "", "", one["refusal"])
+        for one in answer["strangers"]
+    ]
+    heads = ("NODE", "ADDRESS", "STATE", "BUT", "SHARE", "RING", "WHY")
+    _print_table(console, heads, rows, "SHARE")
+
+
+def _summary(answer: Answer) -> str:
+    nodes = _count(len(answer["nodes"]), "node")
+    roles = f"{answer['keys_owned']:,} as owner, {answer['keys_backed_up']:,} as backup"
+    parts = [
+        f"{visible(answer['name'])} (sidegate {answer['version']}) sees {nodes}",
+        "all that answer hold the same ring" if answer["agrees"] else "their rings differ",
+        f"{_count(answer['keys'], 'bucket')} held here: {roles}",
+    ]
+    return "; ".join(parts if answer["stage"] == "member" else [*parts, answer["stage"]])
+
+
+def _node_row(node: Answer) -> Sequence[str]:
+    share, ring = f"{node['share']:.1%}", node["ring"] or "unknown"
+    but = [node["life"]] if node["life"] != "alive" else []
+    but += [] if node["owner"] else ["not on the ring"]
+    return (
+        node["name"],
+        node["address"],
+        node["state"],
+        ", ".join(but),
+        share,
+        ring,
+        node["refusal"],
+    )
+
+
+def print_owner(answer: Answer) -> None:
+    """Print who owns a key."""
+    backups = ", ".join(map(visible, answer["backups"])) or "none"
+    _console().print(
+        f"{visible(answer['owner'])} ({answer['state']}); backups: {backups}", soft_wrap=True
+    )
+
+
+def print_buckets(answer: Answer) -> None:
+    """Print the buckets of a key, or those that were forgotten."""
+    console = _console()
+    owner, key = visible(answer["owner"]), visible(answer["key"]) or '""'
+    forgotten = "forgotten" in answer
+    buckets = answer["forgotten"] if forgotten else answer["buckets"]
+    if not buckets:
+        console.print(f"{key}: no bucket in debt on {owner}, all limits are full", soft_wrap=True)
+        return
+    said = "forgotten, and full now" if forgotten else "in debt"
+    console.print(f"{key}: {_count(len(buckets), 'bucket')} on {owner} {said}", soft_wrap=True)
+    left = [(one["limit"], f"{one['remaining']} of {one['burst']}") for one in buckets]
+    if forgotten:
+        _print_table(console, ("LIMIT", "LEFT BEFORE"), left, right="LEFT BEFORE")
+        return
+    rows = [(*row, duration(one["reset_after"])) for row, one in zip(left, buckets, strict=True)]
+    _print_table(console, ("LIMIT", "LEFT", "FULL IN"), rows, right="LEFT, FULL IN")
+
+
+def print_departure(answer: Answer) -> None:
+    """Print how a node left the ring."""
+    name, took = visible(answer["name"]), duration(answer["seconds"])
+    moved = f"{_count(answer['handed_over'], 'bucket')} handed over"
+    if answer["left"]:
+        said = f"{name} left the ring, and goes on forwarding checks: {moved} in {took}"
+    else:
+        kept = f"{answer['not_taken']:,} not, in {took}"
+        said = f"{name} did not leave: {answer['why']}; {moved}, {kept}"
+    _console().print(said, soft_wrap=True)
+
+
+PRINTERS: Mapping[str, Callable[[Answer], None]] = {
+    "check": print_check,
+    "nodes": print_nodes,
+    "owner": print_owner,
+    "buckets": print_buckets,
+    "leave": print_departure,
+}
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: two to four digits and a unit."""
+    for most, unit, text in (
+        (1, 1e-3, "ms"),
+        (120, 1, "s"),
+        (7_200, 60, "min"),
+        (172_800, 3_600, "h"),
+    ):
+        if seconds < most:
+            return f"{seconds / unit:.3g} {text}"
+    return f"{seconds / 86_400:,.0f} d"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
+
+
+def _print_table(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
+) -> None:
+    """Print rows under heads, without the columns that are empty; `right` names the aligned."""
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    for head, cells in zip(heads, zip(*rows, strict=True), strict=True):
+        if any(cells):
+            table.add_column(head, justify="right" if head in right else "left", overflow="fold")
+    used = [at for at, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    for row in rows:
+        table.add_row(*(_cell(heads[at], row[at]) for at in used))
+    console.print(table)
+
+
+def _cell(head: str, text: str) -> Text:
+    return Text(visible(text), style=_STYLES.get(text, "") if head == "STATE" else "")

@@ -1,0 +1,1 @@
+"""This node among the others: its place on the ring, joining and leaving."""

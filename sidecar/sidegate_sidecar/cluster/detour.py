@@ -1,0 +1,47 @@
+"""A detour: where checks go while this node lacks what others decided of keys that are its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate_ring.hashring import Ring
+    from sidegate_sidecar.replication.copies import Copies
+
+
+class Detour:
+    """The ring, but for keys of `me` of which it doesn't `hold` everything.
+
+    Those go to who comes next, as if it weren't on the ring yet. Only for as long as nodes still
+    have something to send: it costs each check a microsecond.
+    """
+
+    def __init__(self, ring: Ring, me: str, hold: Callable[[str], bool], without: Ring) -> None:
+        self.nodes = ring.nodes
+        self._ring = ring
+        self._me = me
+        self._hold = hold
+        self._without = without
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._ring
+
+    def pair(self, key: str) -> tuple[str, str]:
+        """Return who decides about a key, and who is next."""
+        pair = self._ring.pair(key)
+        return pair if pair[0] != self._me or self._hold(key) else self._without.pair(key)
+
+
+def route_of(
+    ring: Ring, without: Callable[[], Ring], copies: Copies, me: str, *, told: bool
+) -> Ring | Detour:
+    """Return where checks go: by the ring, but for `me` as far as it mustn't decide.
+
+    That is all of its own before it was `told` what others decided for it, and then those keys of
+    which somebody still has to send it something.
+    """
+    if me not in ring or (told and copies.is_settled):
+        return ring
+    return Detour(ring, me, copies.hold, without()) if told else without()

@@ -1,0 +1,57 @@
+"""Rings: the next one from the last, and what of a table is whose on one. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from sidegate.buckets.buckets import Buckets
+    from sidegate_ring.hashring import Ring
+
+
+SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
+SLICE = 200  # buckets counted between two looks at the sockets: 0.2 ms
+
+MAX_STEPS = 16  # from ring to ring: each takes as long as to build 20 nodes of a ring from nothing
+
+
+def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
+    """Return the ring of these nodes, from one with nearly the same, which is quicker."""
+    gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
+    if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
+        return ring.of_nodes(names)
+    for name in gone:
+        ring = ring.without_node(name)
+    for name in new:
+        ring = ring.with_node(name)
+    return ring
+
+
+def held_on(ring: Ring, name: str, table: Buckets) -> tuple[int, int]:
+    """Return how many buckets a node holds as owner and as backup; of many, an estimate."""
+    counted = owned = backed_up = 0
+    for _, keys in table.sample(SAMPLE):
+        for key in keys:
+            owner, backup = ring.pair_at(ring.place(key))
+            owned += owner == name
+            backed_up += backup == name
+        counted += len(keys)
+    share = len(table) / counted if counted else 0
+    return round(owned * share), round(backed_up * share)
+
+
+def taken_of(
+    ring: Ring, name: str, table: Buckets, owed: Collection[tuple[str, str]], now: int
+) -> Iterator[tuple[int, int]]:
+    """Count the buckets in debt that a node owns on a ring, a slice at a time.
+
+    Gives how many of a slice others have merged, and how many they haven't: those that are still
+    `owed` to them, by text of the limit and key.
+    """
+    for text, keys in table.keys(SLICE):
+        found, _ = table.debts(text, keys, now, 0)
+        mine = [key for key in found if ring.pair(key)[0] == name]
+        missing = sum((text, key) in owed for key in mine) if owed else 0
+        yield len(mine) - missing, missing

@@ -1,0 +1,89 @@
+"""The pulse: calls a cluster's tick whenever something is due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from math import inf
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.cluster.cluster import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate_sidecar.cluster.cluster import Cluster
+
+log = logging.getLogger("sidegate")
+
+AFTER_FAULT = 0.05  # seconds
+PAUSE = 0.001  # seconds: twice a slice, and what timers can do
+BUSY_FOR = 0.02  # seconds after a check
+LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
+
+
+class Pulse:
+    """One timer of the running loop; `clock` is in ns and only used to tell the cluster.
+
+    Work that is never due, such as a walk through a million buckets, goes on at once while nobody
+    asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
+    """
+
+    def __init__(
+        self, cluster: Cluster, clock: Callable[[], int], asked: Callable[[], int]
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._asked = asked
+        self._seen = 0
+        self._busy_until = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.Handle | None = None
+        self._at = inf
+
+    def start(self) -> None:
+        """Beat from now on."""
+        self._beat()
+
+    def wake(self) -> None:
+        """Beat as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
+        self._beat_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
+
+    def hurry(self) -> None:
+        """Beat soon if there is work to do."""
+        if self._cluster.sync.working:
+            self._beat_in(self._pause())
+
+    def _beat_in(self, wait: float) -> None:
+        if self._timer is None:  # not started, or stopped
+            return
+        at = self._loop.time() + wait
+        if at < self._at:
+            self._timer.cancel()
+            self._timer, self._at = self._loop.call_at(at, self._beat), at
+
+    def _beat(self) -> None:
+        try:
+            wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
+        except Exception:  # there must be a next beat, whatever it was
+            log.exception("a fault in sidegate; please report it")
+            wait = AFTER_FAULT
+        self._at = self._loop.time() + wait
+        if wait:
+            self._timer = self._loop.call_at(self._at, self._beat)
+        else:  # after whatever else is ready
+            self._timer = self._loop.call_soon(self._beat)
+
+    def _pause(self) -> float:
+        """Return how long to leave the processor to others between two slices of work."""
+        now, asked = self._loop.time(), self._asked()
+        if asked != self._seen:
+            self._seen, self._busy_until = asked, now + BUSY_FOR
+        is_busy = now < self._busy_until and self._cluster.stage not in LEAVES
+        return PAUSE if is_busy else 0.0
+
+    def stop(self) -> None:
+        """Beat no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None

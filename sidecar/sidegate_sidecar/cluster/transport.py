@@ -1,0 +1,29 @@
+"""The mesh: what a cluster asks of the links between its nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sidegate.protocol.messages import NodeMessage
+    from sidegate_ring.membership.membership import Member
+
+
+class Mesh(Protocol):
+    """The links between this node and the others."""
+
+    def post(self, name: str, message: NodeMessage, /) -> None:
+        """Send a message to a node, if it can be reached."""
+
+    def is_up(self, name: str, /) -> bool:
+        """Tell if messages to that node arrive, as far as we know."""
+        ...
+
+    def members_changed(self, changed: list[Member], /) -> None:
+        """Link to who is new, and let go of who is gone."""
+
+    def forget(self, key: str, /) -> None:
+        """Have the apps of this node forget that a key was denied: it was reset."""
+
+    def ring_changed(self, /) -> None:
+        """Tell whoever wants to know how many nodes there are."""

@@ -1,0 +1,249 @@
+"""The HTTP API of a sidecar: for people, scripts and languages without a client.
+
+The road of a check from an app is the link; this one serves hundreds a second, not hundreds of
+thousands.
+"""
+
+from collections.abc import Callable
+from inspect import getdoc
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Body, FastAPI, HTTPException, Request, Response, Security
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
+
+from sidegate.buckets.decision import Source
+from sidegate.buckets.limits import parse_limits
+from sidegate.errors import CheckError
+from sidegate.link.link import State
+from sidegate.protocol.messages import Holdings as HeldThere
+from sidegate.protocol.messages import WireError
+from sidegate.version import __version__
+from sidegate_sidecar.fronts.http.app.layers import PathAsSent
+from sidegate_sidecar.fronts.http.app.models import (
+    Bucket,
+    CheckRequest,
+    CheckResponse,
+    Departed,
+    Forgotten,
+    Health,
+    Holdings,
+    HowManyBackups,
+    KeyInPath,
+    KeyInQuery,
+    Nodes,
+    Ownership,
+)
+from sidegate_sidecar.fronts.http.app.overview import nodes_of
+from sidegate_sidecar.fronts.http.app.problems import Fault, ProblemApp, documented
+from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
+from sidegate_sidecar.node.asking import ask_one
+from sidegate_sidecar.sidecar import LOOKING
+
+if TYPE_CHECKING:
+    from sidegate_sidecar.sidecar import Sidecar
+
+_ABOUT = """\
+A distributed rate limiter for Python services. Each key is decided by the one node that owns it,
+whichever node is asked. Times are in seconds. Errors are `application/problem+json`.
+
+Calls that change something need the secret of the cluster as a bearer token if one is set; without
+a secret they are served on loopback only, or with `--insecure`. Calls that show keys or names need
+none on the machine itself. A request that another site's page had a browser send is refused.
+"""
+
+_TAGS = [
+    {"name": "limits", "description": "Ask, look at, and reset limits."},
+    {"name": "cluster", "description": "Who is there, and who owns what."},
+    {"name": "process", "description": "For probes and for Prometheus."},
+]
+
+_WRONG_KEY = (
+    422,
+    Fault(field="key", message="key of 600 bytes: expected at most 512 bytes of UTF-8"),
+)
+_WRONG_CHECK = (
+    422,
+    Fault(field="cost", message="cost 200: expected 0 to 100, the smallest burst of the limits"),
+)
+_TOO_LONG = (413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes")
+_NOT_ALLOWED = (
+    (401, "no secret was sent: expected Authorization: Bearer and the secret of the cluster"),
+    (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
+)
+_NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
+_UNREACHABLE = (503, "node-b owns this key and can't be asked now")
+
+_EXAMPLES: dict[str, Any] = {
+    "one": {"summary": "One limit", "value": {"key": "customer-7", "limits": "100/minute"}},
+    "several": {
+        "summary": "Two limits, both charged or none",
+        "value": {"key": "customer-7", "limits": "10/second burst 20; 1000/hour", "cost": 5},
+    },
+    "peek": {
+        "summary": "Only look",
+        "value": {"key": "customer-7", "limits": "100/minute", "cost": 0},
+    },
+}
+CheckBody = Annotated[CheckRequest, Body(openapi_examples=_EXAMPLES)]
+
+# For the document: the front has seen to it before the app is asked.
+_bearer = HTTPBearer(
+    scheme_name="secret",
+    description="The secret of the cluster, if one is set; not for reading on the machine itself.",
+    auto_error=False,
+)
+
+
+class Api:
+    """The calls. What each one's first line says is its text in the OpenAPI document."""
+
+    def __init__(self, sidecar: "Sidecar") -> None:
+        self._sidecar = sidecar
+        self._node = sidecar.node
+
+    async def check(self, asked: CheckBody) -> CheckResponse:
+        """Charge tokens to a key, if all its limits have them.
+
+        Answers 200 whether it was allowed or not: the question was answered.
+        """
+        try:
+            decision = await ask_one(self._node, asked.key, parse_limits(asked.limits), asked.cost)
+        except CheckError as error:  # of an owner that holds something else for good input
+            raise HTTPException(422, str(error)) from None
+        except WireError as error:
+            raise HTTPException(502, f"the owner of this key makes no sense: {error}") from None
+        return CheckResponse.of(decision, self._owner(asked.key))
+
+    async def peek(self, key: KeyInPath) -> Holdings:
+        """Look at the buckets of a key on its owner."""
+        held = await self._inspect(key, reset=False)
+        return Holdings(key=key, owner=self._owner(key), buckets=_buckets(held))
+
+    async def reset(self, key: KeyInPath) -> Forgotten:
+        """Forget all buckets of a key on its owner, so that they are full.
+
+        After a 503 they may have been forgotten or not; to reset again does no harm.
+        """
+        held = await self._inspect(key, reset=True)
+        return Forgotten(key=key, owner=self._owner(key), forgotten=_buckets(held))
+
+    async def nodes(self) -> Nodes:
+        """Show the cluster as this node sees it."""
+        return nodes_of(self._sidecar)
+
+    async def owner(self, key: KeyInQuery, backups: HowManyBackups = 2) -> Ownership:
+        """Name the node that owns a key, and those that come next."""
+        owner, *others = self._node.cluster.ring.owners(key, backups + 1) or ("",)
+        link = self._sidecar.link_to(owner)
+        state = link.state if link else State.UP
+        return Ownership(key=key, owner=owner, backups=others, state=state)
+
+    async def leave(self) -> Departed:
+        """Leave the ring, hand all buckets over, and go on forwarding checks.
+
+        Answers once that is done, or was given up after the time that `--drain` allows. The last
+        owner waits that long for another node; if none comes it stays, and goes on deciding.
+        """
+        return Departed.of(await self._sidecar.leave())
+
+    async def healthz(self) -> Health:
+        """Say that the process is alive."""
+        return Health(status="ok")
+
+    async def readyz(self) -> Health:
+        """Say whether this node has joined."""
+        if why := self._sidecar.why_not_ready:
+            raise HTTPException(503, why)
+        return Health(status="ready")
+
+    async def metrics(self, request: Request) -> Response:
+        """Give metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
+        scrape = self._sidecar.http_server.answers.scrape(request.headers.get("accept", ""))
+        return Response(scrape.body, headers={"Content-Type": scrape.content_type})
+
+    def _owner(self, key: str) -> str:
+        return self._node.cluster.ring.pair(key)[0]
+
+    async def _inspect(self, key: str, *, reset: bool) -> HeldThere:
+        held = await self._node.inspect(key, reset=reset)
+        if held is None or held.source not in {Source.OWNER, Source.BACKUP}:
+            raise HTTPException(503, f"{self._owner(key)} owns this key and can't be asked now")
+        return held
+
+
+def _buckets(held: HeldThere) -> list[Bucket]:
+    return [Bucket.of(parse_limits(limit).items[0], debt) for limit, debt in held.buckets]
+
+
+def create_app(sidecar: "Sidecar") -> FastAPI:
+    """Return the app that answers for a sidecar.
+
+    It leaves to the front what holds for all requests: who may ask, how much, and for what host.
+    """
+    app = ProblemApp(
+        title="sidegate",
+        version=__version__,
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        redirect_slashes=False,
+        docs_url=None,  # the pages are the front's: these would load scripts from elsewhere
+        redoc_url=None,
+        # Off, so that no exporter that the environment names sends anything about the requests.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    _add_routes(app, Api(sidecar), [Security(_bearer)])
+    app.add_middleware(PathAsSent)
+    return app
+
+
+def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
+    limits, cluster, process = (_at(app, tag["name"]) for tag in _TAGS)
+    key = "/v1/keys/{key:path}"
+    limits(
+        "POST",
+        "/v1/check",
+        api.check,
+        secret,
+        *_NOT_ALLOWED,
+        _TOO_LONG,
+        _WRONG_CHECK,
+        _NO_SENSE,
+    )
+    limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
+    cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
+    cluster("POST", "/v1/leave", api.leave, secret, *_NOT_ALLOWED)
+    process("GET", "/healthz", api.healthz, [])
+    process("GET", "/readyz", api.readyz, [], (503, LOOKING))
+    process("GET", "/metrics", api.metrics, [], answers=PlainTextResponse)
+
+
+def _at(app: FastAPI, tag: str) -> Callable[..., None]:
+    """Return what adds a call under a tag, with the problems that it may answer."""
+
+    def add(
+        method: str,
+        path: str,
+        call: Callable[..., Any],
+        dependencies: list[Any],
+        *problems: tuple[int, Fault | str],
+        answers: type[Response] = JSONResponse,
+    ) -> None:
+        summary, _, description = (getdoc(call) or "").partition("\n")
+        app.add_api_route(
+            path,
+            call,
+            methods=[method],
+            name=call.__name__,
+            operation_id=call.__name__,
+            tags=[tag],
+            summary=summary.removesuffix("."),
+            description=description.strip(),
+            dependencies=dependencies,
+            responses=documented(*problems),
+            response_class=answers,
+        )
+
+    return add

@@ -1,0 +1,1 @@
+"""Sidecars and apps as child processes on loopback."""

@@ -1,0 +1,1 @@
+"""Connections of apps and of other nodes: listening, accepting, dialling, finding."""

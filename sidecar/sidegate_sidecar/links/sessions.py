@@ -1,0 +1,306 @@
+"""The accepting side: connections of apps and of other nodes, and what they may do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from secrets import token_bytes
+from ssl import SSLError
+from typing import TYPE_CHECKING
+
+from sidegate.link.connection import Connection
+from sidegate.link.link import MOST_UNSENT
+from sidegate.protocol.handshake import NONCE_BYTES, Accepting
+from sidegate.protocol.messages import (
+    NODE_MESSAGES,
+    OUTCOMES,
+    Checks,
+    Forget,
+    Inspect,
+    Message,
+    Outcomes,
+    Ping,
+    Pong,
+    Refused,
+    Reset,
+    Roster,
+    WireError,
+    encode,
+    refuse,
+)
+from sidegate_ring.membership.members import MOST_LIVING
+from sidegate_sidecar.links.admission.admission import Admission
+from sidegate_sidecar.links.inspections import Inspections
+from sidegate_sidecar.links.refusals import Refusals
+
+if TYPE_CHECKING:
+    from sidegate.protocol.handshake import Identity
+    from sidegate.protocol.messages import Hello
+    from sidegate_sidecar.links.admission.admission import Arrival
+    from sidegate_sidecar.links.peers import Peers
+    from sidegate_sidecar.node.node import Node
+
+MAX_FILES = 1_024  # open at a time, what a system gives without being asked
+MOST_SAID = 300  # characters in the log of what the other side says of us
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a connection may take its time for, in seconds."""
+
+    handshake: float = 5.0  # from when it is accepted, TLS included: an honest side takes 0.5
+    frame: float = 5.0  # from its first byte to its last
+    unread: float = 30.0  # with more than 1 MiB of answers waiting: an app that reads has less
+    look_every: float = 1.0  # between two looks for connections that are overdue
+
+
+class Sessions:
+    """All accepted connections of a node; a handler of each.
+
+    `most` of apps are open at most, and `MOST_LIVING` of nodes. Those that haven't proved yet who
+    they are have places of their own, in `admission`; they are as many as `max_files` allows.
+    """
+
+    def __init__(
+        self, node: Node, peers: Peers, me: Identity, most: int, max_files: int = MAX_FILES
+    ) -> None:
+        self._node = node
+        self._peers = peers
+        self._me = me
+        self._most = most
+        self._nodes = 0  # of those open
+        self.admission = Admission(self._displaced, max_files)
+        self._inspections = Inspections(node)
+        self._stuck: dict[Connection, float] = {}  # since when they don't read
+        self._is_leaving = False
+        self.refusals = Refusals(node.counts.turned_away, _now)
+        self.patience = Patience()
+        self.open: set[Connection] = set()
+
+    def accept(
+        self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
+    ) -> asyncio.Protocol:
+        """Return the protocol for one more connection, which has begun to speak, by that channel.
+
+        On a Unix socket, which the file system guards, apps needn't prove anything, and nodes are
+        refused: one that is nobody's has no business there.
+        """
+        nonce = self._me.instance + token_bytes(NONCE_BYTES - len(self._me.instance))
+        approve = self._approve_on_unix if is_unix else self._approve
+        handshake = Accepting(self._me, nonce, approve=approve, trust_apps=is_unix)
+        handshake.channel = channel
+        return _Session(handshake, self, arrival)
+
+    def _approve(self, hello: Hello) -> None:
+        self._peers.approve(hello)
+        self._require_room(hello)
+
+    def _approve_on_unix(self, hello: Hello) -> None:
+        if hello.role == "node":
+            text = "nodes are refused on a Unix socket: dial this one's --link, over TCP"
+            raise WireError("role", text)
+        self._require_room(hello)
+
+    def _require_room(self, hello: Hello) -> None:
+        """Raise WireError when as many of its kind are open as may be."""
+        if hello.role == "node":
+            here, most, what = self._nodes, MOST_LIVING, "connections of nodes"
+        else:
+            here, most, what = len(self.open) - self._nodes, self._most, "connections"
+        if here >= most:
+            raise WireError("busy", f"{most:,} {what} are open, no more fit")
+
+    def _displaced(self, arrival: Arrival) -> None:
+        """Count and tell of one that has to go for a newer one."""
+        who = _who(arrival.session, arrival.remote)
+        self.refusals.turned_away("displaced", who, "newer ones, which have proved nothing either")
+
+    def up(self, connection: Connection) -> None:
+        """Count in a side that has proved who it is, tell it which nodes there are, and meet it."""
+        assert isinstance(connection, _Session)  # made by `accept`
+        assert connection.peer is not None  # the handshake is done
+        self.admission.remove(connection.arrival)
+        self._require_room(connection.peer)  # again: others may have been quicker
+        self.open.add(connection)
+        connection.send(self._roster())
+        if _is_node(connection):
+            self._nodes += 1
+            self._peers.dialled_by(connection)
+
+    def message(self, connection: Connection, message: Message) -> None:
+        """Handle a question."""
+        match message:
+            case Checks():
+                by = _forwarder(connection, message) if message.serial else ""
+                self._node.decide(message, connection.send, by)
+            case Ping():
+                connection.send(Pong(message.id))
+            case Inspect() | Reset():
+                self._inspections.ask(connection, message)
+            case Outcomes() if not _is_node(connection):
+                self._note(message)
+            case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
+                peer = connection.peer
+                assert peer is not None  # the handshake is done
+                self._peers.listener.heard(peer.name, message, connection.remote_host)
+            case _:
+                refuse(message)
+
+    def _note(self, message: Outcomes) -> None:
+        """Count what an app has decided alone, all of it or, if it makes no sense, nothing."""
+        for outcome, _ in message.counts:
+            if outcome not in OUTCOMES:
+                raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")
+        for outcome, count in message.counts:
+            self._node.counts.app_outcomes[outcome] += count
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        """Forget a connection."""
+        assert isinstance(connection, _Session)  # made by `accept`
+        self.admission.remove(connection.arrival)
+        if connection in self.open:
+            self.open.discard(connection)
+            self._nodes -= _is_node(connection)
+        self._stuck.pop(connection, None)
+        self._peers.hung_up(connection)
+        self._tell_why(_who(connection, connection.arrival.remote), connection, error)
+
+    def _tell_why(self, who: str, connection: Connection, error: Exception | None) -> None:
+        """Count and log why a connection was lost, if that was anyone's fault."""
+        if isinstance(error, Refused):  # its code is theirs, and isn't counted
+            if connection.peer is not None:
+                said = str(error)[:MOST_SAID]
+                self.refusals.say("refused", f"{who} refuses this node: {said}")
+        elif isinstance(error, WireError):
+            self.refusals.turned_away(error.code, who, error.text)
+        elif isinstance(error, (SSLError, ConnectionAbortedError)):  # the latter: took too long
+            self.refusals.turned_away("tls", who, error.strerror or str(error))
+
+    def tell_ring(self) -> None:
+        """Send the ring to all apps: after a change, and now and then."""
+        self._tell_apps(self._roster())
+
+    @property
+    def has_apps(self) -> bool:
+        """Are there apps that might find another sidecar where they found this one?
+
+        Not those on the Unix socket: its path is this sidecar's own.
+        """
+        return any(
+            connection.is_up and connection.remote_host and not _is_node(connection)
+            for connection in self.open
+        )
+
+    def say_goodbye(self) -> None:
+        """Tell all apps, also those that are still to come, to look for another sidecar."""
+        self._is_leaving = True
+        self._tell_apps(self._roster(), MOST_UNSENT)
+
+    def stop_reading(self) -> None:
+        """Read nothing more from apps; what they ask now, nobody charges."""
+        shaking = [it.session for it in self.admission if it.session is not None]
+        for connection in [*self.open, *shaking]:
+            if not _is_node(connection) and not connection.transport.is_closing():
+                connection.transport.pause_reading()
+
+    def forget(self, message: Forget) -> None:
+        """Have all apps forget that a key was denied, but for those that read nothing."""
+        self._tell_apps(message, MOST_UNSENT)
+
+    def _tell_apps(self, message: Message, most_unsent: int = 0) -> None:
+        """Send a message to each app with no more than that left to read."""
+        frame = encode(message)
+        for connection in self.open:
+            unsent = connection.transport.get_write_buffer_size()
+            if connection.is_up and unsent <= most_unsent and not _is_node(connection):
+                connection.write(frame)
+
+    def _roster(self) -> Roster:
+        cluster = self._node.cluster
+        living = [(it.name, it.address) for it in cluster.membership.living()]
+        members = [(cluster.name, self._me.link), *living]
+        return Roster(cluster.ring.digest, members, int(self._is_leaving))
+
+    async def sweep(self) -> None:
+        """Close connections that take too long over something, for ever."""
+        while True:
+            await asyncio.sleep(self.patience.look_every)
+            now = asyncio.get_running_loop().time()
+            self.refusals.say_rest()
+            self._end_handshakes(now)
+            for connection in list(self.open):
+                if connection.transport.is_closing():
+                    continue
+                if overdue := self._overdue(connection, now):
+                    connection.fail(WireError("timeout", overdue))
+
+    def _end_handshakes(self, now: float) -> None:
+        """Close the connections that have taken too long to prove who they are."""
+        within = self.patience.handshake
+        error = WireError("timeout", f"no handshake within {within:g} s")
+        for arrival in self.admission.overdue(now - within):
+            session = arrival.session
+            if session is None or session.is_unconnected:
+                arrival.refuse(error.code, error.text)
+                self.admission.remove(arrival)
+                self.refusals.turned_away(error.code, _who(session, arrival.remote), error.text)
+            elif not session.transport.is_closing():
+                session.fail(error)
+
+    def _overdue(self, connection: Connection, now: float) -> str:
+        """Return what a connection takes too long for, or nothing."""
+        patience = self.patience
+        since = connection.unfinished_since
+        if since is not None and now - since > patience.frame:
+            return f"a frame unfinished for {patience.frame:g} s"
+        if now - self._stuck_since(connection, now) > patience.unread:
+            return f"answers unread for {patience.unread:g} s"
+        return ""
+
+    def _stuck_since(self, connection: Connection, now: float) -> float:
+        """Return since when we found, at each look, that too many answers wait to be read."""
+        if connection.transport.is_reading():  # see Connection.pause_writing
+            self._stuck.pop(connection, None)
+            return now
+        return self._stuck.setdefault(connection, now)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.admission.close()
+        for connection in list(self.open):
+            connection.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _who(connection: Connection | None, remote: str) -> str:
+    """Return who is at the other side, as far as it has said so, and where."""
+    peer = None if connection is None else connection.peer
+    who = "someone" if peer is None else f"{peer.role} {peer.name!r}"
+    return f"{who} at {remote}"
+
+
+def _forwarder(connection: Connection, message: Checks) -> str:
+    """Return the node that forwards these checks; WireError unless one does, and names each."""
+    peer = connection.peer
+    if peer is None or peer.role != "node":
+        raise WireError("bad-message", "a serial is for checks that a node forwards")
+    places = message.places
+    if places is not None and len(places) != len(message.checks):
+        raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
+    return peer.name
+
+
+def _is_node(connection: Connection) -> bool:
+    return connection.peer is not None and connection.peer.role == "node"
+
+
+class _Session(Connection):
+    """A connection that is in `admission` until it has proved who is at the other side."""
+
+    def __init__(self, handshake: Accepting, sessions: Sessions, arrival: Arrival) -> None:
+        super().__init__(handshake, sessions)
+        self.arrival = arrival  # knows where it comes from: the transport can't tell at its end
+        arrival.session = self

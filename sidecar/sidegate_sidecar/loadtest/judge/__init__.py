@@ -1,0 +1,1 @@
+"""From records to a verdict and a report. Pure."""

@@ -1,0 +1,1 @@
+"""Sending requests at their moments, and recording what became of them."""

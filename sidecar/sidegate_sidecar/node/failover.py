@@ -1,0 +1,68 @@
+"""Failover: who answers a check whose owner didn't. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from sidegate.protocol.messages import MOST_HOPS
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.node.node import Links
+
+
+class Step(Enum):
+    """What is done about a check next."""
+
+    ASK = "ask"  # another node is asked
+    OWN = "own"  # this node decides after all: it is the owner
+    STAND_IN = "stand in"  # this node decides in place of the owner, by its copy
+    GIVE_UP = "give up"  # this node neither knows nor can ask
+
+
+class Next(NamedTuple):
+    """The next step, and the node that is asked if one is."""
+
+    step: Step
+    name: str = ""
+
+
+class Way(NamedTuple):
+    """Where a check has been: how often it was forwarded, who was asked, and who asks us."""
+
+    hops: int  # MOST_HOPS if nobody else may be asked
+    tried: Container[str]
+    declined: Container[str]  # of those tried: who is there, and may not decide
+
+
+_GIVE_UP = Next(Step.GIVE_UP)
+
+
+def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> Next:
+    """Return who answers a check, after those who were tried.
+
+    The owner or its backup, and nobody else: others hold no copy. Where neither answers us, it is
+    asked by way of a third that has just heard of it; so a backup doesn't stand in for an owner
+    that is well, and merely can't be heard from here.
+    """
+    pair = cluster.ring.pair(key)
+    decides = cluster.decides(key)
+    if decides and pair[0] == cluster.name:
+        return Next(Step.OWN)
+    others = [name for name in pair if name and name != cluster.name]
+    for name in others if way.hops < MOST_HOPS else ():
+        if name not in way.tried and _takes_checks(links, name):
+            return Next(Step.ASK, name)
+    for name in others if way.hops < MOST_HOPS else ():
+        third = cluster.vouchers.way_to(name, now, cluster.mesh.is_up)
+        if third and name not in way.declined and third not in way.tried:
+            return Next(Step.ASK, third)
+    return Next(Step.STAND_IN) if decides else _GIVE_UP
+
+
+def _takes_checks(links: Links, name: str) -> bool:
+    link = links.link_to(name)
+    return link is not None and link.takes_checks

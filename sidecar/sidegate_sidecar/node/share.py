@@ -1,0 +1,25 @@
+"""A node's share: what it lets through of a limit when it can't ask anyone who knows. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.limits import Limits
+
+
+def take_share(
+    table: Buckets, key: str, limits: Limits, cost: int, parts: int, now: int
+) -> list[int]:
+    """Answer a check as one of `parts` nodes (2 or more) that know nothing of each other.
+
+    What it allows is charged to the whole limit too: should this node come to own the key, that
+    is spent; and what the whole limit is known to have spent is spent for the share. The debts
+    are those of the share. A cost above the share is charged as all of it.
+    """
+    share = limits.divided(parts)
+    allowed, debts = table.take(key, share, min(cost, share.smallest_burst), now)
+    if allowed and not table.take(key, limits, cost, now)[0]:
+        return [0, *(limit.capacity // limit.scale for limit in share.items)]
+    return [int(allowed), *debts]

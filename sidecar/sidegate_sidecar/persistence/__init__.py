@@ -1,0 +1,1 @@
+"""Buckets in a file, for a node that is alone."""

@@ -1,0 +1,1 @@
+"""Every bucket gets to the nodes that should hold it. Pure."""

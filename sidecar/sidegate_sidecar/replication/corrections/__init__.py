@@ -1,0 +1,1 @@
+"""What merging buckets can't tell: checks charged twice, and resets. Pure."""

@@ -1,0 +1,90 @@
+"""Settling: what an owner makes of checks that others have decided in its place. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.buckets.limits import parse_limits
+from sidegate.protocol.messages import require_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.limits import Limit
+    from sidegate.protocol.messages import Account, Charge, StoodIn
+    from sidegate_sidecar.replication.corrections.decided import Decided
+    from sidegate_sidecar.replication.corrections.resets import Resets
+    from sidegate_sidecar.replication.counts import SyncCounts
+
+
+class Settling:
+    """Counts each check of a key of ours once, whoever has decided it."""
+
+    def __init__(self, table: Table, decided: Decided, resets: Resets, counts: SyncCounts) -> None:
+        self._table = table
+        self._decided = decided
+        self._resets = resets
+        self._counts = counts
+
+    def settle_all(self, sender: str, rows: Sequence[StoodIn], now: int) -> list[Account]:
+        """Settle what a node has decided, but for keys of which it missed that they were reset."""
+        stale = self._resets.unheard(sender)
+        return [
+            account
+            for row in rows
+            if row[0] not in stale
+            for account in self.settle(sender, row, now)
+        ]
+
+    def settle(self, sender: str, row: StoodIn, now: int) -> list[Account]:
+        """Count what a node has charged to one key; return how its buckets stand.
+
+        Whoever asked has heard that node's answer and not ours. So what we have charged for the
+        same check is void, and if it has reached that node it counts twice there. ValueError
+        for a row that makes no sense.
+        """
+        key, text, debts, charges = row
+        require_key(key)
+        limits = parse_limits(text)
+        if len(limits.items) != len(debts):
+            raise ValueError(f"{len(debts)} debts of {text!r}: expected one for each limit")
+        if max((tokens for *_, tokens in charges), default=0) > limits.smallest_burst:
+            raise ValueError(f"a charge above the burst of {text!r}")
+        more, twice = self._compare(sender, charges)
+        return [
+            (limit.text, key, twice, self._add(key, limit, more, most, now))
+            for limit, most in zip(limits.items, debts, strict=True)
+        ]
+
+    def _compare(self, sender: str, charges: list[Charge]) -> tuple[int, int]:
+        """Return how many tokens we are to add, and how many the sender has counted twice."""
+        more = twice = 0
+        for serial, place, tokens in charges:
+            ours = self._decided.own(serial, place) or 0
+            known = self._decided.in_place(serial, place)
+            if known is None:
+                self._decided.note_in_place(serial, place, sender, tokens)
+                more += tokens - ours
+                twice += ours
+            elif known.by == sender:  # it didn't hear that we know
+                twice += ours
+            else:  # two have stood in for us
+                twice += tokens
+        return more, twice
+
+    def _add(self, key: str, limit: Limit, more: int, most: int, now: int) -> int:
+        """Change a bucket by tokens, but by no more than `most` ns; return its debt (ns).
+
+        What is paid by now for the sender doesn't count any more. What is given back first makes
+        up for what was let through beyond the capacity: that was no debt, and yet spent.
+        """
+        bucket = limit.text, key
+        change = min(more * limit.interval, most * limit.scale)
+        if change < 0:
+            change += self._decided.take_beyond(bucket, -change)
+        beyond = self._table.change(key, limit, change, now)
+        if beyond:
+            self._decided.note_beyond(bucket, beyond)
+            self._counts.over_admitted += beyond / limit.interval
+        return sum(self._table.debts(limit.text, (key,), now, 0)[1])

@@ -1,0 +1,139 @@
+"""An outbox: the buckets that one other node is still to be sent. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sidegate.protocol.messages import Buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TypeAlias
+
+    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.protocol.messages import Group
+
+    Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
+
+BATCH = 200  # buckets in a message: 0.1 ms for each side, and no check waits longer for it
+WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
+RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
+
+
+class _Flying:
+    """One message on its way."""
+
+    __slots__ = ("keys", "sent_at", "since")
+
+    def __init__(self, keys: Keys, sent_at: int, since: int) -> None:
+        self.keys = keys
+        self.sent_at = sent_at
+        self.since = since
+
+
+class Outbox:
+    """Which buckets to send, not what they owe: that is looked up when they are sent.
+
+    So a bucket that changes a thousand times while it waits is sent once, and a debt is never
+    older than the message that carries it. Times are in ns.
+    """
+
+    __slots__ = ("_flying", "_pending", "_since", "overflowed", "waiting")
+
+    def __init__(self) -> None:
+        self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
+        self._flying: dict[int, _Flying] = {}
+        self._since = 0  # when the oldest of those that wait came in
+        self.waiting = 0  # buckets that are not on their way yet
+        self.overflowed = False  # then it takes nothing, until all is put into it anew
+
+    def __bool__(self) -> bool:
+        return bool(self._pending or self._flying)
+
+    @property
+    def window_is_full(self) -> bool:
+        """Are as many messages on their way as may be?"""
+        return len(self._flying) >= WINDOW
+
+    def add(self, text: str, keys: Iterable[str], now: int) -> None:
+        """Have the buckets of these keys under one limit sent."""
+        if self.overflowed:
+            return
+        if not self._pending:
+            self._since = now
+        held = self._pending.setdefault(text, {})
+        before = len(held)
+        held.update(dict.fromkeys(keys))
+        self.waiting += len(held) - before
+
+    def take(self, number: int, table: Table, now: int, least: int) -> Buckets | None:
+        """Return the next message, None when there is nothing to say.
+
+        Buckets that owe no more than `least` aren't worth it, and are left out.
+        """
+        while self._pending:
+            keys = self._next_keys()
+            groups: list[Group] = []
+            for text, some in keys.items():
+                found, debts = table.debts(text, some, now, least)
+                if found:
+                    groups.append((text, found, debts))
+            if groups:
+                self._flying[number] = _Flying(keys, now, self._since)
+                return Buckets(number, groups)
+        return None
+
+    def _next_keys(self) -> Keys:
+        """Take out the keys of one message."""
+        taken: Keys = {}
+        room = BATCH
+        while room and self._pending:
+            text, held = next(iter(self._pending.items()))
+            if len(held) <= room:
+                taken[text] = list(held)
+                del self._pending[text]
+            else:
+                taken[text] = list(islice(held, room))
+                for key in taken[text]:
+                    del held[key]
+            room -= len(taken[text])
+            self.waiting -= len(taken[text])
+        return taken
+
+    def overflow(self) -> None:
+        """Forget what waits, and take nothing more: a walk is to begin anew for this node."""
+        self._pending.clear()
+        self.waiting = 0
+        self.overflowed = True
+
+    def landed(self, number: int) -> bool:
+        """Note that a message was merged; False for one that we don't know."""
+        return self._flying.pop(number, None) is not None
+
+    def give_back(self, now: int, after: int = 0) -> int:
+        """Have messages that got no answer for `after` ns sent again; how many buckets."""
+        lost = [number for number, it in self._flying.items() if now - it.sent_at >= after]
+        before = self.waiting
+        for number in lost:
+            flying = self._flying.pop(number)
+            since = min(self._since, flying.since) if self._pending else flying.since
+            for text, keys in flying.keys.items():
+                self.add(text, keys, now)
+            self._since = since
+        return self.waiting - before
+
+    def unmerged(self) -> Iterator[tuple[str, str]]:
+        """Give all buckets that aren't merged there yet: text of the limit, and key."""
+        for text, held in self._pending.items():
+            yield from ((text, key) for key in held)
+        for flying in self._flying.values():
+            for text, keys in flying.keys.items():
+                yield from ((text, key) for key in keys)
+
+    def lag(self, now: int) -> int:
+        """Return how long the oldest change has waited to be merged there, in ns."""
+        times = [flying.since for flying in self._flying.values()]
+        if self._pending:
+            times.append(self._since)
+        return now - min(times, default=now)

@@ -1,0 +1,284 @@
+"""A walk through all buckets of a node, to find those that others should hold by now. Pure.
+
+Two things make one necessary: the ring has changed, or a newcomer asks for what it will own. What
+happens while a walk is under way waits for the next one.
+
+A walk compares the ring with the last one that it was walked for, and with the last one that all
+nodes agreed on. While a split heals or several nodes come and go, each node sees other rings on
+the way, and on each of them would leave it to another node to send a bucket on, to one that has
+never seen that ring and so doesn't. Who was to hold a bucket on the ring that all had is the same
+for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sidegate.protocol.messages import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate_ring.hashring import Ring
+
+    Rows: TypeAlias = dict[str, dict[str, list[str]]]  # keys by target and text of the limit
+    Pair: TypeAlias = tuple[str, str]  # owner and backup
+
+SLICE = 200  # buckets looked at between two looks at the sockets: 0.2 ms
+
+
+@dataclass(slots=True, eq=False)
+class Puller:
+    """A node that asked for what will be its own."""
+
+    name: str
+    number: int  # of its Pull
+    whole: bool  # all of it; else only what it wasn't sent yet
+    ring: Ring  # with it
+    without: Ring
+    walked: bool = False  # has a walk for it begun? One each, else two that wait do so for ever
+    told: bool = False  # that this was all
+
+
+@dataclass(slots=True)
+class Move:
+    """A change of the ring, seen by a node that holds buckets.
+
+    Of the nodes that weren't on the ring all the time, some `asked` for all that they own, and
+    have it; others were just `added`, and have nothing. Those `away` can't be reached, and may be
+    dead: nothing is left to them.
+    """
+
+    me: str
+    before: Ring
+    ring: Ring
+    asked: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
+    _known: dict[tuple[Pair, Pair], tuple[str, ...]] = field(
+        init=False, default_factory=dict["tuple[Pair, Pair]", "tuple[str, ...]"]
+    )
+
+    def heirs(self, key: str) -> tuple[str, ...]:
+        """Return the nodes that should hold a bucket, may lack it, and are to have our copy."""
+        return self.heirs_at(self.ring.place(key))
+
+    def heirs_at(self, place: int) -> tuple[str, ...]:
+        """Return the heirs of a bucket whose key has that place on the circle.
+
+        There are few answers to a million questions, so each is thought out once.
+        """
+        pairs = self.before.pair_at(place), self.ring.pair_at(place)
+        found = self._known.get(pairs)
+        if found is None:
+            found = self._known[pairs] = self._heirs(*pairs)
+        return found
+
+    def _heirs(self, held: Pair, pair: Pair) -> tuple[str, ...]:
+        """Return the heirs of a bucket that one pair of nodes held and another is to hold.
+
+        One holder sees to it that the new owner and the new backup have one: the owner if it had
+        one before, else the old owner, else the old backup. Nobody waits for what another is to
+        send: who walks may be done by the time it comes.
+        """
+        me = self.me
+        was_owner = held[0]
+        owner, backup = pair
+        if owner == me:
+            had_it = backup == was_owner or held == pair
+            return () if not backup or (had_it and not self._is_new(backup)) else (backup,)
+        if me == backup and me not in held and owner in held:
+            # That one has lost who held it too, and may lack what we have: from when we were the
+            # backup, or from one that decided while that owner was away, and died before it woke.
+            return (owner,)
+        if owner in held and not self._lacks(owner):
+            return ()  # that one sees to it
+        has_it = owner in self.asked or (owner in held and not self._is_new(owner))
+        lacking = [] if has_it else [owner]
+        if backup not in held or self._is_new(backup):
+            lacking.append(backup)
+        first = next((it for it in held if it in self.ring and not self._lacks(it)), me)
+        if me in {first, was_owner}:
+            return tuple(name for name in lacking if name not in {me, ""})
+        return (owner,) if me == backup and owner in self.added else ()
+
+    def _lacks(self, name: str) -> bool:
+        """Is a node not to be relied on to send what it held?"""
+        return self._is_new(name) or name in self.away
+
+    def _is_new(self, name: str) -> bool:
+        return name in self.asked or name in self.added
+
+
+class Walk:
+    """The walks of one node, one at a time. `usable` says whether a node can be reached."""
+
+    def __init__(self, me: str, ring: Ring, usable: Callable[[str], bool], table: Table) -> None:
+        self.pullers: dict[str, Puller] = {}
+        self._me = me
+        self._ring = ring
+        self._usable = usable
+        self._table = table
+        self._asked: dict[str, Ring] = {}  # and the ring that each was to join
+        self._added: set[str] = set()
+        self._base = ring  # what all agreed on
+        self._is_stale = False  # has the ring changed since the last walk began?
+        self._moves = [Move(me, ring, ring)]  # that walk's, the one from the last ring first
+        self._for: list[Puller] = []  # whom the present or last walk was for
+        self._rest: Iterator[tuple[str, list[str]]] | None = None
+
+    @property
+    def to_do(self) -> bool:
+        """Is one under way, or necessary?"""
+        return self._rest is not None or self._is_due()
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the present ring known to be the one that all agree on?"""
+        return self._base is self._ring
+
+    def settle(self) -> None:
+        """Note that all nodes hold the present ring; of no use before its walk is over."""
+        if not self.to_do:
+            self._base = self._ring
+            self._asked.clear()
+            self._added.clear()
+
+    def rest(self) -> None:
+        """Take the present ring for all that ever was: this node has left, and held nothing since.
+
+        So it doesn't send what it once held at each change that is still to come.
+        """
+        self._base = self._ring
+        self._moves = [Move(self._me, self._ring, self._ring)]
+
+    def ring_changed(self, ring: Ring) -> set[str]:
+        """Have the next walk find who lacks what by the new ring.
+
+        Return who is new on it, and never asked for what is its own.
+        """
+        strangers: set[str] = set()
+        for name in ring.nodes:
+            if name in self._ring or name == self._me:
+                continue
+            puller = self.pullers.get(name)
+            if puller is not None and puller.whole and puller.told:
+                del self.pullers[name]
+                self._asked[name] = puller.without
+            else:
+                self._added.add(name)
+                strangers.add(name)
+        for name, without in list(self._asked.items()):
+            if not set(without.nodes) <= set(ring.nodes):  # what those who left owned is its too
+                del self._asked[name]
+                self._added.add(name)
+        self._ring = ring
+        self._is_stale = True
+        return strangers
+
+    def pulled_by(self, name: str, number: int, part: Part) -> None:
+        """Have the next walk find what a node asks for; the rest is all if we forgot the node."""
+        without = self._ring.without_node(name)
+        whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
+        self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
+
+    def renew(self, name: str) -> None:
+        """Take a node for one that has nothing: it died and came back, and we didn't see it."""
+        puller = self.pullers.get(name)
+        if name not in self._added and not (puller and puller.whole):
+            self.lacks(name)
+
+    def lacks(self, name: str) -> None:
+        """Have the next walk take it that a node has nothing of what we hold for it."""
+        puller = self.pullers.get(name)
+        if puller is not None:
+            puller.walked = puller.told = False
+            puller.whole = True
+        if name in self._ring:
+            self._asked.pop(name, None)
+            self._added.add(name)
+            self._is_stale = True
+
+    def gone(self, name: str) -> None:
+        """Look for nothing for a node any more."""
+        self.pullers.pop(name, None)
+        self._asked.pop(name, None)
+        self._added.discard(name)
+
+    def slice(self) -> Rows:
+        """Look at some more buckets; return which are to be sent to whom."""
+        if self._rest is None:
+            if not self._is_due():
+                return {}
+            self._begin()
+        assert self._rest is not None
+        piece = next(self._rest, None)
+        rows: Rows = {}
+        if piece is None:
+            self._rest = None
+            return rows
+        text, keys = piece
+        place_of, heirs_at = self._ring.place, self._moves[0].heirs_at
+        plain = len(self._moves) == 1 and not self._for
+        for key in keys:
+            place = place_of(key)
+            for target in heirs_at(place) if plain else self._targets(key, place):
+                rows.setdefault(target, {}).setdefault(text, []).append(key)
+        return rows
+
+    def _is_due(self) -> bool:
+        return self._is_stale or bool(self._unserved())
+
+    def _unserved(self) -> list[Puller]:
+        pullers = self.pullers.values()
+        return [it for it in pullers if it.whole and not it.walked]
+
+    def _begin(self) -> None:
+        asked, added = frozenset(self._asked), frozenset(self._added)
+        befores = [self._before()]
+        if self._base is not befores[0]:
+            befores.append(self._base)
+        away = frozenset(it for it in self._ring.nodes if it != self._me and not self._usable(it))
+        self._moves = [Move(self._me, it, self._ring, asked, added, away) for it in befores]
+        self._is_stale = False
+        self._for = self._unserved()
+        for puller in self._for:
+            puller.walked = True
+        nothing = self._moves_nothing() and not self._for
+        self._rest = iter(()) if nothing else self._table.keys(SLICE)
+
+    def _moves_nothing(self) -> bool:
+        """Is it plain that no bucket of ours has to move, without a look at a million of them?
+
+        There is nobody else; or nothing has happened but that we left: our backups have it all.
+        """
+        others = [name for name in self._ring.nodes if name != self._me]
+        befores = [[name for name in it.before.nodes if name != self._me] for it in self._moves]
+        has_left = self._me not in self._ring and all(it == others for it in befores)
+        return not others or (has_left and not self._asked and not self._added)
+
+    def _before(self) -> Ring:
+        """Return the last ring that was walked for, but once this node has left its last one.
+
+        By that one it knows what it held, however many others leave at the same time.
+        """
+        last = self._moves[0]
+        has_left = self._me in last.before and self._me not in last.ring
+        return last.before if has_left else last.ring
+
+    def _targets(self, key: str, place: int) -> dict[str, None]:
+        targets = {name: None for move in self._moves for name in move.heirs_at(place)}
+        for puller in self._for:
+            if puller.ring.pair_at(place)[0] == puller.name and (
+                puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller)
+            ):
+                targets[puller.name] = None
+        return targets
+
+    def _stands_for(self, key: str, puller: Puller) -> bool:
+        """Is it this node that holds a bucket until the newcomer does?"""
+        order = puller.without.walk(key)
+        return next((it for it in order if it == self._me or self._usable(it)), "") == self._me

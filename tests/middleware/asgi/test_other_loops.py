@@ -1,0 +1,153 @@
+"""The ASGI middleware in loops that aren't asyncio's: trio's, and one that nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from sidegate.client.client import Client
+from tests.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
+from tests.middleware.patience import AMPLE
+from tests.middleware.sidecar_double import SidecarDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+    from pathlib import Path
+
+    from sidegate.asgi.middleware import RateLimitMiddleware
+    from sidegate.http.request.request import Request
+
+NOWHERE = "unix:/nonexistent/sidegate.sock"
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Generator[SidecarDouble]:
+    """Run a sidecar."""
+    with SidecarDouble(f"unix:{tmp_path}/s") as running:
+        yield running
+
+
+def limited(double: SidecarDouble, limits: str = "3/day", **options: Any) -> RateLimitMiddleware:
+    return limit(
+        App(), limits=limits, sidecar=double.address, secret="", **{"budget": AMPLE, **options}
+    )
+
+
+async def statuses(app: RateLimitMiddleware, count: int = 5) -> list[int]:
+    return [await status(app, http()) for _ in range(count)]
+
+
+def in_no_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run what waits for nothing, as a loop would that isn't known."""
+    with pytest.raises(StopIteration) as done:
+        work.send(None)
+    return done.value.value
+
+
+async def name_of(_: Request) -> str:
+    await trio.lowlevel.checkpoint()
+    return "ann"
+
+
+async def cost_of(_: Request) -> int:
+    await trio.lowlevel.checkpoint()
+    return 1
+
+
+async def never(_: Request) -> Any:
+    await trio.sleep_forever()
+
+
+# trio
+
+
+def test_under_trio_it_limits_and_says_so_once(
+    double: SidecarDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = limited(double)
+    assert trio.run(statuses, app) == [200] * 3 + [429] * 2
+    assert ["under trio" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("options", [{"key": name_of}, {"cost": cost_of}], ids=["key", "cost"])
+def test_under_trio_keys_and_costs_may_be_awaited(
+    double: SidecarDouble, options: dict[str, Any]
+) -> None:
+    assert trio.run(statuses, limited(double, **options)) == [200] * 3 + [429] * 2
+
+
+@pytest.mark.parametrize("options", [{"key": never}, {"cost": never}], ids=["key", "cost"])
+def test_under_trio_the_budget_holds_for_keys_and_costs(
+    double: SidecarDouble, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = limited(double, budget=0.01, **options)
+    sent = trio.run(fields, app, http())
+    assert sent[b"sidegate-source"] == b"open"
+    assert ["TimeoutError" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_under_trio_many_requests_may_come_at_once(double: SidecarDouble) -> None:
+    async def at_once(app: RateLimitMiddleware) -> list[int]:
+        got: list[int] = []
+
+        async def one() -> None:
+            got.append(await status(app, http()))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(one)
+        return got
+
+    assert sorted(trio.run(at_once, limited(double, "20/day"))) == [200] * 20 + [429] * 80
+
+
+def test_under_trio_the_end_of_a_lifespan_closes_what_was_opened(double: SidecarDouble) -> None:
+    """Its own connections are gone, a later request opens one again."""
+
+    async def serve(app: RateLimitMiddleware) -> None:
+        await statuses(app)
+        assert await run(app, {"type": "lifespan"}) == [SHUTDOWN]
+        double.wait_for(lambda: not double.connections)
+
+    app = limited(double)
+    trio.run(serve, app)
+    trio.run(serve, app)
+    asyncio.run(serve(app))
+
+
+# No loop that we know
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("open", [200] * 5), ("closed", [503] * 5), ("local", [200] * 3 + [429] * 2)],
+)
+def test_in_another_loop_the_policy_decides(
+    policy: str, expected: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the log says why, once."""
+    app = limit(App(), limits="3/day", sidecar=NOWHERE, on_unreachable=policy)
+    assert [in_no_loop(status(app, http())) for _ in range(5)] == expected
+    assert ["neither asyncio's nor trio's" in it.getMessage() for it in caplog.records] == [True]
+
+
+def test_in_another_loop_a_key_is_awaited_and_a_lifespan_ends() -> None:
+    async def ann(_: Request) -> str:
+        return "ann"
+
+    app = limit(App(), limits="3/day", sidecar=NOWHERE, on_unreachable="local", key=ann)
+    assert [in_no_loop(status(app, http())) for _ in range(5)] == [200] * 3 + [429] * 2
+    assert in_no_loop(run(app, {"type": "lifespan"})) == [SHUTDOWN]
+
+
+def test_a_given_client_that_needs_asyncio_is_a_fault_elsewhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Never an exception into the app."""
+    app = limit(App(), limits="3/day", client=Client(NOWHERE), on_unreachable="closed")
+    assert trio.run(partial(statuses, app, count=2)) == [503] * 2
+    assert ["use a BlockingClient" in record.getMessage() for record in caplog.records] == [True]

@@ -1,0 +1,75 @@
+"""Questions: what may be asked, and that the rest never gets near the wire."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidegate.buckets.limits import parse_limits
+from sidegate.client.checks import question
+from sidegate.errors import CostError, KeyTooLong, LimitError
+from sidegate.protocol.messages import HEADER_BYTES, Checks, decode, encode
+
+MINUTE = parse_limits("5/minute")
+
+
+class Marked(str):
+    """A text of a library's own kind, such as Django's SafeString."""
+
+    __slots__ = ()
+
+
+class Price(enum.IntEnum):
+    SEARCH = 3
+
+
+def test_question() -> None:
+    """Limits are given as text, in any form, or as they were read before."""
+    assert question("k", "5 per 60s", 1) == (("k", "5/minute", 1), MINUTE)
+    assert question("k", MINUTE, 5) == (("k", "5/minute", 5), MINUTE)
+
+
+def test_kinds_of_texts_and_numbers() -> None:
+    """Subclasses of str and int are taken for what they are, and become plain ones."""
+    (key, _, cost), _ = question(Marked("k"), Marked("5/minute"), Price.SEARCH)
+    assert (key, type(key), cost, type(cost)) == ("k", str, 3, int)
+
+
+@pytest.mark.parametrize(
+    ("key", "limits", "cost", "error", "text"),
+    [
+        ("k", "5/eon", 1, LimitError, "eon"),
+        ("k", MINUTE, 6, CostError, "cost 6: expected 0 to 5"),
+        ("k", MINUTE, -1, CostError, "cost -1"),
+        ("k", MINUTE, True, TypeError, "cost=True"),
+        ("k" * 513, MINUTE, 1, KeyTooLong, "513"),
+        ("\udc80", MINUTE, 1, UnicodeEncodeError, "surrogates"),
+        (b"k", MINUTE, 1, TypeError, "key=b'k'"),
+        (None, MINUTE, 1, TypeError, "key=None"),
+        ("k", MINUTE, 1.0, TypeError, "cost=1.0"),
+        ("k", MINUTE, "1", TypeError, "cost='1'"),
+        ("k", None, 1, TypeError, "limits=None"),
+        ("k", 5, 1, TypeError, "limits=5"),
+    ],
+)
+def test_what_cannot_be_asked(
+    key: Any, limits: Any, cost: Any, error: type[Exception], text: str
+) -> None:
+    """What can't be asked raises at once, and says which argument it is."""
+    with pytest.raises(error, match=text):
+        question(key, limits, cost)
+
+
+@given(st.text(), st.integers())
+def test_what_passes_can_be_written(key: str, cost: int) -> None:
+    """Whatever passes goes over the wire and comes out the same."""
+    try:
+        check, _ = question(key, MINUTE, cost)
+    except ValueError:
+        return
+    frame = encode(Checks(1, 0, 1, [check]))
+    assert decode(frame[HEADER_BYTES:]) == Checks(1, 0, 1, [check])

@@ -1,0 +1,144 @@
+"""Options of a client: arguments before the environment, and errors that name the option."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.client.config import Options, client_options, log_once
+from sidegate.link.address import Address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    log_once.cache_clear()  # what other tests were told
+
+
+def options(
+    sidecar: object = None,
+    *,
+    budget: object = 0.05,
+    secret: object = None,
+    tls: object = None,
+    name: object = "web-1",
+    on_unreachable: object = "open",
+) -> Options:
+    return client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+
+
+class TestSidecar:
+    def test_default(self) -> None:
+        """Without a word it is the sidecar on this machine, on the usual port."""
+        assert options().sidecar == Address("127.0.0.1", 7171)
+
+    def test_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SIDEGATE_SIDECAR says another; an empty one says nothing; an argument goes first."""
+        monkeypatch.setenv("SIDEGATE_SIDECAR", "unix:/run/h.sock")
+        assert options().sidecar == Address(path="/run/h.sock")
+        assert options("127.0.0.1:1").sidecar == Address("127.0.0.1", 1)
+        monkeypatch.setenv("SIDEGATE_SIDECAR", "")
+        assert options().sidecar.port == 7171
+
+    def test_identity(self) -> None:
+        """A client is an app of any cluster."""
+        identity = options().identity
+        assert (identity.role, identity.name, identity.cluster) == ("app", "web-1", "")
+
+
+class TestBudget:
+    @pytest.mark.parametrize("budget", [0.001, 0.05, 60])
+    def test_seconds(self, budget: float) -> None:
+        """A budget is up to a minute."""
+        assert options(budget=budget).budget == budget
+
+    @pytest.mark.parametrize("budget", [0, -1, 61, float("nan"), float("inf")])
+    def test_nonsense(self, budget: float) -> None:
+        """Others are refused with name and value."""
+        with pytest.raises(ValueError, match=f"budget={budget}"):
+            options(budget=budget)
+
+
+class TestSecret:
+    def test_none(self) -> None:
+        """Without a word there is none."""
+        assert options().identity.secrets() == ()
+
+    def test_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """The argument goes before the file, and the file before the variable."""
+        monkeypatch.setenv("SIDEGATE_SECRET", "of the variable")
+        assert options().identity.secrets() == (b"of the variable",)
+        file = tmp_path / "secret"
+        file.write_text("  of the file\n")
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+        assert options().identity.secrets() == (b"of the file",)
+        assert options(secret="é").identity.secrets() == (b"\xc3\xa9",)
+        assert options(secret=b"\xff").identity.secrets() == (b"\xff",)
+        assert options(secret="").identity.secrets() == ()
+
+    def test_bytes_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A variable that isn't UTF-8 is the bytes that it is."""
+        monkeypatch.setenv("SIDEGATE_SECRET", os.fsdecode(b"\xff"))
+        assert options().identity.secrets() == (b"\xff",)
+
+    def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The argument and the variable may have several, one a line."""
+        assert options(secret="new\nold\n").identity.secrets() == (b"new", b"old")
+        monkeypatch.setenv("SIDEGATE_SECRET", "new\n old")
+        assert options().identity.secrets() == (b"new", b"old")
+
+    def test_file_that_changes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A client that was made before the file changed has what it holds now."""
+        file = tmp_path / "secret"
+        file.write_text("old")
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+        identity = options().identity
+        file.write_text("new\nold")
+        assert identity.secrets() == (b"new", b"old")
+
+    @pytest.mark.parametrize("secret", ["fifteen bytes..", b"x", "sixteen bytes...\nshort"])
+    def test_short(
+        self, secret: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To another machine no secret of fewer than 16 bytes is shown; to this one any is."""
+        for here in ("127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/s"):
+            assert options(here, secret=secret).identity.secrets()
+        too_short = r"expected at least 16 beyond this machine, such as `openssl rand -base64 32`"
+        with pytest.raises(ValueError, match=rf"^secret \(not shown\): \d+ bytes, {too_short}"):
+            options("sidecar:7171", secret=secret)
+        text = secret.decode() if isinstance(secret, bytes) else secret
+        monkeypatch.setenv("SIDEGATE_SECRET", text)
+        assert "expected at least 16" in options("10.0.0.1:7171").fault
+        (tmp_path / "secret").write_text(text)
+        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "secret"))
+        made = options("10.0.0.1:7171")
+        with pytest.raises(ValueError, match="expected at least 16"):
+            made.identity.secrets()
+        (tmp_path / "secret").write_text("now it has sixteen bytes")
+        assert made.identity.secrets() == (b"now it has sixteen bytes",)
+
+    @pytest.mark.parametrize(
+        ("secret", "why"),
+        [
+            (" \n", "no secret in it"),
+            (b"\n", "no secret in it"),
+            ("ses\nam\ne1\ne2\nsesame", "5 secrets, expected 1 to 4, one a line"),
+            ("sesame\ud800", "expected text in UTF-8, or bytes"),
+        ],
+    )
+    def test_nonsense(self, secret: str | bytes, why: str) -> None:
+        """What can't be used is said, and not shown."""
+        with pytest.raises(ValueError, match=rf"^secret \(not shown\): {why}") as caught:
+            options(secret=secret)
+        assert "sesame" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+    def test_it_is_not_shown(self) -> None:
+        """The text of the options, as in a log or a traceback, has no secret in it."""
+        assert "sesame" not in repr(options(secret="sesame"))

@@ -1,0 +1,170 @@
+"""What responses say, by options that are alike in ASGI and WSGI."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sidegate.buckets.decision import Decision, Source
+from tests.middleware.checker import BlockingChecker, Checker
+from tests.middleware.fronts import Asgi, Wsgi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate.http.request.request import Request
+
+both = pytest.mark.parametrize("front", [Asgi, Wsgi])
+
+DRAFT = {"ratelimit", "ratelimit-policy"}
+LEGACY = {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+
+
+@both
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("draft-11", DRAFT),
+        (True, DRAFT),
+        ("legacy", LEGACY),
+        ("both", DRAFT | LEGACY),
+        (False, set[str]()),
+        ("none", set[str]()),
+    ],
+)
+async def test_headers_are_of_the_style_that_is_asked_for(
+    front: Any, headers: object, expected: set[str]
+) -> None:
+    app = front(limits="1/hour", headers=headers)
+    for status in (200, 429):
+        answer = await app.ask()
+        assert answer.status == status
+        assert {name for name in answer.fields if "ratelimit" in name} == expected
+        assert ("retry-after" in answer.fields) is (status == 429)
+
+
+@both
+@pytest.mark.parametrize(("options", "shown"), [({}, True), ({"expose_source": False}, False)])
+async def test_who_decided_may_stay_a_secret(
+    front: Any, options: dict[str, Any], shown: bool
+) -> None:
+    client = Checker(Source.OPEN) if front is Asgi else BlockingChecker(Source.OPEN)
+    app = front(limits="1/hour", client=client, **options)
+    assert ("sidegate-source" in (await app.ask()).fields) is shown
+
+
+def always(made: object) -> Callable[[Request, Decision], object]:
+    return lambda _request, _decision: made
+
+
+def own_words(request: Request, decision: Decision) -> dict[str, object]:
+    return {"success": False, "path": request.path, "retry": decision.retry_after}
+
+
+@both
+async def test_a_denial_may_have_words_of_its_own(front: Any) -> None:
+    app = front(limits="1/hour", on_denied=own_words)
+    assert (await app.ask("/x")).status == 200
+    answer = await app.ask("/x")
+    assert (answer.status, answer.fields["content-type"]) == (429, "application/json")
+    assert json.loads(answer.body) == {"success": False, "path": "/x", "retry": 3600.0}
+    assert answer.fields["retry-after"] == "3600"
+    assert answer.fields["content-length"] == str(len(answer.body))
+    assert answer.fields["cache-control"] == "no-store"
+    assert answer.rules == ["default"]
+
+
+@both
+@pytest.mark.parametrize(
+    ("made", "status", "kind", "body"),
+    [
+        ("slow down", 429, "text/plain; charset=utf-8", b"slow down"),
+        (b"\x00", 429, "application/octet-stream", b"\x00"),
+        ([1], 429, "application/json", b"[1]"),
+        (("busy", 503), 503, "text/plain; charset=utf-8", b"busy"),
+        (("<p>", 420, {"Content-Type": "text/html"}), 420, "text/html", b"<p>"),
+        (None, 429, "application/problem+json", None),
+    ],
+)
+async def test_each_form_of_an_own_denial(
+    front: Any, made: object, status: int, kind: str, body: bytes | None
+) -> None:
+    app = front(limits="1/hour", on_denied=always(made))
+    await app.ask()
+    answer = await app.ask()
+    assert (answer.status, answer.fields["content-type"]) == (status, kind)
+    assert "retry-after" in answer.fields
+    if body is not None:
+        assert answer.body == body
+
+
+@both
+@pytest.mark.parametrize(
+    "made", [7, ("x", 200), ("x", "429"), ("x", 429, ["a"]), ("x", 429, {"a": "b\nc: d"}), object()]
+)
+async def test_a_denial_that_is_nonsense_is_still_a_denial(
+    front: Any, made: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = front(limits="1/hour", on_denied=always(made))
+    await app.ask()
+    answer = await app.ask()
+    assert (answer.status, answer.fields["content-type"]) == (429, "application/problem+json")
+    assert "on_denied gave" in caplog.text
+
+
+@both
+async def test_on_denied_that_fails_is_one_line_however_often_and_whatever_it_says(
+    front: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a client sends can't write the app's log, by its number or by its line breaks."""
+
+    def fails(*_: object) -> object:
+        raise ValueError("bad\nERROR forged")
+
+    app = front(limits="1/hour", on_denied=fails)
+    assert [(await app.ask()).status for _ in range(5)] == [200, 429, 429, 429, 429]
+    (line,) = [line for line in caplog.messages if "forged" in line]
+    assert "\n" not in line
+    assert "refused in the usual form" in line
+
+
+class CORSMiddleware:
+    """Is to its app what Starlette's is: it adds a field to each response."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_origin(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"access-control-allow-origin", b"*"))
+            await send(message)
+
+        await self.app(scope, receive, send_with_origin)
+
+
+class Layer:
+    """A middleware between."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("origin", [[("origin", "https://app.example")], []])
+async def test_a_refusal_goes_out_through_cors_inside(origin: list[tuple[str, str]]) -> None:
+    """Else a browser would keep it from the page that asked, with its Retry-After."""
+    app = Asgi(limits="1/hour")
+    inner = app.app
+    inner.messages = ({**inner.messages[0], "headers": []}, inner.messages[1])
+    app.limited._app = Layer(CORSMiddleware(inner))
+    assert (await app.ask(lines=origin)).status == 200
+    refused = await app.ask(lines=origin)
+    assert refused.status == 429
+    assert ("access-control-allow-origin" in refused.fields) is bool(origin)
+    assert json.loads(refused.body)["status"] == 429
+    assert len(inner.calls) == 1

@@ -1,0 +1,34 @@
+"""Whether tasks wait for the CPU, as /proc/loadavg has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.link.blocking.contention import is_contended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "contended"),
+    [
+        ("0.20 0.18 0.12 2/345 11206\n", False),
+        ("0.20 0.18 0.12 3/345 11206\n", True),
+        ("9.00 9.00 9.00 1/345 11206\n", False),  # it was, a moment ago
+        ("0.00 0.00 0.00 x/0 0\n", False),
+        ("", False),
+    ],
+)
+def test_two_cores(tmp_path: Path, text: str, contended: bool) -> None:
+    """With more runnable tasks than cores somebody waits."""
+    load = tmp_path / "loadavg"
+    load.write_text(text)
+    assert is_contended(load, cores=2) is contended
+
+
+def test_other_systems(tmp_path: Path) -> None:
+    """Where nobody counts them, none waits."""
+    assert not is_contended(tmp_path / "none", cores=0)

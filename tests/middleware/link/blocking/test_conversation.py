@@ -1,0 +1,134 @@
+"""A conversation with a sidecar that is going: how it moves to another one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.buckets.decision import Source
+from sidegate.client.blocking import BlockingClient
+from sidegate.link.blocking.conversation import (
+    LEAST_PATIENCE,
+    PATIENT_BUDGETS,
+    RELIEF_EVERY,
+    patience,
+)
+from sidegate.protocol.messages import Roster
+from tests.middleware.patience import AMPLE, in_threads, until
+from tests.middleware.sidecar_double import SidecarDouble
+from tests.middleware.signals import Interrupted, interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEAVING = Roster("digest", [("double", "127.0.0.1:1")], 1)
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
+    with SidecarDouble(f"unix:{tmp_path}/s") as double:
+        yield double
+
+
+def left(sidecar: SidecarDouble, budget: float = AMPLE) -> BlockingClient:
+    """Return a client whose sidecar has said that it is going, which it has read."""
+    client = BlockingClient(sidecar.address, budget=budget)
+    assert client.check("k", "90/minute").source is Source.OWNER
+    sidecar.say(LEAVING)
+    assert client.check("k", "90/minute").source is Source.OWNER
+    return client
+
+
+def sources(client: BlockingClient, count: int = 1) -> set[Source]:
+    return {client.check("k", "90/minute").source for _ in range(count)}
+
+
+def test_it_moves(sidecar: SidecarDouble) -> None:
+    """The check after the word is asked on a new connection, and the old one is closed."""
+    with left(sidecar) as client:
+        (old,) = sidecar.connections
+        assert sources(client, 3) == {Source.OWNER}
+        sidecar.wait_for(lambda: old not in sidecar.connections)
+        assert sidecar.accepted == 2
+        assert client.nodes == 1
+
+
+def test_what_is_in_flight_comes_first(sidecar: SidecarDouble) -> None:
+    """While checks are in flight nobody moves; all that were asked meanwhile are decided."""
+    with BlockingClient(sidecar.address, budget=AMPLE) as client:
+        client.check("k", "90/minute")
+        sidecar.hold(4)
+
+        def ask_once(_number: int) -> set[Source]:
+            return sources(client)
+
+        asking = threading.Thread(target=in_threads, args=(4, ask_once))
+        asking.start()
+        sidecar.wait_for(lambda: sidecar.asked >= 2)
+        sidecar.say(LEAVING)
+        sidecar.hold(0)
+        asking.join()
+        assert sources(client, 20) == {Source.OWNER}
+        assert sidecar.asked == 25
+        sidecar.wait_for(lambda: len(sidecar.connections) == 1)
+
+
+def test_nobody_else(sidecar: SidecarDouble) -> None:
+    """Where nobody else can be reached, checks are asked where they were, and none fails."""
+    with left(sidecar) as client:
+        sidecar.stop_listening()
+        assert sources(client, 5) == {Source.OWNER}
+        assert sidecar.accepted == 1
+        sidecar.start()
+        until(lambda: sources(client) == {Source.OWNER} and sidecar.accepted == 2)
+
+
+def test_the_same_sidecar(sidecar: SidecarDouble) -> None:
+    """A new connection to the one that is going is not given up again at once."""
+    sidecar.leaving = 1
+    began = time.monotonic()
+    with left(sidecar) as client:
+        assert sources(client, 50) == {Source.OWNER}
+        assert sidecar.accepted <= 2 + (time.monotonic() - began) / RELIEF_EVERY
+
+
+def test_half_of_the_time(sidecar: SidecarDouble) -> None:
+    """A sidecar elsewhere that says nothing takes half of the budget; the rest is for the old."""
+    with left(sidecar, budget=1.0) as client:
+        sidecar.is_mute = True
+        assert sources(client) == {Source.OWNER}
+        assert sidecar.accepted == 2
+
+
+def test_killed_over_it(sidecar: SidecarDouble) -> None:
+    """Who is killed while it looks for another one leaves nothing behind."""
+    with left(sidecar) as client, interruptible():
+        sidecar.is_mute = True
+
+        def interrupt() -> None:
+            sidecar.wait_for(lambda: sidecar.accepted == 2)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        interrupter = threading.Thread(target=interrupt)
+        interrupter.start()
+        with pytest.raises(Interrupted):
+            sources(client)
+        interrupter.join()
+        sidecar.is_mute = False
+        assert sources(client, 2) == {Source.OWNER}
+        sidecar.wait_for(lambda: len(sidecar.connections) == 1)
+
+
+@pytest.mark.parametrize(
+    ("budget", "longest"),
+    [(0.05, LEAST_PATIENCE), (1.0, PATIENT_BUDGETS * 1.0), (60.0, PATIENT_BUDGETS * 60.0)],
+)
+def test_patience(budget: float, longest: float) -> None:
+    """Who has trouble of its own waits for several budgets, and for 2 seconds at least."""
+    assert patience(budget) == longest

@@ -1,0 +1,215 @@
+"""A line to a side that is moved by hand, in the same thread: what each step does."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.client.config import Options
+from sidegate.link.address import Address
+from sidegate.link.blocking.line import Line
+from sidegate.protocol.handshake import UNIX, Accepting, Identity
+from sidegate.protocol.messages import (
+    Error,
+    Framer,
+    Message,
+    Ping,
+    Pong,
+    Refused,
+    Roster,
+    WireError,
+    decode,
+    encode,
+)
+from sidegate.trust.secrets import known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sidegate.protocol.messages import Bytes
+
+STEP = 0.001
+APP = Identity("app", "web-1", "", known(b"secret"))
+NODE = Identity("node", "n", "c", known(b"secret"))
+ROSTER = Roster("d", [("a", "h:1")])
+
+
+class Other:
+    """The other side of a line. `last` is what it says right behind its Welcome."""
+
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._side = Accepting(NODE, bytes(32), approve=lambda _hello: None)
+        self._side.channel = UNIX
+        self._framer = Framer()
+        self.socket: socket.socket | None = None
+        self.last = b""
+        self.line = Line(Options(Address(path=str(path)), 1.0, APP, None), STEP)
+
+    def accept(self) -> None:
+        self.socket, _ = self._listener.accept()
+        self.socket.setblocking(False)
+
+    def shake(self) -> None:
+        """Take part in the handshake, with what has come so far."""
+        if self.socket is None:
+            self.accept()
+        for body in self._read():
+            reply = self._side.receive(body)
+            self.say(reply + self.last if self._side.done else reply)
+
+    def up(self) -> None:
+        while not self.line.is_up:
+            self.line.advance()
+            self.shake()
+
+    def _read(self) -> list[Bytes]:
+        assert self.socket is not None
+        bodies: list[Bytes] = []
+        with suppress(BlockingIOError):
+            while data := self.socket.recv(1 << 20):
+                bodies += self._framer.feed(data)
+        return bodies
+
+    def heard(self) -> list[Message]:
+        return [decode(body) for body in self._read()]
+
+    def say(self, *messages: Message | bytes) -> None:
+        assert self.socket is not None
+        frames = [it if isinstance(it, bytes) else encode(it) for it in messages]
+        self.socket.sendall(b"".join(frames))
+
+    def close(self) -> None:
+        self.line.close()
+        self._listener.close()
+        if self.socket is not None:
+            self.socket.close()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Other]:
+    side = Other(tmp_path / "s")
+    yield side
+    side.close()
+
+
+def received(line: Line) -> list[Message]:
+    return [decode(body) for body in line.receive()]
+
+
+class TestDialling:
+    def test_up(self, other: Other) -> None:
+        """After the handshake it is up; what came right behind it is received first."""
+        other.last = encode(ROSTER)
+        other.up()
+        other.say(Ping(1))
+        assert received(other.line) == [ROSTER]
+        assert received(other.line) == [Ping(1)]
+
+    def test_silence(self, other: Other) -> None:
+        """A side that says nothing costs one step at a time; nothing is heard."""
+        assert [other.line.advance() for _ in range(3)] == [False] * 3
+        assert not other.line.is_up
+
+    def test_something_heard(self, other: Other) -> None:
+        """A step in which the other side says something tells so."""
+        other.line.advance()
+        other.shake()
+        assert other.line.advance()
+
+    def test_refused(self, other: Other) -> None:
+        """A refusal names its reason, and isn't answered."""
+        other.line.advance()
+        other.accept()
+        other.heard()
+        other.say(Error("busy", "come back later"))
+        other.line.advance()
+        with pytest.raises(Refused, match="come back later") as caught:
+            other.line.advance()
+        other.line.fail(caught.value)
+        assert other.heard() == []
+
+    def test_nobody_there(self, tmp_path: Path) -> None:
+        """An address where nobody listens is an OSError at once."""
+        for address in (Address(path=str(tmp_path / "none")), Address("127.0.0.1", 1)):
+            line = Line(Options(address, 1.0, APP, None), STEP)
+            with pytest.raises(OSError, match=r"No such file|refused"):
+                line.advance()
+            line.close()
+
+    def test_a_name_with_several_addresses(self) -> None:
+        """Each address of a name is tried."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            line = Line(Options(Address("localhost", port), 1.0, APP, None), STEP)
+            assert not line.advance()
+            line.close()
+
+
+class TestTalking:
+    def test_nothing(self, other: Other) -> None:
+        """When nothing comes within a step, nothing is received."""
+        other.up()
+        assert list(other.line.receive()) == []
+
+    def test_in_pieces(self, other: Other) -> None:
+        """A frame that comes byte by byte is put together."""
+        other.up()
+        frame = encode(ROSTER)
+        for at in range(len(frame) - 1):
+            other.say(frame[at : at + 1])
+            assert received(other.line) == []
+        other.say(frame[-1:])
+        assert received(other.line) == [ROSTER]
+
+    def test_gone(self, other: Other) -> None:
+        """A connection that was closed is an OSError, and no timeout."""
+        other.up()
+        assert other.socket
+        other.socket.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionResetError, match="has closed"):
+            other.line.receive()
+
+    def test_more_than_fits(self, other: Other) -> None:
+        """What the other side doesn't read yet is kept, and goes on its way in later steps."""
+        other.up()
+        pongs = [Pong(at) for at in range(200_000)]
+        other.line.send(b"".join(map(encode, pongs)))
+        assert bool(other.line.is_clogged)
+        heard: list[Message] = []
+        while other.line.is_clogged:
+            heard += other.heard()
+            other.line.send(b"")
+        assert [*heard, *other.heard()] == pongs
+
+    def test_more_to_read(self, other: Other) -> None:
+        """It tells when there may be more than what was read at once."""
+        other.up()
+        other.say(*[Pong(at) for at in range(12_000)])
+        pongs = len(received(other.line))
+        assert bool(other.line.has_more)
+        while other.line.has_more:
+            pongs += len(received(other.line))
+        assert pongs == 12_000
+
+    def test_nonsense(self, other: Other) -> None:
+        """The other side hears what was wrong with what it said."""
+        other.up()
+        other.say(b"\xff\xff\xff\xff")
+        with pytest.raises(WireError) as caught:
+            other.line.receive()
+        other.line.fail(caught.value)
+        (told,) = other.heard()
+        assert isinstance(told, Error)
+        assert told.code == "frame-too-long"
+
+    def test_threads(self, other: Other) -> None:
+        """A line of the standard library may be interrupted anywhere."""
+        other.up()
+        assert not other.line.is_cooperative

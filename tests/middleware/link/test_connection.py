@@ -1,0 +1,406 @@
+"""One connection from both sides, over a wire that keeps every write: what leaves when."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.link.connection import Connection
+from sidegate.protocol.handshake import Accepting, Dialling, Identity
+from sidegate.protocol.messages import (
+    HEADER_BYTES,
+    MOST_FRAME_BYTES,
+    MOST_HELLO_BYTES,
+    Error,
+    Framer,
+    Ping,
+    Pong,
+    Refused,
+    Roster,
+    WireError,
+    decode,
+    encode,
+)
+from tests.cluster.cluster import eventually
+
+if TYPE_CHECKING:
+    from sidegate.protocol.messages import Hello, Message
+
+APP = Identity("app", "shop", "")
+NODE = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
+
+
+class Wire(asyncio.Transport):
+    """The end of a wire: keeps what is written, and whether it is read, closing or cut."""
+
+    def __init__(self, peername: object = ("10.1.2.3", 4567)) -> None:
+        super().__init__({"peername": peername})
+        self.writes: list[bytes] = []
+        self.reading = True
+        self.closing = False
+        self.cut = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closing, "written after it was closed"
+        self.writes.append(bytes(data))
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high, self.low = high, low
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.cut = True
+
+    def messages(self) -> list[Message]:
+        """Take out what was written, as messages."""
+        bodies = Framer().feed(b"".join(self.writes))
+        self.writes.clear()
+        return [decode(body) for body in bodies]
+
+
+class Side:
+    """Hears of a connection, and answers pings."""
+
+    def __init__(self) -> None:
+        self.ups = 0
+        self.heard: list[Message] = []
+        self.lost_with: list[Exception | None] = []
+
+    def up(self, connection: Connection) -> None:
+        assert connection.is_up
+        self.ups += 1
+
+    def message(self, connection: Connection, message: Message) -> None:
+        self.heard.append(message)
+        if isinstance(message, Ping):
+            connection.send(Pong(message.id))
+        elif isinstance(message, Error):
+            raise Refused(message.code, message.text)
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        assert connection.peer is None or connection.peer.name
+        self.lost_with.append(error)
+
+
+def approve(_hello: Hello) -> None:
+    """Let everybody in."""
+
+
+def ends() -> tuple[Connection, Connection]:
+    """Return both ends of a connection: the dialling and the accepting one, before a word."""
+    dialling = Connection(Dialling(APP, b"d" * 32, "n1:1"), Side())
+    accepting = Connection(Accepting(NODE, b"a" * 32, approve=approve), Side())
+    for end in (dialling, accepting):
+        end.connection_made(Wire())
+    return dialling, accepting
+
+
+def side(end: Connection) -> Side:
+    handler = end._handler
+    assert isinstance(handler, Side)
+    return handler
+
+
+def wire(end: Connection) -> Wire:
+    assert isinstance(end.transport, Wire)
+    return end.transport
+
+
+def carry(sender: Connection, receiver: Connection) -> None:
+    """Bring what one end has written to the other, in one read."""
+    data = b"".join(wire(sender).writes)
+    wire(sender).writes.clear()
+    receiver.data_received(data)
+
+
+def shaken() -> tuple[Connection, Connection]:
+    """Return both ends with the handshake done."""
+    dialling, accepting = ends()
+    for _ in range(2):
+        carry(dialling, accepting)
+        carry(accepting, dialling)
+    assert dialling.is_up
+    assert accepting.is_up
+    return dialling, accepting
+
+
+# The handshake
+
+
+async def test_only_the_dialling_side_speaks_first() -> None:
+    """A connection opens with the Hello of the side that dialled."""
+    dialling, accepting = ends()
+    assert [type(it).__name__ for it in wire(dialling).messages()] == ["Hello"]
+    assert wire(accepting).writes == []
+
+
+async def test_after_the_handshake_both_sides_know_each_other() -> None:
+    """Each side hears once that the connection is up, and knows who is there."""
+    dialling, accepting = shaken()
+    assert [side(end).ups for end in (dialling, accepting)] == [1, 1]
+    assert dialling.peer is not None
+    assert accepting.peer is not None
+    assert (dialling.peer.name, accepting.peer.name) == ("n1", "shop")
+    assert all(end.shaken.is_set() and not end.closed.is_set() for end in (dialling, accepting))
+
+
+async def test_a_handshake_may_come_byte_by_byte() -> None:
+    """However a handshake is cut into reads, it succeeds."""
+    dialling, accepting = ends()
+    while not (dialling.is_up and accepting.is_up):
+        for sender, receiver in ((dialling, accepting), (accepting, dialling)):
+            data = b"".join(wire(sender).writes)
+            wire(sender).writes.clear()
+            for byte in data:
+                receiver.data_received(bytes([byte]))
+    assert side(accepting).lost_with == []
+
+
+async def test_before_the_handshake_frames_are_short() -> None:
+    """A stranger can't make us hold a long frame; whoever has shaken hands may send one."""
+    header = (MOST_HELLO_BYTES + 1).to_bytes(4, "big")
+    _, stranger = ends()
+    stranger.data_received(header)
+    [error] = wire(stranger).messages()
+    assert isinstance(error, Error)
+    assert (error.code, f"{MOST_HELLO_BYTES:,}" in error.text) == ("frame-too-long", True)
+    assert wire(stranger).closing
+    _, friend = shaken()
+    friend.data_received(header)
+    assert not wire(friend).closing
+
+
+async def test_a_long_message_may_come_right_behind_the_handshake() -> None:
+    """The ring of a large cluster comes in one read with the last word of the handshake."""
+    dialling, accepting = ends()
+    carry(dialling, accepting)
+    carry(accepting, dialling)
+    roster = Roster("digest", [(f"node{at}", f"10.0.0.1:{at}") for at in range(2_000)])
+    carry(dialling, accepting)
+    accepting.send(roster)
+    accepting._flush()
+    carry(accepting, dialling)
+    assert side(dialling).heard == [roster]
+
+
+async def test_messages_right_behind_the_handshake_are_heard() -> None:
+    """The last word of the handshake and the first message may come in one read."""
+    dialling, accepting = ends()
+    carry(dialling, accepting)
+    carry(accepting, dialling)
+    dialling.send(Ping(1))
+    dialling._flush()
+    carry(dialling, accepting)
+    assert side(accepting).heard == [Ping(1)]
+
+
+# What leaves when
+
+
+async def test_a_message_leaves_at_once() -> None:
+    """What isn't an answer waits for nothing; the loop joins what is written in one turn."""
+    dialling, _ = shaken()
+    for number in range(3):
+        dialling.send(Ping(number))
+        assert len(wire(dialling).writes) == number + 1
+    assert wire(dialling).messages() == [Ping(number) for number in range(3)]
+
+
+async def test_answers_leave_when_all_questions_of_one_read_are_heard() -> None:
+    """Answers to what came in one read leave in one write, without waiting for the loop."""
+    dialling, accepting = shaken()
+    for number in range(100):
+        dialling.send(Ping(number))
+    await asyncio.sleep(0)
+    carry(dialling, accepting)
+    assert len(wire(accepting).writes) == 1
+    assert wire(accepting).messages() == [Pong(number) for number in range(100)]
+    await asyncio.sleep(0)
+    assert wire(accepting).writes == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 100])
+async def test_messages_are_heard_however_they_are_cut(size: int) -> None:
+    """Reads may end anywhere in a frame."""
+    _, accepting = shaken()
+    data = b"".join(encode(Ping(number)) for number in range(20))
+    for start in range(0, len(data), size):
+        accepting.data_received(data[start : start + size])
+    assert side(accepting).heard == [Ping(number) for number in range(20)]
+
+
+def since(end: Connection) -> float | None:
+    return end.unfinished_since
+
+
+async def test_a_frame_that_is_not_finished_is_noted_with_its_time() -> None:
+    """`unfinished_since` is the time at which the frame began that isn't finished now."""
+    _, accepting = shaken()
+    clock = asyncio.get_running_loop().time
+    data = encode(Ping(1))
+    assert since(accepting) is None
+    before = clock()
+    accepting.data_received(data[:3])
+    began = since(accepting)
+    assert began is not None
+    assert before <= began <= clock()
+    accepting.data_received(data[3:5])
+    assert since(accepting) == began
+    await eventually(lambda: clock() > began)
+    accepting.data_received(data[5:] + data[:3])
+    assert since(accepting) != began
+    assert since(accepting) is not None
+    accepting.data_received(data[3:])
+    assert since(accepting) is None
+
+
+# A peer that doesn't read
+
+
+async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
+    """The accepting side stops reading while too much waits to be read, and then goes on."""
+    _, accepting = shaken()
+    assert wire(accepting).high is not None
+    accepting.data_received(encode(Ping(1))[:3])
+    accepting.pause_writing()
+    assert not wire(accepting).reading
+    assert accepting.unfinished_since is None  # which is nobody's fault but ours
+    accepting.resume_writing()
+    assert wire(accepting).reading
+
+
+async def test_the_dialling_side_always_reads() -> None:
+    """Of two sides that wait for each other to read, one goes on."""
+    dialling, _ = shaken()
+    dialling.pause_writing()
+    assert wire(dialling).reading
+
+
+async def test_a_closing_connection_is_left_alone() -> None:
+    """Pausing and resuming don't touch a transport that is closing."""
+    _, accepting = shaken()
+    wire(accepting).closing = True
+    accepting.pause_writing()
+    assert wire(accepting).reading
+
+
+# The end
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\xff\xff\xff\xff", "frame-too-long"),
+        ((MOST_FRAME_BYTES + 1).to_bytes(4, "big"), "frame-too-long"),
+        (b"\0\0\0\0", "bad-message"),
+        (b"\0\0\0\x01\xc1", "bad-message"),
+    ],
+)
+async def test_nonsense_is_answered_by_an_error_and_the_end(data: bytes, code: str) -> None:
+    """What isn't a message gets a word why, and is the last thing that is heard."""
+    _, accepting = shaken()
+    accepting.data_received(encode(Ping(1)) + data)
+    pong, error = wire(accepting).messages() if code == "bad-message" else (Pong(1), None)
+    assert pong == Pong(1)
+    if code == "bad-message":
+        assert isinstance(error, Error)
+        assert error.code == code
+    else:  # the whole read is given up
+        accepting.data_received(b"")
+    assert wire(accepting).closing
+    accepting.connection_lost(None)
+    [lost_with] = side(accepting).lost_with
+    assert isinstance(lost_with, WireError)
+    assert lost_with.code == code
+
+
+async def test_nothing_is_heard_after_an_error() -> None:
+    """The messages behind a bad one in the same read are not handled."""
+    _, accepting = shaken()
+    accepting.data_received(b"\0\0\0\x01\xc1" + encode(Ping(2)))
+    assert side(accepting).heard == []
+
+
+async def test_an_error_is_not_answered_by_an_error() -> None:
+    """When the other side says what is wrong it gets no word back, and the handler its words."""
+    dialling, accepting = shaken()
+    accepting.fail(WireError("busy", "no more fit"))
+    carry(accepting, dialling)
+    assert wire(dialling).writes == []
+    assert wire(dialling).closing
+    dialling.connection_lost(None)
+    [lost_with] = side(dialling).lost_with
+    assert isinstance(lost_with, Refused)
+    assert (lost_with.code, lost_with.text) == ("busy", "no more fit")
+
+
+async def test_a_long_error_is_cut() -> None:
+    """What the other side sent may be quoted in an error, but not at any length."""
+    _, accepting = shaken()
+    accepting.fail(WireError("bad-message", "x" * 10_000))
+    [error] = wire(accepting).messages()
+    assert error == Error("bad-message", "x" * 500)
+
+
+async def test_closing_sends_what_waits() -> None:
+    """What was sent in the turn in which a connection is closed still leaves."""
+    dialling, _ = shaken()
+    dialling.send(Ping(1))
+    dialling.close()
+    assert wire(dialling).messages() == [Ping(1)]
+    assert (wire(dialling).closing, wire(dialling).cut) == (True, False)
+    dialling.close()
+    dialling.send(Ping(2))
+    await asyncio.sleep(0)
+    assert wire(dialling).writes == []
+
+
+async def test_nothing_is_sent_after_aborting() -> None:
+    """What is sent once a connection is cut is lost, and harms nobody."""
+    dialling, _ = shaken()
+    dialling.abort()
+    dialling.send(Ping(1))
+    assert wire(dialling).writes == []
+    assert wire(dialling).cut
+
+
+async def test_the_handler_hears_of_the_end_once_with_its_reason() -> None:
+    """The reason is the error that was sent, or else what the network says; waiters go on."""
+    dialling, accepting = shaken()
+    reset = ConnectionResetError("by peer")
+    dialling.connection_lost(reset)
+    accepting.fail(WireError("timeout", "too slow"))
+    accepting.connection_lost(reset)
+    assert side(dialling).lost_with == [reset]
+    assert [str(error) for error in side(accepting).lost_with] == ["too slow (timeout)"]
+    assert all(end.closed.is_set() for end in (dialling, accepting))
+
+
+async def test_a_connection_that_ends_in_the_handshake_wakes_who_waits_for_it() -> None:
+    """`shaken` is set when there will be no handshake any more, and `is_up` is false."""
+    dialling, _ = ends()
+    dialling.connection_lost(None)
+    assert dialling.shaken.is_set()
+    assert not dialling.is_up
+
+
+async def test_the_address_of_the_other_side_is_known_on_tcp() -> None:
+    """`remote_host` is an IP address on TCP, and empty on a Unix socket."""
+    _, accepting = ends()
+    assert accepting.remote_host == "10.1.2.3"
+    accepting.connection_made(Wire(peername=""))
+    assert accepting.remote_host == ""
+    assert HEADER_BYTES == 4

@@ -1,0 +1,393 @@
+"""The handshake: two real sides over a fake wire, one of which may lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise, permutations, product
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidegate.protocol.handshake import Accepting, Dialling, Identity
+from sidegate.protocol.messages import (
+    HEADER_BYTES,
+    Error,
+    Ping,
+    Proof,
+    Refused,
+    Welcome,
+    WireError,
+    decode,
+)
+from tests.middleware.golden import APP, GOLDEN, NODE, SECRET
+from tests.middleware.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
+
+if TYPE_CHECKING:
+    from sidegate.protocol.messages import Hello
+
+
+class TestSecret:
+    @pytest.mark.parametrize("secret", [SECRET, b""])
+    def test_same_on_both_sides(self, secret: bytes) -> None:
+        """Two sides with the same secret, or none, are up and know each other."""
+        pair = Pair(identity(APP, secret), identity(NODE, secret))
+        pair.run()
+        assert pair.dialler.done
+        assert pair.acceptor.done
+        assert pair.dialler.peer == NODE
+        assert pair.acceptor.peer == APP
+
+    def test_golden_proofs(self) -> None:
+        """Both proofs are those that docs/protocol.md shows, and the secret isn't on the wire."""
+        pair = Pair()
+        pair.run()
+        names = ["Hello of an app", "Hello of a node", "Proof", "Welcome"]
+        assert [decode(frame[HEADER_BYTES:]) for frame in pair.frames] == [
+            GOLDEN[name][0] for name in names
+        ]
+        assert SECRET not in b"".join(pair.frames)
+
+    @pytest.mark.parametrize("dialler", [b"", b"wrong"])
+    def test_dialler_is_refused(self, dialler: bytes) -> None:
+        """A dialler without the secret, or with another, is turned away and learns no proof."""
+        pair = Pair(identity(APP, dialler), identity(NODE, SECRET))
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.run()
+        assert not pair.acceptor.done
+        assert len(pair.frames) == 3  # no Welcome
+
+    @pytest.mark.parametrize("acceptor", [b"", b"wrong"])
+    def test_acceptor_is_refused(self, acceptor: bytes) -> None:
+        """A dialler with a secret doesn't talk to somebody who can't prove it."""
+        pair = Pair(identity(APP, SECRET), identity(NODE, acceptor), trust_apps=True)
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.run()
+        assert len(pair.frames) == 4
+        assert not pair.dialler.done
+
+    @pytest.mark.parametrize("proof", [b"", bytes(32), bytes(1_000)])
+    def test_made_up_proof(self, proof: bytes) -> None:
+        """A proof of any length that isn't the right one is refused."""
+        pair = Pair()
+        pair.acceptor.receive(body_of(APP))
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.acceptor.receive(body_of(Proof(proof)))
+
+    def test_apps_are_trusted_on_request(self) -> None:
+        """On a Unix socket an app needs no secret."""
+        pair = Pair(identity(APP), identity(NODE, SECRET), trust_apps=True)
+        pair.run()
+        assert pair.dialler.done
+        assert pair.acceptor.done
+
+    def test_nodes_are_not(self) -> None:
+        """Whoever says that it is a node proves it there too."""
+        pair = Pair(identity(NODE), identity(NODE, SECRET), trust_apps=True)
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.run()
+
+
+OLD, NEW, ODD = b"old", b"new", b"odd"
+LISTS: list[tuple[bytes, ...]] = [
+    (),
+    *((one,) for one in (OLD, NEW, ODD)),
+    *permutations((OLD, NEW, ODD), 2),
+    *permutations((OLD, NEW, ODD)),
+]
+
+
+def names(secrets: tuple[bytes, ...]) -> str:
+    return b"+".join(secrets).decode() or "none"
+
+
+class TestSecrets:
+    """One secret takes the place of another."""
+
+    @pytest.mark.parametrize("dialler", LISTS, ids=names)
+    @pytest.mark.parametrize("acceptor", LISTS, ids=names)
+    def test_a_link_comes_up_if_the_first_of_one_is_known_to_the_other(
+        self, dialler: tuple[bytes, ...], acceptor: tuple[bytes, ...]
+    ) -> None:
+        """Whoever dials shows the first; all are accepted; with none there must be none."""
+        pair = Pair(identity(APP, *dialler), identity(NODE, *acceptor))
+        if dialler[0] in acceptor if dialler else not acceptor:
+            pair.run()
+            assert pair.dialler.done
+            assert pair.acceptor.done
+        else:
+            with pytest.raises(WireError, match=r"\(secret\)"):
+                pair.run()
+            assert not pair.dialler.done
+            assert pair.acceptor.done == (not acceptor)  # without any it lets everyone in
+            assert len(pair.frames) == (3 if acceptor else 4)  # no Welcome for who isn't let in
+
+    @pytest.mark.parametrize(
+        ("steps", "refused"),
+        [
+            ([(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)], 0),
+            ([(OLD,), (NEW, OLD), (NEW,)], 1),  # who shows the new one, by who has the old
+            ([(OLD,), (OLD, NEW), (NEW,)], 1),  # who shows the old one, by who has the new
+        ],
+        ids=["three steps", "new first", "old first"],
+    )
+    def test_a_rotation_takes_three_steps(
+        self, steps: list[tuple[bytes, ...]], refused: int
+    ) -> None:
+        """In each of three steps those before and behind it can talk; two steps are too few."""
+        errors = 0
+        for step in pairwise(steps):
+            for dialler, acceptor in product(step, repeat=2):
+                try:
+                    Pair(identity(NODE, *dialler), identity(NODE, *acceptor)).run()
+                except WireError:
+                    errors += 1
+        assert errors == refused
+
+    def test_the_welcome_proves_what_the_proof_did(self) -> None:
+        """A dialler with the old secret is answered with it, by a side that shows the new one."""
+        pair = Pair(identity(APP, OLD), identity(NODE, NEW, OLD))
+        alike = Pair(identity(APP, OLD), identity(NODE, OLD))
+        pair.run()
+        alike.run()
+        assert pair.frames == alike.frames
+
+    def test_a_dialler_accepts_no_other_than_it_shows(self) -> None:
+        """Who doesn't know the first secret isn't believed for knowing the second."""
+        pair = Pair(identity(APP, NEW, OLD), identity(NODE, OLD), trust_apps=True)
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.run()
+        assert len(pair.frames) == 4
+
+    @pytest.mark.parametrize("app", [(), (NEW,), (OLD,), (OLD, ODD)], ids=names)
+    def test_a_trusted_app_sees_the_secret_that_it_has(self, app: tuple[bytes, ...]) -> None:
+        """On a Unix socket an app with any of the secrets, or none, is answered with its own."""
+        pair = Pair(identity(APP, *app), identity(NODE, NEW, OLD), trust_apps=True)
+        pair.run()
+        assert pair.dialler.done
+
+    def test_they_are_asked_for_at_each_handshake(self) -> None:
+        """What a side knows may change while it lives; a handshake that has begun ends well."""
+        held = [(OLD,), (NEW,)]
+        me = Identity("node", "n", "", lambda: held[0], ring=NODE.ring)
+        first = Dialling(me, NONCES[0], APP.dialled)
+        acceptor = Accepting(identity(NODE, OLD, NEW), NONCES[1], approve=welcome_all)
+        theirs = acceptor.receive(first.opening()[HEADER_BYTES:])
+        proof = first.receive(theirs[HEADER_BYTES:])
+        del held[0]  # between its proof and the Welcome
+        first.receive(acceptor.receive(proof[HEADER_BYTES:])[HEADER_BYTES:])
+        assert first.done
+        Pair(me, identity(NODE, NEW)).run()
+        Pair(identity(APP, NEW), me).run()
+
+    def test_they_are_not_shown(self) -> None:
+        """The text of an identity, as in a log or a traceback, has no secret in it."""
+        assert "open sesame" not in repr(identity(NODE, b"open sesame"))
+
+
+class TestAttacks:
+    def test_replay(self) -> None:
+        """What was overheard on one connection opens no other: the acceptor's nonce is new."""
+        overheard = Pair()
+        overheard.run()
+        hello, _, proof, _ = overheard.frames
+        victim = Pair(nonces=(NONCES[0], bytes(32))).acceptor
+        victim.receive(hello[HEADER_BYTES:])
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            victim.receive(proof[HEADER_BYTES:])
+
+    def test_replay_to_a_dialler(self) -> None:
+        """Nor does it make anybody a sidecar: the dialler's nonce is new."""
+        overheard = Pair()
+        overheard.run()
+        _, hello, _, welcome = overheard.frames
+        victim = Pair(nonces=(bytes(32), NONCES[1])).dialler
+        victim.receive(hello[HEADER_BYTES:])
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            victim.receive(welcome[HEADER_BYTES:])
+
+    def test_reflection(self) -> None:
+        """A dialler's own Hello and proof, sent back to it, prove nothing."""
+        victim = Dialling(identity(NODE, SECRET), NONCES[0], "")
+        mirrored = victim.receive(victim.opening()[HEADER_BYTES:])
+        proof = decode(mirrored[HEADER_BYTES:])
+        assert isinstance(proof, Proof)
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            victim.receive(body_of(Welcome(proof.proof)))
+
+    @pytest.mark.parametrize("at", [0, 1], ids=["Hello of the dialler", "Hello of the acceptor"])
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"role": "the other"},
+            {"name": "mallory"},
+            {"cluster": ""},
+            {"nonce": bytes(32)},
+            {"link": "x:1"},
+            {"dialled": "10.0.0.2:7171"},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_tampering(self, at: int, change: dict[str, str | bytes]) -> None:
+        """A Hello that is changed on its way fails the handshake, whichever field it is."""
+        pair = Pair(identity(msgspec.structs.replace(NODE, role="app"), SECRET))
+        if "role" in change:
+            change = {"role": ("node", "app")[at]}
+        frames = [pair.dialler.opening()]
+        frames[0] = tampered(frames[0], change if at == 0 else {})
+        frames.append(
+            tampered(pair.acceptor.receive(frames[0][HEADER_BYTES:]), change if at else {})
+        )
+        proof = pair.dialler.receive(frames[1][HEADER_BYTES:])
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.acceptor.receive(proof[HEADER_BYTES:])
+
+    def test_tampering_in_the_bytes(self) -> None:
+        """So does one that says the same in other bytes: the proof is about bytes."""
+        pair = Pair()
+        hello = body_of(APP)
+        hello = hello[:2] + b"\xcc\x01" + hello[3:]
+        assert decode(hello) == APP
+        answer = pair.acceptor.receive(hello)
+        proof = pair.dialler.receive(answer[HEADER_BYTES:])
+        with pytest.raises(WireError, match=r"\(secret\)"):
+            pair.acceptor.receive(proof[HEADER_BYTES:])
+
+
+class TestHello:
+    @pytest.mark.parametrize("version", [0, 2, 1_000])
+    def test_other_version(self, version: int) -> None:
+        """An unknown version is named, also when the rest of its Hello is unreadable here."""
+        body = msgspec.msgpack.encode([0, version, {"another": "layout"}])
+        for side in (Pair().acceptor, Pair().dialler):
+            with pytest.raises(WireError, match=rf"version {version} .* only 1 \(version\)"):
+                side.receive(body)
+
+    @pytest.mark.parametrize(
+        ("mine", "theirs"), [("prod", "prod"), ("prod", ""), ("", "prod"), ("", "")]
+    )
+    def test_cluster_fits(self, mine: str, theirs: str) -> None:
+        """Sides of the same cluster talk, and so do those that name none."""
+        pair = Pair(Identity("app", "a", theirs), Identity("node", "n", mine))
+        pair.run()
+        assert pair.dialler.done
+
+    def test_other_cluster(self) -> None:
+        """Sides of two clusters don't, and the error names both."""
+        pair = Pair(Identity("node", "n", "test"), Identity("node", "m", "prod"))
+        with pytest.raises(WireError, match=r"'prod', not 'test' \(cluster\)"):
+            pair.run()
+
+    @pytest.mark.parametrize(("mine", "theirs"), [("6a03", ""), ("", "6a03"), ("6a03", "7b14")])
+    def test_other_ring_seed(self, mine: str, theirs: str) -> None:
+        """Nodes that would place keys differently refuse each other, and are told what to do."""
+        me, other = (replace(identity(NODE), ring=ring) for ring in (mine, theirs))
+        dialler = Dialling(me, NONCES[0], "")
+        for side in (
+            Accepting(other, NONCES[1], approve=welcome_all),
+            Dialling(other, NONCES[1], ""),
+        ):
+            with pytest.raises(WireError, match=r"the same --ring-seed-file .*\(ring-seed\)"):
+                side.receive(dialler.opening()[HEADER_BYTES:])
+
+    def test_an_app_knows_no_ring_seed(self) -> None:
+        """An app places no keys, so any node will do."""
+        pair = Pair(identity(APP, SECRET), replace(identity(NODE, SECRET), ring="6a03"))
+        pair.run()
+        assert pair.dialler.done
+        assert pair.acceptor.done
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"nonce": b""}, "nonce of 0 bytes"),
+            ({"nonce": bytes(31)}, "nonce of 31 bytes"),
+            ({"nonce": bytes(1_000)}, "nonce of 1000 bytes"),
+            ({"role": "admin"}, "role 'admin'"),
+            ({"role": "x" * 1_000}, "role 'x{20}'"),
+            ({"name": ""}, "name"),
+            ({"name": "n" * 254}, "name"),
+            ({"name": "é" * 127}, "name"),
+            ({"name": "two\nlines"}, "name"),
+            ({"cluster": "c" * 254}, "cluster"),
+            ({"cluster": "\x1b[31m"}, "cluster"),
+            ({"dialled": "d" * 301}, "dialled"),
+            ({"dialled": "two\nlines"}, "dialled"),
+        ],
+    )
+    def test_nonsense(self, change: dict[str, str | bytes], reason: str) -> None:
+        """Names, roles and nonces that can't be are refused by either side."""
+        body = body_of(msgspec.structs.replace(APP, **change))
+        for side in (Pair().acceptor, Pair().dialler):
+            with pytest.raises(WireError, match=rf"{reason}.*\(bad-message\)"):
+                side.receive(body)
+            assert side.peer is None
+
+    def test_longest_name(self) -> None:
+        """A host name of 253 bytes is a name."""
+        pair = Pair(Identity("app", "n" * 253, "c" * 253), Identity("node", "n", "c" * 253))
+        pair.run()
+        assert pair.acceptor.done
+
+    def test_approval(self) -> None:
+        """The accepting side may turn a Hello away before it says anything itself."""
+
+        def approve(hello: Hello) -> None:
+            raise WireError("name", f"no {hello.name}")
+
+        acceptor = Accepting(identity(NODE), NONCES[1], approve=approve)
+        with pytest.raises(WireError, match=r"no web-1 \(name\)"):
+            acceptor.receive(body_of(APP))
+
+
+class TestOrder:
+    @pytest.mark.parametrize("name", [name for name in GOLDEN if not name.startswith("Hello")])
+    def test_hello_comes_first(self, name: str) -> None:
+        """Whatever else comes first is refused; an Error is what the other side has against us."""
+        body = body_of(GOLDEN[name][0])
+        for side in (Pair().acceptor, Pair().dialler):
+            with pytest.raises(WireError, match="expected hello" if name != "Error" else "secret"):
+                side.receive(body)
+            assert not side.done
+
+    @pytest.mark.parametrize("name", [name for name in GOLDEN if name not in {"Proof", "Error"}])
+    def test_then_the_proof(self, name: str) -> None:
+        """After its Hello nothing but a Proof is taken from the dialling side."""
+        pair = Pair()
+        pair.acceptor.receive(body_of(APP))
+        with pytest.raises(WireError, match="expected proof"):
+            pair.acceptor.receive(body_of(GOLDEN[name][0]))
+        assert not pair.acceptor.done
+
+    @pytest.mark.parametrize("name", [name for name in GOLDEN if name not in {"Welcome", "Error"}])
+    def test_then_the_welcome(self, name: str) -> None:
+        """After its Hello nothing but a Welcome is taken from the accepting side."""
+        pair = Pair()
+        pair.dialler.receive(body_of(NODE))
+        with pytest.raises(WireError, match="expected welcome"):
+            pair.dialler.receive(body_of(GOLDEN[name][0]))
+        assert not pair.dialler.done
+
+    def test_refusal(self) -> None:
+        """An Error from the other side is Refused, at any step: no Error is sent back."""
+        refusal = body_of(Error("busy", "come back later"))
+        pair = Pair()
+        with pytest.raises(Refused, match=r"come back later \(busy\)"):
+            pair.dialler.receive(refusal)
+        pair = Pair()
+        pair.dialler.receive(body_of(NODE))
+        with pytest.raises(Refused, match=r"come back later \(busy\)"):
+            pair.dialler.receive(refusal)
+
+    @given(st.lists(st.binary(max_size=60) | st.sampled_from([body_of(APP), body_of(Ping(1))])))
+    def test_random_bytes(self, bodies: list[bytes]) -> None:
+        """Random bytes at any step give a WireError, and never a link that is up."""
+        for side in (Pair().acceptor, Pair().dialler):
+            for body in bodies:
+                try:
+                    side.receive(body)
+                except WireError:
+                    break
+            assert not side.done

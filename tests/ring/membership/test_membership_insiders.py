@@ -1,0 +1,120 @@
+"""What a node on the ring can do by telling what isn't so: little, and not for long."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidegate_ring.membership.members import MAX_UNHEARD, MOST_LIVING
+from sidegate_ring.membership.membership import Gossip, Kind, State
+from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_RUMORS, MAX_SKEW, MOST_INCARNATION
+from tests.ring.handful import Handful, T, record, rumor
+
+LEFT, DEAD, ALIVE = State.LEFT, State.DEAD, State.ALIVE
+NOW = 1_000  # what clocks show, as the handful's incarnations of 10 go
+
+
+def joined(names: str) -> Handful:
+    """Return nodes that have met, and that believe no incarnation above NOW."""
+    room = Handful(names)
+    for node in room.nodes.values():
+        node.max_incarnation = NOW
+        node.is_open = False
+    return room
+
+
+# Incarnations
+
+
+@pytest.mark.parametrize("incarnation", [NOW + MAX_SKEW + 1, MOST_INCARNATION])
+def test_an_incarnation_far_ahead_of_the_clock_is_nonsense(incarnation: int) -> None:
+    """Nobody could refute it for long; who says it is told so, and nothing of it is believed."""
+    room = joined("ab")
+    with pytest.raises(ValueError, match=f"incarnation {incarnation}.*is a clock wrong"):
+        room.tell(room["a"], rumor("x", 5), rumor("b", incarnation, LEFT))
+    assert record(room["a"].members["b"]) == (10, ALIVE)
+    assert "x" not in room["a"].members
+
+
+@pytest.mark.parametrize("about", ["a", "b"])
+def test_one_a_little_ahead_is_not_believed_and_hurts_nobody(about: str) -> None:
+    """Clocks differ a little: whoever passes it on has done nothing wrong."""
+    room = joined("ab")
+    room.tell(room["a"], rumor(about, NOW + 1, LEFT), rumor("x", 5))
+    assert record(room["a"].members["b"]) == (10, ALIVE)
+    assert room["a"].me.incarnation == 10
+    assert "x" in room["a"].members
+
+
+@pytest.mark.parametrize("state", [LEFT, DEAD, State.SUSPECT])
+def test_the_highest_that_is_believed_is_refuted_a_second_later(state: State) -> None:
+    """The bound goes with the clock, so the node that it is about is only gone for a moment."""
+    room = joined("abc")
+    for name in "ac":
+        room.do(name, room.tell(room[name], rumor("b", NOW, state)))
+    for node in room.nodes.values():
+        node.max_incarnation = NOW + 2
+    room.run(5.0)
+    assert room["b"].me.incarnation == NOW + 1
+    assert all(room[name].owners() == ("a", "b", "c") for name in "abc")
+
+
+def test_a_new_life_outlives_what_was_said_of_the_old_one() -> None:
+    """A node that was said to have left for good, and starts again, is on the ring at once."""
+    room = joined("ab")
+    room.tell(room["a"], rumor("b", NOW, LEFT))
+    room.nodes["b"] = room.make("b", incarnation=20)
+    for node in room.nodes.values():
+        node.max_incarnation = NOW + 2
+    room.do("a", room["a"].met("b", room.now))
+    room.run(1.0)
+    assert room["a"].owners() == ("a", "b")
+
+
+# Nodes that don't exist
+
+
+def test_hearsay_is_bounded() -> None:
+    """Of those that never spoke to this node only some are believed in, by whatever message."""
+    room = joined("ab")
+    names = [f"ghost{i}" for i in range(MAX_IN_FULL)]
+    room.tell(room["a"], *map(rumor, names), kind=Kind.ALL)
+    for name in names[:MAX_RUMORS]:
+        room.tell(room["a"], rumor(name, 5, LEFT))
+    assert len(room["a"].members) <= 1 + MAX_UNHEARD
+
+
+def test_ghosts_that_are_buried_make_no_room_for_others() -> None:
+    room = joined("ab")
+    for life in range(20):
+        for ghost in range(MAX_UNHEARD):
+            room.tell(room["a"], rumor(f"ghost{life}-{ghost}", 5))
+            room.tell(room["a"], rumor(f"ghost{life}-{ghost}", 5, DEAD))
+    assert len(room["a"].members) <= 1 + MAX_UNHEARD
+    room.run(T.tombstone + 60)
+    room.tell(room["a"], rumor("newcomer", 5))
+    assert "newcomer" in room["a"].members
+
+
+def test_who_speaks_itself_is_believed_whatever_others_have_told() -> None:
+    room = joined("ab")
+    room.tell(room["a"], *(rumor(f"ghost{i}") for i in range(MAX_UNHEARD)), kind=Kind.ALL)
+    room["a"].step("c", Gossip(Kind.PING, 1, "", "", [rumor("c")]), room.now)
+    assert room["a"].owners() == tuple(sorted({"a", "b", "c", *room["a"].owners()}))
+    assert "c" in room["a"].owners()
+
+
+def test_a_node_that_joins_believes_all() -> None:
+    """It knows nobody yet, and has to find its place among all that there are."""
+    room = Handful("a")
+    for part in range(2):
+        told = [rumor(f"n{part}-{i}") for i in range(MAX_IN_FULL)]
+        room.tell(room["a"], *told, kind=Kind.ALL)
+    assert len(room["a"].living()) == MOST_LIVING
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Kind.NEWS, MAX_RUMORS), (Kind.ALL, MAX_IN_FULL)])
+def test_a_message_with_too_many_rumors_is_nonsense(kind: Kind, most: int) -> None:
+    room = joined("ab")
+    room.tell(room["a"], *(rumor(f"x{i}") for i in range(most)), kind=kind)
+    with pytest.raises(ValueError, match="rumors in one message"):
+        room.tell(room["a"], *(rumor(f"y{i}") for i in range(most + 1)), kind=kind)

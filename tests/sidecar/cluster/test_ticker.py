@@ -1,0 +1,149 @@
+"""The pulse: when a cluster is told to do what is due, and how it makes way for checks."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Pulse
+from tests.cluster.cluster import eventually
+
+if TYPE_CHECKING:
+    from sidegate_sidecar.cluster.cluster import Cluster
+
+NS = 10**9
+
+
+class Ticking:
+    """Stands where a cluster does: notes its ticks, and says when the next one is due."""
+
+    def __init__(self, wait: float = 0.0) -> None:
+        self.wait = wait
+        self.stage = Stage.MEMBER
+        self.due = 0.0
+        self.asked = 0
+        self.asks = False  # does somebody ask between any two ticks?
+        self.times: list[float] = []
+        self.fault: Exception | None = None
+        self.sync = SimpleNamespace(flush_due=self.flush_due, working=True)
+
+    def flush_due(self, _now: int) -> int:
+        """Return in how many ns changes are to be sent."""
+        return int(self.due * NS)
+
+    def tick(self, _now: int) -> int:
+        """Do nothing, but note it."""
+        self.times.append(asyncio.get_running_loop().time())
+        self.asked += self.asks
+        if self.fault is not None:
+            raise self.fault
+        return int(self.wait * NS)
+
+
+def pulse_of(ticking: Ticking) -> Pulse:
+    return Pulse(cast("Cluster", ticking), lambda: 0, lambda: ticking.asked)
+
+
+async def turns(count: int) -> None:
+    """Let the loop turn so often."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_it_beats_when_the_cluster_says() -> None:
+    ticking = Ticking(wait=0.01)
+    pulse = pulse_of(ticking)
+    pulse.start()
+    await eventually(lambda: len(ticking.times) >= 5)
+    pulse.stop()
+    gaps = [after - before for before, after in zip(ticking.times, ticking.times[1:], strict=False)]
+    assert min(gaps) > 0.008
+
+
+async def test_work_goes_on_at_once_while_nobody_asks() -> None:
+    ticking = Ticking()
+    pulse = pulse_of(ticking)
+    pulse.start()
+    await turns(100)
+    pulse.stop()
+    assert len(ticking.times) > 50
+
+
+async def test_work_pauses_after_each_slice_while_somebody_asks() -> None:
+    ticking = Ticking()
+    ticking.asks = True
+    pulse = pulse_of(ticking)
+    pulse.start()
+    await eventually(lambda: len(ticking.times) >= 10)
+    pulse.stop()
+    gaps = [after - before for before, after in zip(ticking.times, ticking.times[1:], strict=False)]
+    assert min(gaps[1:]) > PAUSE / 2
+
+
+@pytest.mark.parametrize("stage", sorted(LEAVES))
+async def test_who_leaves_makes_no_pauses(stage: Stage) -> None:
+    """It has to be done in time, and others decide already or soon."""
+    ticking = Ticking()
+    ticking.asks, ticking.stage = True, stage
+    pulse = pulse_of(ticking)
+    pulse.start()
+    await turns(100)
+    pulse.stop()
+    assert len(ticking.times) > 50
+
+
+async def test_what_changed_is_flushed_when_it_is_due_and_not_with_the_next_tick() -> None:
+    ticking = Ticking(wait=3_600.0)
+    pulse = pulse_of(ticking)
+    pulse.start()
+    pulse.wake()
+    await eventually(lambda: len(ticking.times) == 2)
+    ticking.due = 7_200.0
+    pulse.wake()  # later than the next tick: no reason to move it
+    await turns(20)
+    assert len(ticking.times) == 2
+    pulse.stop()
+
+
+async def test_work_that_comes_up_begins_before_the_next_tick() -> None:
+    ticking = Ticking(wait=3_600.0)
+    pulse = pulse_of(ticking)
+    pulse.start()
+    ticking.sync.working = False
+    pulse.hurry()
+    await turns(20)
+    assert len(ticking.times) == 1
+    ticking.sync.working = True
+    pulse.hurry()
+    await eventually(lambda: len(ticking.times) == 2)
+    pulse.stop()
+
+
+async def test_it_beats_no_more_when_it_is_stopped() -> None:
+    ticking = Ticking()
+    pulse = pulse_of(ticking)
+    pulse.wake()  # not started: nothing to bring forward
+    pulse.start()
+    await turns(5)
+    pulse.stop()
+    count = len(ticking.times)
+    pulse.wake()
+    pulse.hurry()
+    await turns(20)
+    assert len(ticking.times) == count
+
+
+async def test_a_fault_is_logged_and_does_not_stop_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A node that answers but backs up nothing any more would be worse than a dead one."""
+    ticking = Ticking(wait=0.001)
+    pulse = pulse_of(ticking)
+    ticking.fault = ZeroDivisionError("no such luck")
+    pulse.start()
+    ticking.fault = None
+    await eventually(lambda: len(ticking.times) >= 3)
+    pulse.stop()
+    assert "no such luck" in caplog.text

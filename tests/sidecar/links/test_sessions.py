@@ -1,0 +1,422 @@
+"""Accepted connections: what they may do, how long they may take, how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.protocol.handshake import Dialling
+from sidegate.protocol.messages import (
+    Answers,
+    Buckets,
+    Checks,
+    Error,
+    Forget,
+    Gossip,
+    Holdings,
+    Inspect,
+    Merged,
+    NodeMessage,
+    Part,
+    Ping,
+    Pong,
+    Pull,
+    Pulled,
+    Reset,
+    Resets,
+    Roster,
+    WireError,
+    decode,
+    encode,
+)
+from sidegate_ring.membership.membership import Kind
+from sidegate_sidecar.links.inspections import MAX_OF_ONE
+from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.sidecar import Sidecar
+from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
+from tests.cluster.cluster import config, eventually, witness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from sidegate.link.connection import Connection
+
+PATIENT = Patience()
+HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
+
+
+@asynccontextmanager
+async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Sidecar]:
+    node = Sidecar(config("n1", **options))
+    node.sessions.patience = patience
+    async with node:
+        yield node
+
+
+def turned_away(node: Sidecar) -> dict[str, int]:
+    return dict(node.node.counts.turned_away)
+
+
+# What they may do
+
+
+async def test_a_ping_is_answered_with_its_number() -> None:
+    """A ping gets its pong, between other questions and in their order."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        await peer.send(Ping(5), checks(6, ("k", "1/day", 1)), Ping(7))
+        told = [await peer.next() for _ in range(3)]
+    assert [told[0], told[2]] == [Pong(5), Pong(7)]
+    assert isinstance(told[1], Answers)
+    assert (told[1].id, told[1].source, told[1].node, told[1].positions) == (6, "owner", "n1", None)
+
+
+async def test_a_new_side_is_told_the_ring_at_once() -> None:
+    """The first message after the handshake says which nodes there are, and where."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        await peer.send(Ping(1))
+        told = [await peer.body(), await peer.body()]
+        roster = Roster(node.cluster.ring.digest, [("n1", str(node.link))])
+        assert [decode(body) for body in told if body] == [roster, Pong(1)]
+
+
+async def test_a_change_of_the_ring_is_told_at_once() -> None:
+    """An app hears of a new node when the ring changes, not at the next look."""
+    async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
+        await peer.body()
+        node.peers.meet([other.address])
+        await eventually(lambda: len(node.cluster.ring) == 2)
+        await peer.send(Ping(1))
+        told = [await peer.body(), await peer.body()]
+        members = [("n1", str(node.link)), ("n2", str(other.address))]
+        expected = [Roster(node.cluster.ring.digest, members), Pong(1)]
+        assert [decode(body) for body in told if body] == expected
+
+
+async def test_buckets_can_be_seen_and_forgotten() -> None:
+    """Inspect shows the buckets of a key, Reset forgets them and shows what it forgot."""
+    async with sidecar() as node, bare(node, APP) as peer:
+        await peer.send(checks(1, ("k", "5/hour", 2)), Inspect(2, 0, "k"), Reset(3, 0, "k"))
+        await peer.next()
+        seen, word, forgotten = [await peer.next() for _ in range(3)]
+        await peer.send(Inspect(4, 0, "k"))
+        nothing = await peer.next()
+    assert isinstance(seen, Holdings)
+    assert isinstance(forgotten, Holdings)
+    assert [limit for limit, _ in seen.buckets] == ["5/hour"]
+    assert [limit for limit, _ in forgotten.buckets] == ["5/hour"]
+    assert word == Forget("k")
+    assert nothing == Holdings(4, "owner", "n1", [])
+
+
+WORDS: list[NodeMessage] = [
+    Gossip(4, 0, "", "", []),
+    Buckets(1, []),
+    Merged(1),
+    Pull(1, Part.ALL),
+    Pulled(1),
+    Forget("k"),
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: type(word).__name__)
+async def test_what_only_nodes_may_say_is_refused_from_an_app(word: NodeMessage) -> None:
+    """An app can't charge, forget, or take part in anything: it is told so, and hung up on."""
+    async with sidecar() as node, witness(node), bare(node, APP) as app:
+        await app.send(word)
+        error = await app.error()
+        assert error.code == "bad-message"
+        assert type(word).__name__.lower() in error.text
+        assert not node.node.buckets.held("k", node.clock())
+
+
+async def test_a_node_is_answered_on_its_own_connection_while_there_is_no_other() -> None:
+    """What a node says on the way it dialled is heard, and that way leads back to it."""
+    async with sidecar() as node, bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+        await peer.send(Buckets(7, [("5/day", ["k"], [10**12])]), Pull(8, Part.NOTHING))
+        assert [await peer.next(), await peer.next()] == [Merged(7), Pulled(8)]
+        assert node.node.buckets.held("k", node.clock())
+        await peer.send(Gossip(int(Kind.PING), 9, "", "", []))
+        answer = await peer.next()
+        assert isinstance(answer, Gossip)
+        assert (answer.kind, answer.id, answer.digest) == (Kind.ACK, 9, node.cluster.ring.digest)
+        assert [name for name, *_ in answer.rumors] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        (
+            Gossip(4, 0, "", "", [("n9", "h:1", 2**53 + 1, 0, 1, "", 0)]),
+            "incarnation 9007199254740993",
+        ),
+        (Gossip(4, 0, "", "", [("n9", "h:1", 1, 4, 1, "", 0)]), "state 4"),
+        (Gossip(4, 0, "", "", [("n9", "h", 1, 0, 1, "", 0)]), "'h'"),
+        (Buckets(1, [("5/day", ["k", "l"], [1])]), "2 keys with 1 debts"),
+        (Buckets(1, [("5/fortnight", ["k"], [1])]), "fortnight"),
+        (Buckets(1, [("5/day; 6/hour", ["k"], [1])]), "expected one limit"),
+        (Buckets(1, [("5/day", ["k" * 513], [1])]), "513 bytes"),
+    ],
+)
+async def test_nonsense_of_a_node_ends_its_connection(word: NodeMessage, text: str) -> None:
+    """It is told what makes no sense, nothing of it is believed, and others notice nothing."""
+    async with sidecar() as node, witness(node):
+        async with bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+            await peer.send(word)
+            error = await peer.error()
+        assert error.code == "bad-message"
+        assert text in error.text
+        assert not node.cluster.membership.members
+        assert not node.node.buckets.held("k", node.clock())
+
+
+async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:
+    """A node that is told of a reset forgets the key and tells its apps, once; an app may not."""
+    async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
+        await app.send(checks(1, ("k", "5/hour", 1)))
+        await app.next()
+        told = Resets(1, [(7, "k", 0)])
+        await other.send(told)
+        assert await app.next() == Forget("k")
+        assert await other.next() == Merged(1)
+        assert not node.node.buckets.held("k", node.clock())
+        await other.send(told)
+        assert await other.next() == Merged(1)
+        await app.send(Ping(1), told)
+        assert await app.next() == Pong(1)
+        assert (await app.error()).code == "bad-message"
+
+
+async def test_only_nodes_name_checks_and_all_of_them() -> None:
+    """A serial from an app, or with too few places, closes the connection."""
+    asked = [("k", "5/hour", 1)] * 2
+    async with sidecar() as node, bare(node, APP) as app, bare(node, node_named("n2")) as other:
+        await app.send(Checks(1, 0, 10**6, asked, 7))
+        assert "a node forwards" in (await app.error()).text
+        await other.send(Checks(1, 1, 10**6, asked, 7, [0]))
+        assert "2 checks with 1 places" in (await other.error()).text
+
+
+async def test_inspections_are_few_at_a_time() -> None:
+    """Who asks for more inspections at once than there may be is closed with a word why."""
+    async with sidecar() as node, bare(node, APP) as peer, witness(node):
+        await peer.send(*(Inspect(at, 0, "k") for at in range(MAX_OF_ONE + 1)))
+        error = await peer.error()
+    assert error.code == "busy"
+    assert str(MAX_OF_ONE) in error.text
+
+
+async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
+    """When a sidecar stops, its connections are closed, not left hanging."""
+    async with AsyncExitStack() as stack:
+        async with sidecar() as node:
+            shaken = await stack.enter_async_context(bare(node, APP))
+            silent = await stack.enter_async_context(bare(node))
+            await eventually(
+                lambda: (len(node.sessions.open), len(node.sessions.admission)) == (1, 1)
+            )
+        assert await shaken.rest() == []
+        assert await silent.rest() == []
+    assert not node.sessions.open
+
+
+async def test_a_side_that_says_an_error_gets_none_back() -> None:
+    """An error of the other side closes its connection; its code isn't taken into the counts."""
+    async with sidecar() as node, witness(node):
+        for number in range(20):
+            async with bare(node, APP if number % 2 else None) as peer:
+                await peer.send(Error(f"made-up-{number}", "because"))
+                assert await peer.rest() == []
+        await eventually(lambda: not node.sessions.admission and len(node.sessions.open) == 1)
+        assert not turned_away(node)
+
+
+# How long they may take
+
+
+async def test_a_handshake_that_takes_too_long_is_ended() -> None:
+    """Who connects and says nothing is told so and closed; whoever has shaken hands may be idle."""
+    async with sidecar(HASTY) as node, bare(node, APP) as idle, bare(node) as silent:
+        error = await silent.error()
+        assert (error.code, error.text) == ("timeout", "no handshake within 0.05 s")
+        assert turned_away(node) == {"timeout": 1}
+        await idle.send(Ping(1))
+        assert await idle.next() == Pong(1)
+
+
+async def test_half_a_handshake_is_none() -> None:
+    """Who says Hello and then nothing is ended as well."""
+    async with sidecar(HASTY) as node, bare(node) as silent:
+        await silent.send(APP.hello(b"n" * 32))
+        error = await silent.error()
+    assert error.text == "no handshake within 0.05 s"
+
+
+async def test_a_frame_that_takes_too_long_is_ended() -> None:
+    """Who begins a frame and doesn't end it is told so and closed."""
+    async with sidecar(HASTY) as node, bare(node, APP) as slow, witness(node):
+        await slow.send(encode(Ping(1))[:-1])
+        error = await slow.error()
+    assert (error.code, error.text) == ("timeout", "a frame unfinished for 0.05 s")
+
+
+async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None:
+    """A busy side may have a frame unfinished at every look, as long as each is finished."""
+    patience = Patience(frame=0.3, look_every=0.01)
+    start, end = encode(Ping(0))[:-3], encode(Ping(0))[-3:]
+    async with sidecar(patience) as node, bare(node, APP) as busy:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await busy.send(start)
+        while clock() - began < 2 * patience.frame:
+            await busy.send(end + start)
+            assert await busy.next() == Pong(0)
+        assert not turned_away(node)
+
+
+QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))
+
+
+async def fill(node: Sidecar, deaf: Bare) -> Connection:
+    """Ask without reading the answers, until the sidecar holds some of them; return its side."""
+    deaf.transport.pause_reading()
+    await eventually(lambda: [it for it in node.sessions.open if it.peer and it.is_up])
+    [session] = [it for it in node.sessions.open if it.peer and it.peer.name == "bare"]
+    for transport, buffer in ((deaf.transport, SO_RCVBUF), (session.transport, SO_SNDBUF)):
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, buffer, 1 << 16)
+    while not session.transport.get_write_buffer_size():
+        deaf.writer.write(QUESTIONS)
+        await asyncio.sleep(0)
+    return session
+
+
+async def test_a_peer_that_does_not_read_is_read_from_no_more() -> None:
+    """Answers that nobody reads stop the questions, so few of them wait; read, they go on."""
+    async with sidecar() as node, bare(node, APP) as deaf, witness(node) as decisions:
+        session = await fill(node, deaf)
+        deaf.writer.write(QUESTIONS * 40 + encode(Ping(2)))
+        await eventually(lambda: not session.transport.is_reading())
+        more = len(decisions) + 100
+        await eventually(lambda: len(decisions) > more)
+        assert session.transport.get_write_buffer_size() < 4 << 20
+        deaf.transport.resume_reading()
+        while await deaf.next() != Pong(2):
+            pass
+
+
+async def test_a_peer_that_never_reads_is_cut_off() -> None:
+    """Who leaves too many answers unread for too long is closed, and the word for it is counted."""
+    async with sidecar(HASTY) as node, bare(node, APP) as deaf, witness(node):
+        session = await fill(node, deaf)
+        deaf.writer.write(QUESTIONS * 40)
+        await eventually(session.transport.is_closing)
+        session.abort()  # which it would do by itself, 5 s after closing
+        await eventually(lambda: turned_away(node) == {"timeout": 1})
+
+
+async def test_a_peer_that_does_not_read_is_not_told_the_ring_for_ever() -> None:
+    """What a silent reader has not read of the ring is not piled up behind its back."""
+    async with sidecar() as node, bare(node, APP) as deaf:
+        session = await fill(node, deaf)
+        before = session.transport.get_write_buffer_size()
+        for _ in range(1_000):
+            node.sessions.tell_ring()
+            await asyncio.sleep(0)
+        assert session.transport.get_write_buffer_size() <= before
+
+
+# How many there may be
+
+
+async def test_one_connection_too_many_is_told_so() -> None:
+    """The first app above the bound hears why it is closed, and the others go on."""
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(sidecar(most_connections=20))
+        await stack.enter_async_context(witness(node))
+        for _ in range(19):
+            await stack.enter_async_context(bare(node, APP))
+        one_too_many = await stack.enter_async_context(bare(node))
+        await one_too_many.send(APP.hello(b"n" * 32))
+        assert await one_too_many.rest() == [Error("busy", "20 connections are open, no more fit")]
+        assert turned_away(node) == {"busy": 1}
+
+
+async def test_of_two_that_are_quick_one_is_too_many() -> None:
+    """What fitted when it said Hello may not fit any more when it has proved itself."""
+    async with sidecar(most_connections=1) as node, bare(node) as one, bare(node) as other:
+        both = [Dialling(APP, bytes([at]) * 32, "") for at in (1, 2)]
+        for peer, handshake in zip((one, other), both, strict=True):
+            await peer.send(handshake.opening())
+        shaking = node.sessions.admission.speaking
+        await eventually(lambda: sum(bool(it.session and it.session.peer) for it in shaking) == 2)
+        for peer, handshake in zip((one, other), both, strict=True):
+            await peer.shake_hands(handshake, [])
+        assert await other.error() == Error("busy", "1 connections are open, no more fit")
+        assert len(node.sessions.open) == 1
+
+
+async def test_apps_do_not_take_the_places_of_nodes() -> None:
+    """Where no more apps fit, a node still does."""
+    async with sidecar(most_connections=1) as node, bare(node, APP):
+        async with bare(node, node_named("n2")) as other:
+            await other.send(Ping(1))
+            assert await other.next() == Pong(1)
+        await eventually(lambda: len(node.sessions.open) == 1)
+        assert not turned_away(node)
+
+
+async def test_a_connection_that_ends_makes_room() -> None:
+    """When one of many closes, the next one fits."""
+    async with sidecar(most_connections=2) as node, bare(node, APP):
+        for _ in range(10):
+            async with bare(node, APP) as peer:
+                await peer.send(Ping(1))
+                assert await peer.next() == Pong(1)
+            await eventually(lambda: len(node.sessions.open) == 1)
+    assert not turned_away(node)
+
+
+async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
+    """Of 200 apps that connect at once, exactly as many stay as there may be."""
+
+    async def knock(node: Sidecar, stack: AsyncExitStack) -> bool:
+        peer = await stack.enter_async_context(bare(node))
+        with suppress(AssertionError, WireError):  # closed in the middle, or told why
+            await peer.shake()
+            await peer.send(Ping(1))
+            return await peer.next() == Pong(1)
+        return False
+
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(sidecar(most_connections=50))
+        came = await asyncio.gather(*(knock(node, stack) for _ in range(200)))
+        assert sum(came) == len(node.sessions.open) == 50
+        assert turned_away(node) == {"busy": 150}
+
+
+# Who they are
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ("", "expected HOST:PORT"),
+        ("nonsense", "expected HOST:PORT"),
+        ("127.0.0.1:port", "got 'port'"),
+        ("127.0.0.1:0", "is no HOST:PORT to dial"),
+        ("unix:/run/secret.sock", "is no HOST:PORT to dial"),
+        ("h" * 10_000, "expected HOST:PORT"),
+    ],
+)
+async def test_a_node_that_cannot_be_dialled_is_refused(link: str, why: str) -> None:
+    """A node that gives no address to dial it at gets an error that shows what it gave."""
+    async with sidecar() as node, witness(node), bare(node) as peer:
+        await peer.send(node_named("n2", link).hello(b"n" * 32))
+        error = await peer.error()
+    assert error.code == ("frame-too-long" if len(link) > 4_096 else "bad-message")
+    assert len(link) > 4_096 or why in error.text
+    assert len(error.text) <= 500
+    assert node.cluster.ring.nodes == ("n1",)

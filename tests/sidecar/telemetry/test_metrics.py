@@ -1,0 +1,406 @@
+"""Metrics: what a scrape says after something has happened."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from sidegate.link.link import State
+from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
+from sidegate.version import __version__
+from sidegate_ring.membership.membership import State as Life
+from sidegate_sidecar.cluster.stages import Stage
+from sidegate_sidecar.links.peers import Peer
+from sidegate_sidecar.replication.counts import LATENCIES
+from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.telemetry.metrics import MOST_NAMED, make_registry
+from tests.cluster.bare import APP, bare, puppet
+from tests.cluster.cluster import cluster, config, eventually, key_of
+from tests.cluster.gossiping import news
+from tests.sidecar.http_client import beside, charged, check, http, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+LABELS = {
+    "sidegate_checks": {"asker", "source", "outcome"},
+    "sidegate_forward_seconds": set[str](),
+    "sidegate_unanswered_checks": {"owner"},
+    "sidegate_app_outcomes": {"outcome"},
+    "sidegate_failovers": set[str](),
+    "sidegate_keys": set[str](),
+    "sidegate_keys_by_role": {"role"},
+    "sidegate_keys_evicted": {"payer"},
+    "sidegate_table_bytes": set[str](),
+    "sidegate_table_max_bytes": set[str](),
+    "sidegate_table_largest_bytes": set[str](),
+    "sidegate_connections": set[str](),
+    "sidegate_connections_refused": {"code"},
+    "sidegate_http_connections": set[str](),
+    "sidegate_http_refused": {"reason"},
+    "sidegate_ring_nodes": set[str](),
+    "sidegate_ring_agrees": set[str](),
+    "sidegate_members": {"state"},
+    "sidegate_incarnation": set[str](),
+    "sidegate_stage": {"stage"},
+    "sidegate_sync_lag_seconds": set[str](),
+    "sidegate_synced_buckets": {"fate"},
+    "sidegate_sync_overflows": set[str](),
+    "sidegate_handovers": {"stage"},
+    "sidegate_handover_seconds": {"stage"},
+    "sidegate_handovers_overdue": {"stage"},
+    "sidegate_handed_over_buckets": set[str](),
+    "sidegate_over_admitted_tokens": set[str](),
+    "sidegate_links": {"state"},
+    "sidegate_peer_out_of_reach": {"peer", "state"},
+    "sidegate_ready": set[str](),
+    "sidegate_refused": set[str](),
+    "sidegate_state_file_failing": set[str](),
+    "sidegate_build_info": {"version", "name"},
+}
+
+
+class Scrape:
+    """What a sidecar says of itself."""
+
+    def __init__(self, text: str) -> None:
+        self.families = {family.name: family for family in parse(text)}
+
+    def __getitem__(self, series: str) -> float:
+        return self.all(series)[()]
+
+    def all(self, series: str, *labels: str) -> dict[Any, float]:
+        """Return the values of all series of a name, by these labels."""
+        return {
+            tuple(sample.labels[label] for label in labels): sample.value
+            for sample in self.samples()
+            if sample.name == series
+        }
+
+    def samples(self) -> Iterator[Any]:
+        for family in self.families.values():
+            yield from family.samples
+
+
+async def scrape(sidecar: Sidecar) -> Scrape:
+    """Return what a scrape would say now; over HTTP it may be a second old."""
+    return Scrape(generate_latest(make_registry(sidecar)).decode())
+
+
+async def test_all_metrics_have_their_names_and_labels() -> None:
+    """The names and labels that dashboards and alerts are built on."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for owner in ("n1", "n2"):
+            await check(client, key_of(owner, one.cluster.ring))
+        one.node.counts.unanswered["n2"] += 1
+        one.node.counts.turned_away["secret"] += 1
+        one.peers.by_name["n2"].link.state = State.DOWN
+        seen = await scrape(one)
+        assert (await scrape(two))["sidegate_ring_nodes"] == 2
+    ours = {name: family for name, family in seen.families.items() if name.startswith("sidegate_")}
+    labels = {
+        name: {label for sample in family.samples for label in sample.labels} - {"le"}
+        for name, family in ours.items()
+    }
+    assert labels == LABELS
+    assert all(family.documentation for family in ours.values())
+
+
+async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
+    """Allowed and denied checks, of apps and of other nodes, at the one asked and at the owner."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        mine, theirs = (key_of(owner, one.cluster.ring) for owner in ("n1", "n2"))
+        for key in (mine, mine, mine, theirs, theirs):
+            await check(client, key, "1/hour")
+        asked, owner = await scrape(one), await scrape(two)
+    labels = ("asker", "source", "outcome")
+    assert _counted(asked.all("sidegate_checks_total", *labels)) == {
+        ("app", "owner", "allowed"): 2,
+        ("app", "owner", "denied"): 3,
+    }
+    assert _counted(owner.all("sidegate_checks_total", *labels)) == {
+        ("node", "owner", "allowed"): 1,
+        ("node", "owner", "denied"): 1,
+    }
+
+
+async def test_what_never_happened_is_counted_as_nothing() -> None:
+    """All outcomes are there from the first scrape on, so that the first of each is a change."""
+    async with cluster("n1") as (one,):
+        seen = await scrape(one)
+    sources = ("owner", "backup", "local", "open", "closed")
+    outcomes = ("allowed", "denied", "error")
+    everything = {(who, by, how) for who in ("app", "node") for by in sources for how in outcomes}
+    counts = seen.all("sidegate_checks_total", "asker", "source", "outcome")
+    assert counts == dict.fromkeys(everything, 0)
+
+
+def _counted(values: dict[Any, float]) -> dict[Any, float]:
+    return {labels: value for labels, value in values.items() if value}
+
+
+async def test_forwarded_checks_are_timed() -> None:
+    """The histogram holds one observation for each frame that was forwarded, and adds up."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for _ in range(3):
+            await check(client, key_of("n2", one.cluster.ring))
+        await check(client, key_of("n1", one.cluster.ring))
+        asked, owner = await scrape(one), await scrape(two)
+    buckets = asked.all("sidegate_forward_seconds_bucket", "le")
+    assert [float(bound) for (bound,) in buckets] == [*LATENCIES, float("inf")]
+    assert list(buckets.values()) == sorted(buckets.values())
+    assert buckets["+Inf",] == asked["sidegate_forward_seconds_count"] == 3
+    assert 0 < asked["sidegate_forward_seconds_sum"] < 60
+    assert owner["sidegate_forward_seconds_count"] == 0
+
+
+async def test_an_owner_that_is_silent_is_seen() -> None:
+    """Checks that their owner let wait are counted for it; its link is suspect, and takes none."""
+    async with (
+        puppet() as silent,
+        beside(silent, budget=0.02) as node,
+        http(node) as client,
+    ):
+        before = await scrape(node)
+        silent.gossips = False
+        key = key_of("puppet", node.cluster.ring)
+        for _ in range(3):
+            await check(client, key)
+        after = await scrape(node)
+    assert before.all("sidegate_peer_out_of_reach", "peer") == {}
+    assert after.all("sidegate_peer_out_of_reach", "peer", "state") == {("puppet", "suspect"): 1}
+    assert after.all("sidegate_unanswered_checks_total", "owner") == {("puppet",): 3}
+    decided = after.all("sidegate_checks_total", "asker", "source", "outcome")
+    assert decided["app", "backup", "allowed"] == 3
+    assert (before["sidegate_failovers_total"], after["sidegate_failovers_total"]) == (0, 3)
+    assert _counted(before.all("sidegate_links", "state")) == {("up",): 1}
+    assert _counted(after.all("sidegate_links", "state")) == {("suspect",): 1}
+
+
+async def test_a_node_that_is_well_adds_no_series() -> None:
+    """What is scraped off a node doesn't grow with the ring."""
+    async with cluster("alone") as (alone,), cluster("n1", "n2", "n3") as (one, *_):
+        few, many = await scrape(alone), await scrape(one)
+    assert _series(many) == _series(few)
+
+
+async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
+    """When half of a large ring is gone at once, the first by name are named, and all counted."""
+    async with puppet() as silent, beside(silent, budget=0.02) as node, http(node) as client:
+        silent.gossips = False
+        await check(client, key_of("puppet", node.cluster.ring))
+        peers = node.peers.by_name
+        link = peers["puppet"].link
+        gone = {f"gone{at:03}": Peer(f"gone{at:03}", link) for at in range(MOST_NAMED + 10)}
+        peers.update(gone)
+        seen = await scrape(node)
+        for name in gone:
+            del peers[name]
+    assert [*seen.all("sidegate_peer_out_of_reach", "peer")] == [
+        (it,) for it in [*gone][:MOST_NAMED]
+    ]
+    assert _counted(seen.all("sidegate_links", "state")) == {("suspect",): len(gone) + 1}
+
+
+def _series(seen: Scrape) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Return all series but the one that has the node's name."""
+    named = "sidegate_build_info"
+    return {(it.name, frozenset(it.labels.items())) for it in seen.samples() if it.name != named}
+
+
+async def test_seeds_that_do_not_answer_are_links_too() -> None:
+    """A link that is refused counts as down, and makes no peer."""
+    async with (
+        cluster("n1", secret=b"one") as (one,),
+        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
+    ):
+        await eventually(lambda: two.discovery.refusal)
+        seen = await scrape(two)
+        refused = (await scrape(one)).all("sidegate_connections_refused_total", "code")
+    assert _counted(seen.all("sidegate_links", "state")) == {("down",): 1}
+    assert (seen["sidegate_refused"], seen["sidegate_ready"]) == (1, 0)
+    assert seen.all("sidegate_peer_out_of_reach", "peer") == {}
+    assert refused["secret",] >= 1
+
+
+async def test_the_ring_is_measured() -> None:
+    """How many nodes there are, and whether they agree."""
+    async with puppet() as other, beside(other) as one:
+        await eventually(lambda: one.cluster.agrees)
+        agreed = await scrape(one)
+        other.gossips = False
+        await other.say(news(digest="something else"))
+        await eventually(lambda: not one.cluster.agrees)
+        split = await scrape(one)
+    assert agreed["sidegate_ring_nodes"] == split["sidegate_ring_nodes"] == 2
+    assert (agreed["sidegate_ring_agrees"], split["sidegate_ring_agrees"]) == (1, 0)
+
+
+async def test_the_place_on_the_ring_is_measured() -> None:
+    """The stage of this node, its incarnation, the others by state, and its handovers."""
+    async with cluster("n1", "n2", "n3") as (one, *_):
+        one.cluster.membership.members["n2"].state = Life.SUSPECT
+        seen = await scrape(one)
+        incarnation = one.cluster.membership.me.incarnation
+    assert _counted(seen.all("sidegate_stage", "stage")) == {("member",): 1}
+    assert seen["sidegate_incarnation"] == incarnation > 0
+    assert _counted(seen.all("sidegate_members", "state")) == {("alive",): 1, ("suspect",): 1}
+    assert seen.all("sidegate_handovers_total", "stage") == {
+        ("joining",): 1,
+        ("returning",): 0,
+        ("leaving",): 0,
+    }
+    assert set(seen.all("sidegate_handovers_overdue_total", "stage").values()) == {0}
+    assert 0 <= seen.all("sidegate_handover_seconds_total", "stage")["joining",] < 60
+
+
+async def test_a_departure_is_measured() -> None:
+    """What others have merged of a node that left, and that the last one waits."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for at in range(20):
+            await check(client, f"k{at}", "10/hour")
+        keys = [f"k{at}" for at in range(20)]
+        mine = sum(one.cluster.ring.owner(key) == "n1" for key in keys)
+        await one.leave()
+        waiting = asyncio.create_task(two.leave())
+        await eventually(lambda: two.cluster.stage is Stage.WAITING)
+        left, last = await scrape(one), await scrape(two)
+        waiting.cancel()
+    assert left["sidegate_handed_over_buckets_total"] == mine > 0
+    assert _counted(left.all("sidegate_stage", "stage")) == {("leaf",): 1}
+    assert _counted(last.all("sidegate_stage", "stage")) == {("waiting",): 1}
+
+
+async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> None:
+    """Until it can be again."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    async with cluster("n1", state_file=f"{folder}/state") as (one,):
+        assert one.state is not None
+        folder.rename(tmp_path / "gone")
+        await one.state.save()
+        failing = await scrape(one)
+        (tmp_path / "gone").rename(folder)
+        await one.state.save()
+        saved = await scrape(one)
+    assert failing["sidegate_state_file_failing"] == 1
+    assert saved["sidegate_state_file_failing"] == 0
+
+
+async def test_copies_are_measured() -> None:
+    """Buckets by role on both sides, and how they got there."""
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        for at in range(20):
+            await check(client, f"k{at}", "5/hour")
+        await eventually(lambda: len(one.node.buckets) == len(two.node.buckets) == 20)
+        await eventually(lambda: one.cluster.sync.idle and two.cluster.sync.idle)
+        seen = await scrape(one)
+    mine = [one.cluster.ring.owner(f"k{at}") for at in range(20)].count("n1")
+    assert seen.all("sidegate_keys_by_role", "role") == {("owner",): mine, ("backup",): 20 - mine}
+    assert seen.all("sidegate_synced_buckets_total", "fate") == {
+        ("sent",): mine,
+        ("merged",): 20 - mine,
+        ("resent",): 0,
+    }
+    assert seen["sidegate_sync_lag_seconds"] == 0
+
+
+async def test_a_limit_that_was_passed_is_measured() -> None:
+    """When an owner and who stood in for it have admitted too much, the owner's count shows it."""
+    async with puppet() as other, beside(other) as node:
+        key = key_of("n1", node.cluster.ring)
+        charged(node, key, "10/hour", 8)
+        minute = 60 * 10**9  # ns: 10/hour has an interval of 6
+        await other.say(Charged(1, [(key, "10/hour", [30 * minute], [(7, 0, 5)])]))
+        await other.hear(Settled)
+        seen = await scrape(node)
+    assert seen["sidegate_over_admitted_tokens_total"] == pytest.approx(3, abs=0.1)  # 8 + 5 - 10
+
+
+async def test_buckets_are_counted_with_those_that_had_to_go() -> None:
+    """Buckets held, how many fit, and those forgotten at the bound."""
+    async with cluster("n1", max_memory=1 << 20) as (one,):
+        for number in range(5_000):
+            charged(one, f"login:k{number}", "5/hour", 1)
+        charged(one, "k", "5/day", 1)
+        seen = await scrape(one)
+    assert 3_000 < seen["sidegate_keys"] < 5_000
+    gone = seen.all("sidegate_keys_evicted_total", "payer")
+    assert gone == {("rule",): 5_001 - seen["sidegate_keys"], ("keys",): 0, ("rest",): 0}
+    assert seen["sidegate_table_max_bytes"] == 1 << 20
+    assert 0.9 * 2**20 < seen["sidegate_table_largest_bytes"] < seen["sidegate_table_bytes"] < 2**20
+
+
+async def test_connections_are_counted_with_those_refused() -> None:
+    """Open connections, and those closed for a fault, by its code."""
+    async with cluster("n1") as (one,), bare(one, APP) as peer:
+        await eventually(lambda: one.sessions.open)
+        assert (await scrape(one))["sidegate_connections"] == 1
+        peer.writer.write(b"\xff" * 100)
+        await peer.error()
+        await eventually(lambda: not one.sessions.open)
+        seen = await scrape(one)
+    assert seen["sidegate_connections"] == 0
+    assert seen.all("sidegate_connections_refused_total", "code") == {("frame-too-long",): 1}
+
+
+async def test_what_others_say_makes_no_labels() -> None:
+    """Error codes and sources that come from elsewhere can't fill the metrics."""
+    async with (
+        puppet() as other,
+        beside(other) as node,
+        bare(node) as rude,
+        http(node) as client,
+    ):
+        await rude.send(Error("made-up", "I don't like you"))
+        assert await rude.next() is None
+        key = key_of("puppet", node.cluster.ring)
+        asking = asyncio.create_task(
+            client.post("/v1/check", json={"key": key, "limits": "5/hour"})
+        )
+        asked = await other.hear(Checks)
+        await other.say(Answers(asked.id, "made-up", "puppet", None, [[1, 0]]))
+        assert "made-up" in problem(await asking, 502)["detail"]
+        seen = await scrape(node)
+    assert seen.all("sidegate_connections_refused_total", "code") == {}
+    sources = {source for (source,) in seen.all("sidegate_checks_total", "source")}
+    assert "other" in sources
+    assert "made-up" not in sources
+
+
+async def test_each_sidecar_has_its_own() -> None:
+    """Two sidecars in one process don't share any count."""
+    async with cluster("n1") as (one,), cluster("n2") as (two,), http(one) as client:
+        await check(client, "k")
+        assert (await scrape(one))["sidegate_keys"] == 1
+        assert (await scrape(two))["sidegate_keys"] == 0
+
+
+async def test_the_process_is_measured_too() -> None:
+    """Memory and processor time of the process, the version of sidegate, and readiness."""
+    async with cluster("n1") as (one,):
+        await eventually(lambda: one.ready)
+        seen = await scrape(one)
+    assert seen["process_resident_memory_bytes"] > 1_000_000
+    assert seen["process_cpu_seconds_total"] > 0
+    assert seen.all("sidegate_build_info", "version", "name") == {(__version__, "n1"): 1}
+    assert seen["sidegate_ready"] == 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "open_metrics"),
+    [("application/openmetrics-text; version=1.0.0", True), ("text/plain", False)],
+)
+async def test_a_scraper_may_ask_for_open_metrics(accept: str, open_metrics: bool) -> None:
+    """The format is the one that the scraper accepts."""
+    async with cluster("n1") as (one,), http(one) as client:
+        answer = await client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(accept.partition(";")[0])
+    assert "sidegate_checks_total" in answer.text
+    assert answer.text.endswith("# EOF\n") is open_metrics
