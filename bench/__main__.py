@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 from rich.console import Console
 
-from bench.cluster.part import part as cluster
+from bench.cluster import part as cluster
 from bench.machine import busy_share, describe_machine
 from bench.parts import decisions, fastapi_app, memory, ring, threads
 from bench.plan import Plan, full_plan, quick_plan
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
-from bench.sizing.part import part as sizing
+from bench.sizing import part as sizing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
-from bench.cluster.part import backup
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
 from bench.parts import decisions, fastapi_app, memory, ring, threads

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.cluster.part import backup, failover, handover, roll
+from bench.cluster import backup, failover, handover, roll
 from bench.contenders.echo import ECHO
 from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
 from bench.parts import decisions, fastapi_app
-from bench.sizing.part import commands as size_commands
+from bench.sizing import commands as size_commands
 
 if TYPE_CHECKING:
     from bench.results import Results

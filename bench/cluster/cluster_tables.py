@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.cluster.part import failover, handover, roll
+from bench.cluster import failover, handover, roll
 from bench.tables import cell, new_table, over, written
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.cluster.part import backup, failover, handover, roll
+from bench.cluster import backup, failover, handover, roll
 from bench.results import VoidError
 
 if TYPE_CHECKING:

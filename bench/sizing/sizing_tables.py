@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.lab.usage import MIB
-from bench.sizing.part import checks as size_checks
-from bench.sizing.part import commands as size_commands
-from bench.sizing.part import members as size_members
-from bench.sizing.part import memory as size_memory
+from bench.sizing import checks as size_checks
+from bench.sizing import commands as size_commands
+from bench.sizing import members as size_members
+from bench.sizing import memory as size_memory
 from bench.tables import new_table, written
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit, Limits, parse_limits
     from sidegate.client.blocking import BlockingClient
     from sidegate.client.client import Client
-    from sidegate.client.config import Tls
     from sidegate.errors import (
         CheckError,
         CostError,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from sidegate.http.request.request import Request
     from sidegate.http.rules import Rule
     from sidegate.limiter import Limiter
+    from sidegate.trust.tls import Tls
     from sidegate.version import __version__
     from sidegate.wsgi import RateLimitWSGIMiddleware
 
@@ -81,7 +81,7 @@ _HOMES = {
     "Limit": "sidegate.buckets.limits",
     "Limits": "sidegate.buckets.limits",
     "parse_limits": "sidegate.buckets.limits",
-    "Tls": "sidegate.client.config",
+    "Tls": "sidegate.trust.tls",
     "Request": "sidegate.http.request.request",
     "Rule": "sidegate.http.rules",
     "__version__": "sidegate.version",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.client.config import client_options
-from sidegate.middleware_options import CommonOptions, Options, Settings
+from sidegate.middleware_options import CommonOptions, Options, settings_of
 from sidegate.wsgi import RateLimitWSGIMiddleware
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Limiter:
         for option in ("rules", "exempt"):  # they are read again for each app
             if isinstance(values := given.get(option), Iterator):
                 given[option] = tuple(cast("Iterator[object]", values))
-        settings = Settings(cast("Options[Any]", given))
+        settings = settings_of(cast("Options[Any]", given))
         if given.get("client") is None:
             client_options(
                 given.get("sidecar"),

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Generic, TypedDict, TypeVar
 
-from sidegate.buckets.decision import Decision
+from sidegate.buckets.decision import Decision, OnUnreachable
 from sidegate.buckets.limits import Limits
-from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET, Tls
-from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET
 from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule, flag
+from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
+from sidegate.trust.tls import Tls
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -28,22 +29,6 @@ KEY_TIMEOUT = 1.0  # seconds: a database that is asked who it is may be slower t
 MAX_KEY_TIMEOUT = 60.0
 
 _SERVICE = re.compile(r"[!-.0-9;-~]{1,64}")  # printable ASCII but blank, colon and slash
-
-
-class OnKeyError(StrEnum):
-    """What happens to a request whose key or cost function failed."""
-
-    OPEN = "open"  # it is let through
-    CLOSED = "closed"  # it is refused with 503
-
-
-class HeaderStyle(StrEnum):
-    """Which fields tell clients where they stand."""
-
-    DRAFT_11 = "draft-11"  # RateLimit and RateLimit-Policy
-    LEGACY = "legacy"  # X-RateLimit-Limit, -Remaining and -Reset
-    BOTH = "both"
-    NONE = "none"
 
 
 class CommonOptions(TypedDict, Generic[C], total=False):
@@ -103,41 +88,42 @@ class Options(CommonOptions[C], total=False):
     limits: str | Limits | Iterable[str] | None
 
 
-class Settings:
-    """The options of one middleware, checked; ValueError names what is wrong with one.
+def settings_of(options: Options[C]) -> Settings:
+    """Return the options of one middleware, checked; ValueError names what is wrong with one.
 
     An option that there isn't is a TypeError, as for any argument.
     """
+    _require_known(options)
+    proxies = parse_proxies(options.get("trusted_proxies", 0))
+    exempt = [path_matcher("exempt", it) for it in _listed("exempt", options.get("exempt", ()))]
+    service, given = service_name(options.get("service")), _rules(options)
+    _require_reachable(given, exempt)
+    if proxies is NO_PROXIES:
+        _require_no_proxies(given)
+    timeout = options.get("key_timeout", KEY_TIMEOUT)
+    unreachable = options.get("on_unreachable", OnUnreachable.OPEN)
+    on_unreachable = _one_of("on_unreachable", unreachable, OnUnreachable)
+    return Settings(
+        rules=tuple(rule.of(service) for rule in given),
+        exempt=exempt,
+        proxies=proxies,
+        budget=_seconds("budget", options.get("budget", DEFAULT_BUDGET), MOST_BUDGET),
+        key_timeout=_seconds("key_timeout", timeout, MAX_KEY_TIMEOUT),
+        on_unreachable=on_unreachable,
+        on_key_error=_on_key_error(options.get("on_key_error"), on_unreachable),
+        headers=_headers(options.get("headers", HeaderStyle.DRAFT_11)),
+        on_denied=_on_denied(options.get("on_denied")),
+        expose_source=flag("expose_source", options.get("expose_source", True)),
+        preflights=flag("preflights", options.get("preflights", False)),
+        shadow=flag("shadow", options.get("shadow", False)),
+        enabled=flag("enabled", options.get("enabled", True)),
+    )
 
-    def __init__(self, options: Options[C]) -> None:
-        _require_known(options)
-        self.service = service_name(options.get("service"))
-        self.proxies = parse_proxies(options.get("trusted_proxies", 0))
-        exempt = options.get("exempt", ())
-        self.exempt = [path_matcher("exempt", path) for path in _listed("exempt", exempt)]
-        given = _rules(options)
-        _require_reachable(given, self.exempt)
-        if self.proxies is NO_PROXIES:
-            _require_no_proxies(given)
-        self.rules = tuple(rule.of(self.service) for rule in given)
-        self.budget = _seconds("budget", options.get("budget", DEFAULT_BUDGET), MOST_BUDGET)
-        timeout = options.get("key_timeout", KEY_TIMEOUT)
-        self.key_timeout = _seconds("key_timeout", timeout, MAX_KEY_TIMEOUT)
-        unreachable = options.get("on_unreachable", OnUnreachable.OPEN)
-        self.on_unreachable = _one_of("on_unreachable", unreachable, OnUnreachable)
-        self.on_key_error = self._on_key_error(options.get("on_key_error"))
-        self.headers = _headers(options.get("headers", HeaderStyle.DRAFT_11))
-        self.on_denied = _on_denied(options.get("on_denied"))
-        self.expose_source = flag("expose_source", options.get("expose_source", True))
-        self.preflights = flag("preflights", options.get("preflights", False))
-        self.shadow = flag("shadow", options.get("shadow", False))
-        self.enabled = flag("enabled", options.get("enabled", True))
 
-    def _on_key_error(self, option: str | None) -> OnKeyError:
-        if option is not None:
-            return _one_of("on_key_error", option, OnKeyError)
-        closed = self.on_unreachable is OnUnreachable.CLOSED
-        return OnKeyError.CLOSED if closed else OnKeyError.OPEN
+def _on_key_error(option: str | None, on_unreachable: OnUnreachable) -> OnKeyError:
+    if option is not None:
+        return _one_of("on_key_error", option, OnKeyError)
+    return OnKeyError.CLOSED if on_unreachable is OnUnreachable.CLOSED else OnKeyError.OPEN
 
 
 def service_name(option: object) -> str:

@@ -11,10 +11,10 @@ from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.http.evaluation import Asking, Question, asking
 from sidegate.http.headers import Pair
-from sidegate.http.limiter import Chain, Gate, Verdict
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
-from sidegate.middleware_options import Options
+from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict
+from sidegate.middleware_options import Options, settings_of
 from sidegate.wrapped_app import require_wsgi
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -91,8 +91,8 @@ class RateLimitWSGIMiddleware:
 
     def __init__(self, app: WSGIApplication, **options: Unpack[Options[BlockingChecks]]) -> None:
         self._app = require_wsgi(app)
-        self._gate = gate = Gate(options)
-        for rule in gate.rules:
+        self._limiter = limiter = RequestLimiter(settings_of(options), time.monotonic)
+        for rule in limiter.rules:
             if rule.awaits:
                 raise ValueError(f"{rule!r}: key and cost must be plain functions in WSGI")
         self._client: BlockingChecks
@@ -101,18 +101,18 @@ class RateLimitWSGIMiddleware:
             return
         self._client = own = BlockingClient(
             options.get("sidecar"),
-            budget=gate.settings.budget,
-            on_unreachable=gate.settings.on_unreachable,
+            budget=limiter.settings.budget,
+            on_unreachable=limiter.settings.on_unreachable,
             secret=options.get("secret"),
             tls=options.get("tls"),
         )
-        gate.count = own.count
+        limiter.count = own.count
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
-        request = EnvironRequest(environ, self._gate.proxies)
+        request = EnvironRequest(environ, self._limiter.proxies)
         verdict: Verdict | None = None
-        for chain in self._gate.chains(request.path, request.root, request.method):
+        for chain in self._limiter.chains(request.path, request.root, request.method):
             judged = self._judge(chain, request, environ)
             if judged is not None:
                 verdict = judged.after(verdict)
@@ -129,19 +129,19 @@ class RateLimitWSGIMiddleware:
         self, chain: Chain, request: EnvironRequest, environ: WSGIEnvironment
     ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
-        gate = self._gate
-        asked = _asked(asking(gate, chain, request))
+        limiter = self._limiter
+        asked = _asked(asking(limiter, chain, request))
         if not isinstance(asked, Question):
             return asked
         rule, key, cost = asked
-        if gate.is_paid(environ, key, rule.limits):
+        if limiter.is_paid(environ, key, rule.limits):
             return None
-        epoch = time.time() if gate.legacy else 0.0
+        epoch = time.time() if limiter.legacy else 0.0
         try:
             decision = self._client.check(key, rule.limits, cost)
-            return gate.verdict(rule, decision, epoch, request)
+            return limiter.verdict(rule, decision, epoch, request)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return gate.check_failed(rule, error)
+            return limiter.check_failed(rule, error)
 
 
 def _asked(steps: Asking) -> Question | Verdict | None:

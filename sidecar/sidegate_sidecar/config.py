@@ -9,16 +9,16 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.buckets import MAX_MEMORY
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET
-from sidegate.client.unreachable.fallback import OnUnreachable
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MOST_NAME_BYTES
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
-    from sidegate.client.config import Tls
     from sidegate.trust.secrets import SecretFile
+    from sidegate.trust.tls import Tls
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"

@@ -21,7 +21,7 @@ from sidegate.protocol.messages import (
     decode,
     encode,
 )
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import GENEROUS, eventually
 from tests.cluster.gossiping import Life
 
@@ -140,9 +140,9 @@ class Bare:
 
 
 @asynccontextmanager
-async def bare(sidecar: Sidecar | Address, me: Identity | None = None) -> AsyncGenerator[Bare]:
+async def bare(sidecar: Process | Address, me: Identity | None = None) -> AsyncGenerator[Bare]:
     """Connect to a sidecar; with an identity, do the handshake too."""
-    at = sidecar.link if isinstance(sidecar, Sidecar) else sidecar
+    at = sidecar.link if isinstance(sidecar, Process) else sidecar
     if at.path:
         reader, writer = await asyncio.open_unix_connection(at.path)
     else:

@@ -15,7 +15,7 @@ from sidegate.client.client import Client
 from sidegate.link.address import Address, parse_address
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.config import Config
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -61,20 +61,20 @@ def config(name: str, **options: Any) -> Config:
     return Config(name=name, **{**defaults, **options})
 
 
-async def running(stack: AsyncExitStack, name: str, *seeds: Sidecar, **options: Any) -> Sidecar:
+async def running(stack: AsyncExitStack, name: str, *seeds: Process, **options: Any) -> Process:
     """Run a sidecar that knows these seeds, until the stack is closed."""
     given = {"seeds": tuple(seed.link for seed in seeds), **options}
-    return await stack.enter_async_context(Sidecar(config(name, **given)))
+    return await stack.enter_async_context(Process(config(name, **given)))
 
 
 @asynccontextmanager
-async def cluster(*names: str, **options: Any) -> AsyncGenerator[list[Sidecar]]:
+async def cluster(*names: str, **options: Any) -> AsyncGenerator[list[Process]]:
     """Run a sidecar for each name. All know the first; when this is entered, all know all."""
-    nodes: list[Sidecar] = []
+    nodes: list[Process] = []
     try:
         for name in names:
             seeds = tuple(node.link for node in nodes[:1])
-            nodes.append(Sidecar(config(name, **{"seeds": seeds, **options})))
+            nodes.append(Process(config(name, **{"seeds": seeds, **options})))
             await nodes[-1].start()
         await eventually(lambda: are_one_ring(nodes))
         yield nodes
@@ -82,14 +82,14 @@ async def cluster(*names: str, **options: Any) -> AsyncGenerator[list[Sidecar]]:
         await asyncio.gather(*(node.stop() for node in nodes))
 
 
-def are_one_ring(nodes: Iterable[Sidecar]) -> bool:
+def are_one_ring(nodes: Iterable[Process]) -> bool:
     """Do all of these have links to all others, and know that all hold the same ring?"""
     nodes = list(nodes)
     names = tuple(sorted(node.config.name for node in nodes))
     return all(
         node.cluster.stage is Stage.MEMBER
         and node.cluster.ring.nodes == names
-        and {name for name in names if node.is_up(name)} == {*names} - {node.config.name}
+        and {name for name in names if node.peers.is_up(name)} == {*names} - {node.config.name}
         and all(
             member.digest == node.cluster.ring.digest for member in node.cluster.membership.living()
         )
@@ -105,9 +105,9 @@ def key_of(owner: str, ring: Ring, start: str = "key") -> str:
 # --- clients
 
 
-def client(sidecar: Sidecar | Address | str, **options: Any) -> Client:
+def client(sidecar: Process | Address | str, **options: Any) -> Client:
     """Return a client that takes nothing from the environment, and asks for every denial."""
-    address = sidecar.link if isinstance(sidecar, Sidecar) else sidecar
+    address = sidecar.link if isinstance(sidecar, Process) else sidecar
     defaults: dict[str, Any] = {"budget": GENEROUS, "secret": "", "remember_denials": False}
     return Client(str(address), **{**defaults, **options})
 
@@ -121,7 +121,7 @@ def link_of(asking: Client) -> Link:
 
 @asynccontextmanager
 async def clients(
-    *sidecars: Sidecar | Address | str, **options: Any
+    *sidecars: Process | Address | str, **options: Any
 ) -> AsyncGenerator[list[Client]]:
     """Make a client for each sidecar, and close them all."""
     async with AsyncExitStack() as stack:
@@ -140,7 +140,7 @@ def admitted(decisions: Iterable[Decision]) -> int:
 
 @asynccontextmanager
 async def witness(
-    sidecar: Sidecar, key: str = "witness", **options: Any
+    sidecar: Process, key: str = "witness", **options: Any
 ) -> AsyncGenerator[list[Decision]]:
     """Keep checking meanwhile, one check after the other; in the end the owner decided them all."""
     decisions: list[Decision] = []

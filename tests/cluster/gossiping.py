@@ -19,7 +19,8 @@ from sidegate.protocol.messages import (
     Pulled,
 )
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Kind, Membership, Rumor, membership
+from sidegate_ring.membership import messages
+from sidegate_ring.membership.membership import Kind, Membership, Rumor
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Answer, Message
@@ -57,7 +58,7 @@ class Life:
 
     def _hear_gossip(self, sender: str, message: Gossip) -> list[tuple[str, Message]]:
         rumors = [Rumor(*it) for it in message.rumors]
-        heard = membership.Gossip(message.kind, message.id, message.about, message.digest, rumors)
+        heard = messages.Gossip(message.kind, message.id, message.about, message.digest, rumors)
         outcome = self.membership.step(sender, heard, _now())
         self.membership.digest = Ring(self.membership.owners()).digest
         return [(to, said(gossip, self.membership.digest)) for to, gossip in outcome.sends]
@@ -71,7 +72,7 @@ def said(gossip: membership.Gossip, digest: str) -> Gossip:
 
 def news(*rumors: Rumor, digest: str = "digest") -> Gossip:
     """Return gossip that isn't answered, from a node whose ring has this digest."""
-    return said(membership.Gossip(Kind.NEWS, 0, "", digest, rumors), digest)
+    return said(messages.Gossip(Kind.NEWS, 0, "", digest, rumors), digest)
 
 
 def _now() -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from sidegate.client.config import Tls
+    from sidegate.trust.tls import Tls
 
 _HANDSHAKE = 2  # frames of each side, which aren't sealed
 

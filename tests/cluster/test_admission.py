@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sidegate.buckets.decision import Decision
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def nodes() -> AsyncGenerator[list[Sidecar]]:
+async def nodes() -> AsyncGenerator[list[Process]]:
     """Run three sidecars for all tests, each of which has its own keys."""
     async with cluster("n1", "n2", "n3") as nodes:
         yield nodes
@@ -75,7 +75,7 @@ SCENARIOS = [  # windows so long that no token comes back meanwhile, on however 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 async def test_all_together_admit_exactly_the_limit(
-    nodes: list[Sidecar], scenario: Scenario
+    nodes: list[Process], scenario: Scenario
 ) -> None:
     """Checks made at once over three sidecars admit exactly what the limit says, by the owner."""
     keys = [f"{scenario}{at % scenario.keys}" for at in range(scenario.checks)]
@@ -93,7 +93,7 @@ async def test_all_together_admit_exactly_the_limit(
     assert decided_by == {(key, owner_of(key), Source.OWNER) for key in keys}
 
 
-async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Sidecar]) -> None:
+async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Process]) -> None:
     """A limit of 1000/hour admits 1,000 of 3,000, and one more for each 3.6 s that they took."""
     clock = asyncio.get_running_loop().time
     async with clients(*nodes) as asking:
@@ -106,7 +106,7 @@ async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Sidecar
     assert sources(decisions) == {"owner": 3_000}
 
 
-async def test_a_refused_check_charges_none_of_its_limits(nodes: list[Sidecar]) -> None:
+async def test_a_refused_check_charges_none_of_its_limits(nodes: list[Process]) -> None:
     """Of "10/hour; 50/day" only what was allowed counts against the day."""
     async with clients(*nodes) as asking:
         await asyncio.gather(
@@ -116,7 +116,7 @@ async def test_a_refused_check_charges_none_of_its_limits(nodes: list[Sidecar]) 
     assert [left.remaining_of(0), left.remaining_of(1)] == [0, 40]
 
 
-async def test_a_fast_and_a_slow_limit_hold_together(nodes: list[Sidecar]) -> None:
+async def test_a_fast_and_a_slow_limit_hold_together(nodes: list[Process]) -> None:
     """With "10/second; 50/hour" seconds may pass and refill, but the hour ends at 50."""
     decisions: list[Decision] = []
     async with clients(*nodes) as asking:
@@ -128,7 +128,7 @@ async def test_a_fast_and_a_slow_limit_hold_together(nodes: list[Sidecar]) -> No
     assert left.remaining_of(1) == 50 - admitted(decisions)
 
 
-async def test_all_askers_see_the_same_bucket(nodes: list[Sidecar]) -> None:
+async def test_all_askers_see_the_same_bucket(nodes: list[Process]) -> None:
     """What one asker spends is missing for the others, at once and to the token."""
     async with clients(*nodes, *nodes) as asking:
         left = [(await who.check("same", "100/day", 3)).remaining for who in asking]
@@ -137,7 +137,7 @@ async def test_all_askers_see_the_same_bucket(nodes: list[Sidecar]) -> None:
 
 
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
-async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
+async def test_a_look_costs_nothing(nodes: list[Process], owner: str) -> None:
     """A check of cost 0 is always allowed and leaves the bucket as it is, whoever owns it."""
     key = key_of(owner, nodes[0].cluster.ring, "look")
     async with client(nodes[0]) as asking:
@@ -150,7 +150,7 @@ async def test_a_look_costs_nothing(nodes: list[Sidecar], owner: str) -> None:
 
 
 @pytest.mark.parametrize("owner", ["n1", "n2", "n3"])
-async def test_a_reset_at_any_node_holds_at_all(nodes: list[Sidecar], owner: str) -> None:
+async def test_a_reset_at_any_node_holds_at_all(nodes: list[Process], owner: str) -> None:
     """A reset goes to the owner by whatever node was asked; then the bucket is full for all.
 
     Apps are told, and no copy is left anywhere.
@@ -169,7 +169,7 @@ async def test_a_reset_at_any_node_holds_at_all(nodes: list[Sidecar], owner: str
     assert admitted(decisions) == 5
 
 
-async def test_any_node_tells_what_the_owner_holds(nodes: list[Sidecar]) -> None:
+async def test_any_node_tells_what_the_owner_holds(nodes: list[Process]) -> None:
     """Inspecting a key gives the same buckets, wherever it is asked."""
     async with client(nodes[0]) as asking:
         await asking.check("told", "5/hour; 7/day", 2)
@@ -180,7 +180,7 @@ async def test_any_node_tells_what_the_owner_holds(nodes: list[Sidecar]) -> None
     assert held == [["5/hour", "7/day"]] * 3
 
 
-async def test_sidecars_count_each_check_once_where_it_was_asked(nodes: list[Sidecar]) -> None:
+async def test_sidecars_count_each_check_once_where_it_was_asked(nodes: list[Process]) -> None:
     """What apps asked is counted at the node that they asked, by source and outcome."""
     before = [node.node.counts.checks for node in nodes]
     async with clients(*nodes) as asking:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.protocol.messages import Message
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 log = logging.getLogger("sidegate")
 
@@ -66,7 +66,7 @@ SECRET = b"hush"
 class Watched:
     """A sidecar, and what a client got that asks it all the time, for a key of another sidecar."""
 
-    node: Sidecar
+    node: Process
     decisions: list[Decision]
     seen: int = 0
 
@@ -258,7 +258,7 @@ async def test_cut_connections_are_no_news(standing: Watched) -> None:
 # Secrets
 
 
-async def secret_error(node: Sidecar, me: Identity) -> str:
+async def secret_error(node: Process, me: Identity) -> str:
     async with bare(node) as stranger:
         handshake = Dialling(me, NONCE, "")
         await stranger.send(handshake.opening())

@@ -14,7 +14,7 @@ import pytest
 
 from sidegate.protocol.messages import Error, Framer, Ping, Pong, Proof, Welcome, decode, encode
 from sidegate_sidecar.links.sessions import Patience
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.apps import running
 from tests.cluster.bare import APP, bare, checks
 from tests.cluster.cluster import (
@@ -41,9 +41,9 @@ OPENING = encode(APP.hello(b"n" * 32)) + encode(Proof(b"any"))
 
 
 @asynccontextmanager
-async def watched(patience: Patience = HASTY, **options: object) -> AsyncGenerator[Sidecar]:
+async def watched(patience: Patience = HASTY, **options: object) -> AsyncGenerator[Process]:
     """Run a sidecar, and a client that asks it all the time and must notice nothing."""
-    node = Sidecar(config("n1", **options))
+    node = Process(config("n1", **options))
     node.sessions.patience = patience
     async with node, witness(node):
         yield node

@@ -12,7 +12,7 @@ import pytest
 from sidegate.link.link import Link, State
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.apps import running
 from tests.cluster.cluster import (
     admitted,
@@ -39,12 +39,12 @@ RING = Ring(["n1", "n2", "n3"])
 DAY = 86_400 * 10**9  # ns
 
 
-class Process(running.Sidecar):
+class Child(running.Sidecar):
     """A sidecar in a process of its own, beside those in this one."""
 
     ready_at = "/readyz"
 
-    def __init__(self, name: str, *seeds: Sidecar, options: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, *seeds: Process, options: Sequence[str] = ()) -> None:
         super().__init__(name)
         self._options = [*options, *(f"--seed={node.link}" for node in seeds)]
 
@@ -54,11 +54,9 @@ class Process(running.Sidecar):
 
 
 @asynccontextmanager
-async def process(
-    name: str, *seeds: Sidecar, options: Sequence[str] = ()
-) -> AsyncGenerator[Process]:
+async def process(name: str, *seeds: Process, options: Sequence[str] = ()) -> AsyncGenerator[Child]:
     """Start a sidecar in a process, and end it, in whatever state it is."""
-    sidecar = Process(name, *seeds, options=options)
+    sidecar = Child(name, *seeds, options=options)
     try:
         sidecar.launch()
         await asyncio.to_thread(sidecar.wait)
@@ -68,7 +66,7 @@ async def process(
         sidecar.close()
 
 
-async def restart(sidecar: Process) -> None:
+async def restart(sidecar: Child) -> None:
     """Start a killed sidecar again, under its name and at its addresses."""
     await asyncio.to_thread(sidecar.kill)  # takes its remains away
     await asyncio.to_thread(sidecar.launch)
@@ -76,7 +74,7 @@ async def restart(sidecar: Process) -> None:
 
 
 @asynccontextmanager
-async def trio(**options: Any) -> AsyncGenerator[tuple[list[Sidecar], Process]]:
+async def trio(**options: Any) -> AsyncGenerator[tuple[list[Process], Child]]:
     """Run n1 and n2 here, where their state can be seen, and n3, which is to suffer, elsewhere."""
     options = {"budget": BUDGET, **options}
     async with cluster("n1", "n2", **options) as nodes, process("n3", nodes[0]) as third:
@@ -84,14 +82,14 @@ async def trio(**options: Any) -> AsyncGenerator[tuple[list[Sidecar], Process]]:
         yield nodes, third
 
 
-def is_used(node: Sidecar) -> bool:
+def is_used(node: Process) -> bool:
     """Tell if this node forwards to n3, and all three see the same ring."""
     cluster = node.cluster
     digests = [member.digest for member in cluster.membership.living()]
-    return node.is_up("n3") and cluster.ring == RING and digests == [RING.digest] * 2
+    return node.peers.is_up("n3") and cluster.ring == RING and digests == [RING.digest] * 2
 
 
-def link_to(node: Sidecar, name: str = "n3") -> Link:
+def link_to(node: Process, name: str = "n3") -> Link:
     return node.peers.by_name[name].link
 
 
@@ -101,13 +99,13 @@ def key_backed_up_by(name: str) -> str:
     return next(key for key in keys if RING.pair(key) == ("n3", name))
 
 
-def spent_at(node: Sidecar, key: str) -> float:
+def spent_at(node: Process, key: str) -> float:
     """Return how many of the tokens of 50/day a node's bucket lacks."""
     interval = DAY / 50
     return sum(debt for _, debt in node.node.buckets.held(key, node.clock())) / interval
 
 
-def stood_in(nodes: Sequence[Sidecar]) -> int:
+def stood_in(nodes: Sequence[Process]) -> int:
     """Count the checks of apps that a backup decided."""
     counted = [node.node.counts.checks for node in nodes]
     return sum(it["app", "backup", outcome] for it in counted for outcome in ("allowed", "denied"))
@@ -305,11 +303,11 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
 
 
 @asynccontextmanager
-async def leaves(*names: str) -> AsyncGenerator[list[Sidecar]]:
+async def leaves(*names: str) -> AsyncGenerator[list[Process]]:
     """Run leaves whose only owner has gone, and that go by `local`."""
     options: dict[str, Any] = {"role": Role.LEAF, "on_unreachable": "local"}
     async with cluster("owner") as (owner,), AsyncExitStack() as stack:
-        nodes = [Sidecar(config(name, seeds=(owner.link,), **options)) for name in names]
+        nodes = [Process(config(name, seeds=(owner.link,), **options)) for name in names]
         for node in nodes:
             await stack.enter_async_context(node)
         others = len(names)
@@ -420,7 +418,7 @@ async def test_a_node_whose_place_was_taken_while_it_was_stopped() -> None:
         stopped = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
         assert sources(stopped) == {"backup": 2}
         seeds = tuple(node.link for node in nodes)
-        async with Sidecar(config("n3", seeds=seeds)) as heir:
+        async with Process(config("n3", seeds=seeds)) as heir:
             await eventually(lambda: are_one_ring([*nodes, heir]))
             assert [link_to(node).address for node in nodes] == [heir.link] * 2
             owner.send(SIGCONT)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from sidegate.buckets.decision import Decision
-    from tests.cluster.test_faults import Process
+    from tests.cluster.test_faults import Child
 
     Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]
 
@@ -81,7 +81,7 @@ async def among_busy_tasks(asking: Client, key: str, count: int) -> list[Decisio
 
 
 @pytest.fixture
-async def sidecar() -> AsyncGenerator[Process]:
+async def sidecar() -> AsyncGenerator[Child]:
     async with process("n1") as running:
         yield running
 
@@ -97,7 +97,7 @@ def hogs(count: int) -> Generator[None]:
         yield
 
 
-async def require_exact(sidecar: Process, load: Load, *, warm: bool) -> None:
+async def require_exact(sidecar: Child, load: Load, *, warm: bool) -> None:
     """However many ask: the limit holds exactly, and the owner decides each check."""
     for count in COUNTS:
         async with Client(str(sidecar.link), secret="", remember_denials=False) as asking:
@@ -112,18 +112,18 @@ LOADS = [at_once, then_blocked, in_handlers, among_busy_tasks]
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize("load", LOADS)
-async def test_a_burst_is_decided_by_the_owner(sidecar: Process, load: Load, warm: bool) -> None:
+async def test_a_burst_is_decided_by_the_owner(sidecar: Child, load: Load, warm: bool) -> None:
     """Of a client that has a connection, and of one that has to dial first."""
     await require_exact(sidecar, load, warm=warm)
 
 
 @pytest.mark.parametrize("load", LOADS)
-async def test_a_burst_on_a_machine_without_cpu_to_spare(sidecar: Process, load: Load) -> None:
+async def test_a_burst_on_a_machine_without_cpu_to_spare(sidecar: Child, load: Load) -> None:
     with hogs(2):
         await require_exact(sidecar, load, warm=False)
 
 
-async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Process) -> None:
+async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Child) -> None:
     """Then the policy decides at once, until the sidecar speaks again."""
     async with Client(str(sidecar.link), secret="", remember_denials=False) as asking:
         assert await asking.connect()
@@ -140,7 +140,7 @@ async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Process) -> None:
         assert sources(await at_once(asking, "k", 50)) == {"owner": 50}
 
 
-async def test_a_sidecar_that_hangs_is_noticed_by_a_busy_app_too(sidecar: Process) -> None:
+async def test_a_sidecar_that_hangs_is_noticed_by_a_busy_app_too(sidecar: Child) -> None:
     """Nobody waits for it for ever."""
     async with Client(str(sidecar.link), secret="") as asking:
         assert await asking.connect()

@@ -24,7 +24,7 @@ from sidegate.protocol.messages import (
     Roster,
     encode,
 )
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import (
     GENEROUS,
     client,
@@ -62,7 +62,7 @@ async def spent(asking: Any) -> None:
         assert (await asking.check("spent", LIMIT)).allowed
 
 
-async def untouched(node: Sidecar) -> None:
+async def untouched(node: Process) -> None:
     """Assert that the node holds what it held, and knows whom it knew."""
     async with client(node, secret=SECRET) as asking:
         assert not (await asking.check("spent", LIMIT)).allowed
@@ -74,8 +74,8 @@ class Between(NamedTuple):
     """A relay between two nodes: b has dialled it in place of a."""
 
     relaying: Relay
-    a: Sidecar
-    b: Sidecar
+    a: Process
+    b: Process
     forth: Way
     back: Way
 
@@ -86,7 +86,7 @@ async def between_nodes() -> AsyncGenerator[Between]:
     async with (
         cluster("a", secret=HELD) as (a,),
         relay(a.link) as relaying,
-        Sidecar(config("b", secret=HELD, seeds=(relaying.address,))) as b,
+        Process(config("b", secret=HELD, seeds=(relaying.address,))) as b,
         client(a, secret=SECRET) as asking,
     ):
         await eventually(lambda: len(b.cluster.ring) == 2 == len(a.cluster.ring))
@@ -213,9 +213,9 @@ async def test_who_dials_a_node_by_the_address_of_another_is_refused() -> None:
     The one that is dialled knows whose address that was.
     """
     async with cluster("a", "c", secret=HELD) as (a, c):
-        dead = Sidecar(config("d", secret=HELD, seeds=(a.link,)))
+        dead = Process(config("d", secret=HELD, seeds=(a.link,)))
         await dead.start()
-        await eventually(lambda: "d" in c.cluster.membership.members and a.is_up("d"))
+        await eventually(lambda: "d" in c.cluster.membership.members and a.peers.is_up("d"))
         await dead.stop()
         async with relay(c.link, port=dead.link.port):
             await eventually(lambda: c.node.counts.turned_away["dialled"])
@@ -241,7 +241,7 @@ async def test_without_a_secret_for_nodes_apps_are_none() -> None:
     async with cluster("a", "b", **options) as (a, _):
         async with client(a, secret=SECRET) as asking:
             assert (await asking.check("k", LIMIT)).source == "owner"
-        async with Sidecar(config("app", secret=HELD, seeds=(a.link,))) as app:
+        async with Process(config("app", secret=HELD, seeds=(a.link,))) as app:
             await eventually(lambda: a.node.counts.turned_away["secret"])
             assert "app" not in a.cluster.membership.members
             assert len(app.cluster.ring) <= 1

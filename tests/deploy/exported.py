@@ -16,7 +16,7 @@ from tests.sidecar.http_client import beside, check, http
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
     Labels: TypeAlias = dict[str, set[str]]
 
@@ -55,7 +55,7 @@ async def _scrape() -> str:
     return answer.text
 
 
-async def _turn_away(node: Sidecar) -> None:
+async def _turn_away(node: Process) -> None:
     """Have somebody talk nonsense to it."""
     async with bare(node) as rude:
         await rude.send(b"\xff" * 100)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sidegate.buckets.limits import SECOND
-from sidegate_sidecar.cluster.cluster import cluster
+from sidegate_sidecar.cluster.place import place
 from sidegate_sidecar.links import discovery
 from tests.cluster.apps.running import ROOT
 from tests.deploy import manifests
@@ -72,7 +72,7 @@ def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> Non
     """To resolve, to dial, to be sent buckets and what has changed since: as long as docs say."""
     probe = manifests.container(pod.spec, "sidegate")["startupProbe"]
     looking = discovery.RESOLVE_WITHIN + discovery.SETTLE_WITHIN
-    longest = looking + 2 * cluster.JOIN_AT_MOST / SECOND
+    longest = looking + 2 * place.JOIN_AT_MOST / SECOND
     assert longest == 130
     assert probe["periodSeconds"] * probe["failureThreshold"] > longest
 

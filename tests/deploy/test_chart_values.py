@@ -12,7 +12,7 @@ from typer.models import OptionInfo
 
 from sidegate_sidecar import sidecar as server
 from sidegate_sidecar.cgroup import memory_needed
-from sidegate_sidecar.cli.commands import commands as cli
+from sidegate_sidecar.cli import commands as cli
 from sidegate_sidecar.config import Config, Role
 from sidegate_sidecar.sizes import parse_size
 from tests.cluster.apps.running import Port, until

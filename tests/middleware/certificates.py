@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sidegate.client.config import Tls
+from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from sidegate.client.blocking import BlockingClient  # noqa: E402
-from sidegate.client.config import Tls  # noqa: E402
+from sidegate.trust.tls import Tls  # noqa: E402
 
 TOGETHER = 50
 THREADS = Path("/proc/self/task")  # of the kernel; threads of Python are greenlets here

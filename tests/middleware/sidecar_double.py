@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Self
 
-    from sidegate.client.config import Tls
     from sidegate.protocol.messages import Check, Hello
+    from sidegate.trust.tls import Tls
 
 T = TypeVar("T")
 

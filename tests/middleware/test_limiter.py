@@ -142,9 +142,9 @@ def test_a_key_that_fails_is_told_to_the_client_that_tells_the_sidecar() -> None
     limiter = Limiter("1/hour")
     asgi, wsgi = limiter.asgi(App()), limiter.wsgi(Flask("app").wsgi_app)
     assert asgi._own is not None
-    assert asgi._gate.count == asgi._own.count
+    assert asgi._limiter.count == asgi._own.count
     assert isinstance(wsgi._client, BlockingClient)
-    assert wsgi._gate.count == wsgi._client.count
+    assert wsgi._limiter.count == wsgi._client.count
 
 
 async def a_view(request: Request) -> None:

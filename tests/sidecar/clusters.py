@@ -40,7 +40,7 @@ class Port:
         self.rings_seen = 0
         self.forgotten: list[str] = []
 
-    def forget(self, key: str, /) -> None:
+    def forget(self, key: str) -> None:
         """Note which keys the apps were told to forget."""
         self.forgotten.append(key)
 
@@ -56,7 +56,7 @@ class Port:
         """Have a link to each of the living."""
         self._room.to_dial += [(self._name, it.name) for it in changed if it.living]
 
-    def ring_changed(self, /) -> None:
+    def ring_changed(self) -> None:
         """Count it."""
         self.rings_seen += 1
 
@@ -69,6 +69,7 @@ class Room:
         self.timing = timing or Timing()
         self.nodes: dict[str, Cluster] = {}
         self.stages: dict[str, list[Stage]] = {}
+        self.ports: dict[str, Port] = {}
         self.links: set[frozenset[str]] = set()
         self.to_dial: list[tuple[str, str]] = []
         self.stopped: set[str] = set()
@@ -87,18 +88,21 @@ class Room:
     def add(self, name: str, *, leaf: bool = False, address: str = "", knows: str = "") -> Cluster:
         """Have one more node, connected with all (or those that it knows), in stage STARTING."""
         self.stages[name] = []
+        port = self.ports[name] = Port(self, name)
         node = Cluster(
             name,
             address or f"{name}:4222",
             Table(),
-            Port(self, name),
+            port,
             incarnation=self.now // SECOND + len(self.log),
             randrange=self._random.randrange,
             now=self.now,
             leaf=leaf,
             timing=self.timing,
-            on_stage=self.stages[name].append,
+            on_ring=port.ring_changed,
+            on_reset=port.forget,
         )
+        node.place.on_stage = self.stages[name].append
         others = [other for other in self.nodes if not knows or other in knows]
         self.nodes[name] = node
         self._next_tick[name] = self.now
@@ -109,8 +113,8 @@ class Room:
 
     def join(self, name: str) -> None:
         """Have a node take its place, and wait until it has."""
-        self.nodes[name].join(self.now)
-        self.run_until(lambda: self.nodes[name].joined)
+        self.nodes[name].place.join(self.now)
+        self.run_until(lambda: self.nodes[name].place.joined)
         self.run(0.3)
 
     # --- links

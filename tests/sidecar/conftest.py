@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import uvloop
 
-from sidegate_sidecar.cli.commands import commands as cli
+from sidegate_sidecar.cli import commands as cli
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 
 def pytest_asyncio_loop_factories(
@@ -81,7 +81,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def ask(run: Run) -> Any:
     """Return what runs a command against a sidecar of this process, in a thread of its own."""
 
-    async def ask(node: Sidecar, *arguments: str) -> Ending:
+    async def ask(node: Process, *arguments: str) -> Ending:
         command, *rest = arguments
         return await asyncio.to_thread(run, command, "--http", str(node.http), *rest)
 

@@ -11,7 +11,7 @@ import httpx2
 
 from sidegate.buckets.limits import parse_limits
 from sidegate.link.address import Address
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import GENEROUS, config, eventually
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 
 
 @asynccontextmanager
-async def http(sidecar: Sidecar) -> AsyncGenerator[httpx2.AsyncClient]:
+async def http(sidecar: Process) -> AsyncGenerator[httpx2.AsyncClient]:
     """Return a client of one sidecar."""
     url = f"http://127.0.0.1:{sidecar.http.port}"
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=GENEROUS) as client:
@@ -72,7 +72,7 @@ async def check(
     return dict(answer.json())
 
 
-def charged(sidecar: Sidecar, key: str, limits: str, cost: int) -> None:
+def charged(sidecar: Process, key: str, limits: str, cost: int) -> None:
     """Put a key in debt on this node."""
     node = sidecar.node
     assert node.buckets.take(key, parse_limits(limits), cost, node.clock())[0]
@@ -90,8 +90,8 @@ def problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def beside(other: Puppet, **options: Any) -> AsyncGenerator[Sidecar]:
+async def beside(other: Puppet, **options: Any) -> AsyncGenerator[Process]:
     """Run a node in a ring with the puppet."""
-    async with Sidecar(config("n1", seeds=(other.address,), **options)) as node:
+    async with Process(config("n1", seeds=(other.address,), **options)) as node:
         await eventually(lambda: node.ready and "puppet" in node.cluster.ring)
         yield node

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.client.config import Tls
 from sidegate.link.address import Address, parse_address
 from sidegate.trust.secrets import SecretFile
+from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import Config, OptionError
 
 if TYPE_CHECKING:

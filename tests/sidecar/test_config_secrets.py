@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.client.config import Tls
 from sidegate.link.address import Address
 from sidegate.trust.secrets import SecretFile
+from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import Config, OptionError
 from tests.cluster.cluster import cluster, eventually
 

@@ -10,7 +10,8 @@ import pytest
 
 from sidegate.link.address import Address
 from sidegate.protocol.messages import Answers, Ping, Pong, Roster, decode
-from sidegate_sidecar.sidecar import FAREWELL, Sidecar
+from sidegate_sidecar.process import Process
+from sidegate_sidecar.sidecar import FAREWELL
 from tests.cluster.bare import APP, Bare, bare, checks, node_named
 from tests.cluster.cluster import GENEROUS, client, config, eventually, sources
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def sidecar(**options: object) -> AsyncGenerator[Sidecar]:
-    async with Sidecar(config("n1", **options)) as node:
+async def sidecar(**options: object) -> AsyncGenerator[Process]:
+    async with Process(config("n1", **options)) as node:
         yield node
 
 

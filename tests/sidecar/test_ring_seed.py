@@ -10,7 +10,7 @@ from sidegate_ring import Ring
 from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cli.options import ring_seed
 from sidegate_sidecar.config import OptionError
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import client, cluster, config, eventually, key_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def test_a_node_with_another_one_is_refused(
     """Both say why and what to do, and neither shows a seed or its fingerprint."""
     async with (
         cluster("n1", ring_seed=SEED) as (one,),
-        Sidecar(config("n2", ring_seed=other, seeds=(one.link,))) as two,
+        Process(config("n2", ring_seed=other, seeds=(one.link,))) as two,
     ):
         await eventually(two.peers.refusal)
         row = (await ask(two, "nodes")).out.splitlines()[-1]

@@ -18,7 +18,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Kind, State, Timing
 from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.cluster.stages import FLUSHING
+from sidegate_sidecar.cluster.place.stages import FLUSHING
 from sidegate_sidecar.node.node import Node
 from tests.simulation.known import Known
 from tests.simulation.network import Faults, Network
@@ -139,7 +139,7 @@ class SimLink:
 
 
 class SimNode:
-    """One node: a host of the network, the mesh of its cluster, the links of its node."""
+    """One node: a host of the network, the transport of its cluster, the links of its node."""
 
     def __init__(self, world: World, name: str, *, leaf: bool = False) -> None:
         self.world = world
@@ -166,6 +166,7 @@ class SimNode:
             leaf=leaf,
             timing=world.timing,
             make_ring=world.ring_of,
+            on_ring=self.ring_changed,
         )
         self.node = Node(
             name, table, self.cluster, self, Fallback("open", table),
@@ -193,13 +194,13 @@ class SimNode:
         linked = {it for it in {*self.seeds, *self._wanted} if net.connected(self.name, it)}
         reached = bool(linked) or not self.seeds
         if net.now >= deadline or (reached and linked <= self.cluster.introduced):
-            self.cluster.join(self.clock())
+            self.cluster.place.join(self.clock())
         else:
             net.at(net.now + 0.02, self.name, lambda: self._look(deadline))
 
     def leave(self, within: float = 10.0) -> None:
         """Begin to leave."""
-        self.cluster.leave(self.clock(), int(within * SECOND))
+        self.cluster.place.leave(self.clock(), int(within * SECOND))
         self._wake()
 
     def know(self, rumors: Sequence[Rumor]) -> None:
@@ -297,7 +298,7 @@ class SimNode:
     def _send(self, name: str, message: Any) -> None:
         self.network.send(self.name, name, message)
 
-    # --- the mesh and the links
+    # --- the transport and the links
 
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send a message to a node."""
@@ -321,7 +322,7 @@ class SimNode:
             elif not self.network.connected(self.name, member.name):
                 self.network.dial(self.name, member.name)
 
-    def ring_changed(self, /) -> None:
+    def ring_changed(self) -> None:
         """Count, and note since when each node is on the ring."""
         now = self.network.now
         self.ring_changes += 1
@@ -330,9 +331,6 @@ class SimNode:
     def link_to(self, name: str, /) -> SimLink | None:
         """Return the link to a node."""
         return self.links.get(name)
-
-    def forget(self, key: str, /) -> None:
-        """Do nothing: apps are not simulated."""
 
 
 @dataclass
@@ -395,7 +393,7 @@ class World:
     def stop(self, name: str) -> None:
         """Have a node that has left exit."""
         node = self.nodes[name]
-        node.cluster.depart(node.clock())
+        node.cluster.place.depart(node.clock())
         self.run(0.01)
         self.network.crash(name)
 

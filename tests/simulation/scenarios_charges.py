@@ -100,7 +100,7 @@ def resets(seed: int) -> World:
     for key in keys[:6]:
         here = [it for it in world.running if it.name != away and not world.paused(it.name)]
         node = next(it for name in here[0].cluster.ring.walk(key) for it in here if it.name == name)
-        node.cluster.reset(key, node.node.next_serial(), node.clock())
+        node.cluster.reset(key, node.node.forwarding.next_serial(), node.clock())
         world.run(world.random.choice([0.0, 0.01, 0.3]))
     world.run(world.random.choice([0.0, 0.2, 7.0]))
     _back(world, away)

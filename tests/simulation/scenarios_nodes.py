@@ -107,7 +107,7 @@ def depart(world: World, *names: str) -> None:
         node = world.nodes[name]
         left = world.network.run_until(node.is_leaf, 12.0)
         assert left is not None, world.say(f"{name} did not leave")
-        assert not node.cluster.is_overdue, world.say(f"{name} left before it was done")
+        assert not node.cluster.place.is_overdue, world.say(f"{name} left before it was done")
         world.stop(name)
 
 
@@ -152,7 +152,7 @@ def _end_when_left(world: World, names: list[str]) -> bool:
     up = [name for name in names if world.network.is_up(name)]
     for name in up:
         if world.nodes[name].is_leaf():
-            assert not world.nodes[name].cluster.is_overdue, world.say(f"{name} is overdue")
+            assert not world.nodes[name].cluster.place.is_overdue, world.say(f"{name} is overdue")
             world.stop(name)
     return not up
 

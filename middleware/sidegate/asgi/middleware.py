@@ -11,10 +11,10 @@ from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.http.evaluation import Asking, Pending, Question, asking
 from sidegate.http.headers import Pair
-from sidegate.http.limiter import Chain, Gate, Verdict, log
 from sidegate.http.request.proxies import MOST_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
-from sidegate.middleware_options import Options
+from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
+from sidegate.middleware_options import Options, settings_of
 from sidegate.wrapped_app import require_asgi
 
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -79,11 +79,11 @@ class RateLimitMiddleware:
 
     def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
         self._app = require_asgi(app)
-        self._gate = Gate(options)
+        self._limiter = RequestLimiter(settings_of(options), time.monotonic)
         self._own: AnyLoop | None = None
         if (given := options.get("client")) is None:
             given = self._own = AnyLoop(options)
-            self._gate.count = self._own.count
+            self._limiter.count = self._own.count
         self._client: Checks = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ class RateLimitMiddleware:
             return
         method, root = scope.get("method", "GET"), scope.get("root_path", "")
         verdict: Verdict | None = None
-        for chain in self._gate.chains(scope["path"], root, method):  # one, nearly always
+        for chain in self._limiter.chains(scope["path"], root, method):  # one, nearly always
             judged = await self._judge(chain, scope)
             if judged is not None:
                 verdict = judged.after(verdict)
@@ -113,11 +113,11 @@ class RateLimitMiddleware:
 
     async def _judge(self, chain: Chain, scope: Scope) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
-        gate, rule, client = self._gate, chain[0], scope.get("client")
+        limiter, rule, client = self._limiter, chain[0], scope.get("client")
         request: ScopeRequest | None = None
         if (  # the plainest rule, by the peer's address, takes the short way
             rule.key_of_peer
-            and gate.proxies is NO_PROXIES
+            and limiter.proxies is NO_PROXIES
             and client
             and client[0]
             and len(client[0]) <= MOST_ADDRESS
@@ -128,21 +128,21 @@ class RateLimitMiddleware:
                 rule, rule.key_of_peer(client[0]), rule.cost
             )
         else:
-            request = ScopeRequest(scope, gate.proxies)
-            asked = await self._asked(asking(gate, chain, request))
+            request = ScopeRequest(scope, limiter.proxies)
+            asked = await self._asked(asking(limiter, chain, request))
         if not isinstance(asked, Question):
             return asked
         rule, key, cost = asked
-        if gate.is_paid(scope, key, rule.limits):
+        if limiter.is_paid(scope, key, rule.limits):
             return None
-        epoch = time.time() if gate.legacy else 0.0
+        epoch = time.time() if limiter.legacy else 0.0
         try:
             decision = await self._client.check(key, rule.limits, cost)
             if not decision.allowed:
-                request = request or ScopeRequest(scope, gate.proxies)
-            return gate.verdict(rule, decision, epoch, request)
+                request = request or ScopeRequest(scope, limiter.proxies)
+            return limiter.verdict(rule, decision, epoch, request)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return gate.check_failed(rule, error)
+            return limiter.check_failed(rule, error)
 
     async def _asked(self, steps: Asking) -> Question | Verdict | None:
         try:
@@ -159,7 +159,7 @@ class RateLimitMiddleware:
             return asked
 
     async def _awaited(self, pending: Pending) -> object:
-        began, timeout = time.monotonic(), self._gate.settings.key_timeout
+        began, timeout = time.monotonic(), self._limiter.settings.key_timeout
         try:
             async with within(timeout):
                 value = await pending.value
@@ -167,7 +167,7 @@ class RateLimitMiddleware:
             if time.monotonic() - began < timeout:
                 raise
             raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
-        self._gate.key_took(pending.rule, pending.function, time.monotonic() - began)
+        self._limiter.key_took(pending.rule, pending.function, time.monotonic() - began)
         return value
 
     # --- the end

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from sidegate.asgi.types import App, Receive, Scope, Send
-from sidegate.http.limiter import Verdict
+from sidegate.http.request_limiter import Verdict
 
 _POLICY_VIOLATION = 1008
 _INSIDE = ("app", "middleware_stack", "asgi_handler")  # where ASGI apps keep what they wrap

@@ -8,6 +8,14 @@ import msgspec
 from sidegate.buckets.limits import SECOND, Limit, Limits
 
 
+class OnUnreachable(StrEnum):
+    """What happens to a check that nobody can decide."""
+
+    OPEN = "open"  # it is allowed
+    CLOSED = "closed"  # it is denied
+    LOCAL = "local"  # it is decided here, with this node's share of the limit
+
+
 class Source(StrEnum):
     """Who decided."""
 

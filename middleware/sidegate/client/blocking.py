@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sidegate.client.checks import question
-from sidegate.client.config import DEFAULT_BUDGET, Tls, client_options
+from sidegate.client.config import DEFAULT_BUDGET, client_options
 from sidegate.client.denials import Denials
 from sidegate.client.shared import Shared
 from sidegate.client.unreachable.alone import Alone
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.fallback import Fallback
+    from sidegate.trust.tls import Tls
 
 
 class BlockingClient:

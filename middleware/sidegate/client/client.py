@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.checks import question
-from sidegate.client.config import DEFAULT_BUDGET, Tls, client_options
+from sidegate.client.config import DEFAULT_BUDGET, client_options
 from sidegate.client.session import Session
 from sidegate.client.unreachable.alone import Alone
 from sidegate.errors import NoEventLoop
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.client.unreachable.fallback import Fallback
+    from sidegate.trust.tls import Tls
 
 
 class Client:

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.environment import unknown
-from sidegate.client.unreachable.fallback import OnUnreachable
 from sidegate.client.unreachable.outage import CONSEQUENCE
 from sidegate.errors import shown
 from sidegate.link.address import Address, parse_address
+from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import MOST_NAME_BYTES, Identity
 from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
-    import ssl
-
     from sidegate.protocol.handshake import Secrets
-
-__all__ = ["DEFAULT_BUDGET", "DEFAULT_SIDECAR", "MOST_BUDGET", "Options", "Tls", "client_options"]
 
 log = logging.getLogger("sidegate")
 
@@ -38,24 +34,6 @@ NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is aske
 _CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Where the sidecar is and how to talk to it; checked when it is made."""
-
-    sidecar: Address
-    budget: float
-    identity: Identity
-    tls: Tls | None
-    fault: str = ""  # what is wrong with the environment; then nobody is asked
-
-    def context(self) -> ssl.SSLContext | None:
-        """Return the TLS context for one connection, None on a Unix socket or without TLS.
-
-        ValueError names a file that can't be used.
-        """
-        return self.tls.context() if self.tls and not self.sidecar.path else None
-
-
 def client_options(
     sidecar: object,
     budget: object,
@@ -64,8 +42,8 @@ def client_options(
     name: object,
     *,
     on_unreachable: object = OnUnreachable.OPEN,
-) -> Options:
-    """Return the options of a client. ValueError names an argument that can't be used.
+) -> Endpoint:
+    """Return what the options of a client say. ValueError names an argument that can't be used.
 
     None for `sidecar` or `secret` means: take it from SIDEGATE_SIDECAR, SIDEGATE_SECRET_FILE or
     SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says it if it stays wrong.
@@ -81,7 +59,7 @@ def client_options(
     least = 1 if address.is_local else MIN_BYTES
     given = None if secret is None else _secrets(secret, least)
     secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
-    return Options(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
+    return Endpoint(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
 
 
 @lru_cache(maxsize=256)  # lines; what is wrong with an environment takes a few

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
-    from sidegate.client.config import Options
     from sidegate.client.unreachable.alone import Alone
+    from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check
 
 _MOST_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
@@ -39,7 +39,7 @@ class Session:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        options: Options,
+        options: Endpoint,
         alone: Alone,
         ended: Callable[[Session], None],
         *,

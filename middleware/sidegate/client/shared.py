@@ -17,10 +17,10 @@ from sidegate.protocol.messages import Forget, Roster, WireError, encode
 if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
-    from sidegate.client.config import Options
     from sidegate.client.denials import Denials
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
+    from sidegate.link.endpoint import Endpoint
 
 
 class Shared:
@@ -30,7 +30,7 @@ class Shared:
     told to `close`.
     """
 
-    def __init__(self, options: Options, alone: Alone, denials: Denials | None) -> None:
+    def __init__(self, options: Endpoint, alone: Alone, denials: Denials | None) -> None:
         self.pid = os.getpid()
         self.alone = alone
         self.denials = denials

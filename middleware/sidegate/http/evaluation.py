@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
 
-    from sidegate.http.limiter import Chain, Gate, Verdict
     from sidegate.http.request.request import Request
+    from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict
     from sidegate.http.rules import Rule
 
 
@@ -37,10 +37,10 @@ Asking: TypeAlias = "Generator[Pending, object, Question | Verdict | None]"
 """Returns what to ask, what becomes of the request without asking, or None if it isn't limited."""
 
 
-def asking(gate: Gate, chain: Chain, request: Request) -> Asking:
+def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
     """Go through a chain of rules to the first that has a key for the request."""
     for rule in chain:
-        if not gate.counts(rule, request.method, request):
+        if not limiter.counts(rule, request.method, request):
             continue
         function: object = rule.key
         try:
@@ -51,14 +51,14 @@ def asking(gate: Gate, chain: Chain, request: Request) -> Asking:
                 if rule.next_rule:
                     continue
                 return None
-            key = gate.key_of(rule, identity)
+            key = limiter.key_of(rule, identity)
             function = rule.cost
             cost: object = rule.cost(request) if callable(rule.cost) else rule.cost
             if _is_pending(cost):
                 cost = yield Pending(rule, function, cost)
-            return Question(rule, key, gate.cost_of(rule, cost))
+            return Question(rule, key, limiter.cost_of(rule, cost))
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return gate.key_failed(rule, error, function=function)
+            return limiter.key_failed(rule, error, function=function)
     return None
 
 

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
-from sidegate.client.unreachable.fallback import OnUnreachable
 from sidegate.version import __version__
-from sidegate_sidecar.cli.commands import options as given
+from sidegate_sidecar.cli import options as given
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 from sidegate_sidecar.config import (
     DEFAULT_DRAIN,
@@ -154,7 +154,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         drain=given.seconds("drain", drain),
         state_file=given.state_file(state_file),
     )
-    from sidegate_sidecar.sidecar import run_until_signal
+    from sidegate_sidecar.process import run_until_signal
 
     return run_until_signal(config, level)
 
@@ -296,7 +296,7 @@ def _ask(
 
 
 def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
-    from sidegate_sidecar.cli.commands import printing as console
+    from sidegate_sidecar.cli import printing as console
 
     (console.print_json if as_json else console.PRINTERS[kind])(answer)
 

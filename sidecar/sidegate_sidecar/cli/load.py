@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.cli.commands import load_options as ordered  # noqa: TC001  # typer reads them
+from sidegate_sidecar.cli import load_options as ordered  # noqa: TC001  # typer reads them
 from sidegate_sidecar.cli.load_arguments import Given, order_of
 from sidegate_sidecar.loadtest.plan.settings import MOST_IN_FLIGHT, TIMEOUT
 

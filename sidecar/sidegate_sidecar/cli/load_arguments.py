@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sidegate_sidecar.cli.commands import texts
+from sidegate_sidecar.cli import texts
 from sidegate_sidecar.errors import BAD_INPUT, Failure
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
 from sidegate_sidecar.loadtest.plan.feasibility import require_prospects

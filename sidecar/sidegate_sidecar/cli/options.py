@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from sidegate.client.config import Tls
-from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import Address, parse_address
 from sidegate.trust.secrets import SecretFile as FileOfSecrets
+from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import (
     MAX_RING_SEED_BYTES,
     OptionError,

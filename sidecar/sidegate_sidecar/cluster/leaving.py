@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate_sidecar.cluster.departure import ALONE, NO_HEIR, OVERDUE, Departure
-from sidegate_sidecar.cluster.rings import taken_of
-from sidegate_sidecar.cluster.stages import Stage
+from sidegate_sidecar.cluster.place.handover import ALONE, NO_HEIR, OVERDUE, Departure
+from sidegate_sidecar.cluster.place.stages import Stage
+from sidegate_sidecar.cluster.routes.rings import taken_of
 from sidegate_sidecar.errors import NOT_TAKEN
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Leaving:
         self._over.clear()
         self._saved, self._has_waited = saved, False
         ring = cluster.ring
-        cluster.leave(began, int(drain * SECOND), patient=self.has_company and not saved)
+        cluster.place.leave(began, int(drain * SECOND), patient=self.has_company and not saved)
         if cluster.stage is not Stage.LEAF:
             await self._over.wait()
         took = (self._clock() - began) / SECOND
@@ -89,7 +89,7 @@ class Leaving:
     def _why_not(self, missing: int) -> str:
         if self._cluster.stage is not Stage.LEAF:
             return NO_HEIR if self.has_company else ALONE
-        return OVERDUE if self._cluster.is_overdue or missing else ""
+        return OVERDUE if self._cluster.place.is_overdue or missing else ""
 
     @property
     def _level(self) -> int:
@@ -99,7 +99,7 @@ class Leaving:
         """Count the buckets that this node owned on a ring: those others have, and the rest."""
         cluster = self._cluster
         # Else all was merged; what it is sending since is for those who have come after that.
-        owed = cluster.sync.owed() if cluster.is_overdue else set[tuple[str, str]]()
+        owed = cluster.sync.owed() if cluster.place.is_overdue else set[tuple[str, str]]()
         taken = missing = 0
         for some, rest in taken_of(ring, cluster.name, cluster.table, owed or (), self._clock()):
             taken, missing = taken + some, missing + rest
@@ -114,7 +114,7 @@ class Leaving:
         if at_once:
             log.warning("node %s: ended at once, while it was on the ring", name)
         missing = self._last.not_taken if self._last else len(self._cluster.table)
-        others = any(map(self._cluster.mesh.is_up, self._cluster.ring.nodes))
+        others = any(map(self._cluster.transport.is_up, self._cluster.ring.nodes))
         if not missing or not self.has_company or (at_once and others):
             return 0  # nobody expects more of a node alone; others have copies, as after a crash
         log.error("node %s: ended, and nobody took its %d buckets", name, missing)

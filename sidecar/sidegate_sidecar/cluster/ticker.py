@@ -1,4 +1,4 @@
-"""The pulse: calls a cluster's tick whenever something is due."""
+"""The ticker: calls a cluster's tick whenever something is due."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
 
 
-class Pulse:
+class Ticker:
     """One timer of the running loop; `clock` is in ns and only used to tell the cluster.
 
     Work that is never due, such as a walk through a million buckets, goes on at once while nobody
@@ -42,37 +42,37 @@ class Pulse:
         self._at = inf
 
     def start(self) -> None:
-        """Beat from now on."""
-        self._beat()
+        """Tick from now on."""
+        self._tick()
 
     def wake(self) -> None:
-        """Beat as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
-        self._beat_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
+        """Tick as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
+        self._tick_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
 
     def hurry(self) -> None:
-        """Beat soon if there is work to do."""
+        """Tick soon if there is work to do."""
         if self._cluster.sync.working:
-            self._beat_in(self._pause())
+            self._tick_in(self._pause())
 
-    def _beat_in(self, wait: float) -> None:
+    def _tick_in(self, wait: float) -> None:
         if self._timer is None:  # not started, or stopped
             return
         at = self._loop.time() + wait
         if at < self._at:
             self._timer.cancel()
-            self._timer, self._at = self._loop.call_at(at, self._beat), at
+            self._timer, self._at = self._loop.call_at(at, self._tick), at
 
-    def _beat(self) -> None:
+    def _tick(self) -> None:
         try:
             wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
-        except Exception:  # there must be a next beat, whatever it was
+        except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
         self._at = self._loop.time() + wait
         if wait:
-            self._timer = self._loop.call_at(self._at, self._beat)
+            self._timer = self._loop.call_at(self._at, self._tick)
         else:  # after whatever else is ready
-            self._timer = self._loop.call_soon(self._beat)
+            self._timer = self._loop.call_soon(self._tick)
 
     def _pause(self) -> float:
         """Return how long to leave the processor to others between two slices of work."""
@@ -83,7 +83,7 @@ class Pulse:
         return PAUSE if is_busy else 0.0
 
     def stop(self) -> None:
-        """Beat no more."""
+        """Tick no more."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None

@@ -13,7 +13,7 @@ from socket import SOCK_STREAM
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
-from sidegate_sidecar.cluster.stages import Stage
+from sidegate_sidecar.cluster.place.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class Discovery:
             found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
             self._peers.meet(sorted(found, key=str))
             for name in self._unintroduced():
-                self._peers.listener.met(name)  # its answer was lost with an earlier link
+                self._peers.inbox.met(name)  # its answer was lost with an earlier link
             self.look()
             await self._settle()
             self._peers.forget_strangers(found)

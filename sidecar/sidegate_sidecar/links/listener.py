@@ -18,7 +18,7 @@ from sidegate_sidecar.links.admission.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from sidegate.client.config import Tls
+    from sidegate.trust.tls import Tls
     from sidegate_sidecar.links.admission.admission import Admission
 
 log = logging.getLogger("sidegate")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
 from sidegate.link.link import Context, Link, State
-from sidegate.protocol.messages import Gossip, Hello, NodeMessage, Roster, WireError
+from sidegate.protocol.messages import Hello, NodeMessage, Roster, WireError
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.records.addresses import address_of, is_at
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.protocol.handshake import Identity
     from sidegate_ring.membership.membership import Member
+    from sidegate_sidecar.links.inbox import Inbox
 
 log = logging.getLogger("sidegate")
 
@@ -31,38 +32,6 @@ CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
 MOST_DELAY = 1.0  # seconds between two dials of a node that is away
 REFUSES = frozenset({"name", "namesake", "secret", "cluster", "ring-seed", "tls"})
 """What a node is told that can't take part: as long as it is, it is on nobody's ring."""
-
-
-class Listener(Protocol):
-    """Who is told what nodes say and whether they can be reached."""
-
-    def met(self, name: str, /) -> None:
-        """Handle that a link to a node came up."""
-
-    def lost(self, name: str, /) -> None:
-        """Handle that the link to a node broke."""
-
-    def heard(self, name: str, message: NodeMessage, host: str, /) -> None:
-        """Handle a message of a node. WireError closes the connection."""
-
-    def changed(self) -> None:
-        """Handle that what came on a link isn't what the other side has sent."""
-
-    def is_alive(self, name: str, /) -> bool:
-        """Tell if a node answers, as far as the nodes know."""
-        ...
-
-    def is_gone(self, name: str, /) -> bool:
-        """Tell if a node is dead, has left, or never said a word."""
-        ...
-
-    def has_claimed(self, hello: Hello, /) -> bool | None:
-        """Tell if the name in a Hello is its process's own; None if nobody alive has claimed it."""
-        ...
-
-    def node_at(self, address: str, /) -> str:
-        """Return the name of the node that has that address, or had it last; empty if none has."""
-        ...
 
 
 @dataclass(slots=True)
@@ -84,11 +53,12 @@ class Peers:
 
     me: Identity
     context: Context
-    listener: Listener
     patience: float  # seconds that a node may be silent when asked, before it is suspect
     by_name: dict[str, Peer] = field(default_factory=dict[str, Peer])
     inbound: dict[str, Connection] = field(default_factory=dict["str", "Connection"])
     """The latest connection that each node has dialled: the way back while ours isn't up."""
+    inbox: Inbox = field(init=False)
+    """Who is told what nodes say, and whether they can be reached."""
     on_refusal: Callable[[], None] = lambda: None
     """Called when a node isn't reached for another reason than before."""
     _strangers: dict[Address, Link] = field(default_factory=dict[Address, Link])
@@ -97,7 +67,7 @@ class Peers:
     _former: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The process that each name had last before another one took its place."""
 
-    # --- the mesh, as the cluster uses it
+    # --- the transport of the cluster, and the links of the node
 
     def link_to(self, name: str, /) -> Link | None:
         """Return the link to a node, None if there is none."""
@@ -150,7 +120,7 @@ class Peers:
 
     def _is_anothers(self, peer: Peer) -> bool:
         """Has another process of that name claimed it since, though this one is still linked?"""
-        return peer.link.peer is not None and self.listener.has_claimed(peer.link.peer) is False
+        return peer.link.peer is not None and self.inbox.has_claimed(peer.link.peer) is False
 
     # --- what discovery needs
 
@@ -231,21 +201,21 @@ class Peers:
         """Welcome a node: a new one, or one that is back, perhaps under a new address."""
         self._strangers.pop(link.address, None)
         before = self._at(link)
-        known = before.name if before else self.listener.node_at(str(link.address))
+        known = before.name if before else self.inbox.node_at(str(link.address))
         if known not in {"", hello.name} and not is_at(link.address, hello.link):
             self._hang_up(link, known, hello)
             return
         if before is not None and before.name != hello.name:
             log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
             del self.by_name[before.name]
-            self.listener.lost(before.name)
+            self.inbox.lost(before.name)
         peer = self.by_name.get(hello.name)
         if peer is None:
             self.by_name[hello.name] = Peer(hello.name, link)
             log.info("met node %s at %s", hello.name, link.address)
         elif peer.link is not link and not self._choose(peer, link, hello):
             return
-        self.listener.met(hello.name)
+        self.inbox.met(hello.name)
 
     def _hang_up(self, link: Link, known: str, hello: Hello) -> None:
         """Have nothing to do with another node than was dialled, at an address that isn't its own.
@@ -259,7 +229,7 @@ class Peers:
         link.close_soon()
         if self._at(link):
             del self.by_name[known]
-            self.listener.lost(known)
+            self.inbox.lost(known)
 
     def _at(self, link: Link) -> Peer | None:
         return next((peer for peer in self.by_name.values() if peer.link is link), None)
@@ -283,11 +253,11 @@ class Peers:
 
     def _is_here(self, peer: Peer) -> bool:
         """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
-        return peer.state is State.UP and self.listener.is_alive(peer.name)
+        return peer.state is State.UP and self.inbox.is_alive(peer.name)
 
     def _displaces(self, peer: Peer, hello: Hello) -> bool:
         """Tell if a name is no more that of the process that we are linked to, but of this one."""
-        return not self._is_same(peer, hello) and self.listener.has_claimed(hello) is True
+        return not self._is_same(peer, hello) and self.inbox.has_claimed(hello) is True
 
     def _is_same(self, peer: Peer, hello: Hello) -> bool:
         """Is this Hello from the very process that we have a link to?"""
@@ -301,18 +271,18 @@ class Peers:
     def link_down(self, link: Link, /) -> None:
         """Tell that a node is away."""
         if link.refusal_code == "changed":
-            self.listener.changed()
+            self.inbox.changed()
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
-            self.listener.lost(peer.name)
-            if self.listener.is_gone(peer.name):  # it only came by: don't dial it for ever
+            self.inbox.lost(peer.name)
+            if self.inbox.is_gone(peer.name):  # it only came by: don't dial it for ever
                 del self.by_name[peer.name]
                 link.close_soon()
 
     def link_trusted(self, link: Link, /) -> None:
         """Tell that a node which was silent speaks again."""
         if peer := self._at(link):
-            self.listener.met(peer.name)
+            self.inbox.met(peer.name)
 
     def link_refused(self, link: Link, why: str, /) -> None:
         """Say why a node isn't reached."""
@@ -328,7 +298,7 @@ class Peers:
     def message(self, link: Link, message: NodeMessage, /) -> None:
         """Pass on what a node says on our link to it."""
         if peer := self._at(link):
-            self.listener.heard(peer.name, message, link.address.host)
+            self.inbox.heard(peer.name, message, link.address.host)
 
     # --- what accepted connections tell
 
@@ -367,12 +337,6 @@ class Peers:
         if hello is not None and self.inbound.get(hello.name) is connection:
             del self.inbound[hello.name]
 
-    def require_addresses(self, message: NodeMessage) -> None:
-        """Raise WireError for gossip of a node at no address, before anyone believes it."""
-        if isinstance(message, Gossip):
-            for name, address, *_ in message.rumors:
-                address_of(name, address)
-
     def approve(self, hello: Hello) -> None:
         """Raise WireError for a node that can't be on the ring: with a name that is taken, say."""
         if hello.role != "node":
@@ -392,10 +356,10 @@ class Peers:
         Of two the one that has claimed it has it; else the one that we are linked to. One whose
         place another took doesn't get it back, though there may be no link to that one just now.
         """
-        if self.listener.has_claimed(hello):
+        if self.inbox.has_claimed(hello):
             return False
         former = self._former.get(hello.name)
-        if former and hello.nonce.startswith(former) and not self.listener.is_gone(hello.name):
+        if former and hello.nonce.startswith(former) and not self.inbox.is_gone(hello.name):
             return True
         peer = self.by_name.get(hello.name)
         return peer is not None and self._is_here(peer) and not self._is_same(peer, hello)
@@ -407,7 +371,7 @@ class Peers:
         """
         if hello.dialled in {"", self.me.link} or parse_address(self.me.link).is_wildcard:
             return
-        if (other := self.listener.node_at(hello.dialled)) not in {"", self.me.name}:
+        if (other := self.inbox.node_at(hello.dialled)) not in {"", self.me.name}:
             raise WireError(
                 "dialled",
                 f"{hello.dialled} is the address of node {other!r}, and this is node"

@@ -142,7 +142,7 @@ class Sessions:
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
-                self._peers.listener.heard(peer.name, message, connection.remote_host)
+                self._peers.inbox.heard(peer.name, message, connection.remote_host)
             case _:
                 refuse(message)
 

@@ -14,7 +14,7 @@ from sidegate.errors import SidegateError
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Checks
-    from sidegate_sidecar.node.node import Send
+    from sidegate_sidecar.node.forward import Send
 
 CHARACTERS = 1_024  # of new limits read in a turn of the loop: some 60 limits, 3 ms
 MAX_WAITING = 4_096  # checks of one asker: a frame; what it asks beyond has an error for an answer

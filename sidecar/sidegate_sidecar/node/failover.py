@@ -9,9 +9,38 @@ from sidegate.protocol.messages import MOST_HOPS
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from typing import Protocol
 
+    from sidegate.link.flight import Asker
+    from sidegate.protocol.messages import Check, Holdings, Ids
     from sidegate_sidecar.cluster.cluster import Cluster
-    from sidegate_sidecar.node.node import Links
+
+    class Link(Protocol):
+        """What a node needs of a link to another one."""
+
+        @property
+        def takes_checks(self) -> bool:
+            """Would `ask` take a check now?"""
+            ...
+
+        def ask(
+            self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids
+        ) -> bool:
+            """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
+            ...
+
+        async def inspect(
+            self, key: str, *, reset: bool, hops: int, budget: float
+        ) -> Holdings | None:
+            """Return the buckets of a key there, None if there is no answer."""
+            ...
+
+    class Links(Protocol):
+        """The links to the other nodes."""
+
+        def link_to(self, name: str, /) -> Link | None:
+            """Return the link to a node, None if there is none."""
+            ...
 
 
 class Step(Enum):
@@ -57,7 +86,7 @@ def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> N
         if name not in way.tried and _takes_checks(links, name):
             return Next(Step.ASK, name)
     for name in others if way.hops < MOST_HOPS else ():
-        third = cluster.vouchers.way_to(name, now, cluster.mesh.is_up)
+        third = cluster.vouchers.way_to(name, now, cluster.transport.is_up)
         if third and name not in way.declined and third not in way.tried:
             return Next(Step.ASK, third)
     return Next(Step.STAND_IN) if decides else _GIVE_UP

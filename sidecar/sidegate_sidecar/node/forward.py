@@ -1,16 +1,32 @@
-"""A forward: checks of one frame on their way to the node that decides them, and back."""
+"""A forward: checks of one frame on their way to the node that decides them, and back. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sidegate.protocol.messages import NOBODY, Answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Protocol
 
     from sidegate.protocol.messages import Answer, Check, Checks
-    from sidegate_sidecar.node.node import Node, Send
+
+    class Road(Protocol):
+        """The way that forwards take: what a node does about answers, and about their lack."""
+
+        def arrived(self, asked: Asked, answers: Answers, *, from_elsewhere: bool) -> None:
+            """Send answers to whoever asked, and count them."""
+
+        def failed(self, forward: Forward, failed: Sequence[int]) -> None:
+            """Have the next node decide the checks at these positions, which got no answer."""
+
+        def declined(self, forward: Forward, failed: Sequence[int]) -> None:
+            """Have the next node decide what the one that was asked, which is there, can't."""
+
+
+Send: TypeAlias = Callable[[Answers], None]
 
 OWNERS_SHARE = 0.5  # of the time that is left: the rest is for the backup, should it be needed
 
@@ -43,7 +59,7 @@ class Forward:
     """
 
     __slots__ = (
-        "_node",
+        "_road",
         "_whole",
         "asked",
         "checks",
@@ -57,9 +73,11 @@ class Forward:
         "tried",
     )
 
-    def __init__(self, node: Node, asked: Asked, to: str, positions: list[int], now: int) -> None:
+    def __init__(
+        self, road: Road, asked: Asked, to: str, positions: list[int], serial: int, now: int
+    ) -> None:
         checks = asked.frame.checks
-        self._node = node
+        self._road = road
         self._whole = len(positions) == len(checks)
         self.asked = asked
         self.checks = checks if self._whole else [checks[position] for position in positions]
@@ -67,13 +85,10 @@ class Forward:
         self.patience = max(asked.deadline - now, 0) * 1e-9 * OWNERS_SHARE
         self.positions = positions
         self.places: list[int] | None = None
-        self.serial = asked.frame.serial
-        if not self.serial:
-            self.serial = node.next_serial()
-        elif self._whole:
-            self.places = asked.frame.places
-        else:
-            self.places = places_of(asked.frame, positions)
+        self.serial = serial
+        if asked.frame.serial:
+            whole = self._whole
+            self.places = asked.frame.places if whole else places_of(asked.frame, positions)
         self.to = to
         self.tried: tuple[str, ...] = ()
         self.declined: tuple[str, ...] = ()  # of those tried: who said that they may not decide
@@ -85,8 +100,8 @@ class Forward:
 
     def onward(self, to: str, some: list[int], now: int) -> Forward:
         """Return the forward of the checks at some positions in this one to the next node."""
-        again = Forward(self._node, self.asked, to, [self.positions[at] for at in some], now)
-        again.serial = self.serial
+        positions = [self.positions[at] for at in some]
+        again = Forward(self._road, self.asked, to, positions, self.serial, now)
         again.places = some if self.places is None else [self.places[at] for at in some]
         again.owner = self.owner
         again.tried = (*self.tried, self.to)
@@ -98,56 +113,57 @@ class Forward:
         self.asked = self.asked._replace(has_waited=True)
         self.tried = self.declined = ()
 
+    # --- what the node that was asked says
+
     def answered(self, answers: Answers) -> None:
-        """Pass answers on under the frame id and the positions of whoever asked."""
+        """Pass answers on; who hands checks back is there, and may not decide."""
         if answers.source == NOBODY:
-            self._handed_back(answers.positions)
+            self.declined = (*self.declined, self.to)
+            self._road.declined(self, self._all_or(answers.positions))
             return
-        self._pass_on(
-            answers.source, answers.node, answers.positions, answers.answers, answers.parts
+        self._send(
+            answers.source,
+            answers.node,
+            answers.positions,
+            answers.answers,
+            answers.parts,
+            from_elsewhere=True,
         )
-        node = self._node
-        node.counts.forwarded.observe((node.clock() - self.asked.at) * 1e-9)
 
     def unanswered(self, positions: Sequence[int] | None) -> None:
         """Have the next node decide."""
-        failed = range(len(self.positions)) if positions is None else positions
-        self._node.note_unanswered(self.to, len(failed))
-        self._node.ask_next(self, failed)
+        self._road.failed(self, self._all_or(positions))
 
-    def _handed_back(self, positions: Sequence[int] | None) -> None:
-        """Have the next node decide what this one, which is there, can't."""
-        failed = range(len(self.positions)) if positions is None else positions
-        self.declined = (*self.declined, self.to)
-        if not self.asked.has_waited:  # else that was counted
-            self._node.counts.unanswered[self.to] += len(failed)
-        self._node.ask_next(self, failed)
+    def _all_or(self, positions: Sequence[int] | None) -> Sequence[int]:
+        return range(len(self.positions)) if positions is None else positions
 
-    def hand_back(self) -> None:
-        """Have the node that forwarded these checks to us ask another one."""
+    # --- what is decided here
+
+    def hand_back(self, name: str) -> None:
+        """Have the node that forwarded these checks to us, which are `name`, ask another one."""
         frame = self.asked.frame
         no_answers: list[Answer] = [[0]] * len(self.positions)
-        self.asked.send(Answers(frame.id, NOBODY, self._node.name, self.positions, no_answers))
+        self.asked.send(Answers(frame.id, NOBODY, name, self.positions, no_answers))
 
     def answer(self, source: str, answers: list[Answer], node: str, parts: int = 1) -> None:
         """Answer all of these checks from here."""
-        self._pass_on(source, node, None, answers, parts)
+        self._send(source, node, None, answers, parts, from_elsewhere=False)
 
-    def _pass_on(
+    def _send(
         self,
         source: str,
         node: str,
         positions: Sequence[int] | None,
         answers: list[Answer],
-        parts: int = 1,
+        parts: int,
+        *,
+        from_elsewhere: bool,
     ) -> None:
-        """Send answers to the checks at these positions of the forwarded ones (None: all)."""
+        """Send answers to the checks at these positions (None: all) under those of who asked."""
         from_here = self.positions
         if positions is not None:
             back: list[int] | None = [from_here[position] for position in positions]
         else:
             back = None if self._whole else from_here
-        frame = self.asked.frame
-        asker = "node" if frame.hops else "app"
-        self._node.counts.tally(asker, source).add(answers)
-        self.asked.send(Answers(frame.id, source, node, back, answers, parts))
+        message = Answers(self.asked.frame.id, source, node, back, answers, parts)
+        self._road.arrived(self.asked, message, from_elsewhere=from_elsewhere)

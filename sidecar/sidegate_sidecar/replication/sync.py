@@ -94,7 +94,7 @@ class Sync:
         self.resets = KnownResets()
         self.decided = Decided()
         self._merging = Merging(table, self.resets)
-        self._settling = Settling(table, self.decided, self.resets, self.counts)
+        self._settling = Settling(table, self.decided, self.resets)
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.missed = False  # did one of them break off?
@@ -117,6 +117,11 @@ class Sync:
         self._inquiries = Inquiries()
 
     # --- what others ask about it
+
+    @property
+    def over_admitted(self) -> float:
+        """Return how many tokens were admitted beyond a limit, as far as others told of them."""
+        return self._settling.over_admitted
 
     @property
     def idle(self) -> bool:

@@ -7,16 +7,11 @@ others by lists in the code.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import accumulate, product
-from typing import TYPE_CHECKING, TypeVar
+from itertools import product
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-)
+from prometheus_client.core import InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from sidegate.buckets.decision import Source
@@ -25,26 +20,24 @@ from sidegate.link.link import State
 from sidegate.version import __version__
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.cluster import Stage
-from sidegate_sidecar.replication.counts import LATENCIES
+from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from prometheus_client import Metric
 
     from sidegate_sidecar.cluster.cluster import Cluster
-    from sidegate_sidecar.replication.counts import Latency
     from sidegate_sidecar.sidecar import Sidecar
 
 MOST_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
 
-_Labels = TypeVar("_Labels", bound=tuple[str, ...])  # the values, in the order of the names
 
-
-def make_registry(sidecar: Sidecar) -> CollectorRegistry:
+def make_registry(sidecar: Sidecar, *of_fronts: Collector) -> CollectorRegistry:
     """Return a registry of this sidecar's own: many of them run in one process in tests."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SidecarCollector(sidecar))
+    for collector in (SidecarCollector(sidecar), *of_fronts):
+        registry.register(collector)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry
@@ -65,12 +58,12 @@ class SidecarCollector(Collector):
         yield from _peers(sidecar)
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
-        yield _gauge("ready", "Whether this node has joined.", sidecar.ready)
+        yield gauge("ready", "Whether this node has joined.", sidecar.ready)
         text = "Whether nodes refuse this one, which isn't ready for that."
-        yield _gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))
+        yield gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))
         text = "Whether the last save of the state file failed; 0 also where there is none."
         failing = sidecar.state is not None and sidecar.state.failing
-        yield _gauge("state_file_failing", text, failing)
+        yield gauge("state_file_failing", text, failing)
         build = InfoMetricFamily("sidegate_build", "The version of sidegate, and this node's name.")
         build.add_metric([], {"version": __version__, "name": sidecar.config.name})
         yield build
@@ -78,24 +71,23 @@ class SidecarCollector(Collector):
 
 def _checks(sidecar: Sidecar) -> Iterator[Metric]:
     counts = sidecar.node.counts
-    for name in counts.unanswered.keys() - sidecar.cluster.membership.members.keys():
-        del counts.unanswered[name]  # forgotten by now, and its name may never come back
     checks = _bounded(counts.checks)
     text = "Checks by asker (app: each once; node: those it forwarded), source, and outcome."
-    yield _counter("checks", text, ("asker", "source", "outcome"), checks)
-    yield _histogram(
+    yield counter("checks", text, ("asker", "source", "outcome"), checks)
+    yield histogram(
         "forward_seconds", "Time until a frame of forwarded checks was answered.", counts.forwarded
     )
     text = (
         "Checks that a node which was asked left unanswered, or handed back; of nodes still known."
     )
-    unanswered = {(owner,): count for owner, count in counts.unanswered.items()}
-    yield _counter("unanswered_checks", text, ("owner",), unanswered)
+    known = sidecar.cluster.membership.members  # the names of others may never come back
+    unanswered = {(name,): count for name, count in counts.unanswered.items() if name in known}
+    yield counter("unanswered_checks", text, ("owner",), unanswered)
     text = "Checks that apps decided without a sidecar (open, closed, local), or whose key failed."
     outcomes = {(outcome,): count for outcome, count in counts.app_outcomes.items()}
-    yield _counter("app_outcomes", text, ("outcome",), outcomes)
+    yield counter("app_outcomes", text, ("outcome",), outcomes)
     text = "Checks of apps that the backup of the key's owner decided: those of source backup."
-    yield _counter("failovers", text, (), {(): counts.failovers})
+    yield counter("failovers", text, (), {(): counts.failovers})
 
 
 def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:
@@ -117,79 +109,73 @@ _DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value})  # that one is for apps
 
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:
     buckets = sidecar.node.buckets
-    yield _gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
+    yield gauge("keys", "Buckets held: one for each key and limit in debt.", len(buckets))
     text = "What all buckets take of the memory, as it is counted for the bound."
-    yield _gauge("table_bytes", text, buckets.bytes)
+    yield gauge("table_bytes", text, buckets.bytes)
     text = "What they may take; at it, the rule and limit with most buckets gives up some."
-    yield _gauge("table_max_bytes", text, buckets.max_memory)
+    yield gauge("table_max_bytes", text, buckets.max_memory)
     text = "What the one rule under one limit takes that takes most: who pays at the bound."
-    yield _gauge("table_largest_bytes", text, buckets.largest()[1])
+    yield gauge("table_largest_bytes", text, buckets.largest()[1])
     owned, backed_up = sidecar.cluster.held()
     text = "Buckets held by role: owner, or backup of another node. Of over 1,000, an estimate."
     roles = ((("owner",), owned), (("backup",), backed_up))
-    yield _gauges("keys_by_role", text, ("role",), roles)
+    yield gauges("keys_by_role", text, ("role",), roles)
     text = (
         "Buckets forgotten while in debt, because no more fitted: of a rule, of keys that name no"
         " rule, or of the rest, which are the rules beyond the first 1,024."
     )
     evicted = {(kind.value,): count for kind, count in buckets.evicted.items()}
-    yield _counter("keys_evicted", text, ("payer",), evicted)
+    yield counter("keys_evicted", text, ("payer",), evicted)
 
 
 def _connections(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Connections of apps and nodes that are open to this node."
-    yield _gauge("connections", text, len(sidecar.sessions.open))
+    yield gauge("connections", text, len(sidecar.sessions.open))
     codes = {(code,): count for code, count in sidecar.node.counts.turned_away.items()}
     text = "Connections closed for a fault of the other side, by its code."
-    yield _counter("connections_refused", text, ("code",), codes)
-    http = sidecar.http_server
-    text = "Connections that are open to the HTTP port."
-    yield _gauge("http_connections", text, len(http.open))
-    text = "What the HTTP port refused, by the reason: connections (busy, timeout) and requests."
-    refused = {(reason,): count for reason, count in http.refusals.counts.items()}
-    yield _counter("http_refused", text, ("reason",), refused)
+    yield counter("connections_refused", text, ("code",), codes)
 
 
 def _members(cluster: Cluster) -> Iterator[Metric]:
     members = cluster.membership.members.values()
-    yield _gauge("ring_nodes", "Nodes on the ring, this one included.", len(cluster.ring))
+    yield gauge("ring_nodes", "Nodes on the ring, this one included.", len(cluster.ring))
     text = "Whether all nodes that this one hears from hold the same ring."
-    yield _gauge("ring_agrees", text, cluster.agrees)
+    yield gauge("ring_agrees", text, cluster.agrees)
     states = Counter(member.state for member in members)
     text = "Other nodes by state: alive, suspect, dead, left; the latter two for ten minutes."
     by_state = (((state.name.lower(),), states[state]) for state in Life)
-    yield _gauges("members", text, ("state",), by_state)
+    yield gauges("members", text, ("state",), by_state)
     text = "Raised each time this node says something new of itself, or refutes its death."
-    yield _gauge("incarnation", text, cluster.membership.me.incarnation)
+    yield gauge("incarnation", text, cluster.membership.me.incarnation)
     text = "1 for the stage of this node on the ring; waiting: the last owner, for an heir."
     stages = (((stage.value,), cluster.stage is stage) for stage in Stage)
-    yield _gauges("stage", text, ("stage",), stages)
+    yield gauges("stage", text, ("stage",), stages)
 
 
 def _syncing(sidecar: Sidecar) -> Iterator[Metric]:
     sync = sidecar.cluster.sync
     counts = sync.counts
     text = "Seconds since the oldest change that isn't merged by its backup yet."
-    yield _gauge("sync_lag_seconds", text, sync.lag(sidecar.clock()) / SECOND)
+    yield gauge("sync_lag_seconds", text, sync.lag(sidecar.clock()) / SECOND)
     text = "Buckets by what became of them: sent, resent, or merged from other nodes."
     fates = {("sent",): counts.sent, ("resent",): counts.resent, ("merged",): counts.merged}
-    yield _counter("synced_buckets", text, ("fate",), fates)
+    yield counter("synced_buckets", text, ("fate",), fates)
     text = "Times that more waited to be sent to a node than may; then all is sent to it anew."
-    yield _counter("sync_overflows", text, (), {(): counts.overflows})
-    passages = sidecar.cluster.passages.items()
+    yield counter("sync_overflows", text, (), {(): counts.overflows})
+    passages = sidecar.cluster.place.passages.items()
     text = "Handovers of buckets: joining, returning after a standstill, leaving."
     times = {(stage.value,): passage.count for stage, passage in passages}
-    yield _counter("handovers", text, ("stage",), times)
+    yield counter("handovers", text, ("stage",), times)
     text = "Buckets that others had merged when this node had left the ring, or was to."
-    yield _counter("handed_over_buckets", text, (), {(): sidecar.leaving.handed_over})
+    yield counter("handed_over_buckets", text, (), {(): sidecar.leaving.handed_over})
     text = "Seconds that handovers took."
     took = {(stage.value,): passage.total / SECOND for stage, passage in passages}
-    yield _counter("handover_seconds", text, ("stage",), took)
+    yield counter("handover_seconds", text, ("stage",), took)
     text = "Handovers that were ended by their deadline."
     overdue = {(stage.value,): passage.overdue for stage, passage in passages}
-    yield _counter("handovers_overdue", text, ("stage",), overdue)
+    yield counter("handovers_overdue", text, ("stage",), overdue)
     text = "Tokens admitted beyond a limit while others stood in for owners, at most; no splits."
-    yield _counter("over_admitted_tokens", text, (), {(): counts.over_admitted})
+    yield counter("over_admitted_tokens", text, (), {(): sync.over_admitted})
 
 
 def _peers(sidecar: Sidecar) -> Iterator[Metric]:
@@ -197,41 +183,11 @@ def _peers(sidecar: Sidecar) -> Iterator[Metric]:
     states = Counter([peer.state for peer in peers.by_name.values()])
     states.update(link.state for link in peers.strangers)
     text = "Links to other nodes, and to addresses where none has answered yet, by state."
-    yield _gauges("links", text, ("state",), (((state,), states[state]) for state in State))
+    yield gauges("links", text, ("state",), (((state,), states[state]) for state in State))
     text = (
         "1 for a node whose link takes no checks: suspect is silent, down not connected. A node"
         f" that isn't here is well, or off the ring. The first {MOST_NAMED} by name."
     )
     bad = sorted((it.name, it.state) for it in peers.by_name.values() if not it.link.takes_checks)
     named = ((labels, 1) for labels in bad[:MOST_NAMED])
-    yield _gauges("peer_out_of_reach", text, ("peer", "state"), named)
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"sidegate_{name}", text, float(value))
-
-
-def _gauges(
-    name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]
-) -> Metric:
-    family = GaugeMetricFamily(f"sidegate_{name}", text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, float(value))
-    return family
-
-
-def _counter(
-    name: str, text: str, labels: tuple[str, ...], values: Mapping[_Labels, float]
-) -> Metric:
-    family = CounterMetricFamily(f"sidegate_{name}", text, labels=labels)
-    for label_values, value in sorted(values.items()):
-        family.add_metric(label_values, value)
-    return family
-
-
-def _histogram(name: str, text: str, latency: Latency) -> Metric:
-    bounds = [*map(str, LATENCIES), "+Inf"]
-    buckets = list(zip(bounds, map(float, accumulate(latency.buckets)), strict=True))
-    family = HistogramMetricFamily(f"sidegate_{name}", text)
-    family.add_metric([], buckets, latency.total)
-    return family
+    yield gauges("peer_out_of_reach", text, ("peer", "state"), named)

@@ -184,7 +184,7 @@ async def test_only_what_may_be_an_address_is_cached(peer: str, cached: int) -> 
     """A server that believes X-Forwarded-For may give a text of any length as the peer."""
     limited = limit(App(), limits="10/minute")
     await run(limited, http(peer=peer))
-    by_peer: Any = limited._gate.rules[0].key_of_peer
+    by_peer: Any = limited._limiter.rules[0].key_of_peer
     assert by_peer.cache_info().currsize == cached
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import limits as module
+from sidegate.buckets import limits as module
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.errors import LimitError, SidegateError
 

@@ -10,7 +10,7 @@ import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
-from sidegate.client.config import Tls
+from sidegate.trust.tls import Tls
 from tests.middleware.certificates import Authority
 from tests.middleware.patience import AMPLE, SCANT, in_threads, until
 from tests.middleware.running import run

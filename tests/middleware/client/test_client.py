@@ -13,7 +13,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.link.link import State
 from sidegate.protocol.messages import Answers, Checks, Error, Merged, Ping, Pong, Roster
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import Puppet, puppet
 from tests.cluster.cluster import (
     GENEROUS,
@@ -260,14 +260,14 @@ async def test_what_is_in_flight_when_the_sidecar_goes_is_answered_at_once() -> 
 
 async def test_an_app_is_limited_again_when_its_sidecar_returns() -> None:
     """A sidecar that stops and returns is asked again without any call."""
-    node = Sidecar(config("n1"))
+    node = Process(config("n1"))
     await node.start()
     async with client(node) as asking:
         assert (await asking.check("k", "5/day")).source == "owner"
         await node.stop()
         await eventually(lambda: link_state(asking) is State.DOWN)
         assert (await asking.check("k", "5/day")).source == "open"
-        async with Sidecar(config("n1", link=node.link)):
+        async with Process(config("n1", link=node.link)):
             await eventually(lambda: link_state(asking) is State.UP)
             decisions = await asyncio.gather(*(asking.check("k", "5/day") for _ in range(9)))
     assert sources(decisions) == {"owner": 9}

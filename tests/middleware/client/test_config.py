@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.client.config import Options, client_options, log_once
+from sidegate.client.config import client_options, log_once
 from sidegate.link.address import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sidegate.link.endpoint import Endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +31,7 @@ def options(
     tls: object = None,
     name: object = "web-1",
     on_unreachable: object = "open",
-) -> Options:
+) -> Endpoint:
     return client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
 
 

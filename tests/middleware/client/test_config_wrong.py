@@ -1,4 +1,4 @@
-"""Options of a client that are wrong: in code they raise, in the environment they are logged."""
+"""Endpoint of a client that are wrong: in code they raise, in the environment they are logged."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.client.config import NOWHERE, Tls, client_options, log_once
+from sidegate.client.config import NOWHERE, client_options, log_once
+from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sidegate.client.config import Options
+    from sidegate.link.endpoint import Endpoint
+
 
 VARIABLES = ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE")
 RIGHT = {"sidecar": None, "budget": 0.05, "secret": None, "tls": None, "name": "web-1"}
@@ -26,7 +28,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     log_once.cache_clear()  # what other tests were told
 
 
-def options(on_unreachable: object = "open", **wrong: object) -> Options:
+def options(on_unreachable: object = "open", **wrong: object) -> Endpoint:
     given: dict[str, Any] = {**RIGHT, **wrong}
     return client_options(*given.values(), on_unreachable=on_unreachable)
 

@@ -12,12 +12,12 @@ import pytest
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.client.config import Options
 from sidegate.client.shared import Shared
 from sidegate.client.unreachable.alone import Alone
 from sidegate.client.unreachable.breaker import Entry
 from sidegate.link.address import parse_address
 from sidegate.link.blocking.exchange import Question
+from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Outcomes
 from tests.middleware.patience import AMPLE, until
@@ -47,7 +47,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def sharing(
     address: str, policy: str = "open", budget: float = AMPLE, fault: str = ""
 ) -> Generator[Shared]:
-    options = Options(parse_address(address), budget, Identity("app", "a", ""), None, fault)
+    options = Endpoint(parse_address(address), budget, Identity("app", "a", ""), None, fault)
     shared = Shared(options, Alone(address, policy), None)
     try:
         yield shared

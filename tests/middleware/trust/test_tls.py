@@ -20,10 +20,10 @@ from tests.middleware.patience import AMPLE, until
 from tests.middleware.sidecar_double import SidecarDouble
 
 if TYPE_CHECKING:
-    from sidegate.client.config import Options
+    from sidegate.link.endpoint import Endpoint
 
 
-def options(sidecar: str = "", *, tls: Tls | None = None) -> Options:
+def options(sidecar: str = "", *, tls: Tls | None = None) -> Endpoint:
     return client_options(sidecar, 0.05, "", tls, "web-1")
 
 
@@ -59,7 +59,7 @@ def test_files_are_read_each_time(tmp_path: Path) -> None:
     assert authority_of(with_tls) != first
 
 
-def authority_of(with_tls: Options) -> bytes:
+def authority_of(with_tls: Endpoint) -> bytes:
     context = with_tls.context()
     assert context is not None
     (authority,) = context.get_ca_certs(binary_form=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidegate_ring.membership.membership import State as Life
-from sidegate_sidecar.cli.commands import api_client as remote
+from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.sidecar.http_client import beside, charged, no_sidecar
@@ -101,7 +101,7 @@ async def test_nodes_shows_who_is_there_but_not_as_usual(ask: Any) -> None:
     """A node that is suspect, or not on the ring, has that in a column; this one in the line."""
     async with cluster("n1") as (one,), puppet("n3") as other:
         one.peers.meet([other.address])
-        leaf = Sidecar(config("n2", seeds=(one.link,), role=Role.LEAF))
+        leaf = Process(config("n2", seeds=(one.link,), role=Role.LEAF))
         async with leaf:
             await eventually(lambda: leaf.ready and len(leaf.cluster.ring) == 2)
             await eventually(lambda: len(one.cluster.membership.living()) == 2)
@@ -118,7 +118,7 @@ async def test_nodes_shows_why_a_seed_is_no_node(ask: Any) -> None:
     """A seed that refuses has a row too, uncut, with the reason."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
+        Process(config("n2", secret=b"two", seeds=(one.link,))) as two,
     ):
         await eventually(lambda: two.discovery.refusal)
         ending = await ask(two, "nodes")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.client.config import Tls
-from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import parse_address
 from sidegate.trust.secrets import SecretFile
+from sidegate.trust.tls import Tls
 from sidegate.version import __version__
 from sidegate_sidecar import sidecar as server
 from sidegate_sidecar.config import Config, Role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import config, eventually
 from tests.sidecar.conftest import Ending
 from tests.sidecar.http_client import no_sidecar, silent_seed
@@ -23,7 +23,7 @@ async def health(run: Run, http: Address | str) -> Ending:
 async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
     """While it looks for the others it ends with 1 and says so; then with 0."""
     speak = asyncio.Event()
-    async with silent_seed(speak) as seed, Sidecar(config("n1", seeds=(seed,))) as node:
+    async with silent_seed(speak) as seed, Process(config("n1", seeds=(seed,))) as node:
         await eventually(lambda: node.peers.strangers)
         early = await health(run, node.http)
         speak.set()
@@ -37,7 +37,7 @@ async def test_a_sidecar_is_healthy_once_it_has_joined(run: Run) -> None:
 
 async def test_what_is_no_sidecar_is_not_healthy(run: Run) -> None:
     """Nobody there, a link, and another web server: 3, with a line that says which."""
-    async with no_sidecar() as address, Sidecar(config("n1")) as node:
+    async with no_sidecar() as address, Process(config("n1")) as node:
         other = await health(run, address)
         link = await health(run, node.link)
     nobody = await health(run, address)

@@ -14,9 +14,10 @@ from sidegate.protocol.messages import Buckets, Gossip, Merged, Part, Pull, Pull
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Kind, State, Timing
 from sidegate_ring.places import position, seeded
-from sidegate_sidecar.cluster.cluster import JOIN_WITHIN, RETURN_WITHIN, SETTLE_WITHIN, STALL, Stage
-from sidegate_sidecar.cluster.handover import Passage
-from sidegate_sidecar.cluster.rings import SAMPLE, next_ring
+from sidegate_sidecar.cluster.cluster import STALL, Stage
+from sidegate_sidecar.cluster.place.handover import Passage
+from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN, SETTLE_WITHIN
+from sidegate_sidecar.cluster.routes.rings import SAMPLE, next_ring
 from sidegate_sidecar.replication.outbox import BATCH, WINDOW
 from tests.sidecar.clusters import Room, nobody, says
 
@@ -44,27 +45,27 @@ def test_a_node_that_has_not_looked_for_the_others_decides_nothing() -> None:
     room.run(1)
     assert node.stage is Stage.STARTING
     assert (node.route.nodes, node.ring.nodes) == ((), ())
-    assert not node.joined
+    assert not node.place.joined
     assert not node.decides("k")
 
 
 def test_a_node_alone_takes_its_place_at_once() -> None:
     room = Room()
     node = room.add("a")
-    node.join(room.now)
+    node.place.join(room.now)
     assert room.stages["a"] == [Stage.JOINING, Stage.SETTLING, Stage.MEMBER]
     assert (node.route.nodes, node.ring.nodes) == (("a",), ("a",))
-    assert node.joined
+    assert node.place.joined
     assert node.decides("k")
     assert node.agrees
     assert node.parts == 1
-    assert node.passages[Stage.JOINING] == Passage(1, 0, 0)
+    assert node.place.passages[Stage.JOINING] == Passage(1, 0, 0)
 
 
 def test_to_join_again_is_nothing() -> None:
     room = Room("a")
     before = list(room.stages["a"])
-    room["a"].join(room.now)
+    room["a"].place.join(room.now)
     assert room.stages["a"] == before
 
 
@@ -74,7 +75,7 @@ def test_two_that_start_at_the_same_time_make_one_ring() -> None:
     for name in "ab":
         room.add(name)
     for name in "ab":
-        room[name].join(room.now)
+        room[name].place.join(room.now)
     room.run(0.3)
     for name in "ab":
         assert room[name].stage is Stage.MEMBER
@@ -107,7 +108,7 @@ def test_a_newcomer_has_its_buckets_before_it_is_on_the_ring_and_decides_after_t
     room.run(0.2)
     node = room.add("c")
     mine = owned_by("c", "a", "b", "c")
-    node.join(room.now)
+    node.place.join(room.now)
     assert room.stages["c"] == [Stage.JOINING]
     assert node.route.nodes == ("a", "b")
     held_when_announced: set[int] = set()
@@ -119,9 +120,9 @@ def test_a_newcomer_has_its_buckets_before_it_is_on_the_ring_and_decides_after_t
         if node.stage is Stage.SETTLING:
             routes.append(node.route.nodes)
         room.run(0.01)
-        if node.joined:
+        if node.place.joined:
             break
-    assert node.joined
+    assert node.place.joined
     assert held_when_announced <= {len(mine)}
     assert set(routes) <= {("a", "b")}
     assert room.stages["c"] == [Stage.JOINING, Stage.SETTLING, Stage.MEMBER]
@@ -149,8 +150,8 @@ def test_what_others_decide_while_a_node_joins_gets_to_it_before_it_decides(when
         return False
 
     room.lost = at_that_time
-    node.join(room.now)
-    room.run_until(lambda: node.joined, within=1)
+    node.place.join(room.now)
+    room.run_until(lambda: node.place.joined, within=1)
     assert [room.tokens("c", key) for key in mine] == [2] * len(mine)
 
 
@@ -159,12 +160,12 @@ def test_a_join_ends_by_its_deadline_when_an_old_node_says_nothing() -> None:
     room = Room("ab", PATIENT)
     node = room.add("c")
     room.stopped.add("b")
-    node.join(room.now)
+    node.place.join(room.now)
     waited = room.run_until(lambda: node.stage is not Stage.JOINING)
     assert waited == pytest.approx(JOIN_WITHIN / SECOND, abs=0.1)
     assert node.stage is Stage.SETTLING
-    assert node.passages[Stage.JOINING].overdue == 1
-    waited = room.run_until(lambda: node.joined)
+    assert node.place.passages[Stage.JOINING].overdue == 1
+    waited = room.run_until(lambda: node.place.joined)
     assert waited == pytest.approx(SETTLE_WITHIN / SECOND, abs=0.1)
     assert node.route.nodes == ("a", "b", "c")
 
@@ -173,12 +174,12 @@ def test_nobody_waits_for_an_old_node_that_broke_off() -> None:
     room = Room("ab", PATIENT)
     node = room.add("c")
     room.stopped.add("b")
-    node.join(room.now)
+    node.place.join(room.now)
     room.run(0.5)
     assert node.stage is Stage.JOINING
     room.disconnect("b", "c")
-    assert room.run_until(lambda: node.joined) < 1
-    assert node.passages[Stage.JOINING].overdue == 0
+    assert room.run_until(lambda: node.place.joined) < 1
+    assert node.place.passages[Stage.JOINING].overdue == 0
 
 
 def test_what_an_old_node_had_that_broke_off_is_had_from_its_backup() -> None:
@@ -190,12 +191,12 @@ def test_what_an_old_node_had_that_broke_off_is_had_from_its_backup() -> None:
     mine = owned_by("d", "a", "b", "c", "d")
     assert any(Ring(["a", "b", "c"]).owner(key) == "b" for key in mine)
     room.lost = lambda it: it[:2] == ("b", "d") and isinstance(it[2], Buckets | Pulled)
-    node.join(room.now)
+    node.place.join(room.now)
     room.run(0.5)
     assert node.sync.waiting == {"b"}
     room.lost = nobody
     room.crash("b")
-    room.run_until(lambda: node.joined)
+    room.run_until(lambda: node.place.joined)
     assert [room.tokens("d", key) for key in mine] == [1] * len(mine)
 
 
@@ -204,7 +205,7 @@ def test_what_an_old_node_had_that_broke_off_is_had_from_its_backup() -> None:
 
 def leave(room: Room, name: str, within: float = 10) -> float:
     """Have a node leave; how many seconds it took."""
-    room[name].leave(room.now, int(within * SECOND))
+    room[name].place.leave(room.now, int(within * SECOND))
     return room.run_until(lambda: room[name].stage is Stage.LEAF)
 
 
@@ -216,15 +217,15 @@ def test_a_node_that_leaves_hands_over_all_it_has_and_stays_as_a_leaf() -> None:
     took = leave(room, "b")
     assert took < 0.5
     assert room.stages["b"][-3:] == [Stage.FLUSHING, Stage.LEAVING, Stage.LEAF]
-    assert not room["b"].is_overdue
-    assert room["b"].passages[Stage.LEAVING].count == 1
-    assert room["b"].passages[Stage.LEAVING].overdue == 0
+    assert not room["b"].place.is_overdue
+    assert room["b"].place.passages[Stage.LEAVING].count == 1
+    assert room["b"].place.passages[Stage.LEAVING].overdue == 0
     room.run(0.5)
     for name in "abc":
         assert room[name].ring.nodes == room[name].route.nodes == ("a", "c")
         assert room[name].agrees
     assert all(room.holders(key, 2) >= {"a", "c"} for key in KEYS)
-    room["b"].leave(room.now, SECOND)
+    room["b"].place.leave(room.now, SECOND)
     assert room["b"].stage is Stage.LEAF
 
 
@@ -240,8 +241,8 @@ def test_on_each_link_the_last_changes_come_before_the_word_that_the_place_is_fr
             for key in mine:
                 room.charge("b", key, QUICK)
 
-    room["b"].on_stage = at_the_end
-    room["b"].leave(room.now, 10 * SECOND)
+    room["b"].place.on_stage = at_the_end
+    room["b"].place.leave(room.now, 10 * SECOND)
     room.deliver()
     room.run_until(lambda: room["b"].stage is Stage.LEAF)
     for other in "ac":
@@ -265,7 +266,7 @@ def test_a_node_decides_until_all_is_flushed_and_not_any_more_when_its_place_is_
     for at in range(2 * WINDOW * BATCH):
         room.charge("b", f"many{at}")
     room.run(0.2)
-    room["b"].leave(room.now, 10 * SECOND)
+    room["b"].place.leave(room.now, 10 * SECOND)
     assert room.stages["b"][-1] is Stage.FLUSHING
     assert "b" in room["b"].route
     room.run_until(lambda: room["b"].stage is Stage.LEAVING)
@@ -279,7 +280,7 @@ def test_a_node_that_leaves_holds_what_it_held_wherever_it_sends_that() -> None:
     room.stopped.add("b")
     room.disconnect("a", "c")
     holds = [room["a"].decides(key) for key in KEYS]
-    room["a"].leave(room.now, 10 * SECOND)
+    room["a"].place.leave(room.now, 10 * SECOND)
     room.run(0.3)
     assert room["a"].stage is Stage.FLUSHING
     assert room["a"].sync.ring.nodes == ("b",)
@@ -294,8 +295,8 @@ def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
     room.stopped.add("c")
     took = leave(room, "b", within=4)
     assert took == pytest.approx(4, abs=0.1)
-    assert room["b"].is_overdue
-    assert room["b"].passages[Stage.LEAVING].overdue == 1
+    assert room["b"].place.is_overdue
+    assert room["b"].place.passages[Stage.LEAVING].overdue == 1
     assert room["a"].ring.nodes == ("a", "c")
 
 
@@ -305,16 +306,16 @@ def test_all_nodes_but_one_can_leave_at_the_same_time() -> None:
     room.charge_all(KEYS, by="a")
     room.run(0.02)
     for name in "abc":
-        room[name].leave(room.now, 10 * SECOND)
+        room[name].place.leave(room.now, 10 * SECOND)
     room.run_until(lambda: all(room[name].stage is Stage.LEAF for name in "abc"))
-    assert not any(room[name].is_overdue for name in "abc")
+    assert not any(room[name].place.is_overdue for name in "abc")
     assert [room.tokens("d", key) for key in KEYS] == [1] * len(KEYS)
 
 
 def test_a_node_that_departs_is_off_the_ring_at_once_for_all() -> None:
     room = Room("abc")
     leave(room, "b")
-    room["b"].depart(room.now)
+    room["b"].place.depart(room.now)
     room.run(0.3)
     for name in "ac":
         assert room[name].membership.members["b"].state is State.LEFT
@@ -326,7 +327,7 @@ def test_a_node_may_leave_before_it_has_joined() -> None:
     room = Room("ab", PATIENT)
     room.stopped.add("b")
     node = room.add("c")
-    node.join(room.now)
+    node.place.join(room.now)
     room.run(0.1)
     assert node.stage is Stage.JOINING
     assert leave(room, "c", within=2) <= 2.1
@@ -384,8 +385,8 @@ def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> 
     room.run_until(lambda: node.stage is Stage.MEMBER, within=1)
     assert [room.tokens("b", key) for key in mine] == [1] * len(mine)
     assert room.stages["b"] == [*before, Stage.RETURNING, Stage.MEMBER]
-    assert node.passages[Stage.RETURNING].count == 1
-    assert node.passages[Stage.RETURNING].overdue == 0
+    assert node.place.passages[Stage.RETURNING].count == 1
+    assert node.place.passages[Stage.RETURNING].overdue == 0
     assert node.route.nodes == ("a", "b", "c")
 
 
@@ -399,7 +400,7 @@ def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() 
     room.run_until(lambda: node.stage is Stage.RETURNING, within=0.2)
     room.run_until(lambda: node.stage is Stage.MEMBER)
     assert node.ring.nodes == ("a", "b")
-    assert node.passages[Stage.RETURNING].overdue == 0
+    assert node.place.passages[Stage.RETURNING].overdue == 0
 
 
 def test_a_node_that_stood_still_asks_again_when_the_answer_is_lost() -> None:
@@ -423,7 +424,7 @@ def test_a_node_that_stood_still_decides_after_a_minute_at_the_latest() -> None:
     room.run_until(lambda: room["b"].stage is Stage.RETURNING, within=0.2)
     took = room.run_until(lambda: room["b"].stage is Stage.MEMBER, within=90)
     assert took == pytest.approx(RETURN_WITHIN / SECOND, abs=0.1)
-    assert room["b"].passages[Stage.RETURNING].overdue == 1
+    assert room["b"].place.passages[Stage.RETURNING].overdue == 1
 
 
 def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> None:
@@ -467,7 +468,7 @@ def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> N
     room = Room("ab", PATIENT)
     node = room.add("c")
     room.stopped.add("b")
-    node.join(room.now)
+    node.place.join(room.now)
     room.run(1)
     room.stopped = {"b", "c"}
     room.run(JOIN_WITHIN / SECOND)
@@ -488,7 +489,7 @@ def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_co
     room.links.discard(frozenset("ac"))
     node.doubt("c", room.now)
     room.deliver()
-    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == "b"
+    assert node.vouchers.way_to("c", room.now, node.transport.is_up) == "b"
     assert not node.decides(backed_up)
     room.connect("a", "c")
     room.run_until(lambda: node.decides(backed_up), within=1)
@@ -502,7 +503,7 @@ def test_a_backup_decides_for_an_owner_that_nobody_hears_of() -> None:
     room.crash("c")
     node.doubt("c", room.now)
     room.deliver()
-    assert node.vouchers.way_to("c", room.now, node.mesh.is_up) == ""
+    assert node.vouchers.way_to("c", room.now, node.transport.is_up) == ""
     assert node.decides(backed_up)
 
 
@@ -532,7 +533,7 @@ def test_a_leaf_is_never_on_the_ring_and_never_decides() -> None:
     room.charge_all(KEYS, by="a")
     room.run(0.5)
     assert room.stages["c"] == [Stage.LEAF]
-    assert leaf.joined
+    assert leaf.place.joined
     assert not leaf.decides("k")
     assert len(leaf.table) == 0
     for name in "abc":
@@ -548,7 +549,7 @@ def test_a_leaf_stays_one_when_it_is_told_to_leave() -> None:
     room = Room("a")
     leaf = room.add("b", leaf=True)
     room.join("b")
-    leaf.leave(room.now, SECOND)
+    leaf.place.leave(room.now, SECOND)
     assert room.stages["b"] == [Stage.LEAF]
 
 
@@ -675,10 +676,10 @@ def test_a_node_that_leaves_before_it_was_told_everything_decides_no_more(stage:
         room.now += 10 * STALL
         node.notice(room.now)
     else:
-        node.join(room.now)
+        node.place.join(room.now)
         room.run_until(lambda: node.stage is Stage.SETTLING)
     assert node.stage is stage
-    node.leave(room.now, SECOND)
+    node.place.leave(room.now, SECOND)
     assert node.name not in node.route
     room.run_until(lambda: node.stage is Stage.LEAF)
     assert node.name not in node.route

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sidegate.protocol.messages import Merged, Pulled
-from sidegate_sidecar.cli.commands import api_client as remote
+from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cluster.cluster import Stage
-from sidegate_sidecar.cluster.departure import ALONE, NO_HEIR, OVERDUE
-from sidegate_sidecar.sidecar import Sidecar, _leave
+from sidegate_sidecar.cluster.place.handover import ALONE, NO_HEIR, OVERDUE
+from sidegate_sidecar.process import Process, _leave
 from tests.cluster.cluster import are_one_ring, client, cluster, config, eventually
 from tests.sidecar.http_client import charged, check, http, problem
 
@@ -189,7 +189,7 @@ async def test_nodes_that_go_together_lose_nothing_if_one_comes_meanwhile() -> N
         going = [asyncio.create_task(node.leave()) for node in nodes]
         await eventually(lambda: any(it.cluster.stage is Stage.WAITING for it in nodes))
         [last] = [it for it in nodes if it.cluster.stage is Stage.WAITING]
-        async with Sidecar(config("new", seeds=(last.link,))) as new, client(new) as app:
+        async with Process(config("new", seeds=(last.link,))) as new, client(new) as app:
             departures = await asyncio.gather(*going)
             await eventually(lambda: new.cluster.ring.nodes == ("new",))
             decisions = [await app.check(key, "10/hour") for key in keys]
@@ -205,10 +205,10 @@ async def test_the_last_one_is_there_for_those_who_know_only_its_address() -> No
         await two.depart()
         ending = asyncio.create_task(_leave(one))
         await eventually(lambda: one.cluster.stage is Stage.WAITING)
-        async with Sidecar(config("n3", seeds=(one.link,))) as first:
+        async with Process(config("n3", seeds=(one.link,))) as first:
             await eventually(lambda: one.cluster.stage is Stage.LEAF)
             assert not ending.done()
-            async with Sidecar(config("n4", seeds=(one.link,))) as second:
+            async with Process(config("n4", seeds=(one.link,))) as second:
                 await eventually(lambda: second.cluster.ring.nodes == ("n3", "n4"))
                 assert await ending == 0
                 await eventually(lambda: are_one_ring([first, second]))
@@ -219,7 +219,7 @@ async def test_what_others_have_not_merged_is_not_counted_as_handed_over() -> No
     async with cluster("n1", "n2", drain=1.0) as (one, two):
         keys = [f"k{at}" for at in range(40)]
         mine = [key for key in keys if one.cluster.ring.owner(key) == "n1"]
-        two.cluster.mesh = Deaf(two)
+        two.cluster.transport = Deaf(two)
         for key in keys:
             charged(one, key, "10/hour", 4)
         one.cluster.sync.changed.update((key, "10/hour", 4) for key in mine)
@@ -236,45 +236,37 @@ async def test_what_is_sent_to_others_after_it_was_handed_over_is_not_counted_as
         mine = [key for key in keys if one.cluster.ring.owner(key) == "n1"]
         for key in keys:
             charged(one, key, "10/hour", 4)
-        staged = one.cluster.on_stage
+        staged = one.cluster.place.on_stage
 
         def send_again(stage: Stage) -> None:
             if stage is Stage.LEAF:
                 one.cluster.sync.changed.update((key, "10/hour", 4) for key in mine)
             staged(stage)
 
-        one.cluster.on_stage = send_again
+        one.cluster.place.on_stage = send_again
         departure = await one.leave()
     assert departure.left
     assert (departure.handed_over, departure.not_taken, departure.why) == (len(mine), 0, "")
 
 
 class Deaf:
-    """The mesh of a node that says everything but that it has merged what it was sent."""
+    """The transport of a node that says everything but that it has merged what it was sent."""
 
-    def __init__(self, node: Sidecar) -> None:
+    def __init__(self, node: Process) -> None:
         self._node = node
 
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send anything else."""
         if not isinstance(message, Merged | Pulled):
-            self._node.post(name, message)
+            self._node.peers.post(name, message)
 
     def is_up(self, name: str, /) -> bool:
         """Ask the real one."""
-        return self._node.is_up(name)
+        return self._node.peers.is_up(name)
 
     def members_changed(self, changed: list[Member], /) -> None:
         """Tell the real one."""
-        self._node.members_changed(changed)
-
-    def forget(self, key: str, /) -> None:
-        """Tell the real one."""
-        self._node.forget(key)
-
-    def ring_changed(self, /) -> None:
-        """Tell the real one."""
-        self._node.ring_changed()
+        self._node.peers.members_changed(changed)
 
 
 async def test_to_leave_twice_does_no_harm() -> None:

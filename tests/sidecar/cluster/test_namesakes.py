@@ -39,11 +39,11 @@ async def test_who_has_claimed_its_name_is_accepted_and_no_other() -> None:
     """While a link is up to another one, which stands still, say."""
     async with cluster("n1") as (node,), puppet("n2", instance=FIRST) as first:
         node.peers.meet([first.address])
-        await eventually(lambda: node.is_up("n2"))
+        await eventually(lambda: node.peers.is_up("n2"))
         with pytest.raises(WireError, match="another node is named 'n2'"):
             node.peers.approve(hello(SECOND))
         await first.say(news(claimed_by(SECOND, "127.0.0.1:9")))
-        await eventually(lambda: node.has_claimed(hello(SECOND)))
+        await eventually(lambda: node.peers.inbox.has_claimed(hello(SECOND)))
         node.peers.approve(hello(SECOND))
         node.peers.approve(hello(FIRST))  # until the second one is linked
         with pytest.raises(WireError, match="another node is named 'n2'"):
@@ -58,7 +58,7 @@ async def test_who_has_claimed_its_name_is_looked_for_and_takes_the_place_of_the
         puppet("n2", instance=SECOND) as second,
         bare(node, node_named("n2", str(first.address), instance=FIRST)) as dialled,
     ):
-        await eventually(lambda: node.is_up("n2"))
+        await eventually(lambda: node.peers.is_up("n2"))
         assert node.peers.by_name["n2"].link.address == first.address
         await first.say(news(claimed_by(SECOND, str(second.address))))
         assert "another node of this name has taken its place" in (await dialled.error()).text
@@ -72,30 +72,30 @@ async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone
     first, second = (node_named("n2", "0.0.0.0:9", instance=it) for it in (FIRST, SECOND))
     async with cluster("n1") as (node,), puppet("n3") as third:
         node.peers.meet([third.address])
-        await eventually(lambda: node.is_up("n3"))
+        await eventually(lambda: node.peers.is_up("n3"))
         async with bare(node, first) as replaced, bare(node, second):
             assert (await replaced.error()).code == "name"
         await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.ALIVE, 1)))
-        await eventually(lambda: not node.is_gone("n2"))
-        assert not node.is_up("n2")
+        await eventually(lambda: not node.peers.inbox.is_gone("n2"))
+        assert not node.peers.is_up("n2")
         with pytest.raises(WireError, match="another node is named 'n2'"):
             node.peers.approve(hello(FIRST))
         node.peers.approve(hello(SECOND))
         await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.LEFT, 1)))
-        await eventually(lambda: node.is_gone("n2"))
+        await eventually(lambda: node.peers.inbox.is_gone("n2"))
         node.peers.approve(hello(FIRST))
 
 
 async def test_a_claim_of_one_that_is_gone_is_none() -> None:
     async with cluster("n1") as (node,), puppet("n3") as third:
         node.peers.meet([third.address])
-        await eventually(lambda: node.is_up("n3"))
-        assert node.has_claimed(hello(SECOND)) is None
+        await eventually(lambda: node.peers.is_up("n3"))
+        assert node.peers.inbox.has_claimed(hello(SECOND)) is None
         await third.say(news(claimed_by(SECOND, "127.0.0.1:9")))
-        await eventually(lambda: node.has_claimed(hello(SECOND)))
-        assert node.has_claimed(hello(FIRST)) is False
+        await eventually(lambda: node.peers.inbox.has_claimed(hello(SECOND)))
+        assert node.peers.inbox.has_claimed(hello(FIRST)) is False
         await third.say(news(claimed_by(SECOND, "127.0.0.1:9", Life.LEFT)))
-        await eventually(lambda: node.has_claimed(hello(SECOND)) is None)
+        await eventually(lambda: node.peers.inbox.has_claimed(hello(SECOND)) is None)
 
 
 async def test_a_node_that_one_member_refuses_for_its_name_does_not_join(
@@ -107,7 +107,7 @@ async def test_a_node_that_one_member_refuses_for_its_name_does_not_join(
     three = await running(stack, "n3", one)
     await eventually(lambda: are_one_ring([one, first, three]))
     one.peers.by_name["n2"].link.close_soon()
-    await eventually(lambda: not one.is_up("n2"))
+    await eventually(lambda: not one.peers.is_up("n2"))
     second = await running(stack, "n2", one)
     await eventually(lambda: second.discovery.refusal)
     assert "refuses this one: another node is named 'n2'" in second.why_not_ready
@@ -121,9 +121,9 @@ async def test_a_member_that_hears_of_a_later_claim_to_its_name_starts_anew() ->
     """It decides nothing until it has found out that nobody else has the name, and claims it."""
     async with cluster("n1", "n2") as (one, node), puppet("n3") as third:
         node.peers.meet([third.address])
-        await eventually(lambda: node.is_up("n3"))
+        await eventually(lambda: node.peers.is_up("n3"))
         stages = list[Stage]()
-        node.cluster.on_stage = stages.append
+        node.cluster.place.on_stage = stages.append
         await third.say(news(claimed_by(b"c" * 16, "127.0.0.1:9")._replace(claim=2**61)))
         await eventually(lambda: Stage.STARTING in stages)
         await eventually(lambda: stages[-1] is Stage.MEMBER)

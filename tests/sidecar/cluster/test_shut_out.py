@@ -13,7 +13,7 @@ from sidegate_sidecar.cli.health import require_ready
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.errors import Failure
 from sidegate_sidecar.links import discovery
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import are_one_ring, client, config, eventually, running
 from tests.middleware.certificates import Authority
 from tests.sidecar.http_client import http
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOWHERE = Address("127.0.0.1", 1)
 
 
-async def pair(stack: AsyncExitStack, **options: Any) -> tuple[Sidecar, Sidecar]:
+async def pair(stack: AsyncExitStack, **options: Any) -> tuple[Process, Process]:
     """Run two nodes on one ring."""
     one = await running(stack, "n1", **options)
     two = await running(stack, "n2", one, **options)
@@ -32,7 +32,7 @@ async def pair(stack: AsyncExitStack, **options: Any) -> tuple[Sidecar, Sidecar]
     return one, two
 
 
-async def sources(node: Sidecar) -> set[str]:
+async def sources(node: Process) -> set[str]:
     """Return who answers an app of this node, asked about some keys."""
     async with client(node) as app:
         return {str((await app.check(f"k{at}", "1/hour")).source) for at in range(20)}
@@ -54,7 +54,7 @@ async def test_a_node_that_its_seeds_refuse_is_not_ready(
     """It says why to probes and commands, and answers by the policy; never as an owner."""
     one, two = await pair(stack, secret=b"sesame")
     given: dict[str, Any] = {"name": "n3", "secret": b"sesame", "seeds": (one.link,), **options}
-    stranger = await stack.enter_async_context(Sidecar(config(**given)))
+    stranger = await stack.enter_async_context(Process(config(**given)))
     await eventually(lambda: stranger.discovery.refusal)
     async with http(stranger) as asking:
         answer = await asking.get("/readyz")
@@ -92,7 +92,7 @@ async def test_seeds_that_say_nothing_and_ones_own_address_refuse_nobody(
     stack: AsyncExitStack,
 ) -> None:
     """The first node of a cluster has nobody to ask."""
-    node = Sidecar(config("n1", seeds=(NOWHERE,)))
+    node = Process(config("n1", seeds=(NOWHERE,)))
     await stack.enter_async_context(node)
     node.peers.meet([node.link])
     await eventually(lambda: node.ready)
@@ -133,7 +133,7 @@ async def test_a_member_whose_name_was_given_away_decides_no_more(stack: AsyncEx
     """All others say so when it dials them again, as one that stood still does when it wakes."""
     one, old = await pair(stack)
     one.peers.by_name["n2"].link.close_soon()
-    await eventually(lambda: not one.is_up("n2"))
+    await eventually(lambda: not one.peers.is_up("n2"))
     new = await running(stack, "n2", one)
     await eventually(lambda: not old.ready)
     await eventually(lambda: old.discovery.refusal)

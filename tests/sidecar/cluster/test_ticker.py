@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from sidegate_sidecar.cluster.cluster import Stage
-from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Pulse
+from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Ticker
 from tests.cluster.cluster import eventually
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Ticking:
         return int(self.wait * NS)
 
 
-def pulse_of(ticking: Ticking) -> Pulse:
-    return Pulse(cast("Cluster", ticking), lambda: 0, lambda: ticking.asked)
+def pulse_of(ticking: Ticking) -> Ticker:
+    return Ticker(cast("Cluster", ticking), lambda: 0, lambda: ticking.asked)
 
 
 async def turns(count: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from sidegate.link.address import Address
 from sidegate_sidecar.links.discovery import Discovery
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, config, eventually
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 NO_NAMES = ["two..dots", f"{'long' * 16}.example", "fe80::1%no-such-interface"]
 
 
-def discovery_of(node: Sidecar, seeds: list[Address], **options: Any) -> Discovery:
+def discovery_of(node: Process, seeds: list[Address], **options: Any) -> Discovery:
     """Return one more discovery of a node."""
     return Discovery(seeds, node.peers, node.cluster, node._join, node._shut_out, **options)
 
 
 async def addresses_of(seed: Address) -> set[Address]:
-    node = Sidecar(config("n1"))
+    node = Process(config("n1"))
     async with node:
         return await Discovery(
             [seed], node.peers, node.cluster, node._join, node._shut_out
@@ -53,9 +53,9 @@ async def test_a_name_is_all_its_addresses() -> None:
 
 async def test_a_name_leads_to_the_nodes_behind_it(stack: AsyncExitStack) -> None:
     """A node whose seed is a name meets whoever listens at one of its addresses."""
-    one = await stack.enter_async_context(Sidecar(config("n1")))
+    one = await stack.enter_async_context(Process(config("n1")))
     seed = Address("localhost", one.link.port)
-    other = await stack.enter_async_context(Sidecar(config("n2", seeds=(seed,))))
+    other = await stack.enter_async_context(Process(config("n2", seeds=(seed,))))
     await eventually(lambda: are_one_ring([one, other]))
 
 
@@ -96,11 +96,11 @@ def run_knowing(names: Names, test: Callable[[], Coroutine[None, None, None]]) -
         runner.run(test())
 
 
-async def three_on_one_port(stack: AsyncExitStack) -> list[Sidecar]:
+async def three_on_one_port(stack: AsyncExitStack) -> list[Process]:
     """Run three nodes at three addresses of loopback, as pods listen on the same port each."""
-    first = await stack.enter_async_context(Sidecar(config("n1")))
+    first = await stack.enter_async_context(Process(config("n1")))
     links = [replace(first.link, host=f"127.0.0.{at}") for at in (2, 3)]
-    others = [Sidecar(config(f"n{at}", link=link)) for at, link in enumerate(links, 2)]
+    others = [Process(config(f"n{at}", link=link)) for at, link in enumerate(links, 2)]
     return [first, *[await stack.enter_async_context(node) for node in others]]
 
 
@@ -112,7 +112,7 @@ def test_nodes_behind_one_name_are_all_met() -> None:
         async with AsyncExitStack() as stack:
             nodes = await three_on_one_port(stack)
             seed = Address("sidegate.test", nodes[0].link.port)
-            seeker = Sidecar(config("seeker", seeds=(seed,)))
+            seeker = Process(config("seeker", seeds=(seed,)))
             await stack.enter_async_context(seeker)
             await eventually(lambda: seeker.ready)
             assert seeker.cluster.ring.nodes == ("n1", "n2", "n3", "seeker")
@@ -128,7 +128,7 @@ def test_a_name_is_resolved_again_and_again() -> None:
         async with AsyncExitStack() as stack:
             one, other, _ = await three_on_one_port(stack)
             seed = Address("sidegate.test", one.link.port)
-            seeker = await stack.enter_async_context(Sidecar(config("seeker", seeds=(seed,))))
+            seeker = await stack.enter_async_context(Process(config("seeker", seeds=(seed,))))
             await eventually(lambda: seeker.ready)
             assert seeker.cluster.ring.nodes == ("seeker",)
             names["sidegate.test"] = ["127.0.0.9", "127.0.0.2"]
@@ -143,7 +143,7 @@ def test_a_silent_name_server_holds_nobody_up(log: pytest.LogCaptureFixture) -> 
     """What the other names lead to is found, once the time for all of them is over."""
 
     async def test() -> None:
-        async with Sidecar(config("n1")) as node:
+        async with Process(config("n1")) as node:
             seeds = [Address(SILENT, 1), Address("sidegate.test", 1), Address("more.test", 1)]
             discovery = Discovery(
                 seeds, node.peers, node.cluster, node._join, node._shut_out, resolve_within=0.05
@@ -163,11 +163,11 @@ async def test_a_name_that_is_none_is_logged_once_and_stops_nothing(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture, host: str
 ) -> None:
     """Among several seeds, one that doesn't resolve is named in the log; the others are met."""
-    one = await stack.enter_async_context(Sidecar(config("n1")))
+    one = await stack.enter_async_context(Process(config("n1")))
     wrong = Address(host, 7171)
     with caplog.at_level(logging.WARNING, "sidegate"):
         seeds = (wrong, one.link)
-        other = await stack.enter_async_context(Sidecar(config("n2", seeds=seeds)))
+        other = await stack.enter_async_context(Process(config("n2", seeds=seeds)))
         await eventually(lambda: are_one_ring([one, other]))
         for _ in range(3):
             await other.discovery._resolve_all()
@@ -181,7 +181,7 @@ async def test_a_name_that_fails_again_is_logged_again(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a name was resolved, its next failure is news."""
-    node = await stack.enter_async_context(Sidecar(config("n1")))
+    node = await stack.enter_async_context(Process(config("n1")))
     seed = Address(NO_NAMES[0], 7171)
     discovery = discovery_of(node, [seed])
     await discovery._resolve_all()
@@ -195,7 +195,7 @@ async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
 ) -> None:
     """A node isn't ready while a seed may still answer, and is when it has; failures count too."""
     slow = await stack.enter_async_context(puppet("slow"))
-    node = Sidecar(config("n1", seeds=(slow.address, Address(NO_NAMES[0], 1), Address("::1", 1))))
+    node = Process(config("n1", seeds=(slow.address, Address(NO_NAMES[0], 1), Address("::1", 1))))
     assert not node.ready
     await stack.enter_async_context(node)
     await eventually(lambda: node.ready)
@@ -204,13 +204,13 @@ async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
 
 async def test_a_node_without_seeds_is_ready_at_once(stack: AsyncExitStack) -> None:
     """Who has nobody to look for needn't wait."""
-    node = await stack.enter_async_context(Sidecar(config("n1")))
+    node = await stack.enter_async_context(Process(config("n1")))
     await eventually(lambda: node.ready)
 
 
 async def test_an_address_that_no_seed_names_any_more_is_given_up(stack: AsyncExitStack) -> None:
     """A stranger that nobody answers from is dialled only as long as some seed leads to it."""
-    node = await stack.enter_async_context(Sidecar(config("n1")))
+    node = await stack.enter_async_context(Process(config("n1")))
     gone, named = Address("127.0.0.2", 1), Address("127.0.0.2", 2)
     node.peers.meet([gone, named])
     await eventually(lambda: node.peers.settled)

@@ -14,7 +14,7 @@ from sidegate.link.address import parse_address
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.listener import Listener, first_word
 from sidegate_sidecar.links.sockets import listen
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import bare
 from tests.cluster.cluster import (
     admitted,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AsyncExitStack
 
-    from sidegate.client.config import Tls
+    from sidegate.trust.tls import Tls
     from sidegate_sidecar.links.admission.admission import Arrival
 
 FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
@@ -136,8 +136,8 @@ async def test_a_node_of_another_ca_stays_off_the_ring(
     stack: AsyncExitStack, ours: Tls, theirs: Tls
 ) -> None:
     """Nodes with certificates of different CAs don't become one ring."""
-    one = await stack.enter_async_context(Sidecar(config("n1", tls=ours)))
-    other = await stack.enter_async_context(Sidecar(config("n2", tls=theirs, seeds=(one.link,))))
+    one = await stack.enter_async_context(Process(config("n1", tls=ours)))
+    other = await stack.enter_async_context(Process(config("n2", tls=theirs, seeds=(one.link,))))
     [link] = await eventually(lambda: other.peers.strangers)
     await eventually(lambda: link.refusal)
     assert "certificate" in link.refusal.lower()
@@ -337,6 +337,6 @@ async def test_a_sidecar_shows_new_certificates_to_new_links(
     await stack.enter_async_context(witness(nodes[0], tls=tls))
     put(tls, THEIRS.issue(tmp_path / "new", "n1"))
     newcomer = await stack.enter_async_context(
-        Sidecar(config("n3", tls=tls, seeds=(nodes[0].link,)))
+        Process(config("n3", tls=tls, seeds=(nodes[0].link,)))
     )
     await eventually(lambda: are_one_ring([*nodes, newcomer]))

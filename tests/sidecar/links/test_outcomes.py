@@ -13,10 +13,10 @@ from tests.cluster.cluster import cluster, witness
 from tests.sidecar.http_client import http
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 
-async def exported(node: Sidecar) -> dict[str, str]:
+async def exported(node: Process) -> dict[str, str]:
     """Return the series of outcomes, by label, as a scrape shows them."""
     async with http(node) as asking:
         lines = (await asking.get("/metrics")).text.splitlines()

@@ -18,7 +18,7 @@ from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.links import secret_files
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.peers import MOST_STRANGERS
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import bare, node_named, puppet
 from tests.cluster.cluster import (
     are_one_ring,
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def seeded(name: str, *seeds: Sidecar | Address, **options: object) -> Sidecar:
-    links = tuple(seed.link if isinstance(seed, Sidecar) else seed for seed in seeds)
-    return Sidecar(config(name, seeds=links, **options))
+def seeded(name: str, *seeds: Process | Address, **options: object) -> Process:
+    links = tuple(seed.link if isinstance(seed, Process) else seed for seed in seeds)
+    return Process(config(name, seeds=links, **options))
 
 
-def discovery_of(node: Sidecar, *seeds: Address) -> Discovery:
+def discovery_of(node: Process, *seeds: Address) -> Discovery:
     return Discovery(seeds, node.peers, node.cluster, node._join, node._shut_out)
 
 
-async def ring_of(nodes: Sequence[Sidecar]) -> None:
+async def ring_of(nodes: Sequence[Process]) -> None:
     await eventually(lambda: are_one_ring(nodes))
 
 
@@ -72,7 +72,7 @@ async def test_why_a_node_is_not_reached_is_logged_once(caplog: pytest.LogCaptur
 
 async def test_nodes_that_know_only_the_one_before_become_one_ring(stack: AsyncExitStack) -> None:
     """Seeds in a chain: each node knows the one before it, and in the end all know all."""
-    nodes: list[Sidecar] = []
+    nodes: list[Process] = []
     for name in ("n1", "n2", "n3", "n4", "n5"):
         nodes.append(await stack.enter_async_context(seeded(name, *nodes[-1:])))
     await ring_of(nodes)
@@ -80,7 +80,7 @@ async def test_nodes_that_know_only_the_one_before_become_one_ring(stack: AsyncE
 
 async def test_nodes_that_all_know_all_become_one_ring(stack: AsyncExitStack) -> None:
     """Every node is a seed of every node, itself too, and all start at once."""
-    nodes = [Sidecar(config(name)) for name in ("n1", "n2", "n3")]
+    nodes = [Process(config(name)) for name in ("n1", "n2", "n3")]
     for node in nodes:
         node.discovery = discovery_of(node, *(other.link for other in nodes))
     await asyncio.gather(*(stack.enter_async_context(node) for node in nodes))
@@ -103,7 +103,7 @@ async def test_a_node_that_is_its_own_seed_is_alone_and_ready(
     stack: AsyncExitStack, log: pytest.LogCaptureFixture
 ) -> None:
     """A node recognises itself, which is nothing to warn of, and doesn't go on dialling."""
-    node = Sidecar(config("n1"))
+    node = Process(config("n1"))
     node.discovery = discovery_of(node, node.link)
     await stack.enter_async_context(node)
     await eventually(lambda: node.ready and not node.peers._strangers)
@@ -198,7 +198,7 @@ async def test_a_node_that_is_said_to_have_moved_is_dialled_there() -> None:
         await third.start()
         third.gossips = True
         await other.say(news(Rumor("n3", str(third.address), 10**6, Life.ALIVE, 1)))
-        await eventually(lambda: node.is_up("n3"))
+        await eventually(lambda: node.peers.is_up("n3"))
         assert node.peers.by_name["n3"].link.address == third.address
 
 

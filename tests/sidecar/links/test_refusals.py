@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Error, WireError, encode
 from sidegate_sidecar.log_limiter import LogLimiter
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import APP, bare, frame, node_named
 from tests.cluster.cluster import client, cluster, config, eventually
 from tests.middleware.certificates import Authority
@@ -60,7 +60,7 @@ async def test_a_stranger(log: pytest.LogCaptureFixture) -> None:
 async def test_on_the_unix_socket(log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """There the address is our own, since the other side has none."""
     path = str(tmp_path / "s")
-    node = Sidecar(config("n1", socket=path))
+    node = Process(config("n1", socket=path))
     async with node, client(f"unix:{path}") as asking:
         assert (await asking.check("k", "5/day")).source == "owner"
         (session,) = node.sessions.open

@@ -36,7 +36,7 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
 from sidegate_sidecar.links.sessions import Patience
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
 from tests.cluster.cluster import config, eventually, witness
 
@@ -50,14 +50,14 @@ HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
 
 
 @asynccontextmanager
-async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Sidecar]:
-    node = Sidecar(config("n1", **options))
+async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Process]:
+    node = Process(config("n1", **options))
     node.sessions.patience = patience
     async with node:
         yield node
 
 
-def turned_away(node: Sidecar) -> dict[str, int]:
+def turned_away(node: Process) -> dict[str, int]:
     return dict(node.node.counts.turned_away)
 
 
@@ -280,7 +280,7 @@ async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None
 QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))
 
 
-async def fill(node: Sidecar, deaf: Bare) -> Connection:
+async def fill(node: Process, deaf: Bare) -> Connection:
     """Ask without reading the answers, until the sidecar holds some of them; return its side."""
     deaf.transport.pause_reading()
     await eventually(lambda: [it for it in node.sessions.open if it.peer and it.is_up])
@@ -382,7 +382,7 @@ async def test_a_connection_that_ends_makes_room() -> None:
 async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
     """Of 200 apps that connect at once, exactly as many stay as there may be."""
 
-    async def knock(node: Sidecar, stack: AsyncExitStack) -> bool:
+    async def knock(node: Process, stack: AsyncExitStack) -> bool:
         peer = await stack.enter_async_context(bare(node))
         with suppress(AssertionError, WireError):  # closed in the middle, or told why
             await peer.shake()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate_sidecar.links.sockets import ListenError, listen
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.cluster import cluster, config
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def taken() -> Generator[Address]:
 async def test_a_taken_port_is_named(option: str, taken: Address) -> None:
     """The error has the option and the address, and the socket opened before is closed again."""
     with pytest.raises(ListenError, match="can't listen there: Address already in use") as caught:
-        Sidecar(config("n1", **{option: taken}))
+        Process(config("n1", **{option: taken}))
     assert (caught.value.option, caught.value.value) == (option, str(taken))
 
 
@@ -38,7 +38,7 @@ async def test_a_unix_socket_of_another_process_is_left_alone(tmp_path: Path) ->
     """A socket behind which someone listens isn't taken over, nor removed on the way out."""
     path = tmp_path / "sidegate.sock"
     async with cluster("n1", socket=str(path)):
-        late = Sidecar(config("n2", socket=str(path)))
+        late = Process(config("n2", socket=str(path)))
         with pytest.raises(ListenError, match="Address already in use"):
             async with late:
                 pass
@@ -69,6 +69,6 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("data")
     with pytest.raises(ListenError, match="Address already in use"):
-        async with Sidecar(config("n1", socket=str(path))):
+        async with Process(config("n1", socket=str(path))):
             pass
     assert path.read_text() == "data"

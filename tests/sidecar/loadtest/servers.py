@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from sidegate.asgi.types import App, Receive, Scope, Send
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 LIMIT = "5/second"
 
@@ -68,7 +68,7 @@ class Stalling:
 
 
 @asynccontextmanager
-async def truthful(sidecar: Sidecar) -> AsyncGenerator[str]:
+async def truthful(sidecar: Process) -> AsyncGenerator[str]:
     """Serve an app that our middleware limits below /limited, by a sidecar; yield the URL."""
     api_key = header("x-api-key")
     async with client(sidecar, budget=5.0, remember_denials=True) as asking:

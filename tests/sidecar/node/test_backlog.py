@@ -11,7 +11,7 @@ import pytest
 from sidegate.protocol.messages import Answers, Holdings, Inspect, Ping, Pong
 from sidegate_sidecar.node.backlog import MAX_IN_ALL, MAX_WAITING, Backlog, Waiting
 from sidegate_sidecar.node.node import Node
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import APP, bare, checks
 from tests.cluster.cluster import cluster, config
 
@@ -139,7 +139,7 @@ async def test_inspections_wait_for_each_other_and_nobody_for_them() -> None:
             begun.append(turn)
             return await super().inspect(key, reset=reset, hops=hops)
 
-    node = Sidecar(config("n1"))
+    node = Process(config("n1"))
     node.node.__class__ = Watched
     async with node, bare(node, APP) as asking:
         counting = asyncio.create_task(count_turns())

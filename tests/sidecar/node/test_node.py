@@ -26,8 +26,9 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.forward import OWNERS_SHARE
-from sidegate_sidecar.node.node import ANSWERS_SHARE, MOST_HELD
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.node.local import ANSWERS_SHARE
+from sidegate_sidecar.node.node import MAX_HELD
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import APP, Bare, Puppet, bare, checks, deaf, puppet
 from tests.cluster.cluster import GENEROUS, cluster, config, eventually, key_of
 
@@ -42,23 +43,23 @@ SOON = 0.05  # seconds: a budget that is to run out
 
 
 @asynccontextmanager
-async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Sidecar, Puppet]]:
+async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Process, Puppet]]:
     """Run a sidecar n1 in a ring with a puppet n2."""
     async with puppet("n2") as other:
-        node = Sidecar(config("n1", **{"seeds": (other.address,), **options}))
+        node = Process(config("n1", **{"seeds": (other.address,), **options}))
         async with node:
             await eventually(lambda: node.ready and "n2" in node.cluster.ring)
             yield node, other
 
 
 @asynccontextmanager
-async def beside_two_puppets(**options: Any) -> AsyncGenerator[tuple[Sidecar, Puppet, Puppet]]:
+async def beside_two_puppets(**options: Any) -> AsyncGenerator[tuple[Process, Puppet, Puppet]]:
     """Run a sidecar n1 in a ring with the puppets n3 and n2, which is the backup of some of n3's.
 
     The puppets don't know each other, which makes no difference to what they are asked.
     """
     async with puppet("n2") as backup, puppet("n3") as owner:
-        node = Sidecar(config("n1", **{"seeds": (backup.address, owner.address), **options}))
+        node = Process(config("n1", **{"seeds": (backup.address, owner.address), **options}))
         async with node:
             await eventually(lambda: node.ready and len(node.cluster.ring) == 3)
             yield node, owner, backup
@@ -70,7 +71,7 @@ def key_of_pair(owner: str, backup: str, ring: Ring) -> str:
     return next(key for key in keys if ring.pair(key) == (owner, backup))
 
 
-async def make(how: str, node: Sidecar, other: Puppet) -> None:
+async def make(how: str, node: Process, other: Puppet) -> None:
     """Have the puppet n2 be gone, or silent."""
     other.gossips = False
     if how == "gone":
@@ -102,7 +103,7 @@ async def answer_each(peer: Bare, *asked: tuple[str, str, int]) -> list[Answer]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def two() -> AsyncGenerator[list[Sidecar]]:
+async def two() -> AsyncGenerator[list[Process]]:
     """Run two sidecars for many tests."""
     async with cluster("n1", "n2") as nodes:
         yield nodes
@@ -257,7 +258,7 @@ async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
 @pytest.mark.parametrize("owner", ["n1", "n2"])
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_check_that_cannot_be_decided_gets_its_reason(
-    two: list[Sidecar], check: tuple[str, str, int], text: str, owner: str
+    two: list[Process], check: tuple[str, str, int], text: str, owner: str
 ) -> None:
     """A bad check is answered by a text that names the value, the ones beside it are decided."""
     counts = two[0].node.counts
@@ -304,7 +305,7 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
         await peer.send(Inspect(7, 0, key))
         held = await peer.next()
         assert isinstance(held, Holdings)
-        assert (held.id, held.node, len(held.buckets)) == (7, "n2", MOST_HELD)
+        assert (held.id, held.node, len(held.buckets)) == (7, "n2", MAX_HELD)
 
 
 # When the owner can't be asked
@@ -598,7 +599,7 @@ async def test_what_the_owner_answered_in_time_counts() -> None:
 async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> None:
     """Before a node has looked for the others it doesn't take itself for the owner of all keys."""
     async with deaf() as silent:
-        node = Sidecar(config("n1", seeds=(silent.address,)))
+        node = Process(config("n1", seeds=(silent.address,)))
         async with node, bare(node, APP) as peer:
             await eventually(lambda: silent.accepted)  # it has been dialled, and says nothing
             assert not node.ready

@@ -337,7 +337,7 @@ def test_what_was_charged_in_the_owners_place_gets_to_it_when_it_is_there_again(
     nodes.cut.clear()
     nodes.tick(100)
     assert nodes.tokens("a", key) == 3
-    assert nodes["a"].counts.over_admitted == 0
+    assert nodes["a"].over_admitted == 0
 
 
 def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
@@ -351,13 +351,13 @@ def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
     nodes.tick()
     nodes.cut.clear()
     nodes.settle()
-    assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
+    assert nodes["a"].over_admitted == pytest.approx(5, abs=1e-3)
     assert len(nodes.sent("b", "a", Charged)) == 1
     assert not nodes.rows("b", "a")
     nodes.charge("a", key, "10/year", 1)
     nodes.settle()
-    assert nodes["a"].counts.over_admitted == pytest.approx(5, abs=1e-3)
-    assert nodes["b"].counts.over_admitted == 0
+    assert nodes["a"].over_admitted == pytest.approx(5, abs=1e-3)
+    assert nodes["b"].over_admitted == 0
 
 
 def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(

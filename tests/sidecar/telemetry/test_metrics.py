@@ -13,10 +13,10 @@ from sidegate.link.link import State
 from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
 from sidegate.version import __version__
 from sidegate_ring.membership.membership import State as Life
-from sidegate_sidecar.cluster.stages import Stage
+from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.links.peers import Peer
-from sidegate_sidecar.replication.counts import LATENCIES
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.node.counts import LATENCIES
+from sidegate_sidecar.process import Process
 from sidegate_sidecar.telemetry.metrics import MOST_NAMED, make_registry
 from tests.cluster.bare import APP, bare, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
@@ -88,7 +88,7 @@ class Scrape:
             yield from family.samples
 
 
-async def scrape(sidecar: Sidecar) -> Scrape:
+async def scrape(sidecar: Process) -> Scrape:
     """Return what a scrape would say now; over HTTP it may be a second old."""
     return Scrape(generate_latest(make_registry(sidecar)).decode())
 
@@ -218,7 +218,7 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
     """A link that is refused counts as down, and makes no peer."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
+        Process(config("n2", secret=b"two", seeds=(one.link,))) as two,
     ):
         await eventually(lambda: two.discovery.refusal)
         seen = await scrape(two)

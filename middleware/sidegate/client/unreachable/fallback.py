@@ -1,21 +1,11 @@
 """The answer to a check when nobody who could decide it can be reached. Pure."""
 
-from enum import StrEnum
-
 from sidegate.buckets.buckets import Buckets
-from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.decision import Decision, OnUnreachable, Source
 from sidegate.buckets.limits import Limits
 
 MAX_MEMORY = 24 << 20  # bytes of an app's memory, 100,000 keys; a sidecar brings its own buckets
 _SWEPT = 2  # buckets looked at for each one taken from: more than can come
-
-
-class OnUnreachable(StrEnum):
-    """What happens to a check that nobody can decide."""
-
-    OPEN = "open"  # it is allowed
-    CLOSED = "closed"  # it is denied
-    LOCAL = "local"  # it is decided here, with this node's share of the limit
 
 
 class Fallback:

@@ -4,7 +4,7 @@ A limiter that doesn't limit says so at once, again each minute, and when it is 
 what is wrong, what it means for requests, and what to do.
 """
 
-from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.buckets.decision import OnUnreachable
 
 REMIND_EVERY = 60.0  # seconds
 

@@ -24,9 +24,9 @@ from sidegate.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    from sidegate.client.config import Options
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.blocking.waiting import Waiting
+    from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Bytes
 
 # Seconds. A question that comes up in the middle of a step waits for its end to be written. Most
@@ -68,7 +68,7 @@ def patience(budget: float) -> float:
 class Conversation:
     """One connection after the other, and what was asked on it. Only the leader may use it."""
 
-    def __init__(self, options: Options, waiting: Waiting, watcher: Watcher) -> None:
+    def __init__(self, options: Endpoint, waiting: Waiting, watcher: Watcher) -> None:
         self._options = options
         self._waiting = waiting
         self._watcher = watcher

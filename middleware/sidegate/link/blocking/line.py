@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from ssl import SSLContext
 
-    from sidegate.client.config import Options
     from sidegate.link.address import Address
+    from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Bytes
     from sidegate.protocol.seal import Seal
 
@@ -61,7 +61,7 @@ class Line:
         "is_up",
     )
 
-    def __init__(self, options: Options, step: float) -> None:
+    def __init__(self, options: Endpoint, step: float) -> None:
         self._options = options
         self._step = step
         self._socket: socket.socket | None = None

@@ -30,15 +30,15 @@ from sidegate.link.blocking.waiting import Waiting
 if TYPE_CHECKING:
     import threading
 
-    from sidegate.client.config import Options
     from sidegate.link.blocking.conversation import Watcher
     from sidegate.link.blocking.exchange import Question
+    from sidegate.link.endpoint import Endpoint
 
 
 class Multiplexer:
     """Settles questions over one connection at a time, for all threads of one process."""
 
-    def __init__(self, options: Options, watcher: Watcher) -> None:
+    def __init__(self, options: Endpoint, watcher: Watcher) -> None:
         self._budget = options.budget
         self._patience = patience(options.budget)
         self._is_closed = False

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.app.lazy import LazyApp
-from sidegate_sidecar.fronts.http.http11.reply import as_json, problem
-from sidegate_sidecar.fronts.http.scrape import Scrape
-from sidegate_sidecar.telemetry.metrics import make_registry
+from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json, problem
 
 if TYPE_CHECKING:
+    from sidegate.link.address import Address
     from sidegate_sidecar.fronts.http.http11.head import Head, Request
-    from sidegate_sidecar.fronts.http.http11.reply import Reply
     from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.telemetry.scrape import Scrape
 
 _ALIVE = as_json(200, {"status": "ok"})
 _READY = as_json(200, {"status": "ready"})
@@ -22,15 +20,15 @@ _READY = as_json(200, {"status": "ready"})
 class Answers:
     """Answers for a sidecar."""
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    def __init__(self, sidecar: Sidecar, address: Address, scrape: Scrape) -> None:
         self._sidecar = sidecar
-        self.scrape = Scrape(make_registry(sidecar), monotonic).reply
-        self._app = LazyApp(sidecar)
+        self._scrape = scrape
+        self._app = LazyApp(sidecar, address, scrape)
 
     def at_once(self, head: Head) -> Reply:
         """Answer a probe or a scrape."""
         if head.path == "/metrics":
-            return self.scrape(head.fields.get("accept", ""))
+            return Reply(200, *self._scrape.render(head.fields.get("accept", "")))
         if head.path == "/readyz":
             why_not = self._sidecar.why_not_ready
             return problem(503, why_not) if why_not else _READY

@@ -22,14 +22,18 @@ from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.http11.reply import problem
+from sidegate_sidecar.fronts.http.metrics import HttpCollector
 from sidegate_sidecar.fronts.http.refusals import Refusals
 from sidegate_sidecar.fronts.http.turns import Turns
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
+from sidegate_sidecar.telemetry.metrics import make_registry
+from sidegate_sidecar.telemetry.scrape import Scrape
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable
 
+    from sidegate.link.address import Address
     from sidegate_sidecar.fronts.http.http11.head import Head, Request
     from sidegate_sidecar.fronts.http.http11.reply import Reply
     from sidegate_sidecar.sidecar import Sidecar
@@ -45,9 +49,9 @@ END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
 
 
 class HttpServer:
-    """Serves a sidecar's HTTP on a socket that already listens."""
+    """Serves a sidecar's HTTP on a socket that already listens, at that address."""
 
-    def __init__(self, sidecar: Sidecar, listening: socket.socket) -> None:
+    def __init__(self, sidecar: Sidecar, address: Address, listening: socket.socket) -> None:
         config = sidecar.config
         self.scratch = bytearray(READ_AT_ONCE)
         self.patience = Patience()
@@ -56,7 +60,9 @@ class HttpServer:
         self._access = Access(config)
         names = (config.http.host, config.name, gethostname(), *config.http_hosts)
         self._admission = Admission(self._access, names)
-        self.answers = Answers(sidecar)
+        registry = make_registry(sidecar, HttpCollector(self.open, self.refusals))
+        self.scrape = Scrape(registry, monotonic)
+        self.answers = Answers(sidecar, address, self.scrape)
         self.unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
         self.proven: set[Connection] = set()
         self._turns: Turns[Connection] = Turns()

@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Account, Charge, StoodIn
     from sidegate_sidecar.replication.corrections.decided import Decided
     from sidegate_sidecar.replication.corrections.resets import Resets
-    from sidegate_sidecar.replication.counts import SyncCounts
 
 
 class Settling:
     """Counts each check of a key of ours once, whoever has decided it."""
 
-    def __init__(self, table: Table, decided: Decided, resets: Resets, counts: SyncCounts) -> None:
+    def __init__(self, table: Table, decided: Decided, resets: Resets) -> None:
         self._table = table
         self._decided = decided
         self._resets = resets
-        self._counts = counts
+        self.over_admitted = 0.0  # tokens beyond a limit, as far as we were told
 
     def settle_all(self, sender: str, rows: Sequence[StoodIn], now: int) -> list[Account]:
         """Settle what a node has decided, but for keys of which it missed that they were reset."""
@@ -86,5 +85,5 @@ class Settling:
         beyond = self._table.change(key, limit, change, now)
         if beyond:
             self._decided.note_beyond(bucket, beyond)
-            self._counts.over_admitted += beyond / limit.interval
+            self.over_admitted += beyond / limit.interval
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.client.unreachable.fallback import OnUnreachable
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.unreachable.outage import Outage
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.client.config import Options
 from sidegate.link.address import Address
 from sidegate.link.blocking.line import Line
+from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import UNIX, Accepting, Identity
 from sidegate.protocol.messages import (
     Error,
@@ -50,7 +50,7 @@ class Other:
         self._framer = Framer()
         self.socket: socket.socket | None = None
         self.last = b""
-        self.line = Line(Options(Address(path=str(path)), 1.0, APP, None), STEP)
+        self.line = Line(Endpoint(Address(path=str(path)), 1.0, APP, None), STEP)
 
     def accept(self) -> None:
         self.socket, _ = self._listener.accept()
@@ -138,7 +138,7 @@ class TestDialling:
     def test_nobody_there(self, tmp_path: Path) -> None:
         """An address where nobody listens is an OSError at once."""
         for address in (Address(path=str(tmp_path / "none")), Address("127.0.0.1", 1)):
-            line = Line(Options(address, 1.0, APP, None), STEP)
+            line = Line(Endpoint(address, 1.0, APP, None), STEP)
             with pytest.raises(OSError, match=r"No such file|refused"):
                 line.advance()
             line.close()
@@ -147,7 +147,7 @@ class TestDialling:
         """Each address of a name is tried."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            line = Line(Options(Address("localhost", port), 1.0, APP, None), STEP)
+            line = Line(Endpoint(Address("localhost", port), 1.0, APP, None), STEP)
             assert not line.advance()
             line.close()
 

@@ -11,7 +11,7 @@ from tests.cluster.cluster import GENEROUS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 ALIVE = b'{"status":"ok"}'
@@ -49,7 +49,7 @@ class Stranger:
 
 
 @asynccontextmanager
-async def stranger(sidecar: Sidecar, data: bytes = b"") -> AsyncGenerator[Stranger]:
+async def stranger(sidecar: Process, data: bytes = b"") -> AsyncGenerator[Stranger]:
     """Connect, and send something."""
     reader, writer = await asyncio.open_connection("127.0.0.1", sidecar.http.port)
     try:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sidegate_sidecar.fronts.http.http11.head import Request
-    from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.process import Process
 
 SECRET = b"a good secret for tests"
 POST = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @asynccontextmanager
-async def impatient(**patience: float) -> AsyncGenerator[Sidecar]:
+async def impatient(**patience: float) -> AsyncGenerator[Process]:
     """Run a node whose HTTP connections end soon where they take their time."""
     fast = replace(Patience(), look_every=0.01, **patience)
     with pytest.MonkeyPatch.context() as patched:
@@ -263,6 +263,6 @@ async def test_a_call_in_progress_ends_before_the_server_does(
         await stopping
 
 
-async def _opened(sidecar: Sidecar, count: int) -> list[Connection]:
+async def _opened(sidecar: Process, count: int) -> list[Connection]:
     await eventually(lambda: len(sidecar.http_server.open) == count)
     return [*sidecar.http_server.open]

@@ -17,7 +17,7 @@ from sidegate.protocol.messages import Error, Ping, Pong, Proof, encode
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Patience
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import APP, Bare, bare, node_named
 from tests.cluster.cluster import client, config, eventually, witness
 from tests.middleware.certificates import Authority
@@ -25,7 +25,7 @@ from tests.middleware.certificates import Authority
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate.client.config import Tls
+    from sidegate.trust.tls import Tls
 
 OURS = Authority("ours")
 PLACES = 4  # in all, and two of them at an address
@@ -41,8 +41,8 @@ def _few_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def sidecar(**options: object) -> AsyncGenerator[Sidecar]:
-    node = Sidecar(config("n1", **options))
+async def sidecar(**options: object) -> AsyncGenerator[Process]:
+    node = Process(config("n1", **options))
     ours = Admission(
         node.sessions._displaced, 1 << 20, lambda host: host.replace("127.0.0.1", "local")
     )
@@ -52,7 +52,7 @@ async def sidecar(**options: object) -> AsyncGenerator[Sidecar]:
 
 
 @asynccontextmanager
-async def stranger(node: Sidecar, host: str, first: bytes = b"") -> AsyncGenerator[Bare]:
+async def stranger(node: Process, host: str, first: bytes = b"") -> AsyncGenerator[Bare]:
     """Connect from one of loopback's addresses, and say something that proves nothing."""
     at = node.link.host, node.link.port
     reader, writer = await asyncio.open_connection(*at, local_addr=(host, 0))
@@ -69,7 +69,7 @@ HALF = b"\0\0\1\0half a frame"
 HELLO = encode(APP.hello(b"n" * 32))
 
 
-def displaced(node: Sidecar) -> int:
+def displaced(node: Process) -> int:
     return node.node.counts.turned_away["displaced"]
 
 
@@ -169,7 +169,7 @@ async def test_half_done_tls_is_counted_and_displaced(tmp_path: Path) -> None:
 async def test_all_of_the_handshake_has_one_deadline(tmp_path: Path) -> None:
     """TLS and ours together: who takes its time over both is ended after one time, not two."""
     tls = OURS.issue(tmp_path, "n1")
-    node = Sidecar(config("n1", tls=tls))
+    node = Process(config("n1", tls=tls))
     node.sessions.patience = Patience(handshake=0.3, look_every=0.01)
     async with node:
         reader, writer = await asyncio.open_connection(node.link.host, node.link.port)

@@ -17,7 +17,6 @@ from sidegate_sidecar.replication.corrections.ledger import (
 )
 from sidegate_sidecar.replication.corrections.resets import Reset, Resets
 from sidegate_sidecar.replication.corrections.settling import Settling
-from sidegate_sidecar.replication.counts import SyncCounts
 
 START = 10**15
 LIMIT = "10/year"
@@ -33,8 +32,7 @@ class Sides:
     def __init__(self) -> None:
         self.table, self.owners = Table(), Table()
         self.ledger, self.decided, self.resets = Ledger(), Decided(), Resets()
-        self.counts = SyncCounts()
-        self.settling = Settling(self.owners, self.decided, self.resets, self.counts)
+        self.settling = Settling(self.owners, self.decided, self.resets)
 
     def stand_in(self, serial: int, cost: int = 1) -> bool:
         """Have the stand-in decide a check."""
@@ -96,7 +94,7 @@ def test_the_owner_adds_what_it_did_not_know() -> None:
     assert sides.tokens == (4, 4)
     assert not sides.ledger
     assert not [*sides.ledger.unsettled]
-    assert sides.counts.over_admitted == 0
+    assert sides.settling.over_admitted == 0
 
 
 @pytest.mark.parametrize("copied", [True, False])
@@ -163,7 +161,7 @@ def test_what_was_admitted_beyond_the_limit_is_counted() -> None:
     sides.stand_in(2, cost=7)
     sides.tell()
     assert sides.tokens == (10, 10)
-    assert sides.counts.over_admitted == pytest.approx(5)
+    assert sides.settling.over_admitted == pytest.approx(5)
 
 
 @pytest.mark.parametrize("denied_first", [True, False])

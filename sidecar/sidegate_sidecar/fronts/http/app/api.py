@@ -41,7 +41,9 @@ from sidegate_sidecar.node.asking import ask_one
 from sidegate_sidecar.sidecar import LOOKING
 
 if TYPE_CHECKING:
+    from sidegate.link.address import Address
     from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.telemetry.scrape import Scrape
 
 _ABOUT = """\
 A distributed rate limiter for Python services. Each key is decided by the one node that owns it,
@@ -98,8 +100,10 @@ _bearer = HTTPBearer(
 class Api:
     """The calls. What each one's first line says is its text in the OpenAPI document."""
 
-    def __init__(self, sidecar: "Sidecar") -> None:
+    def __init__(self, sidecar: "Sidecar", address: "Address", scrape: "Scrape") -> None:
         self._sidecar = sidecar
+        self._address = address
+        self._scrape = scrape
         self._node = sidecar.node
 
     async def check(self, asked: CheckBody) -> CheckResponse:
@@ -130,12 +134,12 @@ class Api:
 
     async def nodes(self) -> Nodes:
         """Show the cluster as this node sees it."""
-        return nodes_of(self._sidecar)
+        return nodes_of(self._sidecar, self._address)
 
     async def owner(self, key: KeyInQuery, backups: HowManyBackups = 2) -> Ownership:
         """Name the node that owns a key, and those that come next."""
         owner, *others = self._node.cluster.ring.owners(key, backups + 1) or ("",)
-        link = self._sidecar.link_to(owner)
+        link = self._sidecar.peers.link_to(owner)
         state = link.state if link else State.UP
         return Ownership(key=key, owner=owner, backups=others, state=state)
 
@@ -159,7 +163,7 @@ class Api:
 
     async def metrics(self, request: Request) -> Response:
         """Give metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
-        scrape = self._sidecar.http_server.answers.scrape(request.headers.get("accept", ""))
+        scrape = self._scrape.render(request.headers.get("accept", ""))
         return Response(scrape.body, headers={"Content-Type": scrape.content_type})
 
     def _owner(self, key: str) -> str:
@@ -176,7 +180,7 @@ def _buckets(held: HeldThere) -> list[Bucket]:
     return [Bucket.of(parse_limits(limit).items[0], debt) for limit, debt in held.buckets]
 
 
-def create_app(sidecar: "Sidecar") -> FastAPI:
+def create_app(sidecar: "Sidecar", address: "Address", scrape: "Scrape") -> FastAPI:
     """Return the app that answers for a sidecar.
 
     It leaves to the front what holds for all requests: who may ask, how much, and for what host.
@@ -192,7 +196,7 @@ def create_app(sidecar: "Sidecar") -> FastAPI:
         # Off, so that no exporter that the environment names sends anything about the requests.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _add_routes(app, Api(sidecar), [Security(_bearer)])
+    _add_routes(app, Api(sidecar, address, scrape), [Security(_bearer)])
     app.add_middleware(PathAsSent)
     return app
 

@@ -18,9 +18,11 @@ from sidegate_sidecar.fronts.http.http11.reply import JSON, Reply
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from sidegate.link.address import Address
     from sidegate_sidecar.fronts.http.app.memory import AppServer
     from sidegate_sidecar.fronts.http.http11.head import Request
     from sidegate_sidecar.sidecar import Sidecar
+    from sidegate_sidecar.telemetry.scrape import Scrape
 
 SWITCH_EVERY = 0.0005  # seconds for which the importing thread may keep the loop waiting; not 5 ms
 
@@ -28,8 +30,10 @@ SWITCH_EVERY = 0.0005  # seconds for which the importing thread may keep the loo
 class LazyApp:
     """The FastAPI app of a sidecar, on uvicorn, and the pages that document it."""
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    def __init__(self, sidecar: Sidecar, address: Address, scrape: Scrape) -> None:
         self._sidecar = sidecar
+        self._address = address
+        self._scrape = scrape
         self._loading: asyncio.Future[AppServer] | None = None
         self._pages: dict[str, Reply] = {}
 
@@ -57,7 +61,7 @@ class LazyApp:
             from sidegate_sidecar.fronts.http.app.api import create_app  # noqa: PLC0415  # see above
             from sidegate_sidecar.fronts.http.app.memory import AppServer  # noqa: PLC0415
 
-            return AppServer(create_app(self._sidecar))
+            return AppServer(create_app(self._sidecar, self._address, self._scrape))
 
 
 def _pages_of(server: AppServer) -> dict[str, Reply]:

@@ -20,7 +20,7 @@ from sidegate.errors import CostError
 from sidegate.link.link import State
 from sidegate.protocol.messages import require_key
 from sidegate_sidecar.cluster.cluster import Stage
-from sidegate_sidecar.cluster.departure import Departure
+from sidegate_sidecar.cluster.place.handover import Departure
 
 _KEY = "Who is limited: any text of at most 512 bytes in UTF-8."
 _OWNER = "Name of the node that owns the key by this node's ring."

@@ -11,13 +11,14 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.fronts.http.app.models import Handovers, Nodes, RingNode, Stranger, Syncing
 
 if TYPE_CHECKING:
+    from sidegate.link.address import Address
     from sidegate.link.link import Link
     from sidegate_ring.membership.membership import Member
-    from sidegate_sidecar.cluster.handover import Passage
+    from sidegate_sidecar.cluster.place.handover import Passage
     from sidegate_sidecar.sidecar import Sidecar
 
 
-def nodes_of(sidecar: Sidecar) -> Nodes:
+def nodes_of(sidecar: Sidecar, http: Address) -> Nodes:
     """Return this node, all living nodes by name, and the addresses that no node is behind."""
     cluster = sidecar.cluster
     owned, backed_up = cluster.held()
@@ -26,7 +27,7 @@ def nodes_of(sidecar: Sidecar) -> Nodes:
         name=sidecar.config.name,
         version=__version__,
         link=str(sidecar.link),
-        http=str(sidecar.http),
+        http=str(http),
         ring=cluster.ring.digest,
         agrees=cluster.agrees,
         keys=len(sidecar.node.buckets),
@@ -69,10 +70,10 @@ def _syncing(sidecar: Sidecar) -> Syncing:
         sent=counts.sent,
         merged=counts.merged,
         resent=counts.resent,
-        over_admitted=counts.over_admitted,
-        joins=_handovers(cluster.passages[Stage.JOINING]),
-        leaves=_handovers(cluster.passages[Stage.LEAVING]),
-        returns=_handovers(cluster.passages[Stage.RETURNING]),
+        over_admitted=cluster.sync.over_admitted,
+        joins=_handovers(cluster.place.passages[Stage.JOINING]),
+        leaves=_handovers(cluster.place.passages[Stage.LEAVING]),
+        returns=_handovers(cluster.place.passages[Stage.RETURNING]),
     )
 
 

@@ -12,7 +12,7 @@ from tests.cluster.cluster import cluster
 async def test_the_front_has_what_the_api_has() -> None:
     """Each path with its methods, and which of them need the secret."""
     async with cluster("n1") as (node,):
-        document = create_app(node).openapi()
+        document = create_app(node, node.http, node.http_server.scrape).openapi()
     there = {re.sub(r"\{.*", "", path): calls for path, calls in document["paths"].items()}
     pages = {path for path, route in ROUTES.items() if route.place is Place.DOCUMENT}
     assert there.keys() == (ROUTES.keys() - pages) | {KEYS}

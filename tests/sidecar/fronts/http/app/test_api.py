@@ -305,7 +305,7 @@ async def test_a_fault_of_ours_is_a_problem() -> None:
         raise RuntimeError("the inside")
 
     async with cluster("n1") as (node,):
-        app = create_app(node)
+        app = create_app(node, node.http, node.http_server.scrape)
         app.add_api_route("/fail", fail)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:

@@ -13,7 +13,7 @@ from sidegate.protocol.messages import Holdings, Inspect
 from sidegate.version import __version__
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.models import Syncing
-from sidegate_sidecar.sidecar import Sidecar
+from sidegate_sidecar.process import Process
 from tests.cluster.bare import puppet
 from tests.cluster.cluster import are_one_ring, cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
@@ -215,7 +215,7 @@ async def test_a_leaf_is_shown_as_one() -> None:
     """It is ready and has no share, and others see that it is not on the ring."""
     async with (
         cluster("n1") as (one,),
-        Sidecar(config("n2", seeds=(one.link,), role=Role.LEAF)) as leaf,
+        Process(config("n2", seeds=(one.link,), role=Role.LEAF)) as leaf,
         http(one) as client,
         http(leaf) as asked,
     ):
@@ -233,7 +233,7 @@ async def test_a_leaf_is_shown_as_one() -> None:
 async def test_a_node_out_of_reach_is_shown_with_the_reason() -> None:
     """A node that went away is a suspect, down, with why; after a while it is none any more."""
     async with cluster("n1") as (one,), http(one) as client:
-        async with Sidecar(config("n2", seeds=(one.link,))) as two:
+        async with Process(config("n2", seeds=(one.link,))) as two:
             await eventually(lambda: are_one_ring([one, two]))
             assert (await nodes(client))["n2"]["life"] == "alive"
         await eventually(lambda: one.peers.by_name["n2"].link.refusal)
@@ -261,7 +261,7 @@ async def test_a_seed_that_refuses_is_shown_with_the_reason() -> None:
     """A seed that never became a node is a stranger: a wrong secret doesn't go unseen."""
     async with (
         cluster("n1", secret=b"one") as (one,),
-        Sidecar(config("n2", secret=b"two", seeds=(one.link,))) as two,
+        Process(config("n2", secret=b"two", seeds=(one.link,))) as two,
         http(two) as client,
     ):
         await eventually(lambda: two.discovery.refusal)
@@ -329,7 +329,7 @@ async def test_a_node_is_ready_once_it_has_looked_for_others() -> None:
     speak = asyncio.Event()
     async with (
         silent_seed(speak) as seed,
-        Sidecar(config("n1", seeds=(seed,))) as node,
+        Process(config("n1", seeds=(seed,))) as node,
         http(node) as client,
     ):
         await eventually(lambda: node.peers.strangers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -15,8 +16,9 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.errors import CostError, RepeatedField
 from sidegate.http.keys import header
-from sidegate.http.limiter import Gate
+from sidegate.http.request_limiter import RequestLimiter
 from sidegate.http.rules import Rule
+from sidegate.middleware_options import settings_of
 
 if TYPE_CHECKING:
     from sidegate.http.request.request import Request
@@ -26,11 +28,13 @@ RULE = Rule("api", "100/minute")
 LIMITS = RULE.limits
 
 
-def gate(**options: Any) -> Gate:
-    return Gate(cast("Options[object]", options or {"limits": "100/minute"}))
+def limiting(**options: Any) -> RequestLimiter:
+    return RequestLimiter(
+        settings_of(cast("Options[object]", options or {"limits": "100/minute"})), time.monotonic
+    )
 
 
-def first_rules(chosen: Gate, path: str, method: str = "GET", root: str = "") -> list[str]:
+def firsts(chosen: RequestLimiter, path: str, method: str = "GET", root: str = "") -> list[str]:
     """Return the names of the rules that are asked first, one for each reading of the path."""
     return [chain[0].name for chain in chosen.chains(path, root, method)]
 
@@ -71,17 +75,17 @@ def decided(
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=re.escape(named)):
-        gate(**options)
+        limiting(**options)
 
 
 def test_an_unknown_option_is_refused_like_any_argument() -> None:
     with pytest.raises(TypeError, match="limit is no option"):
-        gate(limits="1/s", limit="1/s")
+        limiting(limits="1/s", limit="1/s")
 
 
 def test_limits_are_one_rule_for_every_request() -> None:
     key = header("a")
-    (rule,) = gate(limits="100/minute", key=key, cost=5).rules
+    (rule,) = limiting(limits="100/minute", key=key, cost=5).rules
     assert (rule.name, rule.limits.text, rule.key, rule.cost) == ("default", "100/minute", key, 5)
     assert rule.matches("/anything", "DELETE")
 
@@ -108,7 +112,7 @@ def test_the_first_rule_that_matches_applies(path: str, method: str, name: str |
         Rule("rest", "1000/minute", methods=["GET", "POST"]),
     ]
     exempt = ["/healthz", "/static/*", "/api/health"]
-    assert first_rules(gate(rules=rules, exempt=exempt), path, method) == ([name] if name else [])
+    assert firsts(limiting(rules=rules, exempt=exempt), path, method) == ([name] if name else [])
 
 
 @pytest.mark.parametrize(
@@ -125,9 +129,9 @@ def test_the_first_rule_that_matches_applies(path: str, method: str, name: str |
 def test_a_rule_alone_applies_where_it_matches(
     options: dict[str, Any], applies: bool, exempt: list[str]
 ) -> None:
-    alone = gate(rules=[Rule("alone", "1/s", **options)], exempt=exempt)
-    assert first_rules(alone, "/api/x") == ["alone"] * applies
-    assert not first_rules(alone, "/healthz") or not exempt
+    alone = limiting(rules=[Rule("alone", "1/s", **options)], exempt=exempt)
+    assert firsts(alone, "/api/x") == ["alone"] * applies
+    assert not firsts(alone, "/healthz") or not exempt
 
 
 POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
@@ -172,7 +176,7 @@ POLICY = (b"ratelimit-policy", b'"api";q=100;w=60')
 def test_a_decision_becomes_a_response(
     decision: Decision, status: int, fields: dict[bytes, bytes]
 ) -> None:
-    verdict = gate().verdict(RULE, decision, 0.0)
+    verdict = limiting().verdict(RULE, decision, 0.0)
     refusal = {
         b"content-type": b"application/problem+json",
         b"cache-control": b"no-store",
@@ -200,7 +204,7 @@ def test_a_decision_becomes_a_response(
 def test_a_shadow_marks_what_it_would_refuse(
     options: dict[str, Any], shadow: bool, decision: Decision, marked: bool
 ) -> None:
-    verdict = gate(**options).verdict(Rule("api", LIMITS, shadow=shadow), decision, 0.0)
+    verdict = limiting(**options).verdict(Rule("api", LIMITS, shadow=shadow), decision, 0.0)
     fields = dict(verdict.fields)
     assert verdict.status == 0
     assert (fields.get(b"sidegate-shadow") == b"denied") is marked
@@ -209,10 +213,10 @@ def test_a_shadow_marks_what_it_would_refuse(
 
 @pytest.mark.parametrize("decision", [decided(), decided(allowed=False, debt=60)])
 def test_legacy_headers_come_by_option(decision: Decision) -> None:
-    with_them = dict(gate(limits="1/s", headers="both").verdict(RULE, decision, 999.5).fields)
+    with_them = dict(limiting(limits="1/s", headers="both").verdict(RULE, decision, 999.5).fields)
     assert with_them[b"x-ratelimit-limit"] == b"100"
     assert with_them[b"x-ratelimit-reset"] == b"1001"
-    without = gate().verdict(RULE, decision, 999.5).fields
+    without = limiting().verdict(RULE, decision, 999.5).fields
     assert not any(name.startswith(b"x-") for name, _ in without)
 
 
@@ -236,7 +240,7 @@ def test_a_node_that_decides_alone_shows_its_share(
     share = rule.limits.divided(parts)
     debts = [-(-limit.interval // limit.scale) for limit in share]
     decision = Decision(True, share, 1, debts, Source.LOCAL)
-    fields = dict(gate().verdict(rule, decision, 0.0).fields)
+    fields = dict(limiting().verdict(rule, decision, 0.0).fields)
     assert fields[b"ratelimit-policy"] == policy
     assert fields[b"ratelimit"] == current
     assert fields[b"sidegate-source"] == b"local"
@@ -245,12 +249,12 @@ def test_a_node_that_decides_alone_shows_its_share(
 def test_equal_limits_parsed_twice_are_the_rules_own() -> None:
     limits = parse_limits("100 per minute")
     decision = Decision(True, limits, 1, (SECOND,), Source.OWNER)
-    assert gate().verdict(RULE, decision, 0.0).fields[0] == POLICY
+    assert limiting().verdict(RULE, decision, 0.0).fields[0] == POLICY
 
 
 def test_a_key_is_the_rule_and_the_identity() -> None:
-    assert gate().key_of(RULE, "192.0.2.1") == "api:192.0.2.1"
-    assert gate().key_of(RULE, "") == "api:"
+    assert limiting().key_of(RULE, "192.0.2.1") == "api:192.0.2.1"
+    assert limiting().key_of(RULE, "") == "api:"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_a_key_is_the_rule_and_the_identity() -> None:
     ],
 )
 def test_ids_of_other_types_are_keys(identity: object, key: str) -> None:
-    assert gate().key_of(RULE, identity) == key
+    assert limiting().key_of(RULE, identity) == key
 
 
 @pytest.mark.parametrize(
@@ -280,26 +284,26 @@ def test_ids_of_other_types_are_keys(identity: object, key: str) -> None:
 )
 def test_nonsense_is_no_key(identity: object, error: str) -> None:
     with pytest.raises(TypeError, match=re.escape(error)) as caught:
-        gate().key_of(RULE, identity)
+        limiting().key_of(RULE, identity)
     assert len(str(caught.value)) < 250
 
 
 @pytest.mark.parametrize(("cost", "charged"), [(0, 0), (3, 3), (1.0, 1)])
 def test_a_cost_is_a_whole_number(cost: object, charged: int) -> None:
-    made = gate().cost_of(RULE, cost)
+    made = limiting().cost_of(RULE, cost)
     assert (made, type(made)) == (charged, int)
 
 
 @pytest.mark.parametrize("cost", ["1", -1, 1.5, float("nan"), float("inf"), True, None])
 def test_nonsense_is_no_cost(cost: object) -> None:
     with pytest.raises(TypeError, match=re.escape(f"the cost is {cost!r}, expected a whole")):
-        gate().cost_of(RULE, cost)
+        limiting().cost_of(RULE, cost)
 
 
 @pytest.mark.parametrize("place", ["key_of", "cost_of"])
 def test_a_coroutine_is_nonsense_and_leaves_no_warning(place: str) -> None:
     with pytest.raises(TypeError, match="coroutine object sleep"):
-        getattr(gate(), place)(RULE, asyncio.sleep(0))
+        getattr(limiting(), place)(RULE, asyncio.sleep(0))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +319,7 @@ def test_a_coroutine_is_nonsense_and_leaves_no_warning(place: str) -> None:
 def test_a_key_that_fails_is_decided_by_its_own_policy(
     options: dict[str, Any], status: int, source: bytes
 ) -> None:
-    chosen = gate(limits="1/s", **options)
+    chosen = limiting(limits="1/s", **options)
     verdict = chosen.key_failed(RULE, KeyError("x"), function=RULE.key)
     assert (verdict.status, dict(verdict.fields)[b"sidegate-source"]) == (status, source)
 
@@ -323,7 +327,7 @@ def test_a_key_that_fails_is_decided_by_its_own_policy(
 @pytest.mark.parametrize("on_unreachable", ["open", "local", "closed"])
 def test_a_cost_that_never_fits_is_denied_by_any_policy(on_unreachable: str) -> None:
     """Else a client that can choose the cost could choose not to be limited."""
-    chosen = gate(limits="1/s", on_unreachable=on_unreachable)
+    chosen = limiting(limits="1/s", on_unreachable=on_unreachable)
     with pytest.raises(CostError) as caught:
         chosen.cost_of(RULE, 101)
     verdict = chosen.key_failed(RULE, caught.value, function=RULE.cost)
@@ -335,7 +339,7 @@ def test_a_cost_that_never_fits_is_denied_by_any_policy(on_unreachable: str) -> 
 def test_a_key_that_fails_is_logged_with_its_rule_and_what_was_wrong(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    chosen, other = gate(), Rule("other", "1/s")
+    chosen, other = limiting(), Rule("other", "1/s")
     for rule in (RULE, RULE, other):
         for error in (KeyError("x"), KeyError("y"), TimeoutError()):
             chosen.key_failed(rule, error, function=key_of_tests)
@@ -350,7 +354,7 @@ def test_a_key_that_fails_is_logged_with_its_rule_and_what_was_wrong(
 
 def test_a_key_that_fails_is_counted_and_what_a_client_did_wrong_is_not() -> None:
     counted: list[str] = []
-    chosen = gate()
+    chosen = limiting()
     chosen.count = counted.append
     for error in (KeyError("x"), RepeatedField("x-api-key"), CostError(101, 100)):
         chosen.key_failed(RULE, error, function=RULE.key)
@@ -362,11 +366,11 @@ def key_of_tests(request: Request) -> str:
 
 
 def test_a_repeated_field_is_the_clients_fault(caplog: pytest.LogCaptureFixture) -> None:
-    verdict = gate().key_failed(RULE, RepeatedField("x-api-key"), function=RULE.key)
+    verdict = limiting().key_failed(RULE, RepeatedField("x-api-key"), function=RULE.key)
     assert verdict.status == 400
     assert b"the field x-api-key came in several lines that differ" in verdict.body
     assert dict(verdict.fields)[b"content-type"] == b"application/problem+json"
     assert not caplog.records
-    shadowed = gate(limits="1/s", shadow=True)
+    shadowed = limiting(limits="1/s", shadow=True)
     verdict = shadowed.key_failed(RULE, RepeatedField("x-api-key"), function=RULE.key)
     assert (verdict.status, dict(verdict.fields)) == (0, {b"sidegate-shadow": b"denied"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidegate.buckets.limits import SECOND
-from sidegate_sidecar.cluster.newcomers import NEW_FOR, Newcomers
+from sidegate_sidecar.cluster.place.newcomers import NEW_FOR, Newcomers
 
 ME = "n1"
 

@@ -1,20 +1,18 @@
-"""Gate: what both middlewares do with a request and a decision, whatever carries them.
+"""The limiter of requests: what a request asks for, and what a decision makes of it. Pure.
 
-No I/O, except that a fault is logged.
+Whatever carries requests and asks for decisions uses it. A fault is logged.
 """
 
 import logging
-import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import lru_cache
 from inspect import iscoroutine
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
-from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.decision import Decision, OnUnreachable, Source
 from sidegate.buckets.limits import Limits
-from sidegate.client.unreachable.fallback import OnUnreachable
 from sidegate.errors import CostError, RepeatedField
 from sidegate.http.denial import Refusal, own_refusal
 from sidegate.http.headers import (
@@ -34,9 +32,7 @@ from sidegate.http.patterns import Matcher
 from sidegate.http.request.paths import Readings, is_plain, readings
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
-from sidegate.middleware_options import HeaderStyle, OnKeyError, Options, Settings
-
-C = TypeVar("C")
+from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
 
 log = logging.getLogger("sidegate")
 
@@ -66,11 +62,15 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         return Verdict([*earlier.fields, *self.fields])
 
 
-class Gate:
-    """The rules of one app, and the policy for what can't be decided."""
+class RequestLimiter:
+    """The rules of one app, and the policy for what can't be decided.
 
-    def __init__(self, options: Options[C]) -> None:
-        self.settings = settings = Settings(options)
+    `clock` gives seconds, for the log: it says the same fault once a minute.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self._clock = clock
         self.count: Callable[[str], None] = _ignore  # is told of each "key-error"
         self.rules = settings.rules
         self.proxies = settings.proxies
@@ -183,7 +183,7 @@ class Gate:
         policy = self.settings.on_key_error
         closed = policy is OnKeyError.CLOSED
         done = f"{_done(closed=closed)} (on_key_error={policy.value})"
-        if line := self._faults.failed(rule.name, function, error, done, time.monotonic()):
+        if line := self._faults.failed(rule.name, function, error, done, self._clock()):
             log.error(line)
         return self._undecided(rule, closed=closed)
 
@@ -197,7 +197,7 @@ class Gate:
         """Log that a key or cost took longer than a whole check may, if it did."""
         budget = self.settings.budget
         if seconds > budget:
-            now = time.monotonic()
+            now = self._clock()
             if line := self._faults.slow(rule.name, function, seconds, budget, now):
                 log.warning(line)
 
@@ -206,7 +206,7 @@ class Gate:
         policy = self.settings.on_unreachable
         closed = policy is OnUnreachable.CLOSED
         done = f"{_done(closed=closed)} (on_unreachable={policy.value})"
-        if line := self._faults.failed(rule.name, "the check", error, done, time.monotonic()):
+        if line := self._faults.failed(rule.name, "the check", error, done, self._clock()):
             log.error(line)
         return self._undecided(rule, closed=closed)
 
@@ -267,7 +267,7 @@ class Gate:
                 made = own_refusal(on_denied(request, decision), made, retry)
             except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
                 done = "refused in the usual form"
-                if line := self._faults.failed(rule.name, on_denied, error, done, time.monotonic()):
+                if line := self._faults.failed(rule.name, on_denied, error, done, self._clock()):
                     log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
         return Verdict([*fields, *made.fields], made.status, made.body)
 
@@ -286,7 +286,7 @@ def _done(*, closed: bool) -> str:
     return "refused" if closed else "let through"
 
 
-def _any_matches(matchers: list[Matcher], path: str) -> bool:
+def _any_matches(matchers: Sequence[Matcher], path: str) -> bool:
     return any(matches(path) for matches in matchers)
 
 

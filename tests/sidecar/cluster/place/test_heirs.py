@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Merged, Promise, Pulled, Stay
-from sidegate_sidecar.cluster.heirs import ANSWER_WITHIN, ASK_EVERY, Heirs
-from sidegate_sidecar.cluster.stages import Stage
+from sidegate_sidecar.cluster.place.heirs import ANSWER_WITHIN, ASK_EVERY, Heirs
+from sidegate_sidecar.cluster.place.stages import Stage
 from tests.sidecar.clusters import Room
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def test_they_never_all_leave_and_one_is_left_in_the_end(size: int, seed: int) -
 
 def leave(room: Room, names: str, *, patient: bool = True) -> None:
     for name in names:
-        room[name].leave(room.now, WITHIN, patient=patient)
+        room[name].place.leave(room.now, WITHIN, patient=patient)
 
 
 def test_the_last_owner_goes_on_deciding_and_hands_over_to_a_newcomer() -> None:
@@ -173,7 +173,7 @@ def test_the_last_owner_goes_on_deciding_and_hands_over_to_a_newcomer() -> None:
     room.add("d")
     room.join("d")
     room.run_until(lambda: room[last].stage is Stage.LEAF)
-    assert not room[last].is_overdue
+    assert not room[last].place.is_overdue
     assert room["d"].ring.nodes == ("d",)
     assert [room.tokens("d", key) for key in KEYS] == [1] * len(KEYS)
 
@@ -187,7 +187,7 @@ def test_a_node_alone_stays_with_what_nobody_takes() -> None:
     assert waited == pytest.approx(10, abs=0.1)
     assert room.stages["a"][-3:] == [Stage.FLUSHING, Stage.WAITING, Stage.MEMBER]
     assert room["a"].route.nodes == ("a",)
-    assert room["a"].joined
+    assert room["a"].place.joined
 
 
 @pytest.mark.parametrize("after", [9.5, 9.9])
@@ -198,13 +198,13 @@ def test_one_that_comes_at_the_last_moment_takes_all(after: float) -> None:
     leave(room, "a")
     room.run(after)
     room.add("b")
-    room["b"].join(room.now)
+    room["b"].place.join(room.now)
     room.stopped.add("b")
     room.run(0.6)
     assert room["a"].stage is Stage.WAITING
     room.stopped.clear()
     room.run_until(lambda: room["a"].stage is Stage.LEAF, within=4)
-    assert not room["a"].is_overdue
+    assert not room["a"].place.is_overdue
     assert [room.tokens("b", key) for key in KEYS] == [1] * len(KEYS)
 
 
@@ -241,7 +241,7 @@ def test_who_is_not_ready_to_hold_buckets_is_no_heir() -> None:
         return isinstance(it[2], Pulled)
 
     room.lost = held_back
-    room["b"].join(room.now)
+    room["b"].place.join(room.now)
     room.run(1)
     assert (room["a"].stage, room["b"].stage) == (Stage.WAITING, Stage.JOINING)
 

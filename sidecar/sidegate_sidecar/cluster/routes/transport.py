@@ -1,4 +1,4 @@
-"""The mesh: what a cluster asks of the links between its nodes."""
+"""The transport: what a cluster asks of the links between its nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sidegate_ring.membership.membership import Member
 
 
-class Mesh(Protocol):
+class Transport(Protocol):
     """The links between this node and the others."""
 
     def post(self, name: str, message: NodeMessage, /) -> None:
@@ -21,9 +21,3 @@ class Mesh(Protocol):
 
     def members_changed(self, changed: list[Member], /) -> None:
         """Link to who is new, and let go of who is gone."""
-
-    def forget(self, key: str, /) -> None:
-        """Have the apps of this node forget that a key was denied: it was reset."""
-
-    def ring_changed(self, /) -> None:
-        """Tell whoever wants to know how many nodes there are."""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from sidegate_sidecar.fronts.http.scrape import FRESH_FOR, Scrape
+from sidegate_sidecar.telemetry.scrape import FRESH_FOR, Scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +36,11 @@ def _scrape() -> tuple[Rendered, Scrape, list[float]]:
 def test_all_who_ask_within_a_second_get_the_same() -> None:
     """It is rendered when a second is over, and somebody asks."""
     rendered, scrape, now = _scrape()
-    first = scrape.reply("")
+    first = scrape.render("")
     now[0] = FRESH_FOR * 0.99
-    assert scrape.reply("") is first
+    assert scrape.render("") is first
     now[0] = FRESH_FOR
-    assert b"times 2.0" in scrape.reply("").body
+    assert b"times 2.0" in scrape.render("").body
     assert rendered.times == 2
 
 
@@ -48,7 +48,7 @@ def test_no_name_of_a_format_has_it_rendered_anew() -> None:
     """There are two, whatever versions and escapings a scraper says it accepts."""
     rendered, scrape, _ = _scrape()
     kinds = {
-        scrape.reply(accept).content_type
+        scrape.render(accept).content_type
         for accept in (
             "",
             "*/*",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.telemetry.fullness import PAUSE, Fullness
+from sidegate_sidecar.node.fullness import PAUSE, Fullness
 
 START = 10**15
 

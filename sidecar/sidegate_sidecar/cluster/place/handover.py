@@ -1,4 +1,4 @@
-"""A departure: how a node left the ring, or why it didn't."""
+"""What became of buckets when a node joined, came back or left; how often, and how long it took."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from dataclasses import dataclass
 ALONE = "there is no other node to take its buckets"
 NO_HEIR = "no other node came in time to take its buckets"
 OVERDUE = "others had not merged all of its buckets in time"
+
+
+@dataclass(slots=True)
+class Passage:
+    """How often something was gone through, and how long all of them took (ns)."""
+
+    count: int = 0
+    total: int = 0
+    overdue: int = 0  # ended by its deadline
+
+    def add(self, took: int, *, overdue: bool) -> None:
+        """Count one."""
+        self.count += 1
+        self.total += took
+        self.overdue += overdue
 
 
 @dataclass(frozen=True, slots=True)

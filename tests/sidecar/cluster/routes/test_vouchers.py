@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.cluster.vouchers import LASTS, RENEW_AFTER, Vouchers
+from sidegate_sidecar.cluster.routes.vouchers import LASTS, RENEW_AFTER, Vouchers
 
 NOW = 10**15
 

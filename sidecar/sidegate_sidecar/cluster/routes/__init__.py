@@ -1,0 +1,1 @@
+"""Where messages and checks go: rings, detours, thirds. Pure."""

@@ -1,0 +1,85 @@
+"""The inbox: what links tell of other nodes, passed on to the cluster with the time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sidegate.protocol.messages import Forget, Gossip, WireError, refuse
+from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.messages import MAX_AHEAD
+from sidegate_sidecar.cluster.records.addresses import address_of
+from sidegate_sidecar.cluster.records.claims import has_claimed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate.protocol.messages import Hello, NodeMessage
+    from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.cluster.leaving import Leaving
+    from sidegate_sidecar.cluster.ticker import Ticker
+    from sidegate_sidecar.node.counts import Counts
+
+EPOCH: Final = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What one node hears, and what it knows of who speaks. `clock` is in ns."""
+
+    cluster: Cluster
+    ticker: Ticker
+    leaving: Leaving
+    counts: Counts
+    clock: Callable[[], int]
+
+    def met(self, name: str) -> None:
+        """Called when a link to a node came up, or is trusted again."""
+        self.leaving.has_met = True
+        self.cluster.met(name, self.clock())
+        self.ticker.hurry()
+
+    def lost(self, name: str) -> None:
+        """Called when the link to a node broke."""
+        self.cluster.lost(name, self.clock())
+        self.ticker.hurry()
+
+    def heard(self, name: str, message: NodeMessage, host: str) -> None:
+        """Called with each message of a node; WireError for one that makes no sense."""
+        if isinstance(message, Forget):
+            refuse(message)
+        if isinstance(message, Gossip):
+            for about, address, *_ in message.rumors:
+                address_of(about, address)
+        membership = self.cluster.membership
+        membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
+        membership.is_open = not self.cluster.place.joined
+        try:
+            self.cluster.step(name, message, self.clock(), host)
+        except ValueError as error:
+            raise WireError("bad-message", str(error)) from None
+        self.ticker.hurry()
+
+    def changed(self) -> None:
+        """Called when somebody between spoiled a connection of our own; counts like the others'."""
+        self.counts.turned_away["changed"] += 1
+
+    def is_alive(self, name: str) -> bool:
+        """Tell if a node answers, as far as the nodes know."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or member.state is Life.ALIVE
+
+    def is_gone(self, name: str) -> bool:
+        """Tell if a node is dead, has left, or never said a word."""
+        member = self.cluster.membership.members.get(name)
+        return member is None or not member.living
+
+    def has_claimed(self, hello: Hello) -> bool | None:
+        """Tell if the name in a Hello is its process's own; None if nobody alive has claimed it."""
+        return has_claimed(self.cluster.membership.members.get(hello.name), hello)
+
+    def node_at(self, address: str) -> str:
+        """Return the name of the node that has that address, or had it last; empty if none has."""
+        members = self.cluster.membership.members.values()
+        return next((member.name for member in members if member.address == address), "")

@@ -1,0 +1,182 @@
+"""Forwarding: checks of others' keys on their road, from node to node until somebody decides.
+
+No clock of its own: `clock` is in ns, and `after` calls back after some seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.buckets.decision import OnUnreachable, Source
+from sidegate.protocol.messages import MOST_HOPS
+from sidegate_sidecar.node.failover import Step, Way, next_step
+from sidegate_sidecar.node.forward import Asked, Forward
+from sidegate_sidecar.node.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    from sidegate.client.unreachable.fallback import Fallback
+    from sidegate.protocol.messages import Answers, Check, Checks
+    from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.node.counts import Counts
+    from sidegate_sidecar.node.failover import Links, Next
+    from sidegate_sidecar.node.forward import Send
+    from sidegate_sidecar.node.local import Local, Split
+
+    After: TypeAlias = Callable[[float, Callable[[], None]], object]
+
+
+class Forwarding:
+    """The forwards of one node. Without `after` no check waits for who knows to be ready.
+
+    `serial` is the last one; it begins where no other life of any node has been.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        links: Links,
+        local: Local,
+        fallback: Fallback,
+        counts: Counts,
+        *,
+        clock: Callable[[], int],
+        after: After | None,
+        serial: int,
+    ) -> None:
+        self.paused = 0  # forwards that wait here
+        self._cluster = cluster
+        self._links = links
+        self._local = local
+        self._fallback = fallback
+        self._counts = counts
+        self._clock = clock
+        self._after = after
+        self._patience = Patience()
+        self._serial = serial
+
+    def next_serial(self) -> int:
+        """Return a number that no other forward of this cluster has."""
+        self._serial += 1
+        return self._serial
+
+    def begin(self, frame: Checks, send: Send, by: str, elsewhere: Split, now: int) -> None:
+        """Ask the owners of keys about checks at these positions, "" for who has none."""
+        asked = Asked(frame, send, now, self._local.deadline(frame, now), by)
+        for owner, positions in elsewhere.items():
+            serial = frame.serial or self.next_serial()
+            self._ask(Forward(self, asked, owner, positions, serial, now))
+
+    def _ask(self, forward: Forward) -> None:
+        """Ask the node that a forward is for, or, if that one can't be asked, the next."""
+        hops = forward.asked.frame.hops
+        if forward.to and hops < MOST_HOPS:
+            link = self._links.link_to(forward.to)
+            ids = forward.serial, forward.places
+            if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
+                return
+            self._count_unanswered(forward, len(forward.checks))
+        self._ask_next(forward, range(len(forward.positions)))
+
+    # --- what comes of it
+
+    def arrived(self, asked: Asked, answers: Answers, *, from_elsewhere: bool) -> None:
+        """Send answers to whoever asked, and count them."""
+        counts = self._counts
+        counts.tally("node" if asked.frame.hops else "app", answers.source).add(answers.answers)
+        asked.send(answers)
+        if from_elsewhere:
+            counts.forwarded.observe((self._clock() - asked.at) * 1e-9)
+
+    def failed(self, forward: Forward, failed: Sequence[int]) -> None:
+        """Have the next node decide the checks at these positions, which got no answer."""
+        self._count_unanswered(forward, len(failed))
+        self._ask_next(forward, failed)
+
+    def declined(self, forward: Forward, failed: Sequence[int]) -> None:
+        """Have the next node decide what the one that was asked, which is there, can't."""
+        if not forward.asked.has_waited:  # else that was counted
+            self._counts.count_unanswered(forward.to, len(failed))
+        self._ask_next(forward, failed)
+
+    def _count_unanswered(self, forward: Forward, checks: int) -> None:
+        """Count checks that a node didn't answer, and have others see whether it is there."""
+        self._counts.count_unanswered(forward.to, checks)
+        self._cluster.doubt(forward.to, self._clock())
+
+    # --- the next step
+
+    def _ask_next(self, forward: Forward, failed: Iterable[int]) -> None:
+        """Have the next step be taken for the checks at these positions of a forward."""
+        now = self._clock()
+        frame = forward.asked.frame
+        in_time = now < forward.asked.deadline
+        hops = frame.hops if in_time else MOST_HOPS
+        way = Way(hops, {*forward.tried, forward.to, forward.asked.by}, forward.declined)
+        by_step: dict[Next, list[int]] = {}
+        for at in failed:
+            key = frame.checks[forward.positions[at]][0]
+            step = next_step(self._cluster, self._links, key, way, now)
+            by_step.setdefault(step, []).append(at)
+        for step, some in by_step.items():
+            self._take_step(step, forward.onward(step.name, some, now), now)
+
+    def _take_step(self, step: Next, forward: Forward, now: int) -> None:
+        name = self._cluster.name
+        match step.step:
+            case Step.ASK:
+                self._ask(forward)
+            case Step.OWN:
+                forward.answer(Source.OWNER, self._local.stand_in(forward, now), name)
+            case Step.STAND_IN:
+                forward.answer(Source.BACKUP, self._local.stand_in(forward, now), name)
+            case Step.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
+                forward.hand_back(name)
+            case Step.GIVE_UP if not self._wait(forward, now):
+                self._give_up(forward, now)
+            case Step.GIVE_UP:
+                pass
+
+    def _wait(self, forward: Forward, now: int) -> bool:
+        """Have checks tried again soon, if who knows of them is there but may not decide yet.
+
+        All of one forward have the same owner, or the same backup if that one was asked.
+        """
+        asked = forward.asked
+        pair = self._cluster.ring.pair(forward.checks[0][0])
+        if self._after is None or not any(name in forward.declined for name in pair):
+            return False
+        pause = self._patience.pause(asked.at, asked.deadline, now)
+        if pause:
+            self.paused += 1
+            forward.begin_anew()
+            self._after(pause * 1e-9, lambda: self._try_again(forward))
+        elif asked.has_waited:
+            self._patience.lose(now)
+        return bool(pause)
+
+    def _try_again(self, forward: Forward) -> None:
+        self.paused -= 1
+        now = self._clock()
+        if now > self._cluster.late_at:
+            self._cluster.notice(now)
+        self._ask_next(forward, range(len(forward.positions)))
+
+    def _give_up(self, forward: Forward, now: int) -> None:
+        """Answer by this node's share, or by the policy for unreachable.
+
+        Who is on the ring knows how many they are, so its share is better than to let everyone
+        through. Who is to refuse what it can't have decided does.
+        """
+        cluster, fallback = self._cluster, self._fallback
+        parts = cluster.parts
+        if cluster.has_share and parts > 1 and fallback.policy is not OnUnreachable.CLOSED:
+            answers = self._local.by_share(forward, parts, now)
+            forward.answer(Source.LOCAL, answers, cluster.name, parts)
+            return
+        checks: Sequence[Check] = forward.checks
+        answers = self._local.fall_back(checks, now)
+        owner = forward.owner or cluster.name
+        forward.answer(fallback.source, answers, owner, fallback.parts(parts))

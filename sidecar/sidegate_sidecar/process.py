@@ -1,0 +1,125 @@
+"""The process: a sidecar with its fronts, its signals and its log, from start to exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from sidegate.buckets.limits import SECOND
+from sidegate.client.environment import unknown
+from sidegate_sidecar.cgroup import memory_limit, warning
+from sidegate_sidecar.fronts.http.app.lazy import require_app
+from sidegate_sidecar.fronts.http.server import HttpServer
+from sidegate_sidecar.links.sockets import HTTP_BACKLOG, ListenError, listen, raise_file_limit
+from sidegate_sidecar.sidecar import Sidecar, bound, tell_fault
+from sidegate_sidecar.telemetry.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sidegate_sidecar.config import Config
+
+log = logging.getLogger("sidegate")
+
+
+class Process(Sidecar):
+    """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
+
+    Port 0 takes a free one; `link` and `http` say which.
+    """
+
+    def __init__(self, config: Config) -> None:
+        http = listen("http", config.http, HTTP_BACKLOG)
+        try:
+            super().__init__(config)
+        except ListenError:
+            http.close()
+            raise
+        self.http = bound(http, config.http)
+        self.http_server = HttpServer(self, self.http, http)
+
+    async def start(self) -> None:
+        """Listen to apps and nodes, then to HTTP."""
+        await super().start()
+        await self.http_server.start()
+        log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+
+    async def stop(self) -> None:
+        """Take no more connections, answer what is there, and close."""
+        await super().stop()
+        await self.http_server.stop()
+
+
+async def serve(config: Config) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once.
+
+    Return the exit code: 0 unless something was lost at the end.
+    """
+    raise_file_limit(config.most_connections)
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, None)
+    async with Process(config) as sidecar:
+        gc.collect()
+        gc.freeze()  # what is here now stays; a full collection needn't look at it again
+        gc.set_threshold(100_000, 50, 50)
+        await signals.get()
+        log.info("node %s: stopping", config.name)
+        code: int | None = None
+
+        async def leave() -> None:
+            nonlocal code
+            code = await _leave(sidecar)
+
+        await _unless(signals.get(), leave())
+        return sidecar.leaving.end(at_once=True) if code is None else code
+
+
+async def _leave(sidecar: Sidecar) -> int:
+    departure = await sidecar.leave()
+    await sidecar.see_apps_off(sidecar.config.drain - departure.seconds)
+    if departure.left:  # who starts just now may know no other address
+        new_for = sidecar.cluster.newcomers.new_for(sidecar.config.name, sidecar.clock()) / SECOND
+        await asyncio.sleep(min(new_for, sidecar.config.drain))
+    return await sidecar.depart()
+
+
+async def _unless(
+    stop: Coroutine[object, object, None], work: Coroutine[object, object, None]
+) -> None:
+    """Do some work unless told to stop."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(stop), loop.create_task(work)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.add_done_callback(tell_fault)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run_until_signal(config: Config, log_level: str) -> int:
+    """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr.
+
+    Return the exit code.
+    """
+    require_app()
+    log_to_stderr(log_level)
+    for line in unknown(os.environ):
+        log.warning("%s", line)
+    if line := warning(config.max_memory, memory_limit()):
+        log.warning("%s", line)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serve(config))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
