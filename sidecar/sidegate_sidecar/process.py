@@ -14,7 +14,8 @@ from sidegate.client.environment import unknown
 from sidegate_sidecar.cgroup import memory_limit, warning
 from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
-from sidegate_sidecar.links.sockets import HTTP_BACKLOG, ListenError, listen, raise_file_limit
+from sidegate_sidecar.links.sockets import HTTP_BACKLOG, ListenError, listen
+from sidegate_sidecar.open_files import raise_file_limit
 from sidegate_sidecar.sidecar import Sidecar, bound, tell_fault
 from sidegate_sidecar.telemetry.logs import log_to_stderr
 

@@ -30,17 +30,13 @@ from sidegate_sidecar.links.listener import Listener
 from sidegate_sidecar.links.peers import Peers
 from sidegate_sidecar.links.secret_files import look_at_secrets
 from sidegate_sidecar.links.sessions import Sessions
-from sidegate_sidecar.links.sockets import (
-    listen,
-    listen_unix,
-    max_open_files,
-    remove_unix,
-)
+from sidegate_sidecar.links.sockets import listen, listen_unix, remove_unix
 from sidegate_sidecar.machine_time import machine_clock
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.fullness import Fullness
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
+from sidegate_sidecar.open_files import max_open_files
 from sidegate_sidecar.persistence.state_file import StateFile
 
 if TYPE_CHECKING:

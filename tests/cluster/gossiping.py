@@ -64,7 +64,7 @@ class Life:
         return [(to, said(gossip, self.membership.digest)) for to, gossip in outcome.sends]
 
 
-def said(gossip: membership.Gossip, digest: str) -> Gossip:
+def said(gossip: messages.Gossip, digest: str) -> Gossip:
     """Return gossip as it goes over the wire, from a node whose ring has this digest."""
     rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors]
     return Gossip(int(gossip.kind), gossip.id, gossip.about, digest, rumors)

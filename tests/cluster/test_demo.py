@@ -20,12 +20,12 @@ from rich.console import Console
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limit
-from sidegate_sidecar.demo.allowance import Allowance
-from sidegate_sidecar.demo.cluster import Cluster
-from sidegate_sidecar.demo.setting import KEYS, NAMES
+from sidegate_sidecar.demo.play.allowance import Allowance
+from sidegate_sidecar.demo.play.cluster import Cluster
+from sidegate_sidecar.demo.play.setting import KEYS, NAMES
+from sidegate_sidecar.demo.play.story import Event, Story, times_of
+from sidegate_sidecar.demo.play.tally import Outcome, Slot, Tally
 from sidegate_sidecar.demo.show.table import frame
-from sidegate_sidecar.demo.story import Event, Story, times_of
-from sidegate_sidecar.demo.tally import Outcome, Slot, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

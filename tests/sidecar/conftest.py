@@ -26,7 +26,7 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests of TLS and of the HTTP front on both loops, which differ there; others on one."""
     factories = {"asyncio": asyncio.new_event_loop}
-    is_of_both = "tls" in item.path.stem or item.path.parent.name == "http"
+    is_of_both = item.path.stem == "test_listener" or item.path.parent.name == "http"
     return {**factories, "uvloop": uvloop.new_event_loop} if is_of_both else factories
 
 

@@ -9,7 +9,7 @@ _PROGRAM = """
 import os, signal, sys, threading, time
 from http.client import HTTPConnection
 from socket import create_server
-from sidegate_sidecar import cli
+from sidegate_sidecar.cli import commands as cli
 
 with create_server(("127.0.0.1", 0)) as free:
     port = free.getsockname()[1]

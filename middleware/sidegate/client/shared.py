@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.answers import decision
 from sidegate.client.unreachable.breaker import Breaker, Entry
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.multiplexer import Multiplexer
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import Forget, Roster, WireError, encode
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ problem types; both fields are lists of strings with parameters (RFC 9651). A dr
 so nothing outside this file knows how they are written.
 """
 
+from collections.abc import Mapping
 from math import ceil
 from typing import TypeAlias
 
@@ -166,3 +167,16 @@ def _refusing(decision: Decision) -> list[int]:
 
 def _seconds(nanoseconds: int) -> int:
     return -(-nanoseconds // SECOND)
+
+
+def source_of(headers: Mapping[str, str]) -> Source | None:
+    """Return who decided by a response's headers (names in any case); None if no limit applied.
+
+    A source that isn't known, of a later release, counts as none.
+    """
+    if POLICY.decode() not in headers:
+        return None
+    try:
+        return Source(headers.get(SOURCE.decode(), Source.OWNER))
+    except ValueError:
+        return None

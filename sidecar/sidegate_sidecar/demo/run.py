@@ -14,14 +14,14 @@ from typing import Final
 import uvloop
 
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.demo.cluster import Cluster, StartError
-from sidegate_sidecar.demo.promises import promises
-from sidegate_sidecar.demo.setting import KEYS, LIMIT, LOAD
+from sidegate_sidecar.demo.play.cluster import Cluster, StartError
+from sidegate_sidecar.demo.play.promises import promises
+from sidegate_sidecar.demo.play.setting import KEYS, LIMIT, LOAD
+from sidegate_sidecar.demo.play.story import Story, times_of
+from sidegate_sidecar.demo.play.tally import Tally
+from sidegate_sidecar.demo.play.traffic import Traffic
 from sidegate_sidecar.demo.show.display import Display, display
 from sidegate_sidecar.demo.show.summary import summary
-from sidegate_sidecar.demo.story import Story, times_of
-from sidegate_sidecar.demo.tally import Tally
-from sidegate_sidecar.demo.traffic import Traffic
 from sidegate_sidecar.loadtest.judge.bounds import LOST
 
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,6 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
 
 BACKLOG = 4_096  # connections that may wait to be accepted: all workers of a pod start at once
-# Besides those of apps: two for each other node, who has proved nothing (2,560), HTTP, and files.
-OTHER_FILES = 5_120
 HTTP_BACKLOG = 256  # of strangers, accepted at 1,000 a second while checks come: nobody waits long
 
 
@@ -77,25 +74,3 @@ def remove_unix(path: str) -> None:
     """Remove the file of a Unix socket; an empty path, or one that is gone, is none."""
     if path:
         Path(path).unlink(missing_ok=True)
-
-
-def max_open_files() -> int:
-    """Return how many files this process may have open at a time."""
-    try:
-        import resource  # noqa: PLC0415  # not on Windows
-    except ImportError:
-        return 1 << 20
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
-
-
-def raise_file_limit(connections: int) -> None:
-    """Allow as many open files as connections and some, as far as the system lets us."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource  # noqa: PLC0415  # not on Windows
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = connections + OTHER_FILES
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -104,4 +104,4 @@ _FOLDERS = (
     "tests",
 )
 _TEXTS = {"", ".py", ".md", ".gotmpl", ".yaml", ".yml", ".toml", ".tpl", ".txt", ".json"}
-_WRONG = {"environment.py", "test_environment.py", "test_options_wrong.py", "test_unknown.py"}
+_WRONG = {"environment.py", "test_environment.py", "test_config_wrong.py", "test_unknown.py"}

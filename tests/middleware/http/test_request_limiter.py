@@ -348,7 +348,7 @@ def test_a_key_that_fails_is_logged_with_its_rule_and_what_was_wrong(
     ] * 4
     first = caplog.records[0].getMessage()
     assert first.startswith("rule 'api': key_of_tests (")
-    assert "test_gate.py" in first
+    assert "test_request_limiter.py" in first
     assert "KeyError: \"'x'\"; the request was let through (on_key_error=open)" in first
 
 

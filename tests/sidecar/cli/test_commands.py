@@ -12,7 +12,7 @@ from sidegate.link.address import parse_address
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate.version import __version__
-from sidegate_sidecar import sidecar as server
+from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
 from tests.middleware.certificates import Authority
 from tests.sidecar.conftest import Ending
@@ -109,7 +109,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, str]]:
     def note(config: Config, log_level: str) -> None:
         told.append((config, log_level))
 
-    monkeypatch.setattr(server, "run_until_signal", note)
+    monkeypatch.setattr(process, "run_until_signal", note)
     return told
 
 

@@ -17,7 +17,7 @@ from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
 from sidegate_sidecar.process import Process
-from sidegate_sidecar.telemetry.metrics import MOST_NAMED, make_registry
+from sidegate_sidecar.telemetry.metrics import MOST_NAMED
 from tests.cluster.bare import APP, bare, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
@@ -90,7 +90,7 @@ class Scrape:
 
 async def scrape(sidecar: Process) -> Scrape:
     """Return what a scrape would say now; over HTTP it may be a second old."""
-    return Scrape(generate_latest(make_registry(sidecar)).decode())
+    return Scrape(generate_latest(sidecar.http_server.registry).decode())
 
 
 async def test_all_metrics_have_their_names_and_labels() -> None:

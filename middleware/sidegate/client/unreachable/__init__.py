@@ -1,1 +1,1 @@
-"""What a client decides, counts and logs when its sidecar can't be asked. Pure."""
+"""What a client decides, counts and logs when its sidecar can't be asked."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.contention import is_contended
 from sidegate.link.blocking.exchange import Exchange
 from sidegate.link.blocking.line import Line
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import (
     Answers,
     Forget,

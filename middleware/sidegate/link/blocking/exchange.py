@@ -11,7 +11,7 @@ from sidegate.protocol.messages import HEADER_BYTES, MOST_FRAME_BYTES, Checks, e
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidegate.client.unreachable.trouble import Trouble
+    from sidegate.link.blocking.trouble import Trouble
     from sidegate.protocol.messages import Answer, Answers, Check
 
 

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.conversation import Conversation, patience
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.link.blocking.waiting import Waiting
 
 if TYPE_CHECKING:

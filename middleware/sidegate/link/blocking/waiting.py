@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from sidegate.client.unreachable.trouble import Trouble
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import MOST_CHECKS
 
 if TYPE_CHECKING:

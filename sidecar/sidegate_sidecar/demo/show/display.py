@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.live import Live
 
 from sidegate.buckets.decision import Source
+from sidegate_sidecar.demo.play.tally import Outcome
 from sidegate_sidecar.demo.show.table import frame
-from sidegate_sidecar.demo.tally import Outcome
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.demo.story import Event, Story
+    from sidegate_sidecar.demo.play.story import Event, Story
 
 REDRAW_EVERY: Final = 0.25  # seconds; a frame costs up to 25 ms
 TELL_EVERY: Final = 1.0  # seconds

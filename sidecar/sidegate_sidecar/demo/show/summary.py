@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.promises import promises
-from sidegate_sidecar.demo.setting import KEYS, LIMIT, NAMES
-from sidegate_sidecar.demo.tally import Counts, Outcome
+from sidegate_sidecar.demo.play.promises import promises
+from sidegate_sidecar.demo.play.setting import KEYS, LIMIT, NAMES
+from sidegate_sidecar.demo.play.tally import Counts, Outcome
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.demo.story import Story
-    from sidegate_sidecar.demo.tally import Tally
+    from sidegate_sidecar.demo.play.story import Story
+    from sidegate_sidecar.demo.play.tally import Tally
 
 _ROW: Final = "  {:<18}{:>8}{:>10}{:>10}{:>11}{:>9}{:>6}"
 

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.cluster import State
-from sidegate_sidecar.demo.setting import KEYS, LIMIT
-from sidegate_sidecar.demo.story import Phase
-from sidegate_sidecar.demo.tally import SLOT, Outcome
+from sidegate_sidecar.demo.play.cluster import State
+from sidegate_sidecar.demo.play.setting import KEYS, LIMIT
+from sidegate_sidecar.demo.play.story import Phase
+from sidegate_sidecar.demo.play.tally import SLOT, Outcome
 from sidegate_sidecar.loadtest.show.bars import chart
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sidegate_sidecar.demo.story import Event, Story
-    from sidegate_sidecar.demo.tally import Tally
+    from sidegate_sidecar.demo.play.story import Event, Story
+    from sidegate_sidecar.demo.play.tally import Tally
 
 LIMITED: Final = "green"
 UNLIMITED: Final = "yellow"

@@ -6,7 +6,7 @@ import resource
 from typing import Final
 
 from sidegate_sidecar.errors import BAD_INPUT, Failure
-from sidegate_sidecar.links.sockets import raise_file_limit
+from sidegate_sidecar.open_files import raise_file_limit
 
 OTHERS: Final = 64  # what else a run has open: its loop, look-ups of names, the reports
 

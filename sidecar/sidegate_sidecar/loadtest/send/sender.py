@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
-from sidegate_sidecar.fronts.http.app.answer import source_of
+from sidegate.http.headers import source_of
 from sidegate_sidecar.loadtest.send.outcome import ERRORS, Outcome, outcome_of
 
 if TYPE_CHECKING:

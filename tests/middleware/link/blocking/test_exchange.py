@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.exchange import Exchange, Question
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import MOST_CHECKS, Answers, Checks, Framer, WireError, decode
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.client.config import client_options
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.multiplexer import Multiplexer
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster, encode
 from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.client.unreachable.trouble import Trouble
 from sidegate.link.blocking.exchange import Question
+from sidegate.link.blocking.trouble import Trouble
 from sidegate.link.blocking.waiting import Waiting
 from sidegate.protocol.messages import MOST_CHECKS
 

@@ -12,7 +12,7 @@ import httpx2
 
 from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
+from sidegate_sidecar.demo.play.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
 from sidegate_sidecar.lab.processes import Child, end_all, free_ports
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from sidegate_sidecar.demo.setting import KEY_HEADER
-from sidegate_sidecar.demo.tally import Reply
-from sidegate_sidecar.fronts.http.app.answer import source_of
+from sidegate.http.headers import source_of
+from sidegate_sidecar.demo.play.setting import KEY_HEADER
+from sidegate_sidecar.demo.play.tally import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidegate_sidecar.demo.tally import Tally
+    from sidegate_sidecar.demo.play.tally import Tally
 
 MOST_IN_FLIGHT: Final = 60  # requests: two thirds of a second's; beyond it, some are held back
 MOST_AT_ONCE: Final = 20  # requests that are made up for at once after a pause of this process

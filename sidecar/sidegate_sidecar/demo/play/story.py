@@ -11,14 +11,14 @@ from itertools import cycle
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
-from sidegate_sidecar.demo.setting import KEYS
-from sidegate_sidecar.demo.tally import Counts
+from sidegate_sidecar.demo.play.setting import KEYS
+from sidegate_sidecar.demo.play.tally import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate_sidecar.demo.cluster import Cluster
-    from sidegate_sidecar.demo.tally import Tally
+    from sidegate_sidecar.demo.play.cluster import Cluster
+    from sidegate_sidecar.demo.play.tally import Tally
 
 SHORTEST: Final = 6.0  # seconds in which all of the story fits
 VICTIMS: Final = ("b", "c", "a")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.demo.story import Phase
-from sidegate_sidecar.demo.tally import Outcome
+from sidegate_sidecar.demo.play.story import Phase
+from sidegate_sidecar.demo.play.tally import Outcome
 from sidegate_sidecar.loadtest.judge.bounds import LOST
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.demo.story import Story
+    from sidegate_sidecar.demo.play.story import Story
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.allowance import Allowance
+from sidegate_sidecar.demo.play.allowance import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

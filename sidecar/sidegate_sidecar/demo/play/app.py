@@ -1,6 +1,6 @@
 """The demo's app: FastAPI with one line of sidegate, and a stopwatch around that line.
 
-`python -m sidegate_sidecar.demo.app PORT`, with the sidecar's address in SIDEGATE_SIDECAR.
+`python -m sidegate_sidecar.demo.play.app PORT`, with the sidecar's address in SIDEGATE_SIDECAR.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from sidegate import RateLimitMiddleware, header
-from sidegate_sidecar.demo.setting import BUDGET, KEY_HEADER, LIMIT
+from sidegate_sidecar.demo.play.setting import BUDGET, KEY_HEADER, LIMIT
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
