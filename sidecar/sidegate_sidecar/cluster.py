@@ -256,12 +256,25 @@ class Cluster:
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.woke(gap / SECOND, now / SECOND)
         self.sync.copies.doubt()
-        if self.stage is Stage.MEMBER:
+        self._stood_still(gap, now)
+
+    def _stood_still(self, gap: int, now: int) -> None:
+        """Ask others what they decided meanwhile, though they had told us before it all they knew.
+
+        Who is on its way onto the ring is sent each change anyhow, and has lost but the time.
+        """
+        if self.stage in {Stage.MEMBER, Stage.RETURNING}:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
-            self._post(self.sync.pull(self._owners(), Part.REST))
-            self._proceed(now)
+        elif self.stage is Stage.SETTLING:
+            self._deadline = now + SETTLE_WITHIN
+        elif self.stage not in FLUSHING:
+            self._deadline += gap
+            return
         else:
             self._deadline += gap
+        self._post(self.sync.pull(self._owners(), Part.REST))
+        self._reroute()
+        self._proceed(now)
 
     # --- the place on the ring
 
@@ -314,6 +327,8 @@ class Cluster:
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
+        if self._is_told and self.name not in self.route:  # again, after a standstill
+            self._reroute()
         owners = [name for name in self._owners() if self.mesh.is_up(name)]
         self._aim(owners)
         if owners and self.stage is Stage.WAITING:
@@ -481,7 +496,7 @@ class Cluster:
     @property
     def _is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
-        still = self.stage in FLUSHING and self._decided
+        still = self.stage in FLUSHING and self._decided and not self.sync.waiting
         return still or self.stage is Stage.MEMBER
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
