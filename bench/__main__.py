@@ -50,8 +50,10 @@ def main() -> int:
             runner.run(_measure(plan, results, console))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+    place = _save(results)
     print_report(results, console, plan.rounds)
-    _save(results, console)
+    console.save_text(str(place.with_suffix(".txt")))
+    print(f"\nraw figures: {place}")
     return 1 if results.void else 0
 
 
@@ -81,12 +83,12 @@ async def _measure_part(
     results.busy = max(results.busy, busy_share())
 
 
-def _save(results: Results, console: Console) -> None:
+def _save(results: Results) -> Path:
+    """Keep all figures before any is printed; return the file."""
     RESULTS.mkdir(exist_ok=True)
-    stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    results.save(RESULTS / f"{stem}.json")
-    console.save_text(str(RESULTS / f"{stem}.txt"))
-    print(f"\nraw figures: {RESULTS / stem}.json")
+    place = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+    results.save(place)
+    return place
 
 
 def _plan(arguments: Sequence[str]) -> Plan:

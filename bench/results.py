@@ -59,7 +59,7 @@ class Results:
         return [
             found.values[value]
             for found in self.measurements
-            if (found.part, found.contender, found.setting) == wanted
+            if (found.part, found.contender, found.setting) == wanted and value in found.values
         ]
 
     def contenders(self, part: str) -> list[str]:

@@ -64,8 +64,10 @@ class Known:
             return
         long_ago = self._world.network.now - HEARD
         # What it holds itself beyond its answer it has charged while that was on its way.
-        others = [it for it, since in self._world.nodes[who].on_ring.items() if since < long_ago]
-        held = [self._held(name, key, text) for name in others if name != who]
+        known = self._world.nodes[who].on_ring.items()
+        others = [it for it, since in known if since < long_ago and it != who]
+        ran = self._world.network.ran  # who stood still has had no time to tell
+        held = [self._held(it, key, text) for it in others if ran(it, long_ago)]
         best = max(held, default=0.0)
         missing = min(due, best) - full_at
         assert missing < CLOSE, self._world.say(

@@ -156,6 +156,11 @@ class Network:
         peace = max(machine.calm_since, self._calm_since)
         return machine.up and not machine.paused and whole and peace <= since
 
+    def ran(self, name: str, since: float) -> bool:
+        """Tell whether a host has neither stood still nor begun or ended since then."""
+        machine = self._machines[name]
+        return machine.up and not machine.paused and machine.calm_since <= since
+
     def is_paused(self, name: str) -> bool:
         """Tell whether a host stands still."""
         return self._machines[name].paused
@@ -193,18 +198,19 @@ class Network:
     def between(self, sender: str, receiver: str, faults: Faults) -> None:
         """Have one direction be different from the others."""
         before = self._between.get((sender, receiver), self.faults)
-        self._calm_since = self.now + before.delay + before.jitter  # what is on its way comes first
+        passed = self.now + before.delay + before.jitter  # what is on its way comes first
+        self._calm_since = max(self._calm_since, passed)
         self._between[sender, receiver] = faults
 
     def cut(self, sender: str, receiver: str) -> None:
         """Have everything vanish that goes in one direction."""
-        self._calm_since = self.now
+        self._calm_since = max(self._calm_since, self.now)
         self.was_cut = True
         self._cuts.add((sender, receiver))
 
     def split(self, *groups: Iterable[str]) -> None:
         """Have everything vanish that goes from one group to another; who is in none is alone."""
-        self._calm_since = self.now
+        self._calm_since = max(self._calm_since, self.now)
         self.was_cut = True
         sides = {name: at for at, group in enumerate(groups) for name in group}
         others = (name for name in self._machines if name not in sides)
@@ -212,7 +218,7 @@ class Network:
 
     def heal(self) -> None:
         """End all cuts and splits."""
-        self._calm_since = self.now
+        self._calm_since = max(self._calm_since, self.now)
         self._cuts.clear()
         self._side = {}
 

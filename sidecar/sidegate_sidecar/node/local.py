@@ -157,11 +157,9 @@ class Local:
 
     def _known(self, serial: int, place: int, check: Check, now: int) -> Answer | None:
         """Return the answer to a check that was decided before, None if it wasn't."""
-        charged = self._decided.own(serial, place)
+        charged = self._decided.charged(serial, place)
         if charged is None:
-            if (it := self._decided.in_place(serial, place)) is None:
-                return None
-            charged = it.cost
+            return None
         key, text, cost = check
         try:
             _, debts = self._buckets.take(key, parse_limits(text), 0, now)
@@ -279,6 +277,9 @@ class Local:
             require_key(key)
             limits = known_limits(text) or self._read(text)
             require_cost(cost, limits)
+            if (charged := self._decided.charged(*number)) is not None:  # while it waited here
+                _, debts = self._buckets.take(key, limits.divided(parts), 0, now)
+                return [int(charged == cost), *debts]
             answer = take_share(self._buckets, key, limits, cost, parts, now)
         except SidegateError as error:
             return str(error)[:MAX_ERROR]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate.protocol.messages import Buckets, Gossip, Merged, Part, Pull, Pulled
+from sidegate.protocol.messages import Buckets, Gossip, Merged, Part, Pull, Pulled, Stay
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Kind, State, Timing
 from sidegate_ring.places import position, seeded
@@ -366,6 +366,12 @@ def test_a_node_that_starts_again_under_its_old_name_has_its_buckets_again() -> 
 # To stand still
 
 
+def stand_still(room: Room, name: str, seconds: float) -> None:
+    room.stopped.add(name)
+    room.run(seconds)
+    room.stopped.clear()
+
+
 def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> None:
     room = Room("abc", PATIENT)
     mine = owned_by("b", "a", "b", "c")
@@ -388,6 +394,54 @@ def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> 
     assert node.place.passages[Stage.RETURNING].count == 1
     assert node.place.passages[Stage.RETURNING].overdue == 0
     assert node.route.nodes == ("a", "b", "c")
+
+
+def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more() -> None:
+    """One that had told it everything may have decided for it since."""
+    room = Room("abc", PATIENT)
+    room.run(0.2)
+    room.lost = lambda it: isinstance(it[2], Pulled) and it[0] == "a"
+    node = room["b"]
+    stand_still(room, "b", 0.5)
+    room.run_until(lambda: node.sync.waiting == {"a"}, within=1)
+    room.stopped.add("b")
+    room.run(0.5)
+    node.notice(room.now)
+    assert (node.stage, node.sync.waiting) == (Stage.RETURNING, {"a", "c"})
+    room.lost = nobody
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=3)
+
+
+@pytest.mark.parametrize("stage", [Stage.SETTLING, Stage.FLUSHING])
+def test_who_comes_or_leaves_and_stands_still_decides_when_it_was_told(stage: Stage) -> None:
+    room = Room("ac" if stage is Stage.SETTLING else "abc", PATIENT)
+    room.run(0.2)
+    room.lost = lambda it: isinstance(it[2], Pulled | Stay) and it[1] == "b"
+    if stage is Stage.SETTLING:
+        node = room.add("b")
+        node.place.join(room.now)
+        room.lost = lambda it: (
+            isinstance(it[2], Pulled) and it[0] == "a" and node.stage is Stage.SETTLING
+        )
+        room.run_until(lambda: node.sync.waiting == {"a"} and node.stage is stage, within=1)
+    else:
+        node = room["b"]
+        node.place.leave(room.now, 30 * SECOND)
+    room.run_until(lambda: node.stage is stage, within=1)
+    mine = owned_by("b", "a", "b", "c")
+    assert node.decides(mine[0]) == (stage is Stage.FLUSHING)
+    room.stopped.add("b")
+    room.run(0.3)
+    node.notice(room.now)
+    assert node.stage is stage
+    assert node.sync.waiting == {"a", "c"}
+    assert "b" not in node.route
+    assert not node.decides(mine[0])
+    room.lost = lambda it: isinstance(it[2], Stay)
+    room.stopped.clear()
+    room.run_until(lambda: "b" in node.route, within=3)
+    assert node.decides(mine[0])
 
 
 def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import NOBODY, Checks
+from sidegate_sidecar.node.forward import Asked, Forward
 from tests.sidecar.clusters import YEARLY
-from tests.sidecar.trio import Trio
+from tests.sidecar.trio import BUDGET, Trio
 
 SEEDS = range(120)  # 7,200 of each kind held when this was written
 
@@ -85,3 +86,19 @@ def test_a_node_that_is_asked_twice_before_it_has_decided_charges_once() -> None
     assert trio.tokens(trio.backup) == 1
     trio.finish()
     assert (trio.tokens(trio.owner), trio.tokens(trio.backup)) == (1, 1)
+
+
+def test_a_check_that_was_decided_while_it_waited_is_not_charged_by_a_share() -> None:
+    """The backup has told of it, and its answer came too late: who waited says the same."""
+    trio = Trio("owner")
+    trio.begin(1)
+    node, now = trio.nodes[trio.owner], trio.room.now
+    frame = Checks(1, 0, int(BUDGET * 1e6), [(trio.key, trio.limit, 1)])
+    asked = Asked(frame, trio.told.append, now, now, "")
+    forward = Forward(node.forwarding, asked, "", [0], 7, now)
+    trio.room[trio.owner].sync.decided.note_in_place(forward.serial, 0, trio.backup, 1)
+    node.forwarding._give_up(forward, now)
+    [told] = trio.told
+    [answer] = told.answers
+    assert (told.source, answer[0]) == ("local", 1)
+    assert trio.tokens(trio.owner) == 0  # what the backup has told of is counted elsewhere

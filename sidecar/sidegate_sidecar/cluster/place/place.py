@@ -69,6 +69,8 @@ class Place:
     heirs: Heirs = field(init=False)
     passages: dict[Stage, Passage] = field(init=False)
     _drain: Drain = field(default_factory=Drain)
+    _was_told: bool = False
+    """When `moved` was called last."""
     _deadline: int = 0
     _since: int = 0
 
@@ -81,7 +83,8 @@ class Place:
     @property
     def is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
-        return self._stays or self.stage is Stage.MEMBER
+        stays = self._stays and not self.sync.waiting
+        return stays or self.stage is Stage.MEMBER
 
     @property
     def _stays(self) -> bool:
@@ -124,13 +127,22 @@ class Place:
     # --- losing it
 
     def stood_still(self, gap: int, now: int) -> None:
-        """Called after this process stood still for so long: others will have stood in for it."""
-        if self.stage is Stage.MEMBER:
+        """Called after this process stood still for so long: others will have stood in for it.
+
+        It asks them what they decided meanwhile, though they had told it before all they knew. Who
+        has no place yet is sent each change anyhow, and has lost but the time.
+        """
+        if self.stage in {Stage.MEMBER, Stage.RETURNING}:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
-            self.ask_again()
-            self.proceed(now)
+        elif self.stage is Stage.SETTLING:
+            self._deadline = now + SETTLE_WITHIN
         else:
             self._deadline += gap
+            if self.stage not in FLUSHING:
+                return
+        self.ask_again()
+        self._move()
+        self.proceed(now)
 
     def ask_again(self) -> None:
         """Ask the owners that can be reached what they decided for us while we stood still."""
@@ -181,6 +193,8 @@ class Place:
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
+        if self.is_told is not self._was_told:  # what others decided during a standstill
+            self._move()
         owners = [name for name in self.owners() if self.transport.is_up(name)]
         self._aim(owners)
         if owners and self.stage is Stage.WAITING:
@@ -280,8 +294,12 @@ class Place:
             self._since = now
         self.stage = stage
         self._deadline = now + within
-        self.moved()
+        self._move()
         self.on_stage(stage)
+
+    def _move(self) -> None:
+        self._was_told = self.is_told
+        self.moved()
 
     def _passed(self, stage: Stage, now: int, *, overdue: bool) -> None:
         self.passages[stage].add(now - self._since, overdue=overdue)

@@ -119,6 +119,16 @@ class Decided:
                     return charges[at]
         return None
 
+    def charged(self, serial: int, place: int) -> int | None:
+        """Return the tokens that this node or another one in its place has charged; None as `own`.
+
+        The first to be known counts.
+        """
+        ours = self.own(serial, place)
+        if ours is None and (it := self.in_place(serial, place)) is not None:
+            return it.cost
+        return ours
+
     def in_place(self, serial: int, place: int) -> InPlace | None:
         """Return what another node has decided in place of this one."""
         for generation in (self._new, self._old):
