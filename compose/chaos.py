@@ -4,7 +4,7 @@ python chaos.py SERVICE...     in a container of the same compose project, with 
 
 The next one is killed only when the last one is ready again, so never an owner and its backup at
 once: that is what sidegate promises to survive. What happens becomes lines of
-/chaos/crashes.jsonl, for the verdict of the load test. Ends at SIGTERM, or after MOST_KILLS.
+/chaos/crashes.jsonl, for the verdict of the load test. Ends at SIGTERM, or after MAX_KILLS.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CRASHES = Path("/chaos/crashes.jsonl")
 DOWN = 1.0  # seconds that a sidecar stays away: as long as a pod takes to be restarted in place
 BETWEEN = 8.0  # seconds from one that is ready again to the next kill: time without excuses
 READY_WITHIN = 30.0  # seconds
-MOST_KILLS = 200  # so that a forgotten one ends
+MAX_KILLS = 200  # so that a forgotten one ends
 
 
 class Docker:
@@ -76,7 +76,7 @@ async def run(services: list[str]) -> None:
             )
         for name in services:
             await ready(plain, name)
-        for name in islice(cycle(services), MOST_KILLS):
+        for name in islice(cycle(services), MAX_KILLS):
             await asyncio.sleep(BETWEEN)
             await crash(docker, name, containers[name])
             await ready(plain, name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks at a node: 2 % of its time
-MOST_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
+MAX_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
 
 
 class Fleet:
@@ -58,7 +58,7 @@ class Fleet:
     async def leave(self, name: str) -> None:
         """Have a node leave the ring and hand over, or give that up; it goes on as a leaf."""
         url = f"http://{self.nodes[name].http}/v1/leave"
-        (await self._http.post(url, timeout=MOST_DRAIN)).raise_for_status()
+        (await self._http.post(url, timeout=MAX_DRAIN)).raise_for_status()
 
     async def stop(self, name: str) -> None:
         """Tell a node to end; it has left and ended when this returns."""

@@ -30,7 +30,7 @@ ALONE: Final = "alone"
 PAIR: Final = "one of two"
 
 _STEPS: Final = (0, 10_000, 100_000, 1_000_000)
-_MOST_OF_PAIR: Final = 100_000  # each holds all keys, its own and the other's: filling takes twice
+_MAX_OF_PAIR: Final = 100_000  # each holds all keys, its own and the other's: filling takes twice
 _NAMES: Final = {ALONE: ("alone",), PAIR: ("one", "two")}
 _BATCH: Final = 50_000  # names at a time
 _NOTE: Final = (
@@ -44,7 +44,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
     results.notes[PART] = _NOTE
     for round_ in range(plan.rounds):
         for contender, names in _NAMES.items():
-            most = _MOST_OF_PAIR if contender == PAIR else plan.keys_held
+            most = _MAX_OF_PAIR if contender == PAIR else plan.keys_held
             async with fleet(folder, *names) as nodes:
                 await _fill(contender, nodes, most, results, round_, tell)
 

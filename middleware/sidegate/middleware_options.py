@@ -10,7 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 
 from sidegate.buckets.decision import Decision, OnUnreachable
 from sidegate.buckets.limits import Limits
-from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET
+from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
@@ -107,7 +107,7 @@ def settings_of(options: Options[C]) -> Settings:
         rules=tuple(rule.of(service) for rule in given),
         exempt=exempt,
         proxies=proxies,
-        budget=_seconds("budget", options.get("budget", DEFAULT_BUDGET), MOST_BUDGET),
+        budget=_seconds("budget", options.get("budget", DEFAULT_BUDGET), MAX_BUDGET),
         key_timeout=_seconds("key_timeout", timeout, MAX_KEY_TIMEOUT),
         on_unreachable=on_unreachable,
         on_key_error=_on_key_error(options.get("on_key_error"), on_unreachable),

@@ -40,10 +40,10 @@ The largest share among 3, 10 and 50 nodes is, at the 99th percentile over rando
 and 1.16 times the mean; with 256 points it is 1.14, 1.19 and 1.24. A point costs 53 bytes.
 """
 
-MOST_KNOWN: Final = 16_384
+MAX_KNOWN: Final = 16_384
 """Keys whose owners are remembered: 3 MB, and more than a node is asked about in a moment."""
 
-MOST_WEIGHT: Final = 100
+MAX_WEIGHT: Final = 100
 """A weight above it is a slip of the hand, and must not cost every node its memory."""
 
 
@@ -51,7 +51,7 @@ MOST_WEIGHT: Final = 100
 class Ring:
     """The nodes of a cluster on a circle; immutable, a change makes another ring.
 
-    `nodes` are names, or names with weights from 1 to `MOST_WEIGHT`; order and repetition don't
+    `nodes` are names, or names with weights from 1 to `MAX_WEIGHT`; order and repetition don't
     matter. `hash` takes a text to a position, 0 <= position < 2**64. Otherwise ValueError. Keys
     are placed by `key_hash`, which is `hash` too unless it is given: one that strangers can't work
     out, so that they can't make up keys for one node (`places.seeded`).
@@ -162,7 +162,7 @@ class Ring:
         """
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= MAX_KNOWN:
                 self._known.clear()  # cheaper than an order of use
             found = self._known[key] = self.pair_at(self._key_hash(key))
         return found
@@ -271,8 +271,8 @@ def _weights_of(nodes: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
     for name, weight in weights.items():
         if not name:
             raise ValueError("nodes: a node's name is empty")
-        if not 1 <= weight <= MOST_WEIGHT:
-            raise ValueError(f"nodes: {name!r} weighs {weight!r}, not 1 to {MOST_WEIGHT}")
+        if not 1 <= weight <= MAX_WEIGHT:
+            raise ValueError(f"nodes: {name!r} weighs {weight!r}, not 1 to {MAX_WEIGHT}")
     return dict(sorted(weights.items()))
 
 

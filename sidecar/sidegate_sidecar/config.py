@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.buckets import MAX_MEMORY
 from sidegate.buckets.decision import OnUnreachable
-from sidegate.client.config import DEFAULT_BUDGET, MOST_BUDGET
+from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
-from sidegate.protocol.handshake import MOST_NAME_BYTES
+from sidegate.protocol.handshake import MAX_NAME_BYTES
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.sizes import size_text
 
@@ -24,14 +24,14 @@ DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
 DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
 MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
-MOST_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
+MAX_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
-MOST_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
+MAX_DRAIN = 3_600.0  # seconds: no one waits longer for a process to end
 DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs no secret
-MOST_SOCKET_MODE = 0o777
+MAX_SOCKET_MODE = 0o777
 MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
 MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
-MOST_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
+MAX_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
 
@@ -104,24 +104,24 @@ class Config:
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
     budget: float = DEFAULT_BUDGET  # seconds
     max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
-    most_connections: int = MOST_CONNECTIONS
+    max_connections: int = MAX_CONNECTIONS
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
-            if not 0 < len(value.encode()) <= MOST_NAME_BYTES or not value.isprintable():
-                why = f"expected 1 to {MOST_NAME_BYTES} bytes of printable text"
+            if not 0 < len(value.encode()) <= MAX_NAME_BYTES or not value.isprintable():
+                why = f"expected 1 to {MAX_NAME_BYTES} bytes of printable text"
                 raise OptionError(option, value, why)
         for option, address in (("link", self.link), ("http", self.http), *self._seeds()):
             if address.path:
                 why = "expected HOST:PORT; a Unix socket for apps goes to --socket"
                 raise OptionError(option, address, why)
-        if len(self.socket.encode()) > MOST_PATH_BYTES:
-            why = f"expected at most {MOST_PATH_BYTES} bytes, what the system takes"
+        if len(self.socket.encode()) > MAX_PATH_BYTES:
+            why = f"expected at most {MAX_PATH_BYTES} bytes, what the system takes"
             raise OptionError("socket", self.socket, why)
-        if not 0 <= self.socket_mode <= MOST_SOCKET_MODE:
+        if not 0 <= self.socket_mode <= MAX_SOCKET_MODE:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         if self.ring_seed:
             require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
@@ -205,7 +205,7 @@ class Config:
         return [("seed", seed) for seed in self.seeds]
 
     def _check_numbers(self) -> None:
-        times = (("budget", self.budget, MOST_BUDGET), ("drain", self.drain, MOST_DRAIN))
+        times = (("budget", self.budget, MAX_BUDGET), ("drain", self.drain, MAX_DRAIN))
         for option, seconds, most in times:
             if not 0 < seconds <= most:
                 why = f"expected seconds, above 0 and at most {most:g}"
@@ -213,5 +213,5 @@ class Config:
         if self.max_memory < MIN_MEMORY:
             why = f"expected at least {size_text(MIN_MEMORY)}"
             raise OptionError("max-memory", size_text(self.max_memory), why)
-        if self.most_connections < 1:
-            raise OptionError("most-connections", self.most_connections, "expected at least 1")
+        if self.max_connections < 1:
+            raise OptionError("max-connections", self.max_connections, "expected at least 1")

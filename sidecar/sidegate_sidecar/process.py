@@ -60,7 +60,7 @@ async def serve(config: Config) -> int:
 
     Return the exit code: 0 unless something was lost at the end.
     """
-    raise_file_limit(config.most_connections)
+    raise_file_limit(config.max_connections)
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

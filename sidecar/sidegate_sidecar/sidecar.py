@@ -125,7 +125,7 @@ class Sidecar:
             after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
         )
         self.sessions = Sessions(
-            self.node, self.peers, me, config.most_connections, max_open_files()
+            self.node, self.peers, me, config.max_connections, max_open_files()
         )
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out

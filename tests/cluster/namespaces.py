@@ -32,7 +32,7 @@ import pytest
 
 from tests.cluster import wire
 from tests.cluster.apps.running import PATIENCE, ROOT, Service
-from tests.cluster.wire import MOST_COMMAND, Carried, Way, address
+from tests.cluster.wire import MAX_COMMAND, Carried, Way, address
 from tests.optional import missing
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Wire:
     def _tell(self, bad: list[Way]) -> Carried:
         self._bad = bad
         self._control.send(msgspec.json.encode(bad))
-        return msgspec.json.decode(self._control.recv(MOST_COMMAND), type=Carried)
+        return msgspec.json.decode(self._control.recv(MAX_COMMAND), type=Carried)
 
     def close(self) -> None:
         """End the process; it is gone when this returns."""

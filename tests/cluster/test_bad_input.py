@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
 from sidegate.protocol.messages import (
-    MOST_CHECKS,
-    MOST_FRAME_BYTES,
-    MOST_KEY_BYTES,
+    MAX_CHECKS,
+    MAX_FRAME_BYTES,
+    MAX_KEY_BYTES,
     Answers,
     Checks,
     Error,
@@ -198,7 +198,7 @@ APPS = [
     Wrong("no budget", pack(3, 1, 0), "not a message"),
     Wrong("a budget below 0", pack(3, 1, 0, -1, [A_CHECK]), "$[3]"),
     Wrong("hops below 0", pack(3, 1, -1, 1, [A_CHECK]), "$[2]"),
-    Wrong("too many checks", pack(3, 1, 0, 1, [A_CHECK] * (MOST_CHECKS + 1)), "length <= 4096"),
+    Wrong("too many checks", pack(3, 1, 0, 1, [A_CHECK] * (MAX_CHECKS + 1)), "length <= 4096"),
     Wrong("a check of two", pack(3, 1, 0, 1, [["k", "5/day"]]), "$[4][0]"),
     Wrong("a check of four", pack(3, 1, 0, 1, [[*A_CHECK, 1]]), "$[4][0]"),
     Wrong("a key of bytes", pack(3, 1, 0, 1, [[b"k", "5/day", 1]]), "$[4][0][0]"),
@@ -514,7 +514,7 @@ def deserved(data: bytes) -> tuple[set[str], int]:
                 return {*codes, "refused"}, looked_at
             if not isinstance(message, MAY_SAY):
                 return {*codes, "bad-message"}, looked_at
-            if isinstance(message, (Inspect, Reset)) and len(message.key) > MOST_KEY_BYTES:
+            if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
     except WireError as error:
         return {*codes, error.code}, looked_at
@@ -582,7 +582,7 @@ async def test_checks_that_are_almost_right_are_decided_or_told_why(standing: Wa
 @together
 async def test_the_longest_frames_there_may_be_are_taken(standing: Watched) -> None:
     """Frames of just 1 MiB are read whole, and what is in them is told to be wrong, not them."""
-    key = "k" * (MOST_FRAME_BYTES - 40)
+    key = "k" * (MAX_FRAME_BYTES - 40)
     async with AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(bare(standing.node, APP)) for _ in range(4)]
         for app in apps:

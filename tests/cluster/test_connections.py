@@ -84,7 +84,7 @@ async def test_a_byte_now_and_then_buys_no_time(shaken: bool, data: bytes, text:
 
 async def test_slow_peers_make_room() -> None:
     """Peers that are slow, all at once and as many as there may be, are ended and make room."""
-    async with watched(most_connections=101) as node, AsyncExitStack() as stack:
+    async with watched(max_connections=101) as node, AsyncExitStack() as stack:
         for at in range(100):
             slow = await stack.enter_async_context(bare(node))
             await slow.send(OPENING[: at % 40])

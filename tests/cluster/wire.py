@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-MOST_COMMAND: Final = 1 << 16  # bytes: a way takes 50
+MAX_COMMAND: Final = 1 << 16  # bytes: a way takes 50
 SEED: Final = 7  # which packets are lost; when they are sent is up to the kernels all the same
 
 
@@ -82,7 +82,7 @@ class Wire:
 
     def _obey(self) -> bool:
         """Have just these ways be bad, and say what was carried so far; False at the end."""
-        command = self._control.recv(MOST_COMMAND)
+        command = self._control.recv(MAX_COMMAND)
         if not command:
             return False
         ways = msgspec.json.decode(command, type=list[Way])

@@ -129,7 +129,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     values = ci_values()["deployment-full"]
     config = configured(manifests.env(sidecar(helm, "--values", values)))
     assert config.max_memory == 1_610_612_736
-    assert config.most_connections == 10_000
+    assert config.max_connections == 10_000
     assert config.drain == 45.5
     assert config.budget == 0.2
     assert config.on_unreachable == "local"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOCKED_DOWN: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 SECRET: Final = ("--env", "SIDEGATE_SECRET=for-these-tests-only")
 OFTEN: Final = "--health-interval=1s"  # than in the image
-MOST_ADDED: Final = 100 * 2**20  # bytes that we may add to the base image
+MAX_ADDED: Final = 100 * 2**20  # bytes that we may add to the base image
 APP: Final = """
 import asyncio, os
 from sidegate import Client
@@ -149,7 +149,7 @@ def test_it_has_only_what_runs(engine: Engine, image: str, record_property: Any)
     assert files == ""
     added = added_bytes(engine, image)
     record_property("bytes added to the base image", added)
-    assert added < MOST_ADDED, f"{added / 2**20:.0f} MiB added to the base image"
+    assert added < MAX_ADDED, f"{added / 2**20:.0f} MiB added to the base image"
 
 
 def added_bytes(engine: Engine, image: str) -> int:

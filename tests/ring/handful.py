@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TICK = 0.05
-MOST_IN_A_TURN = 2_000  # messages that one event may lead to, in a handful of nodes: else a loop
+MAX_IN_A_TURN = 2_000  # messages that one event may lead to, in a handful of nodes: else a loop
 T = Timing()
 
 
@@ -65,7 +65,7 @@ class Handful:
         while waiting:
             sender, to, gossip = waiting.pop(0)
             self.log.append((sender, to, gossip))
-            assert len(self.log) - before < MOST_IN_A_TURN
+            assert len(self.log) - before < MAX_IN_A_TURN
             if to in self.nodes and not {sender, to} & self.deaf:
                 waiting += self._note(to, self.nodes[to].step(sender, gossip, self.now))
 

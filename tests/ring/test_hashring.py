@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidegate_ring import Ring
-from sidegate_ring.hashring import MOST_WEIGHT
+from sidegate_ring.hashring import MAX_WEIGHT
 from sidegate_ring.places import CIRCLE, position, seeded
 
 if TYPE_CHECKING:
@@ -418,7 +418,7 @@ def test_a_ring_is_a_collection_of_names() -> None:
         ([""], 1, "a node's name is empty"),
         ({"alpha": 0}, 1, "'alpha' weighs 0, not 1 to 100"),
         ({"alpha": -1}, 1, "'alpha' weighs -1"),
-        ({"alpha": MOST_WEIGHT + 1}, 1, "'alpha' weighs 101"),
+        ({"alpha": MAX_WEIGHT + 1}, 1, "'alpha' weighs 101"),
         (["alpha"], 0, "points=0"),
     ],
 )

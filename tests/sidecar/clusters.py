@@ -23,7 +23,7 @@ START = 10**15
 STEP = SECOND // 100
 YEARLY = "1000/year"  # a token is back after 9 hours: not while a test lasts
 TOKEN = 365 * 86_400 * 10**6  # ns of debt for one of them
-MOST_MESSAGES = 5_000  # that one event may lead to: more is a loop
+MAX_MESSAGES = 5_000  # that one event may lead to: more is a loop
 
 
 def nobody(_: Post) -> bool:
@@ -151,7 +151,7 @@ class Room:
 
     def deliver(self) -> None:
         """Have links come up, all messages arrive, and what that leads to."""
-        for _ in range(MOST_MESSAGES):
+        for _ in range(MAX_MESSAGES):
             while self.to_dial:
                 self.connect(*self.to_dial.pop(0))
             at = next((at for at, it in enumerate(self._waiting) if it[1] not in self.stopped), -1)

@@ -24,7 +24,7 @@ START = 10**15
 MS = 10**6  # ns
 YEARLY = "1000/year"  # a token is back after 9 hours: not while a test lasts
 TOKEN = 365 * 86_400 * 10**6  # ns of debt for one of them
-MOST_MESSAGES = 2_000  # that one event may lead to: more is a loop
+MAX_MESSAGES = 2_000  # that one event may lead to: more is a loop
 
 
 def ring_of(names: Iterable[str]) -> Ring:
@@ -109,7 +109,7 @@ class Syncs:
 
     def deliver(self) -> None:
         """Have all messages arrive, and those that they lead to."""
-        for _ in range(MOST_MESSAGES):
+        for _ in range(MAX_MESSAGES):
             if not self._waiting:
                 return
             sender, to, message = self._waiting.pop(0)
@@ -126,7 +126,7 @@ class Syncs:
 
     def settle(self) -> None:
         """Go on until all is where it should be."""
-        for _ in range(MOST_MESSAGES):
+        for _ in range(MAX_MESSAGES):
             self.tick(100)
             if all(node.idle for node in self.nodes.values()) and not self._waiting:
                 self._agree()

@@ -46,7 +46,7 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"drain": 3600.1}, "drain '3600.1'"),
         ({"drain": float("nan")}, "drain 'nan'"),
         ({"max_memory": 1_023 << 10}, "max-memory '1023KiB': expected at least 1MiB"),
-        ({"most_connections": -5}, "most-connections '-5': expected at least 1"),
+        ({"max_connections": -5}, "max-connections '-5': expected at least 1"),
     ],
 )
 def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> None:

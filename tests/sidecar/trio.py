@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MS = 10**6  # ns
 BUDGET = 0.05  # seconds
-MOST_STEPS = 5_000  # until all is quiet: more is a loop
+MAX_STEPS = 5_000  # until all is quiet: more is a loop
 
 
 class TrioLink:
@@ -170,7 +170,7 @@ class Trio:
 
     def finish(self) -> None:
         """Have everything arrive, and all nodes do all that is due."""
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             while waiting := [way for way, messages in self.ways.items() if messages]:
                 self.deliver(*waiting[0])
             if all(it.sync.idle for it in self.room.nodes.values()):

@@ -32,7 +32,7 @@ TICK = 0.05
 STOOD_STILL = 0.25
 """Seconds without anything happening after which a node knows that it was stopped."""
 
-MOST_MESSAGES = 60.0
+MAX_MESSAGES = 60.0
 """Sent by a node in a second, on average over a storm: news alone may be 30. More is a loop."""
 
 REDIAL = 0.5
@@ -400,7 +400,7 @@ def storm_ends(seed: int, n: int, seconds: float) -> float:
         else:
             cluster.start(name, names)
     rate = network.sent.total() / n / network.now
-    assert rate < MOST_MESSAGES, f"seed {seed}: {rate:.0f} messages a node a second"
+    assert rate < MAX_MESSAGES, f"seed {seed}: {rate:.0f} messages a node a second"
     return cluster.settle(15.0)
 
 

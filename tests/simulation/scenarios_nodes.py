@@ -24,7 +24,7 @@ SYNC = 0.15  # seconds of decisions that a crash may lose: flushes, and the time
 WHOLE_WITHIN = 5.0  # seconds from the end of a storm to one ring
 HEALED_WITHIN = 10.0
 APART_WITHIN = 60.0  # seconds until a node that hears nobody takes the last one for dead
-MOST_MESSAGES = 60.0  # of a node in a second, for each check that it has in a second one more
+MAX_MESSAGES = 60.0  # of a node in a second, for each check that it has in a second one more
 LOSSY = Faults(loss=0.05, duplication=0.05, delay=0.001, jitter=0.02)
 
 
@@ -499,7 +499,7 @@ def _storm(seed: int, seconds: float, kinds: int) -> float:
     took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
     assert took is not None, world.say(f"not whole: {world.views()}")
     rate = (sum(world.network.sent.values()) - sent) / (seconds * len(names))
-    assert rate < MOST_MESSAGES, world.say(f"{rate:.0f} messages a node a second")
+    assert rate < MAX_MESSAGES, world.say(f"{rate:.0f} messages a node a second")
     world.quiesce()
     return took
 

@@ -104,8 +104,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.drain | quote }}
 - name: SIDEGATE_MAX_MEMORY
   value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
-- name: SIDEGATE_MOST_CONNECTIONS
-  value: {{ $values.mostConnections | int64 | quote }}
+- name: SIDEGATE_MAX_CONNECTIONS
+  value: {{ $values.maxConnections | int64 | quote }}
 {{- with $values.httpHosts }}
 - name: SIDEGATE_HTTP_HOSTS
   value: {{ join "," . | quote }}

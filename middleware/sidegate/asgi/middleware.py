@@ -11,7 +11,7 @@ from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.http.evaluation import Asking, Pending, Question, asking
 from sidegate.http.headers import Pair
-from sidegate.http.request.proxies import MOST_ADDRESS, NO_PROXIES, Proxies
+from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
 from sidegate.middleware_options import Options, settings_of
@@ -120,7 +120,7 @@ class RateLimitMiddleware:
             and limiter.proxies is NO_PROXIES
             and client
             and client[0]
-            and len(client[0]) <= MOST_ADDRESS
+            and len(client[0]) <= MAX_ADDRESS
             and scope.get("method", "GET").upper() != "OPTIONS"
         ):
             assert isinstance(rule.cost, int)  # else there is no key of the peer

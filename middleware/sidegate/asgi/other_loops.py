@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
-_MOST_THREADS = 40  # that wait for the sidecar: as many as trio gives an app for itself
+_MAX_THREADS = 40  # that wait for the sidecar: as many as trio gives an app for itself
 _OPTIONS = ("sidecar", "secret", "tls", "budget", "on_unreachable")
 
 
@@ -71,7 +71,7 @@ class AnyLoop:
         try:
             return self._limiters.get()
         except LookupError:
-            limiter = trio.CapacityLimiter(_MOST_THREADS)
+            limiter = trio.CapacityLimiter(_MAX_THREADS)
             self._limiters.set(limiter)
             trio.lowlevel.spawn_system_task(self._close_at_end, trio)
             return limiter

@@ -8,13 +8,11 @@ from typing import TypeVar
 
 from sidegate.errors import LimitError, quoted
 
-MOST_TOKENS = 10**12  # keeps every count within a msgpack integer, with room to add them up
-MOST_DEBT = (
-    2**62
-)  # ns, 146 years: what a bucket may owe, so that a debt plus a cost fits in 63 bits
-MOST_LIMITS = 8  # in one check: each of them is a bucket to look up
-MOST_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
-MOST_TEXT = 1_024  # characters, three times what eight long limits need
+MAX_TOKENS = 10**12  # keeps every count within a msgpack integer, with room to add them up
+MAX_DEBT = 2**62  # ns, 146 years: what a bucket may owe, so that a debt plus a cost fits in 63 bits
+MAX_LIMITS = 8  # in one check: each of them is a bucket to look up
+MAX_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
+MAX_TEXT = 1_024  # characters, three times what eight long limits need
 
 Key = TypeVar("Key")
 
@@ -89,7 +87,7 @@ class Limit:
         largest there is (146 years), so the rate of "1/year" stops falling at 146 parts.
         """
         common = gcd(self.tokens, parts)
-        window = min(self.window * (parts // common), MOST_DEBT // SECOND)
+        window = min(self.window * (parts // common), MAX_DEBT // SECOND)
         return Limit(self.tokens // common, window, max(1, self.burst // parts))
 
     def __str__(self) -> str:
@@ -106,8 +104,8 @@ class Limits:
 
     def __init__(self, items: Iterable[Limit]) -> None:
         items = tuple(items)
-        if not 1 <= len(items) <= MOST_LIMITS:
-            raise LimitError(f"expected 1 to {MOST_LIMITS} limits, not {len(items)}")
+        if not 1 <= len(items) <= MAX_LIMITS:
+            raise LimitError(f"expected 1 to {MAX_LIMITS} limits, not {len(items)}")
         if len(set(items)) < len(items):
             raise LimitError("the same limit is given twice")
         one = len(items) == 1
@@ -145,13 +143,13 @@ def _short(number: int) -> str:
 
 
 def _check_counts(tokens: int, window: int, burst: int) -> None:
-    if not 1 <= tokens <= MOST_TOKENS:
-        raise LimitError(f"{_short(tokens)} tokens, expected 1 to {MOST_TOKENS}")
-    if not 1 <= burst <= MOST_TOKENS:
-        raise LimitError(f"a burst of {_short(burst)}, expected 1 to {MOST_TOKENS}")
-    if not 1 <= window <= MOST_DEBT // SECOND:
+    if not 1 <= tokens <= MAX_TOKENS:
+        raise LimitError(f"{_short(tokens)} tokens, expected 1 to {MAX_TOKENS}")
+    if not 1 <= burst <= MAX_TOKENS:
+        raise LimitError(f"a burst of {_short(burst)}, expected 1 to {MAX_TOKENS}")
+    if not 1 <= window <= MAX_DEBT // SECOND:
         raise LimitError(f"a window of {_short(window)} seconds, expected 1 second to 146 years")
-    if burst * window * SECOND > MOST_DEBT * tokens:
+    if burst * window * SECOND > MAX_DEBT * tokens:
         raise LimitError(f"a burst of {_short(burst)} would take more than 146 years to refill")
 
 
@@ -180,21 +178,21 @@ known_limits = _parsed.get
 
 
 def _remember(known: dict[Key, Limits], key: Key, limits: Limits) -> Limits:
-    if len(known) >= MOST_TEXTS:
+    if len(known) >= MAX_TEXTS:
         # The older half, which is cheaper than an order of use. Not all: others may still need what
         # was read a moment ago, and who asks for ever new ones would have them read it again.
-        for old in list(known)[: MOST_TEXTS // 2]:
+        for old in list(known)[: MAX_TEXTS // 2]:
             known.pop(old, None)
     known[key] = limits
     return limits
 
 
 def _parse(text: str) -> Limits:
-    if len(text) > MOST_TEXT:
-        raise LimitError(f"expected at most {MOST_TEXT} characters", text, text)
+    if len(text) > MAX_TEXT:
+        raise LimitError(f"expected at most {MAX_TEXT} characters", text, text)
     parts = re.split("[;,|]", text)
-    if len(parts) > MOST_LIMITS:
-        raise LimitError(f"expected at most {MOST_LIMITS} limits, not {len(parts)}", text, text)
+    if len(parts) > MAX_LIMITS:
+        raise LimitError(f"expected at most {MAX_LIMITS} limits, not {len(parts)}", text, text)
     items: list[Limit] = []
     for part in map(str.strip, parts):
         limit = _parse_one(part, text)

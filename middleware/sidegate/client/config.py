@@ -18,7 +18,7 @@ from sidegate.client.unreachable.outage import CONSEQUENCE
 from sidegate.errors import shown
 from sidegate.link.address import Address, parse_address
 from sidegate.link.endpoint import Endpoint
-from sidegate.protocol.handshake import MOST_NAME_BYTES, Identity
+from sidegate.protocol.handshake import MAX_NAME_BYTES, Identity
 from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
@@ -29,7 +29,7 @@ log = logging.getLogger("sidegate")
 
 DEFAULT_SIDECAR = "127.0.0.1:7171"
 DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that doesn't answer
-MOST_BUDGET = 60.0
+MAX_BUDGET = 60.0
 NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is asked
 _CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
 
@@ -79,18 +79,18 @@ def _policy(policy: object) -> OnUnreachable:
 
 
 def _budget(budget: object) -> float:
-    expected = f"seconds, more than 0 and at most {MOST_BUDGET:g}"
+    expected = f"seconds, more than 0 and at most {MAX_BUDGET:g}"
     if isinstance(budget, bool) or not isinstance(budget, (int, float)):
         raise _wrong("budget", budget, expected)
-    if not 0 < budget <= MOST_BUDGET:
+    if not 0 < budget <= MAX_BUDGET:
         raise _wrong("budget", budget, expected)
     return budget
 
 
 def _name(name: object) -> str:
-    if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= MOST_NAME_BYTES:
+    if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= MAX_NAME_BYTES:
         return name
-    raise _wrong("name", name, f"1 to {MOST_NAME_BYTES} bytes of printable text")
+    raise _wrong("name", name, f"1 to {MAX_NAME_BYTES} bytes of printable text")
 
 
 def _address(sidecar: object) -> Address | None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, Limits
 
-MOST_DENIALS = 10_000  # 5 MB: keys under attack, not all keys
+MAX_DENIALS = 10_000  # 5 MB: keys under attack, not all keys
 LONGEST = SECOND  # ns: how long a reset may go unnoticed
 
 _PROMISES = frozenset({Source.OWNER, Source.BACKUP})
@@ -25,7 +25,7 @@ class Denials:
 
     __slots__ = ("_most", "table")
 
-    def __init__(self, most: int = MOST_DENIALS) -> None:
+    def __init__(self, most: int = MAX_DENIALS) -> None:
         self._most = most
         self.table: dict[_Question, tuple[int, Decision]] = {}
 

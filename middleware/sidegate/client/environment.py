@@ -29,7 +29,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_LINK",
         "SIDEGATE_LOG_LEVEL",
         "SIDEGATE_MAX_MEMORY",
-        "SIDEGATE_MOST_CONNECTIONS",
+        "SIDEGATE_MAX_CONNECTIONS",
         "SIDEGATE_NAME",
         "SIDEGATE_NODE_SECRET",
         "SIDEGATE_NODE_SECRET_FILE",
@@ -73,7 +73,7 @@ OF_THE_PROJECT = frozenset(
 
 KNOWN = OF_APPS | OF_SIDECARS | OF_THE_PROJECT
 
-MOST_TOLD = 20  # an environment with more of them isn't a slip of the pen
+MAX_TOLD = 20  # an environment with more of them isn't a slip of the pen
 
 _OPTIONS = {name.removeprefix(PREFIX): name for name in sorted(OF_APPS | OF_SIDECARS)}
 del _OPTIONS["SEED"]  # taken too, but SEEDS is the name
@@ -90,7 +90,7 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     """
     names = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in KNOWN]
     ours = [name for name in names if not _is_of_a_service(name, environ[name])]
-    return [_line(name) for name in ours[:MOST_TOLD]]
+    return [_line(name) for name in ours[:MAX_TOLD]]
 
 
 def _is_of_a_service(name: str, value: str) -> bool:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check
 
-_MOST_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
+_MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
-_MOST_LATE = 10.0
+_MAX_LATE = 10.0
 
 
 class Session:
@@ -66,8 +66,8 @@ class Session:
             self,
             context=options.context,
             patience=options.budget,
-            late=_MOST_LATE,
-            most_delay=_MOST_DELAY,
+            late=_MAX_LATE,
+            max_delay=_MAX_DELAY,
             hurries=True,
         )
 

@@ -25,8 +25,8 @@ from uuid import UUID
 
 from sidegate.http.request import credentials
 from sidegate.http.request.proxies import (
-    MOST_ADDRESS,
-    MOST_ADDRESSES,
+    MAX_ADDRESS,
+    MAX_ADDRESSES,
     NO_PROXIES,
     canonical,
     forwarded_for,
@@ -225,10 +225,10 @@ def identity_text(identity: object) -> str:
 
 def group(address: str, v6_prefix: int) -> str:
     """Return the identity of an address: itself, its IPv6 network, or "unknown" for ""."""
-    return _group(address, v6_prefix) if len(address) <= MOST_ADDRESS else address
+    return _group(address, v6_prefix) if len(address) <= MAX_ADDRESS else address
 
 
-@lru_cache(maxsize=MOST_ADDRESSES)
+@lru_cache(maxsize=MAX_ADDRESSES)
 def _group(address: str, v6_prefix: int) -> str:
     parsed = parse_ip(address)
     if parsed is None:

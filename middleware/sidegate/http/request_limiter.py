@@ -36,7 +36,7 @@ from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
 
 log = logging.getLogger("sidegate")
 
-MOST_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
+MAX_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
 MAX_CHOICES = 1_024  # requests whose rules are remembered, by path and method: 0.3 MB
 MAX_REMEMBERED_PATH = 256  # characters; longer ones are looked up anew, so that none fill memory
 COUNTED = "sidegate.counted"  # in a scope or environ: the buckets that this request has paid
@@ -273,7 +273,7 @@ class RequestLimiter:
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.
-@lru_cache(maxsize=MOST_LOWERED)
+@lru_cache(maxsize=MAX_LOWERED)
 def _lowered(name: str, limits: Limits) -> Policy:
     return Policy(name, limits)
 

@@ -19,13 +19,13 @@ from sidegate.http.keys import (
     is_total,
 )
 from sidegate.http.patterns import covers, path_matcher
-from sidegate.http.request.proxies import MOST_ADDRESSES
+from sidegate.http.request.proxies import MAX_ADDRESSES
 
-MOST_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
+MAX_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
 
 # No colon, which ends the name in a key, nor slash, which ends a service before it; nothing that
 # a structured field or JSON would escape.
-_NAME = re.compile(rf"[ !#-.0-9;-[\]-~]{{1,{MOST_NAME}}}")
+_NAME = re.compile(rf"[ !#-.0-9;-[\]-~]{{1,{MAX_NAME}}}")
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")  # a token (RFC 9110), but for "*"
 _NO_METHODS = {
     "ALL": "leave methods= out for all of them",
@@ -147,7 +147,7 @@ def _key_of_peer(bucket: str, key: Identity, cost: int | Cost) -> Callable[[str]
     def key_of_peer(peer: str) -> str:
         return bucket_key(bucket, group(peer, prefix))
 
-    return lru_cache(MOST_ADDRESSES)(key_of_peer)
+    return lru_cache(MAX_ADDRESSES)(key_of_peer)
 
 
 def flag(option: str, value: object) -> bool:
@@ -183,7 +183,7 @@ def _name(name: object) -> str:
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     raise ValueError(
-        f"name={name!r:.80}: must be 1 to {MOST_NAME} printable ASCII characters"
+        f"name={name!r:.80}: must be 1 to {MAX_NAME} printable ASCII characters"
         " without colons, slashes, double quotes and backslashes"
     )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from sidegate.protocol.handshake import Accepting, Dialling, Handshake, tls_channel
 from sidegate.protocol.messages import (
-    MOST_FRAME_BYTES,
-    MOST_HELLO_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_HELLO_BYTES,
     Error,
     Framer,
     Hello,
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._handle = handler.message
         # Whoever dials is told the ring right behind the last word of the handshake, in one read.
         accepts = isinstance(handshake, Accepting)
-        self._framer = Framer(MOST_HELLO_BYTES if accepts else MOST_FRAME_BYTES, shakes=True)
+        self._framer = Framer(MAX_HELLO_BYTES if accepts else MAX_FRAME_BYTES, shakes=True)
         self._seal: Seal | None = None  # of what this side sends
         self._out: list[bytes] = []
         self._is_receiving = False
@@ -130,8 +130,8 @@ class Connection(asyncio.Protocol):
     def _shake_hands(self, body: Bytes) -> None:
         handshake = self._handshake
         self._shaken += len(body)
-        if isinstance(handshake, Accepting) and self._shaken > MOST_HELLO_BYTES:
-            text = f"a handshake of more than {MOST_HELLO_BYTES:,} bytes"
+        if isinstance(handshake, Accepting) and self._shaken > MAX_HELLO_BYTES:
+            text = f"a handshake of more than {MAX_HELLO_BYTES:,} bytes"
             raise WireError("frame-too-long", text)
         if reply := handshake.receive(body):
             self._out.append(reply)

@@ -30,8 +30,8 @@ from sidegate.link.in_flight import GRACE, InFlight
 from sidegate.link.redial import Redial
 from sidegate.protocol.messages import (
     HEADER_BYTES,
-    MOST_CHECKS,
-    MOST_FRAME_BYTES,
+    MAX_CHECKS,
+    MAX_FRAME_BYTES,
     NODE_MESSAGES,
     Answers,
     Check,
@@ -61,10 +61,10 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids
 
-MOST_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
+MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 PROBE_EVERY = 0.1  # seconds between two pings to a suspect: how late a recovery may be noticed
 HUNG_AFTER = 5.0  # seconds a suspect may stay silent before the connection is given up
-MOST_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
+MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 
 
 class State(StrEnum):
@@ -99,8 +99,8 @@ class Link:
         context: Context = lambda: None,
         patience: float = 0.01,
         late: float = 0.0,
-        most_delay: float = 1.0,
-        most_in_flight: int = MOST_IN_FLIGHT,
+        max_delay: float = 1.0,
+        max_in_flight: int = MAX_IN_FLIGHT,
         hurries: bool = False,
     ) -> None:
         self.address = address
@@ -111,8 +111,8 @@ class Link:
         self._me = me
         self._watcher = watcher
         self._context = context
-        self._most_in_flight = most_in_flight
-        self._redial = Redial(most_delay, hurries=hurries)
+        self._max_in_flight = max_in_flight
+        self._redial = Redial(max_delay, hurries=hurries)
         self._partings: list[Parting] = []  # few: each lasts one budget at most
         self.loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
@@ -149,14 +149,14 @@ class Link:
         count = len(checks)
         if self.state is not _UP and self.state is not _CONNECTING:
             return False
-        if self._flights.checks + count > self._most_in_flight:
+        if self._flights.checks + count > self._max_in_flight:
             return False
         self._last_id = number = self._last_id + 1
         message = Checks(number, hops, int(budget * 1e6), checks, *ids)
-        if count > MOST_CHECKS:
+        if count > MAX_CHECKS:
             return self._ask_halves(message, budget, asker)
         frame = encode(message)
-        if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES:
+        if len(frame) > MAX_FRAME_BYTES + HEADER_BYTES:
             return count > 1 and self._ask_halves(message, budget, asker)
         now = self.loop.time()
         look_at = self._flights.add(number, asker, count, budget, now)
@@ -197,7 +197,7 @@ class Link:
     def tell(self, message: NodeMessage | Outcomes) -> bool:
         """Say something that isn't answered; False if the other side can't be reached now."""
         connection = self._connection
-        if connection is None or connection.transport.get_write_buffer_size() > MOST_UNSENT:
+        if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
             return False
         connection.send(message)
         return True

@@ -19,8 +19,8 @@ HURRY_EVERY = 1.0  # seconds between two dials without a pause
 class Redial:
     """Says when to dial, to the one task that does; is told what became of each connection."""
 
-    def __init__(self, most_delay: float, *, hurries: bool) -> None:
-        self._most_delay = most_delay
+    def __init__(self, max_delay: float, *, hurries: bool) -> None:
+        self._max_delay = max_delay
         self._hurries = hurries
         self._delay = FIRST_DELAY
         self._clock = asyncio.get_running_loop().time
@@ -76,4 +76,4 @@ class Redial:
             jittered = uniform(self._delay / 2, self._delay)  # noqa: S311  # jitter, not a secret
             async with asyncio.timeout(jittered):
                 await self._ending.wait()
-        self._delay = min(self._delay * 2, self._most_delay)
+        self._delay = min(self._delay * 2, self._max_delay)

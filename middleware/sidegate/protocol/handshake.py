@@ -63,8 +63,8 @@ _OTHER_SEED = (
     " all nodes of a cluster the same --ring-seed-file (SIDEGATE_RING_SEED), or none"
 )
 _FRAMES = b" frames"  # behind either: a key for what that side sends
-MOST_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
-MOST_DIALLED = 300  # characters: "[", a host name, and a port; or a path
+MAX_NAME_BYTES = 253  # the longest host name there is (RFC 1035, 2.3.4)
+MAX_DIALLED = 300  # characters: "[", a host name, and a port; or a path
 
 PLAIN = b""  # a channel where anybody on the way reads and writes: TCP
 UNIX = b"unix"  # one that the file system guards
@@ -167,9 +167,9 @@ class Handshake:
         if hello.role not in ROLES:
             raise WireError("bad-message", f"role {hello.role[:20]!r} is not one of {ROLES}")
         for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
-            if not 0 < len(name.encode()) <= MOST_NAME_BYTES or not name.isprintable():
+            if not 0 < len(name.encode()) <= MAX_NAME_BYTES or not name.isprintable():
                 raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
-        if len(hello.dialled) > MOST_DIALLED or not (hello.dialled or "-").isprintable():
+        if len(hello.dialled) > MAX_DIALLED or not (hello.dialled or "-").isprintable():
             raise WireError(
                 "bad-message", "what was dialled must be up to 300 printable characters"
             )

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from sidegate.protocol.seal import Seal
 
 VERSION = 1
-MOST_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
-MOST_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few numbers
-MOST_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
-SURELY_SHORT_KEY = MOST_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
-MOST_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
+MAX_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
+MAX_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few numbers
+MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
+SURELY_SHORT_KEY = MAX_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
+MAX_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
-MOST_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
+MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
 _LENGTH = ByteLayout(">I")
 HEADER_BYTES = _LENGTH.size
@@ -113,7 +113,7 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     id: int
     hops: Hops
     budget: Annotated[int, Meta(ge=0)]
-    checks: Annotated[list[Check], Meta(max_length=MOST_CHECKS)]
+    checks: Annotated[list[Check], Meta(max_length=MAX_CHECKS)]
     serial: Annotated[int, Meta(ge=0)] = 0  # of a forward, the same when another node is asked
     places: list[int] | None = None  # of these checks among those first forwarded; None: in order
 
@@ -128,7 +128,7 @@ class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
     source: str  # a sidegate.buckets.decision.Source; between nodes also NOBODY
     node: str  # who decided; for `open` and `closed` who should have
     positions: list[int] | None
-    answers: Annotated[list[Answer], Meta(max_length=MOST_CHECKS)]
+    answers: Annotated[list[Answer], Meta(max_length=MAX_CHECKS)]
     parts: Annotated[int, Meta(ge=1)] = 1  # source `local`: the limits were divided by this
 
 
@@ -260,7 +260,7 @@ class Resets(Struct, array_like=True, frozen=True, tag=26):
     """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
 
     id: int
-    resets: Annotated[list[KeyReset], Meta(max_length=MOST_CHECKS)]
+    resets: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)]
 
 
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
@@ -276,7 +276,7 @@ class Charged(Struct, array_like=True, frozen=True, gc=False, tag=20):
     """What was decided in place of the receiver, who owns these keys. Answered by Settled."""
 
     id: int
-    rows: Annotated[list[StoodIn], Meta(max_length=MOST_CHECKS)]
+    rows: Annotated[list[StoodIn], Meta(max_length=MAX_CHECKS)]
 
 
 class Settled(Struct, array_like=True, frozen=True, gc=False, tag=21):
@@ -384,7 +384,7 @@ _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """Return the frame for a message. Whoever sends long lists minds MOST_FRAME_BYTES."""
+    """Return the frame for a message. Whoever sends long lists minds MAX_FRAME_BYTES."""
     body = _encoder.encode(message)
     return len(body).to_bytes(HEADER_BYTES, "big") + body
 
@@ -422,8 +422,8 @@ def require_key(key: str) -> None:
     UnicodeEncodeError (a ValueError) for half a surrogate pair, which has no bytes there.
     """
     length = len(key) if key.isascii() else len(key.encode())
-    if length > MOST_KEY_BYTES:
-        raise KeyTooLong(length, MOST_KEY_BYTES)
+    if length > MAX_KEY_BYTES:
+        raise KeyTooLong(length, MAX_KEY_BYTES)
 
 
 class Framer:
@@ -436,7 +436,7 @@ class Framer:
 
     __slots__ = ("_around", "_need", "_seal", "most", "rest", "shakes")
 
-    def __init__(self, most: int = MOST_FRAME_BYTES, *, shakes: bool = False) -> None:
+    def __init__(self, most: int = MAX_FRAME_BYTES, *, shakes: bool = False) -> None:
         self.most = most
         self.shakes = shakes
         self.rest = bytearray()  # the part of a frame that waits for its other part
@@ -446,7 +446,7 @@ class Framer:
 
     def up(self, seal: Seal | None) -> None:
         """Cut from now on whatever is there, sealed frames if there is a seal."""
-        self.most, self.shakes = MOST_FRAME_BYTES, False
+        self.most, self.shakes = MAX_FRAME_BYTES, False
         if seal is not None:
             self._seal, self._around = seal, HEADER_BYTES + TAG_BYTES
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
-MOST_SECRETS = 4  # two while one replaces the other; each is one more that a stranger may guess
+MAX_SECRETS = 4  # two while one replaces the other; each is one more that a stranger may guess
 MIN_BYTES = 16  # beyond loopback: what listens, or is dialled, can try words offline
-MOST_BYTES = 16_384  # of all of them: a wrong path (a log, a device) is not read to its end
+MAX_BYTES = 16_384  # of all of them: a wrong path (a log, a device) is not read to its end
 
-_EXPECTED = f"expected 1 to {MOST_SECRETS}, one a line"
+_EXPECTED = f"expected 1 to {MAX_SECRETS}, one a line"
 
 
 def parse_secrets(text: bytes, least: int = 1) -> tuple[bytes, ...]:
@@ -28,12 +28,12 @@ def parse_secrets(text: bytes, least: int = 1) -> tuple[bytes, ...]:
     the text, for none, for more than 4, for more than 16,384 bytes, and for one of fewer than
     `least` bytes.
     """
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES:,} bytes, {_EXPECTED}")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES:,} bytes, {_EXPECTED}")
     secrets = tuple(secret for line in text.splitlines() if (secret := line.strip()))
     if not secrets:
         raise ValueError(f"no secret in it, {_EXPECTED}")
-    if len(secrets) > MOST_SECRETS:
+    if len(secrets) > MAX_SECRETS:
         raise ValueError(f"{len(secrets)} secrets, {_EXPECTED}")
     require_long(secrets, least)
     return secrets
@@ -132,7 +132,7 @@ def _read(path: str, least: int) -> tuple[bytes, ...]:
     """Return the secrets in a file. ValueError names the file, and why it can't be used."""
     try:
         with Path(path).open("rb") as file:
-            return parse_secrets(file.read(MOST_BYTES + 1), least)
+            return parse_secrets(file.read(MAX_BYTES + 1), least)
     except OSError as error:
         raise ValueError(f"secret file {path!r}: {error.strerror}") from None
     except ValueError as error:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from sidegate_ring.membership.messages import Rumor
 
-MOST_RUMORS: Final = 4_096
+MAX_RUMORS: Final = 4_096
 """As many as there may be nodes. The most told goes first: it has been around."""
 
 
@@ -31,7 +31,7 @@ class Rumors:
     def add(self, rumor: Rumor) -> None:
         """Have a rumor told that wasn't told before."""
         self.drop(rumor.name)
-        if len(self) >= MOST_RUMORS:
+        if len(self) >= MAX_RUMORS:
             highest = next(level for level in reversed(self._levels) if level)
             self.drop(next(iter(highest)))
         self._place(rumor, 0)

@@ -9,7 +9,7 @@ from sidegate_ring.membership.messages import Rumor, State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_LIVING: Final = 1_000
+MAX_LIVING: Final = 1_000
 """Nodes that are alive or suspect: three times the 300 up to which one beside each app is right.
 Everyone has two links to everyone, and a ring of 1,000 is 27 MB, and a second's work to build."""
 
@@ -17,7 +17,7 @@ MAX_UNHEARD: Final = 8
 """Nodes known by hearsay only: those of the last moment, since a newcomer speaks to each as soon as
 it has heard of it; and those that can't reach us."""
 
-MOST_TOMBSTONES: Final = 4_096
+MAX_TOMBSTONES: Final = 4_096
 """Nodes that are dead or have left; the oldest goes first."""
 
 
@@ -144,7 +144,7 @@ class Members:
             return
         member.digest = ""
         self.living.pop(member.name, None)
-        if member.name not in self._buried and len(self._buried) >= MOST_TOMBSTONES:
+        if member.name not in self._buried and len(self._buried) >= MAX_TOMBSTONES:
             self._forget(next(iter(self._buried)))
         self._buried[member.name] = None
 

@@ -41,9 +41,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidegate_ring.membership.members import MOST_LIVING, Member, Members
+from sidegate_ring.membership.members import MAX_LIVING, Member, Members
 from sidegate_ring.membership.messages import (
-    MOST_INCARNATION,
+    MAX_INCARNATION,
     TAG_BITS,
     Gossip,
     Kind,
@@ -93,7 +93,7 @@ class Membership:
         self.me = Member(name, address, incarnation, owner=owner, since=now)
         self._timing = timing
         self._randrange = randrange
-        self.max_incarnation = MOST_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
+        self.max_incarnation = MAX_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
         self.is_open = True  # to all hearsay, until this node has met those that there are
         self._known = Members()
         self._suspicions: dict[str, Suspicion] = {}
@@ -229,7 +229,7 @@ class Membership:
     def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Outcome:
         """Change our own record, and tell everyone. `left` is for good: it refutes nothing then."""
         me = self.me
-        me.incarnation = min(me.incarnation + 1, MOST_INCARNATION)
+        me.incarnation = min(me.incarnation + 1, MAX_INCARNATION)
         me.owner = me.owner if owner is None else owner
         me.since = now
         if left or not me.living:
@@ -269,7 +269,7 @@ class Membership:
             return
         if rumor.state in {State.SUSPECT, State.DEAD}:
             self._probes.worsen(1)
-        me.incarnation = min(rumor.incarnation + 1, MOST_INCARNATION)
+        me.incarnation = min(rumor.incarnation + 1, MAX_INCARNATION)
         self._tell_of_me()
 
     def _hear_of_namesake(self, rumor: Rumor) -> None:
@@ -316,7 +316,7 @@ class Membership:
     def _believe(self, rumor: Rumor, now: float) -> None:
         name, living = rumor.name, self._known.living
         if rumor.state <= State.SUSPECT and name not in living:
-            if len(living) >= MOST_LIVING:
+            if len(living) >= MAX_LIVING:
                 return
             # Anywhere, so that newcomers aren't all probed first, or last. Who comes and goes may
             # be in it twice, but it is never longer than one would be that is new.

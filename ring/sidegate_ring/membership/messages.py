@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_NAME_BYTES: Final = 253
+MAX_NAME_BYTES: Final = 253
 """Of a node's name, in UTF-8: as long as a DNS name may be."""
 
-MOST_ADDRESS_BYTES: Final = 300
+MAX_ADDRESS_BYTES: Final = 300
 """Of an address, in UTF-8: a DNS name and a port, with room for brackets and a zone."""
 
-MOST_INCARNATION: Final = 1 << 53
+MAX_INCARNATION: Final = 1 << 53
 """Incarnations start at the seconds since 1970, which need 31 bits. Above it something is broken,
 and one that can't be counted up any further could not be refuted."""
 
@@ -105,13 +105,13 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
     most = MAX_IN_FULL if gossip.kind in {Kind.ASK_ALL, Kind.ALL} else MAX_RUMORS
     if len(gossip.rumors) > most:
         raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
-    _require_short("about", gossip.about, MOST_NAME_BYTES)
+    _require_short("about", gossip.about, MAX_NAME_BYTES)
     for name, address, incarnation, state, owner, by, claim in rumors:
         if not name or not name.isprintable():
             raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
         if not State.ALIVE <= state <= State.LEFT:
             raise ValueError(f"a rumor about {name[:64]!r}: state {state!r}, not 0 to 3")
-        if not 0 <= incarnation <= MOST_INCARNATION:
+        if not 0 <= incarnation <= MAX_INCARNATION:
             raise ValueError(
                 f"a rumor about {name[:64]!r}: incarnation {incarnation!r}, not 0 to 2**53"
             )
@@ -127,9 +127,9 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
             )
         if owner not in {0, 1}:
             raise ValueError(f"a rumor about {name[:64]!r}: owner {owner!r}, not 0 or 1")
-        _require_short("name", name, MOST_NAME_BYTES)
-        _require_short("address", address, MOST_ADDRESS_BYTES)
-        _require_short("by", by, MOST_NAME_BYTES)
+        _require_short("name", name, MAX_NAME_BYTES)
+        _require_short("address", address, MAX_ADDRESS_BYTES)
+        _require_short("by", by, MAX_NAME_BYTES)
 
 
 def _require_short(what: str, text: str, most: int) -> None:

@@ -9,7 +9,7 @@ from sidegate_ring.membership.parameters import Timing, slowed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_ERRANDS: Final = 1_024
+MAX_ERRANDS: Final = 1_024
 """Pings under way for others. A node is asked for 3 a probe of others: hundreds are a flood."""
 
 NACK_AFTER: Final = 0.8
@@ -130,7 +130,7 @@ class Probes:
 
     def run(self, id_: int, errand: Errand) -> bool:
         """Begin an errand whose ping has this id; False when there are too many."""
-        if len(self._errands) >= MOST_ERRANDS:
+        if len(self._errands) >= MAX_ERRANDS:
             return False
         self._errands[id_] = errand
         return True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _READY, _JOINING = 200, 503
 _KNOWN = {_READY, _JOINING}
-MOST_BODY = 4_096  # bytes of an answer: it has a sentence
+MAX_BODY = 4_096  # bytes of an answer: it has a sentence
 TIMEOUT = 2.0  # seconds: it answers from memory; less than the timeout of Docker's health check
 
 
@@ -28,7 +28,7 @@ def require_ready(http: Address) -> None:
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        status, body = answer.status, answer.read(MOST_BODY)
+        status, body = answer.status, answer.read(MAX_BODY)
     except (OSError, HTTPException) as error:
         raise Failure(OUT_OF_REACH, _unreachable(asked, error)) from None
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidegate_sidecar.cli import load_options as ordered  # noqa: TC001  # typer reads them
 from sidegate_sidecar.cli.load_arguments import Given, order_of
-from sidegate_sidecar.loadtest.plan.settings import MOST_IN_FLIGHT, TIMEOUT
+from sidegate_sidecar.loadtest.plan.settings import MAX_IN_FLIGHT, TIMEOUT
 
 
 def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
@@ -21,7 +21,7 @@ def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     arrivals: ordered.ArrivalsName = "",
     header: ordered.Headers = [],  # noqa: B006  # typer shows and copies it
     timeout: ordered.Timeout = f"{TIMEOUT:g}",
-    most_in_flight: ordered.InFlight = str(MOST_IN_FLIGHT),
+    max_in_flight: ordered.InFlight = str(MAX_IN_FLIGHT),
     key_prefix: ordered.KeyPrefix = "",
     seed: ordered.Seed = "",
     crashes: ordered.Crashes = "",
@@ -45,7 +45,7 @@ def load(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         ),
         headers=header,
         timeout=timeout,
-        most_in_flight=most_in_flight,
+        max_in_flight=max_in_flight,
         key_prefix=key_prefix,
         seed=seed,
         crashes=crashes,

@@ -14,8 +14,8 @@ from sidegate_sidecar.loadtest.plan.feasibility import require_prospects
 from sidegate_sidecar.loadtest.plan.keys import Pick
 from sidegate_sidecar.loadtest.plan.library import load_scenario
 from sidegate_sidecar.loadtest.plan.scenario import (
-    MOST_KEYS,
-    MOST_REQUESTS,
+    MAX_KEYS,
+    MAX_REQUESTS,
     Expect,
     Scenario,
     ScenarioError,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RATE: Final = 50.0  # requests a second
 SECONDS: Final = 10.0
-MOST_CONNECTIONS: Final = 10_000  # under way: a third of the ports that one address has
+MAX_CONNECTIONS: Final = 10_000  # under way: a third of the ports that one address has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def order_of(  # an argument for each option
     *,
     headers: Iterable[str],
     timeout: str,
-    most_in_flight: str,
+    max_in_flight: str,
     key_prefix: str,
     seed: str,
     crashes: str,
@@ -76,8 +76,8 @@ def order_of(  # an argument for each option
         seed=texts.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
         headers=_headers(headers, service, scenario.key_header),
         timeout=texts.number("timeout", timeout),
-        most_in_flight=texts.whole("most-in-flight", most_in_flight, 1, MOST_CONNECTIONS),
-        tolerated=texts.whole("tolerate-errors", tolerate, 0, MOST_REQUESTS),
+        max_in_flight=texts.whole("max-in-flight", max_in_flight, 1, MAX_CONNECTIONS),
+        tolerated=texts.whole("tolerate-errors", tolerate, 0, MAX_REQUESTS),
         crashes=crashes,
         json=json,
         html=html,
@@ -131,7 +131,7 @@ def _require_absent(given: Given) -> None:
 
 
 def _one_stream(given: Given, rate: float, seconds: float) -> Scenario:
-    keys = texts.whole("keys", given.keys, 1, MOST_KEYS) if given.keys else 1
+    keys = texts.whole("keys", given.keys, 1, MAX_KEYS) if given.keys else 1
     if keys > 1 and not given.key_header:
         raise texts.wrong("keys", given.keys, "expected --key-header too, where they go")
     expect = texts.choice("expect", given.expect, Expect) if given.expect else None

@@ -124,7 +124,7 @@ Timeout = Annotated[
 InFlight = Annotated[
     str,
     _option(
-        "most-in-flight",
+        "max-in-flight",
         "NUMBER",
         "Requests under way at once. One that is due beyond it isn't sent, and breaks the verdict.",
         _HOW,

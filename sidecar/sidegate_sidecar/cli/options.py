@@ -203,9 +203,9 @@ MaxMemory = Annotated[
         _BEHAVIOUR,
     ),
 ]
-MostConnections = Annotated[
+MaxConnections = Annotated[
     str,
-    _option("most-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
+    _option("max-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
 ]
 NodeRole = Annotated[
     str,

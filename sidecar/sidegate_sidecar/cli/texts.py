@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
     Choice = TypeVar("Choice", bound=StrEnum)
 
-MOST_HEADERS: Final = 50
+MAX_HEADERS: Final = 50
 
 
 def wrong(option: str, text: str, why: str) -> Failure:
@@ -77,8 +77,8 @@ def field(option: str, name: str) -> str:
 def headers(texts: Iterable[str], taken: dict[str, str]) -> dict[str, str]:
     """Return headers by name; `taken` are names in lower case that are in use, and for what."""
     pairs = [_header(text, taken) for text in texts]
-    if len(pairs) > MOST_HEADERS:
-        raise wrong("header", f"{len(pairs)} of them", f"expected at most {MOST_HEADERS}")
+    if len(pairs) > MAX_HEADERS:
+        raise wrong("header", f"{len(pairs)} of them", f"expected at most {MAX_HEADERS}")
     return dict(pairs)
 
 

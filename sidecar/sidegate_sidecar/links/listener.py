@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address
 from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
-from sidegate.protocol.messages import HEADER_BYTES, MOST_HELLO_BYTES
+from sidegate.protocol.messages import HEADER_BYTES, MAX_HELLO_BYTES
 from sidegate_sidecar.links.admission.admission import Arrival
 from sidegate_sidecar.links.admission.turns import Turns
 
@@ -135,7 +135,7 @@ class Listener:
         A word that isn't whole is waited for where it costs nothing, in the kernel.
         """
         try:
-            said = arrival.socket.recv(TLS_HEAD + MOST_HELLO_BYTES, socket.MSG_PEEK)
+            said = arrival.socket.recv(TLS_HEAD + MAX_HELLO_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
@@ -230,7 +230,7 @@ def first_word(said: bytes, *, tls: bool) -> int:
         length = int.from_bytes(said[3:5], "big") if said[0] == TLS_HANDSHAKE else 0
     else:
         length = int.from_bytes(said[:HEADER_BYTES], "big")
-    return head + length if length <= MOST_HELLO_BYTES else head
+    return head + length if length <= MAX_HELLO_BYTES else head
 
 
 def _stamps(tls: Tls) -> list[tuple[int, int]]:

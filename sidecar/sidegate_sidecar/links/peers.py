@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
-MOST_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
+MAX_STRANGERS = 1_000  # addresses dialled that no node has answered from: a seed's name has a few
 CLOSE_WITHIN = 1.0  # seconds that others may take for our last words
-MOST_DELAY = 1.0  # seconds between two dials of a node that is away
+MAX_DELAY = 1.0  # seconds between two dials of a node that is away
 REFUSES = frozenset({"name", "namesake", "secret", "cluster", "ring-seed", "tls"})
 """What a node is told that can't take part: as long as it is, it is on nobody's ring."""
 
@@ -163,8 +163,8 @@ class Peers:
         for address in addresses:
             if address in linked or address in self._strangers or address in self._known:
                 continue
-            if len(self._strangers) >= MOST_STRANGERS:
-                log.warning("not dialling %s: %d others don't answer", address, MOST_STRANGERS)
+            if len(self._strangers) >= MAX_STRANGERS:
+                log.warning("not dialling %s: %d others don't answer", address, MAX_STRANGERS)
                 return
             self._strangers[address] = self._dial(address)
 
@@ -175,7 +175,7 @@ class Peers:
             self,
             context=self.context,
             patience=self.patience,
-            most_delay=MOST_DELAY,
+            max_delay=MAX_DELAY,
         )
 
     def forget_strangers(self, still_named: set[Address]) -> None:

@@ -9,7 +9,7 @@ from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
-from sidegate.link.link import MOST_UNSENT
+from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -28,7 +28,7 @@ from sidegate.protocol.messages import (
     encode,
     refuse,
 )
-from sidegate_ring.membership.members import MOST_LIVING
+from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.refusals import Refusals
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.node import Node
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
-MOST_SAID = 300  # characters in the log of what the other side says of us
+MAX_SAID = 300  # characters in the log of what the other side says of us
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Patience:
 class Sessions:
     """All accepted connections of a node; a handler of each.
 
-    `most` of apps are open at most, and `MOST_LIVING` of nodes. Those that haven't proved yet who
+    `most` of apps are open at most, and `MAX_LIVING` of nodes. Those that haven't proved yet who
     they are have places of their own, in `admission`; they are as many as `max_files` allows.
     """
 
@@ -104,7 +104,7 @@ class Sessions:
     def _require_room(self, hello: Hello) -> None:
         """Raise WireError when as many of its kind are open as may be."""
         if hello.role == "node":
-            here, most, what = self._nodes, MOST_LIVING, "connections of nodes"
+            here, most, what = self._nodes, MAX_LIVING, "connections of nodes"
         else:
             here, most, what = len(self.open) - self._nodes, self._most, "connections"
         if here >= most:
@@ -169,7 +169,7 @@ class Sessions:
         """Count and log why a connection was lost, if that was anyone's fault."""
         if isinstance(error, Refused):  # its code is theirs, and isn't counted
             if connection.peer is not None:
-                said = str(error)[:MOST_SAID]
+                said = str(error)[:MAX_SAID]
                 self.refusals.say("refused", f"{who} refuses this node: {said}")
         elif isinstance(error, WireError):
             self.refusals.turned_away(error.code, who, error.text)
@@ -194,7 +194,7 @@ class Sessions:
     def say_goodbye(self) -> None:
         """Tell all apps, also those that are still to come, to look for another sidecar."""
         self._is_leaving = True
-        self._tell_apps(self._roster(), MOST_UNSENT)
+        self._tell_apps(self._roster(), MAX_UNSENT)
 
     def stop_reading(self) -> None:
         """Read nothing more from apps; what they ask now, nobody charges."""
@@ -205,14 +205,14 @@ class Sessions:
 
     def forget(self, message: Forget) -> None:
         """Have all apps forget that a key was denied, but for those that read nothing."""
-        self._tell_apps(message, MOST_UNSENT)
+        self._tell_apps(message, MAX_UNSENT)
 
-    def _tell_apps(self, message: Message, most_unsent: int = 0) -> None:
+    def _tell_apps(self, message: Message, max_unsent: int = 0) -> None:
         """Send a message to each app with no more than that left to read."""
         frame = encode(message)
         for connection in self.open:
             unsent = connection.transport.get_write_buffer_size()
-            if connection.is_up and unsent <= most_unsent and not _is_node(connection):
+            if connection.is_up and unsent <= max_unsent and not _is_node(connection):
                 connection.write(frame)
 
     def _roster(self) -> Roster:

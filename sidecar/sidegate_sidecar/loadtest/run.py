@@ -47,7 +47,7 @@ def run_load(order: Order) -> int:
     0 if all promises were kept, 1 if not. Failure if nothing can be reached there, if the file of
     crashes can't be read, or if the system doesn't allow so many connections.
     """
-    require_open_files(order.most_in_flight)
+    require_open_files(order.max_in_flight)
     _events(order)  # what is wrong with it now is said before half a minute of load
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -73,7 +73,7 @@ async def _play(order: Order) -> Facts:
     await _require_reach(URL(order.url), order.timeout)
     scenario, records = order.scenario, Records(len(order.scenario.streams))
     target = Target(order.urls, order.key_names, scenario.key_header, order.headers)
-    sender = Sender(target, records, order.most_in_flight, order.timeout)
+    sender = Sender(target, records, order.max_in_flight, order.timeout)
     async with sender.session() as session:
         if scenario.baseline:
             await sender.warm_up(scenario.names.index(scenario.baseline), session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidegate.protocol.messages import MOST_HOPS
+from sidegate.protocol.messages import MAX_HOPS
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -62,7 +62,7 @@ class Next(NamedTuple):
 class Way(NamedTuple):
     """Where a check has been: how often it was forwarded, who was asked, and who asks us."""
 
-    hops: int  # MOST_HOPS if nobody else may be asked
+    hops: int  # MAX_HOPS if nobody else may be asked
     tried: Container[str]
     declined: Container[str]  # of those tried: who is there, and may not decide
 
@@ -82,10 +82,10 @@ def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> N
     if decides and pair[0] == cluster.name:
         return Next(Step.OWN)
     others = [name for name in pair if name and name != cluster.name]
-    for name in others if way.hops < MOST_HOPS else ():
+    for name in others if way.hops < MAX_HOPS else ():
         if name not in way.tried and _takes_checks(links, name):
             return Next(Step.ASK, name)
-    for name in others if way.hops < MOST_HOPS else ():
+    for name in others if way.hops < MAX_HOPS else ():
         third = cluster.vouchers.way_to(name, now, cluster.transport.is_up)
         if third and name not in way.declined and third not in way.tried:
             return Next(Step.ASK, third)

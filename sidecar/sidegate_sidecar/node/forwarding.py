@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import OnUnreachable, Source
-from sidegate.protocol.messages import MOST_HOPS
+from sidegate.protocol.messages import MAX_HOPS
 from sidegate_sidecar.node.failover import Step, Way, next_step
 from sidegate_sidecar.node.forward import Asked, Forward
 from sidegate_sidecar.node.patience import Patience
@@ -72,7 +72,7 @@ class Forwarding:
     def _ask(self, forward: Forward) -> None:
         """Ask the node that a forward is for, or, if that one can't be asked, the next."""
         hops = forward.asked.frame.hops
-        if forward.to and hops < MOST_HOPS:
+        if forward.to and hops < MAX_HOPS:
             link = self._links.link_to(forward.to)
             ids = forward.serial, forward.places
             if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
@@ -113,7 +113,7 @@ class Forwarding:
         now = self._clock()
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
-        hops = frame.hops if in_time else MOST_HOPS
+        hops = frame.hops if in_time else MAX_HOPS
         way = Way(hops, {*forward.tried, forward.to, forward.asked.by}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:

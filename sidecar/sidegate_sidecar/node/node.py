@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import (
-    MOST_HOPS,
-    MOST_KEY_BYTES,
+    MAX_HOPS,
+    MAX_KEY_BYTES,
     NOBODY,
     Answer,
     Answers,
@@ -110,7 +110,7 @@ class Node:
         pair = ring.pair
         for position, check in enumerate(frame.checks):
             key = check[0]
-            owner = pair(key)[0] if len(key) <= MOST_KEY_BYTES else me  # too long: say so here
+            owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else me  # too long: say so here
             if owner == me:
                 mine.append(position)
             elif owner in elsewhere:
@@ -138,7 +138,7 @@ class Node:
         while True:
             now = self.clock()
             left = (deadline - now) * 1e-9
-            way = Way(hops if left > 0 else MOST_HOPS, tried, ())
+            way = Way(hops if left > 0 else MAX_HOPS, tried, ())
             step = next_step(self.cluster, self._links, key, way, now)
             if step.step is Step.GIVE_UP:
                 return None

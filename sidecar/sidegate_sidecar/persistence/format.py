@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 VERSION: Final = 1
-MOST_CHUNK: Final = 8 << 20  # bytes: what 10,000 resets with long keys take, and some more
+MAX_CHUNK: Final = 8 << 20  # bytes: what 10,000 resets with long keys take, and some more
 
 _NAME: Final = b"sidegate buckets "
 _LENGTH: Final = 4
 _COUNT: Final = 8
 _DIGEST: Final = 32
-_MOST_LINE: Final = 64  # bytes: a file that is none of ours may be one endless line
+_MAX_LINE: Final = 64  # bytes: a file that is none of ours may be one endless line
 _UNFINISHED: Final = ".tmp"
 
 Row: TypeAlias = tuple[str, Limit, int]
@@ -141,7 +141,7 @@ class Reader:
         self._read_footer(rows)
 
     def _read_version(self) -> None:
-        line = self._file.readline(_MOST_LINE)
+        line = self._file.readline(_MAX_LINE)
         expected = b"%s%d\n" % (_NAME, VERSION)
         if line != expected:
             words = ascii(line.removesuffix(b"\n").decode("latin-1"))
@@ -153,8 +153,8 @@ class Reader:
 
     def _chunk(self) -> bytes:
         size = int.from_bytes(self._take(_LENGTH), "big")
-        if size > MOST_CHUNK:
-            raise self._nonsense(f"a chunk of {size:,} bytes, expected at most {MOST_CHUNK:,}")
+        if size > MAX_CHUNK:
+            raise self._nonsense(f"a chunk of {size:,} bytes, expected at most {MAX_CHUNK:,}")
         return self._take(size)
 
     def _read_footer(self, rows: int) -> None:

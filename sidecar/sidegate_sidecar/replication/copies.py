@@ -24,7 +24,7 @@ from sidegate_ring.hashring import Ring
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-MOST_RINGS = 8  # remembered: more change in a moment only in a storm, and then we hold nothing
+MAX_RINGS = 8  # remembered: more change in a moment only in a storm, and then we hold nothing
 ASK_AGAIN = 10**9  # ns: a question or its answer is lost with its link, which seldom breaks
 
 
@@ -119,7 +119,7 @@ class Copies:
             self._rings.append(ring)
             self._lacks |= self._me in ring
             self._begin_anew()
-        if len(self._rings) > MOST_RINGS:
+        if len(self._rings) > MAX_RINGS:
             self.doubt()
         self._asked.clear()
         self._look()

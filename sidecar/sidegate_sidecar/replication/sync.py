@@ -66,7 +66,7 @@ FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would doubl
 FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
-MOST_WAITING = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
+WALK_WAITS_AT = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 # Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
 # not counted there: 10 MB, and 85 MB of the longest keys.
 MAX_WAITING = 65_536
@@ -515,6 +515,5 @@ class Sync:
     def _is_held_up(self) -> bool:
         """Is it for the outboxes to empty before more is put into them?"""
         return any(
-            box.waiting > MOST_WAITING and self._usable(name)
-            for name, box in self._outboxes.items()
+            box.waiting > WALK_WAITS_AT and self._usable(name) for name, box in self._outboxes.items()
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.sidecar import Sidecar
 
-MOST_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
+MAX_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
 
 
 def make_registry(sidecar: Sidecar, *of_fronts: Collector) -> CollectorRegistry:
@@ -186,8 +186,8 @@ def _peers(sidecar: Sidecar) -> Iterator[Metric]:
     yield gauges("links", text, ("state",), (((state,), states[state]) for state in State))
     text = (
         "1 for a node whose link takes no checks: suspect is silent, down not connected. A node"
-        f" that isn't here is well, or off the ring. The first {MOST_NAMED} by name."
+        f" that isn't here is well, or off the ring. The first {MAX_NAMED} by name."
     )
     bad = sorted((it.name, it.state) for it in peers.by_name.values() if not it.link.takes_checks)
-    named = ((labels, 1) for labels in bad[:MOST_NAMED])
+    named = ((labels, 1) for labels in bad[:MAX_NAMED])
     yield gauges("peer_out_of_reach", text, ("peer", "state"), named)

@@ -232,9 +232,9 @@ def test_a_share_is_made_once_and_the_whole_is_none() -> None:
 
 
 def test_shares_that_are_remembered_are_bounded() -> None:
-    for parts in range(2, module.MOST_TEXTS + 100):
+    for parts in range(2, module.MAX_TEXTS + 100):
         parse_limits("1/second").divided(parts)
-        assert len(module._divided) <= module.MOST_TEXTS
+        assert len(module._divided) <= module.MAX_TEXTS
 
 
 def test_limits_are_a_collection_that_knows_its_smallest_burst() -> None:
@@ -268,7 +268,7 @@ def test_a_text_is_read_once() -> None:
 
 def test_texts_are_remembered_up_to_a_bound() -> None:
     """Limits made up by the request can't fill the memory."""
-    for tokens in range(1, module.MOST_TEXTS + 100):
+    for tokens in range(1, module.MAX_TEXTS + 100):
         parse_limits(f"{tokens}/second")
-        assert len(module._parsed) <= module.MOST_TEXTS
+        assert len(module._parsed) <= module.MAX_TEXTS
     assert str(parse_limits("1/second")) == "1/second"

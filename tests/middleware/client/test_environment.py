@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidegate.client.environment import KNOWN, MOST_TOLD, unknown
+from sidegate.client.environment import KNOWN, MAX_TOLD, unknown
 
 ROOT = Path(__file__).parents[3]
 _NAME = re.compile(r"\bSIDEGATE_[A-Z][A-Z_]*[A-Z]\b")
@@ -72,7 +72,7 @@ def test_what_is_known() -> None:
 def test_a_flood() -> None:
     """Of very many, and of very long names, the first 20 are told, in order and cut."""
     lines = unknown({f"SIDEGATE_X{at:05}{'x' * 1_000}": "" for at in range(1_000)})
-    assert len(lines) == MOST_TOLD
+    assert len(lines) == MAX_TOLD
     assert lines[0].startswith("'SIDEGATE_X00000xxx")
     assert max(map(len, lines)) < 200
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.buckets.limits import MOST_DEBT, SECOND, Limit, Limits, parse_limits
+from sidegate.buckets.limits import MAX_DEBT, SECOND, Limit, Limits, parse_limits
 from sidegate.http.headers import Policy, legacy, refusal, retry_after
 from tests.middleware.checker import items
 
@@ -213,8 +213,8 @@ def limits(draw: st.DrawFn) -> Limits:
     """Draw limits of all sizes that are allowed."""
     drawn: list[Limit] = []
     for _ in range(draw(st.integers(1, 8))):
-        tokens, window = draw(st.integers(1, 10**12)), draw(st.integers(1, MOST_DEBT // SECOND))
-        most = min(MOST_DEBT * tokens // (window * SECOND), 10**12)
+        tokens, window = draw(st.integers(1, 10**12)), draw(st.integers(1, MAX_DEBT // SECOND))
+        most = min(MAX_DEBT * tokens // (window * SECOND), 10**12)
         drawn.append(Limit(tokens, window, draw(st.integers(1, most))))
     return Limits(dict.fromkeys(drawn))
 

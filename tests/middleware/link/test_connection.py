@@ -11,8 +11,8 @@ from sidegate.link.connection import Connection
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
 from sidegate.protocol.messages import (
     HEADER_BYTES,
-    MOST_FRAME_BYTES,
-    MOST_HELLO_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_HELLO_BYTES,
     Error,
     Framer,
     Ping,
@@ -171,12 +171,12 @@ async def test_a_handshake_may_come_byte_by_byte() -> None:
 
 async def test_before_the_handshake_frames_are_short() -> None:
     """A stranger can't make us hold a long frame; whoever has shaken hands may send one."""
-    header = (MOST_HELLO_BYTES + 1).to_bytes(4, "big")
+    header = (MAX_HELLO_BYTES + 1).to_bytes(4, "big")
     _, stranger = ends()
     stranger.data_received(header)
     [error] = wire(stranger).messages()
     assert isinstance(error, Error)
-    assert (error.code, f"{MOST_HELLO_BYTES:,}" in error.text) == ("frame-too-long", True)
+    assert (error.code, f"{MAX_HELLO_BYTES:,}" in error.text) == ("frame-too-long", True)
     assert wire(stranger).closing
     _, friend = shaken()
     friend.data_received(header)
@@ -304,7 +304,7 @@ async def test_a_closing_connection_is_left_alone() -> None:
     ("data", "code"),
     [
         (b"\xff\xff\xff\xff", "frame-too-long"),
-        ((MOST_FRAME_BYTES + 1).to_bytes(4, "big"), "frame-too-long"),
+        ((MAX_FRAME_BYTES + 1).to_bytes(4, "big"), "frame-too-long"),
         (b"\0\0\0\0", "bad-message"),
         (b"\0\0\0\x01\xc1", "bad-message"),
     ],

@@ -13,8 +13,8 @@ from sidegate.link.address import Address
 from sidegate.link.link import State
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
-    MOST_CHECKS,
-    MOST_FRAME_BYTES,
+    MAX_CHECKS,
+    MAX_FRAME_BYTES,
     Answers,
     Checks,
     Error,
@@ -99,7 +99,7 @@ async def test_a_budget_goes_along_in_microseconds() -> None:
     assert (frame.hops, frame.budget) == (1, 250_000)
 
 
-@pytest.mark.parametrize("count", [MOST_CHECKS, MOST_CHECKS + 1, 3 * MOST_CHECKS + 7])
+@pytest.mark.parametrize("count", [MAX_CHECKS, MAX_CHECKS + 1, 3 * MAX_CHECKS + 7])
 async def test_more_checks_than_fit_go_in_several_frames(count: int) -> None:
     """However many checks are asked at once, no frame is too long, and all are answered."""
     async with pair() as (link, other):
@@ -128,14 +128,14 @@ async def test_more_bytes_than_fit_go_in_several_frames() -> None:
         assert {frame.serial for frame in frames} == {7}
         places = [place for frame in frames for place in frame.places or ()]
         assert sorted(places) == list(range(len(asked)))
-        assert all(len(encode(frame)) <= MOST_FRAME_BYTES + 4 for frame in frames)
+        assert all(len(encode(frame)) <= MAX_FRAME_BYTES + 4 for frame in frames)
         answering.cancel()
 
 
 async def test_a_check_that_fits_into_no_frame_gets_no_answer() -> None:
     """A check too long for any frame is given up at once; the one beside it is asked."""
     async with pair() as (link, other):
-        asked: list[Check] = [("k0", "1/day", 1), ("k1", "x" * MOST_FRAME_BYTES, 1)]
+        asked: list[Check] = [("k0", "1/day", 1), ("k1", "x" * MAX_FRAME_BYTES, 1)]
         asking = Asking(2)
         assert link.ask(asked, 0, GENEROUS, asking)
         await other.say(answer(await other.hear(Checks)))
@@ -146,7 +146,7 @@ async def test_a_check_that_fits_into_no_frame_gets_no_answer() -> None:
 
 async def test_only_so_many_checks_are_in_flight() -> None:
     """Beyond its bound a link takes no more, all of a frame or none, until some are answered."""
-    async with pair(most_in_flight=10) as (link, other):
+    async with pair(max_in_flight=10) as (link, other):
         asking = ask(link, 6)
         assert not link.ask(some(5), 0, GENEROUS, Asking(5))
         other_asking = ask(link, 4)
@@ -213,7 +213,7 @@ async def test_a_link_finds_who_comes_later() -> None:
     """A link dials until somebody answers, and then takes checks."""
     async with puppet() as other:
         address = other.address
-    async with linked(address, most_delay=0.1) as (link, _):
+    async with linked(address, max_delay=0.1) as (link, _):
         await eventually(lambda: link.state is State.DOWN)
         later = Puppet(other.me)
         await later.start(address.port)
@@ -277,7 +277,7 @@ async def test_a_refusal_is_kept_and_told_once() -> None:
     accepted: list[Hello] = []
     async with puppet(secrets=known(b"hush")) as other:
         other.approve = accepted.append
-        async with linked(other.address, most_delay=0.05) as (link, watching):
+        async with linked(other.address, max_delay=0.05) as (link, watching):
             await eventually(lambda: len(accepted) > 3)
             assert link.refusal_code == "secret"
             assert "the two sides don't have the same secret" in link.refusal

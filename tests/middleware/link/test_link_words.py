@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sidegate.link.link import MOST_UNSENT, State
+from sidegate.link.link import MAX_UNSENT, State
 from sidegate.protocol.messages import (
     Buckets,
     Confirm,
@@ -138,7 +138,7 @@ async def test_words_are_dropped_when_too_many_wait() -> None:
             await asyncio.sleep(0)
             assert told < 1_000
         assert link._connection is not None
-        assert link._connection.transport.get_write_buffer_size() < 2 * MOST_UNSENT
+        assert link._connection.transport.get_write_buffer_size() < 2 * MAX_UNSENT
         other.connections[-1].transport.resume_reading()
         await eventually(lambda: link.tell(Forget("k")))
         await other.hear(Forget)

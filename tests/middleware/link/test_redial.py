@@ -246,7 +246,7 @@ async def test_where_nobody_else_answers_the_old_connection_serves_to_its_end() 
 
 async def test_a_sidecar_that_comes_late_is_found_while_the_old_one_answers() -> None:
     """After a dial that was refused the link tries again, and moves when somebody is there."""
-    async with pair(most_delay=FIRST_DELAY) as (link, other):
+    async with pair(max_delay=FIRST_DELAY) as (link, other):
         old = other.connections[0]
         stop_listening(other)
         await other.say(LEAVING)
@@ -263,7 +263,7 @@ async def test_the_same_sidecar_is_not_dialled_in_a_loop() -> None:
     times: list[float] = []
     watching = Watching()
 
-    async with pair(watching=watching, most_delay=GENEROUS) as (link, other):
+    async with pair(watching=watching, max_delay=GENEROUS) as (link, other):
         await other.say(LEAVING)
         await eventually(lambda: len(watching.ups) == 2)
         while len(times) < 3:

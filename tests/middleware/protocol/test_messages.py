@@ -16,9 +16,9 @@ from sidegate.errors import KeyTooLong
 from sidegate.protocol import messages as wire
 from sidegate.protocol.messages import (
     HEADER_BYTES,
-    MOST_CHECKS,
-    MOST_FRAME_BYTES,
-    MOST_KEY_BYTES,
+    MAX_CHECKS,
+    MAX_FRAME_BYTES,
+    MAX_KEY_BYTES,
     Answers,
     Buckets,
     Bytes,
@@ -36,7 +36,7 @@ from sidegate.protocol.messages import (
     require_key,
     version_of,
 )
-from sidegate_ring.membership.messages import MAX_IN_FULL, MOST_ADDRESS_BYTES, MOST_NAME_BYTES
+from sidegate_ring.membership.messages import MAX_ADDRESS_BYTES, MAX_IN_FULL, MAX_NAME_BYTES
 from sidegate_sidecar.replication.corrections.ledger import BATCH as CHARGES
 from sidegate_sidecar.replication.corrections.resets import BATCH as RESETS
 from sidegate_sidecar.replication.outbox import BATCH
@@ -93,7 +93,7 @@ class TestBytes:
     def test_documented_limits(self) -> None:
         """docs/protocol.md states the limits that the code has."""
         text = PROTOCOL.read_text()
-        for limit in ("MOST_FRAME_BYTES", "MOST_HELLO_BYTES", "MOST_KEY_BYTES", "MOST_CHECKS"):
+        for limit in ("MAX_FRAME_BYTES", "MAX_HELLO_BYTES", "MAX_KEY_BYTES", "MAX_CHECKS"):
             assert f"{getattr(wire, limit):,}" in text, limit
 
     def test_whole_numbers_may_be_wide(self) -> None:
@@ -133,8 +133,8 @@ class TestDecode:
             (pack(3, 1, 0, 1, [["k", "1/s", 1.5]]), "float"),
             (pack(3, 1, 0, 1, [[b"k", "1/s", 1]]), "bytes"),
             (pack(3, 1, 0, 1, [["k", "1/s"]]), "length"),
-            (pack(3, 1, 0, 1, [["k", "1/s", 1]] * (MOST_CHECKS + 1)), "length"),
-            (pack(4, 1, "owner", "n", None, [[1]] * (MOST_CHECKS + 1)), "length"),
+            (pack(3, 1, 0, 1, [["k", "1/s", 1]] * (MAX_CHECKS + 1)), "length"),
+            (pack(4, 1, "owner", "n", None, [[1]] * (MAX_CHECKS + 1)), "length"),
             (pack(4, 1, "owner", "n", None, [()]), "length"),
             (pack(4, 1, "owner", "n", None, [[1] * 10]), "length"),
             (pack(4, 1, "owner", "n", None, [[1]], 0), ">= 1"),
@@ -261,7 +261,7 @@ class TestFramer:
     @pytest.mark.parametrize("before", [b"", encode(Ping(1))])
     def test_too_long_in_one_piece(self, before: bytes) -> None:
         """It is refused just so when all of it is there at once, alone or after another frame."""
-        length = MOST_FRAME_BYTES + 1
+        length = MAX_FRAME_BYTES + 1
         with pytest.raises(WireError, match="frame-too-long"):
             Framer().feed(before + length.to_bytes(HEADER_BYTES, "big") + bytes(length))
 
@@ -276,10 +276,10 @@ class TestFramer:
     @pytest.mark.parametrize("pieces", [1, 2])
     def test_longest(self, pieces: int) -> None:
         """A frame of exactly 1 MiB passes, whole and in pieces."""
-        frame = MOST_FRAME_BYTES.to_bytes(HEADER_BYTES, "big") + bytes(MOST_FRAME_BYTES)
+        frame = MAX_FRAME_BYTES.to_bytes(HEADER_BYTES, "big") + bytes(MAX_FRAME_BYTES)
         framer, size = Framer(), -(-len(frame) // pieces)
         bodies = [framer.feed(frame[at : at + size]) for at in range(0, len(frame), size)]
-        assert [len(body) for body in bodies[-1]] == [MOST_FRAME_BYTES]
+        assert [len(body) for body in bodies[-1]] == [MAX_FRAME_BYTES]
 
     def test_one_at_a_time_in_a_handshake(self) -> None:
         """While hands are shaken a frame comes out alone; `feed` of nothing gives the next."""
@@ -309,7 +309,7 @@ class TestFramer:
         bodies = [body for at in range(len(frame)) for body in framer.feed(frame[at : at + 1])]
         assert [len(body) for body in bodies] == [50_000]
         assert framer.bytes_cut <= 2 * len(frame)
-        assert framer.most_held <= len(frame) * 9 // 8 + 100  # a bytearray grows by an eighth
+        assert framer.max_held <= len(frame) * 9 // 8 + 100  # a bytearray grows by an eighth
 
     @given(st.lists(st.binary(max_size=40), max_size=20))
     def test_random_bytes(self, pieces: list[bytes]) -> None:
@@ -339,11 +339,11 @@ class CountingFramer(Framer):
     def __init__(self) -> None:
         super().__init__()
         self.bytes_cut = 0
-        self.most_held = 0
+        self.max_held = 0
 
     def feed(self, data: bytes) -> Sequence[Bytes]:
         bodies = super().feed(data)
-        self.most_held = max(self.most_held, sys.getsizeof(self.rest))
+        self.max_held = max(self.max_held, sys.getsizeof(self.rest))
         return bodies
 
     def _cut(self, data: bytes) -> Sequence[Bytes]:
@@ -383,7 +383,7 @@ def test_hello_stays_small() -> None:
     """The longest Hello there may be fits in what is taken before the handshake."""
     name = "\U0001f600" * 63
     longest = Hello(1, "node", name, name, bytes(32), f"{name}:65535", f"{name}:65535", "f" * 16)
-    assert len(encode(longest)) < wire.MOST_HELLO_BYTES
+    assert len(encode(longest)) < wire.MAX_HELLO_BYTES
 
 
 def test_largest_frames() -> None:
@@ -393,34 +393,34 @@ def test_largest_frames() -> None:
     with long names, and a batch of buckets that have nothing in common.
     """
     checks = Checks(
-        2**62, 0, 10**6, [("k" * 200, "10000/365 days burst 100000", 10**4)] * MOST_CHECKS
+        2**62, 0, 10**6, [("k" * 200, "10000/365 days burst 100000", 10**4)] * MAX_CHECKS
     )
     answers = Answers(
-        2**62, "owner", "n" * 253, list(range(MOST_CHECKS)), [[1, *[2**62] * 8]] * MOST_CHECKS
+        2**62, "owner", "n" * 253, list(range(MAX_CHECKS)), [[1, *[2**62] * 8]] * MAX_CHECKS
     )
     rumor = (
-        "n" * MOST_NAME_BYTES,
-        "a" * MOST_ADDRESS_BYTES,
+        "n" * MAX_NAME_BYTES,
+        "a" * MAX_ADDRESS_BYTES,
         2**53,
         3,
         1,
-        "b" * MOST_NAME_BYTES,
+        "b" * MAX_NAME_BYTES,
         2**64 - 1,
     )
     gossip = Gossip(6, 2**62, "", "d" * 16, [rumor] * MAX_IN_FULL)
-    group = ("1000000000000/365 days burst 1000000000000", ["k" * MOST_KEY_BYTES], [2**62])
+    group = ("1000000000000/365 days burst 1000000000000", ["k" * MAX_KEY_BYTES], [2**62])
     buckets = Buckets(2**62, [group] * BATCH)
-    charge = 2**62, MOST_CHECKS, 10**12
+    charge = 2**62, MAX_CHECKS, 10**12
     debts = [2**62] * 8
-    rows: list[StoodIn] = [("k" * MOST_KEY_BYTES, "10000/365 days burst 100000", debts, [charge])]
+    rows: list[StoodIn] = [("k" * MAX_KEY_BYTES, "10000/365 days burst 100000", debts, [charge])]
     charged = Charged(2**62, rows * CHARGES)
-    resets = Resets(2**62, [(2**62, "k" * MOST_KEY_BYTES, 2**62)] * RESETS)
-    assert len(encode(charged)) <= MOST_FRAME_BYTES
-    assert len(encode(resets)) <= MOST_FRAME_BYTES
-    assert len(encode(gossip)) <= MOST_FRAME_BYTES
-    assert len(encode(buckets)) <= MOST_FRAME_BYTES
-    assert len(encode(checks)) <= MOST_FRAME_BYTES
-    assert len(encode(answers)) <= MOST_FRAME_BYTES
+    resets = Resets(2**62, [(2**62, "k" * MAX_KEY_BYTES, 2**62)] * RESETS)
+    assert len(encode(charged)) <= MAX_FRAME_BYTES
+    assert len(encode(resets)) <= MAX_FRAME_BYTES
+    assert len(encode(gossip)) <= MAX_FRAME_BYTES
+    assert len(encode(buckets)) <= MAX_FRAME_BYTES
+    assert len(encode(checks)) <= MAX_FRAME_BYTES
+    assert len(encode(answers)) <= MAX_FRAME_BYTES
 
 
 def test_a_reason_that_says_nothing_is_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.trust.secrets import MOST_BYTES, SecretFile, known, parse_secrets
+from sidegate.trust.secrets import MAX_BYTES, SecretFile, known, parse_secrets
 from tests.cluster.cluster import eventually_answered
 from tests.middleware.patience import AMPLE, until
 from tests.middleware.sidecar_double import SidecarDouble
@@ -52,7 +52,7 @@ class TestParse:
             (b"\n\n one\r\n \n\ttwo\n\n", (b"one", b"two")),
             (b"d\nc\nb\na\n", (b"d", b"c", b"b", b"a")),
             (b"\xff\x00\xfe", (b"\xff\x00\xfe",)),
-            (b"x" * MOST_BYTES, (b"x" * MOST_BYTES,)),
+            (b"x" * MAX_BYTES, (b"x" * MAX_BYTES,)),
         ],
     )
     def test_lines(self, text: bytes, secrets: tuple[bytes, ...]) -> None:
@@ -65,7 +65,7 @@ class TestParse:
             (b"", "no secret in it, expected 1 to 4, one a line"),
             (b" \n\r\n\t", "no secret in it, expected 1 to 4, one a line"),
             (b"sesame\n" * 5, "5 secrets, expected 1 to 4, one a line"),
-            (b"sesame" * MOST_BYTES, "more than 16,384 bytes, expected 1 to 4, one a line"),
+            (b"sesame" * MAX_BYTES, "more than 16,384 bytes, expected 1 to 4, one a line"),
         ],
     )
     def test_nonsense(self, text: bytes, why: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_ring.membership.members import MOST_LIVING, MOST_TOMBSTONES
+from sidegate_ring.membership.members import MAX_LIVING, MAX_TOMBSTONES
 from sidegate_ring.membership.membership import Gossip, Kind, Membership, Rumor, State
-from sidegate_ring.membership.messages import MAX_IN_FULL, MOST_INCARNATION
+from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
@@ -122,7 +122,7 @@ def test_owners_are_those_on_the_ring_that_are_not_dead() -> None:
         (rumor("a", 10, LEFT), 11, 0),
         (rumor("a", 30), 31, 0),
         (rumor("a", 30, DEAD), 31, 1),
-        (rumor("a", MOST_INCARNATION, DEAD), MOST_INCARNATION, 1),  # lost: it can't be refuted
+        (rumor("a", MAX_INCARNATION, DEAD), MAX_INCARNATION, 1),  # lost: it can't be refuted
     ],
 )
 def test_what_is_not_so_is_refuted(said: Rumor, incarnation: int, health: int) -> None:
@@ -284,18 +284,18 @@ def test_that_an_unknown_left_is_passed_on_unless_it_is_old_news(kind: Kind, tol
 
 def test_the_oldest_of_too_many_tombstones_goes() -> None:
     room = Handful("a")
-    for at in range(MOST_TOMBSTONES + 10):
+    for at in range(MAX_TOMBSTONES + 10):
         room.tell(room["a"], rumor(f"n{at}", 10, LEFT))
-    assert len(room["a"].members) == MOST_TOMBSTONES
+    assert len(room["a"].members) == MAX_TOMBSTONES
     assert "n9" not in room["a"].members
     assert "n10" in room["a"].members
 
 
 def test_no_more_are_living_than_may_be() -> None:
     room = Handful("a")
-    for at in range(MOST_LIVING + 10):
+    for at in range(MAX_LIVING + 10):
         room.tell(room["a"], rumor(f"n{at}", 10, SUSPECT if at % 2 else ALIVE))
-    assert len(room["a"].living()) == len(room["a"].members) == MOST_LIVING
+    assert len(room["a"].living()) == len(room["a"].members) == MAX_LIVING
     room.tell(room["a"], rumor("n0", 10, DEAD))
     room.tell(room["a"], rumor("one more"))
     assert "one more" in room["a"].members
@@ -316,7 +316,7 @@ def test_no_more_are_living_than_may_be() -> None:
         (rumor("x", address="y" * 301), "address 'yy.* has 301 bytes"),
         (rumor("x", by="y" * 254), "by 'yy.* has 254 bytes"),
         (rumor("x", -1), "incarnation -1"),
-        (rumor("x", MOST_INCARNATION + 1), f"incarnation {MOST_INCARNATION + 1}"),
+        (rumor("x", MAX_INCARNATION + 1), f"incarnation {MAX_INCARNATION + 1}"),
         (rumor("x")._replace(state=4), "state 4"),
         (rumor("x")._replace(state=-1), "state -1"),
         (rumor("x", owner=2), "owner 2"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_ring.membership.broadcast import MOST_RUMORS, Rumors
+from sidegate_ring.membership.broadcast import MAX_RUMORS, Rumors
 from sidegate_ring.membership.messages import Rumor
 from sidegate_ring.membership.parameters import (
     Timing,
@@ -165,11 +165,11 @@ def test_nothing_is_told_of_who_was_dropped() -> None:
 
 
 def test_of_too_many_rumors_the_most_told_goes() -> None:
-    rumors = queue(*(f"n{i}" for i in range(MOST_RUMORS)))
+    rumors = queue(*(f"n{i}" for i in range(MAX_RUMORS)))
     told = rumors.take(1, times=9)[0].name
     rumors.add(of("one more"))
-    assert len(rumors) == MOST_RUMORS
-    assert told not in names_of(rumors.take(MOST_RUMORS, times=9))
+    assert len(rumors) == MAX_RUMORS
+    assert told not in names_of(rumors.take(MAX_RUMORS, times=9))
 
 
 @given(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_ring.membership.members import MAX_UNHEARD, MOST_LIVING
+from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD
 from sidegate_ring.membership.membership import Gossip, Kind, State
-from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_RUMORS, MAX_SKEW, MOST_INCARNATION
+from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION, MAX_RUMORS, MAX_SKEW
 from tests.ring.handful import Handful, T, record, rumor
 
 LEFT, DEAD, ALIVE = State.LEFT, State.DEAD, State.ALIVE
@@ -25,7 +25,7 @@ def joined(names: str) -> Handful:
 # Incarnations
 
 
-@pytest.mark.parametrize("incarnation", [NOW + MAX_SKEW + 1, MOST_INCARNATION])
+@pytest.mark.parametrize("incarnation", [NOW + MAX_SKEW + 1, MAX_INCARNATION])
 def test_an_incarnation_far_ahead_of_the_clock_is_nonsense(incarnation: int) -> None:
     """Nobody could refute it for long; who says it is told so, and nothing of it is believed."""
     room = joined("ab")
@@ -109,7 +109,7 @@ def test_a_node_that_joins_believes_all() -> None:
     for part in range(2):
         told = [rumor(f"n{part}-{i}") for i in range(MAX_IN_FULL)]
         room.tell(room["a"], *told, kind=Kind.ALL)
-    assert len(room["a"].living()) == MOST_LIVING
+    assert len(room["a"].living()) == MAX_LIVING
 
 
 @pytest.mark.parametrize(("kind", "most"), [(Kind.NEWS, MAX_RUMORS), (Kind.ALL, MAX_IN_FULL)])

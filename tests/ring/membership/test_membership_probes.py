@@ -6,7 +6,7 @@ import pytest
 
 from sidegate_ring.membership.membership import Gossip, Kind, State
 from sidegate_ring.membership.parameters import least_suspicion
-from sidegate_ring.membership.probes import MOST_ERRANDS
+from sidegate_ring.membership.probes import MAX_ERRANDS
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT
@@ -141,10 +141,10 @@ def test_who_runs_too_many_errands_says_nack_at_once() -> None:
     relay = Gossip(Kind.RELAY, 77, "b", "", [])
     kinds = [
         it.kind
-        for _ in range(MOST_ERRANDS + 1)
+        for _ in range(MAX_ERRANDS + 1)
         for _, it in room["c"].step("a", relay, room.now).sends
     ]
-    assert kinds == [Kind.PING] * MOST_ERRANDS + [Kind.NACK]
+    assert kinds == [Kind.PING] * MAX_ERRANDS + [Kind.NACK]
     room["c"].tick(room.now + T.probe_every)
     assert not room["c"]._probes._errands
 

@@ -9,13 +9,13 @@ import pytest
 from sidegate_sidecar.cli.options import variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 
-NOTHING: dict[str, Any] = {"name": "", "most_keys": "7", "seed": [], "insecure": False}
+NOTHING: dict[str, Any] = {"name": "", "max_keys": "7", "seed": [], "insecure": False}
 
 
 def command(
     *,
     name: str = "",
-    most_keys: str = "7",
+    max_keys: str = "7",
     seed: list[str] = [],  # noqa: B006  # as the command has it
     insecure: bool = False,
 ) -> None:
@@ -31,7 +31,7 @@ def read(*arguments: str, **environ: str) -> dict[str, Any] | None:
     [
         ([], {}),
         (["--name", "a"], {"name": "a"}),
-        (["--name=a=b", "--most-keys", "5"], {"name": "a=b", "most_keys": "5"}),
+        (["--name=a=b", "--max-keys", "5"], {"name": "a=b", "max_keys": "5"}),
         (["--name="], {"name": ""}),
         (["--seed", "a:1", "--seed=b:2"], {"seed": ["a:1", "b:2"]}),
         (["--insecure"], {"insecure": True}),

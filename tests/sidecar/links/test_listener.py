@@ -147,7 +147,7 @@ async def test_a_node_of_another_ca_stays_off_the_ring(
 
 async def test_failed_handshakes_take_no_room(ours: Tls) -> None:
     """However many handshakes of TLS fail, there is room for those that don't."""
-    async with cluster("n1", tls=ours, most_connections=3) as (node,), witness(node, tls=ours):
+    async with cluster("n1", tls=ours, max_connections=3) as (node,), witness(node, tls=ours):
         for _ in range(20):
             async with bare(node) as stranger:  # without TLS
                 await stranger.send(b"\0" * 100)
@@ -161,7 +161,7 @@ async def test_a_connection_that_never_begins_tls_takes_no_room_and_stops_nothin
     stack: AsyncExitStack, ours: Tls
 ) -> None:
     """Connections silent before TLS don't count, and stop neither the sweep nor the end."""
-    [node] = await stack.enter_async_context(cluster("n1", tls=ours, most_connections=3))
+    [node] = await stack.enter_async_context(cluster("n1", tls=ours, max_connections=3))
     for _ in range(5):
         await stack.enter_async_context(bare(node))
     asking = await stack.enter_async_context(client(node, tls=ours))

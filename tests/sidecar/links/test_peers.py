@@ -17,7 +17,7 @@ from sidegate_ring.membership.membership import Rumor
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.links import secret_files
 from sidegate_sidecar.links.discovery import Discovery
-from sidegate_sidecar.links.peers import MOST_STRANGERS
+from sidegate_sidecar.links.peers import MAX_STRANGERS
 from sidegate_sidecar.process import Process
 from tests.cluster.bare import bare, node_named, puppet
 from tests.cluster.cluster import (
@@ -171,8 +171,8 @@ async def test_a_change_of_the_secret_file_is_in_the_log_though_nobody_dials(
 async def test_only_so_many_strangers_are_dialled() -> None:
     """A seed's name with thousands of addresses makes us dial a bounded number of them."""
     async with cluster("n1") as (node,):
-        node.peers.meet(Address("127.0.0.2", at + 1) for at in range(MOST_STRANGERS + 500))
-        assert len(node.peers._strangers) == MOST_STRANGERS
+        node.peers.meet(Address("127.0.0.2", at + 1) for at in range(MAX_STRANGERS + 500))
+        assert len(node.peers._strangers) == MAX_STRANGERS
 
 
 async def test_a_node_that_nobody_finds_is_none_after_a_while() -> None:

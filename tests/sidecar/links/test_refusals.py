@@ -71,7 +71,7 @@ async def test_on_the_unix_socket(log: pytest.LogCaptureFixture, tmp_path: Path)
 
 async def test_one_too_many(log: pytest.LogCaptureFixture) -> None:
     """Who doesn't fit any more is said as well."""
-    async with cluster("n1", most_connections=1) as (node,), bare(node, APP), bare(node) as more:
+    async with cluster("n1", max_connections=1) as (node,), bare(node, APP), bare(node) as more:
         await more.send(APP.hello(b"n" * 32))
         await more.rest()
     assert refusals(log) == [

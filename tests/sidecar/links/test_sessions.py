@@ -334,7 +334,7 @@ async def test_a_peer_that_does_not_read_is_not_told_the_ring_for_ever() -> None
 async def test_one_connection_too_many_is_told_so() -> None:
     """The first app above the bound hears why it is closed, and the others go on."""
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(most_connections=20))
+        node = await stack.enter_async_context(sidecar(max_connections=20))
         await stack.enter_async_context(witness(node))
         for _ in range(19):
             await stack.enter_async_context(bare(node, APP))
@@ -346,7 +346,7 @@ async def test_one_connection_too_many_is_told_so() -> None:
 
 async def test_of_two_that_are_quick_one_is_too_many() -> None:
     """What fitted when it said Hello may not fit any more when it has proved itself."""
-    async with sidecar(most_connections=1) as node, bare(node) as one, bare(node) as other:
+    async with sidecar(max_connections=1) as node, bare(node) as one, bare(node) as other:
         both = [Dialling(APP, bytes([at]) * 32, "") for at in (1, 2)]
         for peer, handshake in zip((one, other), both, strict=True):
             await peer.send(handshake.opening())
@@ -360,7 +360,7 @@ async def test_of_two_that_are_quick_one_is_too_many() -> None:
 
 async def test_apps_do_not_take_the_places_of_nodes() -> None:
     """Where no more apps fit, a node still does."""
-    async with sidecar(most_connections=1) as node, bare(node, APP):
+    async with sidecar(max_connections=1) as node, bare(node, APP):
         async with bare(node, node_named("n2")) as other:
             await other.send(Ping(1))
             assert await other.next() == Pong(1)
@@ -370,7 +370,7 @@ async def test_apps_do_not_take_the_places_of_nodes() -> None:
 
 async def test_a_connection_that_ends_makes_room() -> None:
     """When one of many closes, the next one fits."""
-    async with sidecar(most_connections=2) as node, bare(node, APP):
+    async with sidecar(max_connections=2) as node, bare(node, APP):
         for _ in range(10):
             async with bare(node, APP) as peer:
                 await peer.send(Ping(1))
@@ -391,7 +391,7 @@ async def test_a_crowd_that_comes_at_once_is_counted_one_by_one() -> None:
         return False
 
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(most_connections=50))
+        node = await stack.enter_async_context(sidecar(max_connections=50))
         came = await asyncio.gather(*(knock(node, stack) for _ in range(200)))
         assert sum(came) == len(node.sessions.open) == 50
         assert turned_away(node) == {"busy": 150}

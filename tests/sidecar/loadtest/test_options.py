@@ -23,7 +23,7 @@ URL = "http://localhost:8080/items"
 def order(url: str = URL, **options: str) -> Order:
     names = Given.__dataclass_fields__
     given = Given(**{name: options.pop(name, "") for name in names})
-    more = {"timeout": "5", "most_in_flight": "9", "key_prefix": "", "seed": "", "crashes": ""}
+    more = {"timeout": "5", "max_in_flight": "9", "key_prefix": "", "seed": "", "crashes": ""}
     more |= {"tolerate": "0", "json": "", "html": ""}
     return order_of(url, given, headers=[], **(more | options))
 
@@ -97,7 +97,7 @@ def order(url: str = URL, **options: str) -> Order:
             "--key-header 'authorization': expected another name, the URL has a user",
         ),
         ([URL, "--timeout", "-1"], "--timeout '-1': expected a number above 0"),
-        ([URL, "--most-in-flight", "x"], "--most-in-flight 'x': expected a whole number from 1"),
+        ([URL, "--max-in-flight", "x"], "--max-in-flight 'x': expected a whole number from 1"),
         ([URL, "--seed", "-1"], "--seed '-1': expected a whole number from 0"),
         ([URL, "--key-prefix", "a b"], "--key-prefix 'a b': expected 1 to 100 printable ASCII"),
         ([URL, "--tolerate-errors", "x"], "--tolerate-errors 'x': expected a whole number"),
@@ -141,7 +141,7 @@ def test_help_names_every_option(run: Run) -> None:
     shown = set(re.findall(r"--[a-z-]+", ending.out))
     assert shown >= {
         *("--scenario", "--rate", "--seconds", "--keys", "--key-header", "--pick", "--limit"),
-        *("--expect", "--arrivals", "--header", "--timeout", "--most-in-flight", "--key-prefix"),
+        *("--expect", "--arrivals", "--header", "--timeout", "--max-in-flight", "--key-prefix"),
         *("--seed", "--crashes", "--tolerate-errors", "--json", "--html"),
     }
     assert "standard" in ending.out

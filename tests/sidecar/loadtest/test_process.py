@@ -210,7 +210,7 @@ async def test_more_connections_than_a_process_may_have_are_refused() -> None:
     code, out, err = await limited_to("-n 200", "http://127.0.0.1:1")
     assert (code, out) == (2, "")
     assert err == (
-        "sidegate: --most-in-flight '1000': expected at most 136, as long as a process may have"
+        "sidegate: --max-in-flight '1000': expected at most 136, as long as a process may have"
         " 200 open files here (ulimit -n)\n"
     )
 

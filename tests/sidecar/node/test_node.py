@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from sidegate.link.link import State
 from sidegate.protocol.messages import (
-    MOST_CHECKS,
+    MAX_CHECKS,
     NOBODY,
     Answers,
     Buckets,
@@ -147,9 +147,9 @@ async def test_the_largest_frame_is_forwarded_whole() -> None:
     """4,096 checks of one frame are forwarded and answered like any other."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
         key = key_of("n2", nodes[0].cluster.ring)
-        parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MOST_CHECKS))
+        parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MAX_CHECKS))
         allowed = [answer[0] for part in parts for answer in part.answers]
-        assert (len(allowed), allowed.count(1)) == (MOST_CHECKS, 1_000)
+        assert (len(allowed), allowed.count(1)) == (MAX_CHECKS, 1_000)
 
 
 async def test_a_check_is_not_forwarded_for_ever() -> None:
@@ -286,7 +286,7 @@ async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
     bad = f"1/{'x' * 100}; 1/day"  # quoted twice, and once more its unit
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
         key = key_of(owner, nodes[0].cluster.ring)
-        answers = await answer_each(peer, *[(key, bad, 1)] * MOST_CHECKS)
+        answers = await answer_each(peer, *[(key, bad, 1)] * MAX_CHECKS)
         assert all(isinstance(answer, str) and "1/xxx" in answer for answer in answers)
         assert nodes[0].peers.by_name["n2"].state is State.UP
         assert not nodes[0].node.counts.unanswered

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from sidegate_sidecar.persistence.format import MOST_CHUNK
+from sidegate_sidecar.persistence.format import MAX_CHUNK
 from sidegate_sidecar.persistence.state_file import SLICE
-from sidegate_sidecar.replication.corrections.resets import MOST_RESETS, Reset
+from sidegate_sidecar.replication.corrections.resets import MAX_RESETS, Reset
 from tests.sidecar.state_files import HOUR, SAVED_AT, Life, saved, warnings
 
 if TYPE_CHECKING:
@@ -140,14 +140,14 @@ def test_the_longest_keys_fit(path: Path) -> None:
     for at in range(2 * SLICE):
         before.take(f"{at:0512}", f"{10**11 + at}/9223371 seconds burst {10**11}")
     before.save()
-    assert path.stat().st_size > MOST_CHUNK // 8
+    assert path.stat().st_size > MAX_CHUNK // 8
     assert Life(path).file.load() == 2 * SLICE
 
 
 def test_the_most_resets_with_the_longest_keys_fit(path: Path) -> None:
     """As many resets as a node remembers are in one chunk, and are all known again."""
     before, after = Life(path), Life(path)
-    for at in range(MOST_RESETS):
+    for at in range(MAX_RESETS):
         before.resets.add(2**62 + at, Reset(f"{at:0512}", before.now + HOUR))
     before.save()
     after.file.load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidegate.protocol.messages import Confirm, Confirmed
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.replication.copies import ASK_AGAIN, MOST_RINGS, Copies
+from sidegate_sidecar.replication.copies import ASK_AGAIN, MAX_RINGS, Copies
 from sidegate_sidecar.replication.inquiries import Inquiries
 
 KEYS = [f"key{at}" for at in range(300)]
@@ -281,9 +281,9 @@ def test_who_cant_be_reached_is_not_asked_yet() -> None:
 
 def test_too_many_rings_are_as_good_as_none() -> None:
     copies = settled("a", "abc")
-    for at in range(MOST_RINGS):
+    for at in range(MAX_RINGS):
         copies.ring_changed(ring_of(f"a{'bcd'[at % 3]}"), ())
-    last = f"a{'bcd'[(MOST_RINGS - 1) % 3]}"
+    last = f"a{'bcd'[(MAX_RINGS - 1) % 3]}"
     others = keys_of(last[1], "a", last)
     assert others
     assert not any(map(copies.hold, others))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidegate.protocol.messages import (
-    MOST_KEY_BYTES,
+    MAX_KEY_BYTES,
     Buckets,
     Charged,
     Confirmed,
@@ -22,7 +22,7 @@ from sidegate_sidecar.replication import sync
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
 from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.replication.rebalance import SLICE
-from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, MOST_WAITING, SHORT
+from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, MAX_WAITING, SHORT
 from tests.sidecar.syncs import (
     MS,
     START,
@@ -364,7 +364,7 @@ def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of each the larger debt counts then; when it has merged them, it is told of checks again."""
-    monkeypatch.setattr("sidegate_sidecar.replication.corrections.ledger.MOST_CHARGES", 3)
+    monkeypatch.setattr("sidegate_sidecar.replication.corrections.ledger.MAX_CHARGES", 3)
     nodes = Syncs("abc")
     key = key_of("abc", "a", "b", "c")
     nodes.cut = {frozenset("ab"), frozenset("ac")}
@@ -528,7 +528,7 @@ def test_nobody_is_asked_who_cant_be_reached() -> None:
 def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     """So what it has found takes a megabyte, whatever there is to find."""
     nodes = Syncs("ab")
-    for at in range(3 * MOST_WAITING):
+    for at in range(3 * MAX_WAITING):
         nodes.charge("a", f"many{at}")
     nodes.settle()
     nodes.lost = only(Merged)
@@ -539,13 +539,13 @@ def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     for _ in range(100):
         nodes.tick()
         most = max(most, nodes["a"]._outboxes["c"].waiting)
-    assert MOST_WAITING < most <= MOST_WAITING + SLICE
+    assert MAX_WAITING < most <= MAX_WAITING + SLICE
     assert not nodes["a"].working
     assert not nodes["a"].idle
     nodes.lost = nothing
     nodes.tick(RESEND_AFTER // MS)
     nodes.settle()
-    assert len(nodes.tables["c"]) == 3 * MOST_WAITING
+    assert len(nodes.tables["c"]) == 3 * MAX_WAITING
 
 
 # Repair
@@ -647,8 +647,8 @@ def change(
         (Buckets(1, [(YEARLY, ["a"], [1, 2])]), "1 keys with 2 debts"),
         (Buckets(1, [("5/day; 7/day", ["a"], [1])]), "buckets of '5/day; 7/day': expected one"),
         (Buckets(1, [("5/fortnight", ["a"], [1])]), "fortnight"),
-        (Buckets(1, [(YEARLY, ["k" * (MOST_KEY_BYTES + 1)], [1])]), "513 bytes"),
-        (Buckets(1, [(YEARLY, ["é" * (MOST_KEY_BYTES // 2 + 1)], [1])]), "514 bytes"),
+        (Buckets(1, [(YEARLY, ["k" * (MAX_KEY_BYTES + 1)], [1])]), "513 bytes"),
+        (Buckets(1, [(YEARLY, ["é" * (MAX_KEY_BYTES // 2 + 1)], [1])]), "514 bytes"),
     ],
 )
 def test_buckets_that_make_no_sense_are_an_error_that_names_the_value(
@@ -662,7 +662,7 @@ def test_buckets_that_make_no_sense_are_an_error_that_names_the_value(
 
 def test_a_key_of_the_most_bytes_and_a_debt_beyond_the_bucket_make_sense() -> None:
     nodes = Syncs("ab")
-    key = "k" * MOST_KEY_BYTES
+    key = "k" * MAX_KEY_BYTES
     (answer,) = nodes["a"].step("b", Buckets(7, [(YEARLY, [key], [2**63])]), START)
     assert answer == ("b", Merged(7))
     assert nodes.tokens("a", key) == 1_000

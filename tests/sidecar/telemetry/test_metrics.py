@@ -17,7 +17,7 @@ from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
 from sidegate_sidecar.process import Process
-from sidegate_sidecar.telemetry.metrics import MOST_NAMED
+from sidegate_sidecar.telemetry.metrics import MAX_NAMED
 from tests.cluster.bare import APP, bare, puppet
 from tests.cluster.cluster import cluster, config, eventually, key_of
 from tests.cluster.gossiping import news
@@ -197,13 +197,13 @@ async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
         await check(client, key_of("puppet", node.cluster.ring))
         peers = node.peers.by_name
         link = peers["puppet"].link
-        gone = {f"gone{at:03}": Peer(f"gone{at:03}", link) for at in range(MOST_NAMED + 10)}
+        gone = {f"gone{at:03}": Peer(f"gone{at:03}", link) for at in range(MAX_NAMED + 10)}
         peers.update(gone)
         seen = await scrape(node)
         for name in gone:
             del peers[name]
     assert [*seen.all("sidegate_peer_out_of_reach", "peer")] == [
-        (it,) for it in [*gone][:MOST_NAMED]
+        (it,) for it in [*gone][:MAX_NAMED]
     ]
     assert _counted(seen.all("sidegate_links", "state")) == {("suspect",): len(gone) + 1}
 

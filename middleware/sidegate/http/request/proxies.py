@@ -17,9 +17,9 @@ from typing import TypeAlias
 IP: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-MOST_HOPS = 32  # a real chain has two or three; the walk from the right ends there
-MOST_ADDRESS = 64  # characters; the longest is 45, with quotes, brackets and port 54
-MOST_ADDRESSES = 16_384  # cached: 3 MB; an address costs 3 µs to parse and 0.1 µs to find again
+MAX_HOPS = 32  # a real chain has two or three; the walk from the right ends there
+MAX_ADDRESS = 64  # characters; the longest is 45, with quotes, brackets and port 54
+MAX_ADDRESSES = 16_384  # cached: 3 MB; an address costs 3 µs to parse and 0.1 µs to find again
 UNIX = "unix:"
 
 
@@ -106,7 +106,7 @@ def _node(element: str) -> str:
 
 
 def _last(field: str) -> list[str]:
-    return field.rsplit(",", MOST_HOPS)[-MOST_HOPS:]
+    return field.rsplit(",", MAX_HOPS)[-MAX_HOPS:]
 
 
 _PAIR = re.compile(r'(?:^|;)\s*([^=;\s]+)\s*=\s*("[^"]*"|[^;]*)')
@@ -118,8 +118,8 @@ def parse_proxies(trusted: object) -> Proxies:
     ValueError for anything else.
     """
     if isinstance(trusted, int):
-        if isinstance(trusted, bool) or not 0 <= trusted <= MOST_HOPS:
-            raise ValueError(f"trusted_proxies={trusted!r}: must be a count from 0 to {MOST_HOPS}")
+        if isinstance(trusted, bool) or not 0 <= trusted <= MAX_HOPS:
+            raise ValueError(f"trusted_proxies={trusted!r}: must be a count from 0 to {MAX_HOPS}")
         return Proxies(hops=trusted) if trusted else NO_PROXIES
     if isinstance(trusted, bytes) or not isinstance(trusted, Iterable):
         raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
@@ -143,21 +143,21 @@ def parse_ip(entry: str) -> IP | None:
     An IPv4 address inside an IPv6 one is given as IPv4, see `embedded`; a zone (%eth0) is dropped.
     """
     text = entry.strip().strip('"')
-    return _parse(text) if len(text) <= MOST_ADDRESS else None
+    return _parse(text) if len(text) <= MAX_ADDRESS else None
 
 
 def canonical(entry: str) -> str:
     """Return the address in an entry as text, "" if there is none."""
-    return _written(entry) if len(entry) <= MOST_ADDRESS else ""
+    return _written(entry) if len(entry) <= MAX_ADDRESS else ""
 
 
-@lru_cache(maxsize=MOST_ADDRESSES)
+@lru_cache(maxsize=MAX_ADDRESSES)
 def _written(entry: str) -> str:
     address = parse_ip(entry)
     return "" if address is None else str(address)
 
 
-@lru_cache(maxsize=MOST_ADDRESSES)
+@lru_cache(maxsize=MAX_ADDRESSES)
 def _parse(text: str) -> IP | None:
     try:
         address = ip_address(_without_port(text))

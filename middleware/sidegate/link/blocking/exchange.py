@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.silence import Listening
 from sidegate.link.flight import Flight
-from sidegate.protocol.messages import HEADER_BYTES, MOST_FRAME_BYTES, Checks, encode
+from sidegate.protocol.messages import HEADER_BYTES, MAX_FRAME_BYTES, Checks, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Exchange:
         return not self._flights
 
     def write(self, questions: list[Question], budget: float, deadline: float) -> bytes:
-        """Return frames with these questions, at most MOST_CHECKS; they are in flight from now on.
+        """Return frames with these questions, at most MAX_CHECKS; they are in flight from now on.
 
         The sidecar answers within `budget` seconds. At the `deadline`, of the caller's clock, all
         askers are gone, whatever is still to come.
@@ -108,7 +108,7 @@ class Exchange:
         self._last_id = number = self._last_id + 1
         checks = [question.check for question in questions]
         frame = encode(Checks(number, 0, int(budget * 1e6), checks))
-        if len(frame) > MOST_FRAME_BYTES + HEADER_BYTES and len(questions) > 1:
+        if len(frame) > MAX_FRAME_BYTES + HEADER_BYTES and len(questions) > 1:
             middle = len(questions) // 2
             halves = (questions[:middle], questions[middle:])
             return b"".join(self.write(half, budget, deadline) for half in halves)

@@ -7,7 +7,7 @@ no more than a step should take.
 
 # Of a step that took longer, only so many steps count: the call itself, and a timer that rounds up
 # to a millisecond, take up to half a step. The rest is our own lateness.
-MOST_COUNTED = 1.5
+MAX_COUNTED = 1.5
 
 
 class Listening:
@@ -16,7 +16,7 @@ class Listening:
     __slots__ = ("_answered", "_heard", "_most", "now")
 
     def __init__(self, step: float) -> None:
-        self._most = MOST_COUNTED * step
+        self._most = MAX_COUNTED * step
         self._heard = 0.0
         self._answered = 0.0
         self.now = 0.0

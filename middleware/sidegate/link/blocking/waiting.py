@@ -6,12 +6,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import MOST_CHECKS
+from sidegate.protocol.messages import MAX_CHECKS
 
 if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
 
-MOST_WAITING = 65_536  # checks: about 40 MB, as on a Link; beyond it, waiting longer helps no one
+MAX_WAITING = 65_536  # checks: about 40 MB, as on a Link; beyond it, waiting longer helps no one
 
 
 class Waiting:
@@ -21,7 +21,7 @@ class Waiting:
     for locks at each call, so that gevent may have replaced them.
     """
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
+    def __init__(self, most: int = MAX_WAITING) -> None:
         self.lock = threading.Lock()
         self.leader: Question | None = None
         self._most = most
@@ -86,8 +86,8 @@ class Waiting:
         if not self._queue:
             return []
         with self.lock:
-            taken = self._queue[:MOST_CHECKS]
-            self._queue = self._queue[MOST_CHECKS:]
+            taken = self._queue[:MAX_CHECKS]
+            self._queue = self._queue[MAX_CHECKS:]
         return [question for question in taken if not question.is_settled]
 
     def take_all(self) -> list[Question]:

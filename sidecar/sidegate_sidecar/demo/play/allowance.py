@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.loadtest.judge.bounds import most_in
+from sidegate_sidecar.loadtest.judge.bounds import max_in
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
@@ -35,4 +35,4 @@ class Allowance:
         """Return how many requests may have been let through by now."""
         if self._since is None:
             return 0
-        return most_in(self._limit, now - self._since) + self._lost
+        return max_in(self._limit, now - self._since) + self._lost

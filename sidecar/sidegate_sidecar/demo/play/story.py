@@ -25,7 +25,7 @@ VICTIMS: Final = ("b", "c", "a")
 BACK_WITHIN: Final = 10.0  # seconds: apps dial again every half second, sidecars every second
 BACK_AT_LEAST: Final = 1.0  # seconds of limiting to be seen after the return, on a slow machine
 LOOK_EVERY: Final = 0.02  # seconds
-MOST_EVENTS: Final = 100  # more than a terminal has rows
+MAX_EVENTS: Final = 100  # more than a terminal has rows
 
 
 class Phase(StrEnum):
@@ -90,7 +90,7 @@ class Story:
         self.times = times
         self.phase = Phase.STEADY
         self.chapters = {phase: Chapter() for phase in Phase}
-        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self.steady_most: int | None = None  # allowed by the limit until the first kill
         self.slowest_return: float | None = None  # seconds from a sidecar's to that of limiting
         self.never_back = ""  # the sidecar after whose return limiting didn't come back

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
 
 SLOT: Final = 0.5  # seconds in one bar of the chart
-MOST_SLOTS: Final = 200  # bars: more than fit into a terminal
-MOST_TIMES: Final = 500  # latencies: a median over the last seconds
+MAX_SLOTS: Final = 200  # bars: more than fit into a terminal
+MAX_TIMES: Final = 500  # latencies: a median over the last seconds
 
 
 class Outcome(StrEnum):
@@ -103,7 +103,7 @@ class Tally:
         self.start = start
         self.counts = Counts()
         self.held_back = 0  # requests that were due while too many were under way
-        self.slots: deque[Slot] = deque(maxlen=MOST_SLOTS)
+        self.slots: deque[Slot] = deque(maxlen=MAX_SLOTS)
         self._last_slot = -1
         self._allowances = {key: Allowance(limit, a_kill) for key in keys}
         self._admitted = dict.fromkeys(keys, 0)  # by the limit
@@ -114,7 +114,7 @@ class Tally:
         """Count one request."""
         self.counts[reply.app, reply.outcome, reply.source] += 1
         if reply.added is not None:
-            self._added.setdefault(reply.app, deque(maxlen=MOST_TIMES)).append(reply.added)
+            self._added.setdefault(reply.app, deque(maxlen=MAX_TIMES)).append(reply.added)
         if reply.source in {Source.OWNER, Source.BACKUP}:
             self._allowances[reply.key].decided(reply.sent)
         if reply.source == Source.OWNER:

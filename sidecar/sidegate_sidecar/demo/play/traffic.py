@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sidegate_sidecar.demo.play.tally import Tally
 
-MOST_IN_FLIGHT: Final = 60  # requests: two thirds of a second's; beyond it, some are held back
-MOST_AT_ONCE: Final = 20  # requests that are made up for at once after a pause of this process
+MAX_IN_FLIGHT: Final = 60  # requests: two thirds of a second's; beyond it, some are held back
+MAX_AT_ONCE: Final = 20  # requests that are made up for at once after a pause of this process
 TIMEOUT: Final = 5.0  # seconds; then a request counts as unanswered
 KEEP: Final = 2.0  # seconds an idle connection is kept: uvicorn closes its side after 5
 
@@ -42,7 +42,7 @@ class Traffic:
 
     async def run(self) -> None:
         """Send until cancelled, then wait for the answers that are due."""
-        limits = httpx2.Limits(max_connections=MOST_IN_FLIGHT, keepalive_expiry=KEEP)
+        limits = httpx2.Limits(max_connections=MAX_IN_FLIGHT, keepalive_expiry=KEEP)
         async with httpx2.AsyncClient(limits=limits, timeout=TIMEOUT, trust_env=False) as client:
             try:
                 await self._send_on(client)
@@ -53,7 +53,7 @@ class Traffic:
         start, sent = time.monotonic(), 0
         while True:
             due = int((time.monotonic() - start) * self._rate)
-            for number in range(sent, min(due, sent + MOST_AT_ONCE)):
+            for number in range(sent, min(due, sent + MAX_AT_ONCE)):
                 self._send(client, number)
             sent = due
             await asyncio.sleep(1 / self._rate)
@@ -61,7 +61,7 @@ class Traffic:
     def _send(self, client: httpx2.AsyncClient, number: int) -> None:
         app, url = self._apps[number % len(self._apps)]
         key = self._draw(self._keys)
-        if len(self._in_flight) >= MOST_IN_FLIGHT:
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
             self._tally.held_back += 1
             return
         task = asyncio.create_task(self._request(client, app, url, key))

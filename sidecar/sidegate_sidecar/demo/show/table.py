@@ -31,7 +31,7 @@ WIDEST: Final = 100  # columns of the table: figures that are further apart are 
 _REST: Final = 16  # rows of everything but the chart's bars and the events
 _EVENTS: Final = 8
 _LEAST_BARS: Final = 4
-_MOST_BARS: Final = 12
+_MAX_BARS: Final = 12
 _BAR: Final = 24  # columns of the bar beside "admitted … of at most …"
 
 _STATES: Final = {State.STARTING: "yellow", State.UP: "green", State.DEAD: "bold red"}
@@ -48,7 +48,7 @@ _TITLES: Final = (
 
 def frame(story: Story, width: int, height: int) -> RenderableType:
     """Draw the state of a story for a terminal of this size."""
-    bars = min(max(height - _REST - _EVENTS, _LEAST_BARS), _MOST_BARS)
+    bars = min(max(height - _REST - _EVENTS, _LEAST_BARS), _MAX_BARS)
     events = list(story.events)[-max(height - _REST - bars, 1) :]
     tally = story.tally
     refill = len(KEYS) * tally.limit.tokens / tally.limit.window

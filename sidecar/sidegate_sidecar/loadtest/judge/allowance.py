@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sidegate_sidecar.loadtest.judge.bounds import most_in
+from sidegate_sidecar.loadtest.judge.bounds import max_in
 from sidegate_sidecar.loadtest.judge.loss import lost, not_heard_of
 from sidegate_sidecar.loadtest.plan.exact import Replay
 from sidegate_sidecar.loadtest.send.outcome import ERRORS, Outcome
@@ -134,7 +134,7 @@ def _count_unknown(record: Record, keys: dict[int, _Key]) -> int:
 
 
 def _most(limits: Limits, key: _Key) -> int:
-    return min(most_in(limit, key.last - key.first) for limit in limits)
+    return min(max_in(limit, key.last - key.first) for limit in limits)
 
 
 def _least(exact: int, unknown: int) -> int:

@@ -57,7 +57,7 @@ def assess(facts: Facts, *, name: str, url: str, urls: list[str], seed: int, pre
         baseline=scenario.baseline,
         promises=found,
         warnings=doubts(facts, allowances, late),
-        generator=Generator(late, records.total((Outcome.HELD_BACK,)), records.most_in_flight),
+        generator=Generator(late, records.total((Outcome.HELD_BACK,)), records.max_in_flight),
         added_ms=_added(_limited(facts), baseline),
         errors=dict(records.errors.most_common()),
         crashes=list(facts.crashes),

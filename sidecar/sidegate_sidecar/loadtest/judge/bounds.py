@@ -12,6 +12,6 @@ LOST: Final = 0.15
 go to the backup every 0.1 s, and debts under 0.05 s not at all."""
 
 
-def most_in(limit: Limit, seconds: float) -> int:
+def max_in(limit: Limit, seconds: float) -> int:
     """Return how many tokens a limit has for a key within so many seconds: burst plus refill."""
     return limit.burst + int(seconds * limit.tokens / limit.window)

@@ -28,8 +28,8 @@ USED_WITHIN: Final = 1.0
 BACK_WITHIN: Final = 5.0
 """The same after its start, if nobody noted when it was ready."""
 
-MOST_BYTES: Final = 10_000_000  # of the file: a kill a second for a day
-MOST_CRASHES: Final = 1_000  # in a run
+MAX_BYTES: Final = 10_000_000  # of the file: a kill a second for a day
+MAX_CRASHES: Final = 1_000  # in a run
 
 
 class CrashesError(ValueError):
@@ -82,13 +82,13 @@ def read_events(path: str) -> list[Event]:
     """
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise CrashesError(f"expected a file: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise CrashesError(f"expected at most {MOST_BYTES:,} bytes")
+    if len(content) > MAX_BYTES:
+        raise CrashesError(f"expected at most {MAX_BYTES:,} bytes")
     lines = content.split(b"\n")[:-1]
     return [_event(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
@@ -105,7 +105,7 @@ def crashes(events: Iterable[Event], begun: float, elapsed: float) -> list[Crash
     """Return the crashes that may show in a run which began at a time since 1970, by their time.
 
     `elapsed` is how long the run was. A kill before it whose node was never started again is an
-    old story, and left out. MOST_CRASHES at most, the latest.
+    old story, and left out. MAX_CRASHES at most, the latest.
     """
     found: list[Crash] = []
     latest: dict[str, int] = {}  # of each node: where in `found`
@@ -117,7 +117,7 @@ def crashes(events: Iterable[Event], begun: float, elapsed: float) -> list[Crash
         elif event.node in latest:
             number = latest[event.node]
             found[number] = _followed(found[number], event.event, at)
-    return [crash for crash in found if _shows(crash, elapsed)][-MOST_CRASHES:]
+    return [crash for crash in found if _shows(crash, elapsed)][-MAX_CRASHES:]
 
 
 def _followed(crash: Crash, event: str, at: float) -> Crash:

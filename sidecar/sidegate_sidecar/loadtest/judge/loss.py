@@ -36,7 +36,7 @@ def lost(record: Record, crashes: Sequence[Crash]) -> dict[int, int]:
         first = bisect_left(record.planned, begin - LOST - longest)
         numbers = range(first, bisect_right(record.planned, end))
         for key, spans in _admitted(record, numbers).items():
-            found[key] = found.get(key, 0) + most_within(spans, begin, end)
+            found[key] = found.get(key, 0) + max_within(spans, begin, end)
     return found
 
 
@@ -63,7 +63,7 @@ def _admitted(record: Record, numbers: range) -> dict[int, list[tuple[float, flo
     return spans
 
 
-def most_within(spans: Sequence[tuple[float, float]], begin: float, end: float) -> int:
+def max_within(spans: Sequence[tuple[float, float]], begin: float, end: float) -> int:
     """Return how many decisions may lie in LOST seconds that end between `begin` and `end`.
 
     Each was made somewhere within its span.

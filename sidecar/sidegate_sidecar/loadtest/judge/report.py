@@ -76,7 +76,7 @@ class Generator(msgspec.Struct, frozen=True):
 
     lateness_ms: Times | None
     held_back: int
-    most_in_flight: int
+    max_in_flight: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

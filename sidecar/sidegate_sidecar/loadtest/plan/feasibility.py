@@ -6,13 +6,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.loadtest.plan.exact import Replay
-from sidegate_sidecar.loadtest.plan.scenario import MOST_REQUESTS, Expect, Scenario, ScenarioError
+from sidegate_sidecar.loadtest.plan.scenario import MAX_REQUESTS, Expect, Scenario, ScenarioError
 from sidegate_sidecar.loadtest.plan.schedule import requests_of
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
 
-MOST_AHEAD: Final = 200_000  # requests looked at in search of how long would do: a second of work
+MAX_AHEAD: Final = 200_000  # requests looked at in search of how long would do: a second of work
 
 
 def require_prospects(scenario: Scenario, seed: int) -> Scenario:
@@ -51,12 +51,12 @@ def _seconds_needed(scenario: Scenario, number: int, seed: int, limits: Limits) 
     """Return for how long the scenario has to be stretched; None if that wouldn't do."""
     stream = scenario.streams[number]
     planned = scenario.seconds_of(stream)
-    ahead = scenario.scaled(seconds=scenario.seconds * MOST_AHEAD / stream.rate / planned)
+    ahead = scenario.scaled(seconds=scenario.seconds * MAX_AHEAD / stream.rate / planned)
     denied = _first_denied(ahead, number, seed, limits)
     if denied is None:
         return None
     needed = ceil(scenario.seconds * (denied + 1 / stream.rate) / planned)
-    enough = scenario.rate * needed <= MOST_REQUESTS
+    enough = scenario.rate * needed <= MAX_REQUESTS
     return needed if enough else None
 
 

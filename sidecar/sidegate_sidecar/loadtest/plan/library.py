@@ -10,7 +10,7 @@ from typing import Final
 from sidegate_sidecar.loadtest.plan.scenario import Scenario, ScenarioError, read_scenario
 
 _FOLDER: Final = files("sidegate_sidecar.loadtest.plan") / "scenarios"
-MOST_BYTES: Final = 1_000_000  # of a file: far more than 32 streams need
+MAX_BYTES: Final = 1_000_000  # of a file: far more than 32 streams need
 
 
 def load_scenario(name: str) -> Scenario:
@@ -41,9 +41,9 @@ def _ours(name: str) -> str:
 def _file(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ScenarioError(f"expected a file of at most {MOST_BYTES:,} bytes")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ScenarioError(f"expected a file of at most {MAX_BYTES:,} bytes")
         return content.decode()
     except OSError as error:
         raise ScenarioError(f"expected a file: {error.strerror}") from None

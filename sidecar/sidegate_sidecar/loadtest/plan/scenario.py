@@ -15,9 +15,9 @@ from sidegate.errors import LimitError
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
 from sidegate_sidecar.loadtest.plan.keys import Pick
 
-MOST_REQUESTS: Final = 5_000_000  # in a run: 30 bytes each are kept for the report
-MOST_STREAMS: Final = 32  # more than fit into a table that anyone reads
-MOST_KEYS: Final = 1_000_000  # of a stream: what a sidecar holds by default
+MAX_REQUESTS: Final = 5_000_000  # in a run: 30 bytes each are kept for the report
+MAX_STREAMS: Final = 32  # more than fit into a table that anyone reads
+MAX_KEYS: Final = 1_000_000  # of a stream: what a sidecar holds by default
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Positive = Annotated[float, Meta(gt=0)]
@@ -48,7 +48,7 @@ class Stream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     rate: Positive
     path: Path | None = None
-    keys: Annotated[int, Meta(ge=1, le=MOST_KEYS)] = 1
+    keys: Annotated[int, Meta(ge=1, le=MAX_KEYS)] = 1
     pick: Pick = Pick.TURN
     limit: str = ""
     expect: Expect | None = None
@@ -76,7 +76,7 @@ class Scenario(
     """
 
     seconds: Positive
-    streams: Annotated[list[Stream], Meta(min_length=1, max_length=MOST_STREAMS)]
+    streams: Annotated[list[Stream], Meta(min_length=1, max_length=MAX_STREAMS)]
     about: str = ""
     key_header: Field = "x-api-key"
     arrivals: Arrivals = Arrivals.EVEN
@@ -117,9 +117,7 @@ def _scaled(stream: Stream, times: float, longer: float) -> Stream:
     return msgspec.structs.replace(
         stream,
         rate=stream.rate * times,
-        keys=stream.keys
-        if stream.keys == 1
-        else min(max(2, round(stream.keys * times)), MOST_KEYS),
+        keys=stream.keys if stream.keys == 1 else min(max(2, round(stream.keys * times)), MAX_KEYS),
         start=stream.start * longer,
         seconds=stream.seconds * longer,
     )
@@ -145,9 +143,9 @@ def require_playable(scenario: Scenario) -> Scenario:
     if scenario.baseline and scenario.baseline not in names:
         known = ", ".join(names)
         raise ScenarioError(f"baseline = {scenario.baseline!r}: expected a stream: {known}")
-    if not scenario.requests <= MOST_REQUESTS:
+    if not scenario.requests <= MAX_REQUESTS:
         planned = f"{scenario.requests:,.0f}" if scenario.requests < inf else "endless"
-        raise ScenarioError(f"{planned} requests planned, expected at most {MOST_REQUESTS:,}")
+        raise ScenarioError(f"{planned} requests planned, expected at most {MAX_REQUESTS:,}")
     return scenario
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from sidegate_sidecar.loadtest.plan.scenario import Scenario
 
-MOST_IN_FLIGHT: Final = 1_000  # requests: 3 s of 300 a second; each has a connection of its own
+MAX_IN_FLIGHT: Final = 1_000  # requests: 3 s of 300 a second; each has a connection of its own
 TIMEOUT: Final = 5.0  # seconds
 
 
@@ -31,7 +31,7 @@ class Order:
     seed: int
     headers: Mapping[str, str]
     timeout: float = TIMEOUT
-    most_in_flight: int = MOST_IN_FLIGHT
+    max_in_flight: int = MAX_IN_FLIGHT
     tolerated: int = 0
     crashes: str = ""
     json: str = ""

@@ -11,15 +11,15 @@ from sidegate_sidecar.open_files import raise_file_limit
 OTHERS: Final = 64  # what else a run has open: its loop, look-ups of names, the reports
 
 
-def require_open_files(most_in_flight: int) -> None:
+def require_open_files(max_in_flight: int) -> None:
     """Allow this process as many open files as it takes; Failure where the system doesn't."""
-    raise_file_limit(most_in_flight)
+    raise_file_limit(max_in_flight)
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY or allowed >= most_in_flight + OTHERS:
+    if allowed == resource.RLIM_INFINITY or allowed >= max_in_flight + OTHERS:
         return
     room = max(allowed - OTHERS, 1)
     raise Failure(
         BAD_INPUT,
-        f"--most-in-flight '{most_in_flight}': expected at most {room:,}, as long as a process may"
+        f"--max-in-flight '{max_in_flight}': expected at most {room:,}, as long as a process may"
         f" have {allowed:,} open files here (ulimit -n)",
     )

@@ -12,7 +12,7 @@ from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, MEASURED, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MOST_KINDS: Final = 20  # of errors told apart; further ones are counted as "other"
+MAX_KINDS: Final = 20  # of errors told apart; further ones are counted as "other"
 LATELY: Final = 1_000  # latencies kept for the display: a few seconds
 
 SOURCES: Final[tuple[Source | None, ...]] = (None, *Source)
@@ -81,13 +81,13 @@ class Records:
         self.sources = Counter[Source | None]()
         self.errors = Counter[str]()  # by what went wrong, in words
         self.in_flight = 0
-        self.most_in_flight = 0
+        self.max_in_flight = 0
         self.latest: deque[float] = deque(maxlen=LATELY)
 
     def begin(self, stream: int, planned: float, key: int, now: float) -> int:
         """Note a request that is due."""
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         return self.streams[stream].begin(planned, key, now)
 
     def start(self, stream: int, number: int, now: float) -> None:
@@ -110,7 +110,7 @@ class Records:
 
     def error(self, what: str) -> None:
         """Count an error under its words."""
-        known = what in self.errors or len(self.errors) < MOST_KINDS
+        known = what in self.errors or len(self.errors) < MAX_KINDS
         self.errors[what if known else "other"] += 1
 
     def total(self, outcomes: Sequence[Outcome] = tuple(Outcome)) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEEP: Final = 2.0  # seconds an idle connection is kept: uvicorn closes its side after 5
 AT_ONCE: Final = 20  # requests that are begun before the loop has a turn, when we are behind
 WARM_UP: Final = 20  # requests: more than are under way in a run that goes well
-MOST_WORDS: Final = 120  # characters of an error
+MAX_WORDS: Final = 120  # characters of an error
 
 
 class Target:
@@ -139,6 +139,6 @@ class Sender:
         except TimeoutError:
             return Outcome.TIMEOUT, None, f"no answer within {self._timeout.total:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome.BROKEN, None, f"{type(error).__name__}: {error}"[:MOST_WORDS]
+            return Outcome.BROKEN, None, f"{type(error).__name__}: {error}"[:MAX_WORDS]
         source = source_of(answer.headers)
         return outcome_of(answer.status, source), source, f"status {answer.status}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REDRAW_EVERY: Final = 0.5  # seconds; a frame costs up to 10 ms, in which nothing is sent
 TELL_EVERY: Final = 5.0  # seconds
 BARS: Final = 10  # rows
-MOST_BARS: Final = 200  # more than fit into a terminal
+MAX_BARS: Final = 200  # more than fit into a terminal
 ADMITTED: Final = "green"
 REST: Final = "cyan"
 
@@ -60,7 +60,7 @@ class Frames:
 
     async def show(self, run: Watched) -> None:
         """Redraw until cancelled."""
-        bars: deque[tuple[int, int]] = deque(maxlen=MOST_BARS)
+        bars: deque[tuple[int, int]] = deque(maxlen=MAX_BARS)
         before = (0, 0)
         with Live(console=self._console, screen=True, auto_refresh=False) as live:
             while True:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 880
 HEIGHT: Final = 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 24, 44  # margins: labels of the axes, and of marks above
-MOST_LABELS: Final = 8  # of marks: more of them would lie on top of each other
+MAX_LABELS: Final = 8  # of marks: more of them would lie on top of each other
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from math import log10
 from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.loadtest.show.plot import (
-    MOST_LABELS,
+    MAX_LABELS,
     Axis,
     Plot,
     legend,
@@ -108,7 +108,7 @@ def _bands(plot: Plot, report: Report) -> None:
 def _marks(plot: Plot, report: Report) -> None:
     during = [crash for crash in report.crashes if 0 <= crash.killed <= report.planned_seconds]
     for crash in during:
-        label = f"✕ {crash.node}" if len(during) <= MOST_LABELS else "✕"
+        label = f"✕ {crash.node}" if len(during) <= MAX_LABELS else "✕"
         plot.mark(crash.killed, label)
 
 

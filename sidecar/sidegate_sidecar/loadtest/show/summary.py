@@ -118,7 +118,7 @@ def _added(report: Report) -> list[str]:
 
 
 def _generator(report: Report) -> str:
-    late, most = report.generator.lateness_ms, report.generator.most_in_flight
+    late, most = report.generator.lateness_ms, report.generator.max_in_flight
     shown = f"p99 {late.p99:.1f} ms late, at most {late.max:.1f} ms" if late else "nothing sent"
     return f"{shown}; {most:,} requests under way at the most"
 

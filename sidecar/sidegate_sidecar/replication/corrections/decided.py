@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # Where each place is in the other: a list of places at first, looked up in a mapping.
     Piece: TypeAlias = tuple[Places, Charges]
 
-MOST_DECIDED = 16_384
+MAX_DECIDED = 16_384
 """Checks in one of two generations, 3 MB in all. A node that is forwarded 50,000 a second knows
 those of its last 300 ms: after a standstill, of the time before it."""
 LASTS = 5 * 10**9  # ns of a generation, at least, on a node with less to do
@@ -51,7 +51,7 @@ class _Generation:
 class Decided:
     """Checks by their ids, in two generations of which the older one goes when the newer is full.
 
-    So at least MOST_DECIDED are remembered, and, unless there are more, for LASTS ns.
+    So at least MAX_DECIDED are remembered, and, unless there are more, for LASTS ns.
     """
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class Decided:
         return None
 
     def _room(self) -> _Generation:
-        return self._new if self._new.count < MOST_DECIDED else self._turn()
+        return self._new if self._new.count < MAX_DECIDED else self._turn()
 
     def _turn(self, now: int | None = None) -> _Generation:
         self._old, self._new = self._new, _Generation(now)

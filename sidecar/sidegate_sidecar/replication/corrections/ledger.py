@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = dict[tuple[str, str], list[Charge]]  # by key and text of the limits
 
-MOST_CHARGES = 16_384  # checks in all ledgers: seconds of a busy node, 3 MB; of that many denied
-MOST_DENIED = MOST_CHARGES // 2  # none are noted any more, since who is denied sets the pace
+MAX_CHARGES = 16_384  # checks in all ledgers: seconds of a busy node, 3 MB; of that many denied
+MAX_DENIED = MAX_CHARGES // 2  # none are noted any more, since who is denied sets the pace
 BATCH = 200  # of them in a message: 0.2 ms for the owner
 
 
@@ -171,9 +171,9 @@ class Ledgers:
         debt counts, until `caught_up`.
         """
         count = sum(ledger.count for ledger in self._by_owner.values())
-        if owner in self._overflown or count >= MOST_CHARGES:
+        if owner in self._overflown or count >= MAX_CHARGES:
             return False
-        if charge[2] or count < MOST_DENIED:
+        if charge[2] or count < MAX_DENIED:
             self._by_owner.setdefault(owner, Ledger()).add(key, limits, charge, now)
         return True
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import KeyReset
 
-MOST_RESETS = 10_000
+MAX_RESETS = 10_000
 """Remembered at a time: what a script of an operator does, 7 MB with the longest keys. Beyond it
 the oldest are forgotten, and hold on the nodes that have heard of them."""
 LASTS = 600 * SECOND  # ns at least: as long as a node that is away is remembered
@@ -61,7 +61,7 @@ class Resets:
             hearer.unheard.pop(number, None)
         if number in self._known:
             return False
-        if len(self._known) >= MOST_RESETS:
+        if len(self._known) >= MAX_RESETS:
             self._forget(next(iter(self._known)))
         self._known[number] = reset
         for name, other in self._hearers.items():

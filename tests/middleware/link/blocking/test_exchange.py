@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidegate.link.blocking.exchange import Exchange, Question
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import MOST_CHECKS, Answers, Checks, Framer, WireError, decode
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks, Framer, WireError, decode
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Message
@@ -57,13 +57,13 @@ def test_frame() -> None:
 def test_frames_of_long_keys() -> None:
     """What doesn't fit into a frame leaves in several, and all is answered."""
     exchange = Exchange(STEP)
-    questions = [Question((f"{at:0512}", "5/minute", 1), 0.0) for at in range(MOST_CHECKS)]
+    questions = [Question((f"{at:0512}", "5/minute", 1), 0.0) for at in range(MAX_CHECKS)]
     frames = written(exchange, questions)
     assert len(frames) > 1
     for frame in frames:
         first = int(frame.checks[0][0])
         exchange.land(answers(frame.id, list(range(first, first + len(frame.checks)))))
-    assert debts(questions) == list(range(MOST_CHECKS))
+    assert debts(questions) == list(range(MAX_CHECKS))
     assert exchange.is_idle
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.link.blocking.waiting import Waiting
-from sidegate.protocol.messages import MOST_CHECKS
+from sidegate.protocol.messages import MAX_CHECKS
 
 
 def ask(name: str = "k") -> Question:
@@ -91,12 +91,12 @@ def test_too_many() -> None:
 def test_taking() -> None:
     """What is to be written comes in the order in which it was asked, a frame at a time."""
     waiting = Waiting()
-    questions = [ask() for _ in range(MOST_CHECKS + 3)]
+    questions = [ask() for _ in range(MAX_CHECKS + 3)]
     for question in questions:
         waiting.join(question)
     questions[1].give_up(Trouble.BUSY)
-    assert waiting.take() == [questions[0], *questions[2:MOST_CHECKS]]
-    assert waiting.take() == questions[MOST_CHECKS:]
+    assert waiting.take() == [questions[0], *questions[2:MAX_CHECKS]]
+    assert waiting.take() == questions[MAX_CHECKS:]
     assert waiting.take() == waiting.take_all() == []
 
 

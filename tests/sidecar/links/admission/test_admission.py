@@ -78,7 +78,7 @@ def displaced(node: Process) -> int:
 async def test_strangers_only_displace_each_other(first: bytes, addresses: int) -> None:
     """Whatever they say and wherever they come from, who has the secret gets in all the while."""
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(most_connections=2))
+        node = await stack.enter_async_context(sidecar(max_connections=2))
         await stack.enter_async_context(witness(node))
         for at in range(50):
             host = f"127.0.1.{1 + at % addresses}"

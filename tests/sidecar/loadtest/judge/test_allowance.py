@@ -13,7 +13,7 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate_sidecar.loadtest.judge.allowance import allowance
 from sidegate_sidecar.loadtest.judge.crashes import Crash
-from sidegate_sidecar.loadtest.judge.loss import most_within
+from sidegate_sidecar.loadtest.judge.loss import max_within
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Record, Records
 from tests.sidecar.loadtest.records import ADMITTED, DENIED, note
@@ -169,7 +169,7 @@ def test_a_late_owners_backup_may_admit_what_it_has_not_heard_of() -> None:
 )
 def test_the_worst_moment_of_death_counts(spans: list[tuple[float, float]], most: int) -> None:
     """Somewhere from 1 to 3."""
-    assert most_within(spans, 1.0, 3.0) == most
+    assert max_within(spans, 1.0, 3.0) == most
 
 
 @given(

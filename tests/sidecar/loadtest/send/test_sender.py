@@ -64,7 +64,7 @@ async def test_requests_start_though_others_are_not_answered() -> None:
         go.set()
         records = await sending
     assert records.counts[0] == {Outcome.ADMITTED: 30}
-    assert records.most_in_flight == 30
+    assert records.max_in_flight == 30
 
 
 async def test_what_is_due_beyond_the_bound_is_held_back_and_counted() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sidegate_sidecar.replication.corrections.decided import (
     LASTS,
-    MOST_DECIDED,
+    MAX_DECIDED,
     Decided,
     InPlace,
     charges_of,
@@ -52,12 +52,12 @@ def test_what_another_node_has_decided_is_known_beside_what_this_one_has() -> No
 
 
 def test_the_last_of_them_are_known_however_many_there_are() -> None:
-    """At least MOST_DECIDED checks, and no more than twice as many and a frame."""
+    """At least MAX_DECIDED checks, and no more than twice as many and a frame."""
     decided = Decided()
-    for serial in range(1, 5 * MOST_DECIDED):
+    for serial in range(1, 5 * MAX_DECIDED):
         decided.note(serial, None, CHARGES[:1])
-    assert all(decided.knows(5 * MOST_DECIDED - at) for at in range(1, MOST_DECIDED + 1))
-    assert not decided.knows(3 * MOST_DECIDED - 2)
+    assert all(decided.knows(5 * MAX_DECIDED - at) for at in range(1, MAX_DECIDED + 1))
+    assert not decided.knows(3 * MAX_DECIDED - 2)
 
 
 def test_a_standstill_forgets_nothing() -> None:
@@ -95,7 +95,7 @@ def test_what_was_spent_beyond_a_bucket_is_taken_once_and_forgotten_in_time() ->
 
 def test_what_was_spent_beyond_many_buckets_is_bounded() -> None:
     decided = Decided()
-    for at in range(3 * MOST_DECIDED):
+    for at in range(3 * MAX_DECIDED):
         decided.note_beyond(("1/s", f"k{at}"), 1)
-    known = sum(decided.take_beyond(("1/s", f"k{at}"), 1) for at in range(3 * MOST_DECIDED))
-    assert MOST_DECIDED <= known <= 2 * MOST_DECIDED
+    known = sum(decided.take_beyond(("1/s", f"k{at}"), 1) for at in range(3 * MAX_DECIDED))
+    assert MAX_DECIDED <= known <= 2 * MAX_DECIDED

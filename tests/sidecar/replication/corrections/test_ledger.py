@@ -10,8 +10,8 @@ from sidegate.protocol.messages import Charged, Settled
 from sidegate_sidecar.replication.corrections.decided import Decided
 from sidegate_sidecar.replication.corrections.ledger import (
     BATCH,
-    MOST_CHARGES,
-    MOST_DENIED,
+    MAX_CHARGES,
+    MAX_DENIED,
     Ledger,
     Ledgers,
 )
@@ -212,9 +212,9 @@ def test_messages_are_small() -> None:
 def test_all_ledgers_together_are_bounded() -> None:
     """Beyond it an owner is sent buckets instead; those that are denied fill half at the most."""
     ledgers = Ledgers(Table(), lambda _name: True)
-    for serial in range(MOST_CHARGES):
+    for serial in range(MAX_CHARGES):
         assert ledgers.add("ab"[serial % 2], "k", LIMITS, (serial, 0, 0), START)
-    for serial in range(MOST_CHARGES - MOST_DENIED):
+    for serial in range(MAX_CHARGES - MAX_DENIED):
         assert ledgers.add("a", f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
     assert not ledgers.add("b", "k", LIMITS, (0, 0, 1), START)
     assert ledgers.overflow("a") == {(LIMIT, f"k{at}") for at in range(7)}

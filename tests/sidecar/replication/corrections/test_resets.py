@@ -5,7 +5,7 @@ from __future__ import annotations
 from sidegate_sidecar.replication.corrections.resets import (
     BATCH,
     LASTS,
-    MOST_RESETS,
+    MAX_RESETS,
     SWEEP_EVERY,
     Reset,
     Resets,
@@ -75,9 +75,9 @@ def test_many_are_told_in_several_messages() -> None:
 def test_the_oldest_go_when_there_are_too_many() -> None:
     resets = Resets()
     resets.met("b")
-    for number in range(MOST_RESETS + 1):
+    for number in range(MAX_RESETS + 1):
         resets.add(number, RESET)
-    assert len(resets) == MOST_RESETS
+    assert len(resets) == MAX_RESETS
     assert resets.left(START)[0][0] == 1
     assert resets.add(0, RESET)
 
