@@ -22,7 +22,7 @@ from sidegate_sidecar.replication import sync
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
 from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.replication.rebalance import SLICE
-from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, MAX_WAITING, SHORT
+from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, SHORT, WALK_WAITS_AT
 from tests.sidecar.syncs import (
     MS,
     START,
@@ -528,7 +528,7 @@ def test_nobody_is_asked_who_cant_be_reached() -> None:
 def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     """So what it has found takes a megabyte, whatever there is to find."""
     nodes = Syncs("ab")
-    for at in range(3 * MAX_WAITING):
+    for at in range(3 * WALK_WAITS_AT):
         nodes.charge("a", f"many{at}")
     nodes.settle()
     nodes.lost = only(Merged)
@@ -539,13 +539,13 @@ def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     for _ in range(100):
         nodes.tick()
         most = max(most, nodes["a"]._outboxes["c"].waiting)
-    assert MAX_WAITING < most <= MAX_WAITING + SLICE
+    assert WALK_WAITS_AT < most <= WALK_WAITS_AT + SLICE
     assert not nodes["a"].working
     assert not nodes["a"].idle
     nodes.lost = nothing
     nodes.tick(RESEND_AFTER // MS)
     nodes.settle()
-    assert len(nodes.tables["c"]) == 3 * MAX_WAITING
+    assert len(nodes.tables["c"]) == 3 * WALK_WAITS_AT
 
 
 # Repair
