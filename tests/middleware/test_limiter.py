@@ -21,8 +21,8 @@ from sidegate import (
     header,
 )
 from sidegate.middleware_options import service_name
-from tests.middleware.asgi_app import App, http, status
-from tests.middleware.checker import Checker
+from tests.support.middleware.asgi_app import App, http, status
+from tests.support.middleware.checker import Checker
 
 if TYPE_CHECKING:
     from sidegate.http.request.request import Request

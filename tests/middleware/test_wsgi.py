@@ -14,7 +14,7 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.http.keys import header
 from sidegate.http.rules import Rule
 from sidegate.wsgi import RateLimitWSGIMiddleware
-from tests.middleware.checker import BlockingChecker, items
+from tests.support.middleware.checker import BlockingChecker, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

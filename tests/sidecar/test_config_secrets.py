@@ -11,7 +11,7 @@ from sidegate.link.address import Address
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import Config, OptionError
-from tests.cluster.cluster import cluster, eventually
+from tests.support.in_process.cluster import cluster, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from sidegate.link.address import Address
 from sidegate.protocol.messages import Answers, Ping, Pong, Roster, decode
 from sidegate_sidecar.process import Process
 from sidegate_sidecar.sidecar import FAREWELL
-from tests.cluster.bare import APP, Bare, bare, checks, node_named
-from tests.cluster.cluster import GENEROUS, client, config, eventually, sources
+from tests.support.in_process.cluster import GENEROUS, client, config, eventually, sources
+from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

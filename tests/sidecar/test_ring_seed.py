@@ -11,7 +11,7 @@ from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cli.options import ring_seed
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.process import Process
-from tests.cluster.cluster import client, cluster, config, eventually, key_of
+from tests.support.in_process.cluster import client, cluster, config, eventually, key_of
 
 if TYPE_CHECKING:
     from pathlib import Path

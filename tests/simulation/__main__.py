@@ -17,12 +17,9 @@ from rich.table import Table
 
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
-from tests.simulation import scenarios_charges as charges
-from tests.simulation import scenarios_copies as copies
-from tests.simulation import scenarios_membership as membership
-from tests.simulation import scenarios_names as namesakes
-from tests.simulation import scenarios_nodes as nodes
-from tests.simulation.scenarios_membership import percentile
+from tests.simulation.scenarios import charges, copies, membership, nodes
+from tests.simulation.scenarios import names as namesakes
+from tests.simulation.scenarios.membership import percentile
 from tests.simulation.workers import MAX_BYTES, Workers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
-from tests.simulation.scenarios_membership import (
+from tests.simulation.scenarios.membership import (
     Cluster,
     crash_takes,
     false_deaths,

@@ -11,11 +11,11 @@ import pytest
 
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
-from tests.simulation import scenarios_charges as charges
-from tests.simulation import scenarios_names as namesakes
-from tests.simulation import scenarios_nodes as scenarios
 from tests.simulation.nodes import World
-from tests.simulation.scenarios_copies import COPIES
+from tests.simulation.scenarios import charges
+from tests.simulation.scenarios import names as namesakes
+from tests.simulation.scenarios import nodes as scenarios
+from tests.simulation.scenarios.copies import COPIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.apps.running import Sidecar, running
 from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
+from tests.support.processes.services import Sidecar, running
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.cluster.apps.running import App
+    from tests.support.processes.services import App
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cluster.apps.running import running
 from tests.cluster.spelling.credentials.disguises import of_scheme, plain
 from tests.cluster.spelling.credentials.keyed import SPENT_BY
 from tests.cluster.spelling.credentials.readers import ASGI_WAYS, WSGI_WAYS
@@ -15,11 +14,12 @@ from tests.cluster.spelling.frameworks.views import PICK
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
 from tests.cluster.spelling.spellings import request
+from tests.support.processes.services import running
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from tests.cluster.apps.running import App, Sidecar
+    from tests.support.processes.services import App, Sidecar
 
 ASGI_SERVERS: Final = ("uvicorn-h11", "hypercorn", "daphne")
 WSGI_SERVERS: Final = ("gunicorn-sync", "waitress", "wsgiref")

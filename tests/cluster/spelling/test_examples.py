@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cluster.apps.running import running
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI, WSGI, serving
 from tests.cluster.spelling.spellings import LINE, request, request_lines
+from tests.support.processes.services import running
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.cluster.apps.running import App, Sidecar
+    from tests.support.processes.services import App, Sidecar
 
 LOGINS: Final = 5  # a minute, as the examples have it
 REFILL: Final = 60 / LOGINS  # seconds until another one is allowed

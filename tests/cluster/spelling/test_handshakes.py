@@ -13,7 +13,7 @@ from tests.cluster.spelling.serving.servers import ASGI
 from tests.cluster.spelling.spellings import LINE, targets
 
 if TYPE_CHECKING:
-    from tests.cluster.apps.running import App
+    from tests.support.processes.services import App
 
 SWITCHED: Final = 101
 

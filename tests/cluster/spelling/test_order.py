@@ -13,7 +13,7 @@ from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.spellings import LINE, request, targets
 
 if TYPE_CHECKING:
-    from tests.cluster.apps.running import App
+    from tests.support.processes.services import App
 
 # What an earlier rule would match, if dots were resolved, is served by a view that takes them.
 DECOYS: Final = (

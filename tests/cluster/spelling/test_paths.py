@@ -14,7 +14,7 @@ from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines, values
 
 if TYPE_CHECKING:
-    from tests.cluster.apps.running import App
+    from tests.support.processes.services import App
 
 
 @each_cell

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cluster.apps.running import running
 from tests.cluster.spelling.cells import ASGI_FRAMEWORKS, WSGI_FRAMEWORKS, each_cell
 from tests.cluster.spelling.counting import look
 from tests.cluster.spelling.frameworks.limited import ROOT_PATH
@@ -20,11 +19,12 @@ from tests.cluster.spelling.serving.servers import (
     serving,
 )
 from tests.cluster.spelling.spellings import LINE, targets
+from tests.support.processes.services import running
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.cluster.apps.running import App, Sidecar
+    from tests.support.processes.services import App, Sidecar
 
 # What a client may write before a path, if the root path is {root}: the first two before every
 # spelling of it, the others before a few.

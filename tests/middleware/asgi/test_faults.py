@@ -10,8 +10,8 @@ import pytest
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.errors import CheckError
-from tests.middleware.asgi_app import App, fields, http, limit, run
-from tests.middleware.checker import Checker
+from tests.support.middleware.asgi_app import App, fields, http, limit, run
+from tests.support.middleware.checker import Checker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

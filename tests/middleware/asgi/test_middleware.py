@@ -12,7 +12,7 @@ from sidegate.buckets.decision import Source
 from sidegate.client.client import Client
 from sidegate.http.keys import header
 from sidegate.http.rules import Rule
-from tests.middleware.asgi_app import (
+from tests.support.middleware.asgi_app import (
     BODY,
     SHUTDOWN,
     START,
@@ -24,7 +24,7 @@ from tests.middleware.asgi_app import (
     status,
     websocket,
 )
-from tests.middleware.checker import Checker, items
+from tests.support.middleware.checker import Checker, items
 
 if TYPE_CHECKING:
     from sidegate.asgi.middleware import RateLimitMiddleware

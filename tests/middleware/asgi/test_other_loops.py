@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from sidegate.client.client import Client
-from tests.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
-from tests.middleware.patience import AMPLE
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
+from tests.support.waiting import AMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator

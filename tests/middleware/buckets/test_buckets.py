@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.errors import CostError
-from tests.middleware.bucket_contents import exported
+from tests.middleware.buckets.contents import exported
 
 START = 10**15
 SECOND = 10**9

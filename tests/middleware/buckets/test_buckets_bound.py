@@ -14,7 +14,7 @@ from sidegate.buckets.buckets import MIN_MEMORY, Buckets
 from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.ledger import PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
-from tests.middleware.bucket_contents import counted_anew, drain, entries, exported, ledgers
+from tests.middleware.buckets.contents import counted_anew, drain, entries, exported, ledgers
 
 if TYPE_CHECKING:
     from sidegate.buckets.ledger import Ledger

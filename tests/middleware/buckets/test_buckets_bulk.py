@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import MIN_MEMORY, Buckets
 from sidegate.buckets.limits import Limit, parse_limits
-from tests.middleware.bucket_contents import drain, entries, exported, keys_by_text
+from tests.middleware.buckets.contents import drain, entries, exported, keys_by_text
 
 START = 10**15
 SECOND = 10**9

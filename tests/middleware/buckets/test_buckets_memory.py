@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.expiry import due_time, finest_for
 from sidegate.buckets.limits import parse_limits
-from tests.middleware.bucket_contents import drain, entries
+from tests.middleware.buckets.contents import drain, entries
 
 START = 10**15
 SECOND = 10**9

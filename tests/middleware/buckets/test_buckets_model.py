@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import Limits, parse_limits
-from tests.middleware.bucket_contents import counted_anew, entries, keys_by_text
-from tests.middleware.bucket_model import BucketModel
+from tests.middleware.buckets.contents import counted_anew, entries, keys_by_text
+from tests.middleware.buckets.model import BucketModel
 
 SECOND = 10**9
 TEXTS = [

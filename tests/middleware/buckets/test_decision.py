@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
-from tests.middleware.bucket_model import BucketModel
+from tests.middleware.buckets.model import BucketModel
 
 START = 10**15
 # Most of these have several ticks in a nanosecond, so that a debt in ns was rounded.

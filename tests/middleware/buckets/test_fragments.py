@@ -11,7 +11,7 @@ from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.fragments import Fragments
 from sidegate.buckets.limits import parse_limits
-from tests.middleware.bucket_contents import exported, keys_by_text, ledgers
+from tests.middleware.buckets.contents import exported, keys_by_text, ledgers
 
 START = 10**15
 HOUR = parse_limits("10/hour")

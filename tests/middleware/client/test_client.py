@@ -14,8 +14,7 @@ from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.link.link import State
 from sidegate.protocol.messages import Answers, Checks, Error, Merged, Ping, Pong, Roster
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import Puppet, puppet
-from tests.cluster.cluster import (
+from tests.support.in_process.cluster import (
     GENEROUS,
     admitted,
     client,
@@ -26,6 +25,7 @@ from tests.cluster.cluster import (
     link_of,
     sources,
 )
+from tests.support.in_process.puppets import Puppet, puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -16,9 +16,9 @@ import uvloop
 
 from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop, SidegateError
-from tests.middleware.certificates import Authority
-from tests.middleware.patience import AMPLE, PATIENCE, in_threads
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.certificates import Authority
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE, PATIENCE, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator

@@ -11,10 +11,17 @@ import pytest
 
 from sidegate.link.link import State
 from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import GENEROUS, admitted, client, eventually, link_of, sources
-from tests.middleware.patience import AMPLE
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.in_process.cluster import (
+    GENEROUS,
+    admitted,
+    client,
+    eventually,
+    link_of,
+    sources,
+)
+from tests.support.in_process.puppets import puppet
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from sidegate.link.blocking.exchange import Question
 from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Outcomes
-from tests.middleware.patience import AMPLE, until
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

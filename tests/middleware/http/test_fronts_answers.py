@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
-from tests.middleware.checker import BlockingChecker, Checker
-from tests.middleware.fronts import Asgi, Wsgi
+from tests.support.middleware.checker import BlockingChecker, Checker
+from tests.support.middleware.fronts import Asgi, Wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable

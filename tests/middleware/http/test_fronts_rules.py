@@ -8,7 +8,7 @@ import pytest
 
 from sidegate.http.keys import header
 from sidegate.http.rules import Rule
-from tests.middleware.fronts import Asgi, Wsgi
+from tests.support.middleware.fronts import Asgi, Wsgi
 
 if TYPE_CHECKING:
     from sidegate.http.request.request import Request

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import MAX_DEBT, SECOND, Limit, Limits, parse_limits
 from sidegate.http.headers import Policy, legacy, refusal, retry_after
-from tests.middleware.checker import items
+from tests.support.middleware.checker import items
 
 TYPES = "https://iana.org/assignments/http-problem-types#"
 

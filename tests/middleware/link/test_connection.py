@@ -23,7 +23,7 @@ from sidegate.protocol.messages import (
     decode,
     encode,
 )
-from tests.cluster.cluster import eventually
+from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Hello, Message

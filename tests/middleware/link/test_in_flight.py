@@ -9,7 +9,7 @@ import pytest
 
 from sidegate.link.in_flight import GRACE, InFlight
 from sidegate.protocol.messages import Answers, WireError
-from tests.middleware.linking import Asking
+from tests.support.in_process.linking import Asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,9 +26,8 @@ from sidegate.protocol.messages import (
     encode,
 )
 from sidegate.trust.secrets import known
-from tests.cluster.bare import Puppet, deaf, puppet
-from tests.cluster.cluster import GENEROUS, eventually
-from tests.middleware.linking import (
+from tests.support.in_process.cluster import GENEROUS, eventually
+from tests.support.in_process.linking import (
     SOON,
     UNANSWERED,
     Asking,
@@ -39,6 +38,7 @@ from tests.middleware.linking import (
     pair,
     some,
 )
+from tests.support.in_process.puppets import Puppet, deaf, puppet
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Check, Hello, Message

@@ -27,9 +27,9 @@ from sidegate.protocol.messages import (
     Roster,
     WireError,
 )
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import GENEROUS, eventually
-from tests.middleware.linking import SOON, Watching, ask, linked, pair
+from tests.support.in_process.cluster import GENEROUS, eventually
+from tests.support.in_process.linking import SOON, Watching, ask, linked, pair
+from tests.support.in_process.puppets import puppet
 
 WORDS: list[NodeMessage] = [
     Gossip(4, 0, "", "digest", [("n1", "127.0.0.1:1", 1, 0, 1, "", 0)]),

@@ -13,9 +13,8 @@ import pytest
 from sidegate.link.link import Link, State
 from sidegate.link.redial import FIRST_DELAY, Redial
 from sidegate.protocol.messages import Checks, Error, Forget, Roster
-from tests.cluster.bare import Deaf, Puppet, puppet
-from tests.cluster.cluster import GENEROUS, eventually
-from tests.middleware.linking import (
+from tests.support.in_process.cluster import GENEROUS, eventually
+from tests.support.in_process.linking import (
     SOON,
     UNANSWERED,
     Asking,
@@ -25,6 +24,7 @@ from tests.middleware.linking import (
     linked,
     numbered,
 )
+from tests.support.in_process.puppets import Deaf, Puppet, puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

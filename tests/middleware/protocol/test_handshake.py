@@ -23,7 +23,7 @@ from sidegate.protocol.messages import (
     decode,
 )
 from tests.middleware.golden import APP, GOLDEN, NODE, SECRET
-from tests.middleware.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
+from tests.middleware.protocol.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Hello

@@ -12,7 +12,7 @@ from sidegate.protocol.messages import HEADER_BYTES, Ping, WireError, encode
 from sidegate.protocol.seal import Seal
 from sidegate.trust.secrets import known
 from tests.middleware.golden import APP, NODE, SEALED, SECRET
-from tests.middleware.shaking import NONCES, Pair, identity, tampered
+from tests.middleware.protocol.shaking import NONCES, Pair, identity, tampered
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Handshake

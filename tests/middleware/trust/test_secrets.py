@@ -12,9 +12,9 @@ from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.trust.secrets import MAX_BYTES, SecretFile, known, parse_secrets
-from tests.cluster.cluster import eventually_answered
-from tests.middleware.patience import AMPLE, until
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.in_process.cluster import eventually_answered
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE, until
 
 if TYPE_CHECKING:
     from pathlib import Path

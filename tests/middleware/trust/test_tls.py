@@ -14,10 +14,10 @@ from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.config import client_options
 from sidegate.trust.tls import Tls
-from tests.cluster.cluster import eventually_answered
-from tests.middleware.certificates import Authority
-from tests.middleware.patience import AMPLE, until
-from tests.middleware.sidecar_double import SidecarDouble
+from tests.support.certificates import Authority
+from tests.support.in_process.cluster import eventually_answered
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE, until
 
 if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint

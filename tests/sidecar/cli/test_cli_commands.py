@@ -13,9 +13,9 @@ from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import cluster, config, eventually, key_of
-from tests.sidecar.http_client import beside, charged, no_sidecar
+from tests.support.in_process.cluster import cluster, config, eventually, key_of
+from tests.support.in_process.http_client import beside, charged, no_sidecar
+from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     from pathlib import Path

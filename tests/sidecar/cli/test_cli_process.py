@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.telemetry.logs import LineFormatter
-from tests.cluster.cluster import GENEROUS, client, cluster
+from tests.support.in_process.cluster import GENEROUS, client, cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -14,8 +14,8 @@ from sidegate.trust.tls import Tls
 from sidegate.version import __version__
 from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
-from tests.middleware.certificates import Authority
 from tests.sidecar.conftest import Ending
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

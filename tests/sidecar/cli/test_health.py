@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.process import Process
-from tests.cluster.cluster import config, eventually
 from tests.sidecar.conftest import Ending
-from tests.sidecar.http_client import no_sidecar, silent_seed
+from tests.support.in_process.cluster import config, eventually
+from tests.support.in_process.http_client import no_sidecar, silent_seed
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address

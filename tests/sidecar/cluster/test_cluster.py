@@ -19,10 +19,10 @@ from sidegate_sidecar.cluster.place.handover import Passage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN, SETTLE_WITHIN
 from sidegate_sidecar.cluster.routes.rings import SAMPLE, next_ring
 from sidegate_sidecar.replication.outbox import BATCH, WINDOW
-from tests.sidecar.clusters import Room, nobody, says
+from tests.support.in_memory.clusters import Room, nobody, says
 
 if TYPE_CHECKING:
-    from tests.sidecar.clusters import Post
+    from tests.support.in_memory.clusters import Post
 
 KEYS = [f"key{at}" for at in range(60)]
 QUICK = "100/second"  # a token is back after 10 ms: not worth a backup

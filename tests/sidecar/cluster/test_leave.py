@@ -12,8 +12,8 @@ from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import ALONE, NO_HEIR, OVERDUE
 from sidegate_sidecar.process import Process, _leave
-from tests.cluster.cluster import are_one_ring, client, cluster, config, eventually
-from tests.sidecar.http_client import charged, check, http, problem
+from tests.support.in_process.cluster import are_one_ring, client, cluster, config, eventually
+from tests.support.in_process.http_client import charged, check, http, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

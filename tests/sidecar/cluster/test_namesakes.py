@@ -13,9 +13,9 @@ from sidegate_ring.membership.membership import State as Life
 from sidegate_ring.membership.messages import claim_of
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.records.claims import tag_of_process
-from tests.cluster.bare import bare, node_named, puppet
-from tests.cluster.cluster import are_one_ring, cluster, eventually, running
-from tests.cluster.gossiping import news
+from tests.support.in_process.cluster import are_one_ring, cluster, eventually, running
+from tests.support.in_process.puppet_members import news
+from tests.support.in_process.puppets import bare, node_named, puppet
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

@@ -14,9 +14,9 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.errors import Failure
 from sidegate_sidecar.links import discovery
 from sidegate_sidecar.process import Process
-from tests.cluster.cluster import are_one_ring, client, config, eventually, running
-from tests.middleware.certificates import Authority
-from tests.sidecar.http_client import http
+from tests.support.certificates import Authority
+from tests.support.in_process.cluster import are_one_ring, client, config, eventually, running
+from tests.support.in_process.http_client import http
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Ticker
-from tests.cluster.cluster import eventually
+from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
     from sidegate_sidecar.cluster.cluster import Cluster

@@ -15,8 +15,8 @@ import pytest
 from sidegate.link.address import Address
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import are_one_ring, config, eventually
+from tests.support.in_process.cluster import are_one_ring, config, eventually
+from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

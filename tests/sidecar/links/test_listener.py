@@ -15,8 +15,8 @@ from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.listener import Listener, first_word
 from sidegate_sidecar.links.sockets import listen
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import bare
-from tests.cluster.cluster import (
+from tests.support.certificates import Authority
+from tests.support.in_process.cluster import (
     admitted,
     are_one_ring,
     client,
@@ -29,7 +29,7 @@ from tests.cluster.cluster import (
     sources,
     witness,
 )
-from tests.middleware.certificates import Authority
+from tests.support.in_process.puppets import bare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

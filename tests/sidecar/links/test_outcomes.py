@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from sidegate.protocol.messages import OUTCOMES, Outcomes, Ping, Pong
-from tests.cluster.bare import APP, bare, frame, node_named
-from tests.cluster.cluster import cluster, witness
-from tests.sidecar.http_client import http
+from tests.support.in_process.cluster import cluster, witness
+from tests.support.in_process.http_client import http
+from tests.support.in_process.puppets import APP, bare, frame, node_named
 
 if TYPE_CHECKING:
     from sidegate_sidecar.process import Process

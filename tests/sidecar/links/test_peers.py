@@ -19,8 +19,7 @@ from sidegate_sidecar.links import secret_files
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.peers import MAX_STRANGERS
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import bare, node_named, puppet
-from tests.cluster.cluster import (
+from tests.support.in_process.cluster import (
     are_one_ring,
     client,
     cluster,
@@ -29,7 +28,8 @@ from tests.cluster.cluster import (
     key_of,
     witness,
 )
-from tests.cluster.gossiping import news
+from tests.support.in_process.puppet_members import news
+from tests.support.in_process.puppets import bare, node_named, puppet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from sidegate.link.link import State
 from sidegate.protocol.messages import WireError
 from sidegate_ring.membership.membership import Rumor
 from sidegate_ring.membership.membership import State as Life
-from tests.cluster.bare import node_named, puppet
-from tests.cluster.cluster import cluster, eventually
-from tests.cluster.gossiping import news
+from tests.support.in_process.cluster import cluster, eventually
+from tests.support.in_process.puppet_members import news
+from tests.support.in_process.puppets import node_named, puppet
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Hello

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from sidegate.protocol.messages import Error, WireError, encode
 from sidegate_sidecar.log_limiter import LogLimiter
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import APP, bare, frame, node_named
-from tests.cluster.cluster import client, cluster, config, eventually
-from tests.middleware.certificates import Authority
+from tests.support.certificates import Authority
+from tests.support.in_process.cluster import client, cluster, config, eventually
+from tests.support.in_process.puppets import APP, bare, frame, node_named
 
 if TYPE_CHECKING:
     from pathlib import Path

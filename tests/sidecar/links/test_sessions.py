@@ -37,8 +37,8 @@ from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
 from sidegate_sidecar.links.sessions import Patience
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import APP, Bare, bare, checks, node_named, puppet
-from tests.cluster.cluster import config, eventually, witness
+from tests.support.in_process.cluster import config, eventually, witness
+from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named, puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -10,7 +10,7 @@ import pytest
 
 from sidegate_sidecar.links.sockets import ListenError, listen
 from sidegate_sidecar.process import Process
-from tests.cluster.cluster import cluster, config
+from tests.support.in_process.cluster import cluster, config
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,7 +12,7 @@ import uvicorn
 from aiohttp import web
 
 from sidegate import RateLimitMiddleware, Rule, header
-from tests.cluster.cluster import GENEROUS, client, eventually
+from tests.support.in_process.cluster import GENEROUS, client, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

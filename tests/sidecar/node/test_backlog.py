@@ -12,8 +12,8 @@ from sidegate.protocol.messages import Answers, Holdings, Inspect, Ping, Pong
 from sidegate_sidecar.node.backlog import MAX_IN_ALL, MAX_WAITING, Backlog, Waiting
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import APP, bare, checks
-from tests.cluster.cluster import cluster, config
+from tests.support.in_process.cluster import cluster, config
+from tests.support.in_process.puppets import APP, bare, checks
 
 NUMBERS = count(1_000)
 

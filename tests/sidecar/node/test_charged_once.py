@@ -7,8 +7,8 @@ import pytest
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import NOBODY, Checks
 from sidegate_sidecar.node.forward import Asked, Forward
-from tests.sidecar.clusters import YEARLY
-from tests.sidecar.trio import BUDGET, Trio
+from tests.sidecar.node.trio import BUDGET, Trio
+from tests.support.in_memory.clusters import YEARLY
 
 SEEDS = range(120)  # 7,200 of each kind held when this was written
 

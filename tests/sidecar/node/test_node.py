@@ -29,8 +29,8 @@ from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import MAX_HELD
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import APP, Bare, Puppet, bare, checks, deaf, puppet
-from tests.cluster.cluster import GENEROUS, cluster, config, eventually, key_of
+from tests.support.in_process.cluster import GENEROUS, cluster, config, eventually, key_of
+from tests.support.in_process.puppets import APP, Bare, Puppet, bare, checks, deaf, puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -11,7 +11,7 @@ import pytest
 from sidegate_sidecar.persistence.format import MAX_CHUNK
 from sidegate_sidecar.persistence.state_file import SLICE
 from sidegate_sidecar.replication.corrections.resets import MAX_RESETS, Reset
-from tests.sidecar.state_files import HOUR, SAVED_AT, Life, saved, warnings
+from tests.sidecar.persistence.lives import HOUR, SAVED_AT, Life, saved, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path

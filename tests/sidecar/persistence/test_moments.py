@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sidegate_sidecar.persistence.moments import ASTRAY, LONG_AWAY, Moment, boot_clock, passed
-from tests.sidecar.state_files import HOUR, SAVED_AT, SECOND
+from tests.sidecar.persistence.lives import HOUR, SAVED_AT, SECOND
 
 SAVED = Moment(SAVED_AT, "boot-1", 5 * HOUR)
 

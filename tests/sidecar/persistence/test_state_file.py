@@ -22,8 +22,16 @@ from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.persistence import state_file as statefile
 from sidegate_sidecar.persistence.format import Reader
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile, require_place
-from tests.cluster.cluster import eventually
-from tests.sidecar.state_files import HOUR, SAVED_AT, SECOND, Life, saved, unfinished, warnings
+from tests.sidecar.persistence.lives import (
+    HOUR,
+    SAVED_AT,
+    SECOND,
+    Life,
+    saved,
+    unfinished,
+    warnings,
+)
+from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

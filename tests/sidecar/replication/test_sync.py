@@ -23,7 +23,7 @@ from sidegate_sidecar.replication.merging import MAX_BUCKETS
 from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW
 from sidegate_sidecar.replication.rebalance import SLICE
 from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, SHORT, WALK_WAITS_AT
-from tests.sidecar.syncs import (
+from tests.support.in_memory.syncs import (
     MS,
     START,
     TOKEN,

@@ -18,10 +18,10 @@ from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
 from sidegate_sidecar.process import Process
 from sidegate_sidecar.telemetry.metrics import MAX_NAMED
-from tests.cluster.bare import APP, bare, puppet
-from tests.cluster.cluster import cluster, config, eventually, key_of
-from tests.cluster.gossiping import news
-from tests.sidecar.http_client import beside, charged, check, http, problem
+from tests.support.in_process.cluster import cluster, config, eventually, key_of
+from tests.support.in_process.http_client import beside, charged, check, http, problem
+from tests.support.in_process.puppet_members import news
+from tests.support.in_process.puppets import APP, bare, puppet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

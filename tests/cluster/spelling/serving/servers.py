@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.cluster.apps.running import GREENLETS, GUNICORN, THREADS, UVICORN, App, Sidecar
 from tests.cluster.spelling.frameworks.limited import ROOT_PATH
+from tests.support.processes.services import GREENLETS, GUNICORN, THREADS, UVICORN, App, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

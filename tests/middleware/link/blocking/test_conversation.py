@@ -19,9 +19,9 @@ from sidegate.link.blocking.conversation import (
     patience,
 )
 from sidegate.protocol.messages import Roster
-from tests.middleware.patience import AMPLE, in_threads, until
-from tests.middleware.sidecar_double import SidecarDouble
-from tests.middleware.signals import Interrupted, interruptible
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.signals import Interrupted, interruptible
+from tests.support.waiting import AMPLE, in_threads, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

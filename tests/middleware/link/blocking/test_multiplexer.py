@@ -16,9 +16,9 @@ from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster, encode
-from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
-from tests.middleware.sidecar_double import SidecarDouble
-from tests.middleware.signals import Interrupted, interruptible
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.signals import Interrupted, interruptible
+from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

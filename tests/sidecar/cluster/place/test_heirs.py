@@ -13,10 +13,10 @@ from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Merged, Promise, Pulled, Stay
 from sidegate_sidecar.cluster.place.heirs import ANSWER_WITHIN, ASK_EVERY, Heirs
 from sidegate_sidecar.cluster.place.stages import Stage
-from tests.sidecar.clusters import Room
+from tests.support.in_memory.clusters import Room
 
 if TYPE_CHECKING:
-    from tests.sidecar.clusters import Post
+    from tests.support.in_memory.clusters import Post
 
 KEYS = [f"key{at}" for at in range(60)]
 WITHIN = 10 * SECOND

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
-from tests.cluster.cluster import GENEROUS
+from tests.support.in_process.cluster import GENEROUS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

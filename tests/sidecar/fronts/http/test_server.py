@@ -14,9 +14,9 @@ from sidegate_sidecar.fronts.http.answers import Answers
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import Connection, Patience
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
-from tests.cluster.cluster import cluster, eventually
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
-from tests.sidecar.http_client import check, http
+from tests.support.in_process.cluster import cluster, eventually
+from tests.support.in_process.http_client import check, http
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -18,9 +18,9 @@ from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Patience
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import APP, Bare, bare, node_named
-from tests.cluster.cluster import client, config, eventually, witness
-from tests.middleware.certificates import Authority
+from tests.support.certificates import Authority
+from tests.support.in_process.cluster import client, config, eventually, witness
+from tests.support.in_process.puppets import APP, Bare, bare, node_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

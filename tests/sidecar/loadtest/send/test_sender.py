@@ -13,8 +13,8 @@ from sidegate_sidecar.loadtest.plan.schedule import Planned
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import WARM_UP, Sender, Target
-from tests.cluster.cluster import eventually
 from tests.sidecar.loadtest.servers import lying, says
+from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from sidegate_sidecar.replication.corrections.resets import (
     Reset,
     Resets,
 )
-from tests.sidecar.syncs import YEARLY, Syncs, nothing, ring_of
+from tests.support.in_memory.syncs import YEARLY, Syncs, nothing, ring_of
 
 START = 10**15
 RESET = Reset("k", START + LASTS)

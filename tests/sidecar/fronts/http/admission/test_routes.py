@@ -6,7 +6,7 @@ import re
 
 from sidegate_sidecar.fronts.http.admission.routes import KEYS, ROUTES, Place, Right, route_of
 from sidegate_sidecar.fronts.http.app.api import create_app
-from tests.cluster.cluster import cluster
+from tests.support.in_process.cluster import cluster
 
 
 async def test_the_front_has_what_the_api_has() -> None:

@@ -14,9 +14,9 @@ from sidegate.protocol.messages import Answers, Checks
 from sidegate.trust.secrets import SecretFile
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.api import create_app
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import cluster, key_of
-from tests.sidecar.http_client import beside, check, http, problem
+from tests.support.in_process.cluster import cluster, key_of
+from tests.support.in_process.http_client import beside, check, http, problem
+from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

@@ -14,10 +14,18 @@ from sidegate.version import __version__
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.models import Syncing
 from sidegate_sidecar.process import Process
-from tests.cluster.bare import puppet
-from tests.cluster.cluster import are_one_ring, cluster, config, eventually, key_of
-from tests.cluster.gossiping import news
-from tests.sidecar.http_client import beside, charged, check, http, path_of, problem, silent_seed
+from tests.support.in_process.cluster import are_one_ring, cluster, config, eventually, key_of
+from tests.support.in_process.http_client import (
+    beside,
+    charged,
+    check,
+    http,
+    path_of,
+    problem,
+    silent_seed,
+)
+from tests.support.in_process.puppet_members import news
+from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

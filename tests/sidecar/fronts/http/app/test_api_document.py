@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from tests.cluster.cluster import cluster
-from tests.sidecar.http_client import http
+from tests.support.in_process.cluster import cluster
+from tests.support.in_process.http_client import http
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

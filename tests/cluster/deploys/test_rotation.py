@@ -1,0 +1,204 @@
+"""A new secret takes the place of an old one while nodes come and go and apps ask: no gap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+from tests.support.apps.clients import async_client
+from tests.support.in_process.cluster import (
+    GENEROUS,
+    admitted,
+    client,
+    eventually,
+    eventually_answered,
+    sources,
+)
+from tests.support.processes.fleet import Fleet, Node
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
+
+    import pytest
+
+NAMES: Final = ("n1", "n2", "n3")
+BEFORE: Final = "old"
+STEPS: Final = {  # and what the log says of each
+    "old\nnew": "2 accepted, the first is the same as before",
+    "new\nold": "2 accepted, the first is another than before",
+    "new": "1 accepted, the first is the same as before",
+}
+KEYS: Final = [f"customer-{at}" for at in range(12)]  # each node owns some
+LIMIT: Final = "10/hour"
+SPENT: Final = 5  # of each key before
+REFUSED: Final = "the two sides don't have the same secret (secret)"
+PLENTY: Final = "1000000000/hour"
+PAUSE: Final = 0.02  # seconds between two links of an app: a load, on a machine with two cores
+
+
+class Keepers(Fleet):
+    """A fleet whose nodes have a file with the secrets each, under their names in a folder."""
+
+    def __init__(self, http: httpx2.AsyncClient, folder: Path) -> None:
+        super().__init__(http, GENEROUS, ())
+        self._folder = folder
+
+    def launch(self, *names: str, seeds: Sequence[str] = ()) -> None:
+        for name in names:
+            if name not in self._known:
+                options = [f"--secret-file={self.file(name)}"]
+                self._known[name] = Node(name, GENEROUS, options)
+        super().launch(*names, seeds=seeds)
+
+    def file(self, name: str) -> Path:
+        """Return where a node has its secrets."""
+        return self._folder / name
+
+    def tell(self, name: str, secrets: str) -> None:
+        """Give a node other secrets, while it runs or before, at one stroke."""
+        fresh = self._folder / "fresh"
+        fresh.write_text(secrets)
+        fresh.replace(self.file(name))
+
+    async def says(self, name: str, words: str) -> None:
+        """Wait until a node has said something in its log."""
+        node = self.nodes[name]
+        await eventually(lambda: words in node.log)
+
+    async def restart(self, name: str) -> None:
+        """End a node, and start it again: all links to it and from it are made anew."""
+        await self.stop(name)
+        await self.whole()
+        await self.start(name)
+        await self.whole()
+
+
+@asynccontextmanager
+async def keepers(folder: Path, secrets: str) -> AsyncGenerator[Keepers]:
+    """Run three nodes; they are one ring when this is entered."""
+    async with async_client() as http:
+        cluster = Keepers(http, folder)
+        try:
+            for name in NAMES:
+                cluster.tell(name, secrets)
+            await cluster.start(*NAMES)
+            await cluster.whole()
+            yield cluster
+        finally:
+            cluster.close()
+
+
+class Apps:
+    """Apps that ask all the time, each time over a new link; `answers` counts who decided."""
+
+    def __init__(self, cluster: Keepers, group: asyncio.TaskGroup) -> None:
+        self._cluster = cluster
+        self._group = group
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self.answers: Counter[str] = Counter()
+
+    def come(self, *names: str) -> None:
+        """Ask these nodes from now on."""
+        for name in names:
+            link = str(self._cluster.nodes[name].link)
+            self._asking[name] = self._group.create_task(self._ask(name, link))
+
+    async def go(self, name: str) -> None:
+        """Ask a node no more; it has answered what it was asked when this returns."""
+        await self._asking.pop(name)
+
+    async def _ask(self, name: str, link: str) -> None:
+        while name in self._asking:
+            async with client(link, secret=None) as asking:
+                decision = await asking.check("busy", PLENTY)
+            self.answers[str(decision.source)] += 1
+            await asyncio.sleep(PAUSE)
+
+
+@asynccontextmanager
+async def apps_of(cluster: Keepers) -> AsyncGenerator[Apps]:
+    """Keep asking all nodes; in the end none of the checks was answered by the policy."""
+    async with asyncio.TaskGroup() as group:
+        apps = Apps(cluster, group)
+        apps.come(*cluster.nodes)
+        try:
+            yield apps
+        finally:
+            for name in NAMES:
+                await apps.go(name)
+    assert apps.answers.keys() <= {"owner", "backup"}
+    assert apps.answers.total() > 100
+
+
+async def ask(cluster: Keepers, times: int) -> dict[str, int]:
+    """Ask all nodes in turn about each key; return how often it was allowed."""
+    async with cluster.asking(secret=None) as asking:
+        decisions = [
+            await asyncio.gather(
+                *(asking[at % len(asking)].check(key, LIMIT) for at in range(times))
+            )
+            for key in KEYS
+        ]
+    assert {source for of_key in decisions for source in sources(of_key)} == {"owner"}
+    return {key: admitted(of_key) for key, of_key in zip(KEYS, decisions, strict=True)}
+
+
+async def take_step(cluster: Keepers, apps: Apps, after: str, said: str) -> None:
+    """Give each node its new secrets while it runs, and have all others meet it with theirs."""
+    for at, name in enumerate(NAMES):
+        cluster.tell(name, after)
+        await cluster.says(name, said)
+        other = NAMES[(at + 1) % len(NAMES)]
+        await apps.go(other)
+        await cluster.restart(other)
+        apps.come(other)
+        if at == 0:
+            cluster.tell("apps", after)  # somewhere in between
+
+
+async def test_a_secret_is_replaced_without_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of 10 an hour spent, three steps with nine restarts: the other half is left exactly.
+
+    Each pair of nodes makes its links anew in each combination of before and after a step, while
+    apps come and go at all nodes; none of their checks is answered by the policy.
+    """
+    monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(tmp_path / "apps"))
+    async with keepers(tmp_path, BEFORE) as cluster:
+        cluster.tell("apps", BEFORE)
+        assert await ask(cluster, SPENT) == dict.fromkeys(KEYS, SPENT)
+        async with apps_of(cluster) as apps:
+            for after, said in STEPS.items():
+                await take_step(cluster, apps, after, said)
+                assert await ask(cluster, 1) == dict.fromkeys(KEYS, 1)
+        assert await cluster.overdue() == 0
+        left = 10 - SPENT - len(STEPS)
+        assert await ask(cluster, 100) == dict.fromkeys(KEYS, left)
+        await the_old_secret_is_refused(cluster)
+        await cluster.whole()
+
+
+async def the_old_secret_is_refused(cluster: Keepers) -> None:
+    """Neither a node nor an app gets in with what all others have given up."""
+    async with client(str(cluster.nodes["n1"].link), secret="old") as late:
+        assert (await late.check("busy", PLENTY)).source == "open"
+    cluster.tell("late", "old")
+    cluster.launch("late")  # it is never ready: all its seeds refuse it
+
+    async def look() -> Mapping[str, Any]:
+        try:
+            return await cluster.look("late")
+        except httpx2.TransportError as error:
+            raise OSError("it doesn't listen yet") from error
+
+    seen = await eventually_answered(
+        look, lambda seen: [it["refusal"] for it in seen["strangers"]] == [REFUSED] * len(NAMES)
+    )
+    assert [node["name"] for node in seen["nodes"]] == ["late"]
+    cluster.kill("late")

@@ -1,0 +1,120 @@
+"""Values that the chart refuses, and that the message says which value it was and why."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.support.deploy.helm import BOTH, CHART, NEWEST, Helm, find
+
+UNKNOWN: Final = (  # keys, at each level
+    "nonsense=1",
+    "image.tga=1.2.3",
+    "ports.metrics=7172",
+    "secret.valeu=x",
+    "tls.secret=x",
+    "ringSeed.seed=x",
+    "tls.certManager.issuer=x",
+    "networkPolicy.appPort=8000",
+    "probes.path=/",
+    "probes.startup.period=1",
+    "probes.liveness.path=/",
+    "probes.readiness.path=/",
+    "podMonitor.selector=x",
+    "prometheusRule.labels=x",
+    "dashboard.folder=x",
+    "autoscaling.max=3",
+    "podDisruptionBudget.minimum=1",
+    "serviceAccount.create=true",
+    "service.port=1",
+    "patch.namespace=x",
+)
+WRONG: Final = (  # values of keys that there are
+    "mode=both",
+    "image.pullPolicy=Sometimes",
+    "image.digest=0a0a",
+    "clusterDomain=.local",
+    "podMonitor.scrapeTimeout=soon",
+    "podDisruptionBudget.minAvailable=half",
+    "autoscaling.targetCPU=70%",
+    "ports.link=http",
+    "ports.http=70000",
+    "budget=-1",
+    "budget=quick",
+    "drain=0",
+    "maxMemory=1.5",
+    "maxMemory=1000",
+    "maxMemory=much",
+    "maxMemory=1Ti",
+    "maxConnections=0",
+    "onUnreachable=deny",
+    "role=master",
+    "logLevel=loud",
+    "stateFile=buckets",
+    "socketMode=rw",
+    "seeds[0]=no-port",
+    "listenOn=eth0",
+    "insecure=perhaps",
+    "replicas=two",
+    "extraEnv=A",
+    "podLabels=team",
+    "networkPolicy.appPorts[0]=http",
+    "ringSeed.value=fifteen-letters",
+    "probes.liveness.timeoutSeconds=0",
+    "podMonitor.enabled=often",
+    "podDisruptionBudget.maxUnavailable=half",
+    "terminationGracePeriodSeconds=long",
+)
+AT_ODDS: Final = (  # values that don't go together
+    ("drain=30", "terminationGracePeriodSeconds 30: expected more than drain, which is 30"),
+    ("mode=deployment,join=limits", 'join "limits": expected mode sidecar'),
+    ("ports.http=7171", "ports.http 7171: expected another port than ports.link"),
+    ("secret.value=a,secret.existingSecret=b", 'secret.existingSecret "b": expected either it or'),
+    ("secret.value=fifteen-letters", "secret.value: a line of 15 bytes, expected at least 16"),
+    ("secret.nodeValue=short", "secret.nodeValue: a line of 5 bytes, expected at least 16"),
+    ("secret.tokenValue=short", "secret.tokenValue: a line of 5 bytes, expected at least 16"),
+    ("mode=deployment,role=leaf", "role leaf: in mode deployment expected owner"),
+    ("patch.name=web,patch.kind=Pod", 'patch.kind "Pod": expected a kind that makes pods'),
+    (
+        "ringSeed.value=0123456789abcdef,ringSeed.existingSecret=b",
+        'ringSeed.existingSecret "b": expected either it or ringSeed.value',
+    ),
+)
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give each Helm."""
+    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def refusal(helm: Helm, setting: str) -> str:
+    command = ("template", "limits", CHART, "--kube-version", NEWEST, "--set", setting)
+    return re.sub(r"\s+", " ", helm.fails(*command))
+
+
+@pytest.mark.parametrize("setting", UNKNOWN)
+def test_a_key_that_is_not_there_is_named(helm: Helm, setting: str) -> None:
+    path = f"/{setting.partition('=')[0].replace('.', '/')}"
+    parents, _, key = path.rpartition("/")
+    assert f"at '{parents}': additional properties '{key}' not allowed" in refusal(helm, setting)
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_a_value_that_cannot_be_is_refused_by_the_path_of_its_key(helm: Helm, setting: str) -> None:
+    path = re.sub(r"[.\[]", "/", setting.partition("=")[0]).replace("]", "")
+    assert f"at '/{path}': " in refusal(helm, setting)
+
+
+@pytest.mark.parametrize(("settings", "message"), AT_ODDS)
+def test_values_that_do_not_go_together_are_refused(
+    helm: Helm, settings: str, message: str
+) -> None:
+    assert message in refusal(helm, settings).replace("\\", "")
+
+
+@pytest.mark.parametrize("setting", ["networkPolicy.appPortsElsewhere", "insecure"])
+def test_what_was_decided_elsewhere_is_no_error(helm: Helm, setting: str) -> None:
+    assert helm.template("--set", f"{setting}=true")

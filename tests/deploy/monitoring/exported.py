@@ -1,0 +1,63 @@
+"""What a sidecar exports: the labels of every sample, and their values, once all have happened."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from sidegate.link.link import State
+from tests.support.in_process.cluster import eventually, key_of
+from tests.support.in_process.http_client import beside, check, http
+from tests.support.in_process.puppets import bare, puppet
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from sidegate_sidecar.process import Process
+
+    Labels: TypeAlias = dict[str, set[str]]
+
+BY_PROMETHEUS: Final[dict[str, Labels]] = {
+    "up": {},
+    "ALERTS": {"alertname": set(), "alertstate": {"firing", "pending"}, "severity": set()},
+}
+"""What Prometheus makes itself."""
+
+TARGETS: Final = {"job", "namespace", "pod", "instance"}
+"""Labels that Prometheus puts on what it scrapes."""
+
+
+@cache
+def exported() -> dict[str, Labels]:
+    """Return the samples by name: the values of each of their labels."""
+    found: dict[str, Labels] = {}
+    for family in parse(asyncio.run(_scrape())):
+        for sample in family.samples:
+            labels = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                labels.setdefault(label, set()).add(value)
+    return found
+
+
+async def _scrape() -> str:
+    """Have everything happen to a sidecar that leaves a trace, and return what it exports."""
+    async with puppet() as other, beside(other, budget=0.02) as node, http(node) as client:
+        for owner in ("n1", "puppet"):  # the latter answers nothing
+            await check(client, key_of(owner, node.cluster.ring))
+        await _turn_away(node)
+        await other.stop()
+        await eventually(lambda: node.peers.by_name["puppet"].state is not State.UP)
+        answer = await client.get("/metrics")
+    assert answer.is_success
+    return answer.text
+
+
+async def _turn_away(node: Process) -> None:
+    """Have somebody talk nonsense to it."""
+    async with bare(node) as rude:
+        await rude.send(b"\xff" * 100)
+        await rude.error()
+    await eventually(lambda: node.node.counts.turned_away)

@@ -1,0 +1,102 @@
+"""The blocking client when its sidecar is restarted, or its connections break."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidegate.buckets.decision import Source
+from sidegate.client.blocking import BlockingClient
+from sidegate.protocol.messages import Error
+from tests.support.in_process.sidecar_double import SidecarDouble
+from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
+    with SidecarDouble(f"unix:{tmp_path}/s") as double:
+        yield double
+
+
+class TestRestart:
+    def test_idle_connection_breaks(self, sidecar: SidecarDouble) -> None:
+        """One that broke while it was idle is replaced within the check: no fallback."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
+            sidecar.cut()
+            decided = [client.check(f"k{number}", "5/minute") for number in range(4)]
+        assert {each.source for each in decided} == {Source.OWNER}
+
+    def test_same_path(self, sidecar: SidecarDouble) -> None:
+        """A sidecar that is restarted on the same socket path is used at once."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            assert client.check("k", "1/hour").allowed
+            sidecar.stop()
+            sidecar.start()
+            decided = client.check("k", "1/hour")
+        assert (decided.source, decided.allowed) == (Source.OWNER, True)  # its memory is gone
+
+    def test_while_asking(self, sidecar: SidecarDouble) -> None:
+        """A check whose connection breaks before the answer is asked once more, not twice."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            client.check("k", "5/minute")
+            sidecar.forget()
+            sidecar.dropped = 1
+            assert client.check("k", "5/minute").source is Source.OWNER
+            assert len(sidecar.frames) == 2
+            sidecar.forget()
+            sidecar.dropped = 5
+            assert client.check("k", "5/minute").source is Source.OPEN
+            assert len(sidecar.frames) == 2
+
+    def test_while_asking_on_a_new_line(self, sidecar: SidecarDouble) -> None:
+        """If it was new, the sidecar can't have been restarted since: nothing is asked again."""
+        sidecar.dropped = 5
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            assert client.check("k", "5/minute").source is Source.OPEN
+        assert len(sidecar.frames) == 1
+
+    def test_no_retry_after_a_timeout(self, sidecar: SidecarDouble) -> None:
+        """After a timeout nothing is asked again: it may have been charged."""
+        with BlockingClient(sidecar.address, budget=SCANT) as client:
+            until(lambda: client.check("k", "5/second").source is Source.OWNER)
+            sidecar.forget()
+            sidecar.hold(9)
+            assert client.check("k", "5/minute").source is Source.OPEN
+        sidecar.wait_for(lambda: not sidecar.connections)
+        assert len(sidecar.frames) == 1
+
+    def test_refused_while_idle(self, sidecar: SidecarDouble) -> None:
+        """A sidecar that took its leave of an idle line is dialled again."""
+        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+            client.check("k", "5/minute")
+            sidecar.say(Error("timeout", "you were silent for too long"))
+            assert client.check("k", "5/minute").source is Source.OWNER
+        assert sidecar.accepted == 2
+
+    def test_close(self, sidecar: SidecarDouble) -> None:
+        """Closing closes all connections; a check after it opens one again."""
+        client = BlockingClient(sidecar.address, budget=AMPLE)
+        in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
+        client.close()
+        sidecar.wait_for(lambda: not sidecar.connections)
+        assert client.check("k", "5/minute").source is Source.OWNER
+        client.close()
+
+    def test_close_while_asking(self, sidecar: SidecarDouble) -> None:
+        """A line that is in use is closed when its answer is there."""
+        client = BlockingClient(sidecar.address, budget=AMPLE)
+        sidecar.hold(2)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(client.check, "k", "5/minute")
+            sidecar.wait_for(lambda: len(sidecar.frames) == 1)
+            client.close()
+            sidecar.hold(0)
+            assert asked.result(PATIENCE).source is Source.OWNER
+        sidecar.wait_for(lambda: not sidecar.connections)
