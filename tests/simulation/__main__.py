@@ -17,8 +17,8 @@ from rich.table import Table
 
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
-from tests.simulation.scenarios import charges, copies, membership, nodes
-from tests.simulation.scenarios import names as namesakes
+from tests.simulation.scenarios import membership, small
+from tests.simulation.scenarios.large import Size, large
 from tests.simulation.scenarios.membership import percentile
 from tests.simulation.workers import MAX_BYTES, Workers
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Run: TypeAlias = tuple[str, int]
 
-SMALL = {it.__name__: it for it in (*nodes.SMALL, *charges.SMALL, *copies.COPIES, *namesakes.SMALL)}
+SMALL = {it.__name__: it for it in small.SMALL}
 LOSSES = 40  # seeds for false deaths under loss
 
 
@@ -87,7 +87,7 @@ def _storm_of_100(seed: int) -> None:
 
 
 def _crash_of_100(seed: int) -> None:
-    nodes.large(seed, 100)
+    large(seed, 100)
 
 
 LARGE: dict[str, Callable[[int], object]] = {
@@ -128,8 +128,8 @@ def _figures(workers: Workers, options: argparse.Namespace, console: Console) ->
     )  # fmt: skip
     sizes = [10] * 20 + [100] * 5 + [500]
     seeds = range(options.first, options.first + len(sizes))
-    found: dict[int, list[nodes.Size]] = {}
-    for size in workers.map(nodes.large, seeds, sizes):
+    found: dict[int, list[Size]] = {}
+    for size in workers.map(large, seeds, sizes):
         found.setdefault(size.nodes, []).append(size)
     for count, measured in found.items():
         noticed = [seconds for it in measured for seconds in it.noticed]

@@ -10,8 +10,8 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
+from tests.simulation.scenarios.agents import Cluster
 from tests.simulation.scenarios.membership import (
-    Cluster,
     crash_takes,
     false_deaths,
     leaver_stays_away,

@@ -12,10 +12,10 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.nodes import World
-from tests.simulation.scenarios import charges
-from tests.simulation.scenarios import names as namesakes
-from tests.simulation.scenarios import nodes as scenarios
-from tests.simulation.scenarios.copies import COPIES
+from tests.simulation.scenarios.deploys import deploy
+from tests.simulation.scenarios.large import form, large
+from tests.simulation.scenarios.outages import crash
+from tests.simulation.scenarios.small import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize(
-    "scenario",
-    [*scenarios.SMALL, *charges.SMALL, *COPIES, *namesakes.SMALL],
-    ids=lambda it: it.__name__,
-)
+@pytest.mark.parametrize("scenario", SMALL, ids=lambda it: it.__name__)
 def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
     for seed in SEEDS:
@@ -36,7 +32,7 @@ def test_bounds_hold(scenario: Callable[[int], object]) -> None:
 
 def test_the_same_seed_makes_the_same_run() -> None:
     """What a seed did it does again, so that a failure can be looked at."""
-    runs = [scenarios.crash(7) for _ in range(2)]
+    runs = [crash(7) for _ in range(2)]
     assert runs[0].admitted
     assert runs[0].admitted == runs[1].admitted
     assert runs[0].network.sent == runs[1].network.sent
@@ -45,13 +41,13 @@ def test_the_same_seed_makes_the_same_run() -> None:
 def test_a_deploy_under_load_is_exact_too() -> None:
     """While other keys are busy, those that were half spent are neither lost nor doubled."""
     for seed in SEEDS:
-        scenarios.deploy(seed, busy=True)
+        deploy(seed, busy=True)
 
 
 @pytest.mark.parametrize("nodes", [10, 100])
 def test_a_cluster_says_no_more_when_it_grows(nodes: int) -> None:
     """Each node sends four messages a second, and all take a crashed one off the ring in time."""
-    size = scenarios.large(1, nodes)
+    size = large(1, nodes)
     assert size.messages < 5
     assert len(size.noticed) == nodes - 1
     timing = Timing()
@@ -65,6 +61,6 @@ def test_a_large_cluster_forms_without_each_asking_each() -> None:
     What each does ask each is a word: that it has been sent everything, answered by a word.
     """
     world = World(0)
-    scenarios.form(world, [f"n{at}" for at in range(60)])
+    form(world, [f"n{at}" for at in range(60)])
     world.run(2.0)
     assert sum(world.network.sent.values()) < 60 * 59 * 2 + 60 * 20

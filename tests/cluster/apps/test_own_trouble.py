@@ -14,15 +14,15 @@ import pytest
 
 from sidegate.client.client import Client
 from sidegate.link.link import State
-from tests.cluster.outages.test_faults import process
 from tests.support.in_process.cluster import admitted, eventually, link_of, sources
+from tests.support.processes.beside import process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
     from typing import Any, TypeAlias
 
     from sidegate.buckets.decision import Decision
-    from tests.cluster.outages.test_faults import Child
+    from tests.support.processes.beside import Child
 
     Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]
 

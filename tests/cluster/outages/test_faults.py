@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.link import Link, State
-from sidegate_ring.hashring import Ring
-from sidegate_sidecar.config import Role
+from sidegate.link.link import State
 from sidegate_sidecar.process import Process
+from tests.cluster.outages.trio import (
+    BUDGET,
+    RING,
+    by_n3,
+    is_used,
+    link_to,
+    load,
+    restart,
+    spent_at,
+    stood_in,
+    trio,
+)
 from tests.support.in_process.cluster import (
     admitted,
     are_one_ring,
     client,
     clients,
-    cluster,
     config,
     eventually,
     eventually_answered,
@@ -26,134 +34,13 @@ from tests.support.in_process.cluster import (
     link_of,
     sources,
 )
-from tests.support.processes import services
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.client.client import Client
-
-BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
-RING = Ring(["n1", "n2", "n3"])
-DAY = 86_400 * 10**9  # ns
-
-
-class Child(services.Sidecar):
-    """A sidecar in a process of its own, beside those in this one."""
-
-    ready_at = "/readyz"
-
-    def __init__(self, name: str, *seeds: Process, options: Sequence[str] = ()) -> None:
-        super().__init__(name)
-        self._options = [*options, *(f"--seed={node.link}" for node in seeds)]
-
-    @property
-    def command(self) -> list[str]:
-        return [*super().command, *self._options]
-
-
-@asynccontextmanager
-async def process(name: str, *seeds: Process, options: Sequence[str] = ()) -> AsyncGenerator[Child]:
-    """Start a sidecar in a process, and end it, in whatever state it is."""
-    sidecar = Child(name, *seeds, options=options)
-    try:
-        sidecar.launch()
-        await asyncio.to_thread(sidecar.wait)
-        yield sidecar
-    finally:
-        await asyncio.to_thread(sidecar.kill)
-        sidecar.close()
-
-
-async def restart(sidecar: Child) -> None:
-    """Start a killed sidecar again, under its name and at its addresses."""
-    await asyncio.to_thread(sidecar.kill)  # takes its remains away
-    await asyncio.to_thread(sidecar.launch)
-    await asyncio.to_thread(sidecar.wait)
-
-
-@asynccontextmanager
-async def trio(**options: Any) -> AsyncGenerator[tuple[list[Process], Child]]:
-    """Run n1 and n2 here, where their state can be seen, and n3, which is to suffer, elsewhere."""
-    options = {"budget": BUDGET, **options}
-    async with cluster("n1", "n2", **options) as nodes, process("n3", nodes[0]) as third:
-        await eventually(lambda: all(is_used(node) for node in nodes))
-        yield nodes, third
-
-
-def is_used(node: Process) -> bool:
-    """Tell if this node forwards to n3, and all three see the same ring."""
-    cluster = node.cluster
-    digests = [member.digest for member in cluster.membership.living()]
-    return node.peers.is_up("n3") and cluster.ring == RING and digests == [RING.digest] * 2
-
-
-def link_to(node: Process, name: str = "n3") -> Link:
-    return node.peers.by_name[name].link
+from tests.support.processes.beside import process
 
 
 def key_backed_up_by(name: str) -> str:
     """Return a key of n3's that this node holds a copy of."""
     keys = (f"key{at}" for at in range(10_000))
     return next(key for key in keys if RING.pair(key) == ("n3", name))
-
-
-def spent_at(node: Process, key: str) -> float:
-    """Return how many of the tokens of 50/day a node's bucket lacks."""
-    interval = DAY / 50
-    return sum(debt for _, debt in node.node.buckets.held(key, node.clock())) / interval
-
-
-def stood_in(nodes: Sequence[Process]) -> int:
-    """Count the checks of apps that a backup decided."""
-    counted = [node.node.counts.checks for node in nodes]
-    return sum(it["app", "backup", outcome] for it in counted for outcome in ("allowed", "denied"))
-
-
-class Load:
-    """Checks of n3's keys, made all the time until it is ended; counts what was asked."""
-
-    def __init__(self, *asking: Client) -> None:
-        self.asked = 0
-        self.decisions: list[Decision] = []
-        self._asking = asking
-        self._ended = False
-
-    async def run(self, at_once: int = 20) -> None:
-        """Ask all the time, `at_once` checks at each client, until ended."""
-        keys = [key_of("n3", RING, f"load{at}.") for at in range(5)]
-        while not self._ended:
-            futures = [
-                who.check(keys[at % 5], "1000000000/day")
-                for who in self._asking
-                for at in range(at_once)
-            ]
-            self.asked += len(futures)
-            self.decisions += await asyncio.gather(*futures)
-
-    def end(self) -> None:
-        """Let the checks that are on their way be the last."""
-        self._ended = True
-
-    def seen(self, source: str) -> bool:
-        """Has every client a late decision from this source?"""
-        late = self.decisions[-20 * len(self._asking) :]
-        return sources(late) == {source: len(late)} and len(self.decisions) > 100
-
-
-@asynccontextmanager
-async def load(*asking: Client) -> AsyncGenerator[Load]:
-    """Ask all the time; in the end each check has had one answer."""
-    asking_all = Load(*asking)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(asking_all.run())
-        yield asking_all
-        asking_all.end()
-    assert len(asking_all.decisions) == asking_all.asked
-
-
-# --- the owner is gone
 
 
 @pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
@@ -211,10 +98,6 @@ async def test_an_owner_that_goes_on_is_used_again() -> None:
         after = await eventually_answered(lambda: asking[1].check(key, "50/day", 0), by_n3)
         assert after.remaining == 0
         assert [(await who.check(key, "50/day")).allowed for who in asking] == [False, False]
-
-
-def by_n3(decision: Decision) -> bool:
-    return (decision.source, decision.node) == ("owner", "n3")
 
 
 async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
@@ -297,98 +180,6 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
         assert sources(under.decisions).keys() == {"owner", "backup"}
         assert stood_in(nodes) == sources(under.decisions)["backup"]
         assert admitted(under.decisions) == under.asked
-
-
-# --- decided alone
-
-
-@asynccontextmanager
-async def leaves(*names: str) -> AsyncGenerator[list[Process]]:
-    """Run leaves whose only owner has gone, and that go by `local`."""
-    options: dict[str, Any] = {"role": Role.LEAF, "on_unreachable": "local"}
-    async with cluster("owner") as (owner,), AsyncExitStack() as stack:
-        nodes = [Process(config(name, seeds=(owner.link,), **options)) for name in names]
-        for node in nodes:
-            await stack.enter_async_context(node)
-        others = len(names)
-        await eventually(lambda: all(len(it.cluster.membership.living()) == others for it in nodes))
-        await owner.stop()
-        await eventually(lambda: not any(node.cluster.ring.nodes for node in nodes))
-        yield nodes
-
-
-async def test_nodes_that_decide_alone_admit_no_more_than_the_limit() -> None:
-    """With `local` each node admits its share where nobody owns a key, together not more."""
-    async with leaves("n1", "n2", "n3", "n4") as nodes, clients(*nodes) as asking:
-        by_node = [
-            await asyncio.gather(*(who.check("k", "100/day") for _ in range(60))) for who in asking
-        ]
-    assert [admitted(decisions) for decisions in by_node] == [25] * 4
-    assert [sources(decisions) for decisions in by_node] == [{"local": 60}] * 4
-    assert {str(it.limits) for decisions in by_node for it in decisions} == {"25/day"}
-
-
-async def test_a_cost_above_the_share_of_a_node_is_charged_as_the_whole_share() -> None:
-    """Alone, a node admits a check that no share could pay, once, and then no more."""
-    async with leaves("n1", "n2") as (node, _), client(node) as asking:
-        decisions = [await asking.check("k", "10/day", 8) for _ in range(3)]
-    assert [it.allowed for it in decisions] == [True, False, False]
-    assert {it.cost for it in decisions} == {5}
-
-
-# --- the local sidecar is gone
-
-
-@pytest.mark.parametrize("policy", ["open", "closed", "local"])
-async def test_an_app_without_its_sidecar_goes_by_its_own_policy(policy: str) -> None:
-    """A killed sidecar is answered for at once; when it is back the app is limited again."""
-    async with process("n3") as sidecar, client(str(sidecar.link), on_unreachable=policy) as asking:
-        limited = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(20)))
-        assert (sources(limited), admitted(limited)) == ({"owner": 20}, 10)
-        sidecar.send(SIGKILL)
-        link = link_of(asking)
-        await eventually(lambda: link.state is State.DOWN)
-        futures = [asking.check("k", "10/day") for _ in range(20)]
-        await asyncio.sleep(0)
-        assert all(future.done() for future in futures)
-        alone = await asyncio.gather(*futures)
-        assert sources(alone) == {policy: 20}
-        assert admitted(alone) == {"open": 20, "closed": 0, "local": 10}[policy]
-        await restart(sidecar)
-        await eventually_answered(
-            lambda: asking.check("other", "10/day", 0), lambda it: it.source == "owner"
-        )
-        again = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(20)))
-        assert (sources(again), admitted(again)) == ({"owner": 20}, 10)
-
-
-async def test_checks_on_their_way_when_the_sidecar_is_killed_are_answered() -> None:
-    """Under load, no check of an app is lost with its sidecar."""
-    async with process("n3") as sidecar, client(str(sidecar.link)) as asking:
-        async with load(asking) as under:
-            await eventually(lambda: under.seen("owner"))
-            sidecar.send(SIGKILL)
-            await eventually(lambda: under.seen("open"))
-            await restart(sidecar)
-            await eventually(lambda: under.seen("owner"))
-        assert sources(under.decisions).keys() == {"owner", "open"}
-
-
-async def test_a_stopped_sidecar_costs_its_app_one_budget() -> None:
-    """A sidecar that hangs is asked once, then answered for, and asked again when it goes on."""
-    async with process("n3") as sidecar, client(str(sidecar.link), budget=BUDGET) as asking:
-        assert (await asking.check("k", "10/day")).source == "owner"
-        sidecar.send(SIGSTOP)
-        waiting = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(5)))
-        assert sources(waiting) == {"open": 5}
-        link = link_of(asking)
-        assert link.state is State.SUSPECT
-        later = asking.check("k", "10/day")
-        await asyncio.sleep(0)
-        assert later.done()
-        sidecar.send(SIGCONT)
-        await eventually(lambda: link.state is State.UP)
-        assert (await asking.check("k", "10/day", 0)).source == "owner"
 
 
 async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link.link import State
 from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
 from sidegate.version import __version__
-from sidegate_ring.membership.membership import State as Life
-from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
-from sidegate_sidecar.process import Process
 from sidegate_sidecar.telemetry.metrics import MAX_NAMED
-from tests.support.in_process.cluster import cluster, config, eventually, key_of
+from tests.sidecar.telemetry.scraped import Scrape, counted, scrape
+from tests.support.in_process.cluster import cluster, eventually, key_of
 from tests.support.in_process.http_client import beside, charged, check, http, problem
-from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import APP, bare, puppet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -66,33 +60,6 @@ LABELS = {
 }
 
 
-class Scrape:
-    """What a sidecar says of itself."""
-
-    def __init__(self, text: str) -> None:
-        self.families = {family.name: family for family in parse(text)}
-
-    def __getitem__(self, series: str) -> float:
-        return self.all(series)[()]
-
-    def all(self, series: str, *labels: str) -> dict[Any, float]:
-        """Return the values of all series of a name, by these labels."""
-        return {
-            tuple(sample.labels[label] for label in labels): sample.value
-            for sample in self.samples()
-            if sample.name == series
-        }
-
-    def samples(self) -> Iterator[Any]:
-        for family in self.families.values():
-            yield from family.samples
-
-
-async def scrape(sidecar: Process) -> Scrape:
-    """Return what a scrape would say now; over HTTP it may be a second old."""
-    return Scrape(generate_latest(sidecar.http_server.registry).decode())
-
-
 async def test_all_metrics_have_their_names_and_labels() -> None:
     """The names and labels that dashboards and alerts are built on."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
@@ -120,11 +87,11 @@ async def test_checks_are_counted_by_asker_source_and_outcome() -> None:
             await check(client, key, "1/hour")
         asked, owner = await scrape(one), await scrape(two)
     labels = ("asker", "source", "outcome")
-    assert _counted(asked.all("sidegate_checks_total", *labels)) == {
+    assert counted(asked.all("sidegate_checks_total", *labels)) == {
         ("app", "owner", "allowed"): 2,
         ("app", "owner", "denied"): 3,
     }
-    assert _counted(owner.all("sidegate_checks_total", *labels)) == {
+    assert counted(owner.all("sidegate_checks_total", *labels)) == {
         ("node", "owner", "allowed"): 1,
         ("node", "owner", "denied"): 1,
     }
@@ -139,10 +106,6 @@ async def test_what_never_happened_is_counted_as_nothing() -> None:
     everything = {(who, by, how) for who in ("app", "node") for by in sources for how in outcomes}
     counts = seen.all("sidegate_checks_total", "asker", "source", "outcome")
     assert counts == dict.fromkeys(everything, 0)
-
-
-def _counted(values: dict[Any, float]) -> dict[Any, float]:
-    return {labels: value for labels, value in values.items() if value}
 
 
 async def test_forwarded_checks_are_timed() -> None:
@@ -179,8 +142,8 @@ async def test_an_owner_that_is_silent_is_seen() -> None:
     decided = after.all("sidegate_checks_total", "asker", "source", "outcome")
     assert decided["app", "backup", "allowed"] == 3
     assert (before["sidegate_failovers_total"], after["sidegate_failovers_total"]) == (0, 3)
-    assert _counted(before.all("sidegate_links", "state")) == {("up",): 1}
-    assert _counted(after.all("sidegate_links", "state")) == {("suspect",): 1}
+    assert counted(before.all("sidegate_links", "state")) == {("up",): 1}
+    assert counted(after.all("sidegate_links", "state")) == {("suspect",): 1}
 
 
 async def test_a_node_that_is_well_adds_no_series() -> None:
@@ -205,76 +168,13 @@ async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
     assert [*seen.all("sidegate_peer_out_of_reach", "peer")] == [
         (it,) for it in [*gone][:MAX_NAMED]
     ]
-    assert _counted(seen.all("sidegate_links", "state")) == {("suspect",): len(gone) + 1}
+    assert counted(seen.all("sidegate_links", "state")) == {("suspect",): len(gone) + 1}
 
 
 def _series(seen: Scrape) -> set[tuple[str, frozenset[tuple[str, str]]]]:
     """Return all series but the one that has the node's name."""
     named = "sidegate_build_info"
     return {(it.name, frozenset(it.labels.items())) for it in seen.samples() if it.name != named}
-
-
-async def test_seeds_that_do_not_answer_are_links_too() -> None:
-    """A link that is refused counts as down, and makes no peer."""
-    async with (
-        cluster("n1", secret=b"one") as (one,),
-        Process(config("n2", secret=b"two", seeds=(one.link,))) as two,
-    ):
-        await eventually(lambda: two.discovery.refusal)
-        seen = await scrape(two)
-        refused = (await scrape(one)).all("sidegate_connections_refused_total", "code")
-    assert _counted(seen.all("sidegate_links", "state")) == {("down",): 1}
-    assert (seen["sidegate_refused"], seen["sidegate_ready"]) == (1, 0)
-    assert seen.all("sidegate_peer_out_of_reach", "peer") == {}
-    assert refused["secret",] >= 1
-
-
-async def test_the_ring_is_measured() -> None:
-    """How many nodes there are, and whether they agree."""
-    async with puppet() as other, beside(other) as one:
-        await eventually(lambda: one.cluster.agrees)
-        agreed = await scrape(one)
-        other.gossips = False
-        await other.say(news(digest="something else"))
-        await eventually(lambda: not one.cluster.agrees)
-        split = await scrape(one)
-    assert agreed["sidegate_ring_nodes"] == split["sidegate_ring_nodes"] == 2
-    assert (agreed["sidegate_ring_agrees"], split["sidegate_ring_agrees"]) == (1, 0)
-
-
-async def test_the_place_on_the_ring_is_measured() -> None:
-    """The stage of this node, its incarnation, the others by state, and its handovers."""
-    async with cluster("n1", "n2", "n3") as (one, *_):
-        one.cluster.membership.members["n2"].state = Life.SUSPECT
-        seen = await scrape(one)
-        incarnation = one.cluster.membership.me.incarnation
-    assert _counted(seen.all("sidegate_stage", "stage")) == {("member",): 1}
-    assert seen["sidegate_incarnation"] == incarnation > 0
-    assert _counted(seen.all("sidegate_members", "state")) == {("alive",): 1, ("suspect",): 1}
-    assert seen.all("sidegate_handovers_total", "stage") == {
-        ("joining",): 1,
-        ("returning",): 0,
-        ("leaving",): 0,
-    }
-    assert set(seen.all("sidegate_handovers_overdue_total", "stage").values()) == {0}
-    assert 0 <= seen.all("sidegate_handover_seconds_total", "stage")["joining",] < 60
-
-
-async def test_a_departure_is_measured() -> None:
-    """What others have merged of a node that left, and that the last one waits."""
-    async with cluster("n1", "n2") as (one, two), http(one) as client:
-        for at in range(20):
-            await check(client, f"k{at}", "10/hour")
-        keys = [f"k{at}" for at in range(20)]
-        mine = sum(one.cluster.ring.owner(key) == "n1" for key in keys)
-        await one.leave()
-        waiting = asyncio.create_task(two.leave())
-        await eventually(lambda: two.cluster.stage is Stage.WAITING)
-        left, last = await scrape(one), await scrape(two)
-        waiting.cancel()
-    assert left["sidegate_handed_over_buckets_total"] == mine > 0
-    assert _counted(left.all("sidegate_stage", "stage")) == {("leaf",): 1}
-    assert _counted(last.all("sidegate_stage", "stage")) == {("waiting",): 1}
 
 
 async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> None:
@@ -291,24 +191,6 @@ async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> 
         saved = await scrape(one)
     assert failing["sidegate_state_file_failing"] == 1
     assert saved["sidegate_state_file_failing"] == 0
-
-
-async def test_copies_are_measured() -> None:
-    """Buckets by role on both sides, and how they got there."""
-    async with cluster("n1", "n2") as (one, two), http(one) as client:
-        for at in range(20):
-            await check(client, f"k{at}", "5/hour")
-        await eventually(lambda: len(one.node.buckets) == len(two.node.buckets) == 20)
-        await eventually(lambda: one.cluster.sync.idle and two.cluster.sync.idle)
-        seen = await scrape(one)
-    mine = [one.cluster.ring.owner(f"k{at}") for at in range(20)].count("n1")
-    assert seen.all("sidegate_keys_by_role", "role") == {("owner",): mine, ("backup",): 20 - mine}
-    assert seen.all("sidegate_synced_buckets_total", "fate") == {
-        ("sent",): mine,
-        ("merged",): 20 - mine,
-        ("resent",): 0,
-    }
-    assert seen["sidegate_sync_lag_seconds"] == 0
 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:

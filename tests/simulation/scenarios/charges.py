@@ -12,12 +12,11 @@ from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.replication.corrections.resets import Reset
 from tests.simulation.network import Faults
 from tests.simulation.nodes import World
-from tests.simulation.scenarios.nodes import keys_of, names_of
+from tests.simulation.scenarios.bounds import SLOW, keys_of, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SLOW = "10/hour"
 ROOMY = "1000/day"  # nothing is denied, and a token comes back in 86 s
 BUSY = 6.0  # seconds
 REFILL = 0.1  # tokens: what comes back while a word of a few charges is on its way

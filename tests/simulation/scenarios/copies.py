@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.simulation.network import Faults
 from tests.simulation.nodes import World
-from tests.simulation.scenarios.nodes import (
+from tests.simulation.scenarios.bounds import (
     HEALED_WITHIN,
     SLOW,
     WHOLE_WITHIN,

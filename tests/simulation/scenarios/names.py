@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate_ring.membership.membership import Membership
 from sidegate_ring.membership.messages import tag_of
 from tests.simulation.network import Faults
-from tests.simulation.scenarios.membership import Agent, Cluster
+from tests.simulation.scenarios.agents import Agent, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable

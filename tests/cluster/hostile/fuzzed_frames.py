@@ -1,0 +1,108 @@
+"""Frames that are almost right, made by a generator of random numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.protocol.handshake import Identity
+from sidegate.protocol.messages import (
+    Answers,
+    Checks,
+    Error,
+    Framer,
+    Holdings,
+    Inspect,
+    Ping,
+    Pong,
+    Proof,
+    Reset,
+    Roster,
+    Welcome,
+    decode,
+    encode,
+)
+from tests.cluster.hostile.watched import NONCE
+from tests.support.in_process.puppets import APP, node_named
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sidegate.protocol.messages import Hello, Message
+
+
+IDENTITY = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
+
+
+def approve(_: Hello) -> None:
+    """Let everybody in."""
+
+
+def take(data: bytes) -> list[Message]:
+    """Return all messages in some bytes. Only WireError may come out of bytes."""
+    return [decode(body) for body in Framer().feed(data)]
+
+
+def originals() -> list[Message]:
+    """Return messages of each kind, as they might come."""
+    asked = [(f"user:{at}", "5/day; 100/hour burst 7", at % 7) for at in range(12)]
+    return [
+        APP.hello(NONCE),
+        node_named("n9").hello(NONCE),
+        Proof(b"p" * 32),
+        Welcome(b"w" * 32),
+        Checks(1, 0, 50_000, asked),
+        Checks(2**40, 1, 1, asked[:1]),
+        Checks(3, 0, 0, []),
+        Answers(1, "owner", "n1", [0, 2], [[1, 10**15], "no such limit"]),
+        Ping(7),
+        Pong(7),
+        Roster("d" * 16, [("n1", "127.0.0.1:1"), ("n9", "[::1]:9")]),
+        Inspect(8, 0, "user:1"),
+        Reset(9, 0, "user:2"),
+        Holdings(1, "owner", "n1", [("5/day", 10**15)]),
+        Error("busy", "no more fit"),
+    ]
+
+
+MAY_SAY = (Checks, Ping, Inspect, Reset)
+"""What an app may say."""
+
+BODIES = [encode(message)[4:] for message in originals()]
+QUESTIONS = [encode(message)[4:] for message in originals() if isinstance(message, MAY_SAY)]
+
+
+def spoiled(random: Random) -> bytes:
+    """Return a body that was changed in one to four places, or is nothing but chance."""
+    if random.random() < 0.1:
+        return random.randbytes(random.randrange(64))
+    body = bytearray(random.choice(BODIES))
+    for _ in range(random.randrange(1, 5)):
+        at = random.randrange(len(body) + 1)
+        match random.randrange(5):
+            case 0:
+                body[at : at + 1] = random.randbytes(1)
+            case 1:
+                del body[at : at + random.randrange(1, 4)]
+            case 2:
+                body[at:at] = random.randbytes(random.randrange(1, 4))
+            case 3:
+                body[at:] = random.choice(BODIES)[random.randrange(10) :]
+            case _:
+                body[at : at + 1] = random.choice((b"\xff", b"\x00", b"\xdd", b"\xc1", b"\xcf"))
+    return bytes(body)
+
+
+def scratched(random: Random) -> bytes:
+    """Return a question with another letter or number somewhere: as a rule another question."""
+    body = bytearray(random.choice(QUESTIONS))
+    letters = [at for at, byte in enumerate(body) if chr(byte).isalnum()]
+    if letters:
+        body[random.choice(letters)] = random.randrange(32, 127)
+    return bytes(body)
+
+
+def fuzzed(random: Random) -> bytes:
+    """Return a frame that is only scratched, or spoiled, or has a wrong length."""
+    body = scratched(random) if random.random() < 0.95 else spoiled(random)
+    length = len(body) if random.random() < 0.999 else random.randrange(1 << 32)
+    return length.to_bytes(4, "big") + body

@@ -1,0 +1,137 @@
+"""A million frames at the codec and at a running sidecar: no crash, and nobody else notices.
+
+SIDEGATE_FUZZ_FRAMES says how many (20,000 unless told). A million, as for a release:
+
+    SIDEGATE_FUZZ_FRAMES=1000000 make test PYTEST_ARGS="-k million --log-cli-level=info"
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from sidegate.protocol.handshake import Accepting
+from sidegate.protocol.messages import (
+    MAX_KEY_BYTES,
+    Error,
+    Framer,
+    Inspect,
+    Ping,
+    Pong,
+    Proof,
+    Reset,
+    WireError,
+    decode,
+    encode,
+)
+from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, approve, fuzzed, take
+from tests.cluster.hostile.watched import NONCE, hello, together, watched
+from tests.support.in_process.cluster import eventually
+from tests.support.in_process.puppets import Bare, bare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+log = logging.getLogger("sidegate")
+
+FRAMES = int(os.environ.get("SIDEGATE_FUZZ_FRAMES", "20000"))
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process has."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def outcome(data: bytes, take: Callable[[bytes], object]) -> str:
+    """Return "taken", or the code of the WireError that was raised; all else is a failure."""
+    try:
+        take(data)
+    except WireError as error:
+        return error.code
+    return "taken"
+
+
+def handshaken(*before: bytes) -> Callable[[bytes], object]:
+    """Return an accepting side that has got so far."""
+    handshake = Accepting(IDENTITY, NONCE, approve=approve)
+    for body in before:
+        handshake.receive(body)
+    return handshake.receive
+
+
+def test_a_million_frames_at_the_codec() -> None:
+    """Framer, codec and handshake make messages or WireErrors of all frames, nothing else."""
+    random = Random(1)
+    outcomes = Counter[str]()
+    before = resident()
+    for _ in range(FRAMES):
+        data = fuzzed(random)
+        outcomes[outcome(data, take)] += 1
+        for so_far in ((), BODIES[:1]):
+            outcomes[f"handshake {outcome(data[4:], handshaken(*so_far))}"] += 1
+    grown = resident() - before
+    log.info("%s frames at the codec: %s, %d MiB more", f"{FRAMES:,}", outcomes, grown >> 20)
+    assert outcomes["taken"] > FRAMES / 2
+    assert outcomes["bad-message"] > FRAMES / 50
+    assert grown < 32 << 20
+
+
+FAREWELL = Ping(2**62)
+
+
+def deserved(data: bytes) -> tuple[set[str], int]:
+    """Return with which errors a sidecar may end a connection, "" for none, and after how many."""
+    codes: set[str] = set()
+    looked_at = 0
+    try:
+        for looked_at, body in enumerate(Framer().feed(data), 1):
+            message = decode(body)
+            if isinstance(message, Error):
+                return {*codes, "refused"}, looked_at
+            if not isinstance(message, MAY_SAY):
+                return {*codes, "bad-message"}, looked_at
+            if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
+                codes.add("bad-key")  # in its own time: what is behind it may be answered
+    except WireError as error:
+        return {*codes, error.code}, looked_at
+    return codes or {""}, looked_at
+
+
+async def ending(app: Bare) -> str:
+    """Read to the farewell, or to the end; return the code of the error that was said."""
+    while (message := await app.next()) is not None:
+        if isinstance(message, Error):
+            return message.code
+        if message == Pong(FAREWELL.id):
+            return ""
+    return "refused"
+
+
+@together  # it takes long: those that stand must not stand still meanwhile
+async def test_a_million_frames_at_a_sidecar() -> None:
+    """Each connection ends exactly as its frames deserve, and the sidecar is as it was before."""
+    random = Random(2)
+    opening = hello() + encode(Proof(b"any"))
+    looked_at, endings = 0, Counter[str]()
+    async with watched(max_memory=4 << 20) as it:
+        before = resident()
+        while looked_at < FRAMES:
+            data = b"".join(fuzzed(random) for _ in range(random.randrange(1, 60)))
+            codes, count = deserved(data + encode(FAREWELL))
+            async with bare(it.node) as app:
+                await app.send(opening, data, FAREWELL)
+                code = await ending(app)
+            assert code in codes, data
+            endings[code] += 1
+            looked_at += count
+        await eventually(lambda: len(it.node.sessions.open) == 2)
+        grown = resident() - before
+    of = f"{looked_at:,} frames on {endings.total():,} connections"
+    log.info("%s: %s, %d MiB more", of, endings, grown >> 20)
+    assert grown < 64 << 20

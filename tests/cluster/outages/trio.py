@@ -1,0 +1,113 @@
+"""Three sidecars, of which one is a process that may be killed, and clients that keep asking."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sidegate_ring.hashring import Ring
+from tests.support.in_process.cluster import (
+    cluster,
+    eventually,
+    key_of,
+    sources,
+)
+from tests.support.processes.beside import Child, process
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from sidegate.buckets.decision import Decision
+    from sidegate.client.client import Client
+    from sidegate.link.link import Link
+    from sidegate_sidecar.process import Process
+
+BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
+RING = Ring(["n1", "n2", "n3"])
+DAY = 86_400 * 10**9  # ns
+
+
+async def restart(sidecar: Child) -> None:
+    """Start a killed sidecar again, under its name and at its addresses."""
+    await asyncio.to_thread(sidecar.kill)  # takes its remains away
+    await asyncio.to_thread(sidecar.launch)
+    await asyncio.to_thread(sidecar.wait)
+
+
+@asynccontextmanager
+async def trio(**options: Any) -> AsyncGenerator[tuple[list[Process], Child]]:
+    """Run n1 and n2 here, where their state can be seen, and n3, which is to suffer, elsewhere."""
+    options = {"budget": BUDGET, **options}
+    async with cluster("n1", "n2", **options) as nodes, process("n3", nodes[0]) as third:
+        await eventually(lambda: all(is_used(node) for node in nodes))
+        yield nodes, third
+
+
+def is_used(node: Process) -> bool:
+    """Tell if this node forwards to n3, and all three see the same ring."""
+    cluster = node.cluster
+    digests = [member.digest for member in cluster.membership.living()]
+    return node.peers.is_up("n3") and cluster.ring == RING and digests == [RING.digest] * 2
+
+
+def link_to(node: Process, name: str = "n3") -> Link:
+    return node.peers.by_name[name].link
+
+
+def spent_at(node: Process, key: str) -> float:
+    """Return how many of the tokens of 50/day a node's bucket lacks."""
+    interval = DAY / 50
+    return sum(debt for _, debt in node.node.buckets.held(key, node.clock())) / interval
+
+
+def stood_in(nodes: Sequence[Process]) -> int:
+    """Count the checks of apps that a backup decided."""
+    counted = [node.node.counts.checks for node in nodes]
+    return sum(it["app", "backup", outcome] for it in counted for outcome in ("allowed", "denied"))
+
+
+class Load:
+    """Checks of n3's keys, made all the time until it is ended; counts what was asked."""
+
+    def __init__(self, *asking: Client) -> None:
+        self.asked = 0
+        self.decisions: list[Decision] = []
+        self._asking = asking
+        self._ended = False
+
+    async def run(self, at_once: int = 20) -> None:
+        """Ask all the time, `at_once` checks at each client, until ended."""
+        keys = [key_of("n3", RING, f"load{at}.") for at in range(5)]
+        while not self._ended:
+            futures = [
+                who.check(keys[at % 5], "1000000000/day")
+                for who in self._asking
+                for at in range(at_once)
+            ]
+            self.asked += len(futures)
+            self.decisions += await asyncio.gather(*futures)
+
+    def end(self) -> None:
+        """Let the checks that are on their way be the last."""
+        self._ended = True
+
+    def seen(self, source: str) -> bool:
+        """Has every client a late decision from this source?"""
+        late = self.decisions[-20 * len(self._asking) :]
+        return sources(late) == {source: len(late)} and len(self.decisions) > 100
+
+
+@asynccontextmanager
+async def load(*asking: Client) -> AsyncGenerator[Load]:
+    """Ask all the time; in the end each check has had one answer."""
+    asking_all = Load(*asking)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asking_all.run())
+        yield asking_all
+        asking_all.end()
+    assert len(asking_all.decisions) == asking_all.asked
+
+
+def by_n3(decision: Decision) -> bool:
+    return (decision.source, decision.node) == ("owner", "n3")

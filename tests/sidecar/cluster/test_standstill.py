@@ -1,0 +1,178 @@
+"""A node that stood still: it decides nothing before it was told what happened meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidegate.buckets.limits import SECOND
+from sidegate.protocol.messages import Pulled, Stay
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.cluster.cluster import STALL, Stage
+from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
+from tests.sidecar.cluster.owners import PATIENT, owned_by
+from tests.support.in_memory.clusters import Room, nobody
+
+
+def stand_still(room: Room, name: str, seconds: float) -> None:
+    room.stopped.add(name)
+    room.run(seconds)
+    room.stopped.clear()
+
+
+def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> None:
+    room = Room("abc", PATIENT)
+    mine = owned_by("b", "a", "b", "c")
+    room.run(0.2)
+    room.stopped.add("b")
+    room.run(0.5)
+    for key in mine:
+        room.charge(Ring(["a", "b", "c"]).pair(key)[1], key)
+    room.run(0.3)
+    node = room["b"]
+    before = list(room.stages["b"])
+    node.notice(room.now)  # as before anything is decided
+    assert node.stage is Stage.RETURNING
+    assert "b" not in node.route
+    assert node.ring.nodes == ("a", "b", "c")
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=1)
+    assert [room.tokens("b", key) for key in mine] == [1] * len(mine)
+    assert room.stages["b"] == [*before, Stage.RETURNING, Stage.MEMBER]
+    assert node.place.passages[Stage.RETURNING].count == 1
+    assert node.place.passages[Stage.RETURNING].overdue == 0
+    assert node.route.nodes == ("a", "b", "c")
+
+
+def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more() -> None:
+    """One that had told it everything may have decided for it since."""
+    room = Room("abc", PATIENT)
+    room.run(0.2)
+    room.lost = lambda it: isinstance(it[2], Pulled) and it[0] == "a"
+    node = room["b"]
+    stand_still(room, "b", 0.5)
+    room.run_until(lambda: node.sync.waiting == {"a"}, within=1)
+    room.stopped.add("b")
+    room.run(0.5)
+    node.notice(room.now)
+    assert (node.stage, node.sync.waiting) == (Stage.RETURNING, {"a", "c"})
+    room.lost = nobody
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=3)
+
+
+@pytest.mark.parametrize("stage", [Stage.SETTLING, Stage.FLUSHING])
+def test_who_comes_or_leaves_and_stands_still_decides_when_it_was_told(stage: Stage) -> None:
+    room = Room("ac" if stage is Stage.SETTLING else "abc", PATIENT)
+    room.run(0.2)
+    room.lost = lambda it: isinstance(it[2], Pulled | Stay) and it[1] == "b"
+    if stage is Stage.SETTLING:
+        node = room.add("b")
+        node.place.join(room.now)
+        room.lost = lambda it: (
+            isinstance(it[2], Pulled) and it[0] == "a" and node.stage is Stage.SETTLING
+        )
+        room.run_until(lambda: node.sync.waiting == {"a"} and node.stage is stage, within=1)
+    else:
+        node = room["b"]
+        node.place.leave(room.now, 30 * SECOND)
+    room.run_until(lambda: node.stage is stage, within=1)
+    mine = owned_by("b", "a", "b", "c")
+    assert node.decides(mine[0]) == (stage is Stage.FLUSHING)
+    room.stopped.add("b")
+    room.run(0.3)
+    node.notice(room.now)
+    assert node.stage is stage
+    assert node.sync.waiting == {"a", "c"}
+    assert "b" not in node.route
+    assert not node.decides(mine[0])
+    room.lost = lambda it: isinstance(it[2], Stay)
+    room.stopped.clear()
+    room.run_until(lambda: "b" in node.route, within=3)
+    assert node.decides(mine[0])
+
+
+def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() -> None:
+    """Until then nobody has told it what was decided for it: it answers by its share."""
+    room = Room("abc")
+    room.stopped = {"b", "c"}
+    room.run(0.5)
+    room.stopped = {"c"}
+    node = room["b"]
+    room.run_until(lambda: node.stage is Stage.RETURNING, within=0.2)
+    room.run_until(lambda: node.stage is Stage.MEMBER)
+    assert node.ring.nodes == ("a", "b")
+    assert node.place.passages[Stage.RETURNING].overdue == 0
+
+
+def test_a_node_that_stood_still_asks_again_when_the_answer_is_lost() -> None:
+    """On a link that didn't break, as when one direction was cut for a moment."""
+    room = Room("ab", PATIENT)
+    room.stopped.add("a")
+    room.run(0.5)
+    room.stopped.clear()
+    room.lost = lambda it: isinstance(it[2], Pulled)
+    room.run(0.5)
+    assert room["a"].stage is Stage.RETURNING
+    room.lost = nobody
+    assert room.run_until(lambda: room["a"].stage is Stage.MEMBER) < 2.5
+
+
+def test_a_node_that_stood_still_decides_after_a_minute_at_the_latest() -> None:
+    room = Room("abc", PATIENT)
+    room.stopped = {"b", "c"}
+    room.run(0.5)
+    room.stopped = {"c"}
+    room.run_until(lambda: room["b"].stage is Stage.RETURNING, within=0.2)
+    took = room.run_until(lambda: room["b"].stage is Stage.MEMBER, within=90)
+    assert took == pytest.approx(RETURN_WITHIN / SECOND, abs=0.1)
+    assert room["b"].place.passages[Stage.RETURNING].overdue == 1
+
+
+def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> None:
+    room = Room("abc")
+    room.run(0.3)
+    node = room["b"]
+    mine = owned_by("b", "a", "b", "c")[0]
+    assert node.decides(mine)
+    room.stopped.add("b")
+    room.run(1)
+    for other in "ac":
+        room.links.discard(frozenset(("b", other)))
+    node.notice(room.now)
+    assert node.stage is Stage.RETURNING
+    assert not node.decides(mine)
+    assert node.has_share
+    room.stopped.clear()
+    room.run(1.5)
+    assert not node.decides(mine)
+    for other in "ac":
+        room.connect("b", other)
+    room.run_until(lambda: node.decides(mine), within=1)
+
+
+def test_a_tick_that_is_a_little_late_is_no_standstill() -> None:
+    room = Room("ab")
+    node = room["a"]
+    late_at = node.late_at
+    wait = node.tick(room.now)
+    assert node.late_at == room.now + wait + STALL
+    node.notice(node.late_at)
+    assert node.stage is Stage.MEMBER
+    node.notice(node.late_at + 1)
+    assert node.stage in {Stage.RETURNING, Stage.MEMBER}
+    assert room.stages["a"][-2:] == [Stage.MEMBER, Stage.RETURNING]
+    assert node.late_at > late_at
+
+
+def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> None:
+    """It couldn't hear what it was waiting for."""
+    room = Room("ab", PATIENT)
+    node = room.add("c")
+    room.stopped.add("b")
+    node.place.join(room.now)
+    room.run(1)
+    room.stopped = {"b", "c"}
+    room.run(JOIN_WITHIN / SECOND)
+    room.stopped = {"b"}
+    waited = room.run_until(lambda: node.stage is not Stage.JOINING)
+    assert waited == pytest.approx(JOIN_WITHIN / SECOND - 1, abs=0.2)

@@ -1,0 +1,29 @@
+"""A sidecar, and whom it turned away."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.process import Process
+from tests.support.in_process.cluster import config
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+PATIENT = Patience()
+HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
+
+
+@asynccontextmanager
+async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Process]:
+    node = Process(config("n1", **options))
+    node.sessions.patience = patience
+    async with node:
+        yield node
+
+
+def turned_away(node: Process) -> dict[str, int]:
+    return dict(node.node.counts.turned_away)

@@ -1,0 +1,156 @@
+"""Scenarios of deploys: nodes are replaced, surge, scale and stay, and nothing is lost."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.simulation.network import Faults
+from tests.simulation.nodes import World
+from tests.simulation.scenarios.bounds import (
+    FAST,
+    SLOW,
+    all_answered,
+    at_most,
+    exactly,
+    keys_of,
+    names_of,
+)
+
+# --- deploys
+
+
+def deploy(seed: int, *, busy: bool = False) -> World:
+    """All nodes are replaced, one by one; of 10 an hour 4 were spent: 6 are left, exactly.
+
+    A new node comes before the old one goes, or after, or is the old one started again.
+    """
+    world = World(seed)
+    names = names_of(world, 1 if busy else 2, 5)
+    world.begin(*names)
+    keys = keys_of(world, 8)
+    world.spend(keys, SLOW, 4)
+    if busy:
+        world.traffic(60.0, 0.02, ["busy1", "busy2"], "1000/day")
+    for at, name in enumerate(names):
+        _replace(world, name, f"m{at}", alone=len(names) == 1)
+        world.run(world.random.random() * 2)
+    world.spend(keys, SLOW, 12)
+    world.run(1.0)
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
+    if not busy:
+        all_answered(world)
+    return world
+
+
+def _replace(world: World, name: str, new: str, *, alone: bool) -> None:
+    how = "before" if alone else world.random.choice(["before", "after", "again"])
+    if how == "before":
+        world.start(new)
+        world.settle()
+    depart(world, name)
+    if how != "before":
+        if world.random.random() < 0.5:
+            world.settle()
+        world.start(name if how == "again" else new)
+    world.settle()
+
+
+def depart(world: World, *names: str) -> None:
+    """Have nodes leave, at the same moment, and exit when they have."""
+    for name in names:
+        world.nodes[name].leave()
+    for name in names:
+        node = world.nodes[name]
+        left = world.network.run_until(node.is_leaf, 12.0)
+        assert left is not None, world.say(f"{name} did not leave")
+        assert not node.cluster.place.is_overdue, world.say(f"{name} left before it was done")
+        world.stop(name)
+
+
+def surge(seed: int) -> World:
+    """All nodes are told to leave at once while others start: nothing is lost, exactly.
+
+    They are told in the same moment or within a fraction of a second, before the new ones have come
+    or after; each of these comes in time.
+    """
+    world = World(seed)
+    random = world.random
+    old = names_of(world, 1, 5)
+    world.begin(*old)
+    keys = keys_of(world, 10)
+    world.spend(keys, SLOW, 4)
+    new = [f"m{at}" for at in range(1 + random.randrange(4))]
+    came = [world.network.now + random.random() * 6 for _ in new]
+    for name, at in zip(new, came, strict=True):
+        world.network.plan(at, partial(_start, world, name, [*old, *new]))
+    world.run(random.choice([0.0, 0.0, 0.5, 3.0]) * random.random())
+    for name in old:
+        world.nodes[name].leave()
+        world.run(random.choice([0.0, 0.001, 0.002, 0.05]) * random.random())
+    ends = partial(_end_when_left, world, old)
+    world.network.run_until(ends, 12.0, every=0.01)
+    still = [name for name in old if world.network.is_up(name)]
+    assert not still, world.say(f"{still} did not leave: {world.views()}")
+    world.network.run(max(came))
+    world.settle()
+    world.spend(keys, SLOW, 12)
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
+    return world
+
+
+def _start(world: World, name: str, seeds: list[str]) -> None:
+    world.start(name, seeds)
+
+
+def _end_when_left(world: World, names: list[str]) -> bool:
+    """Have those exit that have left; have all?"""
+    up = [name for name in names if world.network.is_up(name)]
+    for name in up:
+        if world.nodes[name].is_leaf():
+            assert not world.nodes[name].cluster.place.is_overdue, world.say(f"{name} is overdue")
+            world.stop(name)
+    return not up
+
+
+def scale(seed: int) -> World:
+    """Three nodes become six, then two, four leaving one after the other or at once: exact."""
+    world = World(seed)
+    world.begin("a", "b", "c")
+    keys = keys_of(world, 12)
+    world.spend(keys, SLOW, 3)
+    at_once = world.random.random() < 0.5
+    for name in ("d", "e", "f"):
+        world.start(name)
+        if not at_once:
+            world.settle()
+    world.settle()
+    world.spend(keys, SLOW, 3)
+    going = world.random.sample(["a", "b", "c", "d", "e", "f"], 4)
+    if at_once:
+        depart(world, *going)
+    else:
+        for name in going:
+            depart(world, name)
+    world.settle()
+    world.spend(keys, SLOW, 8)
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
+    all_answered(world)
+    return world
+
+
+def stable(seed: int) -> World:
+    """Nobody comes or goes, the network is slow: no key is admitted once too often."""
+    slow = Faults(delay=0.001 + seed % 7 / 1000, jitter=0.002, ordered=True)
+    world = World(seed, slow)
+    world.begin(*names_of(world, 1, 6))
+    keys = keys_of(world, 5)
+    start = world.network.now
+    world.traffic(5.0, 0.001, keys, FAST)
+    world.run(6.0)
+    for key in keys:
+        at_most(world, key, FAST, world.network.now - start, 0)
+    all_answered(world)
+    return world

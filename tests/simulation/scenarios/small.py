@@ -1,0 +1,43 @@
+"""All scenarios on small clusters, each of which takes a tenth of a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation.scenarios import charges, names
+from tests.simulation.scenarios.copies import COPIES
+from tests.simulation.scenarios.deploys import deploy, scale, stable, surge
+from tests.simulation.scenarios.outages import (
+    bumpy,
+    crash,
+    lossy,
+    one_way,
+    reunion,
+    short_pause,
+    split,
+    stall,
+)
+from tests.simulation.scenarios.storms import bustle, kills, storm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NODES: Final[tuple[Callable[[int], object], ...]] = (
+    deploy,
+    surge,
+    scale,
+    stable,
+    crash,
+    stall,
+    short_pause,
+    split,
+    reunion,
+    one_way,
+    lossy,
+    bumpy,
+    storm,
+    bustle,
+    kills,
+)
+
+SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL)

@@ -1,0 +1,122 @@
+"""Scenarios of storms: anything happens to any node, and when it ends the ring is whole soon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from tests.simulation.nodes import World
+from tests.simulation.scenarios.bounds import (
+    HEALED_WITHIN,
+    MAX_MESSAGES,
+    SLOW,
+    WHOLE_WITHIN,
+    keys_of,
+    names_of,
+)
+
+# --- storms
+
+
+@dataclass
+class _Storm:
+    world: World
+    names: list[str]
+    kinds: int = 6  # of what can happen: the first four leave all ways open
+
+    def strike(self) -> None:
+        """Have something happen to a random node."""
+        world, random = self.world, self.world.random
+        name = random.choice(self.names)
+        up = world.network.is_up(name)
+        if not up:
+            world.start(name)
+            return
+        match random.randrange(self.kinds):
+            case 0 | 1:
+                if len(world.running) > 1:
+                    world.crash(name)
+            case 2:
+                world.network.pause(name)
+                until = world.network.now + random.random() * 6
+                world.network.plan(until, partial(self._resume, name))
+            case 3:
+                world.nodes[name].leave(2.0)
+            case 4:
+                one, other = random.sample(self.names, 2)
+                world.network.cut(one, other)
+            case _:
+                world.network.heal()
+
+    def _resume(self, name: str) -> None:
+        if self.world.network.is_up(name):
+            self.world.network.resume(name)
+
+    def end(self) -> None:
+        """Have all nodes run again, without faults."""
+        world = self.world
+        world.network.heal()
+        for name in self.names:
+            if not world.network.is_up(name):
+                world.start(name)
+            elif world.paused(name):
+                world.network.resume(name)
+            elif world.nodes[name] not in world.members:
+                world.crash(name)
+                world.start(name)
+
+
+def storm(seed: int, seconds: float = 30.0) -> float:
+    """Anything happens to any node, again and again; when it ends the ring is whole soon.
+
+    Return how long that took.
+    """
+    return _storm(seed, seconds, 6)
+
+
+def bustle(seed: int) -> float:
+    """Nodes crash, stand still, leave and come, all ways open: who answers knew all it could."""
+    return _storm(seed, 30.0, 4)
+
+
+def _storm(seed: int, seconds: float, kinds: int) -> float:
+    world = World(seed)
+    names = names_of(world, 3, 7)
+    world.begin(*names)
+    it = _Storm(world, names, kinds)
+    world.traffic(seconds, 0.05, keys_of(world, 4), SLOW)
+    sent = sum(world.network.sent.values())
+    end = world.network.now + seconds
+    while world.network.now < end:
+        it.strike()
+        world.run(0.05 + world.random.random() * 2)
+    it.end()
+    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
+    assert took is not None, world.say(f"not whole: {world.views()}")
+    rate = (sum(world.network.sent.values()) - sent) / (seconds * len(names))
+    assert rate < MAX_MESSAGES, world.say(f"{rate:.0f} messages a node a second")
+    world.quiesce()
+    return took
+
+
+def kills(seed: int, seconds: float = 30.0) -> float:
+    """Nodes are killed and started again at random; 5 s after the end all hold one ring."""
+    world = World(seed)
+    names = names_of(world, 3, 6)
+    world.begin(*names)
+    keys = keys_of(world, 4)
+    world.traffic(seconds, 0.02, keys, SLOW)
+    end = world.network.now + seconds
+    while world.network.now < end:
+        name = world.random.choice(names)
+        if not world.network.is_up(name):
+            world.start(name)
+        elif len(world.running) > 1:
+            world.crash(name)
+        world.run(world.random.random() * 3)
+    for name in names:
+        if not world.network.is_up(name) and world.random.random() < 0.5:
+            world.start(name)
+    took = world.network.run_until(lambda: world.is_settled, WHOLE_WITHIN)
+    assert took is not None, world.say(f"not whole: {world.views()}")
+    return took
