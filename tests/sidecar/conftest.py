@@ -6,13 +6,13 @@ import asyncio
 import logging
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
 
 from sidegate_sidecar.cli import commands as cli
+from tests.support.in_process.commands import Ending, Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -35,31 +35,6 @@ async def stack() -> AsyncGenerator[AsyncExitStack]:
     """Return a stack that ends what a test runs, the latest first."""
     async with AsyncExitStack() as stack:
         yield stack
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def complaint(self) -> str:
-        """The one line that says what is wrong."""
-        assert self.out == ""
-        assert self.err.startswith("sidegate: "), self.err
-        assert self.err.count("\n") == 1, self.err
-        return self.err
-
-
-class Run(Protocol):
-    """Runs the command with these arguments, and returns how it ended."""
-
-    def __call__(self, *arguments: str) -> Ending:
-        """Run it to its end."""
-        ...
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sidecar.cli.test_cli_process import finish, start
+from tests.support.processes.commands import finish, start
 
 # Serves with plain arguments, is asked by another thread, told to end, and says what it imported.
 _PROGRAM = """

@@ -12,10 +12,10 @@ from sidegate.client.environment import OF_SIDECARS
 from sidegate.link.address import parse_address
 from sidegate_sidecar.cli.commands import whole_app
 from sidegate_sidecar.cli.options import seeds
-from tests.sidecar.cli.test_cli_process import finish, serving
+from tests.support.processes.commands import finish, serving
 
 if TYPE_CHECKING:
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
 A_AND_B = (parse_address("a:1"), parse_address("b:2"))
 

@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -28,6 +27,7 @@ from tests.support.in_process.cluster import (
 )
 from tests.support.in_process.puppets import APP, bare, checks
 from tests.support.processes import services
+from tests.support.processes.memory import resident
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -47,12 +47,6 @@ async def watched(patience: Patience = HASTY, **options: object) -> AsyncGenerat
     node.sessions.patience = patience
     async with node, witness(node):
         yield node
-
-
-def resident(pid: int) -> int:
-    """Return the bytes of memory that a process has."""
-    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 # Slow ones

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, appro
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
 from tests.support.in_process.puppets import Bare, bare
+from tests.support.processes.memory import resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 FRAMES = int(os.environ.get("SIDEGATE_FUZZ_FRAMES", "20000"))
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process has."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def outcome(data: bytes, take: Callable[[bytes], object]) -> str:
@@ -69,13 +63,13 @@ def test_a_million_frames_at_the_codec() -> None:
     """Framer, codec and handshake make messages or WireErrors of all frames, nothing else."""
     random = Random(1)
     outcomes = Counter[str]()
-    before = resident()
+    before = resident(os.getpid())
     for _ in range(FRAMES):
         data = fuzzed(random)
         outcomes[outcome(data, take)] += 1
         for so_far in ((), BODIES[:1]):
             outcomes[f"handshake {outcome(data[4:], handshaken(*so_far))}"] += 1
-    grown = resident() - before
+    grown = resident(os.getpid()) - before
     log.info("%s frames at the codec: %s, %d MiB more", f"{FRAMES:,}", outcomes, grown >> 20)
     assert outcomes["taken"] > FRAMES / 2
     assert outcomes["bad-message"] > FRAMES / 50
@@ -120,7 +114,7 @@ async def test_a_million_frames_at_a_sidecar() -> None:
     opening = hello() + encode(Proof(b"any"))
     looked_at, endings = 0, Counter[str]()
     async with watched(max_memory=4 << 20) as it:
-        before = resident()
+        before = resident(os.getpid())
         while looked_at < FRAMES:
             data = b"".join(fuzzed(random) for _ in range(random.randrange(1, 60)))
             codes, count = deserved(data + encode(FAREWELL))
@@ -131,7 +125,7 @@ async def test_a_million_frames_at_a_sidecar() -> None:
             endings[code] += 1
             looked_at += count
         await eventually(lambda: len(it.node.sessions.open) == 2)
-        grown = resident() - before
+        grown = resident(os.getpid()) - before
     of = f"{looked_at:,} frames on {endings.total():,} connections"
     log.info("%s: %s, %d MiB more", of, endings, grown >> 20)
     assert grown < 64 << 20

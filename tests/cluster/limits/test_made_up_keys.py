@@ -11,10 +11,10 @@ import pytest
 from sidegate import Client
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.messages import Answers
-from tests.cluster.hostile.test_connections import resident
 from tests.support.in_process.cluster import GENEROUS
 from tests.support.in_process.puppets import APP, bare, checks
 from tests.support.processes.fleet import fleet
+from tests.support.processes.memory import resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link.link import State
+from tests.deploy.monitoring.promql import read
 from tests.support.in_process.cluster import eventually, key_of
 from tests.support.in_process.http_client import beside, check, http
 from tests.support.in_process.puppets import bare, puppet
@@ -27,6 +28,7 @@ BY_PROMETHEUS: Final[dict[str, Labels]] = {
 """What Prometheus makes itself."""
 
 TARGETS: Final = {"job", "namespace", "pod", "instance"}
+CODES: Final = "code"  # the only label whose values are not all there from the beginning
 """Labels that Prometheus puts on what it scrapes."""
 
 
@@ -61,3 +63,19 @@ async def _turn_away(node: Process) -> None:
         await rude.send(b"\xff" * 100)
         await rude.error()
     await eventually(lambda: node.node.counts.turned_away)
+
+
+def require_exported(text: str) -> None:
+    """Fail if a query asks for a metric, a label or a value that there can't be."""
+    there = {**exported(), **BY_PROMETHEUS}
+    query = read(text)
+    assert query.selectors
+    usable = TARGETS | query.made
+    for selector in query.selectors:
+        labels = there[selector.metric]
+        usable |= labels.keys()
+        for matcher in selector.matchers:
+            assert matcher.label in labels.keys() | TARGETS, f"{matcher} of {selector.metric}"
+            if labels.get(matcher.label) and matcher.label != CODES:
+                assert set(matcher.named) <= labels[matcher.label], selector
+    assert query.labels <= usable, text

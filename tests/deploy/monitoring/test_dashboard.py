@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.deploy.monitoring.dashboard import PATH, dashboard, filled, panels
-from tests.deploy.monitoring.exported import BY_PROMETHEUS, TARGETS, exported
+from tests.deploy.monitoring.exported import exported, require_exported
 from tests.deploy.monitoring.prometheus import promtool
 from tests.deploy.monitoring.promql import read
 
@@ -24,7 +24,6 @@ NOT_SHOWN: Final = {
     "process_virtual_memory_bytes",  # says nothing that resident memory doesn't
     "python_info",  # of the image, which the version stands for
 }
-CODES: Final = "code"  # the only label whose values are not all there from the beginning
 
 PANELS = pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.title)
 
@@ -40,22 +39,6 @@ def variables() -> dict[str, dict[str, Any]]:
 
 
 # --- queries
-
-
-def require_exported(text: str) -> None:
-    """Fail if a query asks for a metric, a label or a value that there can't be."""
-    there = {**exported(), **BY_PROMETHEUS}
-    query = read(text)
-    assert query.selectors
-    usable = TARGETS | query.made
-    for selector in query.selectors:
-        labels = there[selector.metric]
-        usable |= labels.keys()
-        for matcher in selector.matchers:
-            assert matcher.label in labels.keys() | TARGETS, f"{matcher} of {selector.metric}"
-            if labels.get(matcher.label) and matcher.label != CODES:
-                assert set(matcher.named) <= labels[matcher.label], selector
-    assert query.labels <= usable, text
 
 
 @PANELS

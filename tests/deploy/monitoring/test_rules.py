@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.deploy.monitoring.alerts import PATH, alerts, without_texts
+from tests.deploy.monitoring.exported import require_exported
 from tests.deploy.monitoring.prometheus import promtool
-from tests.deploy.monitoring.test_dashboard import require_exported
 from tests.support.deploy.helm import BOTH, Helm, find, rendering
 from tests.support.deploy.manifests import the
 from tests.support.processes.services import ROOT

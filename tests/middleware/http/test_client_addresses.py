@@ -10,7 +10,7 @@ from sidegate.http.keys import client_ip, header
 from sidegate.http.request.proxies import forwarded_for, parse_proxies
 from sidegate.http.rules import Rule
 from sidegate.limiter import Limiter
-from tests.middleware.http.test_keys import asgi, both
+from tests.middleware.http.requests import asgi, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable

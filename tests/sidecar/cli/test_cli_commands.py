@@ -20,7 +20,7 @@ from tests.support.in_process.puppets import puppet
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
 
 # --- check

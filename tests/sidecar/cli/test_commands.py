@@ -14,13 +14,13 @@ from sidegate.trust.tls import Tls
 from sidegate.version import __version__
 from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
-from tests.sidecar.conftest import Ending
 from tests.support.certificates import Authority
+from tests.support.in_process.commands import Ending
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
     Told = list[tuple[Config, str]]
 

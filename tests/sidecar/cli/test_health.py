@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.process import Process
-from tests.sidecar.conftest import Ending
 from tests.support.in_process.cluster import config, eventually
+from tests.support.in_process.commands import Ending
 from tests.support.in_process.http_client import no_sidecar, silent_seed
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
 
 async def health(run: Run, http: Address | str) -> Ending:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import NodeMessage
     from sidegate_ring.membership.membership import Member
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
 LEFT = {
     "name": "n1",

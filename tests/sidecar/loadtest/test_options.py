@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sidegate_sidecar.loadtest.plan.settings import Order
-    from tests.sidecar.conftest import Run
+    from tests.support.in_process.commands import Run
 
 URL = "http://localhost:8080/items"
 

@@ -16,9 +16,9 @@ import pytest
 from aiohttp import web
 
 from sidegate_sidecar.loadtest.judge.report import Report
-from tests.sidecar.cli.test_cli_process import finish, start
 from tests.sidecar.loadtest.servers import LIMIT, Stalling, lying, says, truthful
 from tests.support.in_process.cluster import cluster, eventually
+from tests.support.processes.commands import finish, start
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.middleware.test_wsgi import App as WsgiApp
-from tests.middleware.test_wsgi import environ
-from tests.middleware.test_wsgi import limit as limit_wsgi
 from tests.support.middleware.asgi_app import App as AsgiApp
 from tests.support.middleware.asgi_app import http, run
 from tests.support.middleware.asgi_app import limit as limit_asgi
 from tests.support.middleware.checker import BlockingChecker, Checker
+from tests.support.middleware.wsgi_app import App as WsgiApp
+from tests.support.middleware.wsgi_app import environ
+from tests.support.middleware.wsgi_app import limit as limit_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
