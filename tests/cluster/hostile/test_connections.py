@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sidegate.protocol.messages import Error, Framer, Ping, Pong, Proof, Welcome, decode, encode
+from sidegate.protocol.messages import Error, Framer, Proof, Welcome, decode, encode
 from sidegate_sidecar.links.sessions import Patience
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import (
@@ -148,14 +148,6 @@ async def test_a_hundred_apps_share_their_limits() -> None:
         )
     assert admitted(decisions) == 10 * 250
     assert sources(decisions) == {"owner": 3_000}
-
-
-async def test_idle_connections_may_stay() -> None:
-    """An app that asks nothing for longer than any limit is still welcome."""
-    async with watched() as node, bare(node, APP) as idle, bare(node) as silent:
-        assert (await silent.error()).code == "timeout"  # so longer than that has gone by
-        await idle.send(Ping(1))
-        assert await idle.next() == Pong(1)
 
 
 # 5,000 idle connections at a process that takes 4,096

@@ -24,12 +24,6 @@ CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_value
 RUN_BY_US = ("daemonset", "deployment")  # modes whose pods are the chart's own
 
 
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
-
-
 def ours(helm: Helm, *settings: str) -> list[Object]:
     return helm.template(*(word for it in settings for word in ("--set", it)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.deploy import manifests
-from tests.support.deploy.helm import BOTH, Helm, ci_values, find
+from tests.support.deploy.helm import Helm, ci_values
 
 if TYPE_CHECKING:
     from tests.support.deploy.manifests import Object, PodShape
@@ -17,12 +17,6 @@ MODES: Final = ("sidecar", *RUN_BY_US)
 ANY_RING: Final = {"matchExpressions": [{"key": "sidegate.io/ring", "operator": "Exists"}]}
 NODES: Final = {"podSelector": ANY_RING}
 EVERYONE: Final = {"everyone": True}
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
 
 
 def policy(helm: Helm, *settings: str) -> Object:

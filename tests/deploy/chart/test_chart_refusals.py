@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.deploy.helm import BOTH, CHART, NEWEST, Helm, find
+from tests.support.deploy.helm import CHART, NEWEST, Helm
 
 UNKNOWN: Final = (  # keys, at each level
     "nonsense=1",
@@ -82,12 +82,6 @@ AT_ODDS: Final = (  # values that don't go together
         'ringSeed.existingSecret "b": expected either it or ringSeed.value',
     ),
 )
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
 
 
 def refusal(helm: Helm, setting: str) -> str:

@@ -12,7 +12,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate_sidecar.cluster.place import place
 from sidegate_sidecar.links import discovery
 from tests.support.deploy import manifests
-from tests.support.deploy.helm import BOTH, CHART, NEWEST, RELEASE, Helm, find, rendering
+from tests.support.deploy.helm import CHART, NEWEST, RELEASE, Helm, rendering
 from tests.support.processes.services import ROOT
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 
 EXAMPLE: Final = ROOT / "examples" / "kubernetes"
 RING_SEED: Final = "limits-sidegate-ring-seed"
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="module")

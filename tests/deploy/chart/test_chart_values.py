@@ -17,7 +17,7 @@ from sidegate_sidecar.config import Config, Role
 from sidegate_sidecar.sizes import parse_size
 from tests.support.certificates import Authority
 from tests.support.deploy import manifests
-from tests.support.deploy.helm import BOTH, Helm, ci_values, find
+from tests.support.deploy.helm import Helm, ci_values
 from tests.support.processes.services import Port, until
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 ETC: Final = "/etc/sidegate"
 CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_values())
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
 
 
 def options() -> set[str]:

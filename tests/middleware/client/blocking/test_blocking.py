@@ -17,24 +17,17 @@ from sidegate.client.unreachable.breaker import Entry
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
-from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, SCANT, in_threads, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.in_process.sidecar_double import SidecarDouble
     from pathlib import Path
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
 
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
-
-
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
 
 
 class TestChecks:

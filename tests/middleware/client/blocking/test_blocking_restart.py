@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
-
-import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.protocol.messages import Error
-from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
+    from tests.support.in_process.sidecar_double import SidecarDouble
 
 
 class TestRestart:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,15 +14,6 @@ from tests.middleware.client.scripts.run import run
 from tests.support.certificates import Authority
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
 
 
 class TestTrust:

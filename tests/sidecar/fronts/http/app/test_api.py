@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from sidegate.link.address import parse_address
 from sidegate.protocol.messages import Answers, Checks
@@ -19,18 +18,11 @@ from tests.support.in_process.http_client import beside, check, http, problem
 from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client() -> AsyncGenerator[httpx2.AsyncClient]:
-    """Return a client of a node that is alone; all tests share it, each with keys of its own."""
-    async with cluster("n1") as (node,), http(node) as shared:
-        yield shared
 
 
 # --- check

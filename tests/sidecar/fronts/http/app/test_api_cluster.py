@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from sidegate.link.link import State
 from sidegate.protocol.messages import Holdings, Inspect
@@ -28,19 +27,10 @@ from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     import httpx2
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client() -> AsyncGenerator[httpx2.AsyncClient]:
-    """Return a client of a node that is alone; all tests share it, each with keys of its own."""
-    async with cluster("n1") as (node,), http(node) as shared:
-        yield shared
 
 
 # --- keys

@@ -9,25 +9,12 @@ from re import findall
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
-
-from tests.support.in_process.cluster import cluster
-from tests.support.in_process.http_client import http
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     import httpx2
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client() -> AsyncGenerator[httpx2.AsyncClient]:
-    """Return a client of a node that is alone; all tests share it, each with keys of its own."""
-    async with cluster("n1") as (node,), http(node) as shared:
-        yield shared
 
 
 # --- the document

@@ -1,0 +1,20 @@
+"""A sidecar at a Unix socket, for tests of the blocking client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.in_process.sidecar_double import SidecarDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
+    """Run a sidecar that misbehaves when it is told to."""
+    with SidecarDouble(f"unix:{tmp_path}/s") as double:
+        yield double
