@@ -21,11 +21,11 @@ from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, SCANT, in_threads, until
 
 if TYPE_CHECKING:
-    from tests.support.in_process.sidecar_double import SidecarDouble
     from pathlib import Path
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from tests.support.in_process.sidecar_double import SidecarDouble
 
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
 

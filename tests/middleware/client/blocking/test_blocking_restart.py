@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.protocol.messages import Error
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.support.in_process.sidecar_double import SidecarDouble
