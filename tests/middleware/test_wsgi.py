@@ -59,35 +59,6 @@ def test_a_client_is_refused_when_its_tokens_are_gone() -> None:
     assert Response(limited, environ()).status == "200 OK"
 
 
-def test_a_head_request_gets_the_fields_and_no_body() -> None:
-    limited = limit(App(), limits="1/minute")
-    Response(limited, environ())
-    get, head = Response(limited, environ()), Response(limited, environ(method="HEAD"))
-    assert (head.status, head.fields) == (get.status, get.fields)
-    assert list(head.body) == []
-
-
-def test_closed_is_a_503() -> None:
-    response = Response(
-        limit(App(), limits="1/minute", client=BlockingChecker(Source.CLOSED)), environ()
-    )
-    assert response.status == "503 Service Unavailable"
-    assert response.fields["Sidegate-Source"] == "closed"
-
-
-def test_legacy_headers_give_a_moment() -> None:
-    response = Response(limit(App(), limits="10/minute", headers="both"), environ())
-    assert response.fields["X-Ratelimit-Remaining"] == "9"
-    assert int(response.fields["X-Ratelimit-Reset"]) > 10**9
-
-
-def test_a_shadow_lets_through_and_marks() -> None:
-    limited = limit(App(), rules=[Rule("a", "1/minute", shadow=True)])
-    Response(limited, environ())
-    response = Response(limited, environ())
-    assert (response.status, response.fields["Sidegate-Shadow"]) == ("200 OK", "denied")
-
-
 def test_requests_without_a_rule_pass_untouched() -> None:
     checker = BlockingChecker()
     rules = [

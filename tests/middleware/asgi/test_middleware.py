@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.buckets.decision import Source
 from sidegate.client.client import Client
 from sidegate.http.keys import header
 from sidegate.http.rules import Rule
@@ -69,14 +68,6 @@ async def test_a_client_is_refused_when_its_tokens_are_gone() -> None:
     assert await status(limited, http()) == 200
 
 
-async def test_a_head_request_gets_the_fields_and_no_body() -> None:
-    limited = limit(App(), limits="1/minute")
-    await run(limited, http())
-    get, head = await run(limited, http()), await run(limited, http(method="HEAD"))
-    assert head[0] == get[0]
-    assert (get[1]["body"] != b"", head[1]["body"]) == (True, b"")
-
-
 async def test_what_the_app_sends_is_copied_before_it_is_changed() -> None:
     """Its messages and lists may be constants: fields must not pile up in them."""
     limited = limit(App(), limits="10/minute")
@@ -89,35 +80,6 @@ async def test_a_response_without_headers_gets_them() -> None:
     app = App(({"type": "http.response.start", "status": 204}, BODY))
     limited = limit(app, limits="10/minute")
     assert set(await fields(limited, http())) == {b"ratelimit-policy", b"ratelimit"}
-
-
-async def test_legacy_headers_give_a_moment() -> None:
-    limited = limit(App(), limits="10/minute", headers="both")
-    headers = await fields(limited, http())
-    assert headers[b"x-ratelimit-remaining"] == b"9"
-    assert int(headers[b"x-ratelimit-reset"]) > 10**9
-
-
-@pytest.mark.parametrize(
-    ("source", "expected", "calls"),
-    [(Source.OPEN, 200, 1), (Source.CLOSED, 503, 0), (Source.BACKUP, 200, 1)],
-)
-async def test_an_answer_of_another_than_the_owner_says_so(
-    source: Source, expected: int, calls: int
-) -> None:
-    app = App()
-    limited = limit(app, limits="10/minute", client=Checker(source))
-    start, *_ = await run(limited, http())
-    assert start["status"] == expected
-    assert dict(start["headers"])[b"sidegate-source"] == source.encode()
-    assert len(app.calls) == calls
-
-
-async def test_a_shadow_lets_through_and_marks() -> None:
-    limited = limit(App(), limits="1/minute", shadow=True)
-    assert b"sidegate-shadow" not in await fields(limited, http())
-    start, *_ = await run(limited, http())
-    assert (start["status"], dict(start["headers"])[b"sidegate-shadow"]) == (200, b"denied")
 
 
 # --- which requests, and whose

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
+from sidegate.http.rules import Rule
 from tests.support.middleware.checker import BlockingChecker, Checker
 from tests.support.middleware.fronts import Asgi, Wsgi
 
@@ -43,6 +44,49 @@ async def test_headers_are_of_the_style_that_is_asked_for(
         assert answer.status == status
         assert {name for name in answer.fields if "ratelimit" in name} == expected
         assert ("retry-after" in answer.fields) is (status == 429)
+
+
+@both
+@pytest.mark.parametrize(
+    ("source", "expected", "calls"),
+    [(Source.OPEN, 200, 1), (Source.CLOSED, 503, 0), (Source.BACKUP, 200, 1)],
+)
+async def test_an_answer_of_another_than_the_owner_says_so(
+    front: Any, source: Source, expected: int, calls: int
+) -> None:
+    checker = Checker(source) if front is Asgi else BlockingChecker(source)
+    limited = front(limits="10/minute", client=checker)
+    answer = await limited.ask()
+    assert (answer.status, answer.fields["sidegate-source"]) == (expected, source)
+    assert len(limited.app.calls) == calls
+
+
+@both
+async def test_a_head_request_gets_the_fields_and_no_body(front: Any) -> None:
+    limited = front(limits="1/minute")
+    await limited.ask()
+    get, head = await limited.ask(), await limited.ask(method="HEAD")
+    assert (head.status, head.fields) == (get.status, get.fields)
+    assert (get.body != b"", head.body) == (True, b"")
+
+
+@both
+async def test_legacy_headers_give_a_moment(front: Any) -> None:
+    fields = (await front(limits="10/minute", headers="both").ask()).fields
+    assert fields["x-ratelimit-remaining"] == "9"
+    assert int(fields["x-ratelimit-reset"]) > 10**9
+
+
+@both
+@pytest.mark.parametrize(
+    "options",
+    [{"limits": "1/minute", "shadow": True}, {"rules": [Rule("a", "1/minute", shadow=True)]}],
+)
+async def test_a_shadow_lets_through_and_marks(front: Any, options: dict[str, Any]) -> None:
+    limited = front(**options)
+    assert "sidegate-shadow" not in (await limited.ask()).fields
+    answer = await limited.ask()
+    assert (answer.status, answer.fields["sidegate-shadow"]) == (200, "denied")
 
 
 @both
