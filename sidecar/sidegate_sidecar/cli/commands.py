@@ -17,7 +17,9 @@ import typer
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
 from sidegate.version import __version__
+from sidegate_sidecar.cli import credentials, readers
 from sidegate_sidecar.cli import options as given
+from sidegate_sidecar.cli.names import complaint, variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 from sidegate_sidecar.config import (
     DEFAULT_DRAIN,
@@ -32,6 +34,7 @@ from sidegate_sidecar.config import (
 )
 from sidegate_sidecar.errors import BAD_INPUT, DENIED, NOT_DONE, NOT_SERVING, Failure
 from sidegate_sidecar.links.sockets import ListenError
+from sidegate_sidecar.telemetry.logs import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,15 +65,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _complain(error.format_message(), BAD_INPUT)
     except OptionError as error:
-        return _complain(given.complaint(error.option, error.value, error.why), BAD_INPUT)
+        return _complain(complaint(error.option, error.value, error.why), BAD_INPUT)
     except ListenError as error:
-        return _complain(given.complaint(error.option, error.value, error.why), NOT_SERVING)
+        return _complain(complaint(error.option, error.value, error.why), NOT_SERVING)
     except Failure as error:
         return _complain(error.text, error.exit_code)
 
 
 def _plain(arguments: Sequence[str]) -> dict[str, Any] | None:
-    return plain_arguments(serve, arguments, os.environ, given.variable)
+    return plain_arguments(serve, arguments, os.environ, variable)
 
 
 def whole_app() -> typer.Typer:
@@ -127,32 +130,32 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     log_level: given.LogLevel = "info",
 ) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
-    level = given.level("log-level", log_level)
+    level = readers.choice("log-level", log_level.lower(), LEVELS)
     config = Config(
         name=name or gethostname(),
-        link=given.address("link", link),
-        http=given.address("http", http),
-        http_hosts=given.names(http_host),
+        link=readers.address("link", link),
+        http=readers.address("http", http),
+        http_hosts=readers.names(http_host),
         socket=socket.removeprefix("unix:"),
-        socket_mode=given.mode("socket-mode", socket_mode),
-        seeds=given.seeds(seed),
+        socket_mode=readers.mode("socket-mode", socket_mode),
+        seeds=readers.seeds(seed),
         cluster=cluster,
-        secret=given.secret("secret", secret_file),
-        secret_file=given.secret_file("secret", secret_file),
-        node_secret=given.secret("node-secret", node_secret_file),
-        node_secret_file=given.secret_file("node-secret", node_secret_file),
-        http_token=given.secret("http-token", http_token_file),
-        http_token_file=given.secret_file("http-token", http_token_file),
-        ring_seed=given.ring_seed(ring_seed_file),
-        tls=given.tls(tls_cert, tls_key, tls_ca),
-        insecure=given.flag("insecure", given=insecure),
-        on_unreachable=given.policy("on-unreachable", on_unreachable),
-        budget=given.seconds("budget", budget),
-        max_memory=given.size("max-memory", max_memory),
-        max_connections=given.whole("max-connections", max_connections),
-        role=given.role("role", role),
-        drain=given.seconds("drain", drain),
-        state_file=given.state_file(state_file),
+        secret=credentials.secret("secret", secret_file),
+        secret_file=credentials.secret_file("secret", secret_file),
+        node_secret=credentials.secret("node-secret", node_secret_file),
+        node_secret_file=credentials.secret_file("node-secret", node_secret_file),
+        http_token=credentials.secret("http-token", http_token_file),
+        http_token_file=credentials.secret_file("http-token", http_token_file),
+        ring_seed=credentials.ring_seed(ring_seed_file),
+        tls=credentials.tls(tls_cert, tls_key, tls_ca),
+        insecure=readers.flag("insecure", given=insecure),
+        on_unreachable=readers.choice("on-unreachable", on_unreachable, OnUnreachable),
+        budget=readers.seconds("budget", budget),
+        max_memory=readers.size("max-memory", max_memory),
+        max_connections=readers.whole("max-connections", max_connections),
+        role=readers.choice("role", role, Role),
+        drain=readers.seconds("drain", drain),
+        state_file=readers.state_file(state_file),
     )
     from sidegate_sidecar.process import run_until_signal
 
@@ -180,7 +183,7 @@ def check(
     as_json: given.AsJson = False,
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
-    body = {"key": _sendable(key), "limits": _sendable(limits), "cost": given.whole("cost", cost)}
+    body = {"key": _sendable(key), "limits": _sendable(limits), "cost": readers.whole("cost", cost)}
     answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/check", body)
     _show(answer, "check", as_json=as_json)
     return 0 if answer["allowed"] else DENIED
@@ -254,7 +257,7 @@ def leave(
     as_json: given.AsJson = False,
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
-    patience = given.seconds("drain", drain)
+    patience = readers.seconds("drain", drain)
     answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience)
     _show(answer, "leave", as_json=as_json)
     return 0 if answer["left"] else NOT_DONE
@@ -263,7 +266,7 @@ def leave(
 @app.command(epilog=_EPILOG)
 def health(*, http: given.Sidecar = DEFAULT_HTTP) -> None:
     """Tell whether a sidecar is ready, by the exit code: for health checks of containers."""
-    address = given.address("http", http)
+    address = readers.address("http", http)
     from sidegate_sidecar.cli.health import require_ready
 
     require_ready(address)
@@ -273,7 +276,7 @@ def health(*, http: given.Sidecar = DEFAULT_HTTP) -> None:
 @app.command(epilog=_EPILOG)
 def demo(*, seconds: given.Seconds = "") -> int:
     """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
-    length = given.seconds("seconds", seconds) if seconds else None
+    length = readers.seconds("seconds", seconds) if seconds else None
     from sidegate_sidecar.demo.run import run_demo
 
     return run_demo(length)
@@ -289,7 +292,7 @@ def _ask(
     patience: float = 0.0,
 ) -> dict[str, Any]:
     """Ask a sidecar; of the `files` one has the HTTP token, the other the secret."""
-    address, secret = given.address("http", http), given.shown_secret(*files)
+    address, secret = readers.address("http", http), credentials.shown_secret(*files)
     from sidegate_sidecar.cli.api_client import Remote
 
     return Remote(address, secret, patience).ask(method, path, body)
