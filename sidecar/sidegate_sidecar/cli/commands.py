@@ -17,9 +17,9 @@ import typer
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
 from sidegate.version import __version__
-from sidegate_sidecar.cli import credentials, readers
-from sidegate_sidecar.cli import options as given
-from sidegate_sidecar.cli.names import complaint, variable
+from sidegate_sidecar.cli.options import credentials, readers
+from sidegate_sidecar.cli.options import options as given
+from sidegate_sidecar.cli.options.names import complaint, variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 from sidegate_sidecar.config import (
     DEFAULT_DRAIN,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.cli import load_options as ordered  # noqa: TC001  # typer reads them
-from sidegate_sidecar.cli.load_arguments import Given, order_of
-from sidegate_sidecar.cli.names import complaint
+from sidegate_sidecar.cli.options import load_options as ordered  # noqa: TC001  # typer reads them
+from sidegate_sidecar.cli.options.load_arguments import Given, order_of
+from sidegate_sidecar.cli.options.names import complaint
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.errors import BAD_INPUT, Failure
 from sidegate_sidecar.loadtest.plan.settings import MAX_IN_FLIGHT, TIMEOUT

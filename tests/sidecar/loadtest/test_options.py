@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_sidecar.cli.load_arguments import Given, order_of
+from sidegate_sidecar.cli.options.load_arguments import Given, order_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import LimitError
 from sidegate.link.address import Address, parse_address
-from sidegate_sidecar.cli.names import variable
+from sidegate_sidecar.cli.options.names import variable
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.persistence.state_file import require_place
 from sidegate_sidecar.sizes import EXPECTED, parse_size

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
-from sidegate_sidecar.cli.names import variable
+from sidegate_sidecar.cli.options.names import variable
 from sidegate_sidecar.config import (
     MAX_RING_SEED_BYTES,
     OptionError,

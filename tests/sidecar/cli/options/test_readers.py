@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
-from sidegate_sidecar.cli import readers
+from sidegate_sidecar.cli.options import readers
 from sidegate_sidecar.config import OptionError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sidegate_sidecar.cli import readers
+from sidegate_sidecar.cli.options import readers
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.errors import BAD_INPUT, Failure
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
-from sidegate_sidecar.cli.names import variable
+from sidegate_sidecar.cli.options.names import variable
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.telemetry.logs import LEVELS
 
