@@ -105,6 +105,8 @@ class Cluster:
     newcomers: Newcomers = field(default_factory=Newcomers)
     _patient: bool = False
     """Does it wait for an heir where there is none?"""
+    _is_untold: bool = False
+    """Has it stood still since then, and not been told yet what others decided meanwhile?"""
     _decided: bool = False
     """Did this node decide when it was told to leave?"""
     _deadline: int = 0
@@ -267,11 +269,11 @@ class Cluster:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
         elif self.stage is Stage.SETTLING:
             self._deadline = now + SETTLE_WITHIN
-        elif self.stage not in FLUSHING:
-            self._deadline += gap
-            return
         else:
             self._deadline += gap
+            if self.stage not in FLUSHING:
+                return
+            self._is_untold = True
         self._post(self.sync.pull(self._owners(), Part.REST))
         self._reroute()
         self._proceed(now)
@@ -321,13 +323,15 @@ class Cluster:
         self._latest = self._drain_until + 2 * self._grace
         self._patient = patient
         self._decided = self.stage is Stage.MEMBER
+        self._is_untold = False
         self._enter(Stage.FLUSHING, now, within * 4 // 5)
         self.sync.keep_short = True
         self._proceed(now)
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
-        if self._is_told and self.name not in self.route:  # again, after a standstill
+        if self._is_untold and not (self.sync.waiting or self._out_of_reach()):
+            self._is_untold = False
             self._reroute()
         owners = [name for name in self._owners() if self.mesh.is_up(name)]
         self._aim(owners)
@@ -369,7 +373,10 @@ class Cluster:
         self.sync.keep_short = False
         self._aim([])
         self.joined = True
-        self._enter(Stage.MEMBER, now)
+        if self._is_untold:
+            self._enter(Stage.RETURNING, now, RETURN_WITHIN)
+        else:
+            self._enter(Stage.MEMBER, now)
 
     def _take_back(self, now: int) -> None:
         """Take the place again: nobody is left on the ring who would have the buckets."""
@@ -496,7 +503,7 @@ class Cluster:
     @property
     def _is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
-        still = self.stage in FLUSHING and self._decided and not self.sync.waiting
+        still = self.stage in FLUSHING and self._decided and not self._is_untold
         return still or self.stage is Stage.MEMBER
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
