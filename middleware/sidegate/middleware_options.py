@@ -74,7 +74,7 @@ class Options(CommonOptions[C], total=False):
       "closed" where `on_unreachable` is, else "open".
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
-    - `on_denied`: makes the body of a refusal, see `denials of one's own` in docs/apps.md.
+    - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
     - `headers`: "draft-11" (default), "legacy" (X-RateLimit-*), "both", or False for none.
     - `expose_source`: False leaves out Sidegate-Source, which tells who decided.
     - `shadow`: count and mark what would have been refused, and let it through.
