@@ -22,15 +22,14 @@ import pytest_asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sidegate.protocol.codec import MAX_FRAME_BYTES, Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
 from sidegate.protocol.messages import (
     MAX_CHECKS,
-    MAX_FRAME_BYTES,
     MAX_KEY_BYTES,
     Answers,
     Checks,
     Error,
-    Framer,
     Hello,
     Holdings,
     Inspect,
@@ -40,9 +39,6 @@ from sidegate.protocol.messages import (
     Reset,
     Roster,
     Welcome,
-    WireError,
-    decode,
-    encode,
 )
 from sidegate.trust.secrets import known
 from tests.cluster.bare import APP, Bare, bare, checks, frame, node_named

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sidegate.protocol.messages import Error, Framer, Ping, Pong, Proof, Welcome, decode, encode
+from sidegate.protocol.codec import Framer, decode, encode
+from sidegate.protocol.messages import Error, Ping, Pong, Proof, Welcome
 from sidegate_sidecar.links.sessions import Patience
 from sidegate_sidecar.process import Process
 from tests.cluster.apps import running

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.protocol.codec import WireError, decode, encode
 from sidegate.protocol.handshake import Dialling
 from sidegate.protocol.messages import (
     Answers,
@@ -29,9 +30,6 @@ from sidegate.protocol.messages import (
     Reset,
     Resets,
     Roster,
-    WireError,
-    decode,
-    encode,
 )
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE

@@ -15,7 +15,8 @@ from sidegate.client.config import client_options
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster, encode
+from sidegate.protocol.codec import encode
+from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster
 from tests.middleware.patience import AMPLE, PATIENCE, SCANT, in_threads, until
 from tests.middleware.sidecar_double import SidecarDouble
 from tests.middleware.signals import Interrupted, interruptible
