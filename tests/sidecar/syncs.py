@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.protocol.messages import NodeMessage
-    from sidegate_sidecar.replication.sync import Outgoing
+    from sidegate_sidecar.replication.sending import Outgoing
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import Part
+from sidegate.protocol.messages import Part, Pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,6 +207,18 @@ class Walk:
         self.pullers.pop(name, None)
         self._asked.pop(name, None)
         self._added.discard(name)
+
+    def answers(self, has_all: Callable[[str], bool]) -> list[tuple[str, Pulled]]:
+        """Return what to say to those who asked, and have all of it; called with no walk to do.
+
+        `has_all` says whether nothing waits for a node any more.
+        """
+        done = [it for it in self.pullers.values() if not it.told and has_all(it.name)]
+        for puller in done:
+            puller.told = True
+            if not puller.whole or puller.name in self._ring:
+                del self.pullers[puller.name]
+        return [(puller.name, Pulled(puller.number)) for puller in done]
 
     def slice(self) -> Rows:
         """Look at some more buckets; return which are to be sent to whom."""

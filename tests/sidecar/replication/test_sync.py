@@ -18,11 +18,14 @@ from sidegate.protocol.messages import (
     Pull,
     Pulled,
 )
-from sidegate_sidecar.replication import sync
+from sidegate_sidecar.replication import outboxes
+from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
 from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW
+from sidegate_sidecar.replication.outboxes import WALK_WAITS_AT
 from sidegate_sidecar.replication.rebalance import SLICE
-from sidegate_sidecar.replication.sync import AT_A_TIME, FLUSH_EVERY, SHORT, WALK_WAITS_AT
+from sidegate_sidecar.replication.sending import AT_A_TIME
+from sidegate_sidecar.replication.sync import SHORT
 from tests.sidecar.syncs import (
     MS,
     START,
@@ -246,7 +249,7 @@ def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
 
     Whoever makes up keys while a node is away can't fill the memory of another with them.
     """
-    monkeypatch.setattr(sync, "MAX_WAITING", 1_000)
+    monkeypatch.setattr(outboxes, "MAX_WAITING", 1_000)
     nodes = Syncs("abc")
     first = [f"first{at}" for at in range(300)]
     nodes.cut |= {frozenset("ab"), frozenset("ac")}
@@ -256,7 +259,7 @@ def test_what_waits_for_nodes_that_cant_be_reached_is_bounded(
         for at in range(100):
             nodes.charge("a", f"key{turn}-{at}")
         nodes.tick(100)
-        assert sum(box.waiting for box in nodes["a"]._outboxes.values()) <= 1_000
+        assert nodes["a"]._outboxes.waiting <= 1_000
     assert nodes["a"].counts.overflows >= 2
     assert nodes["a"].owed() is None
     nodes.cut.clear()
@@ -270,7 +273,7 @@ def test_a_newcomer_whose_outbox_overflowed_is_told_when_it_has_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would otherwise take its place on the ring without the buckets that were forgotten."""
-    monkeypatch.setattr(sync, "MAX_WAITING", 300)
+    monkeypatch.setattr(outboxes, "MAX_WAITING", 300)
     nodes = Syncs("ab")
     keys = [f"key{at}" for at in range(3_000)]
     nodes.charge_all(keys, "ab")
@@ -297,7 +300,7 @@ def test_a_backlog_of_changes_is_flushed_the_faster_the_longer_it_is() -> None:
         for at in range(3_000):
             nodes.charge("a", f"key{turn}-{at}")
         nodes.tick(100)
-    assert len(nodes["a"]._unplaced) < 10 * 3_000
+    assert len(nodes["a"]._flush.unsent) < 10 * 3_000
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(0, 2**30))
@@ -538,7 +541,7 @@ def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     most = 0
     for _ in range(100):
         nodes.tick()
-        most = max(most, nodes["a"]._outboxes["c"].waiting)
+        most = max(most, nodes["a"]._outboxes.of("c").waiting)
     assert WALK_WAITS_AT < most <= WALK_WAITS_AT + SLICE
     assert not nodes["a"].working
     assert not nodes["a"].idle
