@@ -32,6 +32,12 @@ def ring_of(names: Iterable[str]) -> Ring:
     return Ring(list(names), points=16)
 
 
+def key_of(ring: str, *order: str) -> str:
+    """Return a key that is asked of these nodes in this order, as far as they go."""
+    keys = (f"key{at}" for at in range(10_000))
+    return next(key for key in keys if ring_of(ring).owners(key, len(order)) == order)
+
+
 def nothing(_sender: str, _to: str, _message: NodeMessage) -> bool:
     """Lose no message."""
     return False
