@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets.buckets import MAX_MEMORY
 from sidegate.buckets.buckets import Buckets as Table
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.store import MAX_MEMORY
 from sidegate.protocol.messages import Buckets, Part
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.sync import Sync
