@@ -1,4 +1,4 @@
-"""Frames byte by byte: the contract for clients in other languages, also in docs/protocol.md.
+"""Frames byte by byte: the contract for clients in other languages, also in internals/protocol.md.
 
 A change here is a change of the protocol: it breaks every client and every rolling deploy that
 mixes two releases. Add a version instead.
@@ -34,4 +34,4 @@ def frame_of(text: str) -> bytes:
 
 
 GOLDEN: dict[str, tuple[Message, str]] = {**HANDSHAKE, **CHECKS, **APPS, **NODES}
-"""By its name in docs/protocol.md, each message, and its bytes as a text for `frame_of`."""
+"""By its name in that page, each message, and its bytes as a text for `frame_of`."""

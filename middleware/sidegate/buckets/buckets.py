@@ -14,7 +14,7 @@ debt is in nanoseconds, rounded up.
 
 from collections.abc import Iterable, Sequence
 
-from sidegate.buckets.limits import Limit, Limits
+from sidegate.buckets.limits import Limit, Limits, require_cost
 from sidegate.buckets.shards import SHIFT, Table
 from sidegate.buckets.store import Store, to_ns
 from sidegate.errors import CostError
@@ -216,12 +216,6 @@ class Buckets(Store):
             self._create(key, limit, now * limit.scale + debt, now)
         else:
             held[key] = now * limit.scale + debt
-
-
-def require_cost(cost: int, limits: Limits) -> None:
-    """Raise CostError for a cost that can never pass."""
-    if not 0 <= cost <= limits.smallest_burst:
-        raise CostError(cost, limits.smallest_burst)
 
 
 def _in_ns(debts: list[int], limits: Limits) -> list[int]:

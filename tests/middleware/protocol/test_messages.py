@@ -34,7 +34,7 @@ from tests.middleware.golden import GOLDEN, SEALED, frame_of
 if TYPE_CHECKING:
     from sidegate.protocol.messages import StoodIn
 
-PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"
+PROTOCOL = Path(__file__).parents[3] / "docs/internals/protocol.md"
 
 
 def pack(*values: object) -> bytes:
@@ -55,7 +55,7 @@ class TestBytes:
         assert kinds == set(Message.__args__)
 
     def test_documentation(self) -> None:
-        """docs/protocol.md shows the same frames under the same names."""
+        """docs/internals/protocol.md shows the same frames under the same names."""
         shown = re.findall(r"\*\*(.+)\*\*\n\n```hex\n([^`]+)```", PROTOCOL.read_text())
         assert {name: frame_of(text) for name, text in shown} == {
             name: frame_of(text) for name, (_, text) in GOLDEN.items()
@@ -64,7 +64,7 @@ class TestBytes:
             assert re.search(rf"^{what} +{digits}$", PROTOCOL.read_text(), re.MULTILINE), what
 
     def test_documented_limits(self) -> None:
-        """docs/protocol.md states the limits that the code has."""
+        """docs/internals/protocol.md states the limits that the code has."""
         text = PROTOCOL.read_text()
         for limit in (MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_KEY_BYTES, MAX_CHECKS):
             assert f"{limit:,}" in text

@@ -94,7 +94,7 @@ ce 80 be fc 00                                   #       2,160,000,000
 03                                               #   parts: 3
 """,
     ),
-    "Answers of nobody": (
+    "Answers by policy": (
         Answers(7, "open", "node-b", [0], [[1]]),
         """
 00 00 00 15                                      # 21 bytes follow
