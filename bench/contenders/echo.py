@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, cast
 from bench.contenders.contender import Contender, python_contender
 from bench.lab.processes import python, running, until_listening
 from bench.plan import KEYS, LIMIT, key_names
-from sidegate.protocol.messages import Checks, encode
+from sidegate.protocol.codec import encode
+from sidegate.protocol.messages import Checks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

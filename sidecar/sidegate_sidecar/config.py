@@ -8,8 +8,8 @@ from re import compile as regular
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import MAX_MEMORY
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.buckets.store import MAX_MEMORY
 from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name

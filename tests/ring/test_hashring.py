@@ -1,63 +1,27 @@
-"""The ring: who owns a key, what a change moves, how even the shares are, what never may change."""
+"""The ring: who owns a key, what it tells of itself, what never may change."""
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import mmh3
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate_ring import Ring
 from sidegate_ring.hashring import MAX_WEIGHT
-from sidegate_ring.places import CIRCLE, position, seeded
+from sidegate_ring.places import seeded
+from tests.ring.rings import POINTS, build, collide, hashes, identity, lists, on_five, weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEYS = [f"user:{i}" for i in range(400)]
 SEED = bytes(range(32))
-POINTS = 16  # enough for every property but balance, and quick to build
-
-names = st.text(min_size=1, max_size=8)
-weights = st.dictionaries(names, st.integers(1, 3), min_size=1, max_size=8)
 keys = st.text(max_size=12)
 
 
-def collide(text: str) -> int:
-    """Hash to eight positions only, so that most points share theirs with another node's."""
-    return position(text) & 7
-
-
-hashes = st.sampled_from([position, collide])
-
-
-def on_five(_: str) -> int:
-    """Hash everything to one position."""
-    return 5
-
-
-def build(nodes: dict[str, int], place: Callable[[str], int] = position) -> Ring:
-    return Ring(nodes, points=POINTS, hash=place)
-
-
-def lists(ring: Ring) -> tuple[list[int], list[str]]:
-    return ring._positions, ring._owners
-
-
 # Who owns a key
-
-
-def identity(text: str) -> int:
-    """Hash "12" to 12 and a node's points to its number and the same in later turns of a hundred.
-
-    Node "6" of two points stands on 6 and 106; keys are plain numbers.
-    """
-    number, _, turn = text.partition("#")
-    return int(number) + 100 * int(turn or 0)
 
 
 @pytest.mark.parametrize(
@@ -155,157 +119,6 @@ def test_walk_and_pair_are_the_beginning_of_owners(
         assert it.pair(key) == (*owners, "", "")[:2]
         for n in range(3):
             assert it.owners(key, n) == owners[:n]
-
-
-# What a change moves
-
-
-@given(st.data(), weights, hashes)
-def test_the_order_of_the_nodes_does_not_matter(
-    data: st.DataObject, nodes: dict[str, int], place: Callable[[str], int]
-) -> None:
-    shuffled = dict(data.draw(st.permutations(list(nodes.items()))))
-    one, other = build(nodes, place), build(shuffled, place)
-    assert lists(one) == lists(other)
-    assert one == other
-    assert hash(one) == hash(other)
-    assert one.digest == other.digest
-
-
-@given(st.data(), weights, hashes)
-@example(data=None, nodes={"a": 1, "b": 1, "c": 1}, place=on_five)  # all points on one
-def test_a_ring_grown_node_by_node_is_the_ring_built_at_once(
-    data: st.DataObject | None, nodes: dict[str, int], place: Callable[[str], int]
-) -> None:
-    items = list(nodes.items())
-    grown = Ring(points=POINTS, hash=place)
-    for name, weight in data.draw(st.permutations(items)) if data else items[::-1]:
-        grown = grown.with_node(name, weight)
-    assert grown == build(nodes, place)
-    assert lists(grown) == lists(build(nodes, place))
-
-
-def test_a_changed_ring_places_keys_as_the_one_it_was_made_of() -> None:
-    built = Ring(["alpha", "beta"], points=POINTS, hash=collide, key_hash=seeded(SEED))
-    grown = built.without_node("beta").with_node("beta")
-    others = Ring(["gamma"], points=POINTS, hash=collide, key_hash=seeded(SEED))
-    for one, other in ((built, grown), (built.of_nodes(["gamma"]), others)):
-        assert one == other
-        assert lists(one) == lists(other)
-        assert [one.place(key) for key in KEYS] == [other.place(key) for key in KEYS]
-
-
-@given(weights, names, st.integers(1, 3), hashes)
-def test_a_node_that_leaves_leaves_no_trace(
-    nodes: dict[str, int], name: str, weight: int, place: Callable[[str], int]
-) -> None:
-    without = build({node: nodes[node] for node in nodes if node != name}, place)
-    left = build(nodes, place).with_node(name, weight).without_node(name)
-    assert left == without
-    assert lists(left) == lists(without)
-
-
-@given(weights, names, hashes)
-def test_a_join_moves_keys_only_to_the_newcomer(
-    nodes: dict[str, int], newcomer: str, place: Callable[[str], int]
-) -> None:
-    nodes.pop(newcomer, None)
-    before = build(nodes, place)
-    after = before.with_node(newcomer)
-    for key in KEYS if nodes else []:
-        assert after.owner(key) in {before.owner(key), newcomer}
-
-
-@given(weights, hashes)
-def test_a_leave_moves_only_the_keys_of_the_leaver_and_to_their_backups(
-    nodes: dict[str, int], place: Callable[[str], int]
-) -> None:
-    before = build({**nodes, "stays": 1}, place)
-    for leaver in nodes.keys() - {"stays"}:
-        after = before.without_node(leaver)
-        for key in KEYS[:50]:
-            owner, backup = before.owners(key, 2)
-            assert after.owner(key) == (backup if owner == leaver else owner)
-
-
-def test_a_newcomer_takes_its_fair_part_of_the_keys() -> None:
-    before = Ring(["alpha", "beta", "gamma"])
-    after = before.with_node("delta")
-    moved = sum(before.owner(f"{i}") != after.owner(f"{i}") for i in range(4_000)) / 4_000
-    assert moved == pytest.approx(after.share("delta"), abs=0.03)  # 4 standard deviations
-    assert after.share("delta") == pytest.approx(0.25, rel=0.14)
-
-
-def test_a_change_leaves_the_old_ring_as_it_was() -> None:
-    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS)
-    before = [list(part) for part in lists(ring)]
-    assert len(ring.with_node("gamma").without_node("alpha")) == 2
-    assert [list(part) for part in lists(ring)] == before
-    assert ring.nodes == ("alpha", "beta")
-    with pytest.raises(FrozenInstanceError):
-        ring.nodes = ()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue] - the point
-
-
-def test_a_change_that_changes_nothing_returns_the_same_ring() -> None:
-    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS)
-    assert ring.with_node("beta", 2) is ring
-    assert ring.without_node("gamma") is ring
-
-
-def test_a_node_may_change_its_weight() -> None:
-    ring = Ring({"alpha": 1, "beta": 2}, points=POINTS).with_node("beta", 3)
-    assert ring == Ring({"alpha": 1, "beta": 3}, points=POINTS)
-    assert lists(ring) == lists(Ring({"alpha": 1, "beta": 3}, points=POINTS))
-
-
-# Shares
-
-
-@given(weights, hashes)
-def test_the_shares_of_all_nodes_are_the_whole_circle(
-    nodes: dict[str, int], place: Callable[[str], int]
-) -> None:
-    ring = build(nodes, place)
-    assert sum(map(ring.share, ring.nodes)) == pytest.approx(1, abs=1e-12)
-
-
-def test_a_share_is_the_arcs_before_the_nodes_points() -> None:
-    # points: 2 4 6; the arc from 6 around to 2 is 2's
-    ring = Ring(["6", "4", "2"], points=1, hash=identity)
-    assert ring.share("4") == ring.share("6") == 2 / CIRCLE
-    assert ring.share("2") == float(Fraction(CIRCLE - 4, CIRCLE))
-    assert ring.share("stranger") == 0
-
-
-def test_shares_are_the_parts_of_keys_that_the_nodes_get() -> None:
-    ring = Ring({"alpha": 1, "beta": 2})
-    owned = sum(ring.owner(f"key {i}") == "beta" for i in range(20_000)) / 20_000
-    assert owned == pytest.approx(ring.share("beta"), abs=0.015)  # 4 standard deviations
-
-
-def test_a_node_of_twice_the_weight_owns_twice_as_much() -> None:
-    ring = Ring({"small": 1, "big": 2, "huge": 4})
-    assert ring.share("small") == pytest.approx(1 / 7, rel=0.1)
-    assert ring.share("big") == pytest.approx(2 / 7, rel=0.1)
-    assert ring.share("huge") == pytest.approx(4 / 7, rel=0.1)
-
-
-@pytest.mark.parametrize(("count", "bound"), [(3, 1.14), (10, 1.18), (50, 1.19)])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "n{i}",
-        "app-{i}",
-        "10.42.{i}.7:7171",
-        "[fd00::{i:x}]:7171",
-        "shop-7d9f8c6b5-{i:05x}",
-        "sidegate-{i}.sidegate.production.svc.cluster.local:7171",
-    ],
-)
-def test_no_node_owns_much_more_than_the_mean(name: str, count: int, bound: float) -> None:
-    for first in (0, 1, 1000):
-        ring = Ring(name.format(i=i) for i in range(first, first + count))
-        assert max(map(ring.share, ring.nodes)) * count <= bound
 
 
 # What never may change

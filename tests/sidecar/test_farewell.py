@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.address import Address
-from sidegate.protocol.messages import Answers, Ping, Pong, Roster, decode
+from sidegate.protocol.codec import decode
+from sidegate.protocol.messages import Answers, Ping, Pong, Roster
 from sidegate_sidecar.process import Process
 from sidegate_sidecar.sidecar import FAREWELL
 from tests.support.in_process.cluster import GENEROUS, client, config, eventually, sources

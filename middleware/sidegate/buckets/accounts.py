@@ -14,9 +14,8 @@ from heapq import heappop, heappush
 
 from sidegate.buckets.footprint import LEDGER, SLOT, bytes_of
 from sidegate.buckets.fragments import Fragments
-from sidegate.buckets.ledger import Ledger, Payer, PayerKind
+from sidegate.buckets.ledger import Ledger, Payer, PayerKind, Shares
 from sidegate.buckets.shards import Table
-from sidegate.buckets.shares import Shares
 
 MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory is full of them
 

@@ -1,4 +1,4 @@
-"""A ledger: the buckets of one rule under one limit, and who pays when memory is full."""
+"""Ledgers: the buckets of one rule under one limit, and who of all pays when memory is full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sidegate.buckets.expiry import DueTimes
 if TYPE_CHECKING:
     from sidegate.buckets.shards import Table
 
-NOWHERE = -1  # the level of a payer that holds nothing
+_NOWHERE = -1  # the level of a payer that holds nothing
+_LEVELS = 10  # bits: payers are told apart to 1/1,024 of the bound
 _COMPARED = 8  # ledgers of the rest that are compared to find the one to take from: 4 µs
 
 
@@ -34,7 +35,7 @@ class Payer:
     def __init__(self, kind: PayerKind) -> None:
         self.kind = kind
         self.bytes = 0
-        self.level = NOWHERE  # in Shares
+        self.level = _NOWHERE  # in Shares
         self._ledgers: OrderedDict[Ledger, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -92,3 +93,45 @@ class Ledger:
         """Say whose buckets these are, for people."""
         limit = self.table.limit.text
         return f"rule {self.rule[:-1]!r}, {limit}" if self.rule else f"keys of no rule, {limit}"
+
+
+class Shares:
+    """What each payer holds, in bytes, and what all do.
+
+    Finding the largest costs the same with 1,000 payers as with one, and while they are equal:
+    they lie on levels, and only move when they get to another.
+    """
+
+    __slots__ = ("_levels", "_top", "bytes", "shift")
+
+    def __init__(self, max_memory: int) -> None:
+        self.bytes = 0
+        self.shift = max(max_memory.bit_length() - 1 - _LEVELS, 0)  # from bytes to a level
+        self._levels: dict[int, dict[Payer, None]] = {}
+        self._top = _NOWHERE
+
+    def charge(self, payer: Payer, count: int) -> None:
+        """Count so many bytes more of a payer, or less."""
+        self.bytes += count
+        payer.bytes += count
+        if payer.bytes >> self.shift != payer.level or not payer.bytes:
+            self.move(payer)
+
+    def largest(self) -> Payer:
+        """Return a payer of those that hold most, to within 1/1,024 of the bound."""
+        return next(iter(self._levels[self._top]))
+
+    def move(self, payer: Payer) -> None:
+        """Put a payer on the level of what it holds; one that holds nothing is none any more."""
+        if payer.level != _NOWHERE:
+            there = self._levels[payer.level]
+            del there[payer]
+            if not there:
+                del self._levels[payer.level]
+        payer.level = payer.bytes >> self.shift if payer.bytes else _NOWHERE
+        if payer.bytes:
+            self._levels.setdefault(payer.level, {})[payer] = None
+        if payer.level >= self._top:
+            self._top = payer.level
+        elif self._top not in self._levels:
+            self._top = max(self._levels, default=_NOWHERE)

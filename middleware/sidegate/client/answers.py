@@ -3,7 +3,8 @@
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits
 from sidegate.errors import CheckError
-from sidegate.protocol.messages import Answer, Answers, WireError
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Answer, Answers
 
 _SOURCES = {source.value: source for source in Source}  # a fifth of the time of Source(…)
 

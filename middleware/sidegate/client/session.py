@@ -11,7 +11,8 @@ from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.turn import Turn
 from sidegate.link.link import Link, State
-from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster, refuse
+from sidegate.protocol.codec import refuse
+from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster
 
 if TYPE_CHECKING:
     import asyncio

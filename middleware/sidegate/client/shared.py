@@ -12,7 +12,8 @@ from sidegate.client.answers import decision
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import Forget, Roster, WireError, encode
+from sidegate.protocol.codec import WireError, encode
+from sidegate.protocol.messages import Forget, Roster
 
 if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision

@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from sidegate.protocol.handshake import Accepting, Dialling, Handshake, tls_channel
-from sidegate.protocol.messages import (
+from sidegate.protocol.codec import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
-    Error,
     Framer,
-    Hello,
-    Message,
     Refused,
     WireError,
     decode,
     encode,
 )
+from sidegate.protocol.handshake import Accepting, Dialling, Handshake, tls_channel
+from sidegate.protocol.messages import Error, Hello, Message
 
 if TYPE_CHECKING:
     import ssl
 
-    from sidegate.protocol.messages import Bytes
+    from sidegate.protocol.codec import Bytes
     from sidegate.protocol.seal import Seal
 
 _LINGER = 5.0  # seconds that the last frame before closing may take to leave

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.link.listening import ListenedTime
+from sidegate.protocol.codec import WireError
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling
-from sidegate.protocol.messages import WireError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from sidegate.protocol.messages import Answers, WireError
+from sidegate.protocol.codec import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sidegate.protocol.messages import Answers
 
 
 class Asker(Protocol):

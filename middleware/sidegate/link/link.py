@@ -28,10 +28,9 @@ from sidegate.link.draining import Parting
 from sidegate.link.flight import Asker, halves
 from sidegate.link.in_flight import GRACE, InFlight
 from sidegate.link.redial import Redial
+from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode, refuse
 from sidegate.protocol.messages import (
-    HEADER_BYTES,
     MAX_CHECKS,
-    MAX_FRAME_BYTES,
     NODE_MESSAGES,
     Answers,
     Check,
@@ -46,8 +45,6 @@ from sidegate.protocol.messages import (
     Pong,
     Reset,
     Roster,
-    encode,
-    refuse,
 )
 
 if TYPE_CHECKING:

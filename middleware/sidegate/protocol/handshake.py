@@ -34,21 +34,16 @@ from enum import Enum, auto
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
-from sidegate.protocol.messages import (
+from sidegate.protocol.codec import (
     HEADER_BYTES,
-    VERSION,
     Bytes,
-    Error,
-    Hello,
-    Message,
-    Proof,
     Refused,
-    Welcome,
     WireError,
     decode,
     encode,
     version_of,
 )
+from sidegate.protocol.messages import VERSION, Error, Hello, Message, Proof, Welcome
 from sidegate.protocol.seal import Seal
 
 Kind = TypeVar("Kind", bound=Message)

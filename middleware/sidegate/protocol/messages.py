@@ -1,7 +1,7 @@
-"""The wire protocol: messages, and their bytes. Pure: bytes in, messages out.
+"""Messages: what apps and sidecars, and sidecars among themselves, say to each other. Pure.
 
-A frame is a length (4 bytes, big endian) and a MessagePack array whose first element says what
-kind of message it is. The same messages serve the hop from an app to its sidecar and the hop from
+A message is a MessagePack array whose first element says what kind of message it is (`codec.py`
+makes bytes of it). The same messages serve the hop from an app to its sidecar and the hop from
 one sidecar to another. docs/internals/protocol.md describes them for who writes a client in another
 language; tests/middleware/protocol/test_messages.py holds the bytes.
 """
@@ -9,33 +9,18 @@ language; tests/middleware/protocol/test_messages.py holds the bytes.
 from __future__ import annotations
 
 from enum import IntEnum
-from struct import Struct as ByteLayout
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+from typing import Annotated, TypeAlias
 
-import msgspec
 from msgspec import Meta, Struct
 
-from sidegate.errors import KeyTooLong, SidegateError, quoted
-from sidegate.protocol.seal import TAG_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sidegate.protocol.seal import Seal
+from sidegate.errors import KeyTooLong
 
 VERSION = 1
-MAX_FRAME_BYTES = 1 << 20  # 4,096 checks with keys of 200 bytes; more is a mistake or an attack
-MAX_HELLO_BYTES = 1 << 12  # before the handshake is done: two names and a few numbers
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
 SURELY_SHORT_KEY = MAX_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
 MAX_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
-
-_LENGTH = ByteLayout(">I")
-HEADER_BYTES = _LENGTH.size
-
-Bytes: TypeAlias = bytes | memoryview
 
 Check: TypeAlias = tuple[str, str, int]
 """(key, limits, cost): one question. `limits` is a text that `sidegate.buckets.limits` parses."""
@@ -353,69 +338,6 @@ Message: TypeAlias = (
 )
 
 
-class WireError(SidegateError):
-    """The other side sent what it may not: `code` for programs, `text` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(code, text)
-        self.code = code
-        self.text = text
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.code})"
-
-
-class Refused(WireError):  # noqa: N818  # named for what happened
-    """The other side said an Error, and closes the connection.
-
-    Its words end up in logs, so of what doesn't print they have only the escapes.
-    """
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(_on_a_line(code), _on_a_line(text))
-
-
-def _on_a_line(text: str) -> str:
-    return text[:500] if text.isprintable() else quoted(text, 500)[1:-1]
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def encode(message: Message) -> bytes:
-    """Return the frame for a message. Whoever sends long lists minds MAX_FRAME_BYTES."""
-    body = _encoder.encode(message)
-    return len(body).to_bytes(HEADER_BYTES, "big") + body
-
-
-def decode(body: Bytes) -> Message:
-    """Return the message in the body of a frame. WireError if there is none."""
-    try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise WireError("bad-message", f"not a message of version {VERSION}: {error}") from None
-
-
-def version_of(body: Bytes) -> int | None:
-    """Return the version if this is a Hello of whichever version, else None."""
-    try:
-        values = msgspec.msgpack.decode(body, type=list[object])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
-    if len(values) < 2 or values[0] != 0 or not isinstance(values[1], int):
-        return None
-    return values[1]
-
-
-def refuse(message: Message) -> NoReturn:
-    """Raise what a message means that has no place here: Refused for an Error, or a WireError."""
-    if isinstance(message, Error):
-        raise Refused(message.code, message.text)
-    name = type(message).__name__.lower()
-    raise WireError("bad-message", f"a {name} has no place here")
-
-
 def require_key(key: str) -> None:
     """Raise KeyTooLong if the key has more than 512 bytes in UTF-8.
 
@@ -424,78 +346,3 @@ def require_key(key: str) -> None:
     length = len(key) if key.isascii() else len(key.encode())
     if length > MAX_KEY_BYTES:
         raise KeyTooLong(length, MAX_KEY_BYTES)
-
-
-class Framer:
-    """Cuts a stream of bytes into the bodies of frames; holds at most one unfinished frame.
-
-    `most` bytes in a body: whoever accepts connections allows less until a handshake is done.
-    While `shakes`, it gives out one frame at a time, since a handshake that is done with it may
-    have the next one sealed; `feed(b"")` goes on.
-    """
-
-    __slots__ = ("_around", "_need", "_seal", "most", "rest", "shakes")
-
-    def __init__(self, most: int = MAX_FRAME_BYTES, *, shakes: bool = False) -> None:
-        self.most = most
-        self.shakes = shakes
-        self.rest = bytearray()  # the part of a frame that waits for its other part
-        self._need = HEADER_BYTES  # nothing can be cut before that many bytes are there
-        self._seal: Seal | None = None
-        self._around = HEADER_BYTES  # bytes of a frame that aren't its body
-
-    def up(self, seal: Seal | None) -> None:
-        """Cut from now on whatever is there, sealed frames if there is a seal."""
-        self.most, self.shakes = MAX_FRAME_BYTES, False
-        if seal is not None:
-            self._seal, self._around = seal, HEADER_BYTES + TAG_BYTES
-
-    def feed(self, data: bytes) -> Sequence[Bytes]:
-        """Return the bodies of all frames that are complete now.
-
-        WireError for one that is too long, or that isn't what the other side has sent.
-        """
-        # One whole frame and nothing else is the usual case, and worth a microsecond a hop.
-        if not self.rest and len(data) > HEADER_BYTES:
-            (length,) = _LENGTH.unpack_from(data)
-            if length == len(data) - self._around and length <= self.most:
-                return (data[HEADER_BYTES:] if self._seal is None else self._open(data),)
-        if self.rest:
-            self.rest += data
-            if len(self.rest) < self._need:
-                return ()
-            data = bytes(self.rest)
-            self.rest.clear()
-        return self._cut(data)
-
-    def _open(self, sealed: Bytes) -> Bytes:
-        assert self._seal is not None  # frames are sealed
-        if (body := self._seal.opened(sealed)) is None:
-            raise WireError("changed", "the frames of this connection were changed on the way")
-        return body
-
-    def _cut(self, data: bytes) -> Sequence[Bytes]:
-        bodies: list[Bytes] = []
-        view = memoryview(data)
-        start, end = 0, len(data)
-        self._need = HEADER_BYTES
-        while end - start >= HEADER_BYTES and not (self.shakes and bodies):
-            (length,) = _LENGTH.unpack_from(view, start)
-            if length > self.most:
-                raise WireError("frame-too-long", _too_long(view[start:], length, self.most))
-            stop = start + self._around + length
-            if stop > end:
-                self._need = self._around + length
-                break
-            frame = view[start:stop]
-            bodies.append(frame[HEADER_BYTES:] if self._seal is None else self._open(frame))
-            start = stop
-        if start < end:
-            self.rest += view[start:]
-        return bodies
-
-
-def _too_long(data: memoryview, length: int, most: int) -> str:
-    if bytes(data[:HEADER_BYTES]) == b"HTTP":  # the first word of an answer to what we have sent
-        return "the other side speaks HTTP: is that its --http port?"
-    return f"a frame of {length:,} bytes; at most {most:,} are allowed"

@@ -13,7 +13,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidegate.protocol.messages import Bytes
+    from sidegate.protocol.codec import Bytes
 
 TAG_BYTES = 16  # one guess in 2**128 is right, and the first that is wrong ends the connection
 _HEADER_BYTES = 4  # of a frame: its length, without the tag

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidegate_ring.membership.members import MAX_LIVING, Member, Members
+from sidegate_ring.membership.members import Member, Members
 from sidegate_ring.membership.messages import (
     MAX_INCARNATION,
     TAG_BITS,
@@ -49,14 +49,13 @@ from sidegate_ring.membership.messages import (
     Kind,
     Rumor,
     State,
-    claim_of,
     require_sense,
-    tag_of,
 )
 from sidegate_ring.membership.outgoing import Voice
 from sidegate_ring.membership.parameters import Timing, slowed
 from sidegate_ring.membership.probes import Errand, Probe, Probes
-from sidegate_ring.membership.suspicion import Suspicion
+from sidegate_ring.membership.round_robin import RoundRobin, pick
+from sidegate_ring.membership.updates import Updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,12 +93,13 @@ class Membership:
         self._timing = timing
         self._randrange = randrange
         self.max_incarnation = MAX_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
-        self.is_open = True  # to all hearsay, until this node has met those that there are
         self._known = Members()
-        self._suspicions: dict[str, Suspicion] = {}
         self._voice = Voice(self.me, self._known, timing)
         self._probes = Probes(timing)
-        self._round: list[str] = []  # who is probed next, from its end
+        self._round = RoundRobin(self._known.living, randrange)
+        self._updates = Updates(
+            self.me, self._known, self._voice, self._probes, self._round, timing
+        )
         self._last_id = 0
         first = randrange(1_000) / 1_000  # nodes that start together don't ping in step
         self._probe_at = now + first * timing.probe_every
@@ -107,8 +107,6 @@ class Membership:
         self._exchange_at = now + (1 + first) * timing.exchange_every / 2
         self._agree_at = now
         self._knock_at = now + first * timing.knock_every
-        self._changed: dict[str, Member] = {}
-        self._claimed = 0  # the highest claim to our name, whoever made it
 
     # --- what there is to know
 
@@ -134,7 +132,16 @@ class Membership:
     @property
     def is_replaced(self) -> bool:
         """Has another process claimed our name after us?"""
-        return 0 < self.me.claim < self._claimed
+        return 0 < self.me.claim < self._updates.claimed
+
+    @property
+    def is_open(self) -> bool:
+        """To all hearsay, as until this node has met those that there are?"""
+        return self._updates.is_open
+
+    @is_open.setter
+    def is_open(self, is_open: bool) -> None:
+        self._updates.is_open = is_open
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
@@ -165,10 +172,7 @@ class Membership:
             return Outcome([], [])
         full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
         for rumor in news:
-            if rumor.name == self.me.name:
-                self._hear_of_me(rumor)
-            else:
-                self._hear(rumor, sender, full=full, now=now)
+            self._updates.hear(rumor, sender, full=full, now=now)
         self._known.hear(sender)
         if member := self._known.living.get(sender):
             member.digest = gossip.digest
@@ -180,7 +184,7 @@ class Membership:
         for errand in self._probes.unanswered(now):
             self._voice.talk(errand.asker, Kind.NACK, errand.id, errand.target)
         if self.me.living:
-            self._bury_suspects(now)
+            self._updates.bury_suspects(now)
             self._probe_on(now)
             self._look_around(now)
         for name in self._known.forget(now - self._timing.tombstone):
@@ -220,8 +224,7 @@ class Membership:
         """Note that this process stood still for `gap` seconds, so that nobody else is blamed."""
         self._probes.clear()
         self._probes.worsen(1)
-        for suspicion in self._suspicions.values():
-            suspicion.extend(gap)
+        self._updates.extend(gap)
         self._probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
         self._knock_at = now + self._timing.knock_every
         self._exchange_at += gap
@@ -236,7 +239,7 @@ class Membership:
             me.state = State.LEFT
             me.owner = False
             self._probes.clear()
-        self._tell_of_me()
+        self._updates.tell_of_me()
         for name in self._known.living:
             self._voice.tell_of_me(name)
         return self._outcome()
@@ -246,104 +249,12 @@ class Membership:
 
         `tag` tells this process from others of the name, `seconds` since 1970 are when it started.
         """
-        self.me.claim = claim_of(max(seconds, (self._claimed >> TAG_BITS) + 1), tag)
-        self._claimed = self.me.claim
+        self._updates.claim(tag, seconds)
         return self.announce(now)
 
     def disclaim(self) -> None:
         """Claim nothing any more: somebody else has our name."""
         self.me.claim = 0
-
-    # --- what is said of whom
-
-    def _hear_of_me(self, rumor: Rumor) -> None:
-        """Refute what isn't so. The address may be another: ours can be a wildcard."""
-        me = self.me
-        if rumor.claim != me.claim:
-            self._hear_of_namesake(rumor)
-            return
-        if not me.living or rumor.incarnation < me.incarnation:
-            return
-        as_is = rumor.incarnation == me.incarnation and rumor.state == State.ALIVE
-        if as_is and rumor.owner == me.owner:
-            return
-        if rumor.state in {State.SUSPECT, State.DEAD}:
-            self._probes.worsen(1)
-        me.incarnation = min(rumor.incarnation + 1, MAX_INCARNATION)
-        self._tell_of_me()
-
-    def _hear_of_namesake(self, rumor: Rumor) -> None:
-        """Note that another process has our name, or had it; claim it again from one that is gone.
-
-        It may be this process itself, in a former life.
-        """
-        if rumor.claim <= self._claimed:
-            return
-        self._claimed = rumor.claim
-        if self.me.claim and self.me.living and rumor.state >= State.DEAD:
-            tag = tag_of(self.me.claim)
-            self.me.claim = self._claimed = claim_of((rumor.claim >> TAG_BITS) + 1, tag)
-            self._tell_of_me()
-
-    def _tell_of_me(self) -> None:
-        self._voice.spread(self.me.rumor)
-        self._changed[self.me.name] = self.me
-
-    def _hear(self, rumor: Rumor, sender: str, *, full: bool, now: float) -> None:
-        """Believe a rumor about another, or don't."""
-        member = self._known.all.get(rumor.name)
-        if member is None:
-            if self.is_open or rumor.name == sender or self._known.takes_hearsay:
-                self._hear_of_unknown(rumor, full=full, now=now)
-            return
-        if full and rumor.state == State.DEAD:
-            rumor = rumor._replace(state=int(State.SUSPECT), by=rumor.by or sender)
-        said, known = rumor.weight, (member.claim, member.incarnation, member.state)
-        if said > known:
-            self._believe(rumor, now)
-        elif said == known and rumor.state == State.SUSPECT:
-            self._confirm(member, rumor.by)
-
-    def _hear_of_unknown(self, rumor: Rumor, *, full: bool, now: float) -> None:
-        """Meet someone, or remember that they left. Deaths of unknowns are nobody's concern."""
-        if rumor.state <= State.SUSPECT:
-            self._believe(rumor, now)
-        elif rumor.state == State.LEFT:
-            told = self._known.put(rumor, now).rumor
-            if not full:  # else everyone who joins would tell of all who left
-                self._voice.spread(told)
-
-    def _believe(self, rumor: Rumor, now: float) -> None:
-        name, living = rumor.name, self._known.living
-        if rumor.state <= State.SUSPECT and name not in living:
-            if len(living) >= MAX_LIVING:
-                return
-            # Anywhere, so that newcomers aren't all probed first, or last. Who comes and goes may
-            # be in it twice, but it is never longer than one would be that is new.
-            if len(self._round) <= len(living):
-                self._round.insert(self._randrange(len(self._round) + 1), name)
-        member = self._known.put(rumor, now)
-        self._suspicions.pop(name, None)
-        if member.state == State.SUSPECT:
-            self._suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(living), now)
-        self._voice.spread(member.rumor)
-        self._changed[name] = member
-
-    def _confirm(self, member: Member, by: str) -> None:
-        """Count another accuser, and tell of it."""
-        if self._suspicions[member.name].confirm(by):
-            self._voice.spread(member.rumor._replace(by=by))
-
-    def _accuse(self, member: Member, state: State, now: float) -> None:
-        """Say ourselves that someone is a suspect, or dead."""
-        if state > member.state:
-            self._believe(member.rumor._replace(state=int(state), by=self.me.name), now)
-        else:
-            self._confirm(member, self.me.name)
-
-    def _bury_suspects(self, now: float) -> None:
-        for name in [name for name, it in self._suspicions.items() if it.ends_at <= now]:
-            self._accuse(self._known.living[name], State.DEAD, now)
 
     # --- who asks whom
 
@@ -394,21 +305,11 @@ class Membership:
         if now < self._probe_at:
             return
         self._probe_at = now + slowed(self._timing.probe_every, self.health)
-        target = self._next_in_round()
+        target = self._round.next()
         if target and not self._probes.of(target):
             id_ = self._next_id()
             self._probes.start(id_, target, now)
             self._voice.talk(target, Kind.PING, id_)
-
-    def _next_in_round(self) -> str:
-        """Return whose turn it is to be probed, "" when there is nobody."""
-        living = self._known.living
-        while self._round:
-            name = self._round.pop()
-            if name in living:
-                return name
-        self._round = self._some(living, len(living))
-        return self._round.pop() if self._round else ""
 
     def _ask_others(self, probe: Probe) -> None:
         members = self._known.living.values()
@@ -423,7 +324,7 @@ class Membership:
         if member := self._known.living.get(probe.target):
             if member.state == State.ALIVE:  # that a suspect is silent tells nothing new of us
                 self._probes.count_failure(probe)
-            self._accuse(member, State.SUSPECT, now)
+            self._updates.accuse(member, State.SUSPECT, now)
 
     def _look_around(self, now: float) -> None:
         """Now and then exchange everything with someone, and knock at the door of a dead node."""
@@ -445,18 +346,11 @@ class Membership:
                 self._voice.tell_news(name)
 
     def _outcome(self) -> Outcome:
-        changed = list(self._changed.values())
-        self._changed.clear()
-        return Outcome(self._voice.take(), changed)
+        return Outcome(self._voice.take(), self._updates.take())
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
     def _some(self, names: Iterable[str], count: int) -> list[str]:
-        """Return that many of the names, or all, in any order."""
-        pool = list(names)
-        for at in range(min(count, len(pool))):
-            other = at + self._randrange(len(pool) - at)
-            pool[at], pool[other] = pool[other], pool[at]
-        return pool[:count]
+        return pick(names, count, self._randrange)

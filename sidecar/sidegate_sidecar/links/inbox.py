@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sidegate.protocol.messages import Forget, Gossip, WireError, refuse
+from sidegate.protocol.codec import WireError, refuse
+from sidegate.protocol.messages import Forget, Gossip
 from sidegate_ring.membership.membership import State as Life
 from sidegate_ring.membership.messages import MAX_AHEAD
 from sidegate_sidecar.cluster.records.addresses import address_of

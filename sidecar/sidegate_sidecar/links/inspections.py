@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sidegate.errors import SidegateError
-from sidegate.protocol.messages import NOBODY, Holdings, Reset, WireError
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import NOBODY, Holdings, Reset
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection

@@ -9,8 +9,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address
+from sidegate.protocol.codec import HEADER_BYTES, MAX_HELLO_BYTES
 from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
-from sidegate.protocol.messages import HEADER_BYTES, MAX_HELLO_BYTES
 from sidegate.watched import Watched
 from sidegate_sidecar.links.admission.admission import Arrival
 from sidegate_sidecar.links.admission.turns import Turns

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
 from sidegate.link.link import Context, Link, State
-from sidegate.protocol.messages import Hello, NodeMessage, Roster, WireError
+from sidegate.protocol.codec import WireError
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.records.addresses import address_of, is_at
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.connection import Connection
     from sidegate.protocol.handshake import Identity
+    from sidegate.protocol.messages import Hello, NodeMessage, Roster
     from sidegate_ring.membership.membership import Member
     from sidegate_sidecar.links.inbox import Inbox
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
+from sidegate.protocol.codec import Refused, WireError, encode, refuse
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -21,12 +22,8 @@ from sidegate.protocol.messages import (
     Outcomes,
     Ping,
     Pong,
-    Refused,
     Reset,
     Roster,
-    WireError,
-    encode,
-    refuse,
 )
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.links.admission.admission import Admission

@@ -12,10 +12,11 @@ for all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import Part
+from sidegate.protocol.messages import Part, Pulled
+from sidegate_sidecar.replication.targets import Move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from sidegate_ring.hashring import Ring
 
     Rows: TypeAlias = dict[str, dict[str, list[str]]]  # keys by target and text of the limit
-    Pair: TypeAlias = tuple[str, str]  # owner and backup
 
 SLICE = 200  # buckets looked at between two looks at the sockets: 0.2 ms
 
@@ -41,76 +41,6 @@ class Puller:
     without: Ring
     walked: bool = False  # has a walk for it begun? One each, else two that wait do so for ever
     told: bool = False  # that this was all
-
-
-@dataclass(slots=True)
-class Move:
-    """A change of the ring, seen by a node that holds buckets.
-
-    Of the nodes that weren't on the ring all the time, some `asked` for all that they own, and
-    have it; others were just `added`, and have nothing. Those `away` can't be reached, and may be
-    dead: nothing is left to them.
-    """
-
-    me: str
-    before: Ring
-    ring: Ring
-    asked: frozenset[str] = frozenset()
-    added: frozenset[str] = frozenset()
-    away: frozenset[str] = frozenset()
-    _known: dict[tuple[Pair, Pair], tuple[str, ...]] = field(
-        init=False, default_factory=dict["tuple[Pair, Pair]", "tuple[str, ...]"]
-    )
-
-    def heirs(self, key: str) -> tuple[str, ...]:
-        """Return the nodes that should hold a bucket, may lack it, and are to have our copy."""
-        return self.heirs_at(self.ring.place(key))
-
-    def heirs_at(self, place: int) -> tuple[str, ...]:
-        """Return the heirs of a bucket whose key has that place on the circle.
-
-        There are few answers to a million questions, so each is thought out once.
-        """
-        pairs = self.before.pair_at(place), self.ring.pair_at(place)
-        found = self._known.get(pairs)
-        if found is None:
-            found = self._known[pairs] = self._heirs(*pairs)
-        return found
-
-    def _heirs(self, held: Pair, pair: Pair) -> tuple[str, ...]:
-        """Return the heirs of a bucket that one pair of nodes held and another is to hold.
-
-        One holder sees to it that the new owner and the new backup have one: the owner if it had
-        one before, else the old owner, else the old backup. Nobody waits for what another is to
-        send: who walks may be done by the time it comes.
-        """
-        me = self.me
-        was_owner = held[0]
-        owner, backup = pair
-        if owner == me:
-            had_it = backup == was_owner or held == pair
-            return () if not backup or (had_it and not self._is_new(backup)) else (backup,)
-        if me == backup and me not in held and owner in held:
-            # That one has lost who held it too, and may lack what we have: from when we were the
-            # backup, or from one that decided while that owner was away, and died before it woke.
-            return (owner,)
-        if owner in held and not self._lacks(owner):
-            return ()  # that one sees to it
-        has_it = owner in self.asked or (owner in held and not self._is_new(owner))
-        lacking = [] if has_it else [owner]
-        if backup not in held or self._is_new(backup):
-            lacking.append(backup)
-        first = next((it for it in held if it in self.ring and not self._lacks(it)), me)
-        if me in {first, was_owner}:
-            return tuple(name for name in lacking if name not in {me, ""})
-        return (owner,) if me == backup and owner in self.added else ()
-
-    def _lacks(self, name: str) -> bool:
-        """Is a node not to be relied on to send what it held?"""
-        return self._is_new(name) or name in self.away
-
-    def _is_new(self, name: str) -> bool:
-        return name in self.asked or name in self.added
 
 
 class Walk:
@@ -207,6 +137,18 @@ class Walk:
         self.pullers.pop(name, None)
         self._asked.pop(name, None)
         self._added.discard(name)
+
+    def answers(self, has_all: Callable[[str], bool]) -> list[tuple[str, Pulled]]:
+        """Return what to say to those who asked, and have all of it; called with no walk to do.
+
+        `has_all` says whether nothing waits for a node any more.
+        """
+        done = [it for it in self.pullers.values() if not it.told and has_all(it.name)]
+        for puller in done:
+            puller.told = True
+            if not puller.whole or puller.name in self._ring:
+                del self.pullers[puller.name]
+        return [(puller.name, Pulled(puller.number)) for puller in done]
 
     def slice(self) -> Rows:
         """Look at some more buckets; return which are to be sent to whom."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidegate.protocol.codec import Framer, decode, encode
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
     Answers,
     Checks,
     Error,
-    Framer,
     Holdings,
     Inspect,
     Ping,
@@ -18,8 +18,6 @@ from sidegate.protocol.messages import (
     Reset,
     Roster,
     Welcome,
-    decode,
-    encode,
 )
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named

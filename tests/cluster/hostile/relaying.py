@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address
-from sidegate.protocol.messages import HEADER_BYTES
+from sidegate.protocol.codec import HEADER_BYTES
 from sidegate.protocol.seal import TAG_BYTES
 from tests.support.in_process.cluster import eventually
 

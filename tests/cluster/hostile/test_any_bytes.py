@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Accepting, Dialling
-from sidegate.protocol.messages import (
-    Checks,
-    Hello,
-    Inspect,
-    Ping,
-    Roster,
-    WireError,
-    encode,
-)
+from sidegate.protocol.messages import Checks, Hello, Inspect, Ping, Roster
 from tests.cluster.hostile.fuzzed_frames import IDENTITY, approve, take
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, frame

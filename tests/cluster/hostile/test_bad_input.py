@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
 from sidegate.protocol.messages import (
     MAX_CHECKS,
-    MAX_FRAME_BYTES,
     Answers,
     Checks,
     Error,
@@ -22,7 +22,6 @@ from sidegate.protocol.messages import (
     Reset,
     Roster,
     Welcome,
-    encode,
 )
 from tests.cluster.hostile.watched import NONCE, Watched, hello, pack, together
 from tests.support.in_process.puppets import APP, bare, checks, frame, node_named

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from sidegate.protocol.messages import Error, Framer, Proof, Welcome, decode, encode
+from sidegate.protocol.codec import Framer, decode, encode
+from sidegate.protocol.messages import Error, Proof, Welcome
 from sidegate_sidecar.links.sessions import Patience
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import (

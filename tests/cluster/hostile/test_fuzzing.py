@@ -13,20 +13,9 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
+from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting
-from sidegate.protocol.messages import (
-    MAX_KEY_BYTES,
-    Error,
-    Framer,
-    Inspect,
-    Ping,
-    Pong,
-    Proof,
-    Reset,
-    WireError,
-    decode,
-    encode,
-)
+from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, approve, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually

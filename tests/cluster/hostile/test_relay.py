@@ -10,6 +10,7 @@ import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
+from sidegate.protocol.codec import encode
 from sidegate.protocol.messages import (
     Answers,
     Buckets,
@@ -22,7 +23,6 @@ from sidegate.protocol.messages import (
     Reset,
     Resets,
     Roster,
-    encode,
 )
 from sidegate_sidecar.process import Process
 from tests.cluster.hostile.relaying import Relay, relay

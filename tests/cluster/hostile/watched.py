@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from sidegate.protocol.messages import (
-    encode,
-)
+from sidegate.protocol.codec import encode
 from tests.support.in_process.cluster import cluster, eventually, key_of, sources, witness
 from tests.support.in_process.puppets import APP, frame
 

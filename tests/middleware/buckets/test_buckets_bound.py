@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.msgpack import encode
 
-from sidegate.buckets.buckets import MIN_MEMORY, Buckets
+from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.ledger import PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
+from sidegate.buckets.store import MIN_MEMORY
 from tests.middleware.buckets.contents import counted_anew, drain, entries, exported, ledgers
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import MIN_MEMORY, Buckets
+from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import Limit, parse_limits
+from sidegate.buckets.store import MIN_MEMORY
 from tests.middleware.buckets.contents import drain, entries, exported, keys_by_text
 
 START = 10**15

@@ -10,7 +10,8 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.client.answers import decision
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError
-from sidegate.protocol.messages import Answer, Answers, WireError
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Answer, Answers
 from tests.middleware.golden import GOLDEN
 
 MINUTE = parse_limits("5/minute")

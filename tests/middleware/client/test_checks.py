@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.checks import question
 from sidegate.errors import CostError, KeyTooLong, LimitError
-from sidegate.protocol.messages import HEADER_BYTES, Checks, decode, encode
+from sidegate.protocol.codec import HEADER_BYTES, decode, encode
+from sidegate.protocol.messages import Checks
 
 MINUTE = parse_limits("5/minute")
 

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.connection import Connection
-from sidegate.protocol.handshake import Accepting, Dialling, Identity
-from sidegate.protocol.messages import (
+from sidegate.protocol.codec import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
-    Error,
     Framer,
-    Ping,
-    Pong,
     Refused,
-    Roster,
     WireError,
     decode,
     encode,
 )
+from sidegate.protocol.handshake import Accepting, Dialling, Identity
+from sidegate.protocol.messages import Error, Ping, Pong, Roster
 from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.link.flight import Flight, halves
-from sidegate.protocol.messages import Answers, WireError
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

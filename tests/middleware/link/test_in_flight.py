@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.in_flight import GRACE, InFlight
-from sidegate.protocol.messages import Answers, WireError
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Answers
 from tests.support.in_process.linking import Asking
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 
 from sidegate.link.address import Address
 from sidegate.link.link import State
+from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
     MAX_CHECKS,
-    MAX_FRAME_BYTES,
     Answers,
     Checks,
     Error,
@@ -23,7 +23,6 @@ from sidegate.protocol.messages import (
     Pong,
     Proof,
     Reset,
-    encode,
 )
 from sidegate.trust.secrets import known
 from tests.support.in_process.cluster import GENEROUS, eventually

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from sidegate.link.link import MAX_UNSENT, State
+from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import (
     Buckets,
     Confirm,
@@ -25,7 +26,6 @@ from sidegate.protocol.messages import (
     Pulled,
     Reset,
     Roster,
-    WireError,
 )
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import SOON, Watching, ask, linked, pair

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sidegate.protocol.codec import HEADER_BYTES, decode, encode
 from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Identity
-from sidegate.protocol.messages import HEADER_BYTES, decode, encode
 from sidegate.trust.secrets import known
-from tests.middleware.golden import APP, NODE, SECRET
+from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Handshake

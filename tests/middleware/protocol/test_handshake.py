@@ -11,18 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidegate.protocol.codec import HEADER_BYTES, Refused, WireError, decode
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
-from sidegate.protocol.messages import (
-    HEADER_BYTES,
-    Error,
-    Ping,
-    Proof,
-    Refused,
-    Welcome,
-    WireError,
-    decode,
-)
-from tests.middleware.golden import APP, GOLDEN, NODE, SECRET
+from sidegate.protocol.messages import Error, Ping, Proof, Welcome
+from tests.middleware.golden import GOLDEN
+from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
 from tests.middleware.protocol.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.protocol.messages import HEADER_BYTES, Framer, Ping, WireError, encode
+from sidegate.protocol.codec import HEADER_BYTES, Framer, WireError, encode
+from sidegate.protocol.messages import Ping
 from sidegate.protocol.seal import TAG_BYTES, Seal
 from tests.middleware.golden import GOLDEN, SEALED, frame_of
 

@@ -29,7 +29,7 @@ def run_until_pinged(room: Handful, by: str, whom: str) -> Gossip:
 def test_everyone_is_probed_once_in_a_round() -> None:
     room = Handful("abcdefgh")
     node = room["a"]
-    while node._round:  # the rest of a round
+    while node._round.names:  # the rest of a round
         room.run(TICK)
     room.forget()
     room.run(7 * (T.probe_every + TICK))
@@ -42,11 +42,11 @@ def test_a_newcomer_is_somewhere_in_the_round_once() -> None:
     room = Handful("abcdefgh")
     room.tell(room["a"], rumor("x"), rumor("y"))
     room.tell(room["a"], rumor("x", 11))
-    assert room["a"]._round.count("x") <= 1
+    assert room["a"]._round.names.count("x") <= 1
     for incarnation in range(20, 60):
         room.tell(room["a"], rumor("x", incarnation, DEAD))
         room.tell(room["a"], rumor("x", incarnation + 1))
-    assert len(room["a"]._round) <= len(room["a"].living()) + 1
+    assert len(room["a"]._round.names) <= len(room["a"].living()) + 1
 
 
 def test_pings_and_answers_say_who_one_is_and_what_one_thinks_of_the_other() -> None:
@@ -315,13 +315,13 @@ def test_after_standing_still_nobody_else_is_to_blame() -> None:
     room = Handful("abcd")
     room.tell(room["a"], rumor("c", 10, SUSPECT, by="x"))
     assert room["a"].lost("b", room.now).sends  # it is being looked into
-    left = room["a"]._suspicions["c"].ends_at - room.now
+    left = room["a"]._updates.suspicions["c"].ends_at - room.now
     room.now += 60.0
     room["a"].woke(60.0, room.now)
     outcome = room["a"].tick(room.now)
     assert not outcome.changed  # no probe has failed, and no time is over
     assert {it.kind for _, it in outcome.sends} == {Kind.NEWS}
     assert room["a"].health == 1
-    assert room["a"]._suspicions["c"].ends_at - room.now == pytest.approx(left)
+    assert room["a"]._updates.suspicions["c"].ends_at - room.now == pytest.approx(left)
     room.run(1.0)
     assert record(room["a"].members["c"]) == (11, ALIVE)

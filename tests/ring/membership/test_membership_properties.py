@@ -100,14 +100,16 @@ def test_nothing_that_may_be_said_or_happen_breaks_a_node(
 def look_into(node: Membership) -> None:
     """Check what is to be true at all times."""
     known = node._known
-    assert set(node._suspicions) == {
+    assert set(node._updates.suspicions) == {
         name for name, it in known.all.items() if it.state == State.SUSPECT
     }
     assert set(known.living) | set(known._buried) == set(known.all) == set(known.rumors)
     assert not set(known.living) & set(known._buried)
     assert known.rumors == {name: it.rumor for name, it in known.all.items()}
     assert node.me.name not in known.all
-    assert len(node._round) <= len(NAMES)  # forgotten ones may still be in it, until their turn
+    assert len(node._round.names) <= len(
+        NAMES
+    )  # forgotten ones may still be in it, until their turn
     assert 0 <= node.health <= T.health
     assert node.owners() == tuple(sorted(node.owners()))
 

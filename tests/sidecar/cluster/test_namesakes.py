@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.link import State
-from sidegate.protocol.messages import WireError
+from sidegate.protocol.codec import WireError
 from sidegate_ring.membership.membership import Rumor
 from sidegate_ring.membership.membership import State as Life
 from sidegate_ring.membership.messages import claim_of

@@ -6,7 +6,8 @@ import re
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import Error, WireError, encode
+from sidegate.protocol.codec import WireError, encode
+from sidegate.protocol.messages import Error
 from sidegate_sidecar.log_limiter import LogLimiter
 from sidegate_sidecar.process import Process
 from tests.support.certificates import Authority

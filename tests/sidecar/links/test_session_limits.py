@@ -7,14 +7,9 @@ from contextlib import AsyncExitStack, suppress
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING
 
+from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Dialling
-from sidegate.protocol.messages import (
-    Error,
-    Ping,
-    Pong,
-    WireError,
-    encode,
-)
+from sidegate.protocol.messages import Error, Ping, Pong
 from sidegate_sidecar.links.sessions import Patience
 from tests.sidecar.links.accepting import HASTY, sidecar, turned_away
 from tests.support.in_process.cluster import eventually, witness

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from sidegate.protocol.codec import decode
 from sidegate.protocol.messages import (
     Answers,
     Buckets,
@@ -25,7 +26,6 @@ from sidegate.protocol.messages import (
     Reset,
     Resets,
     Roster,
-    decode,
 )
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE

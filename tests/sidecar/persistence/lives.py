@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import MAX_MEMORY, Buckets
+from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.store import MAX_MEMORY
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile
 from sidegate_sidecar.replication.corrections.resets import Resets
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets.buckets import MAX_MEMORY
 from sidegate.buckets.buckets import Buckets as Table
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.store import MAX_MEMORY
 from sidegate.protocol.messages import Buckets, Part
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.sync import Sync
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.protocol.messages import NodeMessage
-    from sidegate_sidecar.replication.sync import Outgoing
+    from sidegate_sidecar.replication.sending import Outgoing
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 
@@ -30,6 +30,12 @@ MAX_MESSAGES = 2_000  # that one event may lead to: more is a loop
 def ring_of(names: Iterable[str]) -> Ring:
     """Return the ring of nodes that are named by a letter each."""
     return Ring(list(names), points=16)
+
+
+def key_of(ring: str, *order: str) -> str:
+    """Return a key that is asked of these nodes in this order, as far as they go."""
+    keys = (f"key{at}" for at in range(10_000))
+    return next(key for key in keys if ring_of(ring).owners(key, len(order)) == order)
 
 
 def nothing(_sender: str, _to: str, _message: NodeMessage) -> bool:

@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sidegate.link.address import Address
 from sidegate.link.connection import Connection
+from sidegate.protocol.codec import Bytes, Framer, decode, encode
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
-from sidegate.protocol.messages import (
-    Bytes,
-    Checks,
-    Error,
-    Framer,
-    Hello,
-    Message,
-    Roster,
-    decode,
-    encode,
-)
+from sidegate.protocol.messages import Checks, Error, Hello, Message, Roster
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.puppet_members import Life

@@ -15,6 +15,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.errors import SidegateError
 from sidegate.link.address import parse_address
 from sidegate.link.connection import Connection
+from sidegate.protocol.codec import refuse
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
 from sidegate.protocol.messages import (
     Answer,
@@ -24,7 +25,6 @@ from sidegate.protocol.messages import (
     Outcomes,
     Pong,
     Roster,
-    refuse,
     require_key,
 )
 from sidegate.trust.secrets import known

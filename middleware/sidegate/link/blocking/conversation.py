@@ -9,25 +9,14 @@ from sidegate.link.blocking.contention import is_contended
 from sidegate.link.blocking.exchange import Exchange
 from sidegate.link.blocking.line import Line
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import (
-    Answers,
-    Forget,
-    Message,
-    Ping,
-    Pong,
-    Refused,
-    Roster,
-    WireError,
-    decode,
-    encode,
-    refuse,
-)
+from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse
+from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Roster
 
 if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.blocking.waiting import Waiting
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Bytes
+    from sidegate.protocol.codec import Bytes
 
 # Seconds. A question that comes up in the middle of a step waits for its end to be written. Most
 # steps end with an answer long before. At most an eighth of a budget, so that a budget has some.

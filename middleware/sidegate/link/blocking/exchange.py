@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.silence import Listening
 from sidegate.link.flight import Flight
-from sidegate.protocol.messages import HEADER_BYTES, MAX_FRAME_BYTES, Checks, encode
+from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
+from sidegate.protocol.messages import Checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

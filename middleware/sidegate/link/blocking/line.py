@@ -20,8 +20,9 @@ from secrets import token_bytes
 from ssl import SSLWantReadError, SSLWantWriteError
 from typing import TYPE_CHECKING, TypeAlias
 
+from sidegate.protocol.codec import Framer, Refused, WireError, encode
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling, tls_channel
-from sidegate.protocol.messages import Error, Framer, Refused, WireError, encode
+from sidegate.protocol.messages import Error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Bytes
+    from sidegate.protocol.codec import Bytes
     from sidegate.protocol.seal import Seal
 
 _Steps: TypeAlias = "Generator[bool, None, None]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import parse_address
-from sidegate.protocol.messages import WireError
+from sidegate.protocol.codec import WireError
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address

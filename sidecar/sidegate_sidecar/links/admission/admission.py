@@ -12,7 +12,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import Error, encode
+from sidegate.protocol.codec import encode
+from sidegate.protocol.messages import Error
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sidegate.link.blocking.exchange import Exchange, Question
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks, Framer, WireError, decode
+from sidegate.protocol.codec import Framer, WireError, decode
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Message

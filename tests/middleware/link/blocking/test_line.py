@@ -11,26 +11,16 @@ import pytest
 from sidegate.link.address import Address
 from sidegate.link.blocking.line import Line
 from sidegate.link.endpoint import Endpoint
+from sidegate.protocol.codec import Framer, Refused, WireError, decode, encode
 from sidegate.protocol.handshake import UNIX, Accepting, Identity
-from sidegate.protocol.messages import (
-    Error,
-    Framer,
-    Message,
-    Ping,
-    Pong,
-    Refused,
-    Roster,
-    WireError,
-    decode,
-    encode,
-)
+from sidegate.protocol.messages import Error, Message, Ping, Pong, Roster
 from sidegate.trust.secrets import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sidegate.protocol.messages import Bytes
+    from sidegate.protocol.codec import Bytes
 
 STEP = 0.001
 APP = Identity("app", "web-1", "", known(b"secret"))

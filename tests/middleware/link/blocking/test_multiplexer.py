@@ -15,7 +15,8 @@ from sidegate.client.config import client_options
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster, encode
+from sidegate.protocol.codec import encode
+from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.address import Address
+from sidegate.protocol.codec import encode
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Error, Ping, Pong, Proof, encode
+from sidegate.protocol.messages import Error, Ping, Pong, Proof
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Patience

@@ -6,7 +6,8 @@ import pytest
 
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate_sidecar.loadtest.judge.bounds import LOST, max_in
-from sidegate_sidecar.replication.sync import FLUSH_EVERY, SHORT
+from sidegate_sidecar.replication.flush import FLUSH_EVERY
+from sidegate_sidecar.replication.sync import SHORT
 
 
 def test_a_kill_may_cost_what_its_backup_was_not_told_of() -> None:

@@ -16,8 +16,8 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError
 from sidegate.link.link import State
+from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Holdings as HeldThere
-from sidegate.protocol.messages import WireError
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
 from sidegate_sidecar.fronts.http.app.models import (

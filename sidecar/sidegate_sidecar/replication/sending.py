@@ -1,0 +1,82 @@
+"""Sending: what goes out now, and in which order. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+    from typing import TypeAlias
+
+    from sidegate.protocol.messages import Buckets, NodeMessage
+    from sidegate_sidecar.replication.corrections.ledger import Ledgers
+    from sidegate_sidecar.replication.corrections.resets import Resets
+    from sidegate_sidecar.replication.outbox import Outbox
+    from sidegate_sidecar.replication.outboxes import Outboxes
+
+    Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
+
+AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
+
+
+class Sending:
+    """First resets, then what was decided in another's place, then buckets.
+
+    Who doesn't know of a reset would take a later bucket for an older one, so it gets none.
+    """
+
+    def __init__(
+        self,
+        outboxes: Outboxes,
+        ledgers: Ledgers,
+        resets: Resets,
+        newcomers: Container[str],
+        usable: Callable[[str], bool],
+    ) -> None:
+        self._outboxes = outboxes
+        self._ledgers = ledgers
+        self._resets = resets
+        self._newcomers = newcomers
+        self._usable = usable
+        self._last_id = 0
+
+    @property
+    def is_due(self) -> bool:
+        """May something go out now?"""
+        hearers = self._resets.hearers
+        resets = any(self._resets.is_due(name) and self._usable(name) for name in hearers)
+        return bool(self._ledgers.due) or resets or self._outboxes.have_room
+
+    def next_id(self) -> int:
+        """Return a number that no message of this node has had."""
+        self._last_id += 1
+        return self._last_id
+
+    def send(self, now: int, least: int, *, at_once: bool = False) -> Outgoing:
+        """Return what the windows have room for; `at_once` all, without waiting for answers.
+
+        Debts of no more than `least` ns are left out, but for newcomers, who have nothing else.
+        """
+        outgoing: Outgoing = []
+        deaf = {*self._resets.hearers} if self._resets else set[str]()
+        for name in deaf:
+            if self._resets.is_due(name) and self._usable(name):
+                outgoing.append((name, self._resets.take(name, self.next_id(), now)))
+        for name in self._ledgers.due:
+            if name not in deaf:
+                outgoing.append((name, self._ledgers.take(name, self.next_id(), now)))
+        for name, box in self._outboxes.reachable():
+            if name not in deaf:
+                of_box = 0 if name in self._newcomers else least
+                some = self._buckets(box, now, of_box, at_once=at_once)
+                outgoing += ((name, message) for message in some)
+        return outgoing
+
+    def _buckets(self, box: Outbox, now: int, least: int, *, at_once: bool) -> Iterator[Buckets]:
+        room = AT_A_TIME
+        while at_once or (room and not box.window_is_full):
+            room -= 1
+            message = self._outboxes.take(box, self.next_id(), now, least)
+            if message is None:
+                return
+            yield message
