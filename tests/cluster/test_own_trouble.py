@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.client.client import Client
-from sidegate.link.link import State
+from sidegate.link.health import State
 from tests.cluster.cluster import admitted, eventually, link_of, sources
 from tests.cluster.test_faults import process
 

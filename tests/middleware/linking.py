@@ -6,7 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.link.link import Link, State
+from sidegate.link.health import State
+from sidegate.link.link import Link
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Answers, Checks
 from tests.cluster.bare import Puppet, puppet

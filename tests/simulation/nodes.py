@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.flight import Flight
+from sidegate.link.in_flight import Flight
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Kind, State, Timing
@@ -26,7 +26,7 @@ from tests.simulation.network import Faults, Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sidegate.link.flight import Asker
+    from sidegate.link.in_flight import Asker
     from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Rumor
     from sidegate_ring.membership.membership import Member
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.link.flight import Flight, halves
+from sidegate.link.in_flight import Flight, halves
 from sidegate.protocol.messages import Answers, WireError
 
 if TYPE_CHECKING:

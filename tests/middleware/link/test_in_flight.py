@@ -14,6 +14,8 @@ from tests.middleware.linking import Asking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sidegate.link.in_flight import Flight
+
 PATIENCE = 0.050
 LATE = 10.0
 BUDGET = PATIENCE
@@ -29,24 +31,29 @@ def node() -> InFlight:
     return InFlight(PATIENCE, 0.0)
 
 
-def turns(frames: InFlight, now: float, length: float) -> float:
-    """Run a loop whose turns take so long until a frame is overdue; return when that is."""
-    while not frames.is_due(now):
-        at = frames.next_look(now)
-        frames.expect(now, at)
+def turns(frames: InFlight, at: float, length: float) -> tuple[float, list[int]]:
+    """Run a loop whose turns take so long, and whose timer is set for `at`, until it is given up.
+
+    Return when that is, and which frames are.
+    """
+    now = 100.0
+    overdue: dict[int, Flight] = {}
+    while not overdue:
         now = max(now + length, at)
-    return now
+        at, overdue = frames.wake(now)
+    return now, [*overdue]
 
 
 @pytest.mark.parametrize("of", [app, node])
 def test_an_idle_loop_waits_for_one_budget(of: Callable[[], InFlight]) -> None:
     frames = of()
-    assert frames.add(1, Asking(), 1, BUDGET, 100.0) <= 100.0 + BUDGET
-    end = turns(frames, 100.0, 0.0)
-    assert end == pytest.approx(100.0 + BUDGET - GRACE)
+    at = frames.add(1, Asking(), 1, BUDGET, 100.0)
+    assert at <= 100.0 + BUDGET
+    end, overdue = turns(frames, at, 0.0)
+    assert end == pytest.approx(100.0 + BUDGET)
+    assert overdue == [1]
     assert frames.is_silent(end)
-    assert list(frames.take_overdue(end)) == [1]
-    assert frames.next_look(end) == inf
+    assert frames.wake(end) == (inf, {})
 
 
 @pytest.mark.parametrize("length", [0.005, 0.020, 0.1, 0.25])
@@ -55,8 +62,7 @@ def test_a_busy_loop_of_an_app_waits_for_more_turns_than_a_first_connection_take
 ) -> None:
     """And for no more of them than it takes to see that nobody answers."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    end = turns(frames, 100.0, length)
+    end, _ = turns(frames, frames.add(1, Asking(), 1, BUDGET, 100.0), length)
     assert 11 < (end - 100.0) / length < 40
     assert frames.is_silent(end)
 
@@ -65,48 +71,75 @@ def test_a_busy_loop_of_an_app_waits_for_more_turns_than_a_first_connection_take
 def test_a_loop_that_is_too_late_is_not_waited_for(length: float) -> None:
     """The frame is given up, and nobody is blamed for it."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    end = turns(frames, 100.0, length)
-    assert 100.0 + LATE < end <= 100.0 + LATE + 1.0 + length
-    assert list(frames.take_overdue(end)) == [1]
+    end, overdue = turns(frames, frames.add(1, Asking(), 1, BUDGET, 100.0), length)
+    assert 100.0 + LATE < end <= 100.0 + LATE + 1.0 + 2 * length
+    assert overdue == [1]
     assert not frames.is_silent(end)
 
 
 @pytest.mark.parametrize("length", [0.020, 1.0])
 def test_a_node_goes_by_the_clock(length: float) -> None:
     frames = node()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    frames.expect(100.0, 100.0 + BUDGET - GRACE)
+    assert frames.add(1, Asking(), 1, BUDGET, 100.0) == pytest.approx(100.0 + BUDGET - GRACE)
     end = 100.0 + BUDGET + length
     assert frames.is_silent(end)
-    assert list(frames.take_overdue(end)) == [1]
+    assert frames.wake(end) == (end + GRACE, {})
+    _, overdue = frames.wake(end + GRACE)
+    assert [*overdue] == [1]
+
+
+def test_what_is_already_there_is_read_before_a_frame_is_given_up() -> None:
+    """A loop that comes too late reads the answer in the GRACE between two wakes."""
+    frames = node()
+    asking = Asking()
+    frames.add(1, asking, 1, BUDGET, 100.0)
+    at, _ = frames.wake(200.0)
+    frames.land(Answers(1, "owner", "n", None, [[1]]))
+    assert frames.wake(at) == (inf, {})
+    assert asking.got == [[[1]]]
+
+
+def test_a_new_frame_sets_the_timer_only_if_it_is_to_look_earlier() -> None:
+    frames = node()
+    assert frames.add(1, Asking(), 1, 0.2, 100.0) == pytest.approx(100.2 - GRACE)
+    assert frames.add(2, Asking(), 1, 0.3, 100.0) == inf
+    assert frames.add(3, Asking(), 1, 0.1, 100.0) == pytest.approx(100.1 - GRACE)
 
 
 def test_a_word_of_the_other_side_ends_its_silence() -> None:
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
+    at = frames.add(1, Asking(), 1, BUDGET, 100.0)
     frames.heard()
-    end = turns(frames, 100.0, 0.0)
-    assert frames.is_due(end)
+    end, overdue = turns(frames, at, 0.0)
+    assert overdue == [1]
     assert not frames.is_silent(end)
 
 
 def test_a_frame_asked_in_a_late_turn_has_its_whole_budget() -> None:
     frames = app()
+    asked = 101.0  # the loop has been busy since the first frame
     frames.add(1, Asking(), 1, BUDGET, 100.0)
-    frames.expect(100.0, 100.003)
-    frames.add(2, Asking(), 1, BUDGET, 101.0)  # the loop has been busy all the while
-    frames.expect(101.0, 101.003)
-    assert frames.take_overdue(101.0 + BUDGET - 3 * GRACE).keys() <= {1}
+    frames.add(2, Asking(), 1, BUDGET, asked)
+    now, overdue = turns(frames, asked, 0.0)
+    assert overdue == [1]
+    now, overdue = turns(frames, now + GRACE, 0.0)
+    assert overdue == [2]
+    assert now > asked + BUDGET - 3 * GRACE
 
 
-def test_only_what_is_overdue_is_taken_and_counts_until_it_is_settled() -> None:
+def test_only_what_is_overdue_is_taken_and_counts_until_it_is_given_up() -> None:
     frames = node()
-    for number, budget in ((1, 0.1), (2, 0.3), (3, 0.2)):
-        frames.add(number, Asking(number), number, budget, 100.0)
-    assert [*frames.take_overdue(100.25)] == [1, 3]
+    askings = {number: Asking(number) for number in (1, 2, 3)}
+    for (number, asking), budget in zip(askings.items(), (0.1, 0.3, 0.2), strict=True):
+        frames.add(number, asking, number, budget, 100.0)
+    frames.wake(100.25)
+    at, overdue = frames.wake(100.25 + GRACE)
+    assert at == pytest.approx(100.3 - GRACE)
+    assert [*overdue] == [1, 3]
     assert (len(frames), frames.checks) == (1, 6)
-    assert frames.next_look(100.25) == pytest.approx(100.3 - GRACE)
+    frames.give_up(overdue.values())
+    assert frames.checks == 2
+    assert [asking.settled() for asking in askings.values()] == [True, False, True]
 
 
 def test_what_lands_is_in_flight_no_more() -> None:
@@ -115,18 +148,20 @@ def test_what_lands_is_in_flight_no_more() -> None:
     frames.add(1, asking, 2, BUDGET, 100.0)
     with pytest.raises(WireError):
         frames.land(Answers(1, "owner", "n", None, [[1]]))
-    frames.land(Answers(1, "owner", "n", None, [[1], [0]]))
-    frames.land(Answers(1, "owner", "n", None, [[1], [0]]))  # too late: to nothing
+    assert frames.land(Answers(1, "owner", "n", None, [[1], [0]])) == 2
+    assert frames.land(Answers(1, "owner", "n", None, [[1], [0]])) == 0  # too late: to nothing
     assert asking.got == [[[1]], [[0]]]
     assert (len(frames), frames.checks) == (0, 0)
 
 
 def test_frames_taken_over_keep_their_deadlines_by_the_clock() -> None:
-    """For who goes on with them has no listened time."""
+    """For who goes on with them has no listened time. Until they are settled they count twice."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    assert [it.deadline for it in frames.take_all(100.0).values()] == [
-        pytest.approx(100.0 + BUDGET - GRACE)
-    ]
+    frames.add(1, Asking(2), 2, BUDGET, 100.0)
+    parted = frames.part(100.0)
+    assert parted.wake(100.0)[0] == pytest.approx(100.0 + BUDGET - GRACE)
     assert not frames.is_silent(200.0)
-    assert len(frames) == 0
+    assert (len(frames), frames.checks) == (0, 2)
+    assert (len(parted), parted.checks) == (1, 2)
+    frames.settle(parted.land(Answers(1, "owner", "n", [1], [[1]])))
+    assert (frames.checks, parted.checks) == (1, 1)

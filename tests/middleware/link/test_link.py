@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidegate.link.address import Address
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
     MAX_CHECKS,
@@ -375,9 +375,9 @@ async def test_one_timer_serves_all_deadlines() -> None:
     """A thousand frames in flight need one timer."""
     async with pair() as (link, _):
         ask(link)
-        timer = link._look_timer
+        timer = link._questions._timer
         askings = [ask(link, 1, GENEROUS + 1) for _ in range(1_000)]
-        assert link._look_timer is timer
+        assert link._questions._timer is timer
         assert not any(asking.settled() for asking in askings)
 
 
@@ -444,7 +444,7 @@ async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
         await eventually(lambda: link.state is State.UP)
         ask(link, 1, SOON)
         await eventually(lambda: link.state is State.SUSPECT)
-        link._suspect_since -= 60  # as if it had been silent for a minute
+        link.health.suspect_since -= 60  # as if it had been silent for a minute
         await eventually(lambda: len(watching.ups) == 2)
         assert link.state is State.UP
 

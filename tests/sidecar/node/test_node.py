@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import (
     MAX_CHECKS,
     NOBODY,

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
 from sidegate.version import __version__
 from sidegate_ring.membership.membership import State as Life
@@ -100,7 +100,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
             await check(client, key_of(owner, one.cluster.ring))
         one.node.counts.unanswered["n2"] += 1
         one.node.counts.turned_away["secret"] += 1
-        one.peers.by_name["n2"].link.state = State.DOWN
+        one.peers.by_name["n2"].link.health.state = State.DOWN
         seen = await scrape(one)
         assert (await scrape(two))["sidegate_ring_nodes"] == 2
     ours = {name: family for name, family in seen.families.items() if name.startswith("sidegate_")}
