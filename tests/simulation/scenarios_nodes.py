@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.limits import parse_limits
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
-from tests.simulation.nodes import World
+from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

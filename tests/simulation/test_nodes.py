@@ -14,8 +14,8 @@ from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation import scenarios_charges as charges
 from tests.simulation import scenarios_names as namesakes
 from tests.simulation import scenarios_nodes as scenarios
-from tests.simulation.nodes import World
 from tests.simulation.scenarios_copies import COPIES
+from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
