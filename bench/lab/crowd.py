@@ -7,7 +7,6 @@ happens once in a million checks is what it is here for.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bench.lab.load import quantile
-from bench.lab.sidecars import BUDGET
+from bench.lab.sidecars import BUDGET, require
 from bench.results import VoidError
 from sidegate import Client, SidegateError, Source
 
@@ -128,11 +127,11 @@ class Crowd:
 
     async def until(self, complaint: str, condition: Callable[[], bool]) -> None:
         """Wait until the condition is true, while the crowd goes on."""
-        deadline = time.monotonic() + WITHIN
-        while not condition():
-            if time.monotonic() > deadline:
-                raise VoidError(complaint)
-            await asyncio.sleep(LOOK_EVERY)
+
+        async def is_so() -> bool:
+            return condition()
+
+        await require(is_so, complaint, within=WITHIN, look_every=LOOK_EVERY)
 
     async def close(self) -> None:
         """End once all checks under way are answered."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
 from bench.lab.processes import PATIENCE
-from bench.lab.sidecars import Sidecar, sidecar
+from bench.lab.sidecars import Sidecar, require, sidecar
 from bench.results import VoidError
 from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
-LOOK_EVERY: Final = 0.02  # seconds between two looks at a node: 2 % of its time
 MAX_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
 
 
@@ -39,15 +37,16 @@ class Fleet:
     async def launch(self, name: str) -> Sidecar:
         """Start a node, whose seeds are the others; it takes checks when this returns."""
         seeds = ",".join(node.link for node in self.nodes.values())
+        seeded = {"seed": seeds} if seeds else {}
         block = self._blocks[name] = AsyncExitStack()
-        started = sidecar(self._folder, name, seed=seeds or None)
+        started = sidecar(self._folder, name, **seeded)
         node = self.nodes[name] = await block.enter_async_context(started)
         return node
 
     async def ready(self, name: str) -> None:
         """Wait until a node has joined."""
         node = self.nodes[name]
-        await self._until(f"{name} is not ready", lambda: self._is_ready(node))
+        await require(lambda: node.is_ready(self._http), f"{name} is not ready")
 
     async def start(self, name: str) -> Sidecar:
         """Start a node; it has joined when this returns."""
@@ -64,7 +63,7 @@ class Fleet:
         """Tell a node to end; it has left and ended when this returns."""
         node = self.nodes.pop(name)
         node.process.terminate()
-        await self._until(f"{name} does not end", lambda: _has_ended(node))
+        await require(lambda: _has_ended(node), f"{name} does not end")
         await self._blocks.pop(name).aclose()
         if node.process.returncode:
             raise VoidError(f"{name} ended with {node.process.returncode}")
@@ -82,18 +81,11 @@ class Fleet:
 
     async def look(self, node: Sidecar) -> dict[str, Any]:
         """Return the cluster as a node sees it."""
-        answer = await self._http.get(f"http://{node.http}/v1/nodes")
-        seen: dict[str, Any] = answer.raise_for_status().json()
-        return seen
+        return await node.look(self._http)
 
     async def whole(self) -> None:
         """Wait until all nodes are members of one ring, and say so of each other."""
-        await self._until("the nodes don't form one ring", self._are_whole)
-
-    async def _is_ready(self, node: Sidecar) -> bool:
-        with suppress(httpx2.TransportError):  # apps are let in before HTTP is
-            return (await self._http.get(f"http://{node.http}/readyz")).is_success
-        return False
+        await require(self._are_whole, "the nodes don't form one ring")
 
     async def _are_whole(self) -> bool:
         return all([await self._is_whole(node) for node in self.nodes.values()])
@@ -102,13 +94,6 @@ class Fleet:
         seen = await self.look(node)
         right = seen["stage"] == "member" and seen["agrees"] and seen["ring"] == self.ring.digest
         return bool(right) and all(it["state"] == "up" for it in seen["nodes"])
-
-    async def _until(self, complaint: str, condition: Callable[[], Awaitable[bool]]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not await condition():
-            if time.monotonic() > deadline:
-                raise VoidError(complaint)
-            await asyncio.sleep(LOOK_EVERY)
 
     async def close(self) -> None:
         """End all at once: nothing they hold is needed any more."""

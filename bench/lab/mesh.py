@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from bench.lab.fleet import LOOK_EVERY
-from bench.lab.processes import PATIENCE, python, running
-from bench.lab.sidecars import Sidecar
-from bench.results import VoidError
+from bench.lab.processes import PATIENCE, running
+from bench.lab.sidecars import Sidecar, require, serve
 from sidegate_ring.hashring import Ring
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 OWNER: Final = "owner"
@@ -49,33 +46,25 @@ class Mesh:
                 await self._start(role)
 
         await asyncio.gather(*(start_in_turn() for _ in range(size - len(self.nodes))))
-        await _until("the nodes don't all see each other", self._is_whole)
+        await require(self._is_whole, "the nodes don't all see each other")
 
     async def _start(self, role: str) -> None:
         number = next(self._numbers)
         name, link, http = f"m{number}", _address(number), _address(number)
-        options = ["--name", name, "--link", link, "--http", http, "--role", role]
-        if self.nodes:
-            options += ["--seed", self.nodes[0].link]
-        command = python("sidegate_sidecar", "serve", *options)
+        seeded = {"seed": self.nodes[0].link} if self.nodes else {}
+        command = serve(name=name, link=link, http=http, role=role, **seeded)
         process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
         node = Sidecar(name, link, link, http, process)
-        await _until(f"{name} is not ready", lambda: self._is_ready(node))
+        await require(lambda: node.is_ready(self.http), f"{name} is not ready")
         self.nodes.append(node)
         self.roles[name] = role
-
-    async def _is_ready(self, node: Sidecar) -> bool:
-        with suppress(httpx2.TransportError):  # not listening yet
-            return (await self.http.get(f"http://{node.http}/readyz")).is_success
-        return False
 
     async def _is_whole(self) -> bool:
         return all([await self._is_in(node) for node in self.nodes])
 
     async def _is_in(self, node: Sidecar) -> bool:
         """Is the node where it belongs, and up to all others?"""
-        answer = await self.http.get(f"http://{node.http}/v1/nodes")
-        seen: dict[str, Any] = answer.raise_for_status().json()
+        seen = await node.look(self.http)
         ring = Ring([name for name, role in self.roles.items() if role == OWNER])
         right = seen["stage"] == _STAGES[self.roles[node.name]] and seen["ring"] == ring.digest
         up = sum(it["state"] == "up" for it in seen["nodes"])
@@ -85,14 +74,6 @@ class Mesh:
         """End all at once: to leave one by one would take them minutes."""
         for node in self.nodes:
             node.process.kill()
-
-
-async def _until(complaint: str, condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise VoidError(complaint)
-        await asyncio.sleep(LOOK_EVERY)
 
 
 def _address(number: int) -> str:

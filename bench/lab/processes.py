@@ -7,15 +7,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.results import UnavailableError
+from sidegate_sidecar.lab.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 ROOT = Path(__file__).parents[2]
 PATIENCE: Final = 15.0  # seconds to start or to end; all of them need far less than one
@@ -53,15 +53,23 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 async def until_listening(process: subprocess.Popen[bytes], path: Path, log: Path) -> None:
     """Wait until something accepts connections on the unix socket."""
-    deadline = time.monotonic() + PATIENCE
-    while not _accepts(path):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise did_not_start(log)
-        await asyncio.sleep(0.02)
+    await until_started(process, log, lambda: _accepts(path))
 
 
-def did_not_start(log: Path) -> UnavailableError:
-    """Return the error that tells why a process did not start, by the end of its log."""
+async def until_started(
+    process: subprocess.Popen[bytes], log: Path, condition: Callable[[], bool]
+) -> None:
+    """Wait until the condition is true; UnavailableError has the end of the log if it never is."""
+
+    async def has_started() -> bool:
+        return condition() or process.poll() is not None
+
+    in_time = await until(has_started, within=PATIENCE, look_every=0.02)
+    if not in_time or process.poll() is not None:
+        raise _did_not_start(log)
+
+
+def _did_not_start(log: Path) -> UnavailableError:
     *_, last = ["no word", *log.read_text(errors="replace").split("\n")[:-1]]
     return UnavailableError(f"{log.stem} did not start: {last}")
 
@@ -102,9 +110,3 @@ def resident_bytes(pid: int) -> int:
     """Return the RSS of a process, as the kernel counts it."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

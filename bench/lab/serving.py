@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
-from bench.lab.processes import PATIENCE, did_not_start, python, running
+from bench.lab.processes import python, running, until_started
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
@@ -58,13 +55,5 @@ async def serving(folder: Path, variant: str, store: str) -> AsyncGenerator[App]
         process = running(command, log, pass_fds=[descriptor])
         with process as started:
             listener.close()  # so that nobody listens once the process has died
-            await _until_answering(app, started, log)
+            await until_started(started, log, lambda: app.status() is not None)
             yield app
-
-
-async def _until_answering(app: App, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while app.status() is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise did_not_start(log)
-        await asyncio.sleep(0.02)

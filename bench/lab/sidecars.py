@@ -1,22 +1,31 @@
-"""Sidecars of our own, as a user would start them: `sidegate serve`."""
+"""Sidecars of our own, as a user would start them: `sidegate serve`.
+
+On no leash, as those of the demo are: it would be in the figures.
+"""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bench.lab.processes import free_port, python, running, until_listening
+import httpx2
+
+from bench.lab.processes import PATIENCE, python, running, until_listening
 from bench.results import UnavailableError, VoidError
+from sidegate_sidecar.lab.processes import free_ports
+from sidegate_sidecar.lab.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
 
 BUDGET: Final = 1.0
 """Seconds: a stall of this machine is to show in the latencies, not as an open answer."""
+
+LOOK_EVERY: Final = 0.02  # seconds between two looks at a node: 2 % of its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +43,31 @@ class Sidecar:
         """Return the id of its process."""
         return self.process.pid
 
+    async def is_ready(self, http: httpx2.AsyncClient) -> bool:
+        """Has it joined?"""
+        with suppress(httpx2.TransportError):  # apps are let in before HTTP is
+            return (await http.get(f"http://{self.http}/readyz")).is_success
+        return False
+
+    async def look(self, http: httpx2.AsyncClient) -> dict[str, Any]:
+        """Return the cluster as it sees it."""
+        answer = await http.get(f"http://{self.http}/v1/nodes")
+        seen: dict[str, Any] = answer.raise_for_status().json()
+        return seen
+
+
+def serve(**options: object) -> list[str]:
+    """Return the command that runs a sidecar with these options."""
+    return python("sidegate_sidecar", "serve", *(f"--{it}={text}" for it, text in options.items()))
+
 
 @asynccontextmanager
-async def sidecar(
-    folder: Path, name: str, link: str | None = None, seed: str | None = None
-) -> AsyncGenerator[Sidecar]:
-    """Run a sidecar for as long as the block; its ring is itself and what it meets by the seed."""
+async def sidecar(folder: Path, name: str, **options: object) -> AsyncGenerator[Sidecar]:
+    """Run a sidecar for as long as the block; its ring is itself and what it meets by a seed."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
-    link, http = link or loopback(), loopback()
-    options = {
-        "--name": name,
-        "--socket": str(path),
-        "--link": link,
-        "--http": http,
-        "--budget": str(BUDGET),
-    }
-    if seed is not None:
-        options["--seed"] = seed
-    arguments = [word for option in options.items() for word in option]
-    with running(python("sidegate_sidecar", "serve", *arguments), log) as process:
+    link, http = (f"127.0.0.1:{port}" for port in free_ports(2))
+    command = serve(name=name, socket=path, link=link, http=http, budget=BUDGET, **options)
+    with running(command, log) as process:
         try:
             await until_listening(process, path, log)
         except UnavailableError as reason:
@@ -60,6 +75,13 @@ async def sidecar(
         yield Sidecar(name, f"unix:{path}", link, http, process)
 
 
-def loopback() -> str:
-    """Return an address of loopback that is free right now."""
-    return f"127.0.0.1:{free_port()}"
+async def require(
+    condition: Callable[[], Awaitable[object]],
+    complaint: str,
+    *,
+    within: float = PATIENCE,
+    look_every: float = LOOK_EVERY,
+) -> None:
+    """Wait until the condition is true; VoidError with the complaint if it never is."""
+    if not await until(condition, within=within, look_every=look_every):
+        raise VoidError(complaint)

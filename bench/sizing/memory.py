@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from bench.contenders.contender import charge_all
-from bench.lab.fleet import LOOK_EVERY, Fleet, fleet
-from bench.lab.processes import PATIENCE
-from bench.lab.sidecars import BUDGET
+from bench.lab.fleet import Fleet, fleet
+from bench.lab.sidecars import BUDGET, require
 from bench.lab.usage import memory_of
 from bench.plan import HELD_LIMIT, key_names
-from bench.results import VoidError
 from sidegate import Client
 
 if TYPE_CHECKING:
@@ -88,13 +84,12 @@ async def _charge(client: Client, keys: Iterator[str]) -> None:
 
 async def _until_held(nodes: Fleet, count: int) -> None:
     """Wait until each of the nodes holds all keys, as owner or as backup."""
-    deadline = time.monotonic() + PATIENCE
-    while held := [
-        name for name, node in nodes.nodes.items() if (await nodes.look(node))["keys"] != count
-    ]:
-        if time.monotonic() > deadline:
-            raise VoidError(f"{', '.join(held)}: not {count:,} keys")
-        await asyncio.sleep(LOOK_EVERY)
+
+    async def hold_all() -> bool:
+        held = [(await nodes.look(node))["keys"] for node in nodes.nodes.values()]
+        return held == [count] * len(held)
+
+    await require(hold_all, f"the nodes don't hold {count:,} keys")
 
 
 def _owned(ring: Ring, name: str, count: int) -> int:

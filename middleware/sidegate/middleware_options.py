@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Generic, TypedDict, TypeVar
 
-from sidegate.buckets.decision import Decision, OnUnreachable
+from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreachable
 from sidegate.buckets.limits import Limits
-from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
+from sidegate.client.config import DEFAULT_BUDGET, require_seconds
 from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
@@ -74,7 +74,7 @@ class Options(CommonOptions[C], total=False):
       "closed" where `on_unreachable` is, else "open".
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
-    - `on_denied`: makes the body of a refusal, see `denials of one's own` in docs/apps.md.
+    - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
     - `headers`: "draft-11" (default), "legacy" (X-RateLimit-*), "both", or False for none.
     - `expose_source`: False leaves out Sidegate-Source, which tells who decided.
     - `shadow`: count and mark what would have been refused, and let it through.
@@ -101,14 +101,13 @@ def settings_of(options: Options[C]) -> Settings:
     if proxies is NO_PROXIES:
         _require_no_proxies(given)
     timeout = options.get("key_timeout", KEY_TIMEOUT)
-    unreachable = options.get("on_unreachable", OnUnreachable.OPEN)
-    on_unreachable = _one_of("on_unreachable", unreachable, OnUnreachable)
+    on_unreachable = require_on_unreachable(options.get("on_unreachable", OnUnreachable.OPEN))
     return Settings(
         rules=tuple(rule.of(service) for rule in given),
         exempt=exempt,
         proxies=proxies,
-        budget=_seconds("budget", options.get("budget", DEFAULT_BUDGET), MAX_BUDGET),
-        key_timeout=_seconds("key_timeout", timeout, MAX_KEY_TIMEOUT),
+        budget=require_seconds("budget", options.get("budget", DEFAULT_BUDGET)),
+        key_timeout=require_seconds("key_timeout", timeout, MAX_KEY_TIMEOUT),
         on_unreachable=on_unreachable,
         on_key_error=_on_key_error(options.get("on_key_error"), on_unreachable),
         headers=_headers(options.get("headers", HeaderStyle.DRAFT_11)),
@@ -220,12 +219,6 @@ def _listed(option: str, values: Iterable[T]) -> tuple[T, ...]:
 
 def _is_iterable(values: object) -> bool:
     return isinstance(values, Iterable)
-
-
-def _seconds(option: str, value: object, most: float) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
-        return value
-    raise ValueError(f"{option}={value!r:.80}: expected seconds, more than 0 and at most {most:g}")
 
 
 def _one_of(option: str, value: object, choices: type[E]) -> E:

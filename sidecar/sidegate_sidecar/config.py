@@ -12,7 +12,7 @@ from sidegate.buckets.buckets import MAX_MEMORY
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
-from sidegate.protocol.handshake import MAX_NAME_BYTES
+from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.sizes import size_text
 
@@ -111,7 +111,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
-            if not 0 < len(value.encode()) <= MAX_NAME_BYTES or not value.isprintable():
+            if not is_name(value):
                 why = f"expected 1 to {MAX_NAME_BYTES} bytes of printable text"
                 raise OptionError(option, value, why)
         for option, address in (("link", self.link), ("http", self.http), *self._seeds()):

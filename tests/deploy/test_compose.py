@@ -116,7 +116,7 @@ def test_a_rolling_replacement_loses_no_counter(stack: Compose) -> None:
 
 
 def replace(stack: Compose, pair: int) -> None:
-    """Replace an app and its sidecar as docs/compose.md has it: the app ends first, as in a pod."""
+    """Replace an app and its sidecar as running/compose.md has it: the app ends first."""
     app, sidecar = f"app-{pair}", f"sidecar-{pair}"
     stack.do("stop", app)
     stack.do("stop", sidecar)

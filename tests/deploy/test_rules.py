@@ -18,7 +18,7 @@ from tests.deploy.prometheus import promtool
 from tests.deploy.test_dashboard import require_exported
 
 CASES: Final = Path(__file__).parent / "rules_test.yaml"
-OPERATIONS: Final = ROOT / "docs/operations.md"
+RUNBOOK: Final = ROOT / "docs/running/alerts.md"
 
 ALERTS = pytest.mark.parametrize(("name", "alert"), alerts().items(), ids=alerts())
 
@@ -40,19 +40,19 @@ def test_alerts_say_what_to_do(name: str, alert: dict[str, Any]) -> None:
     assert "\n" not in texts["summary"]
     assert len(texts["summary"]) < 100
     assert all(texts[it].endswith(".") for it in ("summary", "description"))
-    assert texts["runbook"] == f"docs/operations.md#{name.lower()}"
+    assert texts["runbook"] == f"docs/running/alerts.md#{name.lower()}"
 
 
 @ALERTS
 def test_alerts_are_in_the_runbook(name: str, alert: dict[str, Any]) -> None:
     """Where an alert points there is a heading."""
-    assert alert["annotations"]["runbook"].startswith(f"docs/{OPERATIONS.name}#")
-    assert f"\n### {name}\n" in OPERATIONS.read_text()
+    assert alert["annotations"]["runbook"].startswith("docs/running/alerts.md#")
+    assert f"\n## {name}\n" in RUNBOOK.read_text()
 
 
 def test_the_runbook_has_no_other_alerts() -> None:
     """An alert that is gone leaves no heading behind."""
-    headings = re.findall(r"^### (Sidegate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (Sidegate\w+)$", RUNBOOK.read_text(), re.MULTILINE)
     assert headings == list(alerts())
 
 

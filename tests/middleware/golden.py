@@ -1,4 +1,4 @@
-"""Frames byte by byte: the contract for clients in other languages, also in docs/protocol.md.
+"""Frames byte by byte: the contract for clients in other languages, also in internals/protocol.md.
 
 A change here is a change of the protocol: it breaks every client and every rolling deploy that
 mixes two releases. Add a version instead.
@@ -208,7 +208,7 @@ ce 80 be fc 00                                   #       2,160,000,000
 03                                               #   parts: 3
 """,
     ),
-    "Answers of nobody": (
+    "Answers by policy": (
         Answers(7, "open", "node-b", [0], [[1]]),
         """
 00 00 00 15                                      # 21 bytes follow

@@ -8,7 +8,7 @@ import pytest
 
 from sidegate_ring import Ring
 from sidegate_ring.places import fingerprint, seeded
-from sidegate_sidecar.cli.options import ring_seed
+from sidegate_sidecar.cli.options.credentials import ring_seed
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.process import Process
 from tests.cluster.cluster import client, cluster, config, eventually, key_of

@@ -11,7 +11,7 @@ from typer.main import get_command
 from sidegate.client.environment import OF_SIDECARS
 from sidegate.link.address import parse_address
 from sidegate_sidecar.cli.commands import whole_app
-from sidegate_sidecar.cli.options import seeds
+from sidegate_sidecar.cli.options.readers import seeds
 from tests.sidecar.cli.test_cli_process import finish, serving
 
 if TYPE_CHECKING:

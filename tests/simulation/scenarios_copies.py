@@ -1,6 +1,6 @@
 """Scenarios of nodes that can't ask who knows: who holds no copy doesn't answer as one that does.
 
-Each is made from one seed, with the bound that docs/operations.md promises for it.
+Each is made from one seed, with the bound that docs/running/guarantees.md promises for it.
 """
 
 from __future__ import annotations

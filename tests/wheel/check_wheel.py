@@ -1,6 +1,6 @@
 """Build the distribution and use its wheel as a stranger would: without the extra, and with it.
 
-Then do what README says about installing it, word by word, in a copy of this checkout.
+Then do what the documents say about installing it, word by word, in a copy of this checkout.
 
 Run by `make check`, not by pytest: it installs from the package index.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
-COMMANDS = 5  # of README: two for a checkout, three for a wheel
+DOCUMENTS = ("README.md", "docs/running/install.md")
+COMMANDS = 5  # two for a checkout, three for a wheel
 ONE_OF_THE_EXTRA = "typer"  # gone before each command: so it is seen who brings it back
 PACKAGES = ("sidegate", "sidegate_ring", "sidegate_sidecar")
 
@@ -31,7 +32,7 @@ def main() -> None:
         without_the_extra(environment)
         install(environment, f"{wheel}[sidecar]")
         with_the_extra(environment)
-        as_readme_says(Path(folder, "checkout"), environment)
+        as_documents_say(Path(folder, "checkout"), environment)
     print(f"{wheel.name}: works without the extra and with it")  # noqa: T201 - a command's output
 
 
@@ -66,11 +67,12 @@ def with_the_extra(environment: Path) -> None:
     expect(version in said, f"sidegate --version says {said!r}, the distribution is {version}")
 
 
-def as_readme_says(checkout: Path, environment: Path) -> None:
-    """Run its commands as they stand there, in their order; each installs what it says."""
+def as_documents_say(checkout: Path, environment: Path) -> None:
+    """Run their commands as they stand there, in their order; each installs what it says."""
     copy_of_checkout(checkout)
-    commands = install_commands((ROOT / "README.md").read_text())
-    expect(len(commands) == COMMANDS, f"README has other commands than {COMMANDS}: {commands}")
+    texts = [(ROOT / name).read_text("utf-8") for name in DOCUMENTS]
+    commands = [command for text in texts for command in install_commands(text)]
+    expect(len(commands) == COMMANDS, f"{DOCUMENTS}: expected {COMMANDS}, not {commands}")
     for command in commands:
         run([*pip_of(environment), "uninstall", "--quiet", "--yes", "sidegate", ONE_OF_THE_EXTRA])
         run(["sh", "-ec", command], within=checkout, environment=environment)
@@ -80,9 +82,9 @@ def as_readme_says(checkout: Path, environment: Path) -> None:
             without_the_extra(environment)
 
 
-def install_commands(readme: str) -> list[str]:
+def install_commands(text: str) -> list[str]:
     """Return the lines with pip in the blocks of shell, without their comments."""
-    blocks = readme.split("```sh\n")[1:]
+    blocks = text.split("```sh\n")[1:]
     lines = [line for block in blocks for line in block.split("```")[0].splitlines()]
     return [line.partition("  #")[0].strip() for line in lines if line.startswith("pip ")]
 

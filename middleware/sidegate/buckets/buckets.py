@@ -25,7 +25,7 @@ from sidegate.buckets.accounts import Accounts
 from sidegate.buckets.expiry import due_time
 from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.buckets.ledger import Ledger, PayerKind
-from sidegate.buckets.limits import Limit, Limits
+from sidegate.buckets.limits import Limit, Limits, require_cost
 from sidegate.buckets.listing import all_keys, in_debt, some_keys
 from sidegate.buckets.shards import SHIFT, Table
 from sidegate.errors import CostError
@@ -385,12 +385,6 @@ class Buckets:
             del self._tables[table.limit.text]
             if table.shards is not None:
                 self._accounts.shares.bytes -= SPREAD
-
-
-def require_cost(cost: int, limits: Limits) -> None:
-    """Raise CostError for a cost that can never pass."""
-    if not 0 <= cost <= limits.smallest_burst:
-        raise CostError(cost, limits.smallest_burst)
 
 
 def _ns(ticks: int, scale: int) -> int:

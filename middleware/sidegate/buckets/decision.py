@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from sidegate.buckets.limits import SECOND, Limit, Limits
+from sidegate.errors import shown
 
 
 class OnUnreachable(StrEnum):
@@ -14,6 +15,14 @@ class OnUnreachable(StrEnum):
     OPEN = "open"  # it is allowed
     CLOSED = "closed"  # it is denied
     LOCAL = "local"  # it is decided here, with this node's share of the limit
+
+
+def require_on_unreachable(value: object) -> OnUnreachable:
+    """Return the policy that an option names; ValueError names what is none."""
+    if isinstance(value, str) and value in tuple(OnUnreachable):
+        return OnUnreachable(value)
+    names = ", ".join(OnUnreachable)
+    raise ValueError(f"on_unreachable={shown(value)}: expected one of {names}")
 
 
 class Source(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import TypeVar
 
-from sidegate.errors import LimitError, quoted
+from sidegate.errors import CostError, LimitError, quoted
 
 MAX_TOKENS = 10**12  # keeps every count within a msgpack integer, with room to add them up
 MAX_DEBT = 2**62  # ns, 146 years: what a bucket may owe, so that a debt plus a cost fits in 63 bits
@@ -134,6 +134,12 @@ class Limits:
 
     def __str__(self) -> str:
         return self.text
+
+
+def require_cost(cost: int, limits: Limits) -> None:
+    """Raise CostError for a cost that can never pass."""
+    if not 0 <= cost <= limits.smallest_burst:
+        raise CostError(cost, limits.smallest_burst)
 
 
 def _short(number: int) -> str:

@@ -4,8 +4,7 @@ What the codec can't write must not get near a connection: a key of half a surro
 spoil the whole frame that it travels in, with the checks of everybody else.
 """
 
-from sidegate.buckets.limits import Limits, parse_limits
-from sidegate.errors import CostError
+from sidegate.buckets.limits import Limits, parse_limits, require_cost
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Check, require_key
 
 
@@ -19,8 +18,7 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
         limits = _read(limits)
     if type(key) is not str or type(cost) is not int:
         key, cost = _plain(key, cost)
-    if not 0 <= cost <= limits.smallest_burst:
-        raise CostError(cost, limits.smallest_burst)
+    require_cost(cost, limits)
     if len(key) > SURELY_SHORT_KEY or not key.isascii():
         require_key(key)
     return (key, limits.text, cost), limits

@@ -12,13 +12,13 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import OnUnreachable
+from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
 from sidegate.client.environment import unknown
 from sidegate.client.unreachable.outage import CONSEQUENCE
 from sidegate.errors import shown
 from sidegate.link.address import Address, parse_address
 from sidegate.link.endpoint import Endpoint
-from sidegate.protocol.handshake import MAX_NAME_BYTES, Identity
+from sidegate.protocol.handshake import MAX_NAME_BYTES, Identity, is_name
 from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
@@ -48,8 +48,8 @@ def client_options(
     None for `sidecar` or `secret` means: take it from SIDEGATE_SIDECAR, SIDEGATE_SECRET_FILE or
     SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says it if it stays wrong.
     """
-    policy = _policy(on_unreachable)
-    seconds, who = _budget(budget), _name(name)
+    policy = require_on_unreachable(on_unreachable)
+    seconds, who = require_seconds("budget", budget), _name(name)
     if tls is not None and not isinstance(tls, Tls):
         raise _wrong("tls", tls, "a sidegate.Tls, or None")
     address = _address(sidecar)
@@ -71,24 +71,18 @@ def log_once(level: int, line: str) -> None:
 # --- from code
 
 
-def _policy(policy: object) -> OnUnreachable:
-    for one in OnUnreachable:
-        if isinstance(policy, str) and policy == one:
-            return one
-    raise _wrong("on_unreachable", policy, f"one of {', '.join(OnUnreachable)}")
+def require_seconds(option: str, value: object, most: float = MAX_BUDGET) -> float:
+    """Return the seconds that an option says; ValueError unless they are above 0, and not too many.
 
-
-def _budget(budget: object) -> float:
-    expected = f"seconds, more than 0 and at most {MAX_BUDGET:g}"
-    if isinstance(budget, bool) or not isinstance(budget, (int, float)):
-        raise _wrong("budget", budget, expected)
-    if not 0 < budget <= MAX_BUDGET:
-        raise _wrong("budget", budget, expected)
-    return budget
+    `most` of them, by default what a budget may have.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
+        return value
+    raise _wrong(option, value, f"seconds, more than 0 and at most {most:g}")
 
 
 def _name(name: object) -> str:
-    if isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= MAX_NAME_BYTES:
+    if isinstance(name, str) and is_name(name):
         return name
     raise _wrong("name", name, f"1 to {MAX_NAME_BYTES} bytes of printable text")
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
-from sidegate.buckets.limits import Limits
+from sidegate.buckets.limits import Limits, require_cost
 from sidegate.errors import CostError, RepeatedField
 from sidegate.http.denial import Refusal, own_refusal
 from sidegate.http.headers import (
@@ -151,8 +151,7 @@ class RequestLimiter:
             cost = int(cost)
         if not isinstance(cost, int) or isinstance(cost, bool) or cost < 0:
             raise TypeError(f"the cost is {cost!r:.80}, expected a whole number from 0 up")
-        if cost > rule.limits.smallest_burst:
-            raise CostError(cost, rule.limits.smallest_burst)
+        require_cost(cost, rule.limits)
         return cost
 
     @staticmethod

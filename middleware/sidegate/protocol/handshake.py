@@ -70,6 +70,11 @@ PLAIN = b""  # a channel where anybody on the way reads and writes: TCP
 UNIX = b"unix"  # one that the file system guards
 
 
+def is_name(text: str) -> bool:
+    """Is it fit to name a node, an app or a cluster: 1 to 253 bytes of printable text?"""
+    return text.isprintable() and 0 < len(text.encode()) <= MAX_NAME_BYTES
+
+
 def tls_channel(certificate: bytes) -> bytes:
     """Return what tells a TLS channel: whose it is, by the accepting side's certificate (DER)."""
     return b"tls" + sha256(certificate).digest()
@@ -167,7 +172,7 @@ class Handshake:
         if hello.role not in ROLES:
             raise WireError("bad-message", f"role {hello.role[:20]!r} is not one of {ROLES}")
         for what, name in (("name", hello.name), ("cluster", hello.cluster or "-")):
-            if not 0 < len(name.encode()) <= MAX_NAME_BYTES or not name.isprintable():
+            if not is_name(name):
                 raise WireError("bad-message", f"a {what} must have 1 to 253 printable bytes")
         if len(hello.dialled) > MAX_DIALLED or not (hello.dialled or "-").isprintable():
             raise WireError(

@@ -2,7 +2,7 @@
 
 A frame is a length (4 bytes, big endian) and a MessagePack array whose first element says what
 kind of message it is. The same messages serve the hop from an app to its sidecar and the hop from
-one sidecar to another. docs/protocol.md describes them for people who write a client in another
+one sidecar to another. docs/internals/protocol.md describes them for who writes a client in another
 language; tests/middleware/protocol/test_messages.py holds the bytes.
 """
 

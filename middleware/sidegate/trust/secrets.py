@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from sidegate.watched import Watched
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Secrets
-
-    Stamp: TypeAlias = tuple[int, int, int] | None
 
 log = logging.getLogger("sidegate")
 
@@ -70,14 +70,13 @@ class SecretFile:
     path: str
     required: bool = field(default=True, repr=False)
     least: int = field(default=1, repr=False)
-    _held: tuple[Stamp, tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
+    _file: Watched[tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
     _fault: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._held = None, ()
-        stamp = _stamp(self.path)  # first: a change behind it is seen by the next call
+        self._file = Watched([self.path], self._read)
         try:
-            self._held = stamp, _read(self.path, self.least)
+            self._file.look()
         except ValueError as error:
             if self.required:
                 raise
@@ -98,24 +97,24 @@ class SecretFile:
 
     def __call__(self) -> tuple[bytes, ...]:
         """Return the secrets that hold now, never none; the first is the one to show."""
-        stamp = _stamp(self.path)
-        if stamp != self._held[0] or not self._held[1]:
-            self._read_again(stamp)
-        return self._held[1]
-
-    def _read_again(self, stamp: Stamp) -> None:
+        before = self._file.value
         try:
-            secrets = _read(self.path, self.least)
+            has_changed = self._file.look()
         except ValueError as error:
-            if not self._held[1]:
+            if before is None:
                 self._fault = str(error)
                 raise
             if str(error) != self._fault:
                 log.warning("%s; the secrets from before stay in use", error)
             self._fault = str(error)
-            return
-        before = self._held[1]
-        self._held, self._fault = (stamp, secrets), ""
+            return before
+        secrets = self._file.value or ()
+        if has_changed:
+            self._fault = ""
+            self._tell(before, secrets)
+        return secrets
+
+    def _tell(self, before: tuple[bytes, ...] | None, secrets: tuple[bytes, ...]) -> None:
         if not before:
             log.info("secrets read from %s: %d accepted", self.path, len(secrets))
             return
@@ -127,22 +126,12 @@ class SecretFile:
             shown,
         )
 
-
-def _read(path: str, least: int) -> tuple[bytes, ...]:
-    """Return the secrets in a file. ValueError names the file, and why it can't be used."""
-    try:
-        with Path(path).open("rb") as file:
-            return parse_secrets(file.read(MAX_BYTES + 1), least)
-    except OSError as error:
-        raise ValueError(f"secret file {path!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"secret file {path!r}: {error}") from None
-
-
-def _stamp(path: str) -> Stamp:
-    """Return what changes when a file is written or a link to it is turned; None for a missing."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):  # the latter: no path at all, which reading will say
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
+    def _read(self) -> tuple[bytes, ...]:
+        """Return the secrets in the file. ValueError names it, and why it can't be used."""
+        try:
+            with Path(self.path).open("rb") as file:
+                return parse_secrets(file.read(MAX_BYTES + 1), self.least)
+        except OSError as error:
+            raise ValueError(f"secret file {self.path!r}: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"secret file {self.path!r}: {error}") from None

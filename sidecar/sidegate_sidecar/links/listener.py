@@ -6,20 +6,23 @@ import asyncio
 import logging
 import socket
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address
 from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
 from sidegate.protocol.messages import HEADER_BYTES, MAX_HELLO_BYTES
+from sidegate.watched import Watched
 from sidegate_sidecar.links.admission.admission import Arrival
 from sidegate_sidecar.links.admission.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import TypeAlias
 
     from sidegate.trust.tls import Tls
     from sidegate_sidecar.links.admission.admission import Admission
+
+    Credentials: TypeAlias = tuple[ssl.SSLContext, bytes]
 
 log = logging.getLogger("sidegate")
 
@@ -72,9 +75,9 @@ class Listener:
     async def start(self) -> None:
         """Accept connections from now on."""
         if self._tls is not None:
-            seen = _stamps(self._tls)
-            self._read(self._tls)
-            self._run(self._watch(self._tls, seen))
+            certificates = _certificates(self._tls)
+            self._use(certificates)
+            self._run(self._watch(certificates, self._tls.cert))
         self._loop.add_reader(self._socket, self._accept)
 
     def _run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -83,10 +86,12 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _read(self, tls: Tls) -> None:
-        context = tls.context(ssl.Purpose.CLIENT_AUTH)
-        self._channel = tls_channel(tls.certificate())
-        self._context = context
+    def _use(self, certificates: Watched[Credentials]) -> bool:
+        """Use what is in the files from now on if it has changed; has it?"""
+        has_changed = certificates.look()
+        if certificates.value:
+            self._context, self._channel = certificates.value
+        return has_changed
 
     def _accept(self) -> None:
         """Take a few of those that wait; the loop calls again while there are more."""
@@ -191,18 +196,16 @@ class Listener:
             self._admission.remove(arrival)
             protocol.connection_lost(error)
 
-    async def _watch(self, tls: Tls, seen: list[tuple[int, int]]) -> None:
+    async def _watch(self, certificates: Watched[Credentials], named: str) -> None:
         while True:
             await asyncio.sleep(self._look_every)
-            if (now := _stamps(tls)) == seen:
-                continue
             try:
-                self._read(tls)
+                has_changed = self._use(certificates)
             except (OSError, ValueError) as error:  # half written: look again
-                log.warning("certificates in %s are not usable yet: %s", tls.cert, error)
-                continue
-            seen = now
-            log.info("certificates read again from %s", tls.cert)
+                log.warning("certificates in %s are not usable yet: %s", named, error)
+            else:
+                if has_changed:
+                    log.info("certificates read again from %s", named)
 
     async def close(self) -> None:
         """Accept no more connections; once closed, it stays so."""
@@ -233,14 +236,10 @@ def first_word(said: bytes, *, tls: bool) -> int:
     return head + length if length <= MAX_HELLO_BYTES else head
 
 
-def _stamps(tls: Tls) -> list[tuple[int, int]]:
-    """Return what changes when a file is written or a link to it is turned; zeros for a missing."""
-    stamps: list[tuple[int, int]] = []
-    for file in (tls.cert, tls.key, tls.ca):
-        try:
-            status = Path(file).stat()
-        except OSError:
-            stamps.append((0, 0))
-        else:
-            stamps.append((status.st_mtime_ns, status.st_ino))
-    return stamps
+def _certificates(tls: Tls) -> Watched[Credentials]:
+    """Return what TLS takes to accept a connection, and the channel that a handshake binds."""
+
+    def read() -> Credentials:
+        return tls.context(ssl.Purpose.CLIENT_AUTH), tls_channel(tls.certificate())
+
+    return Watched((tls.cert, tls.key, tls.ca), read)

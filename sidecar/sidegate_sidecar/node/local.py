@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import require_cost
 from sidegate.buckets.decision import Source
-from sidegate.buckets.limits import known_limits, parse_limits
+from sidegate.buckets.limits import known_limits, parse_limits, require_cost
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, Waiting

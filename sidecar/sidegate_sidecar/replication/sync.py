@@ -515,5 +515,6 @@ class Sync:
     def _is_held_up(self) -> bool:
         """Is it for the outboxes to empty before more is put into them?"""
         return any(
-            box.waiting > WALK_WAITS_AT and self._usable(name) for name, box in self._outboxes.items()
+            box.waiting > WALK_WAITS_AT and self._usable(name)
+            for name, box in self._outboxes.items()
         )

@@ -28,7 +28,7 @@ def answers(source: str, answer: Answer, parts: int = 1) -> Answers:
 
 
 def test_of_the_owner() -> None:
-    """The two answers in docs/protocol.md say what is said about them there."""
+    """The two answers in docs/internals/protocol.md say what is said about them there."""
     both = golden("Answers to all")
     first = decision(both, both.answers[0], MINUTE, 1)
     assert (first.allowed, first.remaining, first.reset_after) == (True, 4, 12.0)

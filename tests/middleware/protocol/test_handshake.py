@@ -41,7 +41,7 @@ class TestSecret:
         assert pair.acceptor.peer == APP
 
     def test_golden_proofs(self) -> None:
-        """Both proofs are those that docs/protocol.md shows, and the secret isn't on the wire."""
+        """Both proofs are those that protocol.md shows, and the secret isn't on the wire."""
         pair = Pair()
         pair.run()
         names = ["Hello of an app", "Hello of a node", "Proof", "Welcome"]

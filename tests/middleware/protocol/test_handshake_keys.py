@@ -30,7 +30,7 @@ FRAME = encode(Ping(7))
 
 class TestSeals:
     def test_golden(self) -> None:
-        """The keys are those that docs/protocol.md shows."""
+        """The keys are those that protocol.md shows."""
         pair = Pair()
         pair.run()
         for side, sender in ((pair.dialler, "dialling"), (pair.acceptor, "accepting")):

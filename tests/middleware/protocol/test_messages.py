@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import StoodIn
 
-PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"
+PROTOCOL = Path(__file__).parents[3] / "docs/internals/protocol.md"
 FRAMES = [frame_of(text) for _, text in GOLDEN.values()]
 BODIES = [frame[HEADER_BYTES:] for frame in FRAMES]
 
@@ -82,7 +82,7 @@ class TestBytes:
         assert kinds == set(wire.Message.__args__)
 
     def test_documentation(self) -> None:
-        """docs/protocol.md shows the same frames under the same names."""
+        """docs/internals/protocol.md shows the same frames under the same names."""
         shown = re.findall(r"\*\*(.+)\*\*\n\n```hex\n([^`]+)```", PROTOCOL.read_text())
         assert {name: frame_of(text) for name, text in shown} == {
             name: frame_of(text) for name, (_, text) in GOLDEN.items()
@@ -91,7 +91,7 @@ class TestBytes:
             assert re.search(rf"^{what} +{digits}$", PROTOCOL.read_text(), re.MULTILINE), what
 
     def test_documented_limits(self) -> None:
-        """docs/protocol.md states the limits that the code has."""
+        """docs/internals/protocol.md states the limits that the code has."""
         text = PROTOCOL.read_text()
         for limit in ("MAX_FRAME_BYTES", "MAX_HELLO_BYTES", "MAX_KEY_BYTES", "MAX_CHECKS"):
             assert f"{getattr(wire, limit):,}" in text, limit

@@ -50,7 +50,7 @@ class TestHonest:
         assert Seal(KEY).all_sealed(b"".join(plain)) == b"".join(sealed(plain))
 
     def test_the_tag_is_of_all_frames_so_far(self) -> None:
-        """As docs/protocol.md has it: a keyed hash of what was sent, with lengths, without tags."""
+        """As protocol.md has it: a keyed hash of what was sent, with lengths, without tags."""
         last = sealed(FRAMES)[-1]
         stream = b"".join(FRAMES)
         assert last == FRAMES[-1] + blake2b(stream, key=KEY, digest_size=TAG_BYTES).digest()

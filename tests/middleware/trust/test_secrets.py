@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,41 +87,6 @@ class TestFile:
         assert secrets() == (b"old", b"new")
         replace(file, "new\nold\n")
         assert secrets() == (b"new", b"old")
-
-    def test_it_is_not_read_otherwise(self, file: Path) -> None:
-        """Asking costs a look at the file: what looks the same isn't read."""
-        secrets = SecretFile(str(file))
-        looks = file.stat()
-        file.write_text("odd\n")
-        os.utime(file, ns=(looks.st_atime_ns, looks.st_mtime_ns))
-        assert secrets() == (b"old",)
-
-    def test_each_sign_of_a_change_is_enough(self, file: Path) -> None:
-        """A file is read if it is of another age, of another size, or another file."""
-        secrets, age = SecretFile(str(file)), file.stat().st_mtime_ns
-        file.write_text("new\n")
-        os.utime(file, ns=(age, age + 1))
-        assert secrets() == (b"new",)
-        file.write_text("newer\n")
-        os.utime(file, ns=(age, age + 1))
-        assert secrets() == (b"newer",)
-        replace(file, "other\n")
-        os.utime(file, ns=(age, age + 1))
-        assert secrets() == (b"other",)
-
-    def test_a_link_that_is_turned(self, tmp_path: Path) -> None:
-        """As Kubernetes does it: the file is behind two links, and the first of them is turned."""
-        for version in ("old", "new"):
-            (tmp_path / version).mkdir()
-            (tmp_path / version / "secret").write_text(version)
-        data, file = tmp_path / "..data", tmp_path / "secret"
-        data.symlink_to("old")
-        file.symlink_to("..data/secret")
-        secrets = SecretFile(str(file))
-        assert secrets() == (b"old",)
-        (tmp_path / "turned").symlink_to("new")
-        (tmp_path / "turned").replace(data)
-        assert secrets() == (b"new",)
 
     @pytest.mark.parametrize("broken", ["", " \n", "a\nb\nc\nd\ne", "x" * 20_000, None])
     def test_what_cannot_be_used_changes_nothing(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidegate_sidecar.cli.options import variable
+from sidegate_sidecar.cli.options.names import variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 
 NOTHING: dict[str, Any] = {"name": "", "max_keys": "7", "seed": [], "insecure": False}

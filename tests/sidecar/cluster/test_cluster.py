@@ -444,6 +444,22 @@ def test_who_comes_or_leaves_and_stands_still_decides_when_it_was_told(stage: St
     assert node.decides(mine[0])
 
 
+def test_the_last_owner_that_stays_after_a_standstill_decides_when_it_was_told() -> None:
+    """Its time to find an heir was over when it woke."""
+    room = Room("ab", PATIENT)
+    room.run(0.2)
+    node = room["b"]
+    room.lost = lambda it: isinstance(it[2], Stay)
+    node.place.leave(room.now, SECOND)
+    room.stopped.add("b")
+    room.run(3)
+    node.notice(room.now)
+    assert node.stage is Stage.RETURNING
+    assert "b" not in node.route
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=1)
+
+
 def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() -> None:
     """Until then nobody has told it what was decided for it: it answers by its share."""
     room = Room("abc")

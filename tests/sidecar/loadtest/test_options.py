@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_sidecar.cli.load_arguments import Given, order_of
+from sidegate_sidecar.cli.options.load_arguments import Given, order_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def order(url: str = URL, **options: str) -> Order:
         (["http://[::1"], "URL 'http://[::1': expected an address"),
         ([URL, "--rate", "0"], "--rate '0': expected a number above 0"),
         ([URL, "--rate", "nan"], "--rate 'nan': expected a number above 0"),
-        ([URL, "--seconds", "inf"], "--seconds 'inf': expected a number above 0"),
+        ([URL, "--seconds", "inf"], "--seconds 'inf': expected seconds, above 0"),
         (
             ["http://me:secret@localhost:99999"],
             "URL 'http://localhost:99999': expected an address",
@@ -96,7 +96,7 @@ def order(url: str = URL, **options: str) -> Order:
             ["http://me:secret@localhost", "--key-header", "authorization"],
             "--key-header 'authorization': expected another name, the URL has a user",
         ),
-        ([URL, "--timeout", "-1"], "--timeout '-1': expected a number above 0"),
+        ([URL, "--timeout", "-1"], "--timeout '-1': expected seconds, above 0"),
         ([URL, "--max-in-flight", "x"], "--max-in-flight 'x': expected a whole number from 1"),
         ([URL, "--seed", "-1"], "--seed '-1': expected a whole number from 0"),
         ([URL, "--key-prefix", "a b"], "--key-prefix 'a b': expected 1 to 100 printable ASCII"),

@@ -1,7 +1,7 @@
 """The answer to a check when nobody who could decide it can be reached. Pure."""
 
 from sidegate.buckets.buckets import Buckets
-from sidegate.buckets.decision import Decision, OnUnreachable, Source
+from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_on_unreachable
 from sidegate.buckets.limits import Limits
 
 MAX_MEMORY = 24 << 20  # bytes of an app's memory, 100,000 keys; a sidecar brings its own buckets
@@ -15,11 +15,7 @@ class Fallback:
     """
 
     def __init__(self, policy: str, buckets: Buckets | None = None) -> None:
-        try:
-            self.policy = OnUnreachable(policy)
-        except ValueError:
-            names = ", ".join(OnUnreachable)
-            raise ValueError(f"on_unreachable={policy!r}: expected one of {names}") from None
+        self.policy = require_on_unreachable(policy)
         self.source = Source(self.policy.value)
         self._mine = buckets is None  # then nobody else sweeps them
         self._buckets = Buckets(MAX_MEMORY) if buckets is None else buckets

@@ -69,8 +69,8 @@ class Place:
     heirs: Heirs = field(init=False)
     passages: dict[Stage, Passage] = field(init=False)
     _drain: Drain = field(default_factory=Drain)
-    _was_told: bool = False
-    """When `moved` was called last."""
+    _is_untold: bool = False
+    """Has it stood still while it leaves, and not been told what others decided meanwhile?"""
     _deadline: int = 0
     _since: int = 0
 
@@ -83,7 +83,7 @@ class Place:
     @property
     def is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
-        stays = self._stays and not self.sync.waiting
+        stays = self._stays and not self._is_untold
         return stays or self.stage is Stage.MEMBER
 
     @property
@@ -140,8 +140,9 @@ class Place:
             self._deadline += gap
             if self.stage not in FLUSHING:
                 return
+            self._is_untold = True
         self.ask_again()
-        self._move()
+        self.moved()
         self.proceed(now)
 
     def ask_again(self) -> None:
@@ -173,6 +174,7 @@ class Place:
             return
         decided = self.stage is Stage.MEMBER
         self._drain = Drain(now, within, patient=patient, decided=decided)
+        self._is_untold = False
         self._enter(Stage.FLUSHING, now, within * 4 // 5)
         self.sync.keep_short = True
         self.proceed(now)
@@ -193,8 +195,9 @@ class Place:
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
-        if self.is_told is not self._was_told:  # what others decided during a standstill
-            self._move()
+        if self._is_untold and not (self.sync.waiting or self._out_of_reach()):
+            self._is_untold = False
+            self.moved()
         owners = [name for name in self.owners() if self.transport.is_up(name)]
         self._aim(owners)
         if owners and self.stage is Stage.WAITING:
@@ -230,7 +233,10 @@ class Place:
         self.sync.keep_short = False
         self._aim([])
         self.joined = True
-        self._enter(Stage.MEMBER, now)
+        if self._is_untold:
+            self._enter(Stage.RETURNING, now, RETURN_WITHIN)
+        else:
+            self._enter(Stage.MEMBER, now)
 
     def _give_up(self, now: int) -> None:
         """Send the last changes, and on the same links after them that the place is free."""
@@ -294,12 +300,8 @@ class Place:
             self._since = now
         self.stage = stage
         self._deadline = now + within
-        self._move()
-        self.on_stage(stage)
-
-    def _move(self) -> None:
-        self._was_told = self.is_told
         self.moved()
+        self.on_stage(stage)
 
     def _passed(self, stage: Stage, now: int, *, overdue: bool) -> None:
         self.passages[stage].add(now - self._since, overdue=overdue)

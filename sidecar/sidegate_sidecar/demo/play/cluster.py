@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.demo.play.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
 from sidegate_sidecar.lab.processes import Child, end_all, free_ports
+from sidegate_sidecar.lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -181,13 +181,15 @@ def _bucket(key: str) -> str:
 
 
 async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + START_WITHIN
-    while not await ready():
+    async def is_ready() -> bool:
+        if await ready():
+            return True
         if child.exit_code is not None:
             raise StartError(child, f"ended with exit code {child.exit_code}")
-        if time.monotonic() > deadline:
-            raise StartError(child, f"wasn't ready after {START_WITHIN:g} s")
-        await asyncio.sleep(LOOK_EVERY)
+        return False
+
+    if not await until(is_ready, within=START_WITHIN, look_every=LOOK_EVERY):
+        raise StartError(child, f"wasn't ready after {START_WITHIN:g} s")
 
 
 def _http() -> httpx2.AsyncClient:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits
+from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits, require_cost
 from sidegate.errors import CostError
 from sidegate.link.health import State
 from sidegate.protocol.messages import require_key
@@ -91,9 +91,10 @@ class CheckRequest(BaseModel):
     @classmethod
     def _cost_can_pass(cls, cost: int, info: ValidationInfo) -> int:
         limits: str | None = info.data.get("limits")
-        most = parse_limits(limits).smallest_burst if limits else MAX_TOKENS
-        if not 0 <= cost <= most:
-            raise CostError(cost, most)
+        if limits:
+            require_cost(cost, parse_limits(limits))
+        elif not 0 <= cost <= MAX_TOKENS:  # these are wrong too
+            raise CostError(cost, MAX_TOKENS)
         return cost
 
 

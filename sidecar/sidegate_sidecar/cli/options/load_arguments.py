@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sidegate_sidecar.cli import texts
+from sidegate_sidecar.cli.options import readers
+from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.errors import BAD_INPUT, Failure
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
 from sidegate_sidecar.loadtest.plan.feasibility import require_prospects
@@ -27,12 +28,13 @@ from sidegate_sidecar.loadtest.plan.settings import Order
 from sidegate_sidecar.loadtest.show.files import require_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sidegate_sidecar.loadtest.plan.service import Service
 
 RATE: Final = 50.0  # requests a second
 SECONDS: Final = 10.0
+MAX_HEADERS: Final = 50
 MAX_CONNECTIONS: Final = 10_000  # under way: a third of the ports that one address has
 
 
@@ -65,7 +67,10 @@ def order_of(  # an argument for each option
     json: str,
     html: str,
 ) -> Order:
-    """Return what the options order; Failure names the first that is wrong, and its value."""
+    """Return what the options order.
+
+    OptionError, or Failure for what goes wrong between several, names the first that is wrong.
+    """
     service, scenario = _service(url, given), _scenario(given)
     require_places(json, html)
     order = Order(
@@ -73,11 +78,11 @@ def order_of(  # an argument for each option
         scenario=scenario,
         name=given.scenario,
         key_prefix=_key_prefix(key_prefix),
-        seed=texts.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
+        seed=readers.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
         headers=_headers(headers, service, scenario.key_header),
-        timeout=texts.number("timeout", timeout),
-        max_in_flight=texts.whole("max-in-flight", max_in_flight, 1, MAX_CONNECTIONS),
-        tolerated=texts.whole("tolerate-errors", tolerate, 0, MAX_REQUESTS),
+        timeout=readers.seconds("timeout", timeout),
+        max_in_flight=readers.whole("max-in-flight", max_in_flight, 1, MAX_CONNECTIONS),
+        tolerated=readers.whole("tolerate-errors", tolerate, 0, MAX_REQUESTS),
         crashes=crashes,
         json=json,
         html=html,
@@ -95,18 +100,24 @@ def _service(url: str, given: Given) -> Service:
 
 
 def _scenario(given: Given) -> Scenario:
-    rate = texts.number("rate", given.rate) if given.rate else None
-    seconds = texts.number("seconds", given.seconds) if given.seconds else None
+    rate = readers.number("rate", given.rate) if given.rate else None
+    seconds = readers.seconds("seconds", given.seconds) if given.seconds else None
     if given.scenario:
         _require_absent(given)
-        scenario = texts.attempt("scenario", given.scenario, lambda: load_scenario(given.scenario))
-        scenario = scenario.scaled(rate, seconds)
+        scenario = _ready_made(given.scenario).scaled(rate, seconds)
     else:
         scenario = _one_stream(given, rate or RATE, seconds or SECONDS)
     try:
         return require_playable(scenario)
     except ScenarioError as error:  # of these two: all else was checked before
         raise Failure(BAD_INPUT, f"{_named(given, 'rate', 'seconds')}: {error}") from None
+
+
+def _ready_made(name: str) -> Scenario:
+    try:
+        return load_scenario(name)
+    except ScenarioError as error:
+        raise OptionError("scenario", name, str(error)) from None
 
 
 def _require_prospects(order: Order, given: Given) -> None:
@@ -127,37 +138,50 @@ def _require_absent(given: Given) -> None:
     for option in ("keys", "key_header", "pick", "limit", "expect", "arrivals"):
         text = getattr(given, option)
         if text:
-            raise texts.wrong(option.replace("_", "-"), text, "a scenario has this for each stream")
+            raise OptionError(option.replace("_", "-"), text, "a scenario has this for each stream")
 
 
 def _one_stream(given: Given, rate: float, seconds: float) -> Scenario:
-    keys = texts.whole("keys", given.keys, 1, MAX_KEYS) if given.keys else 1
+    keys = readers.whole("keys", given.keys, 1, MAX_KEYS) if given.keys else 1
     if keys > 1 and not given.key_header:
-        raise texts.wrong("keys", given.keys, "expected --key-header too, where they go")
-    expect = texts.choice("expect", given.expect, Expect) if given.expect else None
+        raise OptionError("keys", given.keys, "expected --key-header too, where they go")
+    expect = readers.choice("expect", given.expect, Expect) if given.expect else None
     if expect in {Expect.WITHIN, Expect.LIMITED} and not given.limit:
-        raise texts.wrong("expect", given.expect, "expected --limit too")
+        raise OptionError("expect", given.expect, "expected --limit too")
     stream = Stream(
         name="requests",
         rate=rate,
         keys=keys,
-        pick=texts.choice("pick", given.pick or Pick.TURN, Pick),
-        limit=texts.limit(given.limit),
+        pick=readers.choice("pick", given.pick or Pick.TURN, Pick),
+        limit=readers.limits("limit", given.limit) if given.limit else "",
         expect=expect,
     )
-    arrivals = texts.choice("arrivals", given.arrivals or Arrivals.EVEN, Arrivals)
-    header = texts.field("key-header", given.key_header) if given.key_header else ""
+    arrivals = readers.choice("arrivals", given.arrivals or Arrivals.EVEN, Arrivals)
+    header = readers.header_name("key-header", given.key_header) if given.key_header else ""
     return Scenario(seconds=seconds, streams=[stream], key_header=header, arrivals=arrivals)
 
 
-def _headers(given: Iterable[str], service: Service, key_header: str) -> dict[str, str]:
+def _headers(texts: Iterable[str], service: Service, key_header: str) -> dict[str, str]:
     taken = {key_header.lower(): "keys go into it"} if key_header else {}
     if not service.authorization:
-        return texts.headers(given, taken)
+        return _free_headers(texts, taken)
     if "authorization" in taken:
-        raise texts.wrong("key-header", key_header, "expected another name, the URL has a user")
+        raise OptionError("key-header", key_header, "expected another name, the URL has a user")
     taken["authorization"] = "the URL has a user"
-    return {**texts.headers(given, taken), "Authorization": service.authorization}
+    return {**_free_headers(texts, taken), "Authorization": service.authorization}
+
+
+def _free_headers(texts: Iterable[str], taken: Mapping[str, str]) -> dict[str, str]:
+    """Return headers by name; `taken` are names in lower case that are in use, and for what."""
+    headers: list[tuple[str, str]] = []
+    for text in texts:
+        name, value = readers.header("header", text)
+        if name.lower() in taken:
+            raise OptionError("header", name, f"expected another name, {taken[name.lower()]}")
+        headers.append((name, value))
+    if len(headers) > MAX_HEADERS:
+        raise OptionError("header", f"{len(headers)} of them", f"expected at most {MAX_HEADERS}")
+    return dict(headers)
 
 
 def _key_prefix(text: str) -> str:
@@ -165,5 +189,5 @@ def _key_prefix(text: str) -> str:
         return f"load-{secrets.token_hex(3)}"
     if not re.fullmatch(r"[!-~]{1,100}", text):
         why = "expected 1 to 100 printable ASCII characters, no blanks"
-        raise texts.wrong("key-prefix", text, why)
+        raise OptionError("key-prefix", text, why)
     return text

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sidegate_sidecar.cli.load_arguments import RATE, SECONDS
+from sidegate_sidecar.cli.options.load_arguments import RATE, SECONDS
+from sidegate_sidecar.cli.options.options import option
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
 from sidegate_sidecar.loadtest.plan.keys import Pick
 from sidegate_sidecar.loadtest.plan.library import names
@@ -18,14 +19,8 @@ _HOW = "How"
 _VERDICT = "Verdict"
 
 
-def _option(option: str, metavar: str, text: str, group: str, shown: str | bool = False) -> object:
-    return typer.Option(
-        f"--{option}",
-        metavar=metavar,
-        help=text,
-        rich_help_panel=group,
-        show_default=shown,
-    )
+def _option(name: str, metavar: str, text: str, group: str, shown: str | bool = False) -> object:
+    return option(name, metavar, text, group, shown, has_variable=False)
 
 
 Url = Annotated[

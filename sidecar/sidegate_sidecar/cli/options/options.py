@@ -1,0 +1,230 @@
+"""The options of the command: what each is for, as its help says it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sidegate.buckets.decision import OnUnreachable
+from sidegate_sidecar.cli.options.names import variable
+from sidegate_sidecar.config import Role
+from sidegate_sidecar.telemetry.logs import LEVELS
+
+
+def option(
+    name: str,
+    metavar: str,
+    text: str,
+    group: str = "Options",
+    shown: str | bool = True,
+    *,
+    has_variable: bool = True,
+) -> object:
+    """Return what tells typer of an option; `shown` is what the help gives as its default."""
+    return typer.Option(
+        f"--{name}",
+        metavar=metavar,
+        help=text,
+        envvar=variable(name) if has_variable else None,
+        rich_help_panel=group,
+        show_default=shown,
+    )
+
+
+_WHO = "Who and where"
+_TRUST = "Trust"
+_BEHAVIOUR = "Behaviour"
+
+Name = Annotated[
+    str, option("name", "NAME", "Name of this node on the ring; unique.", _WHO, "host name")
+]
+Link = Annotated[
+    str, option("link", "HOST:PORT", "Where to listen for apps and for other nodes.", _WHO)
+]
+SocketPath = Annotated[
+    str, option("socket", "PATH", "Where to listen for apps on a Unix socket as well.", _WHO)
+]
+SocketMode = Annotated[
+    str,
+    option(
+        "socket-mode",
+        "OCTAL",
+        "Who may use that socket, as for chmod: 660 its user and group, 666 everyone who can reach"
+        " the file.",
+        _WHO,
+    ),
+]
+Http = Annotated[str, option("http", "HOST:PORT", "Where to serve the HTTP API.", _WHO)]
+HttpHosts = Annotated[
+    list[str],
+    option(
+        "http-host",
+        "NAME",
+        "A further host name that requests may ask for, such as that of a proxy. Addresses,"
+        " localhost, names without dots and those within a cluster (.svc) need none. Repeat it, or"
+        " separate several by commas.",
+        _WHO,
+    ),
+]
+Seeds = Annotated[
+    list[str],
+    option(
+        "seed",
+        "HOST:PORT",
+        "Where to find other nodes: all addresses behind the name, asked for again and again."
+        " Repeat it, or separate several by commas.",
+        _WHO,
+    ),
+]
+Cluster = Annotated[
+    str, option("cluster", "NAME", "Only nodes of the same cluster talk to each other.", _WHO)
+]
+SecretFile = Annotated[
+    str,
+    option(
+        "secret-file",
+        "PATH",
+        "The secret that all nodes and apps share; read again when it changes. Of several, one a"
+        " line, the first is shown and all are accepted. Or put it itself into SIDEGATE_SECRET.",
+        _TRUST,
+    ),
+]
+NodeSecretFile = Annotated[
+    str,
+    option(
+        "node-secret-file",
+        "PATH",
+        "Another one that makes a node of who has it; that of apps doesn't then. Or put it itself"
+        " into SIDEGATE_NODE_SECRET.",
+        _TRUST,
+    ),
+]
+HttpTokenFile = Annotated[
+    str,
+    option(
+        "http-token-file",
+        "PATH",
+        "Another one that HTTP takes in place of the secret, for it crosses the wire there. Or put"
+        " it itself into SIDEGATE_HTTP_TOKEN.",
+        _TRUST,
+    ),
+]
+RingSeedFile = Annotated[
+    str,
+    option(
+        "ring-seed-file",
+        "PATH",
+        "16 bytes or more that no stranger knows, so that none can make up keys for one node. The"
+        " same on all nodes, kept when the secret changes, read at the start. Or put them"
+        " themselves into SIDEGATE_RING_SEED.",
+        _TRUST,
+    ),
+]
+TlsCert = Annotated[
+    str, option("tls-cert", "PATH", "Our certificate (PEM), for the link over TCP.", _TRUST)
+]
+TlsKey = Annotated[str, option("tls-key", "PATH", "Its private key (PEM).", _TRUST)]
+TlsCa = Annotated[
+    str, option("tls-ca", "PATH", "Who signs the certificates of the other side (PEM).", _TRUST)
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Serve other machines without a secret or TLS. \\[env var: SIDEGATE_INSECURE]",
+        rich_help_panel=_TRUST,
+        show_default=False,
+    ),
+]
+Policy = Annotated[
+    str,
+    option(
+        "on-unreachable",
+        "|".join(OnUnreachable),
+        "What becomes of a check that no node which could decide it can be asked about: let"
+        " through, refused, or decided here with this node's share of the limit.",
+        _BEHAVIOUR,
+    ),
+]
+Budget = Annotated[
+    str,
+    option(
+        "budget",
+        "SECONDS",
+        "How long a check may take; its owner has half of it, then its backup.",
+        _BEHAVIOUR,
+    ),
+]
+MaxMemory = Annotated[
+    str,
+    option(
+        "max-memory",
+        "BYTES",
+        "What the buckets may take of the memory: about 250 bytes each, and their longer keys.",
+        _BEHAVIOUR,
+    ),
+]
+MaxConnections = Annotated[
+    str,
+    option("max-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),
+]
+NodeRole = Annotated[
+    str,
+    option(
+        "role",
+        "|".join(Role),
+        "A leaf forwards checks and owns no keys: for fleets too large for everyone to be on the"
+        " ring.",
+        _BEHAVIOUR,
+    ),
+]
+Drain = Annotated[
+    str,
+    option(
+        "drain",
+        "SECONDS",
+        "How long leaving the ring may take; the last one waits for another.",
+        _BEHAVIOUR,
+    ),
+]
+StateFile = Annotated[
+    str,
+    option(
+        "state-file",
+        "PATH",
+        "Where to keep buckets over a restart: saved every 10 s and at exit.",
+        _BEHAVIOUR,
+    ),
+]
+LogLevel = Annotated[
+    str, option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
+]
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)]
+Sidecar = Annotated[str, option("http", "HOST:PORT", "The HTTP address of the sidecar to ask.")]
+CallerSecret = Annotated[
+    str,
+    option("secret-file", "PATH", "The secret of the cluster. Or put it into SIDEGATE_SECRET."),
+]
+CallerToken = Annotated[
+    str,
+    option(
+        "http-token-file",
+        "PATH",
+        "What the sidecar's HTTP takes, if that isn't the secret. Or put it into"
+        " SIDEGATE_HTTP_TOKEN.",
+    ),
+]
+Cost = Annotated[
+    str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
+]
+Seconds = Annotated[
+    str, typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long.")
+]
+Patience = Annotated[
+    str, option("drain", "SECONDS", "How long the sidecar may take, as it was told itself.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the answer as JSON, for scripts.", show_default=False)
+]

@@ -1,0 +1,41 @@
+"""docs/internals/architecture.md: its picture of the house and its layers are those of the code."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+TEXT: Final = (ROOT / "docs/internals/architecture.md").read_text("utf-8")
+BLOCKS: Final = re.findall(r"^```\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+PACKAGES: Final = ("ring/sidegate_ring", "middleware/sidegate", "sidecar/sidegate_sidecar")
+
+
+def folders_shown() -> set[str]:
+    """Return the folders of the tree, read by how far each line is indented."""
+    (tree,) = [block for block in BLOCKS if block.startswith(PACKAGES[0])]
+    above: list[str] = []
+    found: set[str] = set()
+    for indent, name in re.findall(r"^( *)([\w./]+)/ ", tree, re.MULTILINE):
+        above[len(indent) // 2 :] = [name]
+        found.add("/".join(above))
+    return found
+
+
+def test_the_tree_has_every_folder() -> None:
+    """No folder of the three packages is missing, and none is shown that isn't there."""
+    there = {
+        str(file.parent.relative_to(ROOT))
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("__init__.py")
+    }
+    assert {it for it in folders_shown() if it.startswith(PACKAGES)} == there
+
+
+def test_the_layers_are_those_that_are_held() -> None:
+    """Each contract about layers is shown as import-linter reads it, from the top down."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    layers = ["\n".join(it["layers"]) + "\n" for it in contracts["contracts"] if "layers" in it]
+    assert [it for it in layers if it not in BLOCKS] == []
