@@ -8,7 +8,7 @@ from sidegate.buckets.limits import SECOND
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Answers
-    from tests.simulation.nodes import World
+    from tests.simulation.world import World
 
 SYNC = 0.15  # seconds of peace after which what a node has decided is known to the other holder
 BY_TABLE = frozenset({"owner", "backup"})

@@ -1,65 +1,85 @@
-"""Whole nodes on a simulated network: the real cluster, sync, ring, buckets and node code.
+"""Nodes on a simulated network: the real cluster, sync, ring, buckets and node code, and links.
 
-Made up are only what carries messages (a link with a budget and a breaker, in virtual time) and
+Made up are only what carries messages (in virtual time, under the real breaker and deadlines) and
 what looks for seeds. All clocks start anywhere, as they do on real machines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sidegate.buckets.buckets import Buckets
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.flight import Flight
+from sidegate.link.health import PROBE_EVERY, Event, Health, Probe, State
+from sidegate.link.in_flight import InFlight
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
-from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Kind, State, Timing
-from sidegate_ring.places import seeded
+from sidegate_ring.membership.membership import Kind
+from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.cluster.place.stages import FLUSHING
+from sidegate_sidecar.node.forward import OWNERS_SHARE
+from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
-from tests.simulation.known import Known
-from tests.simulation.network import Faults, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sidegate.link.flight import Asker
+    from sidegate.link.in_flight import Asker
     from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Rumor
     from sidegate_ring.membership.membership import Member
+    from tests.simulation.network import Network
+    from tests.simulation.world import World
 
-POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
-EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))
 BUDGET = 0.05  # seconds for a check
-PATIENCE = 0.02  # seconds of silence that make a link suspect
-PROBE_EVERY = 0.1  # seconds between two pings to a suspect
-GRACE = 0.001  # seconds between the end of a budget and giving up
-HUNG_AFTER = 5.0  # seconds after which a suspect is given up
+PATIENCE = BUDGET * ANSWERS_SHARE * OWNERS_SHARE  # seconds, as in a sidecar with that budget
 REDIAL = 0.5  # seconds between two tries to connect
 WORK = 0.0005  # seconds for a slice of work: then others have their turn
-LATE = 2 * BUDGET  # seconds after which an answer comes from before a standstill
-TCP = Faults(ordered=True)
+
+
+class _Timer:
+    """One timer on a host of the network; setting it anew puts off what it was set for."""
+
+    def __init__(self, network: Network, name: str, callback: Callable[[], None]) -> None:
+        self._network = network
+        self._name = name
+        self._callback = callback
+        self._sets = 0
+
+    def set(self, at: float) -> None:
+        self._sets += 1
+        number = self._sets
+
+        def off() -> None:
+            if self._sets == number:  # else it was set anew, or stopped
+                self._callback()
+
+        self._network.at(at, self._name, off)
+
+    def stop(self) -> None:
+        self._sets += 1
 
 
 class SimLink:
-    """A link: questions with a deadline each, and a breaker."""
+    """A link: the real breaker and the real deadlines, over a simulated connection.
+
+    Unlike on a real link, checks don't wait for the first connection.
+    """
 
     def __init__(self, node: SimNode, peer: str) -> None:
         self._node = node
+        self._network = node.network
         self._peer = peer
-        self._flights: dict[int, Flight] = {}
+        self._health = Health()
+        self._flights = InFlight(PATIENCE, 0.0)
         self._last_id = 0
-        self._silent_since: float | None = None
-        self._suspect_since: float | None = None
+        self._timer = _Timer(node.network, node.name, self._wake)
+        self._probe_timer = _Timer(node.network, node.name, self._probe)
 
     @property
     def is_up(self) -> bool:
         """Is it connected and not suspect?"""
-        return self._suspect_since is None and self._node.network.connected(
-            self._node.name, self._peer
-        )
+        return self._health.state is State.UP
 
     @property
     def takes_checks(self) -> bool:
@@ -70,72 +90,62 @@ class SimLink:
         """Send checks."""
         if not self.is_up:
             return False
-        net = self._node.network
         self._last_id = number = self._last_id + 1
-        self._flights[number] = Flight(asker, len(checks))
-        if self._silent_since is None:
-            self._silent_since = net.now
         frame = Checks(number, hops, int(budget * 1e6), checks, *ids)
-        net.send(self._node.name, self._peer, frame)
-        net.at(net.now + budget, self._node.name, lambda: self._read_then_expire(number))
+        wake_at = self._flights.add(number, asker, len(checks), budget, self._network.now)
+        self._network.send(self._node.name, self._peer, frame)
+        if wake_at < inf:
+            self._timer.set(wake_at)
         return True
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Not simulated."""
         raise AssertionError((key, reset, hops, budget))
 
+    # --- what happens to it
+
+    def up(self) -> None:
+        """Note that there is a connection."""
+        self._health.step(Event.SHAKEN, self._network.now)
+
     def heard(self) -> None:
         """Note a sign of life."""
-        self._silent_since = None
-        if self._suspect_since is not None:
-            self._suspect_since = None
+        self._flights.heard()
+        if self._health.step(Event.HEARD, self._network.now):
+            self._probe_timer.stop()
             self._node.cluster.met(self._peer, self._node.clock())
 
     def answered(self, answers: Answers) -> None:
         """Hand answers over; late ones are for nobody."""
-        flight = self._flights.get(answers.id)
-        if flight is not None:
-            flight.land(answers)
-            if not flight.left:
-                del self._flights[answers.id]
+        self._flights.land(answers)
 
     def broke(self) -> None:
         """Give up what is on its way."""
-        self._suspect_since = self._silent_since = None
-        flights = list(self._flights.values())
-        self._flights.clear()
-        for flight in flights:
-            flight.crash()
+        now = self._network.now
+        self._health.step(Event.LOST, now)
+        self._flights.give_up(self._flights.take_all(now).values())
 
-    def _read_then_expire(self, number: int) -> None:
-        """Give what has already arrived at a node that stood still the time to be read."""
-        net = self._node.network
-        net.at(net.now + GRACE, self._node.name, lambda: self._expire(number))
-
-    def _expire(self, number: int) -> None:
-        flight = self._flights.pop(number, None)
-        if flight is None:
-            return
-        now = self._node.network.now
-        if self._silent_since is not None and now - self._silent_since >= PATIENCE:
-            self._suspect(now)
-        flight.crash()
-
-    def _suspect(self, now: float) -> None:
-        if self._suspect_since is None:
-            self._suspect_since = now
-            self._probe()
+    def _wake(self) -> None:
+        now = self._network.now
+        at, overdue = self._flights.wake(now)
+        if at < inf:
+            self._timer.set(at)
+        if overdue:
+            if self._flights.is_silent(now) and self._health.step(Event.SILENT, now):
+                self._probe()
+            self._flights.give_up(overdue.values())
 
     def _probe(self) -> None:
-        net = self._node.network
-        if self._suspect_since is None:
-            return
-        if net.now - self._suspect_since > HUNG_AFTER:
-            net.close(self._node.name, self._peer)
-            self._node.lost(self._peer)
-            return
-        net.send(self._node.name, self._peer, Ping(0))
-        net.at(net.now + PROBE_EVERY, self._node.name, self._probe)
+        net = self._network
+        match self._health.probe(net.now):
+            case Probe.PING:
+                net.send(self._node.name, self._peer, Ping(0))
+                self._probe_timer.set(net.now + PROBE_EVERY)
+            case Probe.GIVE_UP:
+                net.close(self._node.name, self._peer)
+                self._node.lost(self._peer)
+            case Probe.NONE:
+                pass
 
 
 class SimNode:
@@ -208,7 +218,7 @@ class SimNode:
         others = [it for it in rumors if it[0] != self.name]
         for name, *_ in others:
             self.network.link(self.name, name)
-            self._link(name)
+            self._link(name).up()
             # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
             # 500, 13 GB of them at the same time.
             self.cluster.introduced.add(name)
@@ -279,7 +289,7 @@ class SimNode:
 
     def met(self, name: str) -> None:
         """Note a connection."""
-        self._link(name)
+        self._link(name).up()
         self.cluster.met(name, self.clock())
         self._hurry()
 
@@ -314,9 +324,9 @@ class SimNode:
         for member in changed:
             if member.name == self.name:
                 continue
-            if member.state == State.DEAD:
+            if member.state == Life.DEAD:
                 self.buried.append((member.name, self.network.now))
-            if member.state >= State.DEAD:
+            if member.state >= Life.DEAD:
                 self.network.close(self.name, member.name)
                 self._link(member.name).broke()
             elif not self.network.connected(self.name, member.name):
@@ -331,162 +341,3 @@ class SimNode:
     def link_to(self, name: str, /) -> SimLink | None:
         """Return the link to a node."""
         return self.links.get(name)
-
-
-@dataclass
-class World:
-    """All nodes, and what apps were told. `seed` makes it."""
-
-    seed: int
-    faults: Faults = TCP
-    timing: Timing = field(default_factory=Timing)
-    nodes: dict[str, SimNode] = field(default_factory=dict[str, SimNode])
-    hops: int = 0
-    admitted: list[tuple[float, str, str, str]] = field(
-        default_factory=list[tuple[float, str, str, str]]
-    )
-    """(time, key, node that decided, source) of each check that was allowed."""
-    asked: int = 0
-    told: int = 0
-    _rings: dict[tuple[str, ...], Ring] = field(default_factory=dict[tuple[str, ...], Ring])
-
-    def __post_init__(self) -> None:
-        self.network = Network(self.seed, self.faults)
-        self.random = self.network.random
-        self.known = Known(self)
-
-    def ring_of(self, _like: Ring, names: tuple[str, ...]) -> Ring:
-        """Return the one ring of these names: all nodes share it, since it never changes."""
-        ring = self._rings.get(names)
-        if ring is None:
-            ring = self._rings[names] = EMPTY.of_nodes(names)
-        return ring
-
-    # --- nodes
-
-    @property
-    def running(self) -> list[SimNode]:
-        """Nodes that run, paused or not."""
-        return [it for name, it in self.nodes.items() if self.network.is_up(name)]
-
-    @property
-    def members(self) -> list[SimNode]:
-        """Nodes that run and don't leave."""
-        leaving = FLUSHING | {Stage.LEAVING, Stage.LEAF}
-        return [it for it in self.running if it.cluster.stage not in leaving]
-
-    def start(
-        self, name: str, seeds: Sequence[str] | None = None, *, leaf: bool = False
-    ) -> SimNode:
-        """Start a node whose seeds are those that run."""
-        known = [it.name for it in self.running] if seeds is None else seeds
-        node = self.nodes[name] = SimNode(self, name, leaf=leaf)
-        node.start(known)
-        return node
-
-    def begin(self, *names: str) -> None:
-        """Start nodes at once, all knowing all, and wait until they are one ring."""
-        for name in names:
-            self.start(name, names)
-        self.settle()
-
-    def stop(self, name: str) -> None:
-        """Have a node that has left exit."""
-        node = self.nodes[name]
-        node.cluster.place.depart(node.clock())
-        self.run(0.01)
-        self.network.crash(name)
-
-    def crash(self, name: str) -> None:
-        """Kill a node."""
-        self.network.crash(name)
-        self.known.lost()
-
-    @property
-    def is_settled(self) -> bool:
-        """Do all nodes that should be on the ring hold the same ring, and nothing else to do?"""
-        names = tuple(sorted(it.name for it in self.members if not it.cluster.leaf))
-        return all(it.cluster.ring.nodes == names for it in self.running) and all(
-            it.cluster.stage is Stage.MEMBER or it.cluster.leaf for it in self.members
-        )
-
-    def settle(self, within: float = 20.0) -> float:
-        """Run until the ring is whole; return how long that took."""
-        took = self.network.run_until(lambda: self.is_settled, within)
-        assert took is not None, self.say(f"no ring after {within} s: {self.views()}")
-        return took
-
-    def quiesce(self, within: float = 20.0) -> None:
-        """Run until all buckets are where they belong."""
-        self.settle(within)
-        done = self.network.run_until(
-            lambda: all(it.cluster.sync.idle for it in self.running), within
-        )
-        assert done is not None, self.say("buckets are still on their way")
-
-    def run(self, seconds: float) -> None:
-        """Let time pass."""
-        self.network.run(self.network.now + seconds)
-
-    # --- checks
-
-    def check(self, node: str, key: str, limit: str, cost: int = 1) -> None:
-        """Have the app beside a node ask; what it was told is noted when it is."""
-        self.asked += 1
-        asked = self.network.now
-
-        def told(answers: Answers) -> None:
-            self.told += 1
-            if self.network.now - asked < LATE:  # else it says what once was
-                self.known.note(key, limit, answers)
-            [answer] = answers.answers
-            if answer[0] == 1:
-                entry = (self.network.now, key, answers.node, str(answers.source))
-                self.admitted.append(entry)
-
-        frame = Checks(1, 0, int(BUDGET * 1e6), [(key, limit, cost)])
-        self.nodes[node].node.decide(frame, told)
-
-    def traffic(
-        self, seconds: float, every: float, keys: Sequence[str], limit: str,
-        among: Callable[[], list[SimNode]] | None = None,
-    ) -> None:  # fmt: skip
-        """Have apps ask about random keys for some time, from now on in the background."""
-        end = self.network.now + seconds
-
-        def ask() -> None:
-            nodes = [it for it in (among or (lambda: self.members))() if not self.paused(it.name)]
-            if nodes:
-                self.check(self.random.choice(nodes).name, self.random.choice(list(keys)), limit)
-            if self.network.now + every < end:
-                self.network.plan(self.network.now + every, ask)
-
-        self.network.plan(self.network.now + every, ask)
-
-    def paused(self, name: str) -> bool:
-        """Tell if that node stands still."""
-        return self.network.is_paused(name)
-
-    def spend(self, keys: Sequence[str], limit: str, tries: int) -> None:
-        """Ask so often about each key, at nodes in turn, waiting for each answer."""
-        for key in keys:
-            for _ in range(tries):
-                self.check(self.random.choice(self.members).name, key, limit)
-                self.run(0.005)
-        self.run(0.2)
-
-    def count(self, key: str, *, decided: bool = True) -> int:
-        """Count how often a key was let through, by those who decide or at all."""
-        by = {"owner", "backup"} if decided else {"owner", "backup", "open"}
-        return sum(it[1] == key and it[3] in by for it in self.admitted)
-
-    def say(self, what: str) -> str:
-        """Return a complaint that names the seed."""
-        return f"seed {self.seed}, at {self.network.now:.3f} s: {what}"
-
-    def views(self) -> str:
-        """Return what each node takes for the ring."""
-        return "; ".join(
-            f"{it.name} ({it.cluster.stage}): {','.join(it.cluster.ring.nodes)}"
-            for it in self.running
-        )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.turn import Turn
-from sidegate.link.link import Link, State
+from sidegate.link.health import State
+from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster
 

@@ -1,15 +1,24 @@
-"""Dialling: one attempt to reach a sidecar, up to the end of the handshake."""
+"""Dialling: one attempt to reach a sidecar, when there is another, and the task that makes them.
+
+A link is dialled again after a pause that doubles and is jittered, or at once.
+At once where another sidecar may answer at the same address, when the connection breaks or its
+sidecar says that it is going: but only once a second, so one that only ever hangs up is no worse
+off than one that isn't there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures.thread as _executors
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
+from math import inf
+from random import uniform
 from secrets import token_bytes
 from ssl import SSLError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from sidegate.link.connection import Connection
+from sidegate.link.connection import Connection, Handler
 from sidegate.link.listening import ListenedTime
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from sidegate.link.address import Address
-    from sidegate.link.connection import Handler
     from sidegate.protocol.handshake import Identity
 
 # Python refuses to import its module of executors once the main thread has ended, when an app may
@@ -28,6 +36,24 @@ assert _executors
 
 DIAL_WITHIN = 2.0  # seconds for connecting and the handshake; a busy loop of our own has longer
 _STEP = DIAL_WITHIN / 8
+FIRST_DELAY = 0.05  # seconds before the first redial; doubles up to the link's most
+HURRY_EVERY = 1.0  # seconds between two dials without a pause
+
+Context: TypeAlias = Callable[[], "SSLContext | None"]
+"""Makes the TLS context for one dial, from files that may have changed; None for plain TCP."""
+
+
+class Dialled(Handler, Protocol):
+    """Who handles the connections, and is told when there is none."""
+
+    def unreached(self) -> None:
+        """Handle that a dial came to nothing."""
+
+    def refused(self, why: str) -> None:
+        """Handle another reason why there is no connection than the last time: `why`, for people.
+
+        Told once, not for each dial; and not that it is our own address, which is usual in seeds.
+        """
 
 
 async def dial(
@@ -123,3 +149,114 @@ def code_of(error: Exception) -> str:
     if isinstance(error, WireError):
         return error.code
     return "tls" if isinstance(error, SSLError) else ""
+
+
+class Redial:
+    """Says when to dial, to the one task that does; is told what became of each connection."""
+
+    def __init__(self, max_delay: float, *, hurries: bool) -> None:
+        self._max_delay = max_delay
+        self._hurries = hurries
+        self._delay = FIRST_DELAY
+        self._clock = asyncio.get_running_loop().time
+        self._hurried_at = -inf
+        self._at_once = False  # is there a dial that checks wait for, or will there be one?
+        self._is_left = False  # has the sidecar said that it is going?
+        self._ending = asyncio.Event()  # the connection is lost, or its sidecar is going
+
+    # --- what becomes of connections
+
+    def up(self) -> None:
+        """Handle that there is a new connection."""
+        self._at_once = self._is_left = False
+        self._ending.clear()
+
+    def failed(self) -> None:
+        """Handle that a dial came to nothing."""
+        self._at_once = False
+
+    def leaving(self) -> None:
+        """Handle that the sidecar is going: from now on look for another one."""
+        if self._hurries and not self._is_left:
+            self._is_left = True
+            self._hurry()
+            self._ending.set()
+
+    def lost(self) -> bool:
+        """Handle that the connection is gone; are checks to wait for the next one?"""
+        self._hurry()
+        if self._at_once or not self._is_left:
+            self._ending.set()
+        return self._at_once
+
+    def _hurry(self) -> None:
+        now = self._clock()
+        if self._hurries and now - self._hurried_at >= HURRY_EVERY:
+            self._hurried_at, self._at_once = now, True
+
+    # --- when to dial
+
+    async def ended(self) -> None:
+        """Wait until the connection is gone, or should be left for another one."""
+        await self._ending.wait()
+        if self._at_once or not self._is_left:
+            self._delay = FIRST_DELAY
+
+    async def pause(self) -> None:
+        """Wait until it is time to dial."""
+        if self._at_once:
+            return
+        self._ending.clear()
+        with suppress(TimeoutError):
+            jittered = uniform(self._delay / 2, self._delay)  # noqa: S311  # jitter, not a secret
+            async with asyncio.timeout(jittered):
+                await self._ending.wait()
+        self._delay = min(self._delay * 2, self._max_delay)
+
+
+class Dialler:
+    """The task that keeps a link connected, and why the last dial failed."""
+
+    def __init__(
+        self, address: Address, me: Identity, context: Context, redial: Redial, link: Dialled
+    ) -> None:
+        self.refusal = ""  # for people
+        self.refusal_code = ""  # the other side's word for it, if it had one; "tls" where TLS fails
+        self._address = address
+        self._me = me
+        self._context = context
+        self._redial = redial
+        self._link = link
+
+    async def run(self) -> None:
+        """Dial, now and whenever the connection ends or is to be left, until cancelled."""
+        while True:
+            if await self._dial():
+                await self._redial.ended()
+            else:
+                self._redial.failed()
+                self._link.unreached()
+            await self._redial.pause()
+
+    async def _dial(self) -> bool:
+        try:
+            context = None if self._address.path else self._context()
+            return (await dial(self._address, self._me, context, self._link)).is_up
+        except (OSError, TimeoutError, ValueError) as error:
+            self._refused(error, why(error))
+            return False
+
+    def up(self) -> None:
+        """Called when a handshake is done."""
+        self.refusal = self.refusal_code = ""
+        self._redial.up()
+
+    def lost(self, error: Exception) -> None:
+        """Called when a connection ended with an error, be it before its handshake was done."""
+        self._refused(error, str(error))
+
+    def _refused(self, error: Exception, text: str) -> None:
+        self.refusal_code = code_of(error)
+        said, self.refusal = self.refusal, text
+        if text != said and self.refusal_code != "self":
+            self._link.refused(text)

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sidegate.link.connection import Connection
-    from sidegate.link.flight import Flight
+    from sidegate.link.in_flight import Flight, InFlight
     from sidegate.protocol.messages import Message
-
-_GRACE = 0.001  # seconds: a loop that was busy reads what is already there before it gives up
 
 
 class Parting:
-    """Takes over a connection and its flights by number, and closes it when the last has landed.
+    """Takes over a connection and what is in flight on it, and closes it when the last has landed.
 
-    Each flight that hasn't landed by its deadline gets no answer. `settled` is told how many
+    Each frame that hasn't landed by its deadline gets no answer. `settled` is told how many
     checks have got theirs, or get none.
     """
 
     def __init__(
-        self, connection: Connection, flights: dict[int, Flight], settled: Callable[[int], None]
+        self, connection: Connection, flights: InFlight, settled: Callable[[int], None]
     ) -> None:
         self._connection = connection
         self._flights = flights
@@ -33,32 +32,24 @@ class Parting:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         connection.hand_to(self)
-        self._close_or_wait()
+        self._wake()
 
     @property
     def is_over(self) -> bool:
         """Is the connection closed?"""
         return self._connection.closed.is_set()
 
-    def _close_or_wait(self) -> None:
-        if self._flights:
-            deadline = min(flight.deadline for flight in self._flights.values())
-            self._timer = self._loop.call_at(deadline, self._read_then_expire)
-        else:
+    def _wake(self) -> None:
+        at, overdue = self._flights.wake(self._loop.time())
+        if at < inf:
+            self._timer = self._loop.call_at(at, self._wake)
+        self._give_up(overdue.values())
+        if not self._flights.open:
             self._connection.close()
 
-    def _read_then_expire(self) -> None:
-        self._timer = self._loop.call_later(_GRACE, self._expire)
-
-    def _expire(self) -> None:
-        now = self._loop.time()
-        for number in [at for at, flight in self._flights.items() if flight.deadline <= now]:
-            self._give_up(self._flights.pop(number))
-        self._close_or_wait()
-
-    def _give_up(self, flight: Flight) -> None:
-        self._settled(flight.left)
-        flight.crash()
+    def _give_up(self, flights: Iterable[Flight]) -> None:
+        self._settled(sum(flight.left for flight in flights))
+        self._flights.give_up(flights)
 
     # --- what the connection tells
 
@@ -67,13 +58,9 @@ class Parting:
 
     def message(self, connection: Connection, message: Message) -> None:
         """Hand over answers; nothing else that is said here matters any more."""
-        if not isinstance(message, Answers) or message.id not in self._flights:
-            return
-        flight = self._flights[message.id]
-        self._settled(flight.land(message))
-        if not flight.left:
-            del self._flights[message.id]
-            if not self._flights:
+        if isinstance(message, Answers):
+            self._settled(self._flights.land(message))
+            if not self._flights.open:
                 connection.close()
 
     def lost(self, connection: Connection, error: Exception | None) -> None:  # noqa: ARG002
@@ -83,8 +70,7 @@ class Parting:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        while self._flights:
-            self._give_up(self._flights.popitem()[1])
+        self._give_up(self._flights.take_all(self._loop.time()).values())
 
     def abort(self) -> None:
         """Cut the connection in this very turn; what hasn't landed gets no answer."""
@@ -96,3 +82,26 @@ class Parting:
         self._end()
         self._connection.close()
         await self._connection.closed.wait()
+
+
+class Partings:
+    """All connections that one link has left: few, since each lasts one budget at most."""
+
+    def __init__(self, settled: Callable[[int], None]) -> None:
+        self._settled = settled
+        self._all: list[Parting] = []
+
+    def add(self, connection: Connection, flights: InFlight) -> None:
+        """Take over a connection and what is in flight on it."""
+        self._all = [parting for parting in self._all if not parting.is_over]
+        self._all.append(Parting(connection, flights, self._settled))
+
+    def abort(self) -> None:
+        """Cut all in this very turn."""
+        for parting in self._all:
+            parting.abort()
+
+    async def close(self) -> None:
+        """Close all now."""
+        for parting in self._all:
+            await parting.close()

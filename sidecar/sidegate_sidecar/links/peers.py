@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
-from sidegate.link.link import Context, Link, State
+from sidegate.link.health import State
+from sidegate.link.link import Link
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Hello, NodeMessage, Roster
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.records.addresses import address_of, is_at
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
     from sidegate.link.connection import Connection
+    from sidegate.link.dialing import Context
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello, NodeMessage, Roster
     from sidegate_ring.membership.membership import Member

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from typing import Protocol
 
-    from sidegate.link.flight import Asker
+    from sidegate.link.in_flight import Asker
     from sidegate.protocol.messages import Check, Holdings, Ids
     from sidegate_sidecar.cluster.cluster import Cluster
 

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.version import __version__
 from sidegate_ring.membership.membership import State as Life
 from sidegate_sidecar.cluster.cluster import Stage

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.client.client import Client
-from sidegate.link.link import State
+from sidegate.link.health import State
 from tests.support.in_process.cluster import admitted, eventually, link_of, sources
 from tests.support.processes.beside import process
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
 from tests.cluster.outages.trio import BUDGET, load, restart

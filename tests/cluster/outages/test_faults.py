@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate_sidecar.process import Process
 from tests.cluster.outages.trio import (
     BUDGET,
@@ -76,10 +76,10 @@ async def test_only_checks_that_were_on_their_way_wait_for_a_stopped_owner() -> 
         link = link_to(nodes[0])
         assert link.state is State.SUSPECT
         assert nodes[0].node.counts.unanswered == {"n3": 10}
-        last = link._last_id
+        last = link._questions._last_id
         later = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(1_000)))
         assert sources(later) == {"backup": 1_000}
-        assert link._last_id == last  # nothing more was asked there
+        assert link._questions._last_id == last  # nothing more was asked there
         assert admitted([*waiting, *later]) == 49
 
 
@@ -107,7 +107,7 @@ async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
         owner.send(SIGSTOP)
         assert (await asking.check(key, "50/day")).source == "backup"
         link = link_to(nodes[0])
-        link._suspect_since -= 60  # as if it had been stopped for a minute
+        link.health.suspect_since -= 60  # as if it had been stopped for a minute
         await eventually(lambda: link.state is not State.SUSPECT)  # down, or closed for good
         await eventually(lambda: "n3" not in nodes[0].cluster.ring)
         decision = await asking.check(key, "50/day")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from tests.deploy.monitoring.promql import read
 from tests.support.in_process.cluster import eventually, key_of
 from tests.support.in_process.http_client import beside, check, http

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sidegate.client.client import Client
     from sidegate.client.session import Session
-    from sidegate.link.link import State
+    from sidegate.link.health import State
     from sidegate.protocol.messages import Answer
 
 SOON = 0.05  # seconds: a budget that is to run out

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Checks, Pong
 from tests.middleware.client.puppet_client import SOON, link_state, pair, say, session_of
 from tests.support.in_process.cluster import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
 from tests.support.in_process.cluster import (
     GENEROUS,
@@ -158,7 +158,7 @@ async def test_a_check_that_another_was_answered_before_goes_by_the_share(
 async def test_shares_are_told_to_the_sidecar_too() -> None:
     async with puppet() as other, client(other.address) as asking:
         await up(asking)
-        link_of(asking)._max_in_flight = 1
+        link_of(asking)._questions._max_in_flight = 1
         assert sources(await asyncio.gather(*(asking.check("k", "5/day") for _ in range(2)))) == {
             "local": 2
         }

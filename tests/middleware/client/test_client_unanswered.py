@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Answers, Checks, Error, Ping, Pong, Roster
 from sidegate_sidecar.process import Process
 from tests.middleware.client.puppet_client import SOON, link_state, nobody, pair, say
@@ -106,7 +106,7 @@ async def test_an_app_is_limited_again_when_its_sidecar_returns() -> None:
 async def test_too_many_checks_in_flight_are_answered_by_the_share() -> None:
     """What goes beyond the bound is answered at once; what is in flight gets its answers."""
     async with pair() as (asking, other):
-        link_of(asking)._max_in_flight = 10
+        link_of(asking)._questions._max_in_flight = 10
         kept = [asking.check("k", "5/day") for _ in range(10)]
         frame = await other.hear(Checks)
         assert sources(await asyncio.gather(asking.check("k", "5/day"))) == {"local": 1}

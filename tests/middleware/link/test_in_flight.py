@@ -1,4 +1,4 @@
-"""What is in flight: when a frame is overdue, and when the other side is silent."""
+"""What is in flight: each check is settled once, when a frame is overdue, who is silent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,178 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sidegate.link.in_flight import GRACE, InFlight
+from sidegate.link.in_flight import GRACE, Flight, InFlight, halves
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Answers
 from tests.support.in_process.linking import Asking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PATIENCE = 0.050
 LATE = 10.0
 BUDGET = PATIENCE
+
+
+# One frame
+
+
+class Asker:
+    """Notes what it is told: the answer to each position, None for those that get none."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.told: dict[int, int | None] = {}
+        self.refuses = False
+
+    def answered(self, answers: Answers) -> None:
+        if self.refuses:
+            raise WireError("bad-message", "not to be understood")
+        positions = range(self.count) if answers.positions is None else answers.positions
+        for position, answer in zip(positions, answers.answers, strict=True):
+            assert position not in self.told
+            assert not isinstance(answer, str)
+            self.told[position] = answer[0]
+
+    def unanswered(self, positions: Sequence[int] | None) -> None:
+        for position in range(self.count) if positions is None else positions:
+            assert position not in self.told
+            self.told[position] = None
+
+
+def answers(positions: list[int] | None, *values: int) -> Answers:
+    return Answers(7, "owner", "n", positions, [[value] for value in values])
+
+
+def airborne(count: int) -> tuple[Flight, Asker]:
+    asker = Asker(count)
+    return Flight(asker, count), asker
+
+
+class TestLanding:
+    def test_whole(self) -> None:
+        """An answer to all settles all, in their order."""
+        flight, asker = airborne(3)
+        assert flight.land(answers(None, 10, 11, 12)) == 3
+        assert flight.left == 0
+        assert asker.told == {0: 10, 1: 11, 2: 12}
+
+    def test_parts(self) -> None:
+        """Parts settle the positions that they name, in any order."""
+        flight, asker = airborne(4)
+        assert flight.land(answers([3, 0], 13, 10)) == 2
+        assert flight.left == 2
+        assert flight.land(answers([1], 11)) == 1
+        assert flight.land(answers([], *())) == 0
+        assert flight.land(answers([2], 12)) == 1
+        assert flight.left == 0
+        assert asker.told == {0: 10, 1: 11, 2: 12, 3: 13}
+
+    @given(st.data())
+    def test_any_parts(self, data: st.DataObject) -> None:
+        """However a frame is split, each check gets its own answer, and the rest gets none."""
+        count = data.draw(st.integers(1, 12))
+        flight, asker = airborne(count)
+        waiting = data.draw(st.permutations(range(count)))
+        for size in data.draw(st.lists(st.integers(1, count))):
+            if size > len(waiting):
+                break
+            part, waiting = waiting[:size], waiting[size:]
+            assert flight.land(answers(part, *(100 + at for at in part))) == size
+            assert flight.left == len(waiting)
+        flight.crash()
+        assert asker.told == {at: None if at in waiting else 100 + at for at in range(count)}
+
+    @pytest.mark.parametrize(
+        ("positions", "values"),
+        [
+            (None, 2),  # too few
+            (None, 4),  # too many
+            ([0], 2),  # another number than positions
+            ([0, 1], 1),
+            ([3], 1),  # beyond the end
+            ([-1], 1),  # which Python would take for the last
+            ([-3, 0], 2),
+            ([2**63], 1),
+            ([1, 1], 2),  # twice in one part
+            ([1, 1], 1),
+        ],
+    )
+    def test_misfit(self, positions: list[int] | None, values: int) -> None:
+        """Answers that don't fit are an error, and nobody is told any of them."""
+        flight, asker = airborne(3)
+        with pytest.raises(WireError, match=r"don't fit.*\(bad-message\)"):
+            flight.land(answers(positions, *range(values)))
+        assert not asker.told
+        assert flight.left == 3
+
+    @pytest.mark.parametrize("positions", [[1], [0, 1], None])
+    def test_settled_before(self, positions: list[int] | None) -> None:
+        """A second answer to the same check is an error, also within an answer to all."""
+        flight, asker = airborne(3)
+        flight.land(answers([1], 11))
+        with pytest.raises(WireError, match="don't fit"):
+            flight.land(answers(positions, *range(3 if positions is None else len(positions))))
+        assert asker.told == {1: 11}
+        assert flight.left == 2
+
+
+class TestCrash:
+    def test_at_once(self) -> None:
+        """Without any answer all checks get none."""
+        flight, asker = airborne(2)
+        flight.crash()
+        assert asker.told == {0: None, 1: None}
+
+    def test_after_a_part(self) -> None:
+        """After a part only the rest does."""
+        flight, asker = airborne(3)
+        flight.land(answers([1], 11))
+        flight.crash()
+        assert asker.told == {0: None, 1: 11, 2: None}
+
+    @pytest.mark.parametrize("positions", [None, [0, 1, 2], [2]])
+    def test_answers_that_the_asker_cannot_take(self, positions: list[int] | None) -> None:
+        """Checks whose answers made no sense to the asker are still open: none is forgotten."""
+        flight, asker = airborne(3)
+        asker.refuses = True
+        with pytest.raises(WireError):
+            flight.land(answers(positions, *range(3 if positions is None else len(positions))))
+        assert flight.left == 3
+        flight.crash()
+        assert asker.told == {0: None, 1: None, 2: None}
+
+
+class TestHalves:
+    def test_answers(self) -> None:
+        """Answers to two frames land at the positions in the one list that was asked."""
+        asker = Asker(5)
+        first, second = halves(asker, 2, 5)
+        Flight(second, 3).land(answers(None, 12, 13, 14))
+        Flight(first, 2).land(answers([1], 11))
+        assert asker.told == {1: 11, 2: 12, 3: 13, 4: 14}
+
+    def test_no_answers(self) -> None:
+        """So does the news that there is none."""
+        asker = Asker(5)
+        first, second = halves(asker, 2, 5)
+        second.unanswered([0])
+        first.unanswered(None)
+        assert asker.told == {0: None, 1: None, 2: None}
+
+    def test_halves_of_halves(self) -> None:
+        """A half may be halved again."""
+        asker = Asker(8)
+        _, second = halves(asker, 4, 8)
+        _, last = halves(second, 2, 4)
+        last.answered(answers(None, 16, 17))
+        assert asker.told == {6: 16, 7: 17}
+
+
+# All of a link
 
 
 def app() -> InFlight:
@@ -30,24 +190,29 @@ def node() -> InFlight:
     return InFlight(PATIENCE, 0.0)
 
 
-def turns(frames: InFlight, now: float, length: float) -> float:
-    """Run a loop whose turns take so long until a frame is overdue; return when that is."""
-    while not frames.is_due(now):
-        at = frames.next_look(now)
-        frames.expect(now, at)
+def turns(frames: InFlight, at: float, length: float) -> tuple[float, list[int]]:
+    """Run a loop whose turns take so long, and whose timer is set for `at`, until it is given up.
+
+    Return when that is, and which frames are.
+    """
+    now = 100.0
+    overdue: dict[int, Flight] = {}
+    while not overdue:
         now = max(now + length, at)
-    return now
+        at, overdue = frames.wake(now)
+    return now, [*overdue]
 
 
 @pytest.mark.parametrize("of", [app, node])
 def test_an_idle_loop_waits_for_one_budget(of: Callable[[], InFlight]) -> None:
     frames = of()
-    assert frames.add(1, Asking(), 1, BUDGET, 100.0) <= 100.0 + BUDGET
-    end = turns(frames, 100.0, 0.0)
-    assert end == pytest.approx(100.0 + BUDGET - GRACE)
+    at = frames.add(1, Asking(), 1, BUDGET, 100.0)
+    assert at <= 100.0 + BUDGET
+    end, overdue = turns(frames, at, 0.0)
+    assert end == pytest.approx(100.0 + BUDGET)
+    assert overdue == [1]
     assert frames.is_silent(end)
-    assert list(frames.take_overdue(end)) == [1]
-    assert frames.next_look(end) == inf
+    assert frames.wake(end) == (inf, {})
 
 
 @pytest.mark.parametrize("length", [0.005, 0.020, 0.1, 0.25])
@@ -56,8 +221,7 @@ def test_a_busy_loop_of_an_app_waits_for_more_turns_than_a_first_connection_take
 ) -> None:
     """And for no more of them than it takes to see that nobody answers."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    end = turns(frames, 100.0, length)
+    end, _ = turns(frames, frames.add(1, Asking(), 1, BUDGET, 100.0), length)
     assert 11 < (end - 100.0) / length < 40
     assert frames.is_silent(end)
 
@@ -66,48 +230,75 @@ def test_a_busy_loop_of_an_app_waits_for_more_turns_than_a_first_connection_take
 def test_a_loop_that_is_too_late_is_not_waited_for(length: float) -> None:
     """The frame is given up, and nobody is blamed for it."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    end = turns(frames, 100.0, length)
-    assert 100.0 + LATE < end <= 100.0 + LATE + 1.0 + length
-    assert list(frames.take_overdue(end)) == [1]
+    end, overdue = turns(frames, frames.add(1, Asking(), 1, BUDGET, 100.0), length)
+    assert 100.0 + LATE < end <= 100.0 + LATE + 1.0 + 2 * length
+    assert overdue == [1]
     assert not frames.is_silent(end)
 
 
 @pytest.mark.parametrize("length", [0.020, 1.0])
 def test_a_node_goes_by_the_clock(length: float) -> None:
     frames = node()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    frames.expect(100.0, 100.0 + BUDGET - GRACE)
+    assert frames.add(1, Asking(), 1, BUDGET, 100.0) == pytest.approx(100.0 + BUDGET - GRACE)
     end = 100.0 + BUDGET + length
     assert frames.is_silent(end)
-    assert list(frames.take_overdue(end)) == [1]
+    assert frames.wake(end) == (end + GRACE, {})
+    _, overdue = frames.wake(end + GRACE)
+    assert [*overdue] == [1]
+
+
+def test_what_is_already_there_is_read_before_a_frame_is_given_up() -> None:
+    """A loop that comes too late reads the answer in the GRACE between two wakes."""
+    frames = node()
+    asking = Asking()
+    frames.add(1, asking, 1, BUDGET, 100.0)
+    at, _ = frames.wake(200.0)
+    frames.land(Answers(1, "owner", "n", None, [[1]]))
+    assert frames.wake(at) == (inf, {})
+    assert asking.got == [[[1]]]
+
+
+def test_a_new_frame_sets_the_timer_only_if_it_is_to_look_earlier() -> None:
+    frames = node()
+    assert frames.add(1, Asking(), 1, 0.2, 100.0) == pytest.approx(100.2 - GRACE)
+    assert frames.add(2, Asking(), 1, 0.3, 100.0) == inf
+    assert frames.add(3, Asking(), 1, 0.1, 100.0) == pytest.approx(100.1 - GRACE)
 
 
 def test_a_word_of_the_other_side_ends_its_silence() -> None:
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
+    at = frames.add(1, Asking(), 1, BUDGET, 100.0)
     frames.heard()
-    end = turns(frames, 100.0, 0.0)
-    assert frames.is_due(end)
+    end, overdue = turns(frames, at, 0.0)
+    assert overdue == [1]
     assert not frames.is_silent(end)
 
 
 def test_a_frame_asked_in_a_late_turn_has_its_whole_budget() -> None:
     frames = app()
+    asked = 101.0  # the loop has been busy since the first frame
     frames.add(1, Asking(), 1, BUDGET, 100.0)
-    frames.expect(100.0, 100.003)
-    frames.add(2, Asking(), 1, BUDGET, 101.0)  # the loop has been busy all the while
-    frames.expect(101.0, 101.003)
-    assert frames.take_overdue(101.0 + BUDGET - 3 * GRACE).keys() <= {1}
+    frames.add(2, Asking(), 1, BUDGET, asked)
+    now, overdue = turns(frames, asked, 0.0)
+    assert overdue == [1]
+    now, overdue = turns(frames, now + GRACE, 0.0)
+    assert overdue == [2]
+    assert now > asked + BUDGET - 3 * GRACE
 
 
-def test_only_what_is_overdue_is_taken_and_counts_until_it_is_settled() -> None:
+def test_only_what_is_overdue_is_taken_and_counts_until_it_is_given_up() -> None:
     frames = node()
-    for number, budget in ((1, 0.1), (2, 0.3), (3, 0.2)):
-        frames.add(number, Asking(number), number, budget, 100.0)
-    assert [*frames.take_overdue(100.25)] == [1, 3]
+    askings = {number: Asking(number) for number in (1, 2, 3)}
+    for (number, asking), budget in zip(askings.items(), (0.1, 0.3, 0.2), strict=True):
+        frames.add(number, asking, number, budget, 100.0)
+    frames.wake(100.25)
+    at, overdue = frames.wake(100.25 + GRACE)
+    assert at == pytest.approx(100.3 - GRACE)
+    assert [*overdue] == [1, 3]
     assert (len(frames), frames.checks) == (1, 6)
-    assert frames.next_look(100.25) == pytest.approx(100.3 - GRACE)
+    frames.give_up(overdue.values())
+    assert frames.checks == 2
+    assert [asking.settled() for asking in askings.values()] == [True, False, True]
 
 
 def test_what_lands_is_in_flight_no_more() -> None:
@@ -116,18 +307,20 @@ def test_what_lands_is_in_flight_no_more() -> None:
     frames.add(1, asking, 2, BUDGET, 100.0)
     with pytest.raises(WireError):
         frames.land(Answers(1, "owner", "n", None, [[1]]))
-    frames.land(Answers(1, "owner", "n", None, [[1], [0]]))
-    frames.land(Answers(1, "owner", "n", None, [[1], [0]]))  # too late: to nothing
+    assert frames.land(Answers(1, "owner", "n", None, [[1], [0]])) == 2
+    assert frames.land(Answers(1, "owner", "n", None, [[1], [0]])) == 0  # too late: to nothing
     assert asking.got == [[[1]], [[0]]]
     assert (len(frames), frames.checks) == (0, 0)
 
 
 def test_frames_taken_over_keep_their_deadlines_by_the_clock() -> None:
-    """For who goes on with them has no listened time."""
+    """For who goes on with them has no listened time. Until they are settled they count twice."""
     frames = app()
-    frames.add(1, Asking(), 1, BUDGET, 100.0)
-    assert [it.deadline for it in frames.take_all(100.0).values()] == [
-        pytest.approx(100.0 + BUDGET - GRACE)
-    ]
+    frames.add(1, Asking(2), 2, BUDGET, 100.0)
+    parted = frames.part(100.0)
+    assert parted.wake(100.0)[0] == pytest.approx(100.0 + BUDGET - GRACE)
     assert not frames.is_silent(200.0)
-    assert len(frames) == 0
+    assert (len(frames), frames.checks) == (0, 2)
+    assert (len(parted), parted.checks) == (1, 2)
+    frames.settle(parted.land(Answers(1, "owner", "n", [1], [[1]])))
+    assert (frames.checks, parted.checks) == (1, 1)

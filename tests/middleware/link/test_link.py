@@ -1,18 +1,15 @@
-"""A link: who gets which answer and when, what it is good for, and how it comes back."""
+"""A link: who gets which answer and when, up to the last."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.address import Address
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
-from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
     MAX_CHECKS,
     Answers,
@@ -24,30 +21,23 @@ from sidegate.protocol.messages import (
     Proof,
     Reset,
 )
-from sidegate.trust.secrets import known
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
     SOON,
     UNANSWERED,
     Asking,
     answer,
+    answer_all,
     ask,
     linked,
     numbered,
     pair,
     some,
 )
-from tests.support.in_process.puppets import Puppet, deaf, puppet
+from tests.support.in_process.puppets import deaf, puppet
 
 if TYPE_CHECKING:
-    from sidegate.protocol.messages import Check, Hello, Message
-
-
-async def answer_all(other: Puppet, frames: list[Checks]) -> None:
-    """Answer every frame that comes, and keep them."""
-    while True:
-        frames.append(await other.hear(Checks))
-        await other.say(answer(frames[-1]))
+    from sidegate.protocol.messages import Check, Message
 
 
 # Asking
@@ -166,286 +156,6 @@ async def test_no_checks_at_all_are_answered_too() -> None:
         assert link.ask([], 0, GENEROUS, Asking(0))
         await other.say(answer(await other.hear(Checks)))
         await eventually(lambda: not link._flights)
-
-
-# Connecting
-
-
-async def test_checks_wait_for_the_first_connection() -> None:
-    """What is asked before the link is up is sent when it is, within its budget."""
-    async with puppet() as other, linked(other.address) as (link, watching):
-        assert link.state is State.CONNECTING
-        asking = ask(link, 2)
-        assert link.in_flight == 2
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
-        assert asking.got == numbered(2)
-        assert [peer.name for peer in watching.ups] == ["puppet"]
-        assert link.peer is watching.ups[0]
-
-
-async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connection() -> None:
-    """When the other side only accepts, checks get no answer, and the next ones at once."""
-    async with deaf() as other, linked(other.address) as (link, _):
-        asking = ask(link, 1, SOON)
-        await eventually(asking.settled)
-        assert asking.got == UNANSWERED
-        assert link.state is State.DOWN
-        assert not link.ask(some(1), 0, GENEROUS, Asking())
-        assert link.in_flight == 0
-
-
-async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
-    """A refused connection gives up what waits for it long before its budget ends, and says why."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, watching):
-        asking = ask(link)
-        await eventually(asking.settled)
-        assert asking.got == UNANSWERED
-        assert link.state is State.DOWN
-        assert "refused" in link.refusal.lower() or "connect call failed" in link.refusal.lower()
-        assert (watching.ups, watching.downs) == ([], 0)
-
-
-async def test_a_link_finds_who_comes_later() -> None:
-    """A link dials until somebody answers, and then takes checks."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address, max_delay=0.1) as (link, _):
-        await eventually(lambda: link.state is State.DOWN)
-        later = Puppet(other.me)
-        await later.start(address.port)
-        await eventually(lambda: link.state is State.UP)
-        assert link.refusal == ""
-        asking = ask(link)
-        await later.say(answer(await later.hear(Checks)))
-        await eventually(asking.settled)
-        await later.stop()
-
-
-async def test_a_broken_connection_answers_what_was_in_flight_at_once() -> None:
-    """When the connection breaks nobody waits for a budget, and each check gets one answer."""
-    async with pair() as (link, other):
-        asking = ask(link, 4)
-        frame = await other.hear(Checks)
-        await other.say(answer(frame, [2]))
-        await eventually(lambda: asking.got[2])
-        other.connections[-1].abort()
-        await eventually(asking.settled)
-        assert asking.got == [[None], [None], [[1, 2]], [None]]
-        assert link.in_flight == 0
-
-
-async def test_a_link_that_broke_is_used_again() -> None:
-    """A link comes back by itself, as often as it breaks, and its watcher hears of each change."""
-    async with puppet() as other, linked(other.address) as (link, watching):
-        for times in range(1, 6):
-            await eventually(lambda: link.state is State.UP and other.connections)
-            asking = ask(link)
-            await other.say(answer(await other.hear(Checks)))
-            await eventually(asking.settled)
-            assert asking.got == numbered(1)
-            other.connections[-1].abort()
-            await eventually(partial(watching.has_gone_down, times))
-        assert len(watching.ups) >= 5
-
-
-async def test_a_unix_socket_is_dialled_like_any_other(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """A link to a path uses the Unix socket there, and no TLS."""
-    path = f"{tmp_path_factory.mktemp('s')}/s"
-
-    def context() -> None:
-        raise AssertionError
-
-    async with AsyncExitStack() as stack:
-        other = Puppet(Identity("node", "puppet", "sidegate"))
-        server = await asyncio.get_running_loop().create_unix_server(other._accept, path)
-        link, _ = await stack.enter_async_context(linked(Address(path=path), context=context))
-        await eventually(lambda: link.state is State.UP)
-        server.close()
-
-
-# Refusals
-
-
-async def test_a_refusal_is_kept_and_told_once() -> None:
-    """Why a link isn't let in is in `refusal`, and told once, however often it dials."""
-    accepted: list[Hello] = []
-    async with puppet(secrets=known(b"hush")) as other:
-        other.approve = accepted.append
-        async with linked(other.address, max_delay=0.05) as (link, watching):
-            await eventually(lambda: len(accepted) > 3)
-            assert link.refusal_code == "secret"
-            assert "the two sides don't have the same secret" in link.refusal
-            assert watching.ups == []
-            assert link.state is State.DOWN
-    assert watching.refusals == [link.refusal]
-
-
-async def test_a_side_that_does_not_know_the_secret_is_not_believed() -> None:
-    """A link with a secret doesn't come up with a side that has another, though that lets it in."""
-    async with (
-        puppet() as other,
-        linked(other.address, me=Identity("app", "me", "", known(b"hush"))) as (link, watching),
-    ):
-        await eventually(lambda: link.refusal)
-        assert "the two sides don't have the same secret" in link.refusal
-        assert watching.ups == []
-
-
-async def test_what_the_other_side_says_when_it_closes_is_the_refusal() -> None:
-    """An error from the other side ends the connection, and its words are kept for people."""
-    async with puppet() as other, linked(other.address) as (link, watching):
-        await other.say(Error("timeout", "a frame unfinished for 5 s"))
-        await eventually(lambda: watching.downs)
-        assert link.refusal_code == "timeout"
-        assert "a frame unfinished for 5 s" in link.refusal
-
-
-async def test_a_context_that_cannot_be_made_is_a_refusal() -> None:
-    """Missing certificates keep a link down and are named; it tries again."""
-    tries: list[int] = []
-
-    def context() -> None:
-        tries.append(1)
-        raise FileNotFoundError(2, "No such file", "cert.pem")
-
-    async with puppet() as other, linked(other.address, context=context) as (link, _):
-        await eventually(lambda: len(tries) > 1)
-        assert "cert.pem" in link.refusal
-
-
-# Budgets
-
-
-async def test_a_budget_that_runs_out_gives_no_answer_and_makes_the_link_suspect() -> None:
-    """After one budget without a word, the link takes no checks: nobody else waits."""
-    async with pair() as (link, other):
-        asking = ask(link, 3, SOON)
-        await eventually(asking.settled)
-        assert asking.got == [[None]] * 3
-        assert (link.state, link.in_flight) == (State.SUSPECT, 0)
-        assert not link.ask(some(1), 0, GENEROUS, Asking())
-        assert [type(it) for it in other.heard].count(Checks) == 1
-
-
-async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> None:
-    """A suspect gets pings; the answer to one makes the link usable again."""
-    async with pair() as (link, other):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
-        first, second = await other.hear(Ping), await other.hear(Ping)
-        assert link.state is State.SUSPECT
-        await other.say(Pong(first.id), Pong(second.id))
-        await eventually(lambda: link.state is State.UP)
-        asking = ask(link)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
-        assert asking.got == numbered(1)
-
-
-async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
-    """What comes after the budget is dropped, and makes the link usable again."""
-    async with pair() as (link, other):
-        asking = ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(lambda: link.state is State.UP)
-        assert asking.got == UNANSWERED
-        assert link.in_flight == 0
-
-
-async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
-    """A frame answered in part before its budget ends gives up only the other part."""
-    async with pair() as (link, other):
-        asking = ask(link, 3, 0.5)
-        frame = await other.hear(Checks)
-        await other.say(answer(frame, [1]))
-        await eventually(asking.settled)
-        await other.say(answer(frame, [0, 2]))
-        await eventually(lambda: link.state is State.UP)
-        assert asking.got == [[None], [[1, 1]], [None]]
-
-
-async def test_one_timer_serves_all_deadlines() -> None:
-    """A thousand frames in flight need one timer."""
-    async with pair() as (link, _):
-        ask(link)
-        timer = link._look_timer
-        askings = [ask(link, 1, GENEROUS + 1) for _ in range(1_000)]
-        assert link._look_timer is timer
-        assert not any(asking.settled() for asking in askings)
-
-
-async def test_a_shorter_budget_does_not_wait_for_a_longer_one() -> None:
-    """Checks with different budgets on one link are each given up in time."""
-    async with pair() as (link, _):
-        long = ask(link, 1, GENEROUS)
-        short = ask(link, 1, SOON)
-        await eventually(short.settled, within=GENEROUS / 2)
-        assert not long.settled()
-
-
-@pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
-async def test_a_tiny_budget_does_not_keep_others_from_the_first_connection(budget: float) -> None:
-    """An asker in a hurry who comes before the link is up takes nothing from a patient one."""
-    async with puppet() as other, linked(other.address) as (link, _):
-        hurried, patient = ask(link, 1, budget), ask(link)
-        answering = asyncio.create_task(answer_all(other, []))
-        await eventually(patient.settled)
-        await eventually(hurried.settled)
-        assert patient.got == numbered(1)
-        answering.cancel()
-
-
-@pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
-async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> None:
-    """An asker in a hurry gets no answer, which says nothing about the other side."""
-    async with pair() as (link, other):
-        hurried = ask(link, 1, budget)
-        await eventually(hurried.settled)
-        patient = ask(link, 1, GENEROUS)
-        assert hurried.got == UNANSWERED
-        await other.hear(Checks)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(patient.settled)
-        assert patient.got == numbered(1)
-
-
-async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
-    """When all askers are in a hurry, a side that stays silent is found out all the same."""
-    async with pair() as (link, other):
-        while link.state is State.UP:
-            hurried = ask(link, 1, 0.001)
-            await eventually(hurried.settled)
-        assert link.state is State.SUSPECT
-        await other.say(Pong(0))
-        await eventually(lambda: link.state is State.UP)
-
-
-async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
-    """A stream of checks without any budget doesn't keep other budgets from running out."""
-    async with pair() as (link, other):
-        asking = ask(link, 1, SOON)
-        while not asking.settled():
-            link.ask(some(1), 0, 0.0, Asking())
-            await other.say(Pong(0))
-            await asyncio.sleep(0)
-        assert asking.got == UNANSWERED
-
-
-async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
-    """When a suspect doesn't answer its pings for long, the connection is given up."""
-    async with puppet() as other, linked(other.address) as (link, watching):
-        await eventually(lambda: link.state is State.UP)
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
-        link._suspect_since -= 60  # as if it had been silent for a minute
-        await eventually(lambda: len(watching.ups) == 2)
-        assert link.state is State.UP
 
 
 # Bad answers

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from sidegate.link.link import MAX_UNSENT, State
+from sidegate.link.health import State
+from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import (
     Buckets,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.codec import WireError
 from sidegate_ring.membership.membership import Rumor
 from sidegate_ring.membership.membership import State as Life

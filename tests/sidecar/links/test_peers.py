@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.address import Address
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Error, Ping, Pong
 from sidegate.trust.secrets import SecretFile, known
 from sidegate_ring.hashring import Ring

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import (
     NOBODY,
     Answers,

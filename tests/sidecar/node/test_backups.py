@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import (
     NOBODY,
     Answers,

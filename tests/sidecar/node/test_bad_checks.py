@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import (
     MAX_CHECKS,
 )

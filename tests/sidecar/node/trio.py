@@ -11,13 +11,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.flight import Flight
+from sidegate.link.in_flight import Flight
 from sidegate.protocol.messages import Answers, Checks
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
 
 if TYPE_CHECKING:
-    from sidegate.link.flight import Asker
+    from sidegate.link.in_flight import Asker
     from sidegate.protocol.messages import Check, Holdings, Ids
 
 MS = 10**6  # ns

@@ -10,7 +10,7 @@ from tests.simulation.network import Faults
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tests.simulation.nodes import World
+    from tests.simulation.world import World
 
 SLOW = "10/hour"  # a token in six minutes: what is admitted in a run is the burst and no more
 FAST = "100/second burst 20"

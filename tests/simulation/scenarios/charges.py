@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.replication.corrections.resets import Reset
 from tests.simulation.network import Faults
-from tests.simulation.nodes import World
 from tests.simulation.scenarios.bounds import SLOW, keys_of, names_of
+from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

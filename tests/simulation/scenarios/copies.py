@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.network import Faults
-from tests.simulation.nodes import World
 from tests.simulation.scenarios.bounds import (
     HEALED_WITHIN,
     SLOW,
@@ -19,6 +18,7 @@ from tests.simulation.scenarios.bounds import (
     keys_of,
     names_of,
 )
+from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

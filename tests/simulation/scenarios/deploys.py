@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from tests.simulation.network import Faults
-from tests.simulation.nodes import World
 from tests.simulation.scenarios.bounds import (
     FAST,
     SLOW,
@@ -15,6 +14,7 @@ from tests.simulation.scenarios.bounds import (
     keys_of,
     names_of,
 )
+from tests.simulation.world import World
 
 # --- deploys
 

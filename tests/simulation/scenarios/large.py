@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.simulation.nodes import World
+from tests.simulation.world import World
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
-from tests.simulation.nodes import World
 from tests.simulation.scenarios.bounds import (
     APART_WITHIN,
     FAST,
@@ -25,6 +24,7 @@ from tests.simulation.scenarios.bounds import (
     keys_of,
     names_of,
 )
+from tests.simulation.world import World
 
 
 def crash(seed: int) -> World:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from tests.simulation.nodes import World
 from tests.simulation.scenarios.bounds import (
     HEALED_WITHIN,
     MAX_MESSAGES,
@@ -14,6 +13,7 @@ from tests.simulation.scenarios.bounds import (
     keys_of,
     names_of,
 )
+from tests.simulation.world import World
 
 # --- storms
 

@@ -6,7 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.link.link import Link, State
+from sidegate.link.health import State
+from sidegate.link.link import Link
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Answers, Checks
 from tests.support.in_process.cluster import GENEROUS, eventually
@@ -128,3 +129,10 @@ def answer(frame: Checks, positions: list[int] | None = None) -> Answers:
 def numbered(count: int) -> list[list[object]]:
     """Return what has come when all checks were answered so."""
     return [[[1, number]] for number in range(count)]
+
+
+async def answer_all(other: Puppet, frames: list[Checks]) -> None:
+    """Answer every frame that comes, and keep them."""
+    while True:
+        frames.append(await other.hear(Checks))
+        await other.say(answer(frames[-1]))

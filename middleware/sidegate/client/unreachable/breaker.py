@@ -3,6 +3,9 @@
 Closed, it lets everybody through. A failure opens it for a while: nobody is let through, so a
 sidecar that hangs costs one budget and not one a request. Then one caller at a time may probe;
 what the probe finds closes it, or opens it for twice as long.
+
+Threads have nobody who could probe for them, as a link in an event loop does (`link/health.py`);
+docs/internals/decisions/0019 has the reasons.
 """
 
 from __future__ import annotations

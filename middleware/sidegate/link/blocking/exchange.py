@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.silence import Listening
-from sidegate.link.flight import Flight
+from sidegate.link.in_flight import Flight
 from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
 from sidegate.protocol.messages import Checks
 

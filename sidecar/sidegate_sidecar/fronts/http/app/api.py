@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Holdings as HeldThere
 from sidegate.version import __version__

@@ -17,7 +17,7 @@ from pydantic import (
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits, require_cost
 from sidegate.errors import CostError
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import require_key
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import Departure

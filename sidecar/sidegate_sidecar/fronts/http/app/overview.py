@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.version import __version__
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.fronts.http.app.models import Handovers, Nodes, RingNode, Stranger, Syncing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.link import State
+from sidegate.link.health import State
 from sidegate.protocol.messages import Holdings, Inspect
 from sidegate.version import __version__
 from sidegate_sidecar.config import Role

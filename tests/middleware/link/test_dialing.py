@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.link import Link, State
-from sidegate.link.redial import FIRST_DELAY, Redial
+from sidegate.link.dialing import FIRST_DELAY, Redial
+from sidegate.link.health import State
 from sidegate.protocol.messages import Checks, Error, Forget, Roster
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sidegate.link.connection import Connection
+    from sidegate.link.link import Link
     from sidegate.protocol.messages import Hello
 
 LEAVING = Roster("digest", [("puppet", "127.0.0.1:1")], 1)

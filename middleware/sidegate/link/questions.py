@@ -1,0 +1,156 @@
+"""The questions on a link: frames that leave, or wait for a connection, and the timer over them.
+
+Which are in flight, and for how long, is in `in_flight.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+from sidegate.link.health import State
+from sidegate.link.in_flight import Asker, InFlight, halves
+from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
+from sidegate.protocol.messages import MAX_CHECKS, Check, Checks, Holdings, Inspect, Reset
+
+if TYPE_CHECKING:
+    from sidegate.link.connection import Connection
+    from sidegate.link.health import Health
+    from sidegate.protocol.messages import Ids
+
+_CONNECTING, _UP = State.CONNECTING, State.UP  # quicker to look up
+
+Silent: TypeAlias = Callable[[float], None]
+"""Called, with the time, when a budget ran out and the other side is silent."""
+
+
+class Questions:
+    """What one link is asked, over the connection that it has, or will have. One timer serves all.
+
+    The link's `health` says whether it takes any.
+    """
+
+    def __init__(
+        self, health: Health, flights: InFlight, silent: Silent, max_in_flight: int
+    ) -> None:
+        self._health = health
+        self._flights = flights
+        self._silent = silent
+        self._max_in_flight = max_in_flight
+        self._loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._waiting: dict[int, bytes] = {}  # for the handshake
+        self._inspections: dict[int, asyncio.Future[Holdings]] = {}
+        self._last_id = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- asking
+
+    def ask(
+        self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids = (0, None)
+    ) -> bool:
+        """Send checks; see Link.ask."""
+        count = len(checks)
+        state = self._health.state
+        if state is not _UP and state is not _CONNECTING:
+            return False
+        if self._flights.checks + count > self._max_in_flight:
+            return False
+        self._last_id = number = self._last_id + 1
+        message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        if count > MAX_CHECKS:
+            return self._ask_halves(message, budget, asker)
+        frame = encode(message)
+        if len(frame) > MAX_FRAME_BYTES + HEADER_BYTES:
+            return count > 1 and self._ask_halves(message, budget, asker)
+        wake_at = self._flights.add(number, asker, count, budget, self._loop.time())
+        if wake_at < inf:
+            self._wake_at(wake_at)
+        self._write(number, frame)
+        return True
+
+    def _ask_halves(self, whole: Checks, budget: float, asker: Asker) -> bool:
+        """Send what doesn't fit into one frame in two."""
+        count = len(whole.checks)
+        middle = count // 2
+        places = list(range(count)) if whole.places is None else whole.places
+        ways = slice(middle), slice(middle, None)
+        for part, half in zip(ways, halves(asker, middle, count), strict=True):
+            ids = whole.serial, places[part]
+            if not self.ask(whole.checks[part], whole.hops, budget, half, ids):
+                half.unanswered(None)
+        return True
+
+    async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
+        """Return the buckets of a key there, or those forgotten; None if there is no answer."""
+        if not self._health.takes_checks:
+            return None
+        self._last_id = number = self._last_id + 1
+        answer: asyncio.Future[Holdings] = self._loop.create_future()
+        self._inspections[number] = answer
+        self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
+        try:
+            async with asyncio.timeout(budget):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            del self._inspections[number]
+            self._waiting.pop(number, None)
+
+    def inspected(self, holdings: Holdings) -> None:
+        """Hand over the answer to an inspection; a late one is for nobody."""
+        answer = self._inspections.get(holdings.id)
+        if answer and not answer.done():
+            answer.set_result(holdings)
+
+    def _write(self, number: int, frame: bytes) -> None:
+        if self._connection is not None:
+            self._connection.write(frame)
+        else:
+            self._waiting[number] = frame
+
+    # --- the connection
+
+    def up(self, connection: Connection) -> None:
+        """Send what waited for a connection, and from now on at once."""
+        self._connection = connection
+        for frame in self._waiting.values():
+            connection.write(frame)
+        self._waiting.clear()
+
+    def give_up_waiting(self) -> None:
+        """Send nothing of what waits for a connection: its askers are answered without."""
+        self._waiting.clear()
+
+    def lost(self, now: float) -> None:
+        """Tell all who asked that there is no answer, and have who asks next wait."""
+        self._connection = None
+        self._waiting.clear()
+        self._flights.give_up(self._flights.take_all(now).values())
+
+    def stop(self) -> None:
+        """Look after deadlines no more: nothing will be asked."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- deadlines
+
+    def _wake_at(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._wake)
+
+    def _wake(self) -> None:
+        now = self._loop.time()
+        at, overdue = self._flights.wake(now)
+        if at < inf:
+            self._timer = self._loop.call_at(at, self._wake)
+        if overdue:
+            for number in overdue:
+                self._waiting.pop(number, None)
+            if self._flights.is_silent(now):
+                self._silent(now)
+            self._flights.give_up(overdue.values())
