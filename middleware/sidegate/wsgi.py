@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.http.evaluation import Asking, Question, asking
+from sidegate.http.evaluation import Asking, RuleQuestion, asking
 from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
@@ -131,7 +131,7 @@ class RateLimitWSGIMiddleware:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         limiter = self._limiter
         asked = _asked(asking(limiter, chain, request))
-        if not isinstance(asked, Question):
+        if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
         if limiter.is_paid(environ, key, rule.limits):
@@ -144,14 +144,14 @@ class RateLimitWSGIMiddleware:
             return limiter.check_failed(rule, error)
 
 
-def _asked(steps: Asking) -> Question | Verdict | None:
+def _asked(steps: Asking) -> RuleQuestion | Verdict | None:
     """Run through the rules; what has to be awaited is handed back as it is, and is no key."""
     try:
         pending = next(steps)
         while True:
             pending = steps.send(pending.value)
     except StopIteration as end:
-        asked: Question | Verdict | None = end.value
+        asked: RuleQuestion | Verdict | None = end.value
         return asked
 
 

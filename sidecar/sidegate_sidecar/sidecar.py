@@ -11,7 +11,7 @@ from random import SystemRandom
 from secrets import randbits, token_bytes
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.protocol.handshake import Identity
@@ -85,7 +85,7 @@ class Sidecar:
             fingerprint(config.ring_seed),
         )
         self.clock = machine_clock()
-        buckets = Buckets(config.max_memory)
+        buckets = BucketTable(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, patience)
         self.cluster = Cluster(

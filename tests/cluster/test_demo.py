@@ -20,11 +20,11 @@ from rich.console import Console
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limit
-from sidegate_sidecar.demo.play.allowance import Allowance
-from sidegate_sidecar.demo.play.cluster import Cluster
+from sidegate_sidecar.demo.play.allowance import DemoAllowance
+from sidegate_sidecar.demo.play.cluster import DemoCluster
 from sidegate_sidecar.demo.play.setting import KEYS, NAMES
-from sidegate_sidecar.demo.play.story import Event, Story, times_of
-from sidegate_sidecar.demo.play.tally import Outcome, Slot, Tally
+from sidegate_sidecar.demo.play.story import Story, StoryEvent, times_of
+from sidegate_sidecar.demo.play.tally import DemoTally, ReplyOutcome, Slot
 from sidegate_sidecar.demo.show.table import frame
 
 if TYPE_CHECKING:
@@ -132,12 +132,14 @@ def test_it_says_what_did_not_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (100, 60)])
 def test_a_frame_fits_the_terminal(width: int, height: int) -> None:
     """Nothing of it is wrapped or cut, after a year as well."""
-    tally = Tally(Limit(5, 1), KEYS, time.monotonic() - 4e7)
-    for name, outcome, source in product(NAMES, (Outcome.ALLOWED, Outcome.DENIED), Source):
+    tally = DemoTally(Limit(5, 1), KEYS, time.monotonic() - 4e7)
+    for name, outcome, source in product(
+        NAMES, (ReplyOutcome.ALLOWED, ReplyOutcome.DENIED), Source
+    ):
         tally.counts[name, outcome, source] = 987_654_321 // 12
     tally.slots.extend([Slot(limited=15, unlimited=30)] * 500)
-    story = Story(Cluster(), tally, times_of(None), lambda _: None)
-    story.events.extend([Event(4e7, "something that happened")] * 100)
+    story = Story(DemoCluster(), tally, times_of(None), lambda _: None)
+    story.events.extend([StoryEvent(4e7, "something that happened")] * 100)
     shown = StringIO()
     Console(file=shown, width=width, height=height).print(frame(story, width, height))
     lines = shown.getvalue().splitlines()
@@ -161,7 +163,7 @@ def test_a_frame_fits_the_terminal(width: int, height: int) -> None:
 )
 def test_an_allowance_is_burst_plus_rate_and_a_little_a_kill(now: float, most: int) -> None:
     """Whoever owns a key when, its allowance goes on; only the latest charges may be lost."""
-    allowance = Allowance(Limit(2, 1, 7), 3)
+    allowance = DemoAllowance(Limit(2, 1, 7), 3)
     events: list[tuple[float, Callable[[float], None]]] = [
         (100.0, allowance.decided),
         (100.5, allowance.decided),

@@ -6,13 +6,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
-    Gossip,
+    Effects,
     Kind,
+    Life,
     Member,
     Membership,
-    Outcome,
     Rumor,
-    State,
+    SwimMessage,
     Timing,
 )
 
@@ -31,8 +31,8 @@ class Handful:
         self.now = 100.0
         self.timing = timing
         self.deaf: set[str] = set()
-        self.log: list[tuple[str, str, Gossip]] = []
-        self.changed: list[tuple[str, str, State]] = []  # for whom, who, and what it is now
+        self.log: list[tuple[str, str, SwimMessage]] = []
+        self.changed: list[tuple[str, str, Life]] = []  # for whom, who, and what it is now
         self.random = Random(seed)
         self.nodes = {name: self.make(name) for name in names}
         for node in self.nodes.values():
@@ -54,11 +54,11 @@ class Handful:
     def __getitem__(self, name: str) -> Membership:
         return self.nodes[name]
 
-    def tell(self, node: Membership, *rumors: Rumor, kind: Kind = Kind.NEWS) -> Outcome:
+    def tell(self, node: Membership, *rumors: Rumor, kind: Kind = Kind.NEWS) -> Effects:
         """Have a node hear rumors from a stranger; what it says to that goes nowhere."""
-        return node.step("stranger", Gossip(kind, 0, "", "", rumors), self.now)
+        return node.step("stranger", SwimMessage(kind, 0, "", "", rumors), self.now)
 
-    def do(self, name: str, outcome: Outcome) -> None:
+    def do(self, name: str, outcome: Effects) -> None:
         """Deliver what a node says, and what that leads to, until all are silent."""
         waiting = self._note(name, outcome)
         before = len(self.log)
@@ -69,7 +69,7 @@ class Handful:
             if to in self.nodes and not {sender, to} & self.deaf:
                 waiting += self._note(to, self.nodes[to].step(sender, gossip, self.now))
 
-    def _note(self, name: str, outcome: Outcome) -> list[tuple[str, str, Gossip]]:
+    def _note(self, name: str, outcome: Effects) -> list[tuple[str, str, SwimMessage]]:
         self.changed += [(name, member.name, member.state) for member in outcome.changed]
         return [(name, to, gossip) for to, gossip in outcome.sends]
 
@@ -86,7 +86,7 @@ class Handful:
         self.log.clear()
         self.changed.clear()
 
-    def said(self, kind: Kind, sender: str = "", to: str = "") -> list[Gossip]:
+    def said(self, kind: Kind, sender: str = "", to: str = "") -> list[SwimMessage]:
         """Return the messages of one kind, from one node, to one node."""
         return [
             gossip
@@ -94,7 +94,7 @@ class Handful:
             if gossip.kind == kind and sender in {"", by} and to in {"", whom}
         ]
 
-    def state(self, of: str, by: str) -> State:
+    def state(self, of: str, by: str) -> Life:
         """Return what one node thinks of another."""
         return self.nodes[by].members[of].state
 
@@ -102,7 +102,7 @@ class Handful:
 def rumor(
     name: str,
     incarnation: int = 10,
-    state: State = State.ALIVE,
+    state: Life = Life.ALIVE,
     *,
     owner: int = 1,
     by: str = "",
@@ -112,6 +112,6 @@ def rumor(
     return Rumor(name, address or f"{name}:4222", incarnation, int(state), owner, by)
 
 
-def record(member: Member) -> tuple[int, State]:
+def record(member: Member) -> tuple[int, Life]:
     """Return what decides which of two records holds."""
     return member.incarnation, member.state

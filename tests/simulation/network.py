@@ -42,10 +42,10 @@ class Host(Protocol):
         """Handle a message."""
 
     def met(self, name: str) -> None:
-        """Note that a connection with a host is up, whoever dialled it."""
+        """Called when a connection with a host is up, whoever dialled it."""
 
     def lost(self, name: str) -> None:
-        """Note that the connection with a host is gone."""
+        """Called when the connection with a host is gone."""
 
 
 SLOW = 0.01  # seconds

@@ -9,14 +9,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.health import PROBE_EVERY, Event, Health, Probe, State
+from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import InFlight
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
-from sidegate_ring.membership.membership import Kind
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Kind, Life
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -79,7 +78,7 @@ class SimLink:
     @property
     def is_up(self) -> bool:
         """Is it connected and not suspect?"""
-        return self._health.state is State.UP
+        return self._health.state is LinkState.UP
 
     @property
     def takes_checks(self) -> bool:
@@ -105,13 +104,13 @@ class SimLink:
     # --- what happens to it
 
     def up(self) -> None:
-        """Note that there is a connection."""
-        self._health.step(Event.SHAKEN, self._network.now)
+        """Called when there is a connection."""
+        self._health.step(LinkEvent.SHAKEN, self._network.now)
 
     def heard(self) -> None:
         """Note a sign of life."""
         self._flights.heard()
-        if self._health.step(Event.HEARD, self._network.now):
+        if self._health.step(LinkEvent.HEARD, self._network.now):
             self._probe_timer.stop()
             self._node.cluster.met(self._peer, self._node.clock())
 
@@ -122,7 +121,7 @@ class SimLink:
     def broke(self) -> None:
         """Give up what is on its way."""
         now = self._network.now
-        self._health.step(Event.LOST, now)
+        self._health.step(LinkEvent.LOST, now)
         self._flights.give_up(self._flights.take_all(now).values())
 
     def _wake(self) -> None:
@@ -131,20 +130,20 @@ class SimLink:
         if at < inf:
             self._timer.set(at)
         if overdue:
-            if self._flights.is_silent(now) and self._health.step(Event.SILENT, now):
+            if self._flights.is_silent(now) and self._health.step(LinkEvent.SILENT, now):
                 self._probe()
             self._flights.give_up(overdue.values())
 
     def _probe(self) -> None:
         net = self._network
         match self._health.probe(net.now):
-            case Probe.PING:
+            case LinkProbe.PING:
                 net.send(self._node.name, self._peer, Ping(0))
                 self._probe_timer.set(net.now + PROBE_EVERY)
-            case Probe.GIVE_UP:
+            case LinkProbe.GIVE_UP:
                 net.close(self._node.name, self._peer)
                 self._node.lost(self._peer)
-            case Probe.NONE:
+            case LinkProbe.NONE:
                 pass
 
 
@@ -164,7 +163,7 @@ class SimNode:
         self._wanted: set[str] = set()
         self._beat_at = 0.0
         self._beats = 0
-        table = Buckets()
+        table = BucketTable()
         self.cluster = Cluster(
             name,
             f"{name}:7171",

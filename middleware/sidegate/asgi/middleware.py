@@ -9,7 +9,7 @@ from sidegate.asgi.refusal import refuse, refuse_handshake
 from sidegate.asgi.types import App, Message, Receive, Scope, Send
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
-from sidegate.http.evaluation import Asking, Pending, Question, asking
+from sidegate.http.evaluation import Asking, Pending, RuleQuestion, asking
 from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
@@ -21,7 +21,7 @@ _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.s
 _CLOSE_WITHIN = 1.0  # seconds: the server has more to do before it ends
 
 
-class Checks(Protocol):
+class Checker(Protocol):
     """What the middleware needs of a client."""
 
     def check(self, key: str, limits: Limits, cost: int) -> Awaitable[Decision]:
@@ -77,14 +77,14 @@ class RateLimitMiddleware:
     Other scopes pass; at the end of a lifespan it closes the client that it made.
     """
 
-    def __init__(self, app: App, **options: Unpack[Options[Checks]]) -> None:
+    def __init__(self, app: App, **options: Unpack[Options[Checker]]) -> None:
         self._app = require_asgi(app)
         self._limiter = RequestLimiter(settings_of(options), time.monotonic)
         self._own: AnyLoop | None = None
         if (given := options.get("client")) is None:
             given = self._own = AnyLoop(options)
             self._limiter.count = self._own.count
-        self._client: Checks = given
+        self._client: Checker = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -124,13 +124,13 @@ class RateLimitMiddleware:
             and scope.get("method", "GET").upper() != "OPTIONS"
         ):
             assert isinstance(rule.cost, int)  # else there is no key of the peer
-            asked: Question | Verdict | None = Question(
+            asked: RuleQuestion | Verdict | None = RuleQuestion(
                 rule, rule.key_of_peer(client[0]), rule.cost
             )
         else:
             request = ScopeRequest(scope, limiter.proxies)
             asked = await self._asked(asking(limiter, chain, request))
-        if not isinstance(asked, Question):
+        if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
         if limiter.is_paid(scope, key, rule.limits):
@@ -144,7 +144,7 @@ class RateLimitMiddleware:
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return limiter.check_failed(rule, error)
 
-    async def _asked(self, steps: Asking) -> Question | Verdict | None:
+    async def _asked(self, steps: Asking) -> RuleQuestion | Verdict | None:
         try:
             pending = next(steps)
             while True:
@@ -155,7 +155,7 @@ class RateLimitMiddleware:
                 else:
                     pending = steps.send(value)
         except StopIteration as end:
-            asked: Question | Verdict | None = end.value
+            asked: RuleQuestion | Verdict | None = end.value
             return asked
 
     async def _awaited(self, pending: Pending) -> object:

@@ -24,7 +24,7 @@ _FULL = 0
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
 
 
-class Buckets(Store):
+class BucketTable(Store):
     """All buckets of a node. `now` is in ns, on any clock that starts at 0 and never goes back.
 
     A bucket is one key under one limit. See Store for what happens when there are too many.

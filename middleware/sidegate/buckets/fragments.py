@@ -38,6 +38,6 @@ class Fragments:
         self.lost += size
 
     def mend(self) -> None:
-        """Take it that nothing is lost: all keys are about to be copied."""
+        """Forget what may be missing: all keys are about to be copied."""
         self.lost = 0
         self._most = self._held.copy()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.turn import Turn
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster
@@ -100,7 +100,7 @@ class Session:
 
     def _tell_outcomes(self) -> None:
         link = self.link
-        if link is not None and link.state is State.UP and (told := self.alone.outcomes()):
+        if link is not None and link.state is LinkState.UP and (told := self.alone.outcomes()):
             link.tell(told)
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
@@ -121,14 +121,14 @@ class Session:
         link = self.link
         if link is None:
             return partial(self.alone.unreachable, why=self._options.fault)
-        if link.state is State.CLOSED:
+        if link.state is LinkState.CLOSED:
             return self.alone.closed
         if link.takes_checks:
             return partial(self.alone.share, why="its event loop is too busy, or asks too much")
         return partial(self.alone.unreachable, why=self._why(link))
 
     def _why(self, link: Link) -> str:
-        if link.refusal and link.state is State.DOWN:
+        if link.refusal and link.state is LinkState.DOWN:
             return link.refusal
         return f"no answer within {self.budget * 1e3:g} ms"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidegate.http.rules import Rule
 
 
-class Question(NamedTuple):
+class RuleQuestion(NamedTuple):
     """What to ask the sidecar."""
 
     rule: Rule
@@ -33,7 +33,7 @@ class Pending(NamedTuple):
     value: Awaitable[object]
 
 
-Asking: TypeAlias = "Generator[Pending, object, Question | Verdict | None]"
+Asking: TypeAlias = "Generator[Pending, object, RuleQuestion | Verdict | None]"
 """Returns what to ask, what becomes of the request without asking, or None if it isn't limited."""
 
 
@@ -56,7 +56,7 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
             cost: object = rule.cost(request) if callable(rule.cost) else rule.cost
             if _is_pending(cost):
                 cost = yield Pending(rule, function, cost)
-            return Question(rule, key, limiter.cost_of(rule, cost))
+            return RuleQuestion(rule, key, limiter.cost_of(rule, cost))
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return limiter.key_failed(rule, error, function=function)
     return None

@@ -156,7 +156,7 @@ class RequestLimiter:
 
     @staticmethod
     def is_paid(carrier: MutableMapping[str, Any], key: str, limits: Limits) -> bool:
-        """Note that a request pays for a bucket; tell whether it has done so before.
+        """Return whether a request has paid for this bucket before; from now on it has.
 
         Then another middleware around this one has the same rule, and one request costs once.
         """

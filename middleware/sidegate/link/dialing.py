@@ -47,7 +47,7 @@ class Dialled(Handler, Protocol):
     """Who handles the connections, and is told when there is none."""
 
     def unreached(self) -> None:
-        """Handle that a dial came to nothing."""
+        """Called when a dial came to nothing."""
 
     def refused(self, why: str) -> None:
         """Handle another reason why there is no connection than the last time: `why`, for people.
@@ -167,23 +167,23 @@ class Redial:
     # --- what becomes of connections
 
     def up(self) -> None:
-        """Handle that there is a new connection."""
+        """Called when there is a new connection."""
         self._at_once = self._is_left = False
         self._ending.clear()
 
     def failed(self) -> None:
-        """Handle that a dial came to nothing."""
+        """Called when a dial came to nothing."""
         self._at_once = False
 
     def leaving(self) -> None:
-        """Handle that the sidecar is going: from now on look for another one."""
+        """Called when the sidecar is going: from now on look for another one."""
         if self._hurries and not self._is_left:
             self._is_left = True
             self._hurry()
             self._ending.set()
 
     def lost(self) -> bool:
-        """Handle that the connection is gone; are checks to wait for the next one?"""
+        """Called when the connection is gone; are checks to wait for the next one?"""
         self._hurry()
         if self._at_once or not self._is_left:
             self._ending.set()

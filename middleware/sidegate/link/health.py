@@ -19,7 +19,7 @@ PROBE_EVERY: Final = 0.1  # seconds between two pings to a suspect: how late we 
 HUNG_AFTER: Final = 5.0  # seconds a suspect may stay silent before the connection is given up
 
 
-class State(StrEnum):
+class LinkState(StrEnum):
     """What a link is good for."""
 
     CONNECTING = "connecting"  # first or in a hurry: checks wait for it, within their budget
@@ -29,7 +29,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Event(Enum):
+class LinkEvent(Enum):
     """What befalls a link."""
 
     SHAKEN = auto()  # the handshake of a new connection is done
@@ -40,7 +40,7 @@ class Event(Enum):
     CLOSED = auto()  # it was closed for good
 
 
-class Probe(Enum):
+class LinkProbe(Enum):
     """What to do about a suspect."""
 
     NONE = auto()  # nothing: it isn't one any more
@@ -49,20 +49,20 @@ class Probe(Enum):
 
 
 NEXT: Final = {
-    (State.CONNECTING, Event.SHAKEN): State.UP,
-    (State.CONNECTING, Event.SILENT): State.DOWN,
-    (State.CONNECTING, Event.LOST): State.DOWN,
-    (State.CONNECTING, Event.CLOSED): State.CLOSED,
-    (State.UP, Event.SILENT): State.SUSPECT,
-    (State.UP, Event.LOST): State.DOWN,
-    (State.UP, Event.CLOSED): State.CLOSED,
-    (State.SUSPECT, Event.SHAKEN): State.UP,
-    (State.SUSPECT, Event.HEARD): State.UP,
-    (State.SUSPECT, Event.LOST): State.DOWN,
-    (State.SUSPECT, Event.CLOSED): State.CLOSED,
-    (State.DOWN, Event.SHAKEN): State.UP,
-    (State.DOWN, Event.HURRIED): State.CONNECTING,
-    (State.DOWN, Event.CLOSED): State.CLOSED,
+    (LinkState.CONNECTING, LinkEvent.SHAKEN): LinkState.UP,
+    (LinkState.CONNECTING, LinkEvent.SILENT): LinkState.DOWN,
+    (LinkState.CONNECTING, LinkEvent.LOST): LinkState.DOWN,
+    (LinkState.CONNECTING, LinkEvent.CLOSED): LinkState.CLOSED,
+    (LinkState.UP, LinkEvent.SILENT): LinkState.SUSPECT,
+    (LinkState.UP, LinkEvent.LOST): LinkState.DOWN,
+    (LinkState.UP, LinkEvent.CLOSED): LinkState.CLOSED,
+    (LinkState.SUSPECT, LinkEvent.SHAKEN): LinkState.UP,
+    (LinkState.SUSPECT, LinkEvent.HEARD): LinkState.UP,
+    (LinkState.SUSPECT, LinkEvent.LOST): LinkState.DOWN,
+    (LinkState.SUSPECT, LinkEvent.CLOSED): LinkState.CLOSED,
+    (LinkState.DOWN, LinkEvent.SHAKEN): LinkState.UP,
+    (LinkState.DOWN, LinkEvent.HURRIED): LinkState.CONNECTING,
+    (LinkState.DOWN, LinkEvent.CLOSED): LinkState.CLOSED,
 }
 """Where each event leads from each state; what isn't here changes nothing."""
 
@@ -77,26 +77,26 @@ class Health:
     __slots__ = ("state", "suspect_since")
 
     def __init__(self) -> None:
-        self.state = State.CONNECTING
+        self.state = LinkState.CONNECTING
         self.suspect_since = 0.0
 
     @property
     def takes_checks(self) -> bool:
         """Are checks sent, or do they wait for a dial?"""
-        return self.state is State.UP or self.state is State.CONNECTING
+        return self.state is LinkState.UP or self.state is LinkState.CONNECTING
 
-    def step(self, event: Event, now: float) -> bool:
+    def step(self, event: LinkEvent, now: float) -> bool:
         """Take note of an event; return whether it changed the state."""
         after = NEXT.get((self.state, event))
         if after is None:
             return False
         self.state = after
-        if after is State.SUSPECT:
+        if after is LinkState.SUSPECT:
             self.suspect_since = now
         return True
 
-    def probe(self, now: float) -> Probe:
+    def probe(self, now: float) -> LinkProbe:
         """Return what to do now; called when the link gets suspect, and then each PROBE_EVERY."""
-        if self.state is not State.SUSPECT:
-            return Probe.NONE
-        return Probe.GIVE_UP if now - self.suspect_since > HUNG_AFTER else Probe.PING
+        if self.state is not LinkState.SUSPECT:
+            return LinkProbe.NONE
+        return LinkProbe.GIVE_UP if now - self.suspect_since > HUNG_AFTER else LinkProbe.PING

@@ -190,7 +190,7 @@ class InFlight:
         self.checks -= checks
 
     def heard(self) -> None:
-        """Note that the other side has said something."""
+        """Called when the other side has said something."""
         self._silent_since = None
 
     def is_silent(self, now: float) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.dialing import Context, Dialler, Redial
 from sidegate.link.draining import Partings
-from sidegate.link.health import PROBE_EVERY, Event, Health, Probe, State
+from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
 from sidegate.protocol.codec import refuse
@@ -44,7 +44,11 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 
-_CONNECTING, _UP, _SUSPECT = State.CONNECTING, State.UP, State.SUSPECT  # quicker to look up
+_CONNECTING, _UP, _SUSPECT = (
+    LinkState.CONNECTING,
+    LinkState.UP,
+    LinkState.SUSPECT,
+)  # quicker to look up
 
 
 class Link:
@@ -82,7 +86,7 @@ class Link:
         self._dialling = self.loop.create_task(self._stay_connected())
 
     @property
-    def state(self) -> State:
+    def state(self) -> LinkState:
         """What it is good for."""
         return self.health.state
 
@@ -159,9 +163,9 @@ class Link:
     # --- the breaker
 
     def _silent(self, now: float) -> None:
-        if not self.health.step(Event.SILENT, now):
+        if not self.health.step(LinkEvent.SILENT, now):
             return
-        if self.state is State.DOWN:
+        if self.state is LinkState.DOWN:
             self._questions.give_up_waiting()
         else:
             self._probe()
@@ -170,16 +174,16 @@ class Link:
         if self._connection is None:
             return
         match self.health.probe(self.loop.time()):
-            case Probe.PING:
+            case LinkProbe.PING:
                 self._connection.send(Ping(0))
                 self._probe_timer = self.loop.call_later(PROBE_EVERY, self._probe)
-            case Probe.GIVE_UP:
+            case LinkProbe.GIVE_UP:
                 self._connection.abort()
-            case Probe.NONE:
+            case LinkProbe.NONE:
                 pass
 
     def _trust_again(self) -> None:
-        self.health.step(Event.HEARD, self.loop.time())
+        self.health.step(LinkEvent.HEARD, self.loop.time())
         if self._probe_timer is not None:
             self._probe_timer.cancel()
         self._watcher.link_trusted(self)
@@ -191,7 +195,7 @@ class Link:
             await self._dialler.run()
         finally:
             # Unless we are closed, all tasks of the loop are being cancelled.
-            if self.state is not State.CLOSED and not self.loop.is_closed():
+            if self.state is not LinkState.CLOSED and not self.loop.is_closed():
                 self._end()
 
     def up(self, connection: Connection) -> None:
@@ -201,7 +205,7 @@ class Link:
         if self._connection is not None:
             self._partings.add(self._connection, self._flights.part(now))
         self.peer, self._connection = connection.peer, connection
-        self.health.step(Event.SHAKEN, now)
+        self.health.step(LinkEvent.SHAKEN, now)
         self._dialler.up()
         self._questions.up(connection)
         self._watcher.link_up(self, connection.peer)
@@ -222,13 +226,13 @@ class Link:
         if connection is self._connection:
             self._lose_all()
             if self._redial.lost():
-                self.health.step(Event.HURRIED, self.loop.time())
+                self.health.step(LinkEvent.HURRIED, self.loop.time())
             self._watcher.link_down(self)
 
     def _lose_all(self) -> None:
         now = self.loop.time()
         self._connection = None
-        self.health.step(Event.LOST, now)
+        self.health.step(LinkEvent.LOST, now)
         self._questions.lost(now)
 
     def close_soon(self) -> None:
@@ -246,7 +250,7 @@ class Link:
 
     def _stop(self) -> Connection | None:
         """Take no more checks, answer those in flight, and return what is to be closed."""
-        self.health.step(Event.CLOSED, self.loop.time())
+        self.health.step(LinkEvent.CLOSED, self.loop.time())
         self._questions.stop()
         if self._probe_timer is not None:
             self._probe_timer.cancel()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.link.in_flight import Asker, InFlight, halves
 from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
 from sidegate.protocol.messages import MAX_CHECKS, Check, Checks, Holdings, Inspect, Reset
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidegate.link.health import Health
     from sidegate.protocol.messages import Ids
 
-_CONNECTING, _UP = State.CONNECTING, State.UP  # quicker to look up
+_CONNECTING, _UP = LinkState.CONNECTING, LinkState.UP  # quicker to look up
 
 Silent: TypeAlias = Callable[[float], None]
 """Called, with the time, when a budget ran out and the other side is silent."""

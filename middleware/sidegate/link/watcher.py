@@ -13,13 +13,13 @@ class Watcher(Protocol):
     """Is called in the loop of the link."""
 
     def link_up(self, link: Link, peer: Hello, /) -> None:
-        """Handle that the handshake is done."""
+        """Called when the handshake is done."""
 
     def link_down(self, link: Link, /) -> None:
-        """Handle that the connection is gone; it is being dialled again."""
+        """Called when the connection is gone; it is being dialled again."""
 
     def link_trusted(self, link: Link, /) -> None:
-        """Handle that the other side, which had been silent, speaks again."""
+        """Called when the other side, which had been silent, speaks again."""
 
     def link_refused(self, link: Link, why: str, /) -> None:
         """Handle another reason why there is no connection than the last time: `why`, for people.
@@ -28,7 +28,7 @@ class Watcher(Protocol):
         """
 
     def link_ended(self, link: Link, /) -> None:
-        """Handle that the loop ends, and the link with it."""
+        """Called when the loop ends, and the link with it."""
 
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Handle the other side's view of the ring."""

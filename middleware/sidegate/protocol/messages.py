@@ -271,7 +271,7 @@ class Settled(Struct, array_like=True, frozen=True, gc=False, tag=21):
     rows: list[Account]
 
 
-class Promise(IntEnum):
+class StayPromise(IntEnum):
     """What a Stay says."""
 
     ASKED = 0
@@ -283,7 +283,7 @@ class Stay(Struct, array_like=True, frozen=True, tag=24):
     """Will you stay on the ring for my buckets? I am about to leave. Answered by another one."""
 
     id: int
-    promise: Promise
+    promise: StayPromise
 
 
 OUTCOMES = ("open", "closed", "local", "key-error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sidegate_ring.membership.messages import Rumor, State
+from sidegate_ring.membership.messages import Life, Rumor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Member:
         address: str,
         incarnation: int,
         *,
-        state: State = State.ALIVE,
+        state: Life = Life.ALIVE,
         owner: bool = False,
         since: float = 0.0,
     ) -> None:
@@ -61,7 +61,7 @@ class Member:
     @property
     def living(self) -> bool:
         """Is it alive, or at least not known to be dead?"""
-        return self.state <= State.SUSPECT
+        return self.state <= Life.SUSPECT
 
     @property
     def rumor(self) -> Rumor:
@@ -105,7 +105,7 @@ class Members:
         return len(self.all) - self._heard < MAX_UNHEARD
 
     def hear(self, name: str) -> None:
-        """Note that a node has spoken to us itself."""
+        """Called when a node has spoken to us itself."""
         member = self.all.get(name)
         if member is not None and not member.heard:
             member.heard = True
@@ -119,7 +119,7 @@ class Members:
     def put(self, rumor: Rumor, now: float) -> Member:
         """Believe a rumor."""
         member = self.all.get(rumor.name)
-        state = State(rumor.state)
+        state = Life(rumor.state)
         if member is None:
             member = Member(rumor.name, rumor.address, rumor.incarnation, state=state, since=now)
             self.all[rumor.name] = member
@@ -131,13 +131,13 @@ class Members:
         member.incarnation = rumor.incarnation
         member.owner = rumor.owner == 1
         member.claim = rumor.claim
-        member.by = rumor.by if state in {State.SUSPECT, State.DEAD} else ""
+        member.by = rumor.by if state in {Life.SUSPECT, Life.DEAD} else ""
         self.rumors[member.name] = member.rumor
         self._file(member)
         return member
 
     def _file(self, member: Member) -> None:
-        """Have the member among the living or the buried, as its state says."""
+        """File the member with the living or the buried, as its state says."""
         if member.living:
             self._buried.pop(member.name, None)
             self.living[member.name] = member

@@ -45,10 +45,10 @@ from sidegate_ring.membership.members import Member, Members
 from sidegate_ring.membership.messages import (
     MAX_INCARNATION,
     TAG_BITS,
-    Gossip,
     Kind,
+    Life,
     Rumor,
-    State,
+    SwimMessage,
     require_sense,
 )
 from sidegate_ring.membership.outgoing import Voice
@@ -60,13 +60,13 @@ from sidegate_ring.membership.updates import Updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Gossip", "Kind", "Member", "Membership", "Outcome", "Rumor", "State", "Timing"]
+__all__ = ["Effects", "Kind", "Life", "Member", "Membership", "Rumor", "SwimMessage", "Timing"]
 
 
-class Outcome(NamedTuple):
+class Effects(NamedTuple):
     """What is to be done after an event."""
 
-    sends: list[tuple[str, Gossip]]  # to whom, in this order; one that can't be sent is lost
+    sends: list[tuple[str, SwimMessage]]  # to whom, in this order; one that can't be sent is lost
     changed: list[Member]  # whose state, owner, address or incarnation changed; the node itself too
 
 
@@ -156,11 +156,11 @@ class Membership:
 
     def dead(self) -> list[Member]:
         """Return those that died, not those that left: worth dialling again after a split."""
-        return [member for member in self._known.buried if member.state == State.DEAD]
+        return [member for member in self._known.buried if member.state == Life.DEAD]
 
     # --- events
 
-    def step(self, sender: str, gossip: Gossip, now: float) -> Outcome:
+    def step(self, sender: str, gossip: SwimMessage, now: float) -> Effects:
         """Handle a message. ValueError, and nothing changed, for one that makes no sense."""
         known = self._known.rumors
         news = [rumor for rumor in gossip.rumors if known.get(rumor.name) != rumor]
@@ -169,7 +169,7 @@ class Membership:
         most = self.max_incarnation
         news = [it for it in news if max(it.incarnation, it.claim >> TAG_BITS) <= most]
         if sender == self.me.name:
-            return Outcome([], [])
+            return Effects([], [])
         full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
         for rumor in news:
             self._updates.hear(rumor, sender, full=full, now=now)
@@ -179,7 +179,7 @@ class Membership:
         self._answer(sender, gossip, now)
         return self._outcome()
 
-    def tick(self, now: float) -> Outcome:
+    def tick(self, now: float) -> Effects:
         """Do what is due. To be called some twenty times a second; costs little when nothing is."""
         for errand in self._probes.unanswered(now):
             self._voice.talk(errand.asker, Kind.NACK, errand.id, errand.target)
@@ -192,15 +192,15 @@ class Membership:
         self._spread(now)
         return self._outcome()
 
-    def met(self, name: str, now: float) -> Outcome:
-        """Note that a link to a node came up, maybe an unknown one: exchange everything."""
+    def met(self, name: str, now: float) -> Effects:
+        """Called when a link to a node came up, maybe an unknown one: exchange everything."""
         del now
         if name != self.me.name:
             self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
         return self._outcome()
 
-    def lost(self, name: str, now: float) -> Outcome:
-        """Note that the link to a node broke. Others probe it; without any it is a suspect."""
+    def lost(self, name: str, now: float) -> Effects:
+        """Called when the link to a node broke. Others probe it; without any it is a suspect."""
         if name in self._known.living and self.me.living:
             probe = self._probes.of(name) or self._probes.start(self._next_id(), name, now)
             if not probe.asked:
@@ -209,8 +209,8 @@ class Membership:
                 self._give_up(probe, now)
         return self._outcome()
 
-    def doubt(self, name: str, now: float) -> Outcome:
-        """Note that a node didn't answer when it was asked something: have it probed now.
+    def doubt(self, name: str, now: float) -> Effects:
+        """Called when a node didn't answer when it was asked something: have it probed now.
 
         By us and by others, who may reach it where we don't.
         """
@@ -221,7 +221,7 @@ class Membership:
         return self._outcome()
 
     def woke(self, gap: float, now: float) -> None:
-        """Note that this process stood still for `gap` seconds, so that nobody else is blamed."""
+        """Called when this process stood still for `gap` seconds, so that nobody else is blamed."""
         self._probes.clear()
         self._probes.worsen(1)
         self._updates.extend(gap)
@@ -229,14 +229,14 @@ class Membership:
         self._knock_at = now + self._timing.knock_every
         self._exchange_at += gap
 
-    def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Outcome:
+    def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Effects:
         """Change our own record, and tell everyone. `left` is for good: it refutes nothing then."""
         me = self.me
         me.incarnation = min(me.incarnation + 1, MAX_INCARNATION)
         me.owner = me.owner if owner is None else owner
         me.since = now
         if left or not me.living:
-            me.state = State.LEFT
+            me.state = Life.LEFT
             me.owner = False
             self._probes.clear()
         self._updates.tell_of_me()
@@ -244,7 +244,7 @@ class Membership:
             self._voice.tell_of_me(name)
         return self._outcome()
 
-    def claim(self, tag: int, seconds: int, now: float) -> Outcome:
+    def claim(self, tag: int, seconds: int, now: float) -> Effects:
         """Take our name, also from whoever had it before, and tell everyone.
 
         `tag` tells this process from others of the name, `seconds` since 1970 are when it started.
@@ -258,7 +258,7 @@ class Membership:
 
     # --- who asks whom
 
-    def _answer(self, sender: str, gossip: Gossip, now: float) -> None:
+    def _answer(self, sender: str, gossip: SwimMessage, now: float) -> None:
         match gossip.kind:
             case Kind.PING:
                 self._voice.talk(sender, Kind.ACK, gossip.id)
@@ -285,7 +285,7 @@ class Membership:
             self._agree_at = now + self._timing.agree_every
             self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
 
-    def _run_errand(self, asker: str, gossip: Gossip, now: float) -> None:
+    def _run_errand(self, asker: str, gossip: SwimMessage, now: float) -> None:
         target = gossip.about
         if target in {self.me.name, asker, ""}:
             return
@@ -313,7 +313,7 @@ class Membership:
 
     def _ask_others(self, probe: Probe) -> None:
         members = self._known.living.values()
-        others = [it.name for it in members if it.state == State.ALIVE and it.name != probe.target]
+        others = [it.name for it in members if it.state == Life.ALIVE and it.name != probe.target]
         relays = self._some(others, self._timing.relays)
         self._probes.ask(probe, relays)
         for name in relays:
@@ -322,9 +322,9 @@ class Membership:
     def _give_up(self, probe: Probe, now: float) -> None:
         self._probes.drop(probe)
         if member := self._known.living.get(probe.target):
-            if member.state == State.ALIVE:  # that a suspect is silent tells nothing new of us
+            if member.state == Life.ALIVE:  # that a suspect is silent tells nothing new of us
                 self._probes.count_failure(probe)
-            self._updates.accuse(member, State.SUSPECT, now)
+            self._updates.accuse(member, Life.SUSPECT, now)
 
     def _look_around(self, now: float) -> None:
         """Now and then exchange everything with someone, and knock at the door of a dead node."""
@@ -345,8 +345,8 @@ class Membership:
             for name in self._some(self._known.living, self._timing.fanout):
                 self._voice.tell_news(name)
 
-    def _outcome(self) -> Outcome:
-        return Outcome(self._voice.take(), self._updates.take())
+    def _outcome(self) -> Effects:
+        return Effects(self._voice.take(), self._updates.take())
 
     def _next_id(self) -> int:
         self._last_id += 1

@@ -37,7 +37,7 @@ MAX_IN_FULL: Final = 1_000
 long as they may be. What doesn't fit goes in further messages."""
 
 
-class State(IntEnum):
+class Life(IntEnum):
     """What a node is thought to be. At the same incarnation the larger one holds."""
 
     ALIVE = 0
@@ -85,7 +85,7 @@ def tag_of(claim: int) -> int:
     return claim & ((1 << TAG_BITS) - 1)
 
 
-class Gossip(NamedTuple):
+class SwimMessage(NamedTuple):
     """A message from one node to another."""
 
     kind: int  # a Kind
@@ -95,7 +95,7 @@ class Gossip(NamedTuple):
     rumors: Sequence[Rumor]
 
 
-def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int) -> None:
+def require_sense(gossip: SwimMessage, rumors: Sequence[Rumor], max_incarnation: int) -> None:
     """Raise ValueError, naming the value, for a message that no node of ours would send.
 
     `rumors` are those of its rumors that are to be looked at.
@@ -109,7 +109,7 @@ def require_sense(gossip: Gossip, rumors: Sequence[Rumor], max_incarnation: int)
     for name, address, incarnation, state, owner, by, claim in rumors:
         if not name or not name.isprintable():
             raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
-        if not State.ALIVE <= state <= State.LEFT:
+        if not Life.ALIVE <= state <= Life.LEFT:
             raise ValueError(f"a rumor about {name[:64]!r}: state {state!r}, not 0 to 3")
         if not 0 <= incarnation <= MAX_INCARNATION:
             raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.broadcast import Rumors
-from sidegate_ring.membership.messages import MAX_IN_FULL, Gossip, Kind
+from sidegate_ring.membership.messages import MAX_IN_FULL, Kind, SwimMessage
 from sidegate_ring.membership.parameters import Timing, transmissions
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class Voice:
         self._members = members
         self._timing = timing
         self._rumors = Rumors()
-        self._sends: list[tuple[str, Gossip]] = []
+        self._sends: list[tuple[str, SwimMessage]] = []
 
     @property
     def has_news(self) -> bool:
         """Is there a rumor that wasn't told often enough?"""
         return len(self._rumors) > 0
 
-    def take(self) -> list[tuple[str, Gossip]]:
+    def take(self) -> list[tuple[str, SwimMessage]]:
         """Return what was said since the last time, and to whom."""
         sends = self._sends
         if sends:
@@ -77,4 +77,4 @@ class Voice:
         return self._rumors.take(count, times, without)
 
     def _send(self, to: str, kind: Kind, id_: int, about: str, rumors: list[Rumor]) -> None:
-        self._sends.append((to, Gossip(int(kind), id_, about, self._me.digest, rumors)))
+        self._sends.append((to, SwimMessage(int(kind), id_, about, self._me.digest, rumors)))

@@ -122,7 +122,7 @@ class Probes:
             self.worsen(-1)
 
     def nacked(self, sender: str, id_: int) -> None:
-        """Note that one of those that were asked to help is there itself."""
+        """Called when one of those that were asked to help is there itself."""
         if probe := self._probes.get(id_):
             probe.silent.discard(sender)
 

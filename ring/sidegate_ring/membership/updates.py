@@ -8,7 +8,7 @@ from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_ring.membership.messages import (
     MAX_INCARNATION,
     TAG_BITS,
-    State,
+    Life,
     claim_of,
     tag_of,
 )
@@ -74,7 +74,7 @@ class Updates:
         self._voice.spread(self._me.rumor)
         self._changed[self._me.name] = self._me
 
-    def accuse(self, member: Member, state: State, now: float) -> None:
+    def accuse(self, member: Member, state: Life, now: float) -> None:
         """Say ourselves that someone is a suspect, or dead."""
         if state > member.state:
             self._believe(member.rumor._replace(state=int(state), by=self._me.name), now)
@@ -84,7 +84,7 @@ class Updates:
     def bury_suspects(self, now: float) -> None:
         """Say that those are dead who haven't refuted in time."""
         for name in [name for name, it in self.suspicions.items() if it.ends_at <= now]:
-            self.accuse(self._known.living[name], State.DEAD, now)
+            self.accuse(self._known.living[name], Life.DEAD, now)
 
     def _hear_of_me(self, rumor: Rumor) -> None:
         """Refute what isn't so. The address may be another: ours can be a wildcard."""
@@ -94,23 +94,23 @@ class Updates:
             return
         if not me.living or rumor.incarnation < me.incarnation:
             return
-        as_is = rumor.incarnation == me.incarnation and rumor.state == State.ALIVE
+        as_is = rumor.incarnation == me.incarnation and rumor.state == Life.ALIVE
         if as_is and rumor.owner == me.owner:
             return
-        if rumor.state in {State.SUSPECT, State.DEAD}:
+        if rumor.state in {Life.SUSPECT, Life.DEAD}:
             self._probes.worsen(1)
         me.incarnation = min(rumor.incarnation + 1, MAX_INCARNATION)
         self.tell_of_me()
 
     def _hear_of_namesake(self, rumor: Rumor) -> None:
-        """Note that another process has our name, or had it; claim it again from one that is gone.
+        """Called when another process has our name, or had it: one that is gone loses it again.
 
         It may be this process itself, in a former life.
         """
         if rumor.claim <= self.claimed:
             return
         self.claimed = rumor.claim
-        if self._me.claim and self._me.living and rumor.state >= State.DEAD:
+        if self._me.claim and self._me.living and rumor.state >= Life.DEAD:
             self.claim(tag_of(self._me.claim), 0)
             self.tell_of_me()
 
@@ -121,32 +121,32 @@ class Updates:
             if self.is_open or rumor.name == sender or self._known.takes_hearsay:
                 self._hear_of_unknown(rumor, full=full, now=now)
             return
-        if full and rumor.state == State.DEAD:
-            rumor = rumor._replace(state=int(State.SUSPECT), by=rumor.by or sender)
+        if full and rumor.state == Life.DEAD:
+            rumor = rumor._replace(state=int(Life.SUSPECT), by=rumor.by or sender)
         said, known = rumor.weight, (member.claim, member.incarnation, member.state)
         if said > known:
             self._believe(rumor, now)
-        elif said == known and rumor.state == State.SUSPECT:
+        elif said == known and rumor.state == Life.SUSPECT:
             self._confirm(member, rumor.by)
 
     def _hear_of_unknown(self, rumor: Rumor, *, full: bool, now: float) -> None:
         """Meet someone, or remember that they left. Deaths of unknowns are nobody's concern."""
-        if rumor.state <= State.SUSPECT:
+        if rumor.state <= Life.SUSPECT:
             self._believe(rumor, now)
-        elif rumor.state == State.LEFT:
+        elif rumor.state == Life.LEFT:
             told = self._known.put(rumor, now).rumor
             if not full:  # else everyone who joins would tell of all who left
                 self._voice.spread(told)
 
     def _believe(self, rumor: Rumor, now: float) -> None:
         name, living = rumor.name, self._known.living
-        if rumor.state <= State.SUSPECT and name not in living:
+        if rumor.state <= Life.SUSPECT and name not in living:
             if len(living) >= MAX_LIVING:
                 return
             self._round.add(name)
         member = self._known.put(rumor, now)
         self.suspicions.pop(name, None)
-        if member.state == State.SUSPECT:
+        if member.state == Life.SUSPECT:
             self.suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(living), now)
         self._voice.spread(member.rumor)
         self._changed[name] = member

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Buckets, Stay
-from sidegate.protocol.messages import Gossip as GossipMessage
+from sidegate.protocol.messages import Buckets, Gossip, Stay
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage, Timing
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import NodeMessage
-    from sidegate_ring.membership.membership import Outcome
+    from sidegate_ring.membership.membership import Effects
     from sidegate_sidecar.cluster.routes.transport import Transport
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
@@ -53,7 +52,7 @@ class Cluster:
 
     name: str
     address: str
-    table: Table
+    table: BucketTable
     transport: Transport
     incarnation: int
     randrange: Callable[[int], int]
@@ -138,7 +137,7 @@ class Cluster:
     # --- what happens
 
     def met(self, name: str, now: int) -> None:
-        """Note that a link to a node came up."""
+        """Called when a link to a node came up."""
         self.sync.resets.met(name)  # it is told of them before anything else
         self._apply(self.membership.met(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
@@ -146,7 +145,7 @@ class Cluster:
         self._post(self.sync.tick(now))  # it may be owed something
 
     def lost(self, name: str, now: int) -> None:
-        """Note that the link to a node broke."""
+        """Called when the link to a node broke."""
         self.introduced.discard(name)
         self.place.heirs.lost(name)
         self.sync.unreachable(name, now)
@@ -160,11 +159,11 @@ class Cluster:
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
-        if isinstance(message, GossipMessage):
+        if isinstance(message, Gossip):
             rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
             if any(takes_for_dead(it, self.membership.me) for it in rumors):
                 self.sync.copies.doubt()
-            heard = Gossip(message.kind, message.id, message.about, message.digest, rumors)
+            heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if self.membership.is_replaced:
                 self.place.shut_out(now)
@@ -182,14 +181,14 @@ class Cluster:
         self.place.proceed(now)
 
     def _vouched(self, name: str, by: str, now: int) -> None:
-        """Note that another node has just heard of one; what we don't hear, we lack."""
+        """Called when another node has just heard of one; what we don't hear, we lack."""
         if name in self.ring and name != self.name:
             self.vouchers.add(name, by, now)
             if not self.transport.is_up(name):
                 self.sync.copies.fall_behind(name)
 
     def doubt(self, name: str, now: int) -> None:
-        """Note that a node doesn't answer checks; others may know that it is there."""
+        """Called when a node doesn't answer checks; others may know that it is there."""
         if not self.vouchers.is_fresh(name, now):
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
@@ -233,10 +232,10 @@ class Cluster:
 
     # --- what follows from it
 
-    def _apply(self, outcome: Outcome, now: int) -> None:
+    def _apply(self, outcome: Effects, now: int) -> None:
         if outcome.changed:
             for member in outcome.changed:
-                if member.state >= State.DEAD and member.name != self.name:
+                if member.state >= Life.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
                     self.vouchers.drop(member.name)
                     self.introduced.discard(member.name)
@@ -246,9 +245,7 @@ class Cluster:
             rumors = [
                 (it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors
             ]
-            message = GossipMessage(
-                int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors
-            )
+            message = Gossip(int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors)
             self.transport.post(name, message)
 
     def _rebuild(self, now: int) -> None:

@@ -44,7 +44,7 @@ class Leaving:
         return self.has_met or self._expects()
 
     def staged(self, stage: Stage) -> None:
-        """Note that the node has come to a stage."""
+        """Called when the node has come to a stage."""
         if stage in {Stage.LEAF, Stage.MEMBER}:  # the latter also when it could not leave
             self._over.set()
         elif stage is Stage.WAITING and not self._has_waited:

@@ -14,13 +14,13 @@ from typing import Final
 import uvloop
 
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.demo.play.cluster import Cluster, StartError
+from sidegate_sidecar.demo.play.cluster import DemoCluster, StartError
 from sidegate_sidecar.demo.play.promises import promises
 from sidegate_sidecar.demo.play.setting import KEYS, LIMIT, LOAD
 from sidegate_sidecar.demo.play.story import Story, times_of
-from sidegate_sidecar.demo.play.tally import Tally
+from sidegate_sidecar.demo.play.tally import DemoTally
 from sidegate_sidecar.demo.play.traffic import Traffic
-from sidegate_sidecar.demo.show.display import Display, display
+from sidegate_sidecar.demo.show.display import DemoDisplay, display
 from sidegate_sidecar.demo.show.summary import summary
 from sidegate_sidecar.loadtest.judge.bounds import LOST
 
@@ -44,7 +44,7 @@ def run_demo(seconds: float | None) -> int:
 
 
 async def _run(seconds: float | None) -> int:
-    cluster = Cluster()
+    cluster = DemoCluster()
     playing = asyncio.create_task(_play(cluster, seconds))
     for number in _ENDINGS:
         asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
@@ -56,13 +56,13 @@ async def _run(seconds: float | None) -> int:
         cluster.end()
 
 
-async def _play(cluster: Cluster, seconds: float | None) -> int:
+async def _play(cluster: DemoCluster, seconds: float | None) -> int:
     print("sidegate demo: starting three sidecars and three apps …", flush=True)  # noqa: T201
     await cluster.start()
     shown = display()
     limit = next(iter(parse_limits(LIMIT)))
     a_kill = ceil(LOST * LOAD * limit.tokens / limit.window)  # all that was asked of a key then
-    tally = Tally(limit, KEYS, time.monotonic(), a_kill)
+    tally = DemoTally(limit, KEYS, time.monotonic(), a_kill)
     story = Story(cluster, tally, times_of(seconds), shown.tell)
     with suppress(asyncio.CancelledError):  # Ctrl-C ends the story wherever it is
         await _perform(story, shown)
@@ -72,7 +72,7 @@ async def _play(cluster: Cluster, seconds: float | None) -> int:
     return 0 if all(promise.kept for promise in promises(story)) else 1
 
 
-async def _perform(story: Story, shown: Display) -> None:
+async def _perform(story: Story, shown: DemoDisplay) -> None:
     """Send requests and show them for as long as the story plays."""
     limit = story.tally.limit
     rate = LOAD * len(KEYS) * limit.tokens / limit.window

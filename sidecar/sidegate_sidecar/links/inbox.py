@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.codec import WireError, refuse
 from sidegate.protocol.messages import Forget, Gossip
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life
 from sidegate_ring.membership.messages import MAX_AHEAD
 from sidegate_sidecar.cluster.records.addresses import address_of
 from sidegate_sidecar.cluster.records.claims import has_claimed

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Hello, NodeMessage, Roster
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.records.addresses import address_of, is_at
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Peer:
     link: Link
 
     @property
-    def state(self) -> State:
+    def state(self) -> LinkState:
         """What the link to it is good for."""
         return self.link.state
 
@@ -81,12 +81,12 @@ class Peers:
     def is_up(self, name: str, /) -> bool:
         """Tell if a node can be sent something."""
         peer = self.by_name.get(name)
-        return peer is not None and peer.link.state is State.UP
+        return peer is not None and peer.link.state is LinkState.UP
 
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send a message to a node over our link, or else over one of its own; or drop it."""
         peer = self.by_name.get(name)
-        if peer is not None and peer.state in {State.UP, State.SUSPECT}:
+        if peer is not None and peer.state in {LinkState.UP, LinkState.SUSPECT}:
             peer.link.tell(message)
             return
         back = self.inbound.get(name)
@@ -111,7 +111,7 @@ class Peers:
         peer = self.by_name.get(name)
         if address.is_wildcard:
             return
-        if peer is not None and peer.state is State.UP:
+        if peer is not None and peer.state is LinkState.UP:
             if self._is_anothers(peer):
                 self.meet([address])
             return
@@ -132,7 +132,7 @@ class Peers:
     def settled(self) -> bool:
         """Has every address that we know of answered or failed at least once?"""
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
-        return all(link.state is not State.CONNECTING for link in links)
+        return all(link.state is not LinkState.CONNECTING for link in links)
 
     @property
     def strangers(self) -> list[Link]:
@@ -145,7 +145,7 @@ class Peers:
         A node that has dialled us has accepted us.
         """
         links = [*self._strangers.values(), *(peer.link for peer in self.by_name.values())]
-        if self.inbound or any(link.state in {State.UP, State.SUSPECT} for link in links):
+        if self.inbound or any(link.state in {LinkState.UP, LinkState.SUSPECT} for link in links):
             return ""
         return next((link.refusal for link in links if link.refusal_code in codes), "")
 
@@ -191,7 +191,7 @@ class Peers:
         for address, link in list(self._strangers.items()):
             if link.refusal_code == "self":
                 self._known[address] = self.me.name
-            elif address in still_named or link.state is not State.DOWN:
+            elif address in still_named or link.state is not LinkState.DOWN:
                 continue
             del self._strangers[address]
             link.close_soon()
@@ -257,7 +257,7 @@ class Peers:
 
     def _is_here(self, peer: Peer) -> bool:
         """Tell if it surely runs where we think; a link may be up to a machine that is gone."""
-        return peer.state is State.UP and self.inbox.is_alive(peer.name)
+        return peer.state is LinkState.UP and self.inbox.is_alive(peer.name)
 
     def _displaces(self, peer: Peer, hello: Hello) -> bool:
         """Tell if a name is no more that of the process that we are linked to, but of this one."""

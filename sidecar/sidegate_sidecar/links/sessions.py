@@ -42,7 +42,7 @@ MAX_SAID = 300  # characters in the log of what the other side says of us
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """What a connection may take its time for, in seconds."""
 
     handshake: float = 5.0  # from when it is accepted, TLS included: an honest side takes 0.5
@@ -71,7 +71,7 @@ class Sessions:
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
         self.refusals = Refusals(node.counts.turned_away, _now)
-        self.patience = Patience()
+        self.patience = Timeouts()
         self.open: set[Connection] = set()
 
     def accept(

@@ -23,14 +23,14 @@ from sidegate_sidecar.loadtest.send.open_files import require_open_files
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import Sender, Target
-from sidegate_sidecar.loadtest.show.display import Watched, display, print_summary
+from sidegate_sidecar.loadtest.show.display import WatchedRun, display, print_summary
 from sidegate_sidecar.loadtest.show.files import write
 from sidegate_sidecar.loadtest.show.page import page
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-    from sidegate_sidecar.loadtest.judge.crashes import Event
+    from sidegate_sidecar.loadtest.judge.crashes import CrashEvent
     from sidegate_sidecar.loadtest.judge.report import Report
     from sidegate_sidecar.loadtest.plan.settings import Order
 
@@ -88,7 +88,7 @@ async def _play(order: Order) -> Facts:
 async def _send(order: Order, sender: Sender, records: Records, session: ClientSession) -> bool:
     """Send all and show how it goes; tell if it came to its end, and wasn't told to stop."""
     loop = asyncio.get_running_loop()
-    showing = asyncio.create_task(display().show(Watched(order, sender, records)))
+    showing = asyncio.create_task(display().show(WatchedRun(order, sender, records)))
     sending = asyncio.create_task(sender.run(schedule(order.scenario, order.seed), session))
     for number in _ENDINGS:
         loop.add_signal_handler(number, sending.cancel)
@@ -105,7 +105,7 @@ async def _send(order: Order, sender: Sender, records: Records, session: ClientS
     return True
 
 
-def _events(order: Order) -> list[Event]:
+def _events(order: Order) -> list[CrashEvent]:
     try:
         return read_events(order.crashes) if order.crashes else []
     except CrashesError as error:

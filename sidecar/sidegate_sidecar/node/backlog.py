@@ -28,7 +28,7 @@ class NewLimitsError(SidegateError):
         return "too many limits at once that were never used here: use fewer, or ask again"
 
 
-class Waiting(NamedTuple):
+class PutOff(NamedTuple):
     """What is left of a frame. `until` is when nobody waits for the answer any more, in ns."""
 
     frame: Checks
@@ -42,7 +42,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._left = CHARACTERS
-        self._askers: dict[Send, deque[Waiting]] = {}  # whose turn it is first
+        self._askers: dict[Send, deque[PutOff]] = {}  # whose turn it is first
         self._counts: dict[Send, int] = {}  # checks of each
 
     def __len__(self) -> int:
@@ -64,8 +64,8 @@ class Backlog:
         """Let as much be read as ever."""
         self._left = CHARACTERS
 
-    def add(self, waiting: Waiting) -> bool:
-        """Have the rest of a frame wait; False if there is no room for it."""
+    def add(self, waiting: PutOff) -> bool:
+        """Keep the rest of a frame; False if there is no room for it."""
         asker, more = waiting.send, len(waiting.positions)
         count = self._counts.get(asker, 0) + more
         if count > MAX_WAITING or sum(self._counts.values()) + more > MAX_IN_ALL:
@@ -74,7 +74,7 @@ class Backlog:
         self._askers.setdefault(asker, deque()).append(waiting)
         return True
 
-    def next(self) -> Waiting | None:
+    def next(self) -> PutOff | None:
         """Take out the next, of the asker whose turn it is; None when nobody waits."""
         if not self._askers:
             return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Check, Holdings, Ids
     from sidegate_sidecar.cluster.cluster import Cluster
 
-    class Link(Protocol):
+    class NodeLink(Protocol):
         """What a node needs of a link to another one."""
 
         @property
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     class Links(Protocol):
         """The links to the other nodes."""
 
-        def link_to(self, name: str, /) -> Link | None:
+        def link_to(self, name: str, /) -> NodeLink | None:
             """Return the link to a node, None if there is none."""
             ...
 
 
-class Step(Enum):
+class NextStep(Enum):
     """What is done about a check next."""
 
     ASK = "ask"  # another node is asked
@@ -55,7 +55,7 @@ class Step(Enum):
 class Next(NamedTuple):
     """The next step, and the node that is asked if one is."""
 
-    step: Step
+    step: NextStep
     name: str = ""
 
 
@@ -67,7 +67,7 @@ class Way(NamedTuple):
     declined: Container[str]  # of those tried: who is there, and may not decide
 
 
-_GIVE_UP = Next(Step.GIVE_UP)
+_GIVE_UP = Next(NextStep.GIVE_UP)
 
 
 def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> Next:
@@ -80,16 +80,16 @@ def next_step(cluster: Cluster, links: Links, key: str, way: Way, now: int) -> N
     pair = cluster.ring.pair(key)
     decides = cluster.decides(key)
     if decides and pair[0] == cluster.name:
-        return Next(Step.OWN)
+        return Next(NextStep.OWN)
     others = [name for name in pair if name and name != cluster.name]
     for name in others if way.hops < MAX_HOPS else ():
         if name not in way.tried and _takes_checks(links, name):
-            return Next(Step.ASK, name)
+            return Next(NextStep.ASK, name)
     for name in others if way.hops < MAX_HOPS else ():
         third = cluster.vouchers.way_to(name, now, cluster.transport.is_up)
         if third and name not in way.declined and third not in way.tried:
-            return Next(Step.ASK, third)
-    return Next(Step.STAND_IN) if decides else _GIVE_UP
+            return Next(NextStep.ASK, third)
+    return Next(NextStep.STAND_IN) if decides else _GIVE_UP
 
 
 def _takes_checks(links: Links, name: str) -> bool:

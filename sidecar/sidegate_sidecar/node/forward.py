@@ -20,10 +20,10 @@ if TYPE_CHECKING:
             """Send answers to whoever asked, and count them."""
 
         def failed(self, forward: Forward, failed: Sequence[int]) -> None:
-            """Have the next node decide the checks at these positions, which got no answer."""
+            """Called with the positions of checks that got no answer: the next node is asked."""
 
         def declined(self, forward: Forward, failed: Sequence[int]) -> None:
-            """Have the next node decide what the one that was asked, which is there, can't."""
+            """Called with checks that the node which was asked, and is there, may not decide."""
 
 
 Send: TypeAlias = Callable[[Answers], None]
@@ -109,7 +109,7 @@ class Forward:
         return again
 
     def begin_anew(self) -> None:
-        """Take it that nobody was asked yet; called on a forward to nobody, after a pause."""
+        """Begin anew, as if nobody was asked; called on a forward to nobody, after a pause."""
         self.asked = self.asked._replace(has_waited=True)
         self.tried = self.declined = ()
 
@@ -131,7 +131,7 @@ class Forward:
         )
 
     def unanswered(self, positions: Sequence[int] | None) -> None:
-        """Have the next node decide."""
+        """Called when these checks got no answer: the next node is asked."""
         self._road.failed(self, self._all_or(positions))
 
     def _all_or(self, positions: Sequence[int] | None) -> Sequence[int]:
@@ -140,7 +140,7 @@ class Forward:
     # --- what is decided here
 
     def hand_back(self, name: str) -> None:
-        """Have the node that forwarded these checks to us, which are `name`, ask another one."""
+        """Give these checks back to the node that forwarded them to us, which are `name`."""
         frame = self.asked.frame
         no_answers: list[Answer] = [[0]] * len(self.positions)
         self.asked.send(Answers(frame.id, NOBODY, name, self.positions, no_answers))

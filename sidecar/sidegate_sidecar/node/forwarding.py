@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import OnUnreachable, Source
 from sidegate.protocol.messages import MAX_HOPS
-from sidegate_sidecar.node.failover import Step, Way, next_step
+from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import Asked, Forward
 from sidegate_sidecar.node.patience import Patience
 
@@ -91,12 +91,12 @@ class Forwarding:
             counts.forwarded.observe((self._clock() - asked.at) * 1e-9)
 
     def failed(self, forward: Forward, failed: Sequence[int]) -> None:
-        """Have the next node decide the checks at these positions, which got no answer."""
+        """Called with the positions of checks that got no answer: the next node is asked."""
         self._count_unanswered(forward, len(failed))
         self._ask_next(forward, failed)
 
     def declined(self, forward: Forward, failed: Sequence[int]) -> None:
-        """Have the next node decide what the one that was asked, which is there, can't."""
+        """Called with checks that the node which was asked may not decide, though it is there."""
         if not forward.asked.has_waited:  # else that was counted
             self._counts.count_unanswered(forward.to, len(failed))
         self._ask_next(forward, failed)
@@ -109,7 +109,7 @@ class Forwarding:
     # --- the next step
 
     def _ask_next(self, forward: Forward, failed: Iterable[int]) -> None:
-        """Have the next step be taken for the checks at these positions of a forward."""
+        """Take the next step for the checks at these positions of a forward."""
         now = self._clock()
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
@@ -126,17 +126,17 @@ class Forwarding:
     def _take_step(self, step: Next, forward: Forward, now: int) -> None:
         name = self._cluster.name
         match step.step:
-            case Step.ASK:
+            case NextStep.ASK:
                 self._ask(forward)
-            case Step.OWN:
+            case NextStep.OWN:
                 forward.answer(Source.OWNER, self._local.stand_in(forward, now), name)
-            case Step.STAND_IN:
+            case NextStep.STAND_IN:
                 forward.answer(Source.BACKUP, self._local.stand_in(forward, now), name)
-            case Step.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
+            case NextStep.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
                 forward.hand_back(name)
-            case Step.GIVE_UP if not self._wait(forward, now):
+            case NextStep.GIVE_UP if not self._wait(forward, now):
                 self._give_up(forward, now)
-            case Step.GIVE_UP:
+            case NextStep.GIVE_UP:
                 pass
 
     def _wait(self, forward: Forward, now: int) -> bool:

@@ -8,7 +8,7 @@ from sidegate.errors import quoted
 from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
 
 PAUSE = 60.0  # seconds between two lines: a flood lasts, and the metrics tell the rest
 
@@ -20,7 +20,7 @@ class Fullness:
         self._told = 0
         self._next = 0.0
 
-    def line(self, buckets: Buckets, now: float) -> str:
+    def line(self, buckets: BucketTable, now: float) -> str:
         """Return what to log: how many had to go since the last line, and of which rule; or ""."""
         evicted = sum(buckets.evicted.values())
         if evicted == self._told or now < self._next:

@@ -11,7 +11,7 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import known_limits, parse_limits, require_cost
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
-from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, Waiting
+from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
 from sidegate_sidecar.node.forward import places_of
 from sidegate_sidecar.node.share import take_share
 from sidegate_sidecar.replication.corrections.decided import charges_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.protocol.messages import Charge, Check, Checks
@@ -45,7 +45,7 @@ class Local:
 
     def __init__(
         self,
-        buckets: Buckets,
+        buckets: BucketTable,
         cluster: Cluster,
         fallback: Fallback,
         counts: Counts,
@@ -186,17 +186,17 @@ class Local:
     def _put_off(
         self, frame: Checks, positions: list[int] | None, done: int, send: Send, until: int
     ) -> list[int]:
-        """Have the checks after those that are done wait for a later turn; return the former."""
+        """Put the checks after those that are done off to a later turn; return the former."""
         all_of_them = positions if positions is not None else list(range(len(frame.checks)))
-        self._keep(Waiting(frame, all_of_them[done:], send, until))
+        self._keep(PutOff(frame, all_of_them[done:], send, until))
         return all_of_them[:done]
 
-    def _keep(self, waiting: Waiting) -> None:
+    def _keep(self, waiting: PutOff) -> None:
         """Have checks wait for a later turn, if there is room for them."""
         if not self.backlog.add(waiting):
             self._refuse(waiting)
 
-    def _refuse(self, waiting: Waiting) -> None:
+    def _refuse(self, waiting: PutOff) -> None:
         """Answer checks whose limits weren't read in time."""
         frame, positions, send, _ = waiting
         answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
@@ -219,7 +219,7 @@ class Local:
         if self._goes_on and self.later is not None:
             self.later(self._go_on)
 
-    def _decide_late(self, waiting: Waiting, now: int) -> None:
+    def _decide_late(self, waiting: PutOff, now: int) -> None:
         """Decide what was put off, unless another node has done so meanwhile.
 
         Of a frame that was forwarded only some is looked up and decided: the rest waits for
@@ -228,7 +228,7 @@ class Local:
         frame, positions, send, until = waiting
         if self.knows(frame):
             if rest := positions[LOOKED_UP:]:
-                self._keep(Waiting(frame, rest, send, until))
+                self._keep(PutOff(frame, rest, send, until))
             positions, _ = self.decide_again(frame, positions[:LOOKED_UP], {}, send, now)
         if positions:
             self.decide(frame, positions, send, now, until)
@@ -302,7 +302,7 @@ class Local:
     # --- others are to know
 
     def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
-        """Have the owner of a key know of a check that was decided in its place."""
+        """Tell the owner of a key of a check that was decided in its place."""
         sync = self._cluster.sync
         owner = sync.ring.pair(check[0])[0]
         if owner and owner != self.name:
@@ -312,7 +312,7 @@ class Local:
             self._note_changed((check,))
 
     def _note_changed(self, checks: Iterable[Check]) -> None:
-        """Have the buckets of these checks sent to their backups soon."""
+        """Mark the buckets of these checks as changed, for their backups."""
         sync = self._cluster.sync
         if not sync.changed or sync.is_urgent:
             self._wake()

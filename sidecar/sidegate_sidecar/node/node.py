@@ -20,7 +20,7 @@ from sidegate.protocol.messages import (
 )
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.node.counts import Counts
-from sidegate_sidecar.node.failover import Step, Way, next_step
+from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
 from sidegate_sidecar.node.local import Local
@@ -28,7 +28,7 @@ from sidegate_sidecar.node.local import Local
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.failover import Links
@@ -49,7 +49,7 @@ class Node:
     def __init__(
         self,
         name: str,
-        buckets: Buckets,
+        buckets: BucketTable,
         cluster: Cluster,
         links: Links,
         fallback: Fallback,
@@ -140,9 +140,9 @@ class Node:
             left = (deadline - now) * 1e-9
             way = Way(hops if left > 0 else MAX_HOPS, tried, ())
             step = next_step(self.cluster, self._links, key, way, now)
-            if step.step is Step.GIVE_UP:
+            if step.step is NextStep.GIVE_UP:
                 return None
-            if step.step is not Step.ASK:
+            if step.step is not NextStep.ASK:
                 return self._inspect_here(key, reset=reset)
             tried.append(step.name)
             link = self._links.link_to(step.name)

@@ -25,5 +25,5 @@ class Patience:
         return 0 if now < self._none_until or now + pause >= deadline else pause
 
     def lose(self, now: int) -> None:
-        """Note that a check has waited in vain."""
+        """Called when a check has waited in vain."""
         self._none_until = now + VAIN_FOR

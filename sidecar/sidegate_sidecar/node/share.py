@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
 
 
 def take_share(
-    table: Buckets, key: str, limits: Limits, cost: int, parts: int, now: int
+    table: BucketTable, key: str, limits: Limits, cost: int, parts: int, now: int
 ) -> list[int]:
     """Answer a check as one of `parts` nodes (2 or more) that know nothing of each other.
 

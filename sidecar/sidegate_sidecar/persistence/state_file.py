@@ -26,12 +26,12 @@ from sidegate_sidecar.persistence.format import (
     remove_unfinished,
 )
 from sidegate_sidecar.persistence.moments import Moment, boot_clock, passed
-from sidegate_sidecar.replication.corrections.resets import Reset, Resets
+from sidegate_sidecar.replication.corrections.resets import KnownReset, KnownResets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
     from sidegate_sidecar.persistence.format import Held, Row
     from sidegate_sidecar.persistence.moments import Passed
 
@@ -53,12 +53,12 @@ class StateFile:
     def __init__(
         self,
         path: str,
-        buckets: Buckets,
+        buckets: BucketTable,
         clock: Callable[[], int],
         wall: Callable[[], int] = time.time_ns,
         boot: Callable[[], tuple[str, int]] = boot_clock,
         *,
-        resets: Resets | None = None,
+        resets: KnownResets | None = None,
     ) -> None:
         self.failing = False  # did the last save fail?
         self._path = Path(os.path.realpath(path))
@@ -66,7 +66,7 @@ class StateFile:
         self._clock = clock
         self._wall = wall
         self._boot = boot
-        self._resets = Resets() if resets is None else resets
+        self._resets = KnownResets() if resets is None else resets
         self._saving = asyncio.Lock()
         self._passed: Passed | None = None  # since what was loaded was saved
 
@@ -122,7 +122,7 @@ class StateFile:
         time = passed(reader.saved_at, self._moment()).time
         for number, key, left in reader.resets:
             if left > time:
-                self._resets.add(number, Reset(key, now + left - time))
+                self._resets.add(number, KnownReset(key, now + left - time))
 
     def _merge(self, groups: Iterable[Held]) -> tuple[int, int]:
         """Take the buckets that are still in debt; how many, and how many are full again."""

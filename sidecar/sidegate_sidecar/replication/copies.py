@@ -136,23 +136,23 @@ class Copies:
         self._asked.clear()
 
     def fall_behind(self, name: str) -> None:
-        """Note that a node decides while we can't hear it, as others say."""
+        """Called when a node decides while we can't hear it, as others say."""
         if name in self._ring:
             self._behind.add(name)
             self._confirmed.discard(name)
             self._asked.pop(name, None)
 
     def pull(self, ring: Ring) -> None:
-        """Note that all others are asked for what is ours on this ring."""
+        """Called when all others are asked for what is ours on this ring."""
         self._pulled_for = ring
         self._pulled.clear()
 
     def pulled(self, name: str) -> None:
-        """Note that a node has sent what it was asked for."""
+        """Called when a node has sent what it was asked for."""
         self._pulled.add(name)
 
     def confirmed(self, name: str, digest: str, *, lacks: bool = False) -> None:
-        """Note that a node has sent us all that it held of ours by the ring of that digest.
+        """Called when a node has sent us all that it held of ours by the ring of that digest.
 
         One that lacks a part of it is no proof that this was all there is.
         """
@@ -168,7 +168,7 @@ class Copies:
         self._gone.add(name)
 
     def unreachable(self, name: str) -> None:
-        """Note that a question to a node may be lost."""
+        """Called when a question to a node may be lost."""
         self._asked.pop(name, None)
 
     def _look(self) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import Check
     from sidegate_ring.hashring import Ring
-    from sidegate_sidecar.replication.outboxes import Outboxes
+    from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
     from sidegate_sidecar.replication.rebalance import Puller
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
@@ -75,7 +75,7 @@ class Flush:
         return min(now - self._flushed_at, FLUSH_EVERY) if self.has_unsent else 0
 
     def stood_in(self, owner: str, check: Check) -> None:
-        """Note that a check was decided here in place of its owner, whom the ledger tells."""
+        """Called when a check was decided here in place of its owner, whom the ledger tells."""
         self._stood_in.add((owner, check))
 
     def tick(self, now: int) -> None:

@@ -17,7 +17,7 @@ class Inquiries:
         self._ring_of: dict[str, str] = {}
 
     def add(self, name: str, ring: str) -> None:
-        """Note that a node asks, and by which ring."""
+        """Called when a node asks, and by which ring."""
         self._ring_of[name] = ring
 
     def drop(self, name: str) -> None:

@@ -8,10 +8,10 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import SURELY_SHORT_KEY, require_key
 
 if TYPE_CHECKING:
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limit
     from sidegate.protocol.messages import Buckets, Group
-    from sidegate_sidecar.replication.corrections.resets import Resets
+    from sidegate_sidecar.replication.corrections.resets import KnownResets
 
 
 MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
@@ -20,7 +20,7 @@ MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none o
 class Merging:
     """Of two copies of a bucket the larger debt counts, unless the sender missed a reset."""
 
-    def __init__(self, table: Table, resets: Resets) -> None:
+    def __init__(self, table: BucketTable, resets: KnownResets) -> None:
         self._table = table
         self._resets = resets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Part, Pull
-from sidegate_sidecar.replication.outbox import RESEND_AFTER
+from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,11 +42,11 @@ class Pulling:
         return [(name, Pull(self._number, self._part)) for name in sorted(self.waiting)]
 
     def came(self, now: int) -> None:
-        """Note that buckets have come."""
+        """Called when buckets have come."""
         self._since = now
 
     def answered(self, name: str, number: int) -> bool:
-        """Note that a node has sent what it was asked for; tell if that was all that is ours."""
+        """Called when a node has sent what it was asked for; tell if that was all that is ours."""
         if number != self._number:
             return False  # it was asked for before this
         self.waiting.discard(name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate_ring.hashring import Ring
 
     Rows: TypeAlias = dict[str, dict[str, list[str]]]  # keys by target and text of the limit
@@ -46,7 +46,9 @@ class Puller:
 class Walk:
     """The walks of one node, one at a time. `usable` says whether a node can be reached."""
 
-    def __init__(self, me: str, ring: Ring, usable: Callable[[str], bool], table: Table) -> None:
+    def __init__(
+        self, me: str, ring: Ring, usable: Callable[[str], bool], table: BucketTable
+    ) -> None:
         self.pullers: dict[str, Puller] = {}
         self._me = me
         self._ring = ring
@@ -71,7 +73,7 @@ class Walk:
         return self._base is self._ring
 
     def settle(self) -> None:
-        """Note that all nodes hold the present ring; of no use before its walk is over."""
+        """Called when all nodes hold the present ring; of no use before its walk is over."""
         if not self.to_do:
             self._base = self._ring
             self._asked.clear()
@@ -86,7 +88,7 @@ class Walk:
         self._moves = [Move(self._me, self._ring, self._ring)]
 
     def ring_changed(self, ring: Ring) -> set[str]:
-        """Have the next walk find who lacks what by the new ring.
+        """Called when the ring has changed: the next walk finds who lacks what.
 
         Return who is new on it, and never asked for what is its own.
         """
@@ -110,7 +112,7 @@ class Walk:
         return strangers
 
     def pulled_by(self, name: str, number: int, part: Part) -> None:
-        """Have the next walk find what a node asks for; the rest is all if we forgot the node."""
+        """Called when a node asks for its buckets: the next walk finds them."""
         without = self._ring.without_node(name)
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
@@ -122,7 +124,7 @@ class Walk:
             self.lacks(name)
 
     def lacks(self, name: str) -> None:
-        """Have the next walk take it that a node has nothing of what we hold for it."""
+        """Called when a node has nothing of what we hold for it: the next walk sends it all."""
         puller = self.pullers.get(name)
         if puller is not None:
             puller.walked = puller.told = False

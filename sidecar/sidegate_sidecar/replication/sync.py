@@ -41,28 +41,28 @@ from sidegate.protocol.messages import (
 from sidegate_sidecar.replication.copies import Copies
 from sidegate_sidecar.replication.corrections.decided import Decided
 from sidegate_sidecar.replication.corrections.ledger import Ledgers
-from sidegate_sidecar.replication.corrections.resets import Resets as KnownResets
+from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
-from sidegate_sidecar.replication.counts import SyncCounts
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.inquiries import Inquiries
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
-from sidegate_sidecar.replication.outbox import RESEND_AFTER
-from sidegate_sidecar.replication.outboxes import Outboxes
+from sidegate_sidecar.replication.outgoing.counts import SyncCounts
+from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
+from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
+from sidegate_sidecar.replication.outgoing.sending import Sending
 from sidegate_sidecar.replication.pulling import Pulling
 from sidegate_sidecar.replication.rebalance import Walk
-from sidegate_sidecar.replication.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
     from sidegate.protocol.messages import Charge, NodeMessage
     from sidegate_ring.hashring import Ring
+    from sidegate_sidecar.replication.outgoing.sending import Outgoing
     from sidegate_sidecar.replication.rebalance import Rows
-    from sidegate_sidecar.replication.sending import Outgoing
 
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
 
@@ -77,7 +77,7 @@ class Sync:
     def __init__(
         self,
         name: str,
-        table: Table,
+        table: BucketTable,
         usable: Callable[[str], bool],
         ring: Ring,
         on_reset: Callable[[str], None] = lambda _key: None,
@@ -172,7 +172,7 @@ class Sync:
     # --- events
 
     def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
-        """Note that a check was decided here in place of its owner, to tell it soon.
+        """Called when a check was decided here in place of its owner, to tell it soon.
 
         At once, if it can be reached: it is about to decide again. Of too many checks it is only
         sent the bucket, of which the larger debt counts.
@@ -211,7 +211,7 @@ class Sync:
         return self._walk.is_settled
 
     def settle(self) -> None:
-        """Note that all nodes hold the present ring."""
+        """Called when all nodes hold the present ring."""
         self._walk.settle()
 
     def gone(self, name: str) -> None:
@@ -225,7 +225,7 @@ class Sync:
         self.copies.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
-        """Note that what was on its way to a node is lost."""
+        """Called when what was on its way to a node is lost."""
         self._pulling.lost(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
@@ -314,7 +314,7 @@ class Sync:
         return self._send(now, at_once=at_once)
 
     def rest(self) -> None:
-        """Note that this node has handed over what it held, and owes it to nobody any more."""
+        """Called when this node has handed over what it held, and owes it to nobody any more."""
         self.keep_short = False
         self._walk.rest()
 

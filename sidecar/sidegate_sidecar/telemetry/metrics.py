@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.version import __version__
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
 
@@ -183,7 +183,7 @@ def _peers(sidecar: Sidecar) -> Iterator[Metric]:
     states = Counter([peer.state for peer in peers.by_name.values()])
     states.update(link.state for link in peers.strangers)
     text = "Links to other nodes, and to addresses where none has answered yet, by state."
-    yield gauges("links", text, ("state",), (((state,), states[state]) for state in State))
+    yield gauges("links", text, ("state",), (((state,), states[state]) for state in LinkState))
     text = (
         "1 for a node whose link takes no checks: suspect is silent, down not connected. A node"
         f" that isn't here is well, or off the ring. The first {MAX_NAMED} by name."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.client.client import Client
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from tests.support.in_process.cluster import admitted, eventually, link_of, sources
 from tests.support.processes.beside import process
 
@@ -134,9 +134,9 @@ async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Child) -> None:
         first, began = clock() - began, clock()
         assert sources(await at_once(asking, "k", 50)) == {"open": 50}
         assert clock() - began < first / 2
-        assert link_of(asking).state is State.SUSPECT
+        assert link_of(asking).state is LinkState.SUSPECT
         sidecar.send(SIGCONT)
-        await eventually(lambda: link_of(asking).state is State.UP)
+        await eventually(lambda: link_of(asking).state is LinkState.UP)
         assert sources(await at_once(asking, "k", 50)) == {"owner": 50}
 
 
@@ -146,4 +146,4 @@ async def test_a_sidecar_that_hangs_is_noticed_by_a_busy_app_too(sidecar: Child)
         assert await asking.connect()
         sidecar.send(SIGSTOP)
         assert sources(await among_busy_tasks(asking, "k", 50)) == {"open": 50}
-        assert link_of(asking).state is State.SUSPECT
+        assert link_of(asking).state is LinkState.SUSPECT

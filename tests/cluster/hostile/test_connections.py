@@ -13,7 +13,7 @@ import pytest
 
 from sidegate.protocol.codec import Framer, decode, encode
 from sidegate.protocol.messages import Error, Proof, Welcome
-from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.links.sessions import Timeouts
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import (
     admitted,
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Message
     from tests.support.in_process.puppets import Bare
 
-HASTY = Patience(handshake=0.3, frame=0.3, unread=0.3, look_every=0.02)
+HASTY = Timeouts(handshake=0.3, frame=0.3, unread=0.3, look_every=0.02)
 QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))
 OPENING = encode(APP.hello(b"n" * 32)) + encode(Proof(b"any"))
 
 
 @asynccontextmanager
-async def watched(patience: Patience = HASTY, **options: object) -> AsyncGenerator[Process]:
+async def watched(patience: Timeouts = HASTY, **options: object) -> AsyncGenerator[Process]:
     """Run a sidecar, and a client that asks it all the time and must notice nothing."""
     node = Process(config("n1", **options))
     node.sessions.patience = patience
@@ -93,7 +93,7 @@ async def test_slow_peers_make_room() -> None:
 
 async def test_peers_that_never_read_cost_little_memory() -> None:
     """Peers that ask and never read are read from no more, and cut off in the end."""
-    patience = Patience(unread=0.3, look_every=0.02)
+    patience = Timeouts(unread=0.3, look_every=0.02)
     async with watched(patience) as node, AsyncExitStack() as stack:
         deaf = [await stack.enter_async_context(bare(node, APP)) for _ in range(5)]
         sessions = [it.transport for it in node.sessions.open if it.peer and it.peer.name == "bare"]

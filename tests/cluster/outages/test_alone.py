@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
 from tests.cluster.outages.trio import BUDGET, load, restart
@@ -78,7 +78,7 @@ async def test_an_app_without_its_sidecar_goes_by_its_own_policy(policy: str) ->
         assert (sources(limited), admitted(limited)) == ({"owner": 20}, 10)
         sidecar.send(SIGKILL)
         link = link_of(asking)
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
         futures = [asking.check("k", "10/day") for _ in range(20)]
         await asyncio.sleep(0)
         assert all(future.done() for future in futures)
@@ -113,10 +113,10 @@ async def test_a_stopped_sidecar_costs_its_app_one_budget() -> None:
         waiting = await asyncio.gather(*(asking.check("k", "10/day") for _ in range(5)))
         assert sources(waiting) == {"open": 5}
         link = link_of(asking)
-        assert link.state is State.SUSPECT
+        assert link.state is LinkState.SUSPECT
         later = asking.check("k", "10/day")
         await asyncio.sleep(0)
         assert later.done()
         sidecar.send(SIGCONT)
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         assert (await asking.check("k", "10/day", 0)).source == "owner"

@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate_sidecar.process import Process
 from tests.cluster.outages.trio import (
     BUDGET,
@@ -52,7 +52,7 @@ async def test_every_check_is_answered_once_when_the_owner_is_gone(how: Signals)
             owner.send(how)
             await eventually(lambda: under.seen("backup"))
             states = {link_to(node).state for node in nodes}
-            assert states == ({State.DOWN} if how is SIGKILL else {State.SUSPECT})
+            assert states == ({LinkState.DOWN} if how is SIGKILL else {LinkState.SUSPECT})
             assert not any(link_to(node).in_flight for node in nodes)
             await eventually(lambda: under.seen("owner"))
             assert {node.cluster.ring.nodes for node in nodes} == {("n1", "n2")}
@@ -74,7 +74,7 @@ async def test_only_checks_that_were_on_their_way_wait_for_a_stopped_owner() -> 
         waiting = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(10)))
         assert sources(waiting) == {"backup": 10}
         link = link_to(nodes[0])
-        assert link.state is State.SUSPECT
+        assert link.state is LinkState.SUSPECT
         assert nodes[0].node.counts.unanswered == {"n3": 10}
         last = link._questions._last_id
         later = await asyncio.gather(*(asking.check(key, "50/day") for _ in range(1_000)))
@@ -108,7 +108,7 @@ async def test_an_owner_that_was_given_up_and_goes_on_is_used_again() -> None:
         assert (await asking.check(key, "50/day")).source == "backup"
         link = link_to(nodes[0])
         link.health.suspect_since -= 60  # as if it had been stopped for a minute
-        await eventually(lambda: link.state is not State.SUSPECT)  # down, or closed for good
+        await eventually(lambda: link.state is not LinkState.SUSPECT)  # down, or closed for good
         await eventually(lambda: "n3" not in nodes[0].cluster.ring)
         decision = await asking.check(key, "50/day")
         assert (decision.source, decision.node) == ("owner", nodes[0].cluster.ring.owner(key))
@@ -124,7 +124,7 @@ async def test_an_owner_that_is_started_again_is_used_again() -> None:
         await asyncio.gather(*(asking[0].check(key, "50/day") for _ in range(30)))
         await eventually(lambda: spent_at(nodes[0], key) > 29.9)
         owner.send(SIGKILL)
-        await eventually(lambda: all(link_to(node).state is State.DOWN for node in nodes))
+        await eventually(lambda: all(link_to(node).state is LinkState.DOWN for node in nodes))
         gone = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
         assert sources(gone) == {"backup": 2}
         await restart(owner)
@@ -158,7 +158,7 @@ async def test_a_client_in_a_hurry_is_answered_by_its_sidecar() -> None:
         owner.send(SIGSTOP)
         decision = await asking.check(key, "50/day")
         assert (decision.source, decision.node) == ("backup", "n1")  # "" had it been the client
-        assert link_of(asking).state is State.UP
+        assert link_of(asking).state is LinkState.UP
 
 
 @pytest.mark.parametrize("how", [SIGKILL, SIGSTOP], ids=["killed", "stopped"])
@@ -193,7 +193,7 @@ async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(
         assert (await asking.check("k", "10/day")).remaining == 9
         sidecar.send(SIGKILL)
         link = link_of(asking)
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
         await restart(sidecar)
         decision = await eventually_answered(
             lambda: asking.check("k", "10/day"), lambda it: it.source == "owner"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from tests.deploy.monitoring.promql import read
 from tests.support.in_process.cluster import eventually, key_of
 from tests.support.in_process.http_client import beside, check, http
@@ -51,7 +51,7 @@ async def _scrape() -> str:
             await check(client, key_of(owner, node.cluster.ring))
         await _turn_away(node)
         await other.stop()
-        await eventually(lambda: node.peers.by_name["puppet"].state is not State.UP)
+        await eventually(lambda: node.peers.by_name["puppet"].state is not LinkState.UP)
         answer = await client.get("/metrics")
     assert answer.is_success
     return answer.text

@@ -1,17 +1,17 @@
 """Ways to look at all that Buckets holds."""
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.buckets.ledger import Ledger
 from sidegate.buckets.limits import Limit
 
 
-def ledgers(buckets: Buckets) -> list[Ledger]:
+def ledgers(buckets: BucketTable) -> list[Ledger]:
     """Return all rules under all limits."""
     return [ledger for table in buckets._tables.values() for ledger in table.ledgers.values()]
 
 
-def entries(buckets: Buckets) -> list[tuple[str, str]]:
+def entries(buckets: BucketTable) -> list[tuple[str, str]]:
     """All that is waiting for its due time: the texts of limits, and keys."""
     return [
         (ledger.table.limit.text, key)
@@ -22,7 +22,7 @@ def entries(buckets: Buckets) -> list[tuple[str, str]]:
     ]
 
 
-def counted_anew(buckets: Buckets) -> int:
+def counted_anew(buckets: BucketTable) -> int:
     """Return what all that is there takes by its footprint, added up from nothing."""
     held = sum(bytes_of(key) for _, key in keys_by_text(buckets))
     opened = sum(LEDGER + (bytes_of(it.rule) if it.rule else 0) for it in ledgers(buckets))
@@ -31,17 +31,17 @@ def counted_anew(buckets: Buckets) -> int:
     return held + opened + slots + spread
 
 
-def keys_by_text(buckets: Buckets) -> list[tuple[str, str]]:
+def keys_by_text(buckets: BucketTable) -> list[tuple[str, str]]:
     """All that is in tables: the texts of limits, and keys."""
     tables = buckets._tables.items()
     return [(text, key) for text, table in tables for held in table.dicts() for key in held]
 
 
-def exported(buckets: Buckets, now: int, most: int = 100) -> list[tuple[str, Limit, int]]:
+def exported(buckets: BucketTable, now: int, most: int = 100) -> list[tuple[str, Limit, int]]:
     """All buckets in debt, in one list."""
     return [entry for entries in buckets.export(now, most) for entry in entries]
 
 
-def drain(buckets: Buckets, now: int, most: int = 100) -> int:
+def drain(buckets: BucketTable, now: int, most: int = 100) -> int:
     """Sweep until nothing is due: how many were looked at."""
     return sum(iter(lambda: buckets.sweep(now, most), 0))

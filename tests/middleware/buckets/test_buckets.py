@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.errors import CostError
 from tests.middleware.buckets.contents import exported
@@ -23,7 +23,7 @@ TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burs
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_burst_passes_at_once_and_no_more(text: str) -> None:
-    buckets, limits = Buckets(), parse_limits(text)
+    buckets, limits = BucketTable(), parse_limits(text)
     burst = limits.smallest_burst
     answers = [buckets.take("key", limits, 1, START)[0] for _ in range(min(burst, 20) + 1)]
     assert answers == [True] * min(burst, 20) + [burst > 20]
@@ -31,7 +31,7 @@ def test_a_burst_passes_at_once_and_no_more(text: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_next_token_comes_after_one_interval_to_the_nanosecond(text: str) -> None:
-    buckets, limits = Buckets(), parse_limits(text)
+    buckets, limits = BucketTable(), parse_limits(text)
     limit = limits.items[0]
     buckets.take("key", limits, limit.burst, START)
     interval = -(-limit.interval // limit.scale)
@@ -42,7 +42,7 @@ def test_the_next_token_comes_after_one_interval_to_the_nanosecond(text: str) ->
 @pytest.mark.parametrize("limits", [ONE, BOTH], ids=str)
 def test_a_bucket_fills_up_to_its_burst_and_no_further(limits: Limits) -> None:
     """A key that waited for a year has one burst."""
-    buckets = Buckets()
+    buckets = BucketTable()
     _, debts = buckets.take("key", limits, 5, START)
     assert buckets.take("key", limits, 5, LATE) == (True, debts)
     assert buckets.take("key", limits, 1, LATE) == (False, debts)
@@ -50,7 +50,7 @@ def test_a_bucket_fills_up_to_its_burst_and_no_further(limits: Limits) -> None:
 
 def test_all_limits_are_charged_or_none() -> None:
     """A check that one limit denies costs nothing under the other."""
-    buckets = Buckets()
+    buckets = BucketTable()
     assert buckets.take("key", BOTH, 5, START) == (True, [SECOND, 5 * HOUR // 8])
     assert buckets.take("key", BOTH, 5, START + SECOND)[0] is False  # 8/hour has 3 left
     assert buckets.take("key", ONE, 5, START + SECOND)[0] is True
@@ -60,7 +60,7 @@ def test_all_limits_are_charged_or_none() -> None:
 
 def test_a_denied_check_holds_nothing() -> None:
     """A flood of denied checks makes no bucket under the limits that would have let them pass."""
-    buckets = Buckets()
+    buckets = BucketTable()
     buckets.take("key", ONE, 5, START)
     assert buckets.take("key", BOTH, 1, START) == (False, [SECOND, 0])
     assert len(buckets) == 1
@@ -68,14 +68,14 @@ def test_a_denied_check_holds_nothing() -> None:
 
 def test_one_limit_in_two_checks_is_one_bucket() -> None:
     """A bucket belongs to a key and a limit, in whatever company the limit comes."""
-    buckets = Buckets()
+    buckets = BucketTable()
     for text in ("8/hour", "5/second; 8/hour", "8/hour; 9/day", "8/60 minutes"):
         buckets.take("key", parse_limits(text), 1, START)
     assert buckets.take("key", parse_limits("8/hour"), 0, START) == (True, [4 * HOUR // 8])
 
 
 def test_keys_are_apart() -> None:
-    buckets = Buckets()
+    buckets = BucketTable()
     assert buckets.take("a", ONE, 5, START)[0]
     assert buckets.take("b", ONE, 5, START)[0]
 
@@ -83,7 +83,7 @@ def test_keys_are_apart() -> None:
 @pytest.mark.parametrize("limits", [ONE, BOTH], ids=str)
 def test_a_peek_changes_nothing_and_holds_nothing(limits: Limits) -> None:
     """A flood of questions about unknown keys fills no memory."""
-    buckets = Buckets()
+    buckets = BucketTable()
     assert buckets.take("key", limits, 0, START) == (True, [0] * len(limits))
     assert len(buckets) == 0
     buckets.take("other", limits, 1, START)
@@ -99,7 +99,7 @@ def test_a_peek_changes_nothing_and_holds_nothing(limits: Limits) -> None:
 @pytest.mark.parametrize("known", ["nothing", "the limit", "the key"])
 def test_a_cost_that_can_never_pass_is_an_error(cost: int, limits: Limits, known: str) -> None:
     """It says so however much is known, and leaves the buckets alone."""
-    buckets = Buckets()
+    buckets = BucketTable()
     if known != "nothing":
         buckets.take("key" if known == "the key" else "other", limits, 2, START)
     before = exported(buckets, START)
@@ -114,7 +114,7 @@ def test_a_cost_that_can_never_pass_is_an_error(cost: int, limits: Limits, known
 
 
 def test_a_refund_gives_back_what_was_taken_and_no_more() -> None:
-    buckets = Buckets()
+    buckets = BucketTable()
     buckets.take("key", BOTH, 3, START)
     assert buckets.refund("key", BOTH, 1, START) == [2 * SECOND // 5, 2 * HOUR // 8]
     assert buckets.refund("key", BOTH, 5, START) == [0, 0]
@@ -123,14 +123,14 @@ def test_a_refund_gives_back_what_was_taken_and_no_more() -> None:
 
 
 def test_a_refund_to_a_full_bucket_holds_nothing() -> None:
-    buckets = Buckets()
+    buckets = BucketTable()
     assert buckets.refund("key", BOTH, 5, START) == [0, 0]
     assert len(buckets) == 0
 
 
 def test_a_refund_comes_too_late_for_what_time_has_refilled() -> None:
     """A refund after an hour can't be saved up for later."""
-    buckets = Buckets()
+    buckets = BucketTable()
     buckets.take("key", ONE, 5, START)
     assert buckets.refund("key", ONE, 5, START + HOUR) == [0]
     assert buckets.take("key", ONE, 5, START + HOUR)[0] is True
@@ -138,7 +138,7 @@ def test_a_refund_comes_too_late_for_what_time_has_refilled() -> None:
 
 
 def test_a_reset_fills_every_bucket_of_the_key_and_of_no_other() -> None:
-    buckets = Buckets()
+    buckets = BucketTable()
     buckets.take("key", BOTH, 5, START)
     buckets.take("other", BOTH, 5, START)
     assert buckets.reset("key") == 2
@@ -148,7 +148,7 @@ def test_a_reset_fills_every_bucket_of_the_key_and_of_no_other() -> None:
 
 
 def test_held_lists_the_buckets_that_are_in_debt() -> None:
-    buckets = Buckets()
+    buckets = BucketTable()
     buckets.take("key", BOTH, 5, START)
     buckets.take("other", BOTH, 1, START)
     second, hour = BOTH.items
@@ -173,7 +173,7 @@ def test_merging_late_twice_or_in_another_order_does_no_harm(
     """The largest debt counts, up to what the bucket holds."""
     debts, again = case
     limit = ONE.items[0]
-    buckets = Buckets()
+    buckets = BucketTable()
     for debt in again:
         buckets.merge("key", limit, debt, START)
     expected = min(max(*debts, 0), SECOND)
@@ -183,7 +183,7 @@ def test_merging_late_twice_or_in_another_order_does_no_harm(
 
 def test_what_was_exported_and_merged_elsewhere_answers_the_same() -> None:
     """Another node, with another clock, takes over."""
-    here, there, limits = Buckets(), Buckets(), parse_limits("7/second; 3/minute")
+    here, there, limits = BucketTable(), BucketTable(), parse_limits("7/second; 3/minute")
     for at in range(30):
         here.take(f"key{at}", limits, at % 3 + 1, START + at)
     for key, limit, debt in exported(here, START + 100):
@@ -196,7 +196,7 @@ def test_what_was_exported_and_merged_elsewhere_answers_the_same() -> None:
 
 def test_an_export_gives_every_bucket_in_debt_once_in_short_lists() -> None:
     """10,000 of them are in the dicts of a table that is spread out."""
-    buckets = Buckets()
+    buckets = BucketTable()
     for at in range(10_000):
         buckets.take(f"key{at}", BOTH, 1, START)
     lists = list(buckets.export(START + SECOND // 5, 1_000))  # 5/second is full just now
@@ -211,7 +211,7 @@ def test_an_export_gives_every_bucket_in_debt_once_in_short_lists() -> None:
 @pytest.mark.parametrize("size", [50, 4_090, 6_000])
 def test_an_export_goes_on_while_buckets_come_and_go(size: int) -> None:
     """What is there all along is given once, also when the table is spread out meanwhile."""
-    buckets, names = Buckets(), count()
+    buckets, names = BucketTable(), count()
     for at in range(size):
         buckets.take(f"key{at}", parse_limits("8/hour"), 1, START)
     keys: list[str] = []

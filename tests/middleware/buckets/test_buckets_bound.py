@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.msgpack import encode
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.ledger import PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
@@ -32,20 +32,20 @@ BOTH = parse_limits("5/second; 8/hour")
 Owed = dict[tuple[str, str], int]
 
 
-def owed(buckets: Buckets, now: int, *starts: str) -> Owed:
+def owed(buckets: BucketTable, now: int, *starts: str) -> Owed:
     """Return what the keys that begin so owe, by key and limit."""
     rows = exported(buckets, now)
     return {(key, limit.text): debt for key, limit, debt in rows if key.startswith(starts)}
 
 
-def flood(buckets: Buckets, text: str, start: str, count: int, cost: int = 1) -> None:
+def flood(buckets: BucketTable, text: str, start: str, count: int, cost: int = 1) -> None:
     """Take once from each of so many made-up keys."""
     limits = parse_limits(text)
     for at in range(count):
         assert buckets.take(f"{start}{at}", limits, cost, START)[0] is True
 
 
-def honest(buckets: Buckets) -> Owed:
+def honest(buckets: BucketTable) -> Owed:
     """Have 150 debtors of three rules, a little and much in debt."""
     for at in range(50):
         buckets.take(f"login:203.0.113.{at}", parse_limits("5/minute"), 1 + at % 5, START)
@@ -58,7 +58,7 @@ def honest(buckets: Buckets) -> Owed:
 
 
 def test_at_the_bound_new_buckets_take_the_place_of_others() -> None:
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     for at in range(2_000):
         assert buckets.take(f"key{at}", BOTH, 1, START)[0] is True
         assert buckets.bytes <= SMALL
@@ -68,7 +68,7 @@ def test_at_the_bound_new_buckets_take_the_place_of_others() -> None:
 
 def test_the_smallest_bound_holds() -> None:
     """It forgets, but it answers: also with the longest keys, and eight limits in a check."""
-    buckets = Buckets(MIN_MEMORY)
+    buckets = BucketTable(MIN_MEMORY)
     limits = parse_limits("1/s; 2/m; 3/h; 4/d; 5/w; 6/month; 7/year; 8/2 years")
     for at in range(40):
         key = ("🂡" * 127 + str(at % 3), "k" * 512, str(at))[at % 3]
@@ -79,12 +79,12 @@ def test_the_smallest_bound_holds() -> None:
 
 def test_a_bound_too_small_for_a_bucket_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"^max_memory 16383: expected at least 16384 bytes$"):
-        Buckets(MIN_MEMORY - 1)
+        BucketTable(MIN_MEMORY - 1)
 
 
 def test_long_keys_are_counted_with_their_length() -> None:
     """Of the longest keys fewer fit: the bound is bytes, not keys."""
-    short, long, wide = Buckets(SMALL), Buckets(SMALL), Buckets(SMALL)
+    short, long, wide = BucketTable(SMALL), BucketTable(SMALL), BucketTable(SMALL)
     flood(short, "10/hour", "api:", 2_000)
     flood(long, "10/hour", "api:" + "k" * 496, 2_000)
     flood(wide, "10/hour", "api:" + "🂡" * 124, 2_000)
@@ -93,7 +93,7 @@ def test_long_keys_are_counted_with_their_length() -> None:
 
 
 def test_full_buckets_go_first_and_are_not_counted_as_evicted() -> None:
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     flood(buckets, "5/second", "early", 800)
     held = len(buckets)
     for at in range(600):
@@ -105,7 +105,7 @@ def test_full_buckets_go_first_and_are_not_counted_as_evicted() -> None:
 
 def test_buckets_from_other_nodes_are_bounded_as_well() -> None:
     """A backup fills as its owner does, and gives up the same ones."""
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     before = honest(buckets)
     limit = parse_limits("10/hour").items[0]
     for at in range(30):
@@ -121,7 +121,7 @@ def test_buckets_from_other_nodes_are_bounded_as_well() -> None:
 @pytest.mark.parametrize("text", ["10/hour", "1/week", "5/minute", "100/second", "10/year"])
 def test_made_up_keys_of_one_rule_free_nobody_of_another(text: str) -> None:
     """Whatever their limit is: by time until full, a slow one would push out all of a fast one."""
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     before = honest(buckets)
     flood(buckets, text, "api:x-api-key=made-up-", 20_000)
     assert owed(buckets, START, "login:", "search:", "shop/api:") == before
@@ -131,7 +131,7 @@ def test_made_up_keys_of_one_rule_free_nobody_of_another(text: str) -> None:
 
 def test_a_rule_with_the_same_limit_and_another_service_is_another_rule() -> None:
     """They share a table, and nothing else."""
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     before = honest(buckets)
     flood(buckets, "10/hour", "blog/api:made-up-", 5_000)
     flood(buckets, "10/hour", "api:made-up-", 5_000)
@@ -142,7 +142,7 @@ def test_a_rule_with_the_same_limit_and_another_service_is_another_rule() -> Non
 
 def test_in_the_rule_itself_those_who_owe_the_larger_share_stay() -> None:
     """His 10 of 10 stays, with 1 of 10 on each made-up key."""
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     limits = parse_limits("10/hour")
     for at in range(100):
         buckets.take(f"api:spent{at}", limits, 1, START)
@@ -154,7 +154,7 @@ def test_in_the_rule_itself_those_who_owe_the_larger_share_stay() -> None:
 
 def test_of_equal_shares_the_oldest_goes_first() -> None:
     """So to be forgotten takes as many keys as fit, not one after each request."""
-    buckets = Buckets(SMALL)
+    buckets = BucketTable(SMALL)
     flood(buckets, "10/hour", "api:made-up-", 2_000)
     fit = len(buckets)
     buckets.take("api:his", parse_limits("10/hour"), 1, START)
@@ -166,7 +166,7 @@ def test_of_equal_shares_the_oldest_goes_first() -> None:
 
 def test_who_takes_less_than_his_part_loses_nothing_to_any_number_of_others() -> None:
     """Here 50 rules that are all flooded at once, and four that hold less than 1/60."""
-    buckets = Buckets(2 << 20)
+    buckets = BucketTable(2 << 20)
     before = honest(buckets)
     for at in range(1_000):
         for rule in range(50):
@@ -181,7 +181,7 @@ def test_who_takes_less_than_his_part_loses_nothing_to_any_number_of_others() ->
 
 def test_rules_with_made_up_names_pay_together() -> None:
     """Else each such name beyond the first 1,024 would be a payer that holds next to nothing."""
-    buckets = Buckets(8 << 20)
+    buckets = BucketTable(8 << 20)
     before = honest(buckets)
     limits = parse_limits("10/hour")
     for at in range(60_000):
@@ -193,7 +193,7 @@ def test_rules_with_made_up_names_pay_together() -> None:
 
 def test_limits_made_up_by_the_thousand_pay_together() -> None:
     """They are charged with their tables, which take more than their buckets."""
-    buckets = Buckets(8 << 20)
+    buckets = BucketTable(8 << 20)
     before = honest(buckets)
     for tokens in range(1, 9_000):
         limits = Limits([Limit(tokens, 3_600)])
@@ -208,7 +208,7 @@ def test_limits_made_up_by_the_thousand_pay_together() -> None:
 
 def test_of_the_rest_those_who_owe_a_large_share_stay() -> None:
     """Beyond 1,024 rules nothing tells one who made up his limit from who didn't, but the share."""
-    buckets = Buckets(8 << 20)
+    buckets = BucketTable(8 << 20)
     for at in range(1_024):
         buckets.take(f"rule{at}:key", parse_limits("1/year"), 1, START)
     late = parse_limits("5/minute")
@@ -222,7 +222,7 @@ def test_of_the_rest_those_who_owe_a_large_share_stay() -> None:
 
 def test_rules_whose_buckets_are_all_gone_are_nobody_any_more() -> None:
     """With a bound at which payers are told apart by much more than one of them took."""
-    buckets = Buckets(64 << 20)
+    buckets = BucketTable(64 << 20)
     for turn in range(3):
         flood(buckets, "10/hour", f"rule{turn}:", 10)
         drain(buckets, LATE)
@@ -235,7 +235,7 @@ def test_rules_whose_buckets_are_all_gone_are_nobody_any_more() -> None:
 
 def test_a_bucket_taken_from_since_is_known_by_its_present_debt() -> None:
     """The entry from when it was nearly full doesn't make it the first to go."""
-    buckets, limits = Buckets(SMALL), parse_limits("1000/hour")
+    buckets, limits = BucketTable(SMALL), parse_limits("1000/hour")
     flood(buckets, "1000/hour", "light", 400, 2)
     flood(buckets, "1000/hour", "heavy", 400, 1)
     flood(buckets, "1000/hour", "heavy", 400, 900)
@@ -250,18 +250,18 @@ def test_to_make_room_few_buckets_are_looked_at(monkeypatch: pytest.MonkeyPatch)
 
     None goes that owes more than one that stays: what is not found yet may take a little room.
     """
-    buckets, limits = Buckets(1 << 20), parse_limits("1000/hour")
+    buckets, limits = BucketTable(1 << 20), parse_limits("1000/hour")
     flood(buckets, "1000/hour", "spent", 3_000, 1)
     flood(buckets, "1000/hour", "spent", 3_000, 900)
     flood(buckets, "1000/hour", "light", 1_200, 2)
     looks = Counter[int]()
-    full_at = Buckets._full_at
+    full_at = BucketTable._full_at
 
     def counted(table: object, key: str) -> int:
         looks[0] += 1
         return full_at(table, key)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Buckets, "_full_at", staticmethod(counted))
+    monkeypatch.setattr(BucketTable, "_full_at", staticmethod(counted))
     for at in range(2_000):
         before = looks[0]
         buckets.take(f"light-too{at}", limits, 3, START)
@@ -273,7 +273,7 @@ def test_to_make_room_few_buckets_are_looked_at(monkeypatch: pytest.MonkeyPatch)
 # for any history
 
 
-class WatchedBuckets(Buckets):
+class WatchedBuckets(BucketTable):
     """Buckets that look at each of their evictions."""
 
     def __init__(self, max_memory: int) -> None:
@@ -307,7 +307,7 @@ class WatchedBuckets(Buckets):
             for part in (slot.head, *slot.sealed, slot.open)
             for key in part
         ]
-        full_at = {key: Buckets._full_at(ledger.table, key) for key in keys}
+        full_at = {key: BucketTable._full_at(ledger.table, key) for key in keys}
         return {key: at - now for key, at in full_at.items() if at > now}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
 from tests.middleware.buckets.contents import drain, entries, exported, keys_by_text
@@ -34,24 +34,24 @@ rows = st.lists(
 bounds = st.sampled_from([MIN_MEMORY, 20 << 10, 1 << 20])
 
 
-def one_by_one(buckets: Buckets, limit: Limit, listed: Rows, now: int) -> None:
+def one_by_one(buckets: BucketTable, limit: Limit, listed: Rows, now: int) -> None:
     for key, debt in listed:
         buckets.merge(key, limit, debt, now)
 
 
-def in_bulk(buckets: Buckets, limit: Limit, listed: Rows, now: int) -> None:
+def in_bulk(buckets: BucketTable, limit: Limit, listed: Rows, now: int) -> None:
     buckets.merge_all(limit, [key for key, _ in listed], [debt for _, debt in listed], now)
 
 
-def assert_same(some: Buckets, others: Buckets, now: int) -> None:
+def assert_same(some: BucketTable, others: BucketTable, now: int) -> None:
     assert Counter(exported(some, now)) == Counter(exported(others, now))
     assert sorted(keys_by_text(some)) == sorted(entries(some))
     assert (len(some), some.bytes, some.evicted) == (len(others), others.bytes, others.evicted)
 
 
-def filled(text: str, count: int, now: int = START) -> Buckets:
+def filled(text: str, count: int, now: int = START) -> BucketTable:
     """Return buckets of which key0, key1, … owe one token under a limit."""
-    buckets = Buckets()
+    buckets = BucketTable()
     for at in range(count):
         buckets.take(f"key{at}", parse_limits(text), 1, now)
     return buckets
@@ -72,7 +72,7 @@ def test_merging_many_is_merging_each(
     limit: Limit, before: Rows, after: Rows, most: int, pause: int
 ) -> None:
     """With debts above the capacity, none at all, a key twice, and at the bound of the table."""
-    each, many = Buckets(most), Buckets(most)
+    each, many = BucketTable(most), BucketTable(most)
     for at, listed in enumerate((before, after)):
         now = START + at * pause
         one_by_one(each, limit, listed, now)
@@ -85,7 +85,7 @@ def test_merging_under_one_limit_leaves_the_others_as_merging_each_does(
     some: Rows, others: Rows, limit: Limit, other: Limit, most: int
 ) -> None:
     """Also where the bound takes the last bucket of a table, and the table, while it is merged."""
-    each, many = Buckets(most), Buckets(most)
+    each, many = BucketTable(most), BucketTable(most)
     for it, listed in ((limit, some), (other, others), (limit, others)):
         one_by_one(each, it, listed, START)
         in_bulk(many, it, listed, START)
@@ -94,7 +94,7 @@ def test_merging_under_one_limit_leaves_the_others_as_merging_each_does(
 
 def test_merging_into_a_table_that_is_spread_or_becomes_so_is_merging_each() -> None:
     limit = parse_limits("100/hour").items[0]
-    each, many = Buckets(), Buckets()
+    each, many = BucketTable(), BucketTable()
     for first, count in ((0, 4_000), (2_000, 4_000), (5_000, 3_000)):
         listed = [(f"key{at}", 1_000_000 * (at % 7)) for at in range(first, first + count)]
         one_by_one(each, limit, listed, START)
@@ -105,7 +105,7 @@ def test_merging_into_a_table_that_is_spread_or_becomes_so_is_merging_each() -> 
 
 def test_a_debt_that_is_smaller_than_ours_or_nothing_changes_nothing() -> None:
     """And makes no bucket, since a full one is the same as none."""
-    buckets, limit = Buckets(), parse_limits("5/second").items[0]
+    buckets, limit = BucketTable(), parse_limits("5/second").items[0]
     buckets.merge_all(limit, ["a", "b"], [900, 0], START)
     assert exported(buckets, START) == [("a", limit, 900)]
     buckets.merge_all(limit, ["a", "b"], [899, 0], START)
@@ -115,14 +115,14 @@ def test_a_debt_that_is_smaller_than_ours_or_nothing_changes_nothing() -> None:
 
 def test_a_debt_from_elsewhere_is_never_more_than_the_bucket_can_owe() -> None:
     """Else a node with a bug, or an attacker, could deny a key for ever."""
-    buckets, limit = Buckets(), parse_limits("7/second").items[0]
+    buckets, limit = BucketTable(), parse_limits("7/second").items[0]
     buckets.merge_all(limit, ["a"], [2**63], START)
     assert exported(buckets, START) == [("a", limit, SECOND)]
 
 
 def test_keys_without_their_debts_are_an_error() -> None:
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        Buckets().merge_all(parse_limits("5/second").items[0], ["a", "b"], [1], START)
+        BucketTable().merge_all(parse_limits("5/second").items[0], ["a", "b"], [1], START)
 
 
 # debts
@@ -131,7 +131,7 @@ def test_keys_without_their_debts_are_an_error() -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_only_debts_above_the_least_are_told(text: str) -> None:
     """Rounded up to the ns, so that a merge elsewhere never gives anything away."""
-    buckets, limit = Buckets(), parse_limits(text).items[0]
+    buckets, limit = BucketTable(), parse_limits(text).items[0]
     _, (debt,) = buckets.take("key", parse_limits(text), 1, START)
     assert debt == -(-limit.interval // limit.scale)
     assert buckets.debts(text, ["none", "key"], START, debt - 1) == (["key"], [debt])
@@ -145,7 +145,7 @@ def test_only_debts_above_the_least_are_told(text: str) -> None:
 def test_the_debts_of_keys_are_those_that_are_exported(
     limit: Limit, listed: Rows, pause: int, least: int
 ) -> None:
-    buckets, now = Buckets(), START + pause
+    buckets, now = BucketTable(), START + pause
     in_bulk(buckets, limit, listed, START)
     found, debts = buckets.debts(limit.text, KEYS, now, least)
     expected = {key: debt for key, _, debt in exported(buckets, now) if debt > least}
@@ -159,7 +159,7 @@ def test_nothing_is_owed_under_a_limit_that_nobody_uses() -> None:
 # keys
 
 
-def listed_keys(buckets: Buckets, most: int) -> Counter[tuple[str, str]]:
+def listed_keys(buckets: BucketTable, most: int) -> Counter[tuple[str, str]]:
     return Counter((text, key) for text, some in buckets.keys(most) for key in some)
 
 

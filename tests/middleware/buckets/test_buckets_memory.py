@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.expiry import due_time, finest_for
 from sidegate.buckets.limits import parse_limits
 from tests.middleware.buckets.contents import drain, entries
@@ -24,7 +24,7 @@ TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burs
 
 def test_full_buckets_are_forgotten_in_slices() -> None:
     """Each call looks at no more than it was told to, and says how many that were."""
-    buckets = Buckets()
+    buckets = BucketTable()
     for at in range(250):
         buckets.take(f"key{at}", ONE, 1, START)
     assert buckets.sweep(START, 100) == 0
@@ -37,7 +37,7 @@ def test_full_buckets_are_forgotten_in_slices() -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_bucket_is_forgotten_soon_after_it_is_full_and_not_before(text: str) -> None:
     """Soon: within 1/16 of its debt and 134 ms."""
-    buckets, limits = Buckets(), parse_limits(text)
+    buckets, limits = BucketTable(), parse_limits(text)
     _, (debt,) = buckets.take("key", limits, limits.smallest_burst, START)
     drain(buckets, START + debt - 1)
     assert len(buckets) == 1
@@ -47,7 +47,7 @@ def test_a_bucket_is_forgotten_soon_after_it_is_full_and_not_before(text: str) -
 
 def test_a_bucket_that_was_taken_from_since_stays() -> None:
     """Its entry in the due times is moved on, and is still its only one."""
-    buckets = Buckets()
+    buckets = BucketTable()
     for at in range(20):
         buckets.take("key", ONE, 4, START + at * SECOND)
         drain(buckets, START + at * SECOND)
@@ -60,7 +60,7 @@ def test_a_bucket_that_was_taken_from_since_stays() -> None:
 @pytest.mark.parametrize("undo", ["reset", "refund"])
 def test_a_bucket_that_is_taken_and_given_back_in_turns_stays_one(undo: str) -> None:
     """However often, over however long a window: no entry is left behind."""
-    buckets, limits = Buckets(), parse_limits("10/year")
+    buckets, limits = BucketTable(), parse_limits("10/year")
     for at in range(1_000):
         assert buckets.take("key", limits, 10, START + at)[0] is True
         if undo == "reset":
@@ -90,7 +90,7 @@ def test_all_waits_up_to_the_longest_share_less_than_1000_due_times() -> None:
 
 def test_a_large_table_is_spread_out_so_that_no_dict_is_copied_whole() -> None:
     """Answers stay the same, and no one dict grows with the table."""
-    buckets, limits = Buckets(), parse_limits("2/hour")
+    buckets, limits = BucketTable(), parse_limits("2/hour")
     keys = [f"key{at}" for at in range(20_000)]
     for cost in (1, 1, 1):
         answers = {buckets.take(key, limits, cost, START)[0] for key in keys}
@@ -103,7 +103,7 @@ def test_a_large_table_is_spread_out_so_that_no_dict_is_copied_whole() -> None:
 
 def test_what_a_large_table_took_is_freed_as_its_buckets_go() -> None:
     """A dict doesn't shrink by itself: else each limit would keep what it took at its worst."""
-    buckets, limits = Buckets(), parse_limits("2/hour")
+    buckets, limits = BucketTable(), parse_limits("2/hour")
     for at in range(20_000):
         buckets.take(f"key{at}", limits, 1 + (at % 100 == 0), START)
     table = buckets._tables["2/hour"]
@@ -118,14 +118,14 @@ def test_what_a_large_table_took_is_freed_as_its_buckets_go() -> None:
 
 MEASURE = """
 import os
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 
 def rss():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-buckets, limits = Buckets(), parse_limits("100/hour")
+buckets, limits = BucketTable(), parse_limits("100/hour")
 for at in range(1_000_000):
     key = f"api:10.{100 + (at >> 14)}.{100 + (at >> 7) % 128}.{10 + at % 128}"
     buckets.take(key, limits, 1, 10**15 + at)

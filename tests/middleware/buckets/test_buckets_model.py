@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limits, parse_limits
 from tests.middleware.buckets.contents import counted_anew, entries, keys_by_text
 from tests.middleware.buckets.model import BucketModel
@@ -46,7 +46,7 @@ class BucketsAgainstTheModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.buckets = Buckets()
+        self.buckets = BucketTable()
         self.model = BucketModel()
         self.now = 10**15
 
@@ -95,7 +95,7 @@ class BucketsAgainstTheModel(RuleBasedStateMachine):
     @rule()
     def move_to_another_node(self) -> None:
         """All is exported and merged into new buckets, and into the model, on another clock."""
-        there, now = Buckets(), 10**15
+        there, now = BucketTable(), 10**15
         for listed in self.buckets.export(self.now, 2):
             for key, limit, debt in listed:
                 assert debt == self.model.debt(key, limit, self.now)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
 from tests.middleware.buckets.model import BucketModel
@@ -18,7 +18,7 @@ TEXTS = ["10/second", "7/second", "3/minute", "7/3 hours burst 2", "1/day burst 
 
 def decided(text: str, *costs: int, key: str = "key") -> Decision:
     """Take each cost from a full bucket at the same moment: the last decision."""
-    limits, buckets = parse_limits(text), Buckets()
+    limits, buckets = parse_limits(text), BucketTable()
     for cost in costs[:-1]:
         buckets.take(key, limits, cost, START)
     allowed, debts = buckets.take(key, limits, costs[-1], START)
@@ -106,7 +106,7 @@ def test_tokens_charged_at_once_are_missing_exactly(text: str) -> None:
 
 def test_a_denial_never_shows_the_token_that_it_refused() -> None:
     """1 ns before 1/7 s the token isn't there, though the rounded debt can't tell."""
-    limits, buckets = parse_limits("7/second"), Buckets()
+    limits, buckets = parse_limits("7/second"), BucketTable()
     buckets.take("key", limits, 7, START)
     now = START + 10**9 // 7
     allowed, debts = buckets.take("key", limits, 1, now)
@@ -121,7 +121,7 @@ def test_a_denial_never_shows_the_token_that_it_refused() -> None:
 )
 def test_remaining_is_that_of_the_exact_model(text: str, steps: list[tuple[int, int, int]]) -> None:
     """Over any sequence: never less than is there now, never more than is there 1 ns later."""
-    limits, buckets, model, now = parse_limits(text), Buckets(), BucketModel(), START
+    limits, buckets, model, now = parse_limits(text), BucketTable(), BucketModel(), START
     limit = limits.items[0]
     for cost, intervals, shift in steps:
         now += max(intervals * limit.interval // limit.scale + shift, 0)
@@ -145,7 +145,7 @@ def test_the_same_check_passes_after_the_wait_and_not_before(
     text: str, steps: list[tuple[int, int]]
 ) -> None:
     """`retry_after` is a promise, to the nanosecond and for all limits together."""
-    limits, buckets, now = parse_limits(text), Buckets(), START
+    limits, buckets, now = parse_limits(text), BucketTable(), START
     for cost, pause in steps:
         now += pause
         paid = min(cost, limits.smallest_burst)
@@ -156,7 +156,7 @@ def test_the_same_check_passes_after_the_wait_and_not_before(
             assert (early, late) == (False, True)
 
 
-def _passes_at(buckets: Buckets, decision: Decision, now: int) -> tuple[bool, bool]:
+def _passes_at(buckets: BucketTable, decision: Decision, now: int) -> tuple[bool, bool]:
     """Whether the check passes 2 ns before the wait is over, and after it; charges neither."""
     limits, cost, wait = decision.limits, decision.cost, decision.wait
     assert wait > 0

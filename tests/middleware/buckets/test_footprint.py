@@ -11,7 +11,7 @@ import pytest
 MEASURE = """
 import gc, sys, tracemalloc
 from msgspec.msgpack import encode
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 
 NOW = 10**15
@@ -58,10 +58,10 @@ def shrunk(buckets, count):
         pass
 
 fill = globals()[sys.argv[1]]
-fill(Buckets(), 1_000)  # what is made once
+fill(BucketTable(), 1_000)  # what is made once
 gc.collect()
 tracemalloc.start()
-buckets = Buckets()
+buckets = BucketTable()
 empty = tracemalloc.get_traced_memory()[0]
 fill(buckets, int(sys.argv[2]))
 gc.collect()

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.fragments import Fragments
 from sidegate.buckets.limits import parse_limits
@@ -37,7 +37,7 @@ def test_what_is_lost_is_what_was_there_at_most_less_what_is_there(moves: list[i
     assert fragments.lost == 0
 
 
-def places(buckets: Buckets) -> dict[str, int]:
+def places(buckets: BucketTable) -> dict[str, int]:
     """Return where in memory the keys of the due times are."""
     return {
         key: id(key)
@@ -48,7 +48,7 @@ def places(buckets: Buckets) -> dict[str, int]:
     }
 
 
-def fill(buckets: Buckets, length: int, count: int) -> None:
+def fill(buckets: BucketTable, length: int, count: int) -> None:
     for at in range(count):
         key = f"api:{at:06}{'k' * length}"
         buckets.take(key, HOUR, 1 if at % 50 else 10, START)
@@ -56,7 +56,7 @@ def fill(buckets: Buckets, length: int, count: int) -> None:
 
 def test_after_keys_of_other_lengths_came_and_went_all_are_copied() -> None:
     """Those that stay, in the table and in its due times: both hold the very same str."""
-    buckets = Buckets(1 << 20)
+    buckets = BucketTable(1 << 20)
     fill(buckets, 0, 3_000)
     stay = [key for key, _, debt in exported(buckets, START) if debt == 3_600 * 10**9]
     before = places(buckets)
@@ -72,7 +72,7 @@ def test_after_keys_of_other_lengths_came_and_went_all_are_copied() -> None:
 
 def test_a_flood_of_keys_of_one_length_copies_nothing() -> None:
     """What goes makes room for what comes: that is the usual one, and costs no more."""
-    buckets = Buckets(1 << 20)
+    buckets = BucketTable(1 << 20)
     fill(buckets, 0, 3_000)
     before = places(buckets)
     for at in range(20_000):
@@ -91,7 +91,7 @@ def test_sizes_are_told_apart_where_the_allocator_does() -> None:
 
 def test_what_is_owed_is_the_same_while_keys_are_copied() -> None:
     """A bucket may be taken from, looked at and forgotten at any moment of it."""
-    buckets = Buckets(1 << 20)
+    buckets = BucketTable(1 << 20)
     limits = parse_limits("100/day")
     for at in range(300):
         buckets.take(f"login:{at}", limits, 1 + at % 100, START)

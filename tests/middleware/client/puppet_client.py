@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sidegate.client.client import Client
     from sidegate.client.session import Session
-    from sidegate.link.health import State
+    from sidegate.link.health import LinkState
     from sidegate.protocol.messages import Answer
 
 SOON = 0.05  # seconds: a budget that is to run out
@@ -48,7 +48,7 @@ def session_of(asking: Client) -> Session:
     return asking._here()
 
 
-def link_state(asking: Client) -> State:
+def link_state(asking: Client) -> LinkState:
     return link_of(asking).state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.answers import decision
@@ -49,7 +49,7 @@ def test_of_a_node_alone() -> None:
 
 def test_cost_above_the_share() -> None:
     """A cost that was charged as the whole share counts as that, so the wait is one that ends."""
-    share = Fallback("local", Buckets())
+    share = Fallback("local", BucketTable())
     told = [share.answer("k", MINUTE, 5, 3, 10**15) for _ in range(2)]
     decided = [decision(answers("local", [*answer], 3), [*answer], MINUTE, 5) for answer in told]
     assert [one.allowed for one in decided] == [True, False]

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Checks, Pong
 from tests.middleware.client.puppet_client import SOON, link_state, pair, say, session_of
 from tests.support.in_process.cluster import (
@@ -98,7 +98,7 @@ async def test_a_refusal_for_want_of_a_sidecar_is_not_remembered() -> None:
     async with pair(on_unreachable="closed", remember_denials=True, budget=SOON) as (asking, other):
         assert (await asking.check("k", "5/day")).source == "closed"
         await other.say(Pong(0))
-        await eventually(lambda: link_state(asking) is State.UP)
+        await eventually(lambda: link_state(asking) is LinkState.UP)
         other.heard.clear()
         session_of(asking).budget = GENEROUS
         future = asking.check("k", "5/day")

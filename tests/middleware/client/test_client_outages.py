@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
 from tests.support.in_process.cluster import (
     GENEROUS,
@@ -40,7 +40,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def up(asking: Client) -> None:
     """Wait until its sidecar is asked."""
-    await eventually(lambda: link_of(asking).state is State.UP)
+    await eventually(lambda: link_of(asking).state is LinkState.UP)
 
 
 # The log
@@ -150,7 +150,7 @@ async def test_a_check_that_another_was_answered_before_goes_by_the_share(
         decisions = await asyncio.gather(*futures)
         assert sources(decisions) == {"local": 8}
         assert admitted(decisions) == 5
-        assert link_of(asking).state is State.UP
+        assert link_of(asking).state is LinkState.UP
     (line,) = lines(caplog)
     assert "1 check was decided by this process's share" in line
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Answers, Checks, Error, Ping, Pong, Roster
 from sidegate_sidecar.process import Process
 from tests.middleware.client.puppet_client import SOON, link_state, nobody, pair, say
@@ -29,7 +29,7 @@ async def test_without_a_sidecar_the_policy_decides_at_once(
 ) -> None:
     """When nobody listens checks are answered in the same turn, by the policy, and say so."""
     async with nobody(on_unreachable=policy) as asking:
-        assert link_state(asking) is State.DOWN
+        assert link_state(asking) is LinkState.DOWN
         futures = [asking.check("k", "5/day; 7/week") for _ in range(100)]
         await asyncio.sleep(0)
         assert all(future.done() for future in futures)
@@ -44,7 +44,7 @@ async def test_without_a_sidecar_a_local_policy_admits_the_share_of_one_node() -
         await other.say(Roster("digest", [(f"n{at}", f"127.0.0.1:{at + 1}") for at in range(4)]))
         await eventually(lambda: asking.nodes == 4)
         await other.stop()
-        await eventually(lambda: link_state(asking) is State.DOWN)
+        await eventually(lambda: link_state(asking) is LinkState.DOWN)
         decisions = [await asking.check("k", "20/day") for _ in range(30)]
         await other.start()  # so that it can be stopped
     assert admitted(decisions) == 5
@@ -57,7 +57,7 @@ async def test_a_silent_sidecar_costs_one_budget() -> None:
     async with pair(budget=SOON) as (asking, _):
         futures = [asking.check(f"k{at}", "5/day") for at in range(10)]
         assert sources(await asyncio.gather(*futures)) == {"open": 10}
-        assert link_state(asking) is State.SUSPECT
+        assert link_state(asking) is LinkState.SUSPECT
         later = asking.check("k", "5/day")
         await asyncio.sleep(0)
         assert (await later).source == "open"
@@ -69,7 +69,7 @@ async def test_a_sidecar_that_speaks_again_is_asked_again() -> None:
     async with pair(budget=SOON) as (asking, other):
         assert (await asking.check("k", "5/day")).source == "open"
         await say(other, [1, 0])  # too late
-        await eventually(lambda: link_state(asking) is State.UP)
+        await eventually(lambda: link_state(asking) is LinkState.UP)
         future = asking.check("k", "5/day")
         await say(other, [1, 5])
         assert (await future).source == "owner"
@@ -94,10 +94,10 @@ async def test_an_app_is_limited_again_when_its_sidecar_returns() -> None:
     async with client(node) as asking:
         assert (await asking.check("k", "5/day")).source == "owner"
         await node.stop()
-        await eventually(lambda: link_state(asking) is State.DOWN)
+        await eventually(lambda: link_state(asking) is LinkState.DOWN)
         assert (await asking.check("k", "5/day")).source == "open"
         async with Process(config("n1", link=node.link)):
-            await eventually(lambda: link_state(asking) is State.UP)
+            await eventually(lambda: link_state(asking) is LinkState.UP)
             decisions = await asyncio.gather(*(asking.check("k", "5/day") for _ in range(9)))
     assert sources(decisions) == {"owner": 9}
     assert admitted(decisions) == 5

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, Limits, parse_limits
 from sidegate.client.denials import Denials
@@ -14,7 +14,7 @@ from sidegate.client.denials import Denials
 NOW = 10**15
 
 
-def ask(buckets: Buckets, key: str, limits: Limits, cost: int, now: int) -> Decision:
+def ask(buckets: BucketTable, key: str, limits: Limits, cost: int, now: int) -> Decision:
     allowed, debts = buckets.take(key, limits, cost, now)
     return Decision(allowed, limits, cost, debts, Source.OWNER, "n1")
 
@@ -35,7 +35,7 @@ class TestPromise:
         self, text: str, cost: int, gaps: list[int]
     ) -> None:
         """Whatever is remembered is what the owner would say, to within 1 ns of refill."""
-        limits, buckets, denials, now = parse_limits(text), Buckets(), Denials(), NOW
+        limits, buckets, denials, now = parse_limits(text), BucketTable(), Denials(), NOW
         for gap in gaps:
             now += gap
             truth = ask(buckets, "k", limits, 0, now)
@@ -52,7 +52,7 @@ class TestPromise:
     def test_until_the_exact_moment(self) -> None:
         """It holds to the last nanosecond before the check can pass, and not at that moment."""
         denials, limits = Denials(), parse_limits("10/second burst 1")
-        buckets = Buckets()
+        buckets = BucketTable()
         ask(buckets, "k", limits, 1, NOW)
         denials.remember("k", ask(buckets, "k", limits, 1, NOW), NOW)
         last = denials.recall("k", limits, 1, NOW + SECOND // 10 - 1)
@@ -97,7 +97,7 @@ class TestPromise:
     def test_allowed(self) -> None:
         """A decision that allowed is no denial."""
         denials = Denials()
-        denials.remember("k", ask(Buckets(), "k", parse_limits("1/minute"), 1, NOW), NOW)
+        denials.remember("k", ask(BucketTable(), "k", parse_limits("1/minute"), 1, NOW), NOW)
         assert len(denials) == 0
 
 

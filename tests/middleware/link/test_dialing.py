@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidegate.link.dialing import FIRST_DELAY, Redial
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Checks, Error, Forget, Roster
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
@@ -41,7 +41,7 @@ async def pair(**options: Any) -> AsyncGenerator[tuple[Link, Puppet]]:
     """Link to a puppet in a hurry, and wait until the link is up."""
     settings = {"hurries": True, **options}
     async with puppet() as other, linked(other.address, **settings) as (link, _):
-        await eventually(lambda: link.state is State.UP and other.connections)
+        await eventually(lambda: link.state is LinkState.UP and other.connections)
         yield link, other
 
 
@@ -108,7 +108,7 @@ async def test_checks_wait_for_the_dial_after_a_break() -> None:
         other.connections[0].abort()
         await other.say(answer(await other.hear(Checks)))
         await eventually(watching.asking.settled)
-        assert watching.state is State.CONNECTING
+        assert watching.state is LinkState.CONNECTING
         assert (in_flight.got, watching.asking.got) == (UNANSWERED, numbered(1))
 
 
@@ -121,18 +121,18 @@ async def test_when_nobody_listens_checks_do_not_wait_for_their_budget() -> None
         await eventually(lambda: watching.downs)
         await eventually(watching.asking.settled)
         assert watching.asking.got == UNANSWERED
-        assert link.state is State.DOWN
+        assert link.state is LinkState.DOWN
 
 
 async def test_a_dial_that_hangs_costs_one_budget() -> None:
     """When the dial after a break is answered by nothing, the link is down after one budget."""
     async with pair() as (link, other), deaf_in_the_place_of(other):
         other.connections[0].abort()
-        await eventually(lambda: link.state is State.CONNECTING)
+        await eventually(lambda: link.state is LinkState.CONNECTING)
         asking = ask(link, budget=SOON)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
-        assert link.state is State.DOWN
+        assert link.state is LinkState.DOWN
 
 
 async def test_a_side_that_hangs_up_again_and_again_is_dialled_after_pauses() -> None:
@@ -150,7 +150,7 @@ async def test_a_side_that_hangs_up_again_and_again_is_dialled_after_pauses() ->
         linked(other.address, watching=HangingUp(), hurries=True) as (link, _),
     ):
         await eventually(lambda: len(times) >= 5)
-        assert link.state is not State.CONNECTING
+        assert link.state is not LinkState.CONNECTING
     pauses = [after - before for before, after in pairwise(times[1:])]
     assert min(pauses) >= FIRST_DELAY / 2
 
@@ -166,7 +166,7 @@ async def test_when_nobody_listens_only_one_dial_is_without_a_pause() -> None:
         stop_listening(other)
         other.connections[0].abort()
         await eventually(lambda: len(times) >= 4)
-        assert link.state is State.DOWN
+        assert link.state is LinkState.DOWN
     _, *again = times
     assert min(after - before for before, after in pairwise(again)) >= FIRST_DELAY / 2
 
@@ -175,8 +175,8 @@ async def test_a_link_that_does_not_hurry_is_down_when_it_breaks() -> None:
     """A link to a node takes no check while another node could be asked."""
     async with pair(hurries=False) as (link, other):
         other.connections[0].abort()
-        await eventually(lambda: link.state is not State.UP)
-        assert link.state is State.DOWN
+        await eventually(lambda: link.state is not LinkState.UP)
+        assert link.state is LinkState.DOWN
 
 
 # A sidecar that is going
@@ -198,7 +198,7 @@ async def test_a_link_moves_when_its_sidecar_is_going() -> None:
         await eventually(asking.settled)
         assert asking.got == numbered(2)
         await eventually(lambda: other.connections != [old] and old not in other.connections)
-        assert (link.state, link.in_flight) == (State.UP, 0)
+        assert (link.state, link.in_flight) == (LinkState.UP, 0)
 
 
 async def test_no_check_is_refused_on_the_way() -> None:
@@ -238,11 +238,11 @@ async def test_where_nobody_else_answers_the_old_connection_serves_to_its_end() 
         stop_listening(other)
         await other.say(LEAVING)
         await eventually(lambda: link.refusal)  # it has tried
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
         await answered_by(other, link, other.connections[0])
         hurried_long_ago(link)
         other.connections[0].close()
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
 
 
 async def test_a_sidecar_that_comes_late_is_found_while_the_old_one_answers() -> None:
@@ -282,8 +282,8 @@ async def test_an_end_before_the_next_connection_is_up_keeps_checks_waiting() ->
         await asyncio.sleep(0)
         await eventually(lambda: link._redial._at_once)
         other.connections[0].close()
-        await eventually(lambda: link.state is not State.UP)
-        assert link.state is State.CONNECTING
+        await eventually(lambda: link.state is not LinkState.UP)
+        assert link.state is LinkState.CONNECTING
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -334,7 +334,7 @@ async def test_a_budget_that_runs_out_on_the_old_connection_gives_no_answer() ->
         await eventually(later.settled)
         assert later.got == numbered(1)
         await eventually(lambda: old not in other.connections)
-        assert (link.state, link.in_flight) == (State.UP, 0)
+        assert (link.state, link.in_flight) == (LinkState.UP, 0)
 
 
 async def test_an_old_connection_that_breaks_gives_no_answer() -> None:
@@ -345,7 +345,7 @@ async def test_an_old_connection_that_breaks_gives_no_answer() -> None:
         old.abort()
         await eventually(asking.settled)
         assert asking.got == [[None]] * 3
-        assert (link.state, link.in_flight) == (State.UP, 0)
+        assert (link.state, link.in_flight) == (LinkState.UP, 0)
 
 
 async def test_answers_that_do_not_fit_end_only_the_old_connection() -> None:
@@ -358,7 +358,7 @@ async def test_answers_that_do_not_fit_end_only_the_old_connection() -> None:
         assert (await other.hear(Error)).code == "bad-message"
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
 
 
 async def test_what_else_is_said_on_the_old_connection_does_not_matter() -> None:

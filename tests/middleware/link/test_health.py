@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.link.health import HUNG_AFTER, Event, Health, Probe, State
+from sidegate.link.health import HUNG_AFTER, Health, LinkEvent, LinkProbe, LinkState
 
 EVENTS = (
-    Event.SHAKEN, Event.SILENT, Event.HEARD, Event.LOST, Event.HURRIED, Event.CLOSED,
-)  # fmt: skip
-CONNECTING, UP, SUSPECT, DOWN, CLOSED = State
+    LinkEvent.SHAKEN,
+    LinkEvent.SILENT,
+    LinkEvent.HEARD,
+    LinkEvent.LOST,
+    LinkEvent.HURRIED,
+    LinkEvent.CLOSED,
+)
+CONNECTING, UP, SUSPECT, DOWN, CLOSED = LinkState
 ____ = None  # it stays as it is
-TABLE: dict[State, tuple[State | None, ...]] = {
+TABLE: dict[LinkState, tuple[LinkState | None, ...]] = {
     # after     shaken silent   heard lost  hurried     closed
     CONNECTING: (UP,   DOWN,    ____, DOWN, ____,       CLOSED),
     UP:         (____, SUSPECT, ____, DOWN, ____,       CLOSED),
@@ -21,7 +26,7 @@ TABLE: dict[State, tuple[State | None, ...]] = {
 }  # fmt: skip
 
 
-def health(state: State, since: float = 0.0) -> Health:
+def health(state: LinkState, since: float = 0.0) -> Health:
     """Return the health of a link in some state."""
     it = Health()
     it.state, it.suspect_since = state, since
@@ -33,8 +38,8 @@ def test_a_link_begins_with_a_dial_that_checks_wait_for() -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("before", State)
-def test_each_event_leads_to_one_state(before: State, event: Event) -> None:
+@pytest.mark.parametrize("before", LinkState)
+def test_each_event_leads_to_one_state(before: LinkState, event: LinkEvent) -> None:
     """And is told whether that is another one."""
     it = health(before)
     after = TABLE[before][EVENTS.index(event)]
@@ -42,37 +47,37 @@ def test_each_event_leads_to_one_state(before: State, event: Event) -> None:
     assert it.state is (after or before)
 
 
-@pytest.mark.parametrize("state", State)
-def test_checks_are_taken_when_they_can_be_sent_or_wait(state: State) -> None:
+@pytest.mark.parametrize("state", LinkState)
+def test_checks_are_taken_when_they_can_be_sent_or_wait(state: LinkState) -> None:
     assert health(state).takes_checks is (state in {CONNECTING, UP})
 
 
 @pytest.mark.parametrize("state", [CONNECTING, UP, DOWN, CLOSED])
-def test_only_a_suspect_is_probed(state: State) -> None:
-    assert health(state).probe(100.0) is Probe.NONE
+def test_only_a_suspect_is_probed(state: LinkState) -> None:
+    assert health(state).probe(100.0) is LinkProbe.NONE
 
 
 @pytest.mark.parametrize(
     ("silent_for", "what"),
-    [(0.0, Probe.PING), (HUNG_AFTER, Probe.PING), (HUNG_AFTER + 0.1, Probe.GIVE_UP)],
+    [(0.0, LinkProbe.PING), (HUNG_AFTER, LinkProbe.PING), (HUNG_AFTER + 0.1, LinkProbe.GIVE_UP)],
 )
-def test_a_suspect_is_pinged_until_it_is_given_up(silent_for: float, what: Probe) -> None:
+def test_a_suspect_is_pinged_until_it_is_given_up(silent_for: float, what: LinkProbe) -> None:
     it = health(UP)
-    it.step(Event.SILENT, 100.0)
+    it.step(LinkEvent.SILENT, 100.0)
     assert it.probe(100.0 + silent_for) is what
 
 
 def test_more_silence_does_not_put_off_its_end() -> None:
     """A suspect is given up so long after it became one, whoever else goes without an answer."""
     it = health(UP)
-    it.step(Event.SILENT, 100.0)
-    assert not it.step(Event.SILENT, 100.0 + HUNG_AFTER)
-    assert it.probe(100.1 + HUNG_AFTER) is Probe.GIVE_UP
+    it.step(LinkEvent.SILENT, 100.0)
+    assert not it.step(LinkEvent.SILENT, 100.0 + HUNG_AFTER)
+    assert it.probe(100.1 + HUNG_AFTER) is LinkProbe.GIVE_UP
 
 
 def test_a_suspect_that_was_trusted_again_has_all_the_time_anew() -> None:
     it = health(UP)
-    it.step(Event.SILENT, 100.0)
-    it.step(Event.HEARD, 104.0)
-    it.step(Event.SILENT, 104.5)
-    assert it.probe(104.0 + HUNG_AFTER) is Probe.PING
+    it.step(LinkEvent.SILENT, 100.0)
+    it.step(LinkEvent.HEARD, 104.0)
+    it.step(LinkEvent.SILENT, 104.5)
+    assert it.probe(104.0 + HUNG_AFTER) is LinkProbe.PING

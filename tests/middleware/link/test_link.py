@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
 from sidegate.protocol.messages import (
     MAX_CHECKS,
@@ -130,7 +130,7 @@ async def test_a_check_that_fits_into_no_frame_gets_no_answer() -> None:
         await other.say(answer(await other.hear(Checks)))
         await eventually(asking.settled)
         assert asking.got == [[[1, 0]], [None]]
-        assert (link.in_flight, link.state) == (0, State.UP)
+        assert (link.in_flight, link.state) == (0, LinkState.UP)
 
 
 async def test_only_so_many_checks_are_in_flight() -> None:
@@ -206,7 +206,7 @@ async def test_answers_to_nothing_are_ignored() -> None:
     async with pair() as (link, other):
         await other.say(Answers(99, "owner", "puppet", None, [[1]]), Ping(7))
         assert await other.hear(Pong) == Pong(7)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_a_question_from_the_side_that_answers_ends_the_connection(message
         assert error.code == "bad-message"
         assert type(message).__name__.lower() in error.text
         await eventually(lambda: len(watching.ups) == 2)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
 
 
 def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
@@ -249,11 +249,11 @@ async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
 async def test_closing_answers_what_is_in_flight() -> None:
     """A closed link has answered everything, takes nothing, and doesn't dial again."""
     async with puppet() as other, linked(other.address) as (link, watching):
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         asking = ask(link, 2)
         await link.close()
         assert asking.got == [[None], [None]]
-        assert (link.state, link.in_flight) == (State.CLOSED, 0)
+        assert (link.state, link.in_flight) == (LinkState.CLOSED, 0)
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         await eventually(lambda: not other.connections)
         await link.close()
@@ -276,21 +276,21 @@ async def test_closing_a_suspect_does_not_wait_for_it() -> None:
     """A side that doesn't answer can't keep a link from being closed."""
     async with pair() as (link, _):
         ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         async with asyncio.timeout(GENEROUS / 4):
             await link.close()
-        assert link.state is State.CLOSED
+        assert link.state is LinkState.CLOSED
 
 
 async def test_a_link_whose_task_is_cancelled_ends_at_once() -> None:
     """As at the end of asyncio.run: it has closed and told so before the loop turns again."""
     async with puppet() as other, linked(other.address) as (link, watching):
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         asking = ask(link, 2)
         link._dialling.cancel()
         await asyncio.gather(link._dialling, return_exceptions=True)
         assert asking.got == [[None], [None]]
-        assert (link.state, watching.ended) == (State.CLOSED, 1)
+        assert (link.state, watching.ended) == (LinkState.CLOSED, 1)
         await eventually(lambda: not other.connections)
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import (
     Checks,
     Ping,
@@ -34,7 +34,7 @@ async def test_a_budget_that_runs_out_gives_no_answer_and_makes_the_link_suspect
         asking = ask(link, 3, SOON)
         await eventually(asking.settled)
         assert asking.got == [[None]] * 3
-        assert (link.state, link.in_flight) == (State.SUSPECT, 0)
+        assert (link.state, link.in_flight) == (LinkState.SUSPECT, 0)
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert [type(it) for it in other.heard].count(Checks) == 1
 
@@ -43,11 +43,11 @@ async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> No
     """A suspect gets pings; the answer to one makes the link usable again."""
     async with pair() as (link, other):
         ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         first, second = await other.hear(Ping), await other.hear(Ping)
-        assert link.state is State.SUSPECT
+        assert link.state is LinkState.SUSPECT
         await other.say(Pong(first.id), Pong(second.id))
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         asking = ask(link)
         await other.say(answer(await other.hear(Checks)))
         await eventually(asking.settled)
@@ -58,9 +58,9 @@ async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
     """What comes after the budget is dropped, and makes the link usable again."""
     async with pair() as (link, other):
         asking = ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         await other.say(answer(await other.hear(Checks)))
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         assert asking.got == UNANSWERED
         assert link.in_flight == 0
 
@@ -73,7 +73,7 @@ async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
         await other.say(answer(frame, [1]))
         await eventually(asking.settled)
         await other.say(answer(frame, [0, 2]))
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         assert asking.got == [[None], [[1, 1]], [None]]
 
 
@@ -125,12 +125,12 @@ async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> No
 async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
     """When all askers are in a hurry, a side that stays silent is found out all the same."""
     async with pair() as (link, other):
-        while link.state is State.UP:
+        while link.state is LinkState.UP:
             hurried = ask(link, 1, 0.001)
             await eventually(hurried.settled)
-        assert link.state is State.SUSPECT
+        assert link.state is LinkState.SUSPECT
         await other.say(Pong(0))
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
 
 
 async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
@@ -147,9 +147,9 @@ async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
 async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
     """When a suspect doesn't answer its pings for long, the connection is given up."""
     async with puppet() as other, linked(other.address) as (link, watching):
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         link.health.suspect_since -= 60  # as if it had been silent for a minute
         await eventually(lambda: len(watching.ups) == 2)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import (
     Checks,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 async def test_checks_wait_for_the_first_connection() -> None:
     """What is asked before the link is up is sent when it is, within its budget."""
     async with puppet() as other, linked(other.address) as (link, watching):
-        assert link.state is State.CONNECTING
+        assert link.state is LinkState.CONNECTING
         asking = ask(link, 2)
         assert link.in_flight == 2
         await other.say(answer(await other.hear(Checks)))
@@ -54,7 +54,7 @@ async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connect
         asking = ask(link, 1, SOON)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
-        assert link.state is State.DOWN
+        assert link.state is LinkState.DOWN
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert link.in_flight == 0
 
@@ -67,7 +67,7 @@ async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
         asking = ask(link)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
-        assert link.state is State.DOWN
+        assert link.state is LinkState.DOWN
         assert "refused" in link.refusal.lower() or "connect call failed" in link.refusal.lower()
         assert (watching.ups, watching.downs) == ([], 0)
 
@@ -77,10 +77,10 @@ async def test_a_link_finds_who_comes_later() -> None:
     async with puppet() as other:
         address = other.address
     async with linked(address, max_delay=0.1) as (link, _):
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
         later = Puppet(other.me)
         await later.start(address.port)
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         assert link.refusal == ""
         asking = ask(link)
         await later.say(answer(await later.hear(Checks)))
@@ -105,7 +105,7 @@ async def test_a_link_that_broke_is_used_again() -> None:
     """A link comes back by itself, as often as it breaks, and its watcher hears of each change."""
     async with puppet() as other, linked(other.address) as (link, watching):
         for times in range(1, 6):
-            await eventually(lambda: link.state is State.UP and other.connections)
+            await eventually(lambda: link.state is LinkState.UP and other.connections)
             asking = ask(link)
             await other.say(answer(await other.hear(Checks)))
             await eventually(asking.settled)
@@ -128,7 +128,7 @@ async def test_a_unix_socket_is_dialled_like_any_other(
         other = Puppet(Identity("node", "puppet", "sidegate"))
         server = await asyncio.get_running_loop().create_unix_server(other._accept, path)
         link, _ = await stack.enter_async_context(linked(Address(path=path), context=context))
-        await eventually(lambda: link.state is State.UP)
+        await eventually(lambda: link.state is LinkState.UP)
         server.close()
 
 
@@ -145,7 +145,7 @@ async def test_a_refusal_is_kept_and_told_once() -> None:
             assert link.refusal_code == "secret"
             assert "the two sides don't have the same secret" in link.refusal
             assert watching.ups == []
-            assert link.state is State.DOWN
+            assert link.state is LinkState.DOWN
     assert watching.refusals == [link.refusal]
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import (
@@ -76,7 +76,7 @@ async def test_an_inspection_without_answer_ends_with_its_budget() -> None:
         asked = await other.hear(Inspect)
         await other.say(Holdings(asked.id, "owner", "puppet", []), Ping(1))
         await other.hear(Pong)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
 
 
 async def test_a_link_that_is_down_inspects_nothing() -> None:
@@ -84,7 +84,7 @@ async def test_a_link_that_is_down_inspects_nothing() -> None:
     async with puppet() as other:
         address = other.address
     async with linked(address) as (link, _):
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
         assert await link.inspect("k", reset=False, hops=0, budget=GENEROUS) is None
 
 
@@ -106,7 +106,7 @@ async def test_what_is_told_arrives_in_its_order() -> None:
         assert link.in_flight == 0
         await other.say(Ping(1))
         await other.hear(Pong)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
 
 
 async def test_nothing_is_told_where_nobody_is() -> None:
@@ -115,7 +115,7 @@ async def test_nothing_is_told_where_nobody_is() -> None:
         address = other.address
     async with linked(address) as (link, _):
         assert not link.tell(Forget("k"))
-        await eventually(lambda: link.state is State.DOWN)
+        await eventually(lambda: link.state is LinkState.DOWN)
         assert not link.tell(Forget("k"))
 
 
@@ -123,7 +123,7 @@ async def test_a_suspect_is_still_told_things() -> None:
     """What is said to a side that is silent may be what it needs to hear."""
     async with pair() as (link, other):
         ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         assert link.tell(Forget("k"))
         assert await other.hear(Forget) == Forget("k")
 
@@ -148,14 +148,14 @@ async def test_words_are_dropped_when_too_many_wait() -> None:
 async def test_a_side_that_speaks_again_is_told_of() -> None:
     """The watcher hears that a suspect is trusted again, once, and not of any other word."""
     async with puppet() as other, linked(other.address) as (link, watching):
-        await eventually(lambda: link.state is State.UP and other.connections)
+        await eventually(lambda: link.state is LinkState.UP and other.connections)
         await other.say(Roster("digest", []))
         await eventually(lambda: watching.rosters)
         ask(link, 1, SOON)
-        await eventually(lambda: link.state is State.SUSPECT)
+        await eventually(lambda: link.state is LinkState.SUSPECT)
         await other.say(Roster("digest", []), Roster("digest", []))
         await eventually(lambda: len(watching.rosters) == 3)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP
         assert watching.trusted == 1
 
 
@@ -171,4 +171,4 @@ async def test_a_watcher_may_refuse_a_word() -> None:
         await other.say(Merged(1))
         assert await other.hear(Error) == Error("bad-message", "no Merged for me")
         await eventually(lambda: len(choosy.ups) == 2)
-        assert link.state is State.UP
+        assert link.state is LinkState.UP

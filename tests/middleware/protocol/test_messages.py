@@ -28,7 +28,7 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.messages import MAX_ADDRESS_BYTES, MAX_IN_FULL, MAX_NAME_BYTES
 from sidegate_sidecar.replication.corrections.ledger import BATCH as CHARGES
 from sidegate_sidecar.replication.corrections.resets import BATCH as RESETS
-from sidegate_sidecar.replication.outbox import BATCH
+from sidegate_sidecar.replication.outgoing.outbox import BATCH
 from tests.middleware.golden import GOLDEN, SEALED, frame_of
 
 if TYPE_CHECKING:

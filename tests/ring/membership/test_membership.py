@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_TOMBSTONES
-from sidegate_ring.membership.membership import Gossip, Kind, Membership, Rumor, State
+from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
-ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT
+ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
 LEAST = least_suspicion(T, 3)
 MOST = LEAST * T.suspicion_most
 
@@ -40,7 +40,7 @@ MOST = LEAST * T.suspicion_most
     ],
 )
 def test_the_higher_incarnation_holds_then_the_worse_state(
-    known: tuple[int, State], said: tuple[int, State], holds: str
+    known: tuple[int, Life], said: tuple[int, Life], holds: str
 ) -> None:
     room = Handful("ab")
     room.tell(room["a"], rumor("b", *known))
@@ -185,7 +185,7 @@ def test_one_who_has_left_refutes_nothing_probes_nobody_and_still_answers() -> N
     room.forget()
     room.run(3.0, only="a")
     assert not room.said(Kind.PING)
-    outcome = room["a"].step("b", Gossip(Kind.PING, 7, "", "", []), room.now)
+    outcome = room["a"].step("b", SwimMessage(Kind.PING, 7, "", "", []), room.now)
     assert [(to, it.kind, it.id) for to, it in outcome.sends] == [("b", Kind.ACK, 7)]
     assert not room["a"].lost("b", room.now).sends
 
@@ -240,7 +240,7 @@ def test_now_and_then_everything_is_exchanged_anyway() -> None:
 
 def test_more_than_a_message_holds_goes_in_several() -> None:
     room = Handful("a")
-    for state in (State.ALIVE, LEFT):
+    for state in (Life.ALIVE, LEFT):
         rumors = [rumor(f"{state.name}{i}", 10, state) for i in range(MAX_IN_FULL)]
         room.tell(room["a"], *rumors, kind=Kind.ALL)
     sends = room["a"].met("b", room.now).sends
@@ -255,7 +255,7 @@ def test_more_than_a_message_holds_goes_in_several() -> None:
 
 
 @pytest.mark.parametrize("state", [DEAD, LEFT])
-def test_a_tombstone_keeps_out_what_was_said_before_until_it_is_forgotten(state: State) -> None:
+def test_a_tombstone_keeps_out_what_was_said_before_until_it_is_forgotten(state: Life) -> None:
     room = Handful("ab")
     room.tell(room["a"], rumor("x", 10))
     room.tell(room["a"], rumor("x", 10, state))
@@ -307,9 +307,9 @@ def test_no_more_are_living_than_may_be() -> None:
 @pytest.mark.parametrize(
     ("gossip", "text"),
     [
-        (Gossip(7, 0, "", "", []), "kind 7"),
-        (Gossip(-1, 0, "", "", []), "kind -1"),
-        (Gossip(Kind.RELAY, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
+        (SwimMessage(7, 0, "", "", []), "kind 7"),
+        (SwimMessage(-1, 0, "", "", []), "kind -1"),
+        (SwimMessage(Kind.RELAY, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
         (rumor("", address="a:1"), "''.* empty"),
         (rumor("x\ny"), r"'x\\ny'.* doesn't print"),
         (rumor("é" * 127), "name 'éé.* has 254 bytes"),
@@ -323,11 +323,11 @@ def test_no_more_are_living_than_may_be() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named_and_changes_nothing(
-    gossip: Gossip | Rumor, text: str
+    gossip: SwimMessage | Rumor, text: str
 ) -> None:
     room = Handful("ab")
     if isinstance(gossip, Rumor):
-        gossip = Gossip(Kind.PING, 1, "", "", [rumor("b", 11), gossip])
+        gossip = SwimMessage(Kind.PING, 1, "", "", [rumor("b", 11), gossip])
     with pytest.raises(ValueError, match=text):
         room["a"].step("b", gossip, room.now)
     assert record(room["a"].members["b"]) == (10, ALIVE)
@@ -342,7 +342,7 @@ def test_names_and_addresses_may_be_as_long_as_dns_has_them() -> None:
 
 def test_a_message_under_ones_own_name_is_not_heard() -> None:
     room = Handful("ab")
-    outcome = room["a"].step("a", Gossip(Kind.PING, 1, "", "", [rumor("x")]), room.now)
+    outcome = room["a"].step("a", SwimMessage(Kind.PING, 1, "", "", [rumor("x")]), room.now)
     assert outcome == ([], [])
     assert room["a"].met("a", room.now) == ([], [])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD
-from sidegate_ring.membership.membership import Gossip, Kind, State
+from sidegate_ring.membership.membership import Kind, Life, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION, MAX_RUMORS, MAX_SKEW
 from tests.ring.handful import Handful, T, record, rumor
 
-LEFT, DEAD, ALIVE = State.LEFT, State.DEAD, State.ALIVE
+LEFT, DEAD, ALIVE = Life.LEFT, Life.DEAD, Life.ALIVE
 NOW = 1_000  # what clocks show, as the handful's incarnations of 10 go
 
 
@@ -45,8 +45,8 @@ def test_one_a_little_ahead_is_not_believed_and_hurts_nobody(about: str) -> None
     assert "x" in room["a"].members
 
 
-@pytest.mark.parametrize("state", [LEFT, DEAD, State.SUSPECT])
-def test_the_highest_that_is_believed_is_refuted_a_second_later(state: State) -> None:
+@pytest.mark.parametrize("state", [LEFT, DEAD, Life.SUSPECT])
+def test_the_highest_that_is_believed_is_refuted_a_second_later(state: Life) -> None:
     """The bound goes with the clock, so the node that it is about is only gone for a moment."""
     room = joined("abc")
     for name in "ac":
@@ -98,7 +98,7 @@ def test_ghosts_that_are_buried_make_no_room_for_others() -> None:
 def test_who_speaks_itself_is_believed_whatever_others_have_told() -> None:
     room = joined("ab")
     room.tell(room["a"], *(rumor(f"ghost{i}") for i in range(MAX_UNHEARD)), kind=Kind.ALL)
-    room["a"].step("c", Gossip(Kind.PING, 1, "", "", [rumor("c")]), room.now)
+    room["a"].step("c", SwimMessage(Kind.PING, 1, "", "", [rumor("c")]), room.now)
     assert room["a"].owners() == tuple(sorted({"a", "b", "c", *room["a"].owners()}))
     assert "c" in room["a"].owners()
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_ring.membership.messages import MAX_SKEW, TAG_BITS, Kind, State, claim_of, tag_of
+from sidegate_ring.membership.messages import MAX_SKEW, TAG_BITS, Kind, Life, claim_of, tag_of
 from tests.ring.handful import Handful, record, rumor
 
 if TYPE_CHECKING:
     from sidegate_ring.membership.membership import Rumor
 
-ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT
+ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
 ELSEWHERE = "b:9999"
 
 
-def said(claim: int, incarnation: int = 10, state: State = ALIVE) -> Rumor:
+def said(claim: int, incarnation: int = 10, state: Life = ALIVE) -> Rumor:
     """Return what is said of a second b, somewhere else."""
     return rumor("b", incarnation, state, address=ELSEWHERE)._replace(claim=claim)
 
@@ -58,7 +58,7 @@ def test_within_one_claim_all_is_as_ever() -> None:
 
 
 @pytest.mark.parametrize("state", [ALIVE, SUSPECT])
-def test_who_hears_of_a_later_claim_has_lost_its_name_and_refutes_nothing(state: State) -> None:
+def test_who_hears_of_a_later_claim_has_lost_its_name_and_refutes_nothing(state: Life) -> None:
     room = claimed()
     incarnation = room["b"].me.incarnation
     outcome = room.tell(room["b"], said(claim_of(101, 2), 50, state))
@@ -70,7 +70,7 @@ def test_who_hears_of_a_later_claim_has_lost_its_name_and_refutes_nothing(state:
 
 
 @pytest.mark.parametrize("state", [DEAD, LEFT])
-def test_a_name_whose_later_owner_is_gone_is_claimed_again(state: State) -> None:
+def test_a_name_whose_later_owner_is_gone_is_claimed_again(state: Life) -> None:
     room = claimed()
     for name in "ab":
         room.do(name, room.tell(room[name], said(claim_of(200, 2), 50, state)))

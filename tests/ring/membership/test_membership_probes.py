@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate_ring.membership.membership import Gossip, Kind, State
+from sidegate_ring.membership.membership import Kind, Life, SwimMessage
 from sidegate_ring.membership.parameters import least_suspicion
 from sidegate_ring.membership.probes import MAX_ERRANDS
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
-ALIVE, SUSPECT, DEAD, LEFT = State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT
+ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
 LEAST = least_suspicion(T, 3)
 MOST = LEAST * T.suspicion_most
 
 
-def run_until_pinged(room: Handful, by: str, whom: str) -> Gossip:
+def run_until_pinged(room: Handful, by: str, whom: str) -> SwimMessage:
     """Let time pass until the turn of that one has come."""
     for _ in range(400):
         if pings := room.said(Kind.PING, by, whom):
@@ -115,7 +115,7 @@ def test_an_answer_counts_only_from_the_target_or_from_one_who_was_asked(
     room = Handful("abcd")
     room.deaf = {"b"}
     ping = run_until_pinged(room, "a", "b")
-    room["a"].step(sender, Gossip(Kind.ACK, ping.id, about, "", []), room.now)
+    room["a"].step(sender, SwimMessage(Kind.ACK, ping.id, about, "", []), room.now)
     assert (room["a"]._probes.of("b") is None) == ends
 
 
@@ -123,13 +123,13 @@ def test_the_one_who_was_asked_says_nack_in_time_and_still_passes_on_a_late_answ
     room = Handful("abc")
     room.deaf = {"b"}
     node = room["c"]
-    node.step("a", Gossip(Kind.RELAY, 77, "b", "", []), room.now)
+    node.step("a", SwimMessage(Kind.RELAY, 77, "b", "", []), room.now)
     ping = node._last_id
     assert not node.tick(room.now + 0.7 * T.probe_within).sends
     sends = node.tick(room.now + 0.8 * T.probe_within).sends
     assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", Kind.NACK, 77, "b")]
     assert not any(it.kind == Kind.NACK for _, it in node.tick(room.now + 0.3).sends)
-    late = Gossip(Kind.ACK, ping, "", "", [])
+    late = SwimMessage(Kind.ACK, ping, "", "", [])
     assert not node.step("a", late, room.now + 0.3).sends  # from another: not the answer
     sends = node.step("b", late, room.now + 0.3).sends
     assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", Kind.ACK, 77, "b")]
@@ -138,7 +138,7 @@ def test_the_one_who_was_asked_says_nack_in_time_and_still_passes_on_a_late_answ
 
 def test_who_runs_too_many_errands_says_nack_at_once() -> None:
     room = Handful("abc")
-    relay = Gossip(Kind.RELAY, 77, "b", "", [])
+    relay = SwimMessage(Kind.RELAY, 77, "b", "", [])
     kinds = [
         it.kind
         for _ in range(MAX_ERRANDS + 1)
@@ -152,7 +152,7 @@ def test_who_runs_too_many_errands_says_nack_at_once() -> None:
 @pytest.mark.parametrize("target", ["", "c", "a"])
 def test_an_errand_that_leads_nowhere_is_not_run(target: str) -> None:
     room = Handful("abc")
-    assert not room["c"].step("a", Gossip(Kind.RELAY, 1, target, "", []), room.now).sends
+    assert not room["c"].step("a", SwimMessage(Kind.RELAY, 1, target, "", []), room.now).sends
 
 
 # Suspicion
@@ -165,7 +165,7 @@ def test_who_is_silent_is_a_suspect_first_and_dead_only_after_its_time() -> None
     while not room.said(Kind.PING, "", "c"):
         room.run(TICK, only="ab")
     silent_since = room.now
-    states: dict[State, float] = {}
+    states: dict[Life, float] = {}
     while DEAD not in states and room.now < start + 20:
         room.run(TICK, only="ab")
         states.setdefault(room.state("c", by="a"), room.now - silent_since)
@@ -246,7 +246,7 @@ def test_suspects_are_not_asked_about_others() -> None:
 
 
 @pytest.mark.parametrize("state", [DEAD, LEFT])
-def test_a_link_to_one_who_is_gone_or_unknown_may_break(state: State) -> None:
+def test_a_link_to_one_who_is_gone_or_unknown_may_break(state: Life) -> None:
     room = Handful("abc")
     room.tell(room["a"], rumor("c", 10, state))
     assert room["a"].lost("c", room.now) == ([], [])

@@ -7,17 +7,17 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_ring.membership.membership import Gossip, Kind, Membership, Rumor, State, Timing
+from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage, Timing
 from tests.ring.handful import record
 
 T = Timing(tombstone=5.0)
 NAMES = "abcd"  # a is the node itself
 
-states = st.sampled_from(State)
+states = st.sampled_from(Life)
 incarnations = st.integers(0, 4)
 
 
-def said(name: str, incarnation: int, state: State, by: str = "") -> Rumor:
+def said(name: str, incarnation: int, state: Life, by: str = "") -> Rumor:
     """Return a rumor; a node changes its address and its part with its incarnation only."""
     return Rumor(name, f"{name}:{incarnation}", incarnation, int(state), incarnation % 2, by)
 
@@ -26,7 +26,7 @@ rumors = st.builds(
     said, st.sampled_from(NAMES), incarnations, states, st.sampled_from(["", *NAMES])
 )
 messages = st.builds(
-    Gossip,
+    SwimMessage,
     st.sampled_from(Kind),
     st.integers(0, 5),
     st.sampled_from(["", *NAMES]),
@@ -61,8 +61,8 @@ def test_rumors_make_the_same_record_in_whatever_order_and_however_often(
     records = set[tuple[object, ...]]()
     for order in (heard, other):
         node = make()
-        for rumor in [said("b", 0, State.ALIVE), *order]:
-            node.step("x", Gossip(Kind.NEWS, 0, "", "", [rumor]), 0.0)
+        for rumor in [said("b", 0, Life.ALIVE), *order]:
+            node.step("x", SwimMessage(Kind.NEWS, 0, "", "", [rumor]), 0.0)
         member = node.members["b"]
         records.add((*record(member), member.owner, member.address))
     assert len(records) == 1
@@ -78,7 +78,7 @@ def test_nothing_that_may_be_said_or_happen_breaks_a_node(
     before = 1
     for what, *args in steps:
         match what, args:
-            case "step", [str() as sender, Gossip() as gossip]:
+            case "step", [str() as sender, SwimMessage() as gossip]:
                 node.step(sender, gossip, now)
             case "tick", [float() as seconds]:
                 now += seconds
@@ -101,7 +101,7 @@ def look_into(node: Membership) -> None:
     """Check what is to be true at all times."""
     known = node._known
     assert set(node._updates.suspicions) == {
-        name for name, it in known.all.items() if it.state == State.SUSPECT
+        name for name, it in known.all.items() if it.state == Life.SUSPECT
     }
     assert set(known.living) | set(known._buried) == set(known.all) == set(known.rumors)
     assert not set(known.living) & set(known._buried)
@@ -116,7 +116,7 @@ def look_into(node: Membership) -> None:
 
 @given(st.lists(st.tuples(names, messages), max_size=20))
 def test_a_message_leads_to_an_answer_at_most_and_one_exchange_of_everything(
-    heard: list[tuple[str, Gossip]],
+    heard: list[tuple[str, SwimMessage]],
 ) -> None:
     node = make()
     for sender, gossip in heard:
@@ -130,7 +130,7 @@ def test_a_message_leads_to_an_answer_at_most_and_one_exchange_of_everything(
 
 
 @given(st.lists(messages, max_size=20))
-def test_what_a_node_says_makes_sense_to_another(heard: list[Gossip]) -> None:
+def test_what_a_node_says_makes_sense_to_another(heard: list[SwimMessage]) -> None:
     node, other = make(), make()
     other.me.name = "z"
     for at, gossip in enumerate(heard):

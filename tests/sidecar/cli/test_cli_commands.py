@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role

@@ -7,7 +7,7 @@ import pytest
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Buckets, Gossip
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Kind, State
+from sidegate_ring.membership.membership import Kind, Life
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.routes.rings import SAMPLE
 from tests.sidecar.cluster.owners import KEYS
@@ -79,10 +79,10 @@ def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
     node = room["a"]
     backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
     me = node.membership.me
-    former = ("a", me.address, me.incarnation + 1, int(State.DEAD), 1, "b", me.claim - 1)
+    former = ("a", me.address, me.incarnation + 1, int(Life.DEAD), 1, "b", me.claim - 1)
     node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [former]), room.now)
     assert node.decides(backed_up)
-    dead = ("a", me.address, me.incarnation, int(State.DEAD), 1, "b", me.claim)
+    dead = ("a", me.address, me.incarnation, int(Life.DEAD), 1, "b", me.claim)
     node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
     assert not node.decides(backed_up)
     room.run_until(lambda: node.decides(backed_up), within=1)

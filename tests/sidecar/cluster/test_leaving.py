@@ -7,9 +7,9 @@ import pytest
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Buckets, Merged, Part, Pull, Pulled
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import State
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import STALL, Stage
-from sidegate_sidecar.replication.outbox import BATCH, WINDOW
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, WINDOW
 from tests.sidecar.cluster.owners import KEYS, PATIENT, QUICK, owned_by
 from tests.support.in_memory.clusters import Room, says
 
@@ -129,7 +129,7 @@ def test_a_node_that_departs_is_off_the_ring_at_once_for_all() -> None:
     room["b"].place.depart(room.now)
     room.run(0.3)
     for name in "ac":
-        assert room[name].membership.members["b"].state is State.LEFT
+        assert room[name].membership.members["b"].state is Life.LEFT
         assert room[name].ring.nodes == ("a", "c")
         assert room[name].parts == 2
 

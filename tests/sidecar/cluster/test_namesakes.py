@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
-from sidegate_ring.membership.membership import Rumor
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life, Rumor
 from sidegate_ring.membership.messages import claim_of
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.records.claims import tag_of_process
@@ -64,7 +63,7 @@ async def test_who_has_claimed_its_name_is_looked_for_and_takes_the_place_of_the
         assert "another node of this name has taken its place" in (await dialled.error()).text
         await eventually(lambda: not first.connections)
         assert node.peers.by_name["n2"].link.address == second.address
-        assert node.peers.by_name["n2"].state is State.UP
+        assert node.peers.by_name["n2"].state is LinkState.UP
 
 
 async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone() -> None:

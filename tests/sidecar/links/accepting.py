@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.links.sessions import Timeouts
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import config
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 
-PATIENT = Patience()
-HASTY = Patience(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
+PATIENT = Timeouts()
+HASTY = Timeouts(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)
 
 
 @asynccontextmanager
-async def sidecar(patience: Patience = PATIENT, **options: object) -> AsyncGenerator[Process]:
+async def sidecar(patience: Timeouts = PATIENT, **options: object) -> AsyncGenerator[Process]:
     node = Process(config("n1", **options))
     node.sessions.patience = patience
     async with node:

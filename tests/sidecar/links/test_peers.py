@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate.link.address import Address
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Error, Ping, Pong
 from sidegate.trust.secrets import SecretFile, known
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Rumor
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life, Rumor
 from sidegate_sidecar.links import secret_files
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.peers import MAX_STRANGERS
@@ -194,7 +193,7 @@ async def test_a_node_that_is_said_to_have_moved_is_dialled_there() -> None:
         await eventually(lambda: len(node.cluster.ring) == 3)
         third.gossips = False
         await third.stop()
-        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n3"].state is LinkState.DOWN)
         await third.start()
         third.gossips = True
         await other.say(news(Rumor("n3", str(third.address), 10**6, Life.ALIVE, 1)))
@@ -292,7 +291,7 @@ async def test_two_seeds_of_one_name_are_reported_with_their_addresses(
     assert "two nodes are named 'twin': give each its own --name" in caplog.text
     assert all(str(twin.link) in caplog.text for twin in twins)
     assert middle.cluster.ring.nodes == ("middle", "twin")
-    assert middle.peers.by_name["twin"].state is State.UP
+    assert middle.peers.by_name["twin"].state is LinkState.UP
 
 
 async def test_a_node_at_two_addresses_is_one_node(
@@ -321,7 +320,7 @@ async def test_a_node_that_returns_where_it_was_is_used_again(stack: AsyncExitSt
     async with seeded("n2", one) as two:
         await ring_of([one, two])
         key, address = key_of("n2", one.cluster.ring), two.link
-    await eventually(lambda: one.peers.by_name["n2"].state is State.DOWN)
+    await eventually(lambda: one.peers.by_name["n2"].state is LinkState.DOWN)
     assert one.cluster.ring.nodes == ("n1", "n2")  # for a while
     two = await stack.enter_async_context(seeded("n2", one, link=address))
     await ring_of([one, two])

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
-from sidegate_ring.membership.membership import Rumor
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life, Rumor
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import node_named, puppet
@@ -26,7 +25,7 @@ async def test_another_node_at_the_address_of_one_that_was_linked(
         node.peers.meet([other.address])
         await eventually(lambda: len(node.cluster.ring) == 2)
         await other.stop()
-        await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n2"].state is LinkState.DOWN)
         other.me = node_named("n3", "127.0.0.1:9")
         await other.start(other.address.port)
         await eventually(lambda: "not talking to node n3 by the address of node n2" in caplog.text)

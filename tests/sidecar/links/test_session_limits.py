@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Dialling
 from sidegate.protocol.messages import Error, Ping, Pong
-from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.links.sessions import Timeouts
 from tests.sidecar.links.accepting import HASTY, sidecar, turned_away
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named
@@ -51,7 +51,7 @@ async def test_a_frame_that_takes_too_long_is_ended() -> None:
 
 async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None:
     """A busy side may have a frame unfinished at every look, as long as each is finished."""
-    patience = Patience(frame=0.3, look_every=0.01)
+    patience = Timeouts(frame=0.3, look_every=0.01)
     start, end = encode(Ping(0))[:-3], encode(Ping(0))[-3:]
     async with sidecar(patience) as node, bare(node, APP) as busy:
         clock = asyncio.get_running_loop().time

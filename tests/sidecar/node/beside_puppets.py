@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import (
     NOBODY,
     Answers,
@@ -59,7 +59,7 @@ async def make(how: str, node: Process, other: Puppet) -> None:
     other.gossips = False
     if how == "gone":
         await other.stop()
-        await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n2"].state is LinkState.DOWN)
 
 
 async def answers_to(peer: Bare, frame: Checks) -> list[Answers]:

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from sidegate.protocol.messages import Answers, Holdings, Inspect, Ping, Pong
-from sidegate_sidecar.node.backlog import MAX_IN_ALL, MAX_WAITING, Backlog, Waiting
+from sidegate_sidecar.node.backlog import MAX_IN_ALL, MAX_WAITING, Backlog, PutOff
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, config
@@ -35,9 +35,9 @@ def other_one(_number: int, _answers: Answers) -> None:
     pass
 
 
-def waiting(number: int, size: int = 1, to: object = send) -> Waiting:
+def waiting(number: int, size: int = 1, to: object = send) -> PutOff:
     asked = checks(number, *[("k", "1/day", 1)] * size)
-    return Waiting(asked, list(range(size)), to, 0)  # type: ignore[arg-type]
+    return PutOff(asked, list(range(size)), to, 0)  # type: ignore[arg-type]
 
 
 def test_only_so_much_is_read_in_a_turn() -> None:

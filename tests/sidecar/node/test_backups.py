@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import (
     NOBODY,
     Answers,
@@ -41,7 +41,7 @@ async def test_a_backup_is_asked_at_once_when_the_link_to_the_owner_is_down() ->
     async with beside_two_puppets(budget=1.0) as (node, owner, backup):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         await owner.stop()
-        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n3"].state is LinkState.DOWN)
         async with bare(node, APP) as peer:
             await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
             asked = await backup.hear(Checks)
@@ -110,7 +110,7 @@ async def test_a_node_that_comes_next_itself_stands_in_at_once() -> None:
         await backup.say(Buckets(1, [("5/day", [key], [3 * DAY // 5])]))  # an older copy
         await owner.hear(Merged)
         await owner.stop()
-        await eventually(lambda: node.peers.by_name["n3"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n3"].state is LinkState.DOWN)
         [part] = await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
         assert (part.source, part.node, part.positions) == ("backup", "n1", None)
         assert [answer[0] for answer in part.answers] == [1, 0, 0]
@@ -208,7 +208,7 @@ async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> 
     async with beside_a_puppet() as (node, owner), bare(node, APP) as peer:
         key = key_of("n2", node.cluster.ring)
         await owner.stop()
-        await eventually(lambda: node.peers.by_name["n2"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["n2"].state is LinkState.DOWN)
         await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
         await owner.start(owner.address.port)
         told = await owner.hear(Charged)
@@ -247,7 +247,7 @@ async def test_a_silent_owner_costs_one_budget() -> None:
         for number in range(1, 100):
             [part] = await answers_to(peer, checks(number, (key, "1000/day", 1)))
             assert (part.source, part.node, part.answers[0][0]) == ("backup", "n1", 1)
-            assert node.peers.by_name["n2"].state is State.SUSPECT
+            assert node.peers.by_name["n2"].state is LinkState.SUSPECT
         assert [type(it) for it in other.heard].count(Checks) == 1
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import (
     MAX_CHECKS,
 )
@@ -81,7 +81,7 @@ async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
         key = key_of(owner, nodes[0].cluster.ring)
         answers = await answer_each(peer, *[(key, bad, 1)] * MAX_CHECKS)
         assert all(isinstance(answer, str) and "1/xxx" in answer for answer in answers)
-        assert nodes[0].peers.by_name["n2"].state is State.UP
+        assert nodes[0].peers.by_name["n2"].state is LinkState.UP
         assert not nodes[0].node.counts.unanswered
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.node.fullness import PAUSE, Fullness
 
 START = 10**15
 
 
-def flood(buckets: Buckets, start: str, count: int) -> None:
+def flood(buckets: BucketTable, start: str, count: int) -> None:
     for at in range(count):
         buckets.take(f"{start}{at}", parse_limits("10/hour"), 1, START)
 
 
 def test_nothing_is_said_while_all_fit() -> None:
-    buckets = Buckets(1 << 20)
+    buckets = BucketTable(1 << 20)
     flood(buckets, "api:", 1_000)
     assert not Fullness().line(buckets, 0.0)
 
 
 def test_a_full_table_names_the_rule_that_pays_and_what_it_takes() -> None:
     """Whoever reads it sees at once whose keys these are, and what the option is called."""
-    buckets, fullness = Buckets(1 << 20), Fullness()
+    buckets, fullness = BucketTable(1 << 20), Fullness()
     flood(buckets, "login:", 100)
     flood(buckets, "shop/api:", 10_000)
     gone = sum(buckets.evicted.values())
@@ -34,7 +34,7 @@ def test_a_full_table_names_the_rule_that_pays_and_what_it_takes() -> None:
 
 
 def test_it_is_said_once_a_minute_and_not_again_when_nothing_more_goes() -> None:
-    buckets, fullness = Buckets(1 << 20), Fullness()
+    buckets, fullness = BucketTable(1 << 20), Fullness()
     flood(buckets, "api:", 6_000)
     before = sum(buckets.evicted.values())
     assert fullness.line(buckets, 0.0)
@@ -46,7 +46,7 @@ def test_it_is_said_once_a_minute_and_not_again_when_nothing_more_goes() -> None
 
 def test_a_made_up_name_can_not_write_lines_of_its_own() -> None:
     """It is cut, and what would end a line is escaped."""
-    buckets = Buckets(1 << 20)
+    buckets = BucketTable(1 << 20)
     flood(buckets, "a\nb" * 100 + ":", 10_000)
     line = Fullness().line(buckets, 0.0)
     assert line.isprintable()

@@ -6,11 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.buckets.store import MAX_MEMORY
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile
-from sidegate_sidecar.replication.corrections.resets import Resets
+from sidegate_sidecar.replication.corrections.resets import KnownResets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,9 @@ class Life:
     ) -> None:
         self.now = 7 * SECOND
         self.wall = wall
-        self.buckets = Buckets(max_memory)
+        self.buckets = BucketTable(max_memory)
         clocks = lambda: self.now, lambda: self.wall, lambda: boot  # three of them
-        self.resets = Resets()
+        self.resets = KnownResets()
         self.file = StateFile(str(path), self.buckets, *clocks, resets=self.resets)
 
     def take(self, key: str, limits: str = "10/hour", cost: int = 1) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sidegate_sidecar.persistence.format import MAX_CHUNK
 from sidegate_sidecar.persistence.state_file import SLICE
-from sidegate_sidecar.replication.corrections.resets import MAX_RESETS, Reset
+from sidegate_sidecar.replication.corrections.resets import MAX_RESETS, KnownReset
 from tests.sidecar.persistence.lives import HOUR, SAVED_AT, Life, saved, warnings
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_the_most_resets_with_the_longest_keys_fit(path: Path) -> None:
     """As many resets as a node remembers are in one chunk, and are all known again."""
     before, after = Life(path), Life(path)
     for at in range(MAX_RESETS):
-        before.resets.add(2**62 + at, Reset(f"{at:0512}", before.now + HOUR))
+        before.resets.add(2**62 + at, KnownReset(f"{at:0512}", before.now + HOUR))
     before.save()
     after.file.load()
     assert after.resets.left(after.now) == before.resets.left(before.now)

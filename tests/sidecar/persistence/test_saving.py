@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, parse_limits
 from sidegate_sidecar.persistence import state_file as statefile
 from sidegate_sidecar.persistence.format import Reader
@@ -120,7 +120,7 @@ async def test_a_cancelled_save_leaves_nothing_to_the_next(turns: int, path: Pat
     assert Life(path).file.load() == 3 * SLICE
 
 
-class Watched(Buckets):
+class Watched(BucketTable):
     """Buckets that note in which turn of the loop each list of them is asked for."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import Part
 from sidegate_ring.hashring import Ring
@@ -29,8 +29,8 @@ def ring_with(names: Iterable[str]) -> Ring:
 # Walks
 
 
-def table_of(count: int) -> Table:
-    table = Table()
+def table_of(count: int) -> BucketTable:
+    table = BucketTable()
     for at in range(count):
         table.take(str(at), parse_limits(HOURLY), 1, NOW)
     return table

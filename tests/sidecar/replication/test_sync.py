@@ -17,8 +17,8 @@ from sidegate.protocol.messages import (
 )
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
-from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW
-from sidegate_sidecar.replication.sending import AT_A_TIME
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, WINDOW
+from sidegate_sidecar.replication.outgoing.sending import AT_A_TIME
 from sidegate_sidecar.replication.sync import SHORT
 from tests.support.in_memory.syncs import (
     MS,

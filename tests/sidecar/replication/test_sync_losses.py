@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidegate.protocol.messages import Buckets, Merged
-from sidegate_sidecar.replication import outboxes
-from sidegate_sidecar.replication.outbox import RESEND_AFTER
+from sidegate_sidecar.replication.outgoing import outboxes
+from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
 from tests.support.in_memory.syncs import MS, Syncs, everything, key_of, nothing, only, ring_of
 
 KEYS = [f"key{at}" for at in range(60)]

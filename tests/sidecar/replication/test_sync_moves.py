@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.messages import Merged, Part, Pull, Pulled
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
-from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER
-from sidegate_sidecar.replication.outboxes import WALK_WAITS_AT
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER
+from sidegate_sidecar.replication.outgoing.outboxes import WALK_WAITS_AT
 from sidegate_sidecar.replication.rebalance import SLICE
 from tests.support.in_memory.syncs import MS, Syncs, key_of, nothing, only, ring_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
 from sidegate.version import __version__
 from sidegate_sidecar.links.peers import Peer
@@ -67,7 +67,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
             await check(client, key_of(owner, one.cluster.ring))
         one.node.counts.unanswered["n2"] += 1
         one.node.counts.turned_away["secret"] += 1
-        one.peers.by_name["n2"].link.health.state = State.DOWN
+        one.peers.by_name["n2"].link.health.state = LinkState.DOWN
         seen = await scrape(one)
         assert (await scrape(two))["sidegate_ring_nodes"] == 2
     ours = {name: family for name, family in seen.families.items() if name.startswith("sidegate_")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sidegate_ring.membership.membership import State as Life
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.process import Process
 from tests.sidecar.telemetry.scraped import counted, scrape

@@ -8,12 +8,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
-    Gossip,
+    Effects,
     Kind,
+    Life,
     Member,
     Membership,
-    Outcome,
-    State,
+    SwimMessage,
     Timing,
 )
 from tests.simulation.network import Faults, Network
@@ -59,7 +59,7 @@ class Agent:
         first = self.network.random.random() * TICK
         self.network.at(self.network.now + first, self.name, self._tick)
 
-    def receive(self, sender: str, message: Gossip) -> None:
+    def receive(self, sender: str, message: SwimMessage) -> None:
         self._look_at_the_clock()
         self.act(self.membership.step(sender, message, self.network.now))
 
@@ -99,7 +99,7 @@ class Agent:
             elif name not in it.members:  # what it was told at first was lost
                 self.act(it.met(name, self.network.now))
 
-    def act(self, outcome: Outcome) -> None:
+    def act(self, outcome: Effects) -> None:
         """Do what the state machine says."""
         for to, gossip in outcome.sends:
             self.kinds[gossip.kind] = self.kinds.get(gossip.kind, 0) + 1
@@ -110,7 +110,7 @@ class Agent:
             self.membership.digest = digest_of(self.membership.owners())
 
     def _note(self, member: Member) -> None:
-        if member.state == State.DEAD:
+        if member.state == Life.DEAD:
             self.burials.append((member.name, self.network.now))
             self.buried.setdefault(member.name, self.network.now)
         else:
@@ -165,7 +165,7 @@ class Cluster:
             for other in names[:at]:
                 self.network.link(name, other)
             knows = self.agents[name].membership
-            knows.step("", Gossip(Kind.ALL, 0, "", "", rumors), self.network.now)
+            knows.step("", SwimMessage(Kind.ALL, 0, "", "", rumors), self.network.now)
             knows.digest = digest_of(names)
             for other in names:
                 knows._voice.forget(other)  # everyone knows: it isn't news

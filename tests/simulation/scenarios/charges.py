@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.replication.corrections.resets import Reset
+from sidegate_sidecar.replication.corrections.resets import KnownReset
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import SLOW, keys_of, names_of
 from tests.simulation.world import World
@@ -140,7 +140,7 @@ def _back(world: World, away: str) -> None:
             for key, limit, debt in rows:
                 again.node.buckets.merge(key, limit, debt, again.clock())
         for number, key, left in before.cluster.sync.resets.left(before.clock()):
-            again.cluster.sync.resets.add(number, Reset(key, again.clock() + left))
+            again.cluster.sync.resets.add(number, KnownReset(key, again.clock() + left))
     elif world.paused(away):
         world.network.resume(away)
 

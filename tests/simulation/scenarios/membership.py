@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
-    State,
+    Life,
     Timing,
 )
 from sidegate_ring.membership.parameters import least_suspicion
@@ -105,7 +105,7 @@ def pause_blames_nobody(seed: int, n: int, seconds: float) -> float:
     victim, other = network.random.sample(names, 2)
     network.pause(other)
     doubts = cluster.agents[victim].membership.members[other]
-    suspected = network.run_until(lambda: doubts.state == State.SUSPECT, 10.0)
+    suspected = network.run_until(lambda: doubts.state == Life.SUSPECT, 10.0)
     assert suspected is not None, f"seed {seed}: {victim} doesn't suspect {other}"
     network.pause(victim)
     network.run(network.now + 2 * TICK)  # a tick waits for it, before the word that all is well

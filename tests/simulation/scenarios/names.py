@@ -12,7 +12,7 @@ from tests.simulation.scenarios.agents import Agent, Cluster
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate_ring.membership.membership import Gossip, Member, Outcome
+    from sidegate_ring.membership.membership import Effects, Member, SwimMessage
 
 SECOND: Final = "'"  # ends the host of the second process of a name
 FOUND_WITHIN: Final = 5.0  # seconds from when both are awake until all know whose the name is
@@ -56,7 +56,7 @@ class Named(Agent):
         member = self.membership.members.get(name)
         return name + SECOND if member and tag_of(member.claim) else name
 
-    def receive(self, sender: str, message: Gossip) -> None:
+    def receive(self, sender: str, message: SwimMessage) -> None:
         self._heard = sender
         super().receive(name_of(sender), message)
         self._heard = ""
@@ -74,7 +74,7 @@ class Named(Agent):
         if name == self.host_of(name_of(name)):
             super().lost(name_of(name))
 
-    def act(self, outcome: Outcome) -> None:
+    def act(self, outcome: Effects) -> None:
         for to, gossip in outcome.sends:
             self.network.send(self.name, self.host_of(to), gossip)
         for member in outcome.changed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Gossip
 from sidegate_ring.membership.membership import Timing
@@ -92,7 +92,7 @@ class Room:
         node = Cluster(
             name,
             address or f"{name}:4222",
-            Table(),
+            BucketTable(),
             port,
             incarnation=self.now // SECOND + len(self.log),
             randrange=self._random.randrange,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.buckets.store import MAX_MEMORY
 from sidegate.protocol.messages import Buckets, Part
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.protocol.messages import NodeMessage
-    from sidegate_sidecar.replication.sending import Outgoing
+    from sidegate_sidecar.replication.outgoing.sending import Outgoing
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 
@@ -69,7 +69,7 @@ class Syncs:
         self.log: list[Post] = []
         self.cut: set[frozenset[str]] = set()
         self.lost: Callable[[str, str, NodeMessage], bool] = nothing
-        self.tables: dict[str, Table] = {}
+        self.tables: dict[str, BucketTable] = {}
         self.nodes: dict[str, Sync] = {}
         self.serial = 0  # of the last check that a node decided in place of its owner
         self._max_memory = max_memory
@@ -85,7 +85,7 @@ class Syncs:
 
     def add(self, name: str) -> None:
         """Have one more node, which is not on the ring yet."""
-        self.tables[name] = Table(self._max_memory)
+        self.tables[name] = BucketTable(self._max_memory)
 
         def usable(other: str) -> bool:
             return other in self.nodes and frozenset((name, other)) not in self.cut

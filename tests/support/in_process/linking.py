@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Answers, Checks
@@ -102,7 +102,7 @@ async def linked(address: Address, **options: Any) -> AsyncGenerator[tuple[Link,
 async def pair(**options: Any) -> AsyncGenerator[tuple[Link, Puppet]]:
     """Link to a puppet, and wait until the link is up."""
     async with puppet() as other, linked(other.address, **options) as (link, _):
-        await eventually(lambda: link.state is State.UP and other.connections)
+        await eventually(lambda: link.state is LinkState.UP and other.connections)
         yield link, other
 
 

@@ -58,13 +58,15 @@ class Life:
 
     def _hear_gossip(self, sender: str, message: Gossip) -> list[tuple[str, Message]]:
         rumors = [Rumor(*it) for it in message.rumors]
-        heard = messages.Gossip(message.kind, message.id, message.about, message.digest, rumors)
+        heard = messages.SwimMessage(
+            message.kind, message.id, message.about, message.digest, rumors
+        )
         outcome = self.membership.step(sender, heard, _now())
         self.membership.digest = Ring(self.membership.owners()).digest
         return [(to, said(gossip, self.membership.digest)) for to, gossip in outcome.sends]
 
 
-def said(gossip: messages.Gossip, digest: str) -> Gossip:
+def said(gossip: messages.SwimMessage, digest: str) -> Gossip:
     """Return gossip as it goes over the wire, from a node whose ring has this digest."""
     rumors = [(it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors]
     return Gossip(int(gossip.kind), gossip.id, gossip.about, digest, rumors)
@@ -72,7 +74,7 @@ def said(gossip: messages.Gossip, digest: str) -> Gossip:
 
 def news(*rumors: Rumor, digest: str = "digest") -> Gossip:
     """Return gossip that isn't answered, from a node whose ring has this digest."""
-    return said(messages.Gossip(Kind.NEWS, 0, "", digest, rumors), digest)
+    return said(messages.SwimMessage(Kind.NEWS, 0, "", digest, rumors), digest)
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from secrets import token_bytes
 from typing import TYPE_CHECKING, TypeVar
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import SidegateError
 from sidegate.link.address import parse_address
@@ -62,7 +62,7 @@ class SidecarDouble:
         self.dropped = 0  # so many frames to come are answered by closing their connections
         self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1")
         self._tls = tls
-        self._buckets = Buckets()
+        self._buckets = BucketTable()
         self._server: asyncio.Server | None = None
         self._held: list[tuple[Connection, Checks]] = []
         self._hold_until = 0
@@ -88,7 +88,7 @@ class SidecarDouble:
 
     def start(self) -> None:
         """Listen; also again after `stop`, at the same address, with empty buckets."""
-        self._buckets = Buckets()
+        self._buckets = BucketTable()
         self._run(self._listen())
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import http_sf
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class BlockingChecker:
     """Decides at once, as `source` would, with real buckets and a clock that stands still."""
 
     def __init__(self, source: Source = Source.OWNER) -> None:
-        self.buckets = Buckets()
+        self.buckets = BucketTable()
         self.now = 10**12
         self.source = source
         self.asked: list[tuple[str, str, int]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.client.unreachable.outage import Outage
-from sidegate.client.unreachable.outcomes import OutcomeCounts, Shares
+from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog
 
 if TYPE_CHECKING:
     from typing import Self
@@ -30,7 +30,7 @@ class Alone:
         self.nodes = 1  # on the ring, as the sidecar last said
         self._lock = threading.Lock()
         self._outage = Outage(sidecar, self.fallback.policy)
-        self._shares = Shares()
+        self._shares = ShareLog()
         self._counts = OutcomeCounts()
         self.is_out = False  # was a check decided by the policy since the sidecar last answered?
         self.has_outcomes = False  # is there anything to tell the sidecar?
@@ -67,7 +67,7 @@ class Alone:
             return self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
 
     def answered(self) -> None:
-        """Note that the sidecar has answered; call it when `is_out`."""
+        """Called when the sidecar has answered; call it when `is_out`."""
         with self._lock:
             self.is_out = False
             self._warn(self._outage.over(time.monotonic()))

@@ -1,6 +1,6 @@
 """The answer to a check when nobody who could decide it can be reached. Pure."""
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_on_unreachable
 from sidegate.buckets.limits import Limits
 
@@ -14,11 +14,11 @@ class Fallback:
     ValueError for a policy that there isn't.
     """
 
-    def __init__(self, policy: str, buckets: Buckets | None = None) -> None:
+    def __init__(self, policy: str, buckets: BucketTable | None = None) -> None:
         self.policy = require_on_unreachable(policy)
         self.source = Source(self.policy.value)
         self._mine = buckets is None  # then nobody else sweeps them
-        self._buckets = Buckets(MAX_MEMORY) if buckets is None else buckets
+        self._buckets = BucketTable(MAX_MEMORY) if buckets is None else buckets
 
     def parts(self, nodes: int) -> int:
         """Return by how much a limit is divided when `nodes` nodes decide alone."""

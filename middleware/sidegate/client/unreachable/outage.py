@@ -52,7 +52,7 @@ class Outage:
         return f"sidegate: still {_STATE[self._policy]} ({why}): {self._so_far(now)}. {_cure(why)}"
 
     def over(self, now: float) -> str:
-        """Note that the sidecar has answered; return the line to log, "" if it had all along."""
+        """Called when the sidecar has answered; return the line to log, "" if it had all along."""
         if not self._count:
             return ""
         line = f"sidegate: limiting again: {self._so_far(now)}"

@@ -30,7 +30,7 @@ class OutcomeCounts:
         return Outcomes(list(told.items()))
 
 
-class Shares:
+class ShareLog:
     """Checks decided by this process's share, since it kept them waiting itself."""
 
     __slots__ = ("_count", "_say_at")

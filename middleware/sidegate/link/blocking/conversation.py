@@ -32,7 +32,7 @@ RELIEF_EVERY = 0.1
 _FAULTS = (OSError, ValueError, WireError)  # ValueError: a host that can't be one
 
 
-class Watcher(Protocol):
+class ConversationWatcher(Protocol):
     """Who hears from the leader of a process what happens besides answers."""
 
     def told(self, message: Roster | Forget, /) -> None:
@@ -57,7 +57,7 @@ def patience(budget: float) -> float:
 class Conversation:
     """One connection after the other, and what was asked on it. Only the leader may use it."""
 
-    def __init__(self, options: Endpoint, waiting: Waiting, watcher: Watcher) -> None:
+    def __init__(self, options: Endpoint, waiting: Waiting, watcher: ConversationWatcher) -> None:
         self._options = options
         self._waiting = waiting
         self._watcher = watcher

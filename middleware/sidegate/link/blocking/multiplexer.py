@@ -30,7 +30,7 @@ from sidegate.link.blocking.waiting import Waiting
 if TYPE_CHECKING:
     import threading
 
-    from sidegate.link.blocking.conversation import Watcher
+    from sidegate.link.blocking.conversation import ConversationWatcher
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Multiplexer:
     """Settles questions over one connection at a time, for all threads of one process."""
 
-    def __init__(self, options: Endpoint, watcher: Watcher) -> None:
+    def __init__(self, options: Endpoint, watcher: ConversationWatcher) -> None:
         self._budget = options.budget
         self._patience = patience(options.budget)
         self._is_closed = False

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Promise, Stay
+from sidegate.protocol.messages import Stay, StayPromise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Heirs:
         self._last_id += 1
         self._asked[name] = self._last_id
         self._due[name] = now + ANSWER_WITHIN
-        return Stay(self._last_id, Promise.ASKED)
+        return Stay(self._last_id, StayPromise.ASKED)
 
     def answer(self, sender: str, asked: Stay, *, holds: bool, leaves: bool) -> Stay:
         """Return whether this node stays for one that asks.
@@ -55,13 +55,13 @@ class Heirs:
         stays = holds and not (leaves and (self.promised or self._name < sender))
         if stays:
             self._forget_questions()  # a promise that we asked for before this one counts no more
-        return Stay(asked.id, Promise.GIVEN if stays else Promise.REFUSED)
+        return Stay(asked.id, StayPromise.GIVEN if stays else StayPromise.REFUSED)
 
     def answered(self, sender: str, answer: Stay) -> None:
         """Note a promise, or a refusal, if it answers the latest question."""
         if self._asked.get(sender) != answer.id:
             return
-        if answer.promise is Promise.GIVEN:
+        if answer.promise is StayPromise.GIVEN:
             self.promised.add(sender)
         else:
             self._due[sender] -= ANSWER_WITHIN - ASK_EVERY

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Part, Promise
+from sidegate.protocol.messages import Part, StayPromise
 from sidegate_sidecar.cluster.place.drain import Drain
 from sidegate_sidecar.cluster.place.handover import Passage
 from sidegate_sidecar.cluster.place.heirs import Heirs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.protocol.messages import NodeMessage, Stay
-    from sidegate_ring.membership.membership import Membership, Outcome
+    from sidegate_ring.membership.membership import Effects, Membership
     from sidegate_sidecar.cluster.routes.transport import Transport
     from sidegate_sidecar.replication.sync import Sync
 
@@ -54,7 +54,7 @@ class Place:
     membership: Membership
     sync: Sync
     transport: Transport
-    apply: Callable[[Outcome, int], None]
+    apply: Callable[[Effects, int], None]
     post: Callable[[Iterable[tuple[str, NodeMessage]]], None]
     aim: Callable[[tuple[str, ...]], None]
     moved: Callable[[], None]
@@ -181,7 +181,7 @@ class Place:
 
     def hear_of_heirs(self, sender: str, message: Stay) -> None:
         """Handle a word about who stays on the ring, or answer it."""
-        if message.promise is not Promise.ASKED:
+        if message.promise is not StayPromise.ASKED:
             self.heirs.answered(sender, message)
             return
         leaves = self.stage in FLUSHING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.link.address import parse_address
-from sidegate_ring.membership.membership import State
+from sidegate_ring.membership.membership import Life
 
 if TYPE_CHECKING:
     from sidegate_ring.membership.membership import Member, Rumor
@@ -26,6 +26,6 @@ def takes_for_dead(rumor: Rumor, member: Member) -> bool:
     """Has someone given a node up in its present life, and with it what it was to be sent?"""
     return (
         rumor.name == member.name
-        and rumor.state == State.DEAD
+        and rumor.state == Life.DEAD
         and (rumor.claim, rumor.incarnation) >= (member.claim, member.incarnation)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from sidegate.buckets.buckets import Buckets
+    from sidegate.buckets.buckets import BucketTable
     from sidegate_ring.hashring import Ring
 
 
@@ -29,7 +29,7 @@ def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
     return ring
 
 
-def held_on(ring: Ring, name: str, table: Buckets) -> tuple[int, int]:
+def held_on(ring: Ring, name: str, table: BucketTable) -> tuple[int, int]:
     """Return how many buckets a node holds as owner and as backup; of many, an estimate."""
     counted = owned = backed_up = 0
     for _, keys in table.sample(SAMPLE):
@@ -43,7 +43,7 @@ def held_on(ring: Ring, name: str, table: Buckets) -> tuple[int, int]:
 
 
 def taken_of(
-    ring: Ring, name: str, table: Buckets, owed: Collection[tuple[str, str]], now: int
+    ring: Ring, name: str, table: BucketTable, owed: Collection[tuple[str, str]], now: int
 ) -> Iterator[tuple[int, int]]:
     """Count the buckets in debt that a node owns on a ring, a slice at a time.
 

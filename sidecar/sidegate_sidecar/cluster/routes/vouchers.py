@@ -27,7 +27,7 @@ class Vouchers:
         self._latest: dict[str, _Voucher] = {}  # no more than there are members
 
     def add(self, name: str, by: str, now: int) -> None:
-        """Note that one node has heard from another."""
+        """Called when one node has heard from another."""
         self._latest[name] = _Voucher(by, now)
 
     def drop(self, name: str) -> None:

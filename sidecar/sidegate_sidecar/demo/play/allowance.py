@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
 
 
-class Allowance:
+class DemoAllowance:
     """Burst + rate x elapsed of one key, whoever owns it when. Times in seconds.
 
     When its owner is killed the backup goes on with a copy that lacks the latest charges:
@@ -24,11 +24,11 @@ class Allowance:
         self._lost = 0
 
     def decided(self, sent: float) -> None:
-        """Note that a node has decided a request sent at this time."""
+        """Called when a node has decided a request sent at this time."""
         self._since = sent if self._since is None else min(self._since, sent)
 
     def owner_killed(self) -> None:
-        """Note that the owner was killed, and may have taken its latest charges along."""
+        """Called when the owner was killed, and may have taken its latest charges along."""
         self._lost += self._a_kill
 
     def most(self, now: float) -> int:

@@ -41,7 +41,7 @@ class Stopwatch:
         await self._app(scope, receive, send_timed)
 
 
-class Passed:
+class PassedAt:
     """Notes when the limiter has let a request through."""
 
     def __init__(self, app: App) -> None:
@@ -62,7 +62,7 @@ def create_app() -> FastAPI:
     """Return the app, limited by API key; the middleware added last sees a request first."""
     app = FastAPI(title="sidegate demo")
     app.add_api_route("/", hello)
-    app.add_middleware(Passed)
+    app.add_middleware(PassedAt)
     app.add_middleware(RateLimitMiddleware, limits=LIMIT, key=header(KEY_HEADER), budget=BUDGET)
     app.add_middleware(Stopwatch)
     return app

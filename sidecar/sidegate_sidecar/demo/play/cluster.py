@@ -39,7 +39,7 @@ class StartError(Exception):
         return f"{self.child.title} (pid {self.child.pid}) {self.how}. Its last words:\n{said}"
 
 
-class State(StrEnum):
+class ProcessState(StrEnum):
     """What a sidecar is doing."""
 
     STARTING = "starting"
@@ -60,11 +60,11 @@ class Pair:
     met_all: bool = False  # has the sidecar met the others?
 
     @property
-    def state(self) -> State:
+    def state(self) -> ProcessState:
         """What the sidecar is doing."""
         if self.sidecar is not None and self.sidecar.exit_code is not None:
-            return State.DEAD
-        return State.UP if self.met_all else State.STARTING
+            return ProcessState.DEAD
+        return ProcessState.UP if self.met_all else ProcessState.STARTING
 
     @property
     def link(self) -> str:
@@ -83,7 +83,7 @@ class Pair:
         return f"http://{_LOOPBACK}:{self.app_port}/"
 
 
-class Cluster:
+class DemoCluster:
     """Three pairs. All processes end with `end`, or with this one."""
 
     def __init__(self) -> None:

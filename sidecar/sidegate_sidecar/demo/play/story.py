@@ -12,13 +12,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.demo.play.setting import KEYS
-from sidegate_sidecar.demo.play.tally import Counts
+from sidegate_sidecar.demo.play.tally import SlotCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate_sidecar.demo.play.cluster import Cluster
-    from sidegate_sidecar.demo.play.tally import Tally
+    from sidegate_sidecar.demo.play.cluster import DemoCluster
+    from sidegate_sidecar.demo.play.tally import DemoTally
 
 SHORTEST: Final = 6.0  # seconds in which all of the story fits
 VICTIMS: Final = ("b", "c", "a")
@@ -28,7 +28,7 @@ LOOK_EVERY: Final = 0.02  # seconds
 MAX_EVENTS: Final = 100  # more than a terminal has rows
 
 
-class Phase(StrEnum):
+class StoryPhase(StrEnum):
     """A part of the story; in an endless one the last two come again and again."""
 
     STEADY = "all sidecars up"
@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class StoryTimes:
     """How long the phases are, in seconds; DEAD goes on until the sidecar is really back."""
 
     steady: float
@@ -51,16 +51,16 @@ class Times:
         return None if self.endless else self.steady + self.dead + self.back
 
 
-ENDLESS: Final = Times(steady=5.0, dead=3.0, back=6.0, endless=True)
+ENDLESS: Final = StoryTimes(steady=5.0, dead=3.0, back=6.0, endless=True)
 
 
-def times_of(seconds: float | None) -> Times:
+def times_of(seconds: float | None) -> StoryTimes:
     """Return the phases that fill so many seconds, at least SHORTEST; None is endless."""
     if seconds is None or not isfinite(seconds):
         return ENDLESS
     seconds = max(SHORTEST, seconds)
     steady, dead = seconds * 0.4, min(seconds * 0.2, 10.0)
-    return Times(steady, dead, seconds - steady - dead)
+    return StoryTimes(steady, dead, seconds - steady - dead)
 
 
 @dataclass(slots=True)
@@ -68,11 +68,11 @@ class Chapter:
     """What happened in all parts of one phase."""
 
     seconds: float = 0.0
-    counts: Counts = field(default_factory=Counts)
+    counts: SlotCounts = field(default_factory=SlotCounts)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StoryEvent:
     """Something that happened, in seconds since the start of the traffic."""
 
     at: float
@@ -83,20 +83,24 @@ class Story:
     """Plays the phases on a cluster that runs, and notes what happens."""
 
     def __init__(
-        self, cluster: Cluster, tally: Tally, times: Times, tell: Callable[[Event], None]
+        self,
+        cluster: DemoCluster,
+        tally: DemoTally,
+        times: StoryTimes,
+        tell: Callable[[StoryEvent], None],
     ) -> None:
         self.cluster = cluster
         self.tally = tally
         self.times = times
-        self.phase = Phase.STEADY
-        self.chapters = {phase: Chapter() for phase in Phase}
-        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self.phase = StoryPhase.STEADY
+        self.chapters = {phase: Chapter() for phase in StoryPhase}
+        self.events: deque[StoryEvent] = deque(maxlen=MAX_EVENTS)
         self.steady_most: int | None = None  # allowed by the limit until the first kill
         self.slowest_return: float | None = None  # seconds from a sidecar's to that of limiting
         self.never_back = ""  # the sidecar after whose return limiting didn't come back
         self._tell = tell
         self._turned = tally.start
-        self._counted = Counts()
+        self._counted = SlotCounts()
         self._end: float | None = None
 
     @property
@@ -127,7 +131,7 @@ class Story:
         self._end = time.monotonic()
 
     async def _kill(self, victim: str) -> None:
-        self._turn(Phase.DEAD)
+        self._turn(StoryPhase.DEAD)
         pid = self.cluster.kill(victim)
         keys = self.cluster.owned_by(victim)
         self.tally.owner_killed(keys)
@@ -147,7 +151,7 @@ class Story:
             await asyncio.sleep(LOOK_EVERY)
         took = time.monotonic() - up
         self.slowest_return = max(self.slowest_return or 0.0, took)
-        self._turn(Phase.BACK)
+        self._turn(StoryPhase.BACK)
         self._note(f"app {victim} is limited again, {took:.1f} s later")
 
     def _is_back(self, victim: str, up: float) -> bool:
@@ -164,18 +168,18 @@ class Story:
         else:
             await asyncio.sleep(max(self.times.total - self.elapsed, BACK_AT_LEAST))
 
-    def _turn(self, phase: Phase) -> None:
+    def _turn(self, phase: StoryPhase) -> None:
         """Close the chapter of the phase that was on, and begin another's."""
         now, counts = time.monotonic(), self.tally.counts
-        if self.phase is Phase.STEADY:
+        if self.phase is StoryPhase.STEADY:
             self.steady_most = self.tally.most(now)
         chapter = self.chapters[self.phase]
         chapter.seconds += now - self._turned
         chapter.counts += counts.since(self._counted)
-        self._turned, self._counted = now, Counts(counts)
+        self._turned, self._counted = now, SlotCounts(counts)
         self.phase = phase
 
     def _note(self, text: str) -> None:
-        event = Event(self.elapsed, text)
+        event = StoryEvent(self.elapsed, text)
         self.events.append(event)
         self._tell(event)

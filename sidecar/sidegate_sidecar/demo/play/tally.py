@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.play.allowance import Allowance
+from sidegate_sidecar.demo.play.allowance import DemoAllowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ MAX_SLOTS: Final = 200  # bars: more than fit into a terminal
 MAX_TIMES: Final = 500  # latencies: a median over the last seconds
 
 
-class Outcome(StrEnum):
+class ReplyOutcome(StrEnum):
     """What a request came to."""
 
     ALLOWED = "allowed"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AppReply:
     """One request and its answer; a status of 0 is no answer. Times in seconds."""
 
     app: str
@@ -42,24 +42,28 @@ class Reply:
     added: float | None = None  # by the limiter
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ReplyOutcome:
         """What it came to."""
         match self.status:
             case 200:
-                return Outcome.ALLOWED
+                return ReplyOutcome.ALLOWED
             case 429:
-                return Outcome.DENIED
+                return ReplyOutcome.DENIED
             case status if status >= 500:
-                return Outcome.FAILED
+                return ReplyOutcome.FAILED
             case _:
-                return Outcome.OTHER
+                return ReplyOutcome.OTHER
 
 
-class Counts(Counter[tuple[str, Outcome, str]]):
+class SlotCounts(Counter[tuple[str, ReplyOutcome, str]]):
     """Requests by app, outcome and source."""
 
     def of(
-        self, *, app: str | None = None, outcome: Outcome | None = None, source: str | None = None
+        self,
+        *,
+        app: str | None = None,
+        outcome: ReplyOutcome | None = None,
+        source: str | None = None,
     ) -> int:
         """Return how many there are with all of these; None is any."""
         wanted = (app, outcome, source)
@@ -72,16 +76,16 @@ class Counts(Counter[tuple[str, Outcome, str]]):
     @property
     def unlimited(self) -> int:
         """How many were let through because nobody could be asked."""
-        return self.of(outcome=Outcome.ALLOWED, source=Source.OPEN)
+        return self.of(outcome=ReplyOutcome.ALLOWED, source=Source.OPEN)
 
     @property
     def limited(self) -> int:
         """How many the limit let through."""
-        return self.of(outcome=Outcome.ALLOWED) - self.unlimited
+        return self.of(outcome=ReplyOutcome.ALLOWED) - self.unlimited
 
-    def since(self, earlier: Counts) -> Counts:
+    def since(self, earlier: SlotCounts) -> SlotCounts:
         """Return what was counted after an earlier copy."""
-        return Counts({entry: count - earlier[entry] for entry, count in self.items()})
+        return SlotCounts({entry: count - earlier[entry] for entry, count in self.items()})
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Slot:
     unlimited: int = 0
 
 
-class Tally:
+class DemoTally:
     """All that the demo has seen since `start`. Times are seconds on one monotonic clock.
 
     `a_kill` is how many tokens of a key may be spent twice when its owner is killed.
@@ -101,16 +105,16 @@ class Tally:
     def __init__(self, limit: Limit, keys: Sequence[str], start: float, a_kill: int = 0) -> None:
         self.limit = limit
         self.start = start
-        self.counts = Counts()
+        self.counts = SlotCounts()
         self.held_back = 0  # requests that were due while too many were under way
         self.slots: deque[Slot] = deque(maxlen=MAX_SLOTS)
         self._last_slot = -1
-        self._allowances = {key: Allowance(limit, a_kill) for key in keys}
+        self._allowances = {key: DemoAllowance(limit, a_kill) for key in keys}
         self._admitted = dict.fromkeys(keys, 0)  # by the limit
         self._decided: dict[tuple[str, str], float] = {}
         self._added: dict[str, deque[float]] = {}
 
-    def note(self, reply: Reply, now: float) -> None:
+    def note(self, reply: AppReply, now: float) -> None:
         """Count one request."""
         self.counts[reply.app, reply.outcome, reply.source] += 1
         if reply.added is not None:
@@ -119,10 +123,10 @@ class Tally:
             self._allowances[reply.key].decided(reply.sent)
         if reply.source == Source.OWNER:
             self._decided[reply.app, reply.key] = reply.sent
-        if reply.outcome is Outcome.ALLOWED:
+        if reply.outcome is ReplyOutcome.ALLOWED:
             self._note_passage(reply, now)
 
-    def _note_passage(self, reply: Reply, now: float) -> None:
+    def _note_passage(self, reply: AppReply, now: float) -> None:
         self.advance(now)
         if reply.source == Source.OPEN:
             self.slots[-1].unlimited += 1
@@ -138,7 +142,7 @@ class Tally:
         self._last_slot = current
 
     def owner_killed(self, keys: Iterable[str]) -> None:
-        """Note that the owner of these keys was killed."""
+        """Called when the owner of these keys was killed."""
         for key in keys:
             self._allowances[key].owner_killed()
 

@@ -12,12 +12,12 @@ import httpx2
 
 from sidegate.http.headers import source_of
 from sidegate_sidecar.demo.play.setting import KEY_HEADER
-from sidegate_sidecar.demo.play.tally import Reply
+from sidegate_sidecar.demo.play.tally import AppReply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sidegate_sidecar.demo.play.tally import Tally
+    from sidegate_sidecar.demo.play.tally import DemoTally
 
 MAX_IN_FLIGHT: Final = 60  # requests: two thirds of a second's; beyond it, some are held back
 MAX_AT_ONCE: Final = 20  # requests that are made up for at once after a pause of this process
@@ -31,7 +31,7 @@ class Traffic:
     """An open loop: `rate` requests a second, to each app in turn, by keys drawn at random."""
 
     def __init__(
-        self, apps: Mapping[str, str], keys: Sequence[str], rate: float, tally: Tally
+        self, apps: Mapping[str, str], keys: Sequence[str], rate: float, tally: DemoTally
     ) -> None:
         self._apps = list(apps.items())
         self._keys = keys
@@ -73,14 +73,14 @@ class Traffic:
         try:
             response = await client.get(url, headers={KEY_HEADER: key})
         except httpx2.HTTPError:
-            reply = Reply(app, key, sent, 0, "")
+            reply = AppReply(app, key, sent, 0, "")
         else:
             reply = _reply(app, key, sent, response)
         self._tally.note(reply, time.monotonic())
 
 
-def _reply(app: str, key: str, sent: float, response: httpx2.Response) -> Reply:
+def _reply(app: str, key: str, sent: float, response: httpx2.Response) -> AppReply:
     headers = response.headers
     added = _ADDED.search(headers.get("server-timing", ""))
     seconds = float(added[1]) / 1e3 if added else None
-    return Reply(app, key, sent, response.status_code, source_of(headers) or "", seconds)
+    return AppReply(app, key, sent, response.status_code, source_of(headers) or "", seconds)

@@ -10,20 +10,20 @@ from rich.console import Console
 from rich.live import Live
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.play.tally import Outcome
+from sidegate_sidecar.demo.play.tally import ReplyOutcome
 from sidegate_sidecar.demo.show.table import frame
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.demo.play.story import Event, Story
+    from sidegate_sidecar.demo.play.story import Story, StoryEvent
 
 REDRAW_EVERY: Final = 0.25  # seconds; a frame costs up to 25 ms
 TELL_EVERY: Final = 1.0  # seconds
 
 
-class Display(Protocol):
+class DemoDisplay(Protocol):
     """Shows a story until cancelled, and what is told."""
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: StoryEvent) -> None:
         """Show an event, if the story's own list of them isn't shown anyway."""
 
     async def show(self, story: Story) -> None:
@@ -33,13 +33,13 @@ class Display(Protocol):
         """Leave what is worth to be kept of a story that is closed."""
 
 
-class Frames:
+class DemoFrames:
     """A live frame on the terminal's other screen, so that a new size leaves nothing behind."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: StoryEvent) -> None:
         """Do nothing: the frame has the events."""
 
     async def show(self, story: Story) -> None:
@@ -55,10 +55,10 @@ class Frames:
         self._console.print(frame(story, *self._console.size), "")
 
 
-class Lines:
+class DemoLines:
     """A plain line a second, and one an event."""
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: StoryEvent) -> None:
         """Print it."""
         print(f"{event.at:5.1f} s  ** {event.text}", flush=True)  # noqa: T201  # what it is for
 
@@ -78,9 +78,9 @@ def line(story: Story) -> str:
     count = tally.counts.of
     return (
         f"{story.elapsed:5.1f} s  sent {tally.counts.total():,}"
-        f", denied {count(outcome=Outcome.DENIED):,}"
-        f", 5xx {count(outcome=Outcome.FAILED):,}"
-        f", other {count(outcome=Outcome.OTHER):,}"
+        f", denied {count(outcome=ReplyOutcome.DENIED):,}"
+        f", 5xx {count(outcome=ReplyOutcome.FAILED):,}"
+        f", other {count(outcome=ReplyOutcome.OTHER):,}"
         f" | owner {count(source=Source.OWNER):,}"
         f", backup {count(source=Source.BACKUP):,}"
         f", remembered {count(source=Source.REMEMBERED):,}"
@@ -89,9 +89,9 @@ def line(story: Story) -> str:
     )
 
 
-def display() -> Display:
+def display() -> DemoDisplay:
     """Return the display that fits where standard output goes."""
     console = Console()
     if sys.stdout.isatty() and not console.is_dumb_terminal:
-        return Frames(console)
-    return Lines()
+        return DemoFrames(console)
+    return DemoLines()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.demo.play.promises import promises
 from sidegate_sidecar.demo.play.setting import KEYS, LIMIT, NAMES
-from sidegate_sidecar.demo.play.tally import Counts, Outcome
+from sidegate_sidecar.demo.play.tally import ReplyOutcome, SlotCounts
 
 if TYPE_CHECKING:
     from sidegate_sidecar.demo.play.story import Story
-    from sidegate_sidecar.demo.play.tally import Tally
+    from sidegate_sidecar.demo.play.tally import DemoTally
 
 _ROW: Final = "  {:<18}{:>8}{:>10}{:>10}{:>11}{:>9}{:>6}"
 
@@ -44,23 +44,23 @@ def _phases(story: Story) -> list[str]:
     return rows
 
 
-def _numbers(counts: Counts) -> list[str]:
-    denied, failed = counts.of(outcome=Outcome.DENIED), counts.of(outcome=Outcome.FAILED)
+def _numbers(counts: SlotCounts) -> list[str]:
+    denied, failed = counts.of(outcome=ReplyOutcome.DENIED), counts.of(outcome=ReplyOutcome.FAILED)
     numbers = (counts.total(), counts.limited, counts.unlimited, denied, failed)
     return [f"{number:,}" for number in numbers]
 
 
-def _sources(counts: Counts) -> str:
+def _sources(counts: SlotCounts) -> str:
     found = [(source, counts.of(source=source)) for source in Source]
     return ", ".join(f"{source} {count:,}" for source, count in found if count) or "none"
 
 
-def _added(tally: Tally) -> str:
+def _added(tally: DemoTally) -> str:
     median = tally.added_ms()
     return "unknown" if median is None else f"{median:.2f} ms at the median, at the end"
 
 
-def _held_back(tally: Tally) -> list[str]:
+def _held_back(tally: DemoTally) -> list[str]:
     if not tally.held_back:
         return []
     return [f"  not sent, since too many were under way: {tally.held_back:,}"]

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.demo.play.cluster import State
+from sidegate_sidecar.demo.play.cluster import ProcessState
 from sidegate_sidecar.demo.play.setting import KEYS, LIMIT
-from sidegate_sidecar.demo.play.story import Phase
-from sidegate_sidecar.demo.play.tally import SLOT, Outcome
+from sidegate_sidecar.demo.play.story import StoryPhase
+from sidegate_sidecar.demo.play.tally import SLOT, ReplyOutcome
 from sidegate_sidecar.loadtest.show.bars import chart
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sidegate_sidecar.demo.play.story import Event, Story
-    from sidegate_sidecar.demo.play.tally import Tally
+    from sidegate_sidecar.demo.play.story import Story, StoryEvent
+    from sidegate_sidecar.demo.play.tally import DemoTally
 
 LIMITED: Final = "green"
 UNLIMITED: Final = "yellow"
@@ -34,11 +34,15 @@ _LEAST_BARS: Final = 4
 _MAX_BARS: Final = 12
 _BAR: Final = 24  # columns of the bar beside "admitted … of at most …"
 
-_STATES: Final = {State.STARTING: "yellow", State.UP: "green", State.DEAD: "bold red"}
+_STATES: Final = {
+    ProcessState.STARTING: "yellow",
+    ProcessState.UP: "green",
+    ProcessState.DEAD: "bold red",
+}
 _PHASES: Final = {
-    Phase.STEADY: ("all sidecars up: each key is decided by its owner", "green"),
-    Phase.DEAD: ("a sidecar is dead: others decide its keys, its app is unlimited", "yellow"),
-    Phase.BACK: ("all sidecars up again: each key is decided by its owner", "green"),
+    StoryPhase.STEADY: ("all sidecars up: each key is decided by its owner", "green"),
+    StoryPhase.DEAD: ("a sidecar is dead: others decide its keys, its app is unlimited", "yellow"),
+    StoryPhase.BACK: ("all sidecars up again: each key is decided by its owner", "green"),
 }
 _TITLES: Final = (
     *("app", "sidecar", "sent", "allowed", "denied", "5xx", "other"),
@@ -65,7 +69,7 @@ def frame(story: Story, width: int, height: int) -> RenderableType:
     )
 
 
-def _chart(tally: Tally, label: str, level: float, size: tuple[int, int]) -> Text:
+def _chart(tally: DemoTally, label: str, level: float, size: tuple[int, int]) -> Text:
     closed = [(slot.limited, slot.unlimited) for slot in tally.slots][:-1]
     return chart(closed, (LIMITED, UNLIMITED), level, label, size)
 
@@ -85,7 +89,7 @@ def _line(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _event(event: Event) -> Text:
+def _event(event: StoryEvent) -> Text:
     return _line((f"{event.at:6.1f} s  ", "dim"), event.text)
 
 
@@ -105,17 +109,17 @@ def _apps(story: Story, width: int) -> Table:
     return table
 
 
-def _figures(tally: Tally, app: str | None) -> list[Text]:
-    def count(outcome: Outcome | None = None, source: Source | None = None) -> int:
+def _figures(tally: DemoTally, app: str | None) -> list[Text]:
+    def count(outcome: ReplyOutcome | None = None, source: Source | None = None) -> int:
         return tally.counts.of(app=app, outcome=outcome, source=source)
 
     added = tally.added_ms(app)
     return [
         _number(count()),
-        _number(count(Outcome.ALLOWED), "green"),
-        _number(count(Outcome.DENIED), "cyan"),
-        _number(count(Outcome.FAILED), "bold red"),
-        _number(count(Outcome.OTHER), "bold red"),
+        _number(count(ReplyOutcome.ALLOWED), "green"),
+        _number(count(ReplyOutcome.DENIED), "cyan"),
+        _number(count(ReplyOutcome.FAILED), "bold red"),
+        _number(count(ReplyOutcome.OTHER), "bold red"),
         _number(count(source=Source.OWNER)),
         _number(count(source=Source.BACKUP), "yellow"),
         _number(count(source=Source.REMEMBERED)),
@@ -138,7 +142,7 @@ def _number(number: int, colour: str = "") -> Text:
 # --- the cluster
 
 
-def _cluster(tally: Tally, now: float) -> Iterable[Text]:
+def _cluster(tally: DemoTally, now: float) -> Iterable[Text]:
     counts, most = tally.counts, tally.most(now)
     admitted, unlimited = counts.limited, counts.unlimited
     filled = round(_BAR * min(admitted / max(most, 1), 1.0))

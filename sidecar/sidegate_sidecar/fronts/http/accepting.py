@@ -22,7 +22,7 @@ KERNEL_BUFFER = 64 << 10  # bytes each way: by itself the kernel grows them to m
 PAUSE = 1.0  # seconds after the system has refused one: it has no more files, as a rule
 
 
-class Accepting:
+class Acceptor:
     """Accepts on a socket that listens; `take` is given each connection and its address.
 
     It may only hold on to it: a flood of connections is as fast as strangers are.

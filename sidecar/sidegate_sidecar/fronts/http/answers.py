@@ -9,7 +9,7 @@ from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json, problem
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address
-    from sidegate_sidecar.fronts.http.http11.head import Head, Request
+    from sidegate_sidecar.fronts.http.http11.head import Head, HttpRequest
     from sidegate_sidecar.sidecar import Sidecar
     from sidegate_sidecar.telemetry.scrape import Scrape
 
@@ -17,7 +17,7 @@ _ALIVE = as_json(200, {"status": "ok"})
 _READY = as_json(200, {"status": "ready"})
 
 
-class Answers:
+class Responder:
     """Answers for a sidecar."""
 
     def __init__(self, sidecar: Sidecar, address: Address, scrape: Scrape) -> None:
@@ -38,6 +38,6 @@ class Answers:
         """Answer a reader of the documentation."""
         return await self._app.page(head.path)
 
-    async def call(self, request: Request) -> Reply:
+    async def call(self, request: HttpRequest) -> Reply:
         """Answer a call of the API."""
         return await self._app.answer(request)

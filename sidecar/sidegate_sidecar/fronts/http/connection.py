@@ -8,8 +8,8 @@ from math import inf
 from socket import MSG_PEEK
 from typing import TYPE_CHECKING, cast
 
-from sidegate_sidecar.fronts.http.http11.exchange import Exchange, Phase
-from sidegate_sidecar.fronts.http.http11.head import Request
+from sidegate_sidecar.fronts.http.http11.exchange import HttpExchange, Phase
+from sidegate_sidecar.fronts.http.http11.head import HttpRequest
 from sidegate_sidecar.fronts.http.http11.reply import Reply, problem
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         """What a connection needs of the front that accepted it."""
 
         scratch: bytearray
-        patience: Patience
+        patience: HttpTimeouts
 
         def now(self) -> float:
             """Return the time, in seconds."""
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
             """Tell why a request may not go on, None for one that may."""
             ...
 
-        def wait(self, connection: Connection) -> None:
+        def wait(self, connection: HttpConnection) -> None:
             """Have `step` called when it is the connection's turn."""
             ...
 
-        def answer(self, connection: Connection, request: Request) -> None:
+        def answer(self, connection: HttpConnection, request: HttpRequest) -> None:
             """Have `reply` called with the reply to a request, now or later."""
             ...
 
-        def refused(self, connection: Connection, reason: str, status: int = 0) -> None:
+        def refused(self, connection: HttpConnection, reason: str, status: int = 0) -> None:
             """Count what a connection was refused for."""
             ...
 
-        def lost(self, connection: Connection) -> None:
+        def lost(self, connection: HttpConnection) -> None:
             """Forget a connection."""
             ...
 
@@ -57,7 +57,7 @@ MAX_UNREAD = 16 << 10  # bytes of replies that may wait before the next request 
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class HttpTimeouts:
     """What a connection may take its time for, in seconds."""
 
     head: float = 5.0  # from its first byte to its last; an honest client takes milliseconds
@@ -82,14 +82,14 @@ class Patience:
                 return inf
 
 
-class Connection(asyncio.BufferedProtocol):
+class HttpConnection(asyncio.BufferedProtocol):
     """A socket that was accepted, then a protocol. What it does it does in `step`."""
 
     def __init__(self, accepted: socket.socket, peer: str, place: str, front: Front) -> None:
         self.peer = peer
         self.place = place
         self.is_trusted = False  # its work needn't wait for the turns of strangers
-        self._exchange: Exchange | None = None  # until there is something to read
+        self._exchange: HttpExchange | None = None  # until there is something to read
         self._front = front
         self._socket: socket.socket | None = accepted  # until there is a transport
         self._transport: asyncio.Transport | None = None
@@ -100,10 +100,10 @@ class Connection(asyncio.BufferedProtocol):
         self._is_lost = False
 
     @property
-    def exchange(self) -> Exchange:
+    def exchange(self) -> HttpExchange:
         """What is read off it, and written."""
         if self._exchange is None:
-            self._exchange = Exchange(self.peer, self._front.refusal)
+            self._exchange = HttpExchange(self.peer, self._front.refusal)
         return self._exchange
 
     @property
@@ -137,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         self._front.wait(self)
 
     def eof_received(self) -> bool:
-        """Have the reply written that is under way, if one is."""
+        """Finish writing the reply that is under way, if one is."""
         self._has_ended = True
         self._front.wait(self)
         return True
@@ -171,7 +171,7 @@ class Connection(asyncio.BufferedProtocol):
             self._since = self._front.now()
         if isinstance(found, Reply):
             self.reply(found)
-        elif isinstance(found, Request):
+        elif isinstance(found, HttpRequest):
             self._front.answer(self, found)
         elif self.exchange.phase is not Phase.REPLY:
             self._read_on()

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from sidegate_sidecar.fronts.http.refusals import Refusals
+    from sidegate_sidecar.fronts.http.refusals import HttpRefusals
 
 
 class HttpCollector(Collector):
     """The metrics of one HTTP port: `connections` are those that are open."""
 
-    def __init__(self, connections: Collection[object], refusals: Refusals) -> None:
+    def __init__(self, connections: Collection[object], refusals: HttpRefusals) -> None:
         self._open = connections
         self._refusals = refusals
 

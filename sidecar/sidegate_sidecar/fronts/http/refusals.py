@@ -22,7 +22,7 @@ REASONS = (
 _NOT_TOLD = frozenset({"busy", "timeout"})  # of silent ones there are many, and nothing to tell
 
 
-class Refusals:
+class HttpRefusals:
     """Counts and logs. `now` is in seconds; strangers decide how often, so not each is told."""
 
     def __init__(self) -> None:

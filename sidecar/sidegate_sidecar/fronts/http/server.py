@@ -14,17 +14,17 @@ from socket import gethostname
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.fronts.http.accepting import Accepting
-from sidegate_sidecar.fronts.http.admission.admission import Admission
+from sidegate_sidecar.fronts.http.accepting import Acceptor
+from sidegate_sidecar.fronts.http.admission.admission import RequestAdmission
 from sidegate_sidecar.fronts.http.admission.auth import Access
-from sidegate_sidecar.fronts.http.admission.routes import Place, route_of
-from sidegate_sidecar.fronts.http.answers import Answers
-from sidegate_sidecar.fronts.http.connection import Connection, Patience
+from sidegate_sidecar.fronts.http.admission.routes import Answerer, route_of
+from sidegate_sidecar.fronts.http.answers import Responder
+from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.http11.reply import problem
 from sidegate_sidecar.fronts.http.metrics import HttpCollector
-from sidegate_sidecar.fronts.http.refusals import Refusals
-from sidegate_sidecar.fronts.http.turns import Turns
+from sidegate_sidecar.fronts.http.refusals import HttpRefusals
+from sidegate_sidecar.fronts.http.turns import WorkTurns
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
 from sidegate_sidecar.telemetry.metrics import make_registry
 from sidegate_sidecar.telemetry.scrape import Scrape
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from sidegate.link.address import Address
-    from sidegate_sidecar.fronts.http.http11.head import Head, Request
+    from sidegate_sidecar.fronts.http.http11.head import Head, HttpRequest
     from sidegate_sidecar.fronts.http.http11.reply import Reply
     from sidegate_sidecar.sidecar import Sidecar
 
@@ -54,21 +54,21 @@ class HttpServer:
     def __init__(self, sidecar: Sidecar, address: Address, listening: socket.socket) -> None:
         config = sidecar.config
         self.scratch = bytearray(READ_AT_ONCE)
-        self.patience = Patience()
-        self.refusals = Refusals()
-        self.open: set[Connection] = set()
+        self.patience = HttpTimeouts()
+        self.refusals = HttpRefusals()
+        self.open: set[HttpConnection] = set()
         self._access = Access(config)
         names = (config.http.host, config.name, gethostname(), *config.http_hosts)
-        self._admission = Admission(self._access, names)
+        self._admission = RequestAdmission(self._access, names)
         self.registry = make_registry(sidecar, HttpCollector(self.open, self.refusals))
         self.scrape = Scrape(self.registry, monotonic)
-        self.answers = Answers(sidecar, address, self.scrape)
-        self.unproven: Unproven[Connection] = Unproven(max_local=MAX_LOCAL)
-        self.proven: set[Connection] = set()
-        self._turns: Turns[Connection] = Turns()
+        self.answers = Responder(sidecar, address, self.scrape)
+        self.unproven: Unproven[HttpConnection] = Unproven(max_local=MAX_LOCAL)
+        self.proven: set[HttpConnection] = set()
+        self._turns: WorkTurns[HttpConnection] = WorkTurns()
         self._duty = Duty()
         self._sidecar = sidecar
-        self._accepting = Accepting(listening, self._take, self._asked)
+        self._accepting = Acceptor(listening, self._take, self._asked)
         self._dated, self._date = 0, ""
         self._next_turn: asyncio.Handle | None = None
         self.calls: set[asyncio.Task[None]] = set()
@@ -93,7 +93,7 @@ class HttpServer:
             task.cancel()
 
     def _take(self, accepted: socket.socket, peer: str) -> None:
-        connection = Connection(accepted, peer, origin(peer), self)
+        connection = HttpConnection(accepted, peer, origin(peer), self)
         self.open.add(connection)
         displaced = self.unproven.admit(connection, peer)
         self.wait(connection)
@@ -117,7 +117,7 @@ class HttpServer:
         """Tell why a request may not go on, None for one that may."""
         return self._admission.refusal(head)
 
-    def wait(self, connection: Connection) -> None:
+    def wait(self, connection: HttpConnection) -> None:
         """Have a connection do a piece of work when it is its turn."""
         if connection.is_trusted:
             asyncio.get_running_loop().call_soon(connection.step)
@@ -126,24 +126,24 @@ class HttpServer:
         if self._next_turn is None:
             self._plan()
 
-    def answer(self, connection: Connection, request: Request) -> None:
+    def answer(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Have a connection write the reply to a request, now or later."""
         head = request.head
         route = route_of(head.path)
         assert route is not None  # or it would have been refused
-        if route.place is Place.FRONT:
+        if route.place is Answerer.FRONT:
             connection.reply(self.answers.at_once(head))
-        elif route.place is Place.DOCUMENT:
+        elif route.place is Answerer.DOCUMENT:
             self._call(connection, self.answers.page(head))
         else:
             self._trust(connection, head)
             self._call(connection, self.answers.call(request))
 
-    def refused(self, connection: Connection, reason: str, status: int = 0) -> None:
+    def refused(self, connection: HttpConnection, reason: str, status: int = 0) -> None:
         """Count what a connection was refused for."""
         self.refusals.add(reason, status, connection.peer, monotonic())
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: HttpConnection) -> None:
         """Forget a connection."""
         self.open.discard(connection)
         self.proven.discard(connection)
@@ -155,7 +155,7 @@ class HttpServer:
     def _asked(self) -> int:
         return self._sidecar.node.asked
 
-    def _trust(self, connection: Connection, head: Head) -> None:
+    def _trust(self, connection: HttpConnection, head: Head) -> None:
         if self._access.proves(head) and len(self.proven) < MAX_PROVEN:
             self.unproven.remove(connection)
             self.proven.add(connection)
@@ -164,7 +164,7 @@ class HttpServer:
             self._duty.spend(APP_TAKES, monotonic(), self._asked())
 
     def _plan(self) -> None:
-        """Have the next piece of work done, if there is one, as soon as the duty allows."""
+        """Plan the next piece of work, if there is one, for when the duty allows it."""
         self._next_turn = None
         if self._turns:
             loop = asyncio.get_running_loop()
@@ -181,19 +181,19 @@ class HttpServer:
         self._duty.spend(now - began + PIECE_TAKES, now, self._asked())
         self._plan()
 
-    def _step(self, connection: Connection) -> None:
+    def _step(self, connection: HttpConnection) -> None:
         try:
             connection.step()
         except Exception:  # that one ends; the others go on
             log.exception("a fault in sidegate; please report it")
             connection.abort()
 
-    def _call(self, connection: Connection, call: Awaitable[Reply]) -> None:
+    def _call(self, connection: HttpConnection, call: Awaitable[Reply]) -> None:
         task = asyncio.get_running_loop().create_task(self._reply(connection, call))
         self.calls.add(task)
         task.add_done_callback(self.calls.discard)
 
-    async def _reply(self, connection: Connection, call: Awaitable[Reply]) -> None:
+    async def _reply(self, connection: HttpConnection, call: Awaitable[Reply]) -> None:
         try:
             reply = await call
         except Exception:

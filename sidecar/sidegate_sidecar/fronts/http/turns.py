@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Worker = TypeVar("Worker", bound=Hashable)
 
 
-class Turns(Generic[Worker]):
+class WorkTurns(Generic[Worker]):
     """Workers that wait for their turn, each once. Their places take turns: one of each.
 
     So whoever has many connections waits for them, and not whoever has one. Of a place it is now

@@ -114,7 +114,7 @@ class Unproven(Generic[Connection]):
             del self._ages[place]
 
     def _resize(self, place: str, before: int, size: int) -> None:
-        """Note how many an origin has now, so that the fullest is found without a search."""
+        """File an origin under how many it has now: so the fullest is found without a search."""
         if place == LOCAL:
             return
         if before:

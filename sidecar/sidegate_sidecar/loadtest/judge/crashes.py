@@ -36,7 +36,7 @@ class CrashesError(ValueError):
     """A file of crashes that can't be read; the text says which line, and why."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class CrashEvent(msgspec.Struct, frozen=True):
     """One line of the file."""
 
     time: float
@@ -74,7 +74,7 @@ class Crash(msgspec.Struct, frozen=True):
         return started <= self.last and ended >= self.first
 
 
-def read_events(path: str) -> list[Event]:
+def read_events(path: str) -> list[CrashEvent]:
     """Return what a file holds, nothing if there is no such file.
 
     A last line without an end is being written now, and left out. CrashesError for other lines
@@ -93,15 +93,15 @@ def read_events(path: str) -> list[Event]:
     return [_event(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _event(number: int, line: bytes) -> Event:
+def _event(number: int, line: bytes) -> CrashEvent:
     try:
-        return msgspec.json.decode(line, type=Event)
+        return msgspec.json.decode(line, type=CrashEvent)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         shown = line[:80].decode(errors="replace")
         raise CrashesError(f"line {number} {shown!r}: {error}") from None
 
 
-def crashes(events: Iterable[Event], begun: float, elapsed: float) -> list[Crash]:
+def crashes(events: Iterable[CrashEvent], begun: float, elapsed: float) -> list[Crash]:
     """Return the crashes that may show in a run which began at a time since 1970, by their time.
 
     `elapsed` is how long the run was. A kill before it whose node was never started again is an

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Replay:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buckets = Buckets(_MAX_MEMORY)
+        self._buckets = BucketTable(_MAX_MEMORY)
         self._clock = 0
 
     def admits(self, key: int, at: float) -> bool:

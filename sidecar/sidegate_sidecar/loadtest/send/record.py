@@ -91,7 +91,7 @@ class Records:
         return self.streams[stream].begin(planned, key, now)
 
     def start(self, stream: int, number: int, now: float) -> None:
-        """Note that a request is being sent now."""
+        """Called when a request is being sent now."""
         self.streams[stream].started[number] = now
 
     def end(

@@ -37,7 +37,7 @@ _TITLES: Final = ("stream", "sent", "admitted", "denied", "errors")
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedRun:
     """A run that goes on."""
 
     order: Order
@@ -48,7 +48,7 @@ class Watched:
 class Display(Protocol):
     """Shows a run until cancelled."""
 
-    async def show(self, run: Watched) -> None:
+    async def show(self, run: WatchedRun) -> None:
         """Show how it goes, until cancelled."""
 
 
@@ -58,7 +58,7 @@ class Frames:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    async def show(self, run: Watched) -> None:
+    async def show(self, run: WatchedRun) -> None:
         """Redraw until cancelled."""
         bars: deque[tuple[int, int]] = deque(maxlen=MAX_BARS)
         before = (0, 0)
@@ -74,7 +74,7 @@ class Frames:
 class Lines:
     """A plain line every few seconds."""
 
-    async def show(self, run: Watched) -> None:
+    async def show(self, run: WatchedRun) -> None:
         """Print a line every TELL_EVERY seconds, until cancelled."""
         print(heading(run), flush=True)  # noqa: T201  # what it is for
         while True:
@@ -101,7 +101,7 @@ def print_summary(report: Report) -> None:
     sys.stdout.flush()
 
 
-def heading(run: Watched) -> str:
+def heading(run: WatchedRun) -> str:
     """Return what is done, in one line."""
     scenario = run.order.scenario
     of = f"scenario {run.order.name}, " if run.order.name else ""
@@ -111,7 +111,7 @@ def heading(run: Watched) -> str:
     )
 
 
-def line(run: Watched) -> str:
+def line(run: WatchedRun) -> str:
     """Return how it stands, in one line."""
     records = run.records
     policy = sum(records.sources[source] for source in BY_POLICY)
@@ -131,7 +131,7 @@ def latest(records: Records) -> str:
     return f"p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms" if found else "no answer yet"
 
 
-def frame(run: Watched, bars: deque[tuple[int, int]], width: int) -> RenderableType:
+def frame(run: WatchedRun, bars: deque[tuple[int, int]], width: int) -> RenderableType:
     """Draw the state of a run for a terminal of this width."""
     seconds = run.order.scenario.seconds
     level = run.order.scenario.rate * REDRAW_EVERY
@@ -149,7 +149,7 @@ def frame(run: Watched, bars: deque[tuple[int, int]], width: int) -> RenderableT
     )
 
 
-def _row(run: Watched, number: int) -> list[str]:
+def _row(run: WatchedRun, number: int) -> list[str]:
     counts = run.records.counts[number]
     figures = (
         counts.total(),

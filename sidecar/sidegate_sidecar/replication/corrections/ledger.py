@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
     from sidegate.protocol.messages import Charge, Settled, StoodIn
     from sidegate_ring.hashring import Ring
@@ -29,7 +29,7 @@ MAX_DENIED = MAX_CHARGES // 2  # none are noted any more, since who is denied se
 BATCH = 200  # of them in a message: 0.2 ms for the owner
 
 
-class Ledger:
+class StandInLedger:
     """The checks of one owner that others were asked about. Times are in ns."""
 
     __slots__ = ("_flying", "_number", "_owed", "_pending", "_sent_at", "_since", "count")
@@ -74,7 +74,7 @@ class Ledger:
             else:
                 self._owed.pop(place, None)
 
-    def take(self, number: int, table: Table, now: int) -> Charged:
+    def take(self, number: int, table: BucketTable, now: int) -> Charged:
         """Return the next message; called when one is due."""
         room = BATCH
         for place in list(self._pending):
@@ -89,7 +89,7 @@ class Ledger:
         rows = [_row(key, text, it, table, now) for (key, text), it in self._flying.items()]
         return Charged(number, rows)
 
-    def settle(self, message: Settled, table: Table, now: int) -> None:
+    def settle(self, message: Settled, table: BucketTable, now: int) -> None:
         """Take back what counted twice, and take over what the owner knows.
 
         What was told in an earlier message, and told again since, is settled by the later one.
@@ -132,7 +132,7 @@ class Ledger:
         return now - self._since if self else 0
 
 
-def _row(key: str, text: str, charges: list[Charge], table: Table, now: int) -> StoodIn:
+def _row(key: str, text: str, charges: list[Charge], table: BucketTable, now: int) -> StoodIn:
     limits = parse_limits(text).items
     debts = [sum(table.debts(limit.text, (key,), now, 0)[1]) for limit in limits]
     return key, text, debts, charges
@@ -141,10 +141,10 @@ def _row(key: str, text: str, charges: list[Charge], table: Table, now: int) -> 
 class Ledgers:
     """The ledgers of one node, by the owner; `usable` says whether that one can be reached."""
 
-    def __init__(self, table: Table, usable: Callable[[str], bool]) -> None:
+    def __init__(self, table: BucketTable, usable: Callable[[str], bool]) -> None:
         self._table = table
         self._usable = usable
-        self._by_owner: dict[str, Ledger] = {}
+        self._by_owner: dict[str, StandInLedger] = {}
         self._overflown: set[str] = set()  # owners that are sent buckets instead
 
     def __contains__(self, owner: str) -> bool:
@@ -174,7 +174,7 @@ class Ledgers:
         if owner in self._overflown or count >= MAX_CHARGES:
             return False
         if charge[2] or count < MAX_DENIED:
-            self._by_owner.setdefault(owner, Ledger()).add(key, limits, charge, now)
+            self._by_owner.setdefault(owner, StandInLedger()).add(key, limits, charge, now)
         return True
 
     def overflow(self, owner: str) -> set[tuple[str, str]]:
@@ -184,7 +184,7 @@ class Ledgers:
         return set(ledger.unsettled) if ledger else set()
 
     def caught_up(self, owner: str) -> None:
-        """Note that an owner has merged all that it was sent."""
+        """Called when an owner has merged all that it was sent."""
         self._overflown.discard(owner)
 
     @property
@@ -207,7 +207,7 @@ class Ledgers:
             ledger.forget(key)
 
     def unreachable(self, owner: str, now: int) -> None:
-        """Note that what was on its way to an owner is lost."""
+        """Called when what was on its way to an owner is lost."""
         if ledger := self._by_owner.get(owner):
             ledger.give_back(now)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Resets as ResetsMessage
+from sidegate.protocol.messages import Resets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ BATCH = 200  # in a message: 0.1 ms for each side
 SWEEP_EVERY = 10 * SECOND  # ns between two looks for what is past: a look takes a millisecond
 
 
-class Reset(NamedTuple):
+class KnownReset(NamedTuple):
     """A key that was reset, remembered until no copy of its buckets can be in debt (ns)."""
 
     key: str
@@ -44,18 +44,18 @@ class _Hearer:
         self.sent_at = 0
 
 
-class Resets:
+class KnownResets:
     """The resets that this node knows of, each by a number that no other has."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Reset] = {}  # the oldest first
+        self._known: dict[int, KnownReset] = {}  # the oldest first
         self._hearers: dict[str, _Hearer] = {}
         self._swept_at = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, number: int, reset: Reset, by: str = "") -> bool:
+    def add(self, number: int, reset: KnownReset, by: str = "") -> bool:
         """Remember a reset, told by a node if not done here; False if it was known."""
         if (hearer := self._hearers.get(by)) is not None:
             hearer.unheard.pop(number, None)
@@ -121,16 +121,16 @@ class Resets:
         hearer = self._hearers.get(name)
         return hearer is not None and bool(hearer.unheard) and not hearer.flying
 
-    def take(self, name: str, number: int, now: int) -> ResetsMessage:
+    def take(self, name: str, number: int, now: int) -> Resets:
         """Return the next message to a node; called when one is due."""
         hearer = self._hearers[name]
         hearer.flying = list(hearer.unheard)[:BATCH]
         hearer.message, hearer.sent_at = number, now
         rows = [(it, self._known[it].key, self._known[it].until - now) for it in hearer.flying]
-        return ResetsMessage(number, [(it, key, max(left, 0)) for it, key, left in rows])
+        return Resets(number, [(it, key, max(left, 0)) for it, key, left in rows])
 
     def landed(self, name: str, number: int) -> None:
-        """Note that a node knows of what a message told."""
+        """Called when a node knows of what a message told."""
         hearer = self._hearers.get(name)
         if hearer is not None and hearer.flying and hearer.message == number:
             for it in hearer.flying:

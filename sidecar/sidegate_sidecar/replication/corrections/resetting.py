@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import require_key
-from sidegate_sidecar.replication.corrections.resets import LASTS, Reset
+from sidegate_sidecar.replication.corrections.resets import LASTS, KnownReset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate.buckets.buckets import Buckets as Table
-    from sidegate.protocol.messages import Resets as ResetsMessage
+    from sidegate.buckets.buckets import BucketTable
+    from sidegate.protocol.messages import Resets
     from sidegate_sidecar.replication.corrections.ledger import Ledgers
-    from sidegate_sidecar.replication.corrections.resets import Resets
+    from sidegate_sidecar.replication.corrections.resets import KnownResets
 
 
 class Resetting:
     """Makes buckets full, once for each reset; `on_reset` is told the key."""
 
     def __init__(
-        self, table: Table, resets: Resets, ledgers: Ledgers, on_reset: Callable[[str], None]
+        self,
+        table: BucketTable,
+        resets: KnownResets,
+        ledgers: Ledgers,
+        on_reset: Callable[[str], None],
     ) -> None:
         self._table = table
         self._resets = resets
@@ -33,12 +37,12 @@ class Resetting:
         For `left` ns at least; `by` is the node that told of it.
         """
         held = [limit.capacity // limit.scale for limit, _ in self._table.held(key, now)]
-        if self._resets.add(number, Reset(key, now + max(left, LASTS, *held)), by):
+        if self._resets.add(number, KnownReset(key, now + max(left, LASTS, *held)), by):
             self._table.reset(key)
             self._ledgers.forget(key)
             self._on_reset(key)
 
-    def learn(self, sender: str, message: ResetsMessage, now: int) -> None:
+    def learn(self, sender: str, message: Resets, now: int) -> None:
         """Do the resets that another node tells of. ValueError for a key that can't be one."""
         for number, key, left in message.resets:
             require_key(key)

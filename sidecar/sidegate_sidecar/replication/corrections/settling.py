@@ -10,17 +10,17 @@ from sidegate.protocol.messages import require_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limit
     from sidegate.protocol.messages import Account, Charge, StoodIn
     from sidegate_sidecar.replication.corrections.decided import Decided
-    from sidegate_sidecar.replication.corrections.resets import Resets
+    from sidegate_sidecar.replication.corrections.resets import KnownResets
 
 
 class Settling:
     """Counts each check of a key of ours once, whoever has decided it."""
 
-    def __init__(self, table: Table, decided: Decided, resets: Resets) -> None:
+    def __init__(self, table: BucketTable, decided: Decided, resets: KnownResets) -> None:
         self._table = table
         self._decided = decided
         self._resets = resets

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.unreachable.breaker import Entry
@@ -280,7 +280,7 @@ def asks_freely(client: BlockingClient) -> bool:
     return client._shared.breaker.enter(0) is Entry.FREE
 
 
-class LockedBuckets(Buckets):
+class LockedBuckets(BucketTable):
     """Buckets that may only be used under a lock."""
 
     __slots__ = ("_lock",)

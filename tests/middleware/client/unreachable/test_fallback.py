@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND, Limit, Limits, parse_limits
 from sidegate.client.unreachable.fallback import MAX_MEMORY, Fallback
@@ -104,7 +104,7 @@ class TestShare:
 
     def test_given_buckets(self) -> None:
         """It charges the buckets that it is given."""
-        buckets = Buckets()
+        buckets = BucketTable()
         Fallback("local", buckets).decide("k", MINUTE, 1, 1, NOW)
         assert [debt for _, debt in buckets.held("k", NOW)] == [600_000_000]
 

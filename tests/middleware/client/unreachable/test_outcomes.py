@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.client.unreachable.outcomes import OutcomeCounts, Shares
+from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog
 from sidegate.protocol.messages import OUTCOMES, Outcomes
 
 
@@ -42,7 +42,7 @@ def test_another_outcome_is_named() -> None:
 
 
 def test_shares_are_said_at_once_and_then_once_a_minute_with_their_count() -> None:
-    shares = Shares()
+    shares = ShareLog()
     lines = {at: line for at in range(121) if (line := shares.decided("busy", 1000.0 + at))}
     assert list(lines) == [0, 60, 120]
     assert lines[0] == (

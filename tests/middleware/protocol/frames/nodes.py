@@ -11,12 +11,12 @@ from sidegate.protocol.messages import (
     Merged,
     Message,
     Part,
-    Promise,
     Pull,
     Pulled,
     Resets,
     Settled,
     Stay,
+    StayPromise,
 )
 
 NODES: dict[str, tuple[Message, str]] = {
@@ -186,7 +186,7 @@ a8 38 61 31 66 63 30 64 65                       #   ring: "8a1fc0de"
 """,
     ),
     "Stay": (
-        Stay(16, Promise.ASKED),
+        Stay(16, StayPromise.ASKED),
         """
 00 00 00 04                                      # 4 bytes follow
 93                                               # array of 3

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Merged, Promise, Pulled, Stay
+from sidegate.protocol.messages import Merged, Pulled, Stay, StayPromise
 from sidegate_sidecar.cluster.place.heirs import ANSWER_WITHIN, ASK_EVERY, Heirs
 from sidegate_sidecar.cluster.place.stages import Stage
 from tests.support.in_memory.clusters import Room
@@ -31,54 +31,54 @@ def asked(heirs: Heirs, name: str, now: int = 0) -> Stay:
     return question
 
 
-def answered(heirs: Heirs, sender: str, *, leaves: bool = False, holds: bool = True) -> Promise:
-    return heirs.answer(sender, Stay(7, Promise.ASKED), holds=holds, leaves=leaves).promise
+def answered(heirs: Heirs, sender: str, *, leaves: bool = False, holds: bool = True) -> StayPromise:
+    return heirs.answer(sender, Stay(7, StayPromise.ASKED), holds=holds, leaves=leaves).promise
 
 
 def promised(heirs: Heirs, name: str) -> None:
-    heirs.answered(name, Stay(asked(heirs, name).id, Promise.GIVEN))
+    heirs.answered(name, Stay(asked(heirs, name).id, StayPromise.GIVEN))
     assert name in heirs.promised
 
 
 def test_who_stays_promises_and_who_has_no_place_refuses() -> None:
-    assert answered(Heirs("b"), "a") is Promise.GIVEN
-    assert answered(Heirs("b"), "a", holds=False) is Promise.REFUSED
+    assert answered(Heirs("b"), "a") is StayPromise.GIVEN
+    assert answered(Heirs("b"), "a", holds=False) is StayPromise.REFUSED
 
 
 def test_of_two_that_leave_the_later_name_stays() -> None:
-    assert answered(Heirs("b"), "a", leaves=True) is Promise.GIVEN
-    assert answered(Heirs("a"), "b", leaves=True) is Promise.REFUSED
+    assert answered(Heirs("b"), "a", leaves=True) is StayPromise.GIVEN
+    assert answered(Heirs("a"), "b", leaves=True) is StayPromise.REFUSED
 
 
 def test_who_has_a_promise_and_leaves_promises_nothing() -> None:
     heirs = Heirs("b")
     promised(heirs, "c")
-    assert answered(heirs, "a", leaves=True) is Promise.REFUSED
+    assert answered(heirs, "a", leaves=True) is StayPromise.REFUSED
 
 
 def test_what_was_asked_before_a_promise_counts_no_more() -> None:
     """Else three could each leave on the word of the next."""
     heirs = Heirs("b")
     before = asked(heirs, "c")
-    assert answered(heirs, "a", leaves=True) is Promise.GIVEN
-    heirs.answered("c", Stay(before.id, Promise.GIVEN))
+    assert answered(heirs, "a", leaves=True) is StayPromise.GIVEN
+    heirs.answered("c", Stay(before.id, StayPromise.GIVEN))
     assert not heirs.promised
     promised(heirs, "c")
 
 
-@pytest.mark.parametrize("promise", [Promise.REFUSED, Promise.ASKED])
-def test_only_a_promise_is_one(promise: Promise) -> None:
+@pytest.mark.parametrize("promise", [StayPromise.REFUSED, StayPromise.ASKED])
+def test_only_a_promise_is_one(promise: StayPromise) -> None:
     heirs = Heirs("b")
     heirs.answered("c", Stay(asked(heirs, "c").id, promise))
-    heirs.answered("d", Stay(99, Promise.GIVEN))
+    heirs.answered("d", Stay(99, StayPromise.GIVEN))
     assert not heirs.promised
 
 
 def test_who_refused_is_asked_again_after_a_while() -> None:
     heirs = Heirs("b")
-    heirs.answered("c", Stay(asked(heirs, "c").id, Promise.REFUSED))
+    heirs.answered("c", Stay(asked(heirs, "c").id, StayPromise.REFUSED))
     assert heirs.ask(["c"], ASK_EVERY - 1) == []
-    assert asked(heirs, "c", now=ASK_EVERY).promise is Promise.ASKED
+    assert asked(heirs, "c", now=ASK_EVERY).promise is StayPromise.ASKED
 
 
 def test_who_says_nothing_is_given_more_time() -> None:
@@ -121,7 +121,7 @@ class Table:
         if to not in self.heirs:
             return
         heirs = self.heirs[to]
-        if message.promise is Promise.ASKED:
+        if message.promise is StayPromise.ASKED:
             leaves = to in self.leaves
             self.post(to, sender, heirs.answer(sender, message, holds=True, leaves=leaves))
         elif to in self.leaves:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate_sidecar.fronts.http import server as server_module
-from sidegate_sidecar.fronts.http.answers import Answers
+from sidegate_sidecar.fronts.http.answers import Responder
 from sidegate_sidecar.fronts.http.app import lazy as app_module
-from sidegate_sidecar.fronts.http.connection import Connection, Patience
+from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.support.in_process.cluster import cluster, eventually
@@ -21,7 +21,7 @@ from tests.support.in_process.http_client import check, http
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from sidegate_sidecar.fronts.http.http11.head import Request
+    from sidegate_sidecar.fronts.http.http11.head import HttpRequest
     from sidegate_sidecar.process import Process
 
 SECRET = b"a good secret for tests"
@@ -31,9 +31,9 @@ POST = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\
 @asynccontextmanager
 async def impatient(**patience: float) -> AsyncGenerator[Process]:
     """Run a node whose HTTP connections end soon where they take their time."""
-    fast = replace(Patience(), look_every=0.01, **patience)
+    fast = replace(HttpTimeouts(), look_every=0.01, **patience)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(server_module, "Patience", lambda: fast)
+        patched.setattr(server_module, "HttpTimeouts", lambda: fast)
         async with cluster("n1") as (node,):
             yield node
 
@@ -245,12 +245,12 @@ async def test_a_call_in_progress_ends_before_the_server_does(
     """It is answered while no new connection is taken."""
     begun, may_end = asyncio.Event(), asyncio.Event()
 
-    async def slow(_answers: Answers, _request: Request) -> Reply:
+    async def slow(_answers: Responder, _request: HttpRequest) -> Reply:
         begun.set()
         await may_end.wait()
         return as_json(200, {})
 
-    monkeypatch.setattr(Answers, "call", slow)
+    monkeypatch.setattr(Responder, "call", slow)
     async with cluster("n1") as (node,), http(node) as client:
         asking = asyncio.create_task(client.get("/v1/nodes"))
         await begun.wait()
@@ -263,6 +263,6 @@ async def test_a_call_in_progress_ends_before_the_server_does(
         await stopping
 
 
-async def _opened(sidecar: Process, count: int) -> list[Connection]:
+async def _opened(sidecar: Process, count: int) -> list[HttpConnection]:
     await eventually(lambda: len(sidecar.http_server.open) == count)
     return [*sidecar.http_server.open]

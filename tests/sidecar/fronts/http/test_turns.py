@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.fronts.http.turns import Turns
+from sidegate_sidecar.fronts.http.turns import WorkTurns
 
 
 def test_places_take_turns() -> None:
     """Who is alone at its place waits for one of each other place, and not for all of them."""
-    turns: Turns[str] = Turns()
+    turns: WorkTurns[str] = WorkTurns()
     for at in range(10):
         turns.add(f"many{at}", "many")
     turns.add("one", "elsewhere")
@@ -16,7 +16,7 @@ def test_places_take_turns() -> None:
 
 def test_of_a_place_it_is_the_last_and_the_first_in_turn() -> None:
     """The newest is of use, the oldest doesn't wait for ever."""
-    turns: Turns[int] = Turns()
+    turns: WorkTurns[int] = WorkTurns()
     for at in range(6):
         turns.add(at, "here")
     assert [turns.next() for _ in range(6)] == [0, 5, 1, 4, 2, 3]
@@ -25,7 +25,7 @@ def test_of_a_place_it_is_the_last_and_the_first_in_turn() -> None:
 
 def test_a_worker_waits_once() -> None:
     """Adding it again changes nothing."""
-    turns: Turns[int] = Turns()
+    turns: WorkTurns[int] = WorkTurns()
     turns.add(1, "here")
     turns.add(1, "here")
     assert turns.next() == 1
@@ -34,7 +34,7 @@ def test_a_worker_waits_once() -> None:
 
 def test_a_worker_that_is_gone_has_no_turn() -> None:
     """It is removed, and so is its place when it was the last there."""
-    turns: Turns[int] = Turns()
+    turns: WorkTurns[int] = WorkTurns()
     turns.add(1, "here")
     turns.add(2, "there")
     turns.remove(1, "here")

@@ -17,7 +17,7 @@ from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Error, Ping, Pong, Proof
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
-from sidegate_sidecar.links.sessions import Patience
+from sidegate_sidecar.links.sessions import Timeouts
 from sidegate_sidecar.process import Process
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import client, config, eventually, witness
@@ -171,7 +171,7 @@ async def test_all_of_the_handshake_has_one_deadline(tmp_path: Path) -> None:
     """TLS and ours together: who takes its time over both is ended after one time, not two."""
     tls = OURS.issue(tmp_path, "n1")
     node = Process(config("n1", tls=tls))
-    node.sessions.patience = Patience(handshake=0.3, look_every=0.01)
+    node.sessions.patience = Timeouts(handshake=0.3, look_every=0.01)
     async with node:
         reader, writer = await asyncio.open_connection(node.link.host, node.link.port)
         (arrival,) = await eventually(lambda: list(node.sessions.admission))

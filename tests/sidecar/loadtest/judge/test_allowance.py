@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate_sidecar.loadtest.judge.allowance import allowance
@@ -182,7 +182,7 @@ def test_an_exact_limiter_is_always_found_exact(
     text: str, requests: list[tuple[float, int]], slowest: float, seed: int
 ) -> None:
     """Wherever between sending and answer it decides: never too many, too few only by delays."""
-    limits, random, buckets = parse_limits(text), Random(seed), Buckets()
+    limits, random, buckets = parse_limits(text), Random(seed), BucketTable()
     sent = sorted(requests)
     times = [(at + random.random() * slowest, at, key) for at, key in sent]
     allowed = {

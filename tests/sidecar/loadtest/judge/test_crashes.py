@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate_sidecar.loadtest.judge.crashes import Crash, CrashesError, Event, crashes, read_events
+from sidegate_sidecar.loadtest.judge.crashes import (
+    Crash,
+    CrashesError,
+    CrashEvent,
+    crashes,
+    read_events,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def kill(time: float, node: str = "n1") -> Event:
-    return Event(time, node, "kill")
+def kill(time: float, node: str = "n1") -> CrashEvent:
+    return CrashEvent(time, node, "kill")
 
 
-def start(time: float, node: str = "n1") -> Event:
-    return Event(time, node, "start")
+def start(time: float, node: str = "n1") -> CrashEvent:
+    return CrashEvent(time, node, "start")
 
 
-def ready(time: float, node: str = "n1") -> Event:
-    return Event(time, node, "ready")
+def ready(time: float, node: str = "n1") -> CrashEvent:
+    return CrashEvent(time, node, "ready")
 
 
 def test_a_file_that_is_not_there_means_no_crashes(tmp_path: Path) -> None:
@@ -83,7 +89,9 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         ([kill(97), start(97.5), ready(98)], []),  # over a second ago
     ],
 )
-def test_those_that_may_show_in_a_run_are_found(events: list[Event], found: list[Crash]) -> None:
+def test_those_that_may_show_in_a_run_are_found(
+    events: list[CrashEvent], found: list[Crash]
+) -> None:
     """In seconds from its start: the run goes from 100 to 130."""
     assert crashes(events, 100, 30) == found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import Charged, Settled
 from sidegate_sidecar.replication.corrections.decided import Decided
@@ -12,10 +12,10 @@ from sidegate_sidecar.replication.corrections.ledger import (
     BATCH,
     MAX_CHARGES,
     MAX_DENIED,
-    Ledger,
     Ledgers,
+    StandInLedger,
 )
-from sidegate_sidecar.replication.corrections.resets import Reset, Resets
+from sidegate_sidecar.replication.corrections.resets import KnownReset, KnownResets
 from sidegate_sidecar.replication.corrections.settling import Settling
 
 START = 10**15
@@ -30,8 +30,8 @@ class Sides:
     """A stand-in with its ledger, and the owner of the key."""
 
     def __init__(self) -> None:
-        self.table, self.owners = Table(), Table()
-        self.ledger, self.decided, self.resets = Ledger(), Decided(), Resets()
+        self.table, self.owners = BucketTable(), BucketTable()
+        self.ledger, self.decided, self.resets = StandInLedger(), Decided(), KnownResets()
         self.settling = Settling(self.owners, self.decided, self.resets)
 
     def stand_in(self, serial: int, cost: int = 1) -> bool:
@@ -67,7 +67,7 @@ class Sides:
         return _tokens(self.owners), _tokens(self.table)
 
 
-def _tokens(table: Table) -> int:
+def _tokens(table: BucketTable) -> int:
     return sum(debt for _, debt in table.held("k", START)) // TOKEN
 
 
@@ -200,7 +200,7 @@ def test_what_is_charged_while_a_message_is_on_its_way_is_kept() -> None:
 
 
 def test_messages_are_small() -> None:
-    ledger, table = Ledger(), Table()
+    ledger, table = StandInLedger(), BucketTable()
     for serial in range(3 * BATCH):
         ledger.add(f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
     message = ledger.take(1, table, START)
@@ -211,7 +211,7 @@ def test_messages_are_small() -> None:
 
 def test_all_ledgers_together_are_bounded() -> None:
     """Beyond it an owner is sent buckets instead; those that are denied fill half at the most."""
-    ledgers = Ledgers(Table(), lambda _name: True)
+    ledgers = Ledgers(BucketTable(), lambda _name: True)
     for serial in range(MAX_CHARGES):
         assert ledgers.add("ab"[serial % 2], "k", LIMITS, (serial, 0, 0), START)
     for serial in range(MAX_CHARGES - MAX_DENIED):
@@ -240,7 +240,7 @@ def test_a_key_that_was_reset_is_not_told_of() -> None:
 
 def test_a_key_whose_reset_the_sender_missed_is_not_charged() -> None:
     sides = Sides()
-    sides.resets.add(9, Reset("k", 2 * START))
+    sides.resets.add(9, KnownReset("k", 2 * START))
     sides.stand_in(1)
     sides.tell()
     assert sides.tokens[0] == 0

@@ -7,17 +7,17 @@ from sidegate_sidecar.replication.corrections.resets import (
     LASTS,
     MAX_RESETS,
     SWEEP_EVERY,
-    Reset,
-    Resets,
+    KnownReset,
+    KnownResets,
 )
 from tests.support.in_memory.syncs import YEARLY, Syncs, nothing, ring_of
 
 START = 10**15
-RESET = Reset("k", START + LASTS)
+RESET = KnownReset("k", START + LASTS)
 
 
 def test_a_reset_is_new_once() -> None:
-    resets = Resets()
+    resets = KnownResets()
     assert resets.add(1, RESET)
     assert not resets.add(1, RESET)
     assert resets.add(2, RESET)
@@ -25,7 +25,7 @@ def test_a_reset_is_new_once() -> None:
 
 
 def test_who_was_not_told_is_told_when_it_is_met_and_believed_when_it_has_said_so() -> None:
-    resets = Resets()
+    resets = KnownResets()
     resets.add(1, RESET)
     assert resets.unheard("b") == {"k"}
     resets.met("b")
@@ -42,7 +42,7 @@ def test_who_was_not_told_is_told_when_it_is_met_and_believed_when_it_has_said_s
 
 
 def test_who_told_us_is_not_told() -> None:
-    resets = Resets()
+    resets = KnownResets()
     for name in "bc":
         resets.met(name)
     resets.add(1, RESET, "b")
@@ -52,7 +52,7 @@ def test_who_told_us_is_not_told() -> None:
 
 
 def test_what_gets_no_answer_is_told_again() -> None:
-    resets = Resets()
+    resets = KnownResets()
     resets.met("b")
     resets.add(1, RESET)
     resets.take("b", 5, START)
@@ -63,17 +63,17 @@ def test_what_gets_no_answer_is_told_again() -> None:
 
 
 def test_many_are_told_in_several_messages() -> None:
-    resets = Resets()
+    resets = KnownResets()
     resets.met("b")
     for number in range(BATCH + 1):
-        resets.add(number, Reset(f"k{number}", START))
+        resets.add(number, KnownReset(f"k{number}", START))
     assert len(resets.take("b", 5, START).resets) == BATCH
     resets.landed("b", 5)
     assert resets.take("b", 6, START).resets == [(BATCH, f"k{BATCH}", 0)]
 
 
 def test_the_oldest_go_when_there_are_too_many() -> None:
-    resets = Resets()
+    resets = KnownResets()
     resets.met("b")
     for number in range(MAX_RESETS + 1):
         resets.add(number, RESET)
@@ -83,7 +83,7 @@ def test_the_oldest_go_when_there_are_too_many() -> None:
 
 
 def test_what_is_past_is_forgotten() -> None:
-    resets = Resets()
+    resets = KnownResets()
     resets.met("b")
     resets.add(1, RESET)
     resets.tick(START + LASTS - 1)

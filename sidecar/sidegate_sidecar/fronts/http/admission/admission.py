@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.fronts.http.http11.reply import Reply
 
 
-class Admission:
+class RequestAdmission:
     """Decides for each request. `names` are hosts that people call this node by."""
 
     def __init__(self, access: Access, names: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ class Right(Enum):
     CHANGE = "change"
 
 
-class Place(Enum):
+class Answerer(Enum):
     """Who answers a call."""
 
     FRONT = "front"  # with what it has in memory
@@ -32,7 +32,7 @@ class Place(Enum):
 class Route(Struct, frozen=True):
     """A path. `rights` has its methods; HEAD is as GET."""
 
-    place: Place
+    place: Answerer
     rights: Mapping[str, Right]
 
     @property
@@ -49,19 +49,19 @@ class Route(Struct, frozen=True):
 _PAGE = {"GET": Right.OPEN}
 _LOOK = {"GET": Right.READ}
 _CHANGE = {"POST": Right.CHANGE}
-_KEY = Route(Place.APP, {"GET": Right.READ, "DELETE": Right.CHANGE})
+_KEY = Route(Answerer.APP, {"GET": Right.READ, "DELETE": Right.CHANGE})
 
 ROUTES: Mapping[str, Route] = {
-    "/healthz": Route(Place.FRONT, _PAGE),
-    "/readyz": Route(Place.FRONT, _PAGE),
-    "/metrics": Route(Place.FRONT, _PAGE),
-    "/docs": Route(Place.DOCUMENT, _PAGE),
-    "/redoc": Route(Place.DOCUMENT, _PAGE),
-    "/openapi.json": Route(Place.DOCUMENT, _PAGE),
-    "/v1/check": Route(Place.APP, _CHANGE),
-    "/v1/leave": Route(Place.APP, _CHANGE),
-    "/v1/nodes": Route(Place.APP, _LOOK),
-    "/v1/owner": Route(Place.APP, _LOOK),
+    "/healthz": Route(Answerer.FRONT, _PAGE),
+    "/readyz": Route(Answerer.FRONT, _PAGE),
+    "/metrics": Route(Answerer.FRONT, _PAGE),
+    "/docs": Route(Answerer.DOCUMENT, _PAGE),
+    "/redoc": Route(Answerer.DOCUMENT, _PAGE),
+    "/openapi.json": Route(Answerer.DOCUMENT, _PAGE),
+    "/v1/check": Route(Answerer.APP, _CHANGE),
+    "/v1/leave": Route(Answerer.APP, _CHANGE),
+    "/v1/nodes": Route(Answerer.APP, _LOOK),
+    "/v1/owner": Route(Answerer.APP, _LOOK),
 }
 
 

@@ -15,9 +15,9 @@ from fastapi.security import HTTPBearer
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.messages import Holdings as HeldThere
+from sidegate.protocol.messages import Holdings
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
 from sidegate_sidecar.fronts.http.app.models import (
@@ -26,16 +26,16 @@ from sidegate_sidecar.fronts.http.app.models import (
     CheckResponse,
     Departed,
     Forgotten,
-    Health,
-    Holdings,
+    HealthStatus,
     HowManyBackups,
+    KeyHoldings,
     KeyInPath,
     KeyInQuery,
     Nodes,
     Ownership,
 )
 from sidegate_sidecar.fronts.http.app.overview import nodes_of
-from sidegate_sidecar.fronts.http.app.problems import Fault, ProblemApp, documented
+from sidegate_sidecar.fronts.http.app.problems import ProblemApp, ProblemFault, documented
 from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
 from sidegate_sidecar.node.asking import ask_one
 from sidegate_sidecar.sidecar import LOOKING
@@ -62,11 +62,13 @@ _TAGS = [
 
 _WRONG_KEY = (
     422,
-    Fault(field="key", message="key of 600 bytes: expected at most 512 bytes of UTF-8"),
+    ProblemFault(field="key", message="key of 600 bytes: expected at most 512 bytes of UTF-8"),
 )
 _WRONG_CHECK = (
     422,
-    Fault(field="cost", message="cost 200: expected 0 to 100, the smallest burst of the limits"),
+    ProblemFault(
+        field="cost", message="cost 200: expected 0 to 100, the smallest burst of the limits"
+    ),
 )
 _TOO_LONG = (413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes")
 _NOT_ALLOWED = (
@@ -119,10 +121,10 @@ class Api:
             raise HTTPException(502, f"the owner of this key makes no sense: {error}") from None
         return CheckResponse.of(decision, self._owner(asked.key))
 
-    async def peek(self, key: KeyInPath) -> Holdings:
+    async def peek(self, key: KeyInPath) -> KeyHoldings:
         """Look at the buckets of a key on its owner."""
         held = await self._inspect(key, reset=False)
-        return Holdings(key=key, owner=self._owner(key), buckets=_buckets(held))
+        return KeyHoldings(key=key, owner=self._owner(key), buckets=_buckets(held))
 
     async def reset(self, key: KeyInPath) -> Forgotten:
         """Forget all buckets of a key on its owner, so that they are full.
@@ -140,7 +142,7 @@ class Api:
         """Name the node that owns a key, and those that come next."""
         owner, *others = self._node.cluster.ring.owners(key, backups + 1) or ("",)
         link = self._sidecar.peers.link_to(owner)
-        state = link.state if link else State.UP
+        state = link.state if link else LinkState.UP
         return Ownership(key=key, owner=owner, backups=others, state=state)
 
     async def leave(self) -> Departed:
@@ -151,15 +153,15 @@ class Api:
         """
         return Departed.of(await self._sidecar.leave())
 
-    async def healthz(self) -> Health:
+    async def healthz(self) -> HealthStatus:
         """Say that the process is alive."""
-        return Health(status="ok")
+        return HealthStatus(status="ok")
 
-    async def readyz(self) -> Health:
+    async def readyz(self) -> HealthStatus:
         """Say whether this node has joined."""
         if why := self._sidecar.why_not_ready:
             raise HTTPException(503, why)
-        return Health(status="ready")
+        return HealthStatus(status="ready")
 
     async def metrics(self, request: Request) -> Response:
         """Give metrics as text for Prometheus, or as OpenMetrics to those who accept it."""
@@ -169,14 +171,14 @@ class Api:
     def _owner(self, key: str) -> str:
         return self._node.cluster.ring.pair(key)[0]
 
-    async def _inspect(self, key: str, *, reset: bool) -> HeldThere:
+    async def _inspect(self, key: str, *, reset: bool) -> Holdings:
         held = await self._node.inspect(key, reset=reset)
         if held is None or held.source not in {Source.OWNER, Source.BACKUP}:
             raise HTTPException(503, f"{self._owner(key)} owns this key and can't be asked now")
         return held
 
 
-def _buckets(held: HeldThere) -> list[Bucket]:
+def _buckets(held: Holdings) -> list[Bucket]:
     return [Bucket.of(parse_limits(limit).items[0], debt) for limit, debt in held.buckets]
 
 
@@ -232,7 +234,7 @@ def _at(app: FastAPI, tag: str) -> Callable[..., None]:
         path: str,
         call: Callable[..., Any],
         dependencies: list[Any],
-        *problems: tuple[int, Fault | str],
+        *problems: tuple[int, ProblemFault | str],
         answers: type[Response] = JSONResponse,
     ) -> None:
         summary, _, description = (getdoc(call) or "").partition("\n")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
     from sidegate_sidecar.fronts.http.app.memory import AppServer
-    from sidegate_sidecar.fronts.http.http11.head import Request
+    from sidegate_sidecar.fronts.http.http11.head import HttpRequest
     from sidegate_sidecar.sidecar import Sidecar
     from sidegate_sidecar.telemetry.scrape import Scrape
 
@@ -37,7 +37,7 @@ class LazyApp:
         self._loading: asyncio.Future[AppServer] | None = None
         self._pages: dict[str, Reply] = {}
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: HttpRequest) -> Reply:
         """Return what the app replies to a request."""
         server = await self._server()
         return await server.answer(request)

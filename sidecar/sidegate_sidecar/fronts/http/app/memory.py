@@ -15,7 +15,7 @@ from sidegate_sidecar.fronts.http.http11.reply import Reply
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from sidegate_sidecar.fronts.http.http11.head import Request
+    from sidegate_sidecar.fronts.http.http11.head import HttpRequest
 
 # What is between the client and the front, or is written anew.
 _OF_THE_HOP = frozenset({"connection", "content-length", "expect", "keep-alive", "te", "trailer"})
@@ -67,7 +67,7 @@ class AppServer:
         self._config.load()
         self._state = ServerState()
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: HttpRequest) -> Reply:
         """Return what the app replies."""
         transport = Memory(request.head.peer)
         protocol = H11Protocol(self._config, self._state, {})
@@ -82,7 +82,7 @@ class AppServer:
         return _read(client)
 
 
-def _sent(client: h11.Connection, request: Request) -> bytes:
+def _sent(client: h11.Connection, request: HttpRequest) -> bytes:
     """Return a request as bytes, of which the app sees what the client wrote."""
     head = request.head
     fields = [(name, value) for name, value in head.fields.items() if name not in _HOP]

@@ -17,7 +17,7 @@ from pydantic import (
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits, require_cost
 from sidegate.errors import CostError
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import Departure
@@ -169,7 +169,7 @@ class Bucket(BaseModel):
         )
 
 
-class Holdings(BaseModel):
+class KeyHoldings(BaseModel):
     """The buckets of a key on the node that owns it. A full bucket is the same as none."""
 
     key: str = Field(description=_KEY, examples=["customer-7"])
@@ -193,7 +193,7 @@ class Ownership(BaseModel):
     key: str = Field(description=_KEY)
     owner: str = Field(description=_OWNER)
     backups: list[str] = Field(description="The next nodes on the ring, in order.")
-    state: State = Field(description=f"Of the owner: {_STATE}")
+    state: LinkState = Field(description=f"Of the owner: {_STATE}")
 
 
 class RingNode(BaseModel):
@@ -213,7 +213,7 @@ class RingNode(BaseModel):
 
     name: str = Field(description="Its name on the ring.")
     address: str = Field(description="Where it listens for other nodes.")
-    state: State = Field(description=_STATE)
+    state: LinkState = Field(description=_STATE)
     life: str = Field(
         description="What the nodes take it for: `alive`, or `suspect` while it is silent."
     )
@@ -232,7 +232,7 @@ class Stranger(BaseModel):
     )
 
     address: str = Field(description="What was dialled.")
-    state: State = Field(description="`connecting` before the first dial is over.")
+    state: LinkState = Field(description="`connecting` before the first dial is over.")
     refusal: str = Field(description="Why the last dial failed; empty while it isn't over.")
 
 
@@ -322,7 +322,7 @@ class Departed(BaseModel):
         )
 
 
-class Health(BaseModel):
+class HealthStatus(BaseModel):
     """A word for whoever probes."""
 
     status: str = Field(description="`ok`, or `ready`.", examples=["ok"])

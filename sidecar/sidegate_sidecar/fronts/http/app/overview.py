@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.version import __version__
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.fronts.http.app.models import Handovers, Nodes, RingNode, Stranger, Syncing
@@ -48,7 +48,7 @@ def _stranger(link: Link) -> Stranger:
 def _node(sidecar: Sidecar, member: Member) -> RingNode:
     cluster, link = sidecar.cluster, sidecar.peers.link_to(member.name)
     is_me = member is cluster.membership.me
-    away = State.UP if is_me else State.DOWN
+    away = LinkState.UP if is_me else LinkState.DOWN
     return RingNode(
         name=member.name,
         address=str(sidecar.link) if is_me else member.address,

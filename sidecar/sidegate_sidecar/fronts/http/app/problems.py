@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 
 
-class Fault(BaseModel):
+class ProblemFault(BaseModel):
     """One thing that is wrong in a request."""
 
     field: str = Field(description="Where it is: the name of a field or parameter, or `body`.")
@@ -28,7 +28,7 @@ class Problem(BaseModel):
     title: str = Field(description="The name of the status.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened and what to do about it, for people.")
-    errors: list[Fault] = Field(
+    errors: list[ProblemFault] = Field(
         default=[], description="What is wrong with the input, field by field."
     )
 
@@ -36,7 +36,7 @@ class Problem(BaseModel):
 def problem(
     status: int,
     detail: str,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[ProblemFault] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the response that says what is wrong."""
@@ -70,14 +70,14 @@ class ProblemApp(FastAPI):
         return document
 
 
-def documented(*problems: tuple[int, Fault | str]) -> dict[int | str, dict[str, Any]]:
+def documented(*problems: tuple[int, ProblemFault | str]) -> dict[int | str, dict[str, Any]]:
     """Return what a call may answer, for FastAPI: statuses, each with a fault or detail."""
     return {status: _documented(status, what) for status, what in problems}
 
 
-def _documented(status: int, what: Fault | str) -> dict[str, Any]:
+def _documented(status: int, what: ProblemFault | str) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
-    faults, detail = ([what], _sentence(what)) if isinstance(what, Fault) else ([], what)
+    faults, detail = ([what], _sentence(what)) if isinstance(what, ProblemFault) else ([], what)
     example = Problem(title=title, status=status, detail=detail, errors=faults)
     content = {"application/json": {"example": example.model_dump()}}
     return {"model": Problem, "description": title, "content": content}
@@ -103,31 +103,31 @@ async def _failed(_request: Request, _error: Exception) -> Response:
     return problem(500, "a fault of this sidecar; its log says more")
 
 
-def _faults(errors: Iterable[Mapping[str, Any]], content_type: str) -> Iterable[Fault]:
+def _faults(errors: Iterable[Mapping[str, Any]], content_type: str) -> Iterable[ProblemFault]:
     for error in errors:
         match error["loc"], error["type"]:
             case _, "json_invalid":
                 at, why = error["loc"][-1], error["ctx"]["error"]
-                yield Fault(field="body", message=f"expected JSON; {why} at character {at}")
+                yield ProblemFault(field="body", message=f"expected JSON; {why} at character {at}")
             case ("body",), _ if "json" not in content_type:
                 sent = repr(content_type) if content_type else "none"
                 message = f"expected JSON and Content-Type: application/json, not {sent}"
-                yield Fault(field="body", message=message)
+                yield ProblemFault(field="body", message=message)
             case ("body",), _:
-                yield Fault(field="body", message="expected a JSON object")
+                yield ProblemFault(field="body", message="expected a JSON object")
             case (_, *path), "value_error":  # from our own code, which says what was expected
-                yield Fault(field=_dotted(path), message=str(error["ctx"]["error"]))
+                yield ProblemFault(field=_dotted(path), message=str(error["ctx"]["error"]))
             case (_, *path), _:
-                yield Fault(field=_dotted(path), message=str(error["msg"]))
+                yield ProblemFault(field=_dotted(path), message=str(error["msg"]))
             case _:
-                yield Fault(field="", message=str(error["msg"]))
+                yield ProblemFault(field="", message=str(error["msg"]))
 
 
 def _dotted(path: Iterable[object]) -> str:
     return ".".join(str(step) for step in path)
 
 
-def _sentence(fault: Fault) -> str:
+def _sentence(fault: ProblemFault) -> str:
     """Return the message, with the field before it where it doesn't name it itself."""
     named = fault.message.startswith(fault.field)
     return fault.message if named else f"{fault.field}: {fault.message}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
-from sidegate_sidecar.fronts.http.http11.head import Request, head_of
+from sidegate_sidecar.fronts.http.http11.head import HttpRequest, head_of
 from sidegate_sidecar.fronts.http.http11.reply import problem
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Phase(Enum):
     OVER = "over"  # nothing: no further request is read
 
 
-class Exchange:
+class HttpExchange:
     """Requests on one connection, one after the other, each with its reply before the next.
 
     `peer` is the address at the other side; `refusal` tells by the head why a request may not go
@@ -77,7 +77,7 @@ class Exchange:
         if self.phase is Phase.IDLE:
             self.phase = Phase.HEAD
 
-    def next(self) -> Request | Reply | None:
+    def next(self) -> HttpRequest | Reply | None:
         """Return a whole request, the reply to one that may not go on, or None for neither yet."""
         self.has_more = False
         try:
@@ -117,7 +117,7 @@ class Exchange:
         self.phase = Phase.BODY
         return _wrong_head(self.head) or self._refusal(self.head)
 
-    def _read_body(self) -> Request | Reply | None:
+    def _read_body(self) -> HttpRequest | Reply | None:
         if self._unread:
             self._sent += len(self._unread)
             self._parser.receive_data(bytes(self._unread))
@@ -134,11 +134,11 @@ class Exchange:
         self.has_more = True
         return None
 
-    def _whole(self) -> Request:
+    def _whole(self) -> HttpRequest:
         assert self.head is not None  # its body was read
         self._unread += self._parser.trailing_data[0]  # of the next request
         self.phase = Phase.REPLY
-        return Request(self.head, bytes(self._body))
+        return HttpRequest(self.head, bytes(self._body))
 
     def write(self, reply: Reply, date: str) -> bytes:
         """Return the bytes of a reply, and be ready for the next request, or over.

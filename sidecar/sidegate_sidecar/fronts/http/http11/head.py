@@ -49,7 +49,7 @@ class Head(Struct, frozen=True):
         return self.peer in _HERE and not any(name in self.fields for name in _FORWARDED)
 
 
-class Request(Struct, frozen=True):
+class HttpRequest(Struct, frozen=True):
     """A request with all of its body."""
 
     head: Head

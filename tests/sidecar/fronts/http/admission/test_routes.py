@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sidegate_sidecar.fronts.http.admission.routes import KEYS, ROUTES, Place, Right, route_of
+from sidegate_sidecar.fronts.http.admission.routes import KEYS, ROUTES, Answerer, Right, route_of
 from sidegate_sidecar.fronts.http.app.api import create_app
 from tests.support.in_process.cluster import cluster
 
@@ -14,7 +14,7 @@ async def test_the_front_has_what_the_api_has() -> None:
     async with cluster("n1") as (node,):
         document = create_app(node, node.http, node.http_server.scrape).openapi()
     there = {re.sub(r"\{.*", "", path): calls for path, calls in document["paths"].items()}
-    pages = {path for path, route in ROUTES.items() if route.place is Place.DOCUMENT}
+    pages = {path for path, route in ROUTES.items() if route.place is Answerer.DOCUMENT}
     assert there.keys() == (ROUTES.keys() - pages) | {KEYS}
     for path, calls in there.items():
         route = route_of(path)

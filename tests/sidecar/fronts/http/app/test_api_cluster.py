@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sidegate.link.health import State
+from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Holdings, Inspect
 from sidegate.version import __version__
 from sidegate_sidecar.config import Role
@@ -313,7 +313,7 @@ async def test_the_state_of_an_owner_is_shown() -> None:
     async with puppet() as other, beside(other) as node, http(node) as client:
         key = key_of("puppet", node.cluster.ring)
         await other.stop()
-        await eventually(lambda: node.peers.by_name["puppet"].state is State.DOWN)
+        await eventually(lambda: node.peers.by_name["puppet"].state is LinkState.DOWN)
         answer = (await client.get("/v1/owner", params={"key": key})).json()
         await other.start(other.address.port)
     assert (answer["owner"], answer["state"]) == ("puppet", "down")

@@ -9,10 +9,10 @@ from sidegate_sidecar.fronts.http.http11.exchange import (
     MAX_HEAD_BYTES,
     MAX_HEAD_LINES,
     MAX_SENT_BYTES,
-    Exchange,
+    HttpExchange,
     Phase,
 )
-from sidegate_sidecar.fronts.http.http11.head import Request
+from sidegate_sidecar.fronts.http.http11.head import HttpRequest
 from sidegate_sidecar.fronts.http.http11.reply import Reply, problem
 
 HELLO = Reply(200, "text/plain", b"hello")
@@ -21,11 +21,13 @@ GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def exchange(refused: Reply | None = None) -> Exchange:
-    return Exchange("10.0.0.1", lambda _: refused)
+def exchange(refused: Reply | None = None) -> HttpExchange:
+    return HttpExchange("10.0.0.1", lambda _: refused)
 
 
-def told(data: bytes, *, piece: int = MAX_HEAD_BYTES) -> tuple[Exchange, Request | Reply | None]:
+def told(
+    data: bytes, *, piece: int = MAX_HEAD_BYTES
+) -> tuple[HttpExchange, HttpRequest | Reply | None]:
     """Give bytes in pieces until something comes out."""
     one, found = exchange(), None
     for at in range(0, len(data), piece):
@@ -38,9 +40,9 @@ def told(data: bytes, *, piece: int = MAX_HEAD_BYTES) -> tuple[Exchange, Request
     return one, found
 
 
-def request(data: bytes, *, piece: int = MAX_HEAD_BYTES) -> Request:
+def request(data: bytes, *, piece: int = MAX_HEAD_BYTES) -> HttpRequest:
     _, found = told(data, piece=piece)
-    assert isinstance(found, Request), found
+    assert isinstance(found, HttpRequest), found
     return found
 
 
@@ -87,7 +89,7 @@ def test_requests_on_a_connection_are_replied_to_in_order() -> None:
     targets: list[str] = []
     while one.phase is not Phase.IDLE:
         found = one.next()
-        assert isinstance(found, Request)
+        assert isinstance(found, HttpRequest)
         assert one.next() is None  # until the reply is written
         targets.append(found.head.target)
         assert one.write(HELLO, "now").startswith(b"HTTP/1.1 200 OK\r\n")
@@ -123,7 +125,7 @@ def test_head_is_get_without_the_body() -> None:
 def test_a_connection_that_was_to_be_closed_is(data: bytes) -> None:
     """By the version, or by the field."""
     one, found = told(data)
-    assert isinstance(found, Request)
+    assert isinstance(found, HttpRequest)
     assert b"Connection: close" in one.write(HELLO, "now")
     assert one.phase is Phase.OVER
 
@@ -153,9 +155,9 @@ def test_a_sender_that_waits_for_a_word_gets_it_once_it_is_admitted() -> None:
     assert one.interim() == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert one.interim() == b""
     one.receive(b"hi")
-    assert isinstance(one.next(), Request)
+    assert isinstance(one.next(), HttpRequest)
     unasked, found = told(data + b"hi")
-    assert isinstance(found, Request)
+    assert isinstance(found, HttpRequest)
     assert unasked.interim() == b""
 
 
@@ -230,7 +232,7 @@ def test_many_small_chunks_are_read_a_part_at_a_time() -> None:
     assert parts >= 10
     one.receive(b"0\r\n\r\n")
     found = one.next()
-    assert isinstance(found, Request)
+    assert isinstance(found, HttpRequest)
     assert found.body == b"a" * 1_000
 
 
@@ -239,6 +241,6 @@ def test_an_upgrade_is_not_taken() -> None:
     one, found = told(
         b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + GET
     )
-    assert isinstance(found, Request)
+    assert isinstance(found, HttpRequest)
     one.write(HELLO, "now")
-    assert isinstance(one.next(), Request)
+    assert isinstance(one.next(), HttpRequest)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import Buckets, NodeMessage
     from sidegate_sidecar.replication.corrections.ledger import Ledgers
-    from sidegate_sidecar.replication.corrections.resets import Resets
-    from sidegate_sidecar.replication.outbox import Outbox
-    from sidegate_sidecar.replication.outboxes import Outboxes
+    from sidegate_sidecar.replication.corrections.resets import KnownResets
+    from sidegate_sidecar.replication.outgoing.outbox import Outbox
+    from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
 
     Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
 
@@ -29,7 +29,7 @@ class Sending:
         self,
         outboxes: Outboxes,
         ledgers: Ledgers,
-        resets: Resets,
+        resets: KnownResets,
         newcomers: Container[str],
         usable: Callable[[str], bool],
     ) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import Group
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
@@ -57,7 +57,7 @@ class Outbox:
         return len(self._flying) >= WINDOW
 
     def add(self, text: str, keys: Iterable[str], now: int) -> None:
-        """Have the buckets of these keys under one limit sent."""
+        """Queue the buckets of these keys under one limit."""
         if self.overflowed:
             return
         if not self._pending:
@@ -67,7 +67,7 @@ class Outbox:
         held.update(dict.fromkeys(keys))
         self.waiting += len(held) - before
 
-    def take(self, number: int, table: Table, now: int, least: int) -> Buckets | None:
+    def take(self, number: int, table: BucketTable, now: int, least: int) -> Buckets | None:
         """Return the next message, None when there is nothing to say.
 
         Buckets that owe no more than `least` aren't worth it, and are left out.
@@ -108,7 +108,7 @@ class Outbox:
         self.overflowed = True
 
     def landed(self, number: int) -> bool:
-        """Note that a message was merged; False for one that we don't know."""
+        """Called when a message was merged; False for one that we don't know."""
         return self._flying.pop(number, None) is not None
 
     def give_back(self, now: int, after: int = 0) -> int:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.buckets.buckets import Buckets as Table
+from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.replication.outbox import BATCH, RESEND_AFTER, WINDOW, Outbox
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, WINDOW, Outbox
 
 START = 10**15
 SECOND = 10**9
@@ -17,9 +17,9 @@ DAILY = "5/day"
 TOKEN = 36 * SECOND  # what a token of HOURLY costs
 
 
-def table_of(count: int, text: str = HOURLY) -> Table:
+def table_of(count: int, text: str = HOURLY) -> BucketTable:
     """Return a table in which key0, key1, … owe one token under a limit."""
-    table = Table()
+    table = BucketTable()
     for at in range(count):
         table.take(f"key{at}", parse_limits(text), 1, START)
     return table
@@ -29,7 +29,7 @@ def keys(first: int, stop: int) -> list[str]:
     return [f"key{at}" for at in range(first, stop)]
 
 
-def sent(outbox: Outbox, table: Table, now: int = START, least: int = 0) -> list[int]:
+def sent(outbox: Outbox, table: BucketTable, now: int = START, least: int = 0) -> list[int]:
     """Take all that there is, as the messages 1, 2, …: how many buckets are in each."""
     sizes: list[int] = []
     while message := outbox.take(len(sizes) + 1, table, now, least):
@@ -41,7 +41,7 @@ def sent(outbox: Outbox, table: Table, now: int = START, least: int = 0) -> list
 def test_an_outbox_without_anything_in_it_has_nothing_to_say() -> None:
     outbox = Outbox()
     assert not outbox
-    assert outbox.take(1, Table(), START, 0) is None
+    assert outbox.take(1, BucketTable(), START, 0) is None
     assert (outbox.waiting, outbox.lag(START), outbox.window_is_full) == (0, 0, False)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.replication.outbox import RESEND_AFTER, Outbox
+from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from sidegate.buckets.buckets import Buckets as Table
+    from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import Buckets
-    from sidegate_sidecar.replication.counts import SyncCounts
+    from sidegate_sidecar.replication.outgoing.counts import SyncCounts
 
 WALK_WAITS_AT = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 # Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are
@@ -22,7 +22,9 @@ MAX_WAITING = 65_536
 class Outboxes:
     """One for each node that was to be sent something, by its name. Times are in ns."""
 
-    def __init__(self, table: Table, usable: Callable[[str], bool], counts: SyncCounts) -> None:
+    def __init__(
+        self, table: BucketTable, usable: Callable[[str], bool], counts: SyncCounts
+    ) -> None:
         self._table = table
         self._usable = usable
         self._counts = counts
@@ -100,7 +102,7 @@ class Outboxes:
         self._boxes.pop(name, None)
 
     def landed(self, name: str, number: int) -> None:
-        """Note that a node has merged a message."""
+        """Called when a node has merged a message."""
         if box := self._boxes.get(name):
             box.landed(number)
 
