@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, get_args, get_type_hints
 import pytest
 from typer.models import OptionInfo
 
-from sidegate_sidecar import sidecar as server
+from sidegate_sidecar import process
 from sidegate_sidecar.cgroup import memory_needed
 from sidegate_sidecar.cli import commands as cli
 from sidegate_sidecar.config import Config, Role
@@ -84,7 +84,7 @@ class ConfigOf:
             for name, text in environment.items():
                 here = text.replace(ETC, str(self._etc)).replace("/state", str(self._etc))
                 patch.setenv(name, here)
-            patch.setattr(server, "run_until_signal", take)
+            patch.setattr(process, "run_until_signal", take)
             assert cli.run(["serve"]) == 0
         return taken[0]
 
