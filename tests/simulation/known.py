@@ -63,6 +63,8 @@ class Known:
         if due - full_at < CLOSE:
             return
         long_ago = self._world.network.now - HEARD
+        if self._has_somebody_come_back(who, long_ago):
+            return
         # What it holds itself beyond its answer it has charged while that was on its way.
         known = self._world.nodes[who].on_ring.items()
         others = [it for it, since in known if since < long_ago and it != who]
@@ -73,6 +75,12 @@ class Known:
         assert missing < CLOSE, self._world.say(
             f"{who} answered for {key} as {source}, and lacks {missing:.0f} s of debt"
         )
+
+    def _has_somebody_come_back(self, who: str, since: float) -> bool:
+        """Tell whether a node off the ring has woken: it tells whom it can what it once held."""
+        network, on_ring = self._world.network, self._world.nodes[who].on_ring
+        off = [it for it in self._world.nodes if network.is_up(it) and it not in on_ring]
+        return not all(network.ran(it, since) for it in off)
 
     def _held(self, name: str, key: str, text: str) -> float:
         """Return until when a node that runs takes a bucket not to be full."""

@@ -89,6 +89,8 @@ class Node:
         if frame.hops and self.cluster.stage is Stage.RETURNING:
             self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
             return
+        if frame.hops == MAX_HOPS and frame.serial:
+            self._note_heard(frame, by)
         mine, elsewhere = self._split(frame)
         if frame.serial and self.local.knows(frame):
             mine, elsewhere = self.local.decide_again(frame, mine, elsewhere, send, now)
@@ -118,6 +120,14 @@ class Node:
             else:
                 elsewhere[owner] = [position]
         return mine if elsewhere else None, elsewhere
+
+    def _note_heard(self, frame: Checks, by: str) -> None:
+        """Remember what came by way of a third: its asker has given up owner and backup before.
+
+        So what the backup decides of it, to which it comes late, is heard by nobody.
+        """
+        if by and all(by not in self.cluster.ring.pair(key) for key, _, _ in frame.checks):
+            self.cluster.sync.decided.note_heard(frame.serial)
 
     def _hand_back(self, frame: Checks, send: Send) -> None:
         """Have whoever forwarded a frame ask another node, if it still waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidegate.buckets.limits import parse_limits
-from sidegate.protocol.messages import NOBODY, Checks
+from sidegate.protocol.messages import MAX_HOPS, NOBODY, Checks
 from sidegate_sidecar.node.forward import Asked, Forward
 from tests.sidecar.node.trio import BUDGET, Trio
 from tests.support.in_memory.clusters import YEARLY
@@ -102,3 +102,14 @@ def test_a_check_that_was_decided_while_it_waited_is_not_charged_by_a_share() ->
     [answer] = told.answers
     assert (told.source, answer[0]) == ("local", 1)
     assert trio.tokens(trio.owner) == 0  # what the backup has told of is counted elsewhere
+
+
+@pytest.mark.parametrize("by", ["other", "backup"])
+def test_what_comes_by_way_of_a_third_has_an_asker_that_listens_to_nobody_else(by: str) -> None:
+    """Who comes to the owner by its backup may be answered by that one in the end."""
+    trio = Trio("other")
+    trio.begin(1)
+    third = trio.asker if by == "other" else trio.backup
+    frame = Checks(1, MAX_HOPS, int(BUDGET * 1e6), [(trio.key, trio.limit, 1)], 9)
+    trio.nodes[trio.owner].decide(frame, trio.told.append, third)
+    assert trio.room[trio.owner].sync.decided.is_heard(9) == (by == "other")

@@ -38,11 +38,12 @@ class InPlace(NamedTuple):
 class _Generation:
     """What was decided for some time: pieces of frames, and single checks by others."""
 
-    __slots__ = ("beyond", "count", "in_place", "own", "since")
+    __slots__ = ("beyond", "count", "heard", "in_place", "own", "since")
 
     def __init__(self, since: int | None = None) -> None:
         self.own: dict[int, tuple[Piece, ...]] = {}  # by serial; all serials that are known
         self.in_place: dict[int, dict[int, InPlace]] = {}  # by serial and place
+        self.heard: set[int] = set()  # serials whose askers listen to nobody else
         self.beyond: dict[tuple[str, str], int] = {}  # ticks by text of the limit and key
         self.count = 0
         self.since = since  # None before the next tick
@@ -74,6 +75,16 @@ class Decided:
         new.count += 1
         new.own.setdefault(serial, ())
         new.in_place.setdefault(serial, {})[place] = InPlace(by, cost)
+
+    def note_heard(self, serial: int) -> None:
+        """Remember that who asked these checks listens to nobody but us any more."""
+        new = self._room()
+        new.count += serial not in new.heard
+        new.heard.add(serial)
+
+    def is_heard(self, serial: int) -> bool:
+        """Does who asked these checks listen to nobody but us?"""
+        return serial in self._new.heard or serial in self._old.heard
 
     def note_beyond(self, bucket: tuple[str, str], ticks: int) -> None:
         """Remember by how much a bucket was spent beyond its capacity: others let that through."""

@@ -40,8 +40,9 @@ class Settling:
         """Count what a node has charged to one key; return how its buckets stand.
 
         Whoever asked has heard that node's answer and not ours. So what we have charged for the
-        same check is void, and if it has reached that node it counts twice there. ValueError
-        for a row that makes no sense.
+        same check is void, and if it has reached that node it counts twice there. Not so where
+        the asker listens to nobody but us any more: then it is the sender's that nobody heard.
+        ValueError for a row that makes no sense.
         """
         key, text, debts, charges = row
         require_key(key)
@@ -62,6 +63,9 @@ class Settling:
         for serial, place, tokens in charges:
             ours = self._decided.own(serial, place) or 0
             known = self._decided.in_place(serial, place)
+            if known is None and ours and self._decided.is_heard(serial):
+                twice += tokens
+                continue
             if known is None:
                 self._decided.note_in_place(serial, place, sender, tokens)
                 more += tokens - ours

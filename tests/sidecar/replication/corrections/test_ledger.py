@@ -119,6 +119,19 @@ def test_the_answer_that_was_heard_counts() -> None:
     assert sides.tokens == (0, 0)
 
 
+@pytest.mark.parametrize("denied", [True, False])
+def test_what_a_stand_in_decides_too_late_for_its_asker_is_void(*, denied: bool) -> None:
+    """The asker had given it up, and has heard the owner by way of a third."""
+    sides = Sides()
+    sides.own(1, cost=10 if denied else 1)
+    sides.decided.note_heard(1)
+    if denied:
+        sides.copy()
+    assert sides.stand_in(1) is not denied
+    sides.tell()
+    assert sides.tokens == ((10, 10) if denied else (1, 1))
+
+
 @pytest.mark.parametrize("owned", [True, False])
 def test_a_message_that_is_told_again_counts_once(owned: bool) -> None:
     """Also if the first answer is lost, or comes when the second message is on its way."""
