@@ -15,7 +15,7 @@ from sidegate.protocol.messages import (
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.node import MAX_HELD
 from tests.sidecar.node.beside_puppets import DAY, SOON, answers_to, beside_a_puppet
-from tests.support.in_process.cluster import cluster, key_of
+from tests.support.in_process.cluster import GENEROUS, cluster, key_of
 from tests.support.in_process.puppets import APP, bare, checks
 
 
@@ -32,7 +32,7 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
     """What is told of one key fits into a frame, whatever an app has done with the key."""
     limits = [f"1/{at} seconds burst 4" for at in range(1_000_000_001, 1_000_030_001)]
     texts = ["; ".join(limits[at : at + 8]) for at in range(0, len(limits), 8)]
-    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+    async with cluster("n1", "n2", budget=GENEROUS) as nodes, bare(nodes[0], APP) as peer:
         key = key_of("n2", nodes[0].cluster.ring)
         for start in range(0, len(texts), 1_000):
             some = texts[start : start + 1_000]
