@@ -23,8 +23,8 @@ unexport VIRTUAL_ENV
 # pyright runs on the node of its own wheel, and doesn't ask npm whether there is a newer one.
 export PYRIGHT_PYTHON_GLOBAL_NODE := 0
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
-# Sets of strings have the same order each time, so a seed of the simulator that fails fails again.
-test simulate: export PYTHONHASHSEED := 0
+# Sets of strings have the same order each time, so a seed of the simulator that fails fails again (make simulate sees to it itself).
+test: export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one .venv
 .DEFAULT_GOAL := help

@@ -74,16 +74,7 @@ class Sidecar:
         self._link_socket = listen("link", config.link)
         self.link = bound(self._link_socket, config.link)
         instance = token_bytes(16)
-        me = Identity(
-            "node",
-            config.name,
-            config.cluster,
-            config.secrets,
-            str(self.link),
-            instance,
-            config.node_secrets,
-            fingerprint(config.ring_seed),
-        )
+        me = _identity(config, str(self.link), instance)
         self.clock = machine_clock()
         buckets = BucketTable(config.max_memory)
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
@@ -102,13 +93,10 @@ class Sidecar:
             empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
-        self.cluster.place.on_stage = self.leaving.staged
-        saved = bool(config.state_file)
-        self.state = (
-            StateFile(config.state_file, buckets, self.clock, resets=self.cluster.sync.resets)
-            if saved
-            else None
-        )
+        self.state: StateFile | None = None
+        if config.state_file:
+            resets = self.cluster.sync.resets
+            self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
         fallback = Fallback(config.on_unreachable, buckets)
         self.node = Node(
@@ -130,15 +118,20 @@ class Sidecar:
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
         )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Listener] = []
+        self._unix = ""  # the path of our Unix socket, once it is ours
+        self._connect()
+
+    def _connect(self) -> None:
+        """Let the parts that were made first tell those that came after."""
         self.peers.inbox = Inbox(
             self.cluster, self.ticker, self.leaving, self.node.counts, self.clock
         )
         self.peers.on_refusal = self.discovery.look
+        self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self.sessions.tell_ring
         self.cluster.on_reset = lambda key: self.sessions.forget(Forget(key))
-        self._tasks: list[asyncio.Task[None]] = []
-        self._listeners: list[Listener] = []
-        self._unix = ""  # the path of our Unix socket, once it is ours
 
     @property
     def ready(self) -> bool:
@@ -281,5 +274,19 @@ def tell_fault(task: asyncio.Task[None]) -> None:
         log.error("a fault in sidegate; please report it", exc_info=fault)
 
 
+def _identity(config: Config, link: str, instance: bytes) -> Identity:
+    return Identity(
+        "node",
+        config.name,
+        config.cluster,
+        config.secrets,
+        link,
+        instance,
+        config.node_secrets,
+        fingerprint(config.ring_seed),
+    )
+
+
 def bound(listening: socket.socket, wanted: Address) -> Address:
+    """Return the address that a socket listens at, where any port was wanted."""
     return replace(wanted, port=listening.getsockname()[1])

@@ -15,7 +15,6 @@ from sidegate.link.address import Address, parse_address
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.messages import Hello, NodeMessage, Roster
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.records.addresses import address_of, is_at
 

@@ -152,7 +152,7 @@ class Local:
 
     def knows(self, frame: Checks) -> bool:
         """Was any check of this frame decided before?"""
-        return bool(frame.serial) and self._decided.knows(frame.serial)
+        return self._decided.knows(frame.serial)  # 0, of no forward, never is
 
     def _known(self, serial: int, place: int, check: Check, now: int) -> Answer | None:
         """Return the answer to a check that was decided before, None if it wasn't."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidegate.link.connection import Connection
 from sidegate.protocol.codec import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,

@@ -63,16 +63,14 @@ class Settling:
         for serial, place, tokens in charges:
             ours = self._decided.own(serial, place) or 0
             known = self._decided.in_place(serial, place)
-            if known is None and ours and self._decided.is_heard(serial):
-                twice += tokens
-                continue
-            if known is None:
+            stands = ours and self._decided.is_heard(serial)
+            if known is None and not stands:
                 self._decided.note_in_place(serial, place, sender, tokens)
                 more += tokens - ours
                 twice += ours
-            elif known.by == sender:  # it didn't hear that we know
+            elif known is not None and known.by == sender:  # it didn't hear that we know
                 twice += ours
-            else:  # two have stood in for us
+            else:  # two have stood in for us, or nobody has heard the sender
                 twice += tokens
         return more, twice
 
