@@ -41,6 +41,12 @@ class Pulling:
     def _questions(self) -> list[tuple[str, Pull]]:
         return [(name, Pull(self._number, self._part)) for name in sorted(self.waiting)]
 
+    @property
+    def left(self) -> Part:
+        """What is left to ask for: all, while somebody who was asked for all hasn't sent it."""
+        is_done = not (self.missed or self.waiting)
+        return Part.REST if is_done or self._part is not Part.ALL else Part.ALL
+
     def came(self, now: int) -> None:
         """Called when buckets have come."""
         self._since = now

@@ -139,9 +139,9 @@ class Sync:
         return self._pulling.waiting
 
     @property
-    def missed(self) -> bool:
-        """Did one of the nodes that were asked for our part break off?"""
-        return self._pulling.missed
+    def left_to_pull(self) -> Part:
+        """What is left to ask others for: all, while somebody hasn't sent all, or broke off."""
+        return self._pulling.left
 
     @property
     def is_pulled(self) -> bool:

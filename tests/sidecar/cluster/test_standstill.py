@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Pulled, Stay
+from sidegate.protocol.messages import Part, Pull, Pulled, Stay
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import STALL, Stage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
@@ -89,6 +89,25 @@ def test_who_comes_or_leaves_and_stands_still_decides_when_it_was_told(stage: St
     room.stopped.clear()
     room.run_until(lambda: "b" in node.route, within=3)
     assert node.decides(mine[0])
+
+
+def test_who_stands_still_before_it_was_sent_all_asks_for_all_again() -> None:
+    """Of what it missed a question for the rest would get it nothing."""
+    room = Room("ac", PATIENT)
+    room.run(0.2)
+    node = room.add("b")
+    room.lost = lambda it: isinstance(it[2], Pulled) and it[0] == "a"
+    node.place.join(room.now)
+    room.run_until(lambda: node.stage is Stage.SETTLING)
+    room.stopped.add("b")
+    room.run(0.3)
+    asked = len(room.log)
+    node.notice(room.now)
+    pulls = [it[2].part for it in room.log[asked:] if isinstance(it[2], Pull)]
+    assert pulls == [Part.ALL, Part.ALL]
+    room.lost = nobody
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=3)
 
 
 def test_the_last_owner_that_stays_after_a_standstill_decides_when_it_was_told() -> None:

@@ -142,14 +142,14 @@ def test_nothing_is_expected_from_a_node_that_breaks_off_but_it_is_remembered(ho
     """Somebody else has to be asked for its part."""
     nodes = Syncs("abc")
     nodes["a"].pull("bc", Part.ALL)
-    assert not nodes["a"].missed
+    assert not nodes["a"]._pulling.missed
     if how == "gone":
         nodes["a"].gone("b")
     else:
         nodes["a"].unreachable("b", nodes.now)
-    assert (nodes["a"].waiting, nodes["a"].missed) == ({"c"}, True)
+    assert (nodes["a"].waiting, nodes["a"]._pulling.missed) == ({"c"}, True)
     nodes["a"].pull("c", Part.REST)
-    assert not nodes["a"].missed
+    assert not nodes["a"]._pulling.missed
 
 
 def test_nobody_is_asked_who_cant_be_reached() -> None:
@@ -264,7 +264,7 @@ def change(
             if random.random() < 0.5:
                 nodes.tick(10, by=random.choice(list(nodes.nodes)))
         if step[0] == "+":
-            part = Part.ALL if nodes[step[1:]].missed or nodes[step[1:]].waiting else Part.REST
+            part = nodes[step[1:]].left_to_pull
             nodes.pull(step[1:], ring, part)
     nodes.settle()
     return ring

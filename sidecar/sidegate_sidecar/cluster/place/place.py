@@ -118,7 +118,7 @@ class Place:
 
     def _take(self, now: int) -> None:
         # Whoever stood in for a node that broke off knows only now that we lack its part.
-        part = Part.ALL if self.sync.missed or self.sync.waiting else Part.REST
+        part = self.sync.left_to_pull
         self._enter(Stage.SETTLING, now, SETTLE_WITHIN)
         self.apply(self.membership.announce(now / SECOND, owner=True), now)
         self.post(self.sync.pull(self.owners(), part))
@@ -146,8 +146,11 @@ class Place:
         self.proceed(now)
 
     def ask_again(self) -> None:
-        """Ask the owners that can be reached what they decided for us while we stood still."""
-        self.post(self.sync.pull(self.owners(), Part.REST))
+        """Ask the owners that can be reached what they decided for us while we stood still.
+
+        And for all that is ours, as long as one that was asked for it hasn't sent it.
+        """
+        self.post(self.sync.pull(self.owners(), self.sync.left_to_pull))
 
     def shut_out(self, now: int) -> bool:
         """Give up the place at once: another node has it. False if there is none; `join` again.
