@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.node import Node
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
+LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
 MAX_SAID = 300  # characters in the log of what the other side says of us
 
 
@@ -219,17 +220,26 @@ class Sessions:
         return Roster(cluster.ring.digest, members, int(self._is_leaving))
 
     async def sweep(self) -> None:
-        """Close connections that take too long over something, for ever."""
+        """Close connections that take too long over something, for ever.
+
+        A look that comes late judges nobody: what they sent meanwhile is still to be read.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
+            due = clock() + self.patience.look_every
             await asyncio.sleep(self.patience.look_every)
-            now = asyncio.get_running_loop().time()
             self.refusals.say_rest()
-            self._end_handshakes(now)
-            for connection in list(self.open):
-                if connection.transport.is_closing():
-                    continue
-                if overdue := self._overdue(connection, now):
-                    connection.fail(WireError("timeout", overdue))
+            if (now := clock()) - due < LATE:
+                self._end_handshakes(now)
+                self._end_overdue(now)
+
+    def _end_overdue(self, now: float) -> None:
+        """Close the connections that take too long over something since they are up."""
+        for connection in list(self.open):
+            if connection.transport.is_closing():
+                continue
+            if overdue := self._overdue(connection, now):
+                connection.fail(WireError("timeout", overdue))
 
     def _end_handshakes(self, now: float) -> None:
         """Close the connections that have taken too long to prove who they are."""

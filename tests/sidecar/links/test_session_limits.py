@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from contextlib import AsyncExitStack, suppress
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Dialling
-from sidegate.protocol.messages import Error, Ping, Pong
-from sidegate_sidecar.links.sessions import Timeouts
+from sidegate.protocol.messages import Answers, Error, Ping, Pong
+from sidegate_sidecar.links.sessions import LATE, Timeouts
 from tests.sidecar.links.accepting import HASTY, sidecar, turned_away
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named
@@ -47,6 +49,20 @@ async def test_a_frame_that_takes_too_long_is_ended() -> None:
         await slow.send(encode(Ping(1))[:-1])
         error = await slow.error()
     assert (error.code, error.text) == ("timeout", "a frame unfinished for 0.05 s")
+
+
+async def test_a_sidecar_that_stood_still_blames_nobody_for_it() -> None:
+    """What came meanwhile is read, in several turns of the loop, before its frame is too slow."""
+    patience = Timeouts(frame=1.0, look_every=0.5)
+    question = encode(checks(1, *[("k" * 200, "1/day", 1)] * 4_000))
+    begun, rest = question[:1_000], question[1_000:]
+    async with sidecar(patience) as node, bare(node, APP) as app:
+        await app.send(begun)
+        await eventually(lambda: [it for it in node.sessions.open if it.unfinished_since])
+        assert os.write(app.transport.get_extra_info("socket").fileno(), rest) == len(rest)
+        time.sleep(LATE + patience.look_every + 0.1)  # noqa: ASYNC251  # this loop is the sidecar's
+        assert isinstance(await app.next(), Answers)
+        assert not turned_away(node)
 
 
 async def test_a_stream_whose_reads_end_within_frames_is_no_slow_frame() -> None:
