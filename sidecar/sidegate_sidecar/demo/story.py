@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SHORTEST: Final = 6.0  # seconds in which all of the story fits
 LONGEST: Final = 3_600.0  # seconds; an endless story ends then too: 324,000 requests, 10 MB
 VICTIMS: Final = ("b", "c", "a")
-BACK_WITHIN: Final = 10.0  # seconds: apps dial again every half second, sidecars every second
 BACK_AT_LEAST: Final = 1.0  # seconds of limiting to be seen after the return, on a slow machine
 LOOK_EVERY: Final = 0.02  # seconds
 
@@ -40,12 +39,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoryTimes:
-    """How long the phases are, in seconds; DEAD goes on until the sidecar is really back."""
+    """How long the phases are, in seconds; DEAD goes on until the sidecar is really back.
+
+    That limiting is back soon after it is promised: apps dial again every half second, sidecars
+    every second.
+    """
 
     steady: float
     dead: float
     back: float
     total: float
+    back_within: float = 10.0
 
 
 ENDLESS: Final = StoryTimes(steady=5.0, dead=3.0, back=6.0, total=inf)
@@ -94,7 +98,7 @@ class Story:
         if not self._never_back and self._slowest is None:
             return []
         seen = f"{self._slowest:.1f} s" if not self._never_back else f"not for {self._never_back}"
-        text, expected = "limiting is back with a sidecar", f"within {BACK_WITHIN:g} s"
+        text, expected = "limiting is back with a sidecar", f"within {self._times.back_within:g} s"
         return [Promise(not self._never_back, "", text, expected, seen)]
 
     async def _kill(self, victim: str) -> None:
@@ -118,7 +122,7 @@ class Story:
             owned = set(self._cluster.owned_by(victim))
             return all(_has_decided(record, owned, up) for record in self._run.records.streams)
 
-        if not await until(is_back, within=BACK_WITHIN, look_every=LOOK_EVERY):
+        if not await until(is_back, within=self._times.back_within, look_every=LOOK_EVERY):
             self._never_back = f"sidecar {victim}"
             return
         took = self._run.sender.now - up

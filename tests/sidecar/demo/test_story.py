@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from itertools import chain
 from math import inf
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.demo.cluster import DemoCluster
 from sidegate_sidecar.demo.setting import KEYS, NAMES
-from sidegate_sidecar.demo.story import Phase, times_of
+from sidegate_sidecar.demo.story import Phase, Story, StoryTimes, times_of
 from sidegate_sidecar.demo.summary import phases
 from sidegate_sidecar.loadtest.send.outcome import Outcome
+from sidegate_sidecar.loadtest.send.record import Records
+from sidegate_sidecar.loadtest.send.sender import Sender, Target
+from sidegate_sidecar.loadtest.show.display import WatchedRun, display
 from tests.sidecar.loadtest.records import DENIED, facts, note
+from tests.support.in_process.cluster import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @pytest.mark.parametrize(
@@ -40,6 +50,55 @@ def test_each_sidecar_owns_as_many_keys() -> None:
     owned = [DemoCluster().owned_by(name) for name in NAMES]
     assert [len(keys) for keys in owned] == [2, 2, 2]
     assert sorted(chain(*owned)) == list(range(KEYS))
+
+
+class Obedient(DemoCluster):
+    """A cluster of no processes at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs = {}
+
+    def kill(self, name: str) -> int:
+        """Be told."""
+        return len(name)
+
+    async def restart(self, name: str) -> int:
+        """Be told."""
+        return len(name)
+
+
+@pytest.mark.parametrize(
+    ("decided", "kept", "seen"),
+    [
+        (NAMES, True, r"\d+\.\d s"),
+        (NAMES[:2], False, "not for sidecar b"),
+        ((), False, "not for.*"),
+    ],
+)
+async def test_limiting_is_back_when_the_owner_decides_for_every_app(
+    decided: Sequence[str], kept: bool, seen: str
+) -> None:
+    """By its own keys; else the promise is broken that it would be."""
+    cluster, records = Obedient(), Records(len(NAMES))
+    sender = Sender(Target([], [], "", {}), records, 1, 1.0)
+    run = WatchedRun("", inf, NAMES, 30.0, sender, records)
+    mine = cluster.owned_by("b")
+    others = next(key for key in range(KEYS) if key not in mine)
+    for stream, name in enumerate(NAMES):
+        note(records, 1e6, stream=stream, key=others)
+        note(records, 1e6, stream=stream, key=mine[0], source=Source.OPEN)
+        if name in decided:
+            note(records, 1e6, stream=stream, key=mine[1])
+    story = Story(cluster, run, StoryTimes(0, 0, inf, inf, back_within=0.5), display())
+    playing = asyncio.create_task(story.play())
+    await eventually(lambda: story.promises)
+    playing.cancel()
+    (promise,) = story.promises
+    assert promise.kept is kept
+    assert re.fullmatch(seen, promise.seen)
+    assert [event.event for event in story.events] == ["kill", "start", "ready"]
+    assert {event.node for event in story.events} == {"b"}
 
 
 def test_requests_count_in_the_phase_in_which_they_were_due() -> None:
