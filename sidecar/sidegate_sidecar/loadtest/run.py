@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import uvloop
 from yarl import URL
 
 from sidegate_sidecar.errors import BAD_INPUT, OUT_OF_REACH, Failure
+from sidegate_sidecar.loadtest.ending import exit_code_of, send_beside
 from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.crashes import CrashesError, crashes, read_events
 from sidegate_sidecar.loadtest.judge.facts import Facts
@@ -26,18 +22,13 @@ from sidegate_sidecar.loadtest.send.sender import Sender, Target
 from sidegate_sidecar.loadtest.show.display import WatchedRun, display, print_summary
 from sidegate_sidecar.loadtest.show.files import write
 from sidegate_sidecar.loadtest.show.page import page
+from sidegate_sidecar.loadtest.show.summary import heading, summary
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
-
     from sidegate_sidecar.loadtest.judge.crashes import CrashEvent
     from sidegate_sidecar.loadtest.judge.report import Report
     from sidegate_sidecar.loadtest.plan.settings import Order
 
-BROKEN: Final = 1
-"""The exit code when a promise was broken."""
-
-_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ANSWERED: Final = tuple(set(Outcome) - {Outcome.BROKEN, Outcome.HELD_BACK, Outcome.UNDER_WAY})
 
 
@@ -49,24 +40,20 @@ def run_load(order: Order) -> int:
     """
     require_open_files(order.max_in_flight)
     _events(order)  # what is wrong with it now is said before half a minute of load
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            facts = runner.run(_play(order))
-        report = assess(
-            facts,
-            name=order.name,
-            url=order.url,
-            urls=order.urls,
-            seed=order.seed,
-            prefix=order.key_prefix,
-        )
-        _publish(report, order)
-    except BrokenPipeError:  # whoever reads our lines has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN
-    except KeyboardInterrupt:  # before the first request
-        return BROKEN
-    return 0 if report.passed else BROKEN
+    return exit_code_of(_run(order))
+
+
+async def _run(order: Order) -> Report:
+    report = assess(
+        await _play(order),
+        name=order.name,
+        url=order.url,
+        urls=order.urls,
+        seed=order.seed,
+        prefix=order.key_prefix,
+    )
+    _publish(report, order)
+    return report
 
 
 async def _play(order: Order) -> Facts:
@@ -74,35 +61,29 @@ async def _play(order: Order) -> Facts:
     scenario, records = order.scenario, Records(len(order.scenario.streams))
     target = Target(order.urls, order.key_names, scenario.key_header, order.headers)
     sender = Sender(target, records, order.max_in_flight, order.timeout)
+    watched = WatchedRun(
+        _heading(order), scenario.seconds, scenario.names, scenario.rate, sender, records
+    )
     async with sender.session() as session:
         if scenario.baseline:
             await sender.warm_up(scenario.names.index(scenario.baseline), session)
         begun = time.time()
-        complete = await _send(order, sender, records, session)
+        planned = schedule(scenario, order.seed)
+        complete = await send_beside(sender, planned, session, display().show(watched))
         elapsed = sender.now
     _require_answers(order, records)
     events = crashes(_events(order), begun, elapsed)
     return Facts(scenario, records, begun, elapsed, events, complete, order.tolerated)
 
 
-async def _send(order: Order, sender: Sender, records: Records, session: ClientSession) -> bool:
-    """Send all and show how it goes; tell if it came to its end, and wasn't told to stop."""
-    loop = asyncio.get_running_loop()
-    showing = asyncio.create_task(display().show(WatchedRun(order, sender, records)))
-    sending = asyncio.create_task(sender.run(schedule(order.scenario, order.seed), session))
-    for number in _ENDINGS:
-        loop.add_signal_handler(number, sending.cancel)
-    await asyncio.wait([sending, showing], return_when=asyncio.FIRST_COMPLETED)
-    if showing.done():  # it goes on forever, so it failed: nobody sees us any more
-        sending.cancel()
-    await asyncio.wait([sending])
-    showing.cancel()
-    with suppress(asyncio.CancelledError):
-        await showing
-    if sending.cancelled():
-        return False
-    sending.result()
-    return True
+def _heading(order: Order) -> str:
+    """Return what is done, in one line."""
+    scenario = order.scenario
+    of = f"scenario {order.name}, " if order.name else ""
+    return (
+        f"sidegate load: {of}{scenario.rate:,.4g} requests/s for {scenario.seconds:g} s"
+        f" to {order.url}, keys {order.key_prefix}-…, seed {order.seed}"
+    )
 
 
 def _events(order: Order) -> list[CrashEvent]:
@@ -113,7 +94,7 @@ def _events(order: Order) -> list[CrashEvent]:
 
 
 def _publish(report: Report, order: Order) -> None:
-    print_summary(report)
+    print_summary(summary(report, heading(report)))
     if order.json:
         content = msgspec.json.format(msgspec.json.encode(report), indent=1)
         write("json", order.json, content + b"\n")

@@ -62,13 +62,13 @@ def test_requests_in_no_percentile_are_counted_above_them() -> None:
     run = facts()
     note(run.records, 1.0)
     note(run.records, 1.0, Outcome.TIMEOUT, source=None)
-    assert "not in it" not in summary(report(run))
+    assert "not in it" not in summary(report(run), [])
     for outcome in (Outcome.HELD_BACK, Outcome.HELD_BACK, Outcome.FAILED):
         note(run.records, 2.0, outcome, source=None)
     found = report(run)
     assert found.streams[0].unmeasured == 3
     words = "at which a request was to start; 3 that weren't sent, or failed, are not in it"
-    assert words in summary(found)
+    assert words in summary(found, [])
     assert words in unescape(page(found))
 
 

@@ -220,7 +220,8 @@ Cost = Annotated[
     str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
 ]
 Seconds = Annotated[
-    str, typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long.")
+    str,
+    typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long: 6 to 3600."),
 ]
 Patience = Annotated[
     str, option("drain", "SECONDS", "How long the sidecar may take, as it was told itself.")

@@ -19,7 +19,7 @@ from sidegate_sidecar.loadtest.judge.report import (
 from sidegate_sidecar.loadtest.judge.series import series
 from sidegate_sidecar.loadtest.judge.verdict import promises
 from sidegate_sidecar.loadtest.judge.warnings import doubts
-from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, ERRORS, MEASURED, Outcome
+from sidegate_sidecar.loadtest.send.outcome import ERRORS, MEASURED, Kind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,8 +73,7 @@ def _stream(
     facts: Facts, number: int, url: str, allowed: Allowance | None, baseline: Record | None
 ) -> StreamReport:
     stream, record = facts.scenario.streams[number], facts.records.streams[number]
-    counts = Counter(map(Outcome, record.outcomes))
-    decided = Counter(record.outcomes[at] for at in range(len(record)) if record.is_decided(at))
+    counts, kinds = facts.records.counts[number], facts.records.kinds[number]
     sources = Counter(record.source(at) for at in record.with_outcome(*ANSWERED))
     latencies = record.latencies(*MEASURED)
     compared = () if stream.name == facts.scenario.baseline else (record,)
@@ -88,11 +87,11 @@ def _stream(
         limit=str(stream.limits or ""),
         expect=stream.expected,
         requests=len(record),
-        admitted=decided[Outcome.ADMITTED],
-        denied=decided[Outcome.DENIED],
-        by_policy=sum(count for source, count in sources.items() if source in BY_POLICY),
+        admitted=kinds[Kind.ADMITTED],
+        denied=kinds[Kind.DENIED],
+        by_policy=kinds[Kind.BY_POLICY],
         errors={outcome.label: counts[outcome] for outcome in ERRORS if counts[outcome]},
-        held_back=counts[Outcome.HELD_BACK],
+        held_back=kinds[Kind.HELD_BACK],
         sources={source or "none": count for source, count in sources.most_common()},
         allowance=allowed,
         latency_ms=times(latencies),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidegate_sidecar.loadtest.judge.crashes import Crash
+    from sidegate_sidecar.loadtest.judge.report import Promise
     from sidegate_sidecar.loadtest.plan.scenario import Scenario
     from sidegate_sidecar.loadtest.send.record import Records
 
@@ -28,3 +29,7 @@ class Facts:
     complete: bool = True
     tolerated: int = 0
     """How many errors are no broken promise."""
+    paced: bool = True
+    """Is it promised that requests are sent when they are due? Else it is a warning only."""
+    others: Sequence[Promise] = field(default=())
+    """What else had to hold, by who ran it."""

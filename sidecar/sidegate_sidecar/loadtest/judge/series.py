@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sidegate_sidecar.loadtest.judge.percentile import Times, times
-from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, ERRORS, MEASURED, Outcome
+from sidegate_sidecar.loadtest.send.outcome import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,23 +39,10 @@ def series(records: Iterable[Record], seconds: float) -> list[Second]:
     for record in records:
         for number, planned in enumerate(record.planned):
             at = min(int(planned), len(found) - 1)
-            _count(found[at], record, number)
+            kind = record.kind(number)
+            setattr(found[at], kind, getattr(found[at], kind) + 1)
             if record.outcomes[number] in MEASURED:
                 latencies[at].append(record.ended[number] - planned)
     for second, some in zip(found, latencies, strict=True):
         second.latency_ms = times(sorted(some))
     return found
-
-
-def _count(second: Second, record: Record, number: int) -> None:
-    outcome = Outcome(record.outcomes[number])
-    if outcome in ERRORS:
-        second.errors += 1
-    elif outcome is Outcome.HELD_BACK:
-        second.held_back += 1
-    elif record.source(number) in BY_POLICY:
-        second.by_policy += 1
-    elif outcome is Outcome.DENIED:
-        second.denied += 1
-    elif outcome is Outcome.ADMITTED:
-        second.admitted += 1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.judge.allowance import SLACK
-from sidegate_sidecar.loadtest.judge.crashes import BACK_WITHIN, USED_WITHIN
 from sidegate_sidecar.loadtest.judge.report import Promise
 from sidegate_sidecar.loadtest.plan.scenario import Expect
 from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, ERRORS, Outcome
@@ -35,11 +34,12 @@ def promises(facts: Facts, allowances: list[Allowance | None], late: Times | Non
 
     `late` is how late the requests were sent, as percentiles.
     """
-    found = [_sent(facts), _on_time(late), _answered(facts), _by_nodes(facts)]
+    on_time = [_on_time(late)] if facts.paced else []
+    found = [_sent(facts), *on_time, _answered(facts), _by_nodes(facts)]
     streams = zip(facts.scenario.streams, facts.records.streams, allowances, strict=True)
     for stream, record, allowance in streams:
         found += _of_stream(stream, record, allowance)
-    return found
+    return [*found, *facts.others]
 
 
 # --- the generator
@@ -85,11 +85,8 @@ def _by_nodes(facts: Facts) -> Promise:
             total += 1
             if not any(crash.explains(started, ended) for crash in facts.crashes):
                 unexplained[record.source(number)] += 1
-    expected = f"none by policy, but at most {SHARES:.0%} by shares"
-    if facts.crashes:
-        expected += f", and from a kill to {USED_WITHIN:g} s after the node is ready"
-    if any(crash.ready is None for crash in facts.crashes):
-        expected += f" ({BACK_WITHIN:g} s after its start, where that isn't noted)"
+    away = "only while a node is away" if facts.crashes else "none by policy"
+    expected = f"{away}, or {SHARES:.0%} by shares"
     shares = unexplained[Source.LOCAL]
     kept = shares == unexplained.total() and shares <= SHARES * facts.records.total()
     return Promise(kept, "", "nodes decide", expected, _seen_by_policy(facts, total, unexplained))

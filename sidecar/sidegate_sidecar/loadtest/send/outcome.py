@@ -1,11 +1,21 @@
-"""Outcome: what became of a request. Pure."""
+"""Outcome: what became of a request, and what it counts as. Pure."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from sidegate.buckets.decision import Source
+
+
+class Kind(StrEnum):
+    """What a request counts as; each is of one kind. The values are what reports call them."""
+
+    ADMITTED = "admitted"  # not by a policy, as all below
+    DENIED = "denied"
+    BY_POLICY = "by_policy"  # admitted or denied, by nobody who knows the bucket
+    ERRORS = "errors"
+    HELD_BACK = "held_back"
 
 
 class Outcome(IntEnum):
@@ -49,3 +59,14 @@ def outcome_of(status: int, source: Source | None) -> Outcome:
     if status >= 400:
         return Outcome.REFUSED
     return Outcome.REDIRECTED if status >= 300 else Outcome.ADMITTED
+
+
+def kind_of(outcome: Outcome, source: Source | None) -> Kind:
+    """Return what a request that has ended counts as."""
+    if outcome in ERRORS:
+        return Kind.ERRORS
+    if outcome is Outcome.HELD_BACK:
+        return Kind.HELD_BACK
+    if source in BY_POLICY:
+        return Kind.BY_POLICY
+    return Kind.DENIED if outcome is Outcome.DENIED else Kind.ADMITTED

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
+from heapq import merge
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, MEASURED, Outcome
+from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, MEASURED, Kind, Outcome, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +53,10 @@ class Record:
         """Return who decided a request."""
         return SOURCES[self.sources[number]]
 
+    def kind(self, number: int) -> Kind:
+        """Return what a request that has ended counts as."""
+        return kind_of(Outcome(self.outcomes[number]), self.source(number))
+
     def is_decided(self, number: int) -> bool:
         """Tell if the limiter answered a request, and not a policy."""
         if self.outcomes[number] not in {Outcome.ADMITTED, Outcome.DENIED}:
@@ -78,6 +84,7 @@ class Records:
     def __init__(self, streams: int) -> None:
         self.streams = [Record() for _ in range(streams)]
         self.counts = [Counter[Outcome]() for _ in range(streams)]
+        self.kinds = [Counter[Kind]() for _ in range(streams)]
         self.sources = Counter[Source | None]()
         self.errors = Counter[str]()  # by what went wrong, in words
         self.in_flight = 0
@@ -103,6 +110,7 @@ class Records:
         record.outcomes[number] = outcome
         record.sources[number] = SOURCES.index(source)
         self.counts[stream][outcome] += 1
+        self.kinds[stream][kind_of(outcome, source)] += 1
         self.sources[source] += 1
         self.in_flight -= 1
         if outcome in MEASURED:
@@ -116,3 +124,18 @@ class Records:
     def total(self, outcomes: Sequence[Outcome] = tuple(Outcome)) -> int:
         """Return how many requests of all streams ended so."""
         return sum(count[outcome] for count in self.counts for outcome in outcomes)
+
+    def together(self) -> Records:
+        """Return the same as one stream, as streams of the same keys are to who limits them."""
+        whole = Records(1)
+        columns = (
+            zip(record.planned, repeat(stream), count())
+            for stream, record in enumerate(self.streams)
+        )
+        for planned, stream, number in merge(*columns):
+            record = self.streams[stream]
+            at = whole.begin(0, planned, record.keys[number], record.started[number])
+            outcome, source = Outcome(record.outcomes[number]), record.source(number)
+            whole.end(0, at, outcome, source, record.ended[number])
+        whole.errors, whole.max_in_flight = self.errors, self.max_in_flight
+        return whole

@@ -1,7 +1,8 @@
-"""A chart of bars from block characters: each of them has a lower part and one on top of it."""
+"""A chart of bars from block characters: each of them has parts, one on top of another."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -16,13 +17,13 @@ _BAR: Final = 2  # columns
 
 
 def chart(
-    bars: Sequence[tuple[int, int]],
-    colours: tuple[str, str],
+    bars: Sequence[Sequence[int]],
+    colours: Sequence[str],
     level: float,
     label: str,
     size: tuple[int, int],
 ) -> Text:
-    """Draw bars of two parts in two colours, the latest at the right, into (width, height).
+    """Draw bars, each part in its colour, the latest at the right, into (width, height).
 
     The label stands where `level` is, which is always in sight.
     """
@@ -41,12 +42,9 @@ def chart(
     return Text("\n").join(lines)
 
 
-def _cell(
-    bar: tuple[int, int], colours: tuple[str, str], scale: float, row: int
-) -> tuple[str, str]:
-    """Return the character and the colour of one bar in one row, counted from below."""
-    base = row * _EIGHTHS
-    lower = round(bar[0] * scale) - base
-    total = round(sum(bar) * scale) - base
-    is_lower = min(lower, _EIGHTHS) * 2 >= min(total, _EIGHTHS)
-    return _BLOCKS[max(0, min(total, _EIGHTHS))] * _BAR, colours[0 if is_lower else 1]
+def _cell(bar: Sequence[int], colours: Sequence[str], scale: float, row: int) -> tuple[str, str]:
+    """Return the character of one bar in one row from below, and the colour in its middle."""
+    tops = [round(top * scale) - row * _EIGHTHS for top in accumulate(bar)]
+    filled = max(0, min(tops[-1], _EIGHTHS))
+    middle = (colour for top, colour in zip(tops, colours, strict=True) if top * 2 >= filled)
+    return _BLOCKS[filled] * _BAR, next(middle, colours[-1])

@@ -6,47 +6,63 @@ import asyncio
 import sys
 from collections import deque
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.judge.percentile import times
-from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, ERRORS, Outcome
+from sidegate_sidecar.loadtest.send.outcome import Kind
 from sidegate_sidecar.loadtest.show.bars import chart
-from sidegate_sidecar.loadtest.show.summary import summary, table
+from sidegate_sidecar.loadtest.show.summary import in_words, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
-    from sidegate_sidecar.loadtest.judge.report import Report
-    from sidegate_sidecar.loadtest.plan.settings import Order
     from sidegate_sidecar.loadtest.send.record import Records
     from sidegate_sidecar.loadtest.send.sender import Sender
 
 REDRAW_EVERY: Final = 0.5  # seconds; a frame costs up to 10 ms, in which nothing is sent
 TELL_EVERY: Final = 5.0  # seconds
-BARS: Final = 10  # rows
 MAX_BARS: Final = 200  # more than fit into a terminal
-ADMITTED: Final = "green"
-REST: Final = "cyan"
+MAX_TOLD: Final = 8  # rows
+_BAR_ROWS: Final = range(4, 11)
+_OTHER_ROWS: Final = 9  # of everything but the rows of streams, the bars, and what was told
 
-_TITLES: Final = ("stream", "sent", "admitted", "denied", "errors")
+_TITLES: Final = ("stream", "sent", "admitted", "denied", "by policy", "errors")
+_PARTS: Final = (
+    ("green", "admitted", (Kind.ADMITTED,)),
+    ("yellow", "by policy", (Kind.BY_POLICY,)),
+    ("cyan", "denied, and errors", (Kind.DENIED, Kind.ERRORS, Kind.HELD_BACK)),
+)
+"""The parts of a bar, from below: colour, words, and what counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedRun:
-    """A run that goes on."""
+    """A run that goes on.
 
-    order: Order
+    It is to go on for so many seconds, infinitely many if something else ends it. `names` are those
+    of the streams, `level` is how many requests a second have their mark in the chart.
+    """
+
+    heading: str
+    seconds: float
+    names: Sequence[str]
+    level: float
     sender: Sender
     records: Records
 
 
 class Display(Protocol):
-    """Shows a run until cancelled."""
+    """Shows a run."""
+
+    def tell(self, at: float, text: str) -> None:
+        """Show what happened just now, so many seconds after the start."""
 
     async def show(self, run: WatchedRun) -> None:
         """Show how it goes, until cancelled."""
@@ -57,42 +73,54 @@ class Frames:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._told: deque[str] = deque(maxlen=MAX_TOLD)
+
+    def tell(self, at: float, text: str) -> None:
+        """Have it in the next frames."""
+        self._told.append(told(at, text))
 
     async def show(self, run: WatchedRun) -> None:
         """Redraw until cancelled."""
-        bars: deque[tuple[int, int]] = deque(maxlen=MAX_BARS)
-        before = (0, 0)
+        bars: deque[list[int]] = deque(maxlen=MAX_BARS)
+        before = [0] * len(_PARTS)
         with Live(console=self._console, screen=True, auto_refresh=False) as live:
             while True:
-                now = _finished(run.records)
-                bars.append((now[0] - before[0], now[1] - before[1]))
+                now = [_count(run.records, *kinds) for _, _, kinds in _PARTS]
+                bars.append([new - old for new, old in zip(now, before, strict=True)])
                 before = now
-                live.update(frame(run, bars, self._console.width), refresh=True)
+                live.update(frame(run, bars, self._told, self._console.size), refresh=True)
                 await asyncio.sleep(REDRAW_EVERY)
 
 
 class Lines:
     """A plain line every few seconds."""
 
+    def __init__(self, every: float) -> None:
+        self._every = every
+
+    def tell(self, at: float, text: str) -> None:
+        """Print it."""
+        print(told(at, text), flush=True)  # noqa: T201  # what it is for
+
     async def show(self, run: WatchedRun) -> None:
-        """Print a line every TELL_EVERY seconds, until cancelled."""
-        print(heading(run), flush=True)  # noqa: T201  # what it is for
+        """Print a line now and then, until cancelled."""
+        print(run.heading, flush=True)  # noqa: T201  # what it is for
         while True:
-            await asyncio.sleep(TELL_EVERY)
+            await asyncio.sleep(self._every)
             print(line(run), flush=True)  # noqa: T201  # what it is for
 
 
-def display() -> Display:
-    """Return the display that fits where standard output goes."""
+def display(every: float = TELL_EVERY) -> Display:
+    """Return what fits where standard output goes; plain lines come every so many seconds."""
     console = Console()
     if sys.stdout.isatty() and not console.is_dumb_terminal:
         return Frames(console)
-    return Lines()
+    return Lines(every)
 
 
-def print_summary(report: Report) -> None:
+def print_summary(summary: str) -> None:
     """Print the closing summary, coloured in a terminal."""
-    text = Text(summary(report))
+    text = Text(summary)
     text.highlight_regex(r"(?m)^  kept ", "green")
     text.highlight_regex(r"(?m)^(  BROKEN|FAILED).*", "bold red")
     text.highlight_regex(r"(?m)^PASSED.*", "bold green")
@@ -101,65 +129,79 @@ def print_summary(report: Report) -> None:
     sys.stdout.flush()
 
 
-def heading(run: WatchedRun) -> str:
-    """Return what is done, in one line."""
-    scenario = run.order.scenario
-    of = f"scenario {run.order.name}, " if run.order.name else ""
-    return (
-        f"sidegate load: {of}{scenario.rate:,.4g} requests/s for {scenario.seconds:g} s"
-        f" to {run.order.url}, keys {run.order.key_prefix}-…, seed {run.order.seed}"
-    )
+def told(at: float, text: str) -> str:
+    """Return what happened, in one line."""
+    return f"{at:5.1f} s  ** {text}"
 
 
 def line(run: WatchedRun) -> str:
     """Return how it stands, in one line."""
     records = run.records
-    policy = sum(records.sources[source] for source in BY_POLICY)
     return (
         f"{run.sender.now:5.1f} s  sent {records.total() + records.in_flight:,}"
-        f" | admitted {records.total((Outcome.ADMITTED,)):,}"
-        f", denied {records.total((Outcome.DENIED,)):,}"
-        f", errors {records.total(ERRORS):,}"
-        f" | backup {records.sources[Source.BACKUP]:,}, by policy {policy:,}"
-        f" | {latest(records)}"
+        f" | admitted {_count(records, Kind.ADMITTED):,}"
+        f", denied {_count(records, Kind.DENIED):,}"
+        f", by policy {_count(records, Kind.BY_POLICY):,}"
+        f", errors {_count(records, Kind.ERRORS, Kind.HELD_BACK):,}"
+        f" | {_sources(records)}"
+        f" | {_latest(records)}"
     )
 
 
-def latest(records: Records) -> str:
+def frame(
+    run: WatchedRun, bars: Sequence[Sequence[int]], told: Sequence[str], size: tuple[int, int]
+) -> RenderableType:
+    """Draw the state of a run, and what was told last, for a terminal of this size."""
+    width, height = size
+    rows = [_row(run, at) for at in range(len(run.names))]
+    room = height - _OTHER_ROWS - len(rows)
+    high = min(max(room - (MAX_TOLD if told else 0), _BAR_ROWS[0]), _BAR_ROWS[-1])
+    last = list(told)[-max(room - high, 1) :]
+    colours = [colour for colour, _, _ in _PARTS]
+    return Group(
+        _one_line(run.heading, "bold"),
+        _one_line(f"{_progress(run)}  {_latest(run.records)}", "dim"),
+        Text(),
+        *map(Text, table(_TITLES, rows)),
+        Text(),
+        _one_line(f"answers by source: {_sources(run.records)}"),
+        Text(),
+        Text.assemble(*((f"█ {words}  ", colour) for colour, words, _ in _PARTS)),
+        chart(list(bars), colours, run.level * REDRAW_EVERY, f"{run.level:.3g}/s", (width, high)),
+        *([Text()] if last else []),
+        *map(_one_line, last),
+    )
+
+
+def _one_line(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+def _progress(run: WatchedRun) -> str:
+    if not isfinite(run.seconds):
+        return f"{run.sender.now:.1f} s, until Ctrl-C"
+    return f"{min(run.sender.now, run.seconds):.1f} s of {run.seconds:g} s"
+
+
+def _latest(records: Records) -> str:
     """Return the latest latencies in words."""
     found = times(sorted(records.latest))
     return f"p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms" if found else "no answer yet"
 
 
-def frame(run: WatchedRun, bars: deque[tuple[int, int]], width: int) -> RenderableType:
-    """Draw the state of a run for a terminal of this width."""
-    seconds = run.order.scenario.seconds
-    level = run.order.scenario.rate * REDRAW_EVERY
-    label = f"{run.order.scenario.rate:.3g}/s"
-    return Group(
-        Text(heading(run), "bold", no_wrap=True, overflow="ellipsis"),
-        Text(f"{min(run.sender.now, seconds):.1f} s of {seconds:g} s", "dim"),
-        Text(),
-        *map(Text, table(_TITLES, [_row(run, at) for at in range(len(run.records.counts))])),
-        Text(),
-        Text(line(run), no_wrap=True, overflow="ellipsis"),
-        Text(),
-        Text.assemble(("█ admitted  ", ADMITTED), ("█ denied, and errors", REST)),
-        chart(list(bars), (ADMITTED, REST), level, label, (width, BARS)),
-    )
+def _sources(records: Records) -> str:
+    return in_words({source: count for source, count in records.sources.items() if source})
 
 
 def _row(run: WatchedRun, number: int) -> list[str]:
-    counts = run.records.counts[number]
+    kinds = run.records.kinds[number]
     figures = (
-        counts.total(),
-        counts[Outcome.ADMITTED],
-        counts[Outcome.DENIED],
-        sum(counts[outcome] for outcome in (*ERRORS, Outcome.HELD_BACK)),
+        kinds.total(),
+        *(kinds[kind] for kind in (Kind.ADMITTED, Kind.DENIED, Kind.BY_POLICY)),
+        kinds[Kind.ERRORS] + kinds[Kind.HELD_BACK],
     )
-    return [run.order.scenario.streams[number].name, *(f"{figure:,}" for figure in figures)]
+    return [run.names[number], *(f"{figure:,}" for figure in figures)]
 
 
-def _finished(records: Records) -> tuple[int, int]:
-    admitted = records.total((Outcome.ADMITTED,))
-    return admitted, records.total() - admitted
+def _count(records: Records, *wanted: Kind) -> int:
+    return sum(kinds[kind] for kinds in records.kinds for kind in wanted)

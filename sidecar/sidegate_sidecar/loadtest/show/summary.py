@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sidegate_sidecar.loadtest.judge.report import Difference, Promise, Report, StreamReport
 
@@ -18,13 +18,20 @@ TIMES: Final = ("stream", "p50", "p90", "p99", "max", "added p50", "added p99")
 VERDICT: Final = ("", "promise", "expected", "seen")
 
 
-def summary(report: Report) -> str:
-    """Return what happened, and which promises held."""
+def heading(report: Report) -> list[str]:
+    """Return what a load test was, in the first lines of its summary."""
     of = f", scenario {report.scenario}" if report.scenario else ""
     total = sum(stream.requests for stream in report.streams)
-    lines = [
+    return [
         f"sidegate load: {total:,} requests in {report.elapsed:.1f} s to {report.url}{of}",
         f"  to repeat it: --seed {report.seed} --key-prefix {report.key_prefix}",
+    ]
+
+
+def summary(report: Report, first: Sequence[str]) -> str:
+    """Return what happened, and which promises held; `first` are its first lines."""
+    lines = [
+        *first,
         "",
         *table(COUNTS, map(counts_of, report.streams)),
         "",
@@ -106,7 +113,13 @@ def sources_of(report: Report) -> str:
     counts = Counter[str]()
     for stream in report.streams:
         counts.update(stream.sources)
-    return ", ".join(f"{source} {count:,}" for source, count in counts.most_common()) or "none"
+    return in_words(counts)
+
+
+def in_words(sources: Mapping[str, int]) -> str:
+    """Return who decided how many requests, the most first."""
+    ordered = Counter(sources).most_common()
+    return ", ".join(f"{source} {count:,}" for source, count in ordered) or "none"
 
 
 def _added(report: Report) -> list[str]:

@@ -88,11 +88,11 @@ def test_both_say_whether_it_passed() -> None:
     """In the page and in the terminal, with what was broken."""
     found = report()
     assert not found.passed
-    for text in (page(found), summary(found)):
+    for text in (page(found), summary(found, [])):
         assert "FAILED: 2 of 6 promises broken" in text
         assert "1 failed" in text
     kept = msgspec.structs.replace(found, promises=[one for one in found.promises if one.kept])
-    assert "PASSED: 4 promises kept" in summary(kept)
+    assert "PASSED: 4 promises kept" in summary(kept, [])
 
 
 def test_a_run_without_an_answer_has_a_page_too() -> None:

@@ -7,8 +7,11 @@ from typing import Final
 NAMES: Final = ("a", "b", "c")
 """Of the sidecars, and of the app beside each."""
 
-KEYS: Final = ("alice", "bob", "carol", "dave", "erin", "frank")
-"""API keys; by their hash, each of the three sidecars owns two."""
+KEYS: Final = 6
+"""API keys, numbered from 0."""
+
+KEY_PREFIX: Final = "customer-"
+"""What an API key begins with: by their hash, each of the three sidecars owns two of them."""
 
 KEY_HEADER: Final = "x-api-key"
 

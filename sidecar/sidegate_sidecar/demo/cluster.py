@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
 from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.demo.play.setting import BUDGET, DRAIN, KEY_HEADER, KEYS, NAMES, RULE
+from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEY_PREFIX, KEYS, NAMES, RULE
+from sidegate_sidecar.errors import NOT_SERVING, Failure
 from sidegate_sidecar.lab.processes import Child, end_all, free_ports
 from sidegate_sidecar.lab.waiting import until
 
@@ -26,27 +26,6 @@ LOOK_EVERY: Final = 0.05  # seconds between two looks whether something is ready
 _LOOPBACK: Final = "127.0.0.1"
 
 
-class StartError(Exception):
-    """A process of the demo did not start; its text ends with what that process said last."""
-
-    def __init__(self, child: Child, how: str) -> None:
-        super().__init__(child, how)
-        self.child = child
-        self.how = how
-
-    def __str__(self) -> str:
-        said = self.child.last_words or "(nothing)"
-        return f"{self.child.title} (pid {self.child.pid}) {self.how}. Its last words:\n{said}"
-
-
-class ProcessState(StrEnum):
-    """What a sidecar is doing."""
-
-    STARTING = "starting"
-    UP = "up"
-    DEAD = "dead"
-
-
 @dataclass(slots=True)
 class Pair:
     """A sidecar and the app beside it."""
@@ -57,14 +36,6 @@ class Pair:
     app_port: int
     sidecar: Child | None = None
     app: Child | None = None
-    met_all: bool = False  # has the sidecar met the others?
-
-    @property
-    def state(self) -> ProcessState:
-        """What the sidecar is doing."""
-        if self.sidecar is not None and self.sidecar.exit_code is not None:
-            return ProcessState.DEAD
-        return ProcessState.UP if self.met_all else ProcessState.STARTING
 
     @property
     def link(self) -> str:
@@ -75,12 +46,12 @@ class Pair:
         assert self.sidecar
         assert self.app
         sidecar = f"sidecar {self.name} (pid {self.sidecar.pid})"
-        return f"{sidecar}, app {self.name} (pid {self.app.pid}) at {self.url}"
+        return f"{sidecar}, app {self.name} (pid {self.app.pid}): {self.url}"
 
     @property
     def url(self) -> str:
         """Where the app serves."""
-        return f"http://{_LOOPBACK}:{self.app_port}/"
+        return f"http://{_LOOPBACK}:{self.app_port}"
 
 
 class DemoCluster:
@@ -95,19 +66,21 @@ class DemoCluster:
     async def start(self) -> None:
         """Start everything; return once all sidecars hold one ring and all apps are limited by it.
 
-        StartError if something doesn't start.
+        Failure if something doesn't start, with what it said last.
         """
         for pair in self.pairs.values():
             self._start_sidecar(pair)
             self._start_app(pair)
-        async with _http() as client, asyncio.TaskGroup() as waiting:
-            for pair in self.pairs.values():
-                waiting.create_task(self._sidecar_ready(pair, client))
-                waiting.create_task(self._app_ready(pair, client))
+        async with _http() as client:
+            pairs = self.pairs.values()
+            await asyncio.gather(
+                *(self._sidecar_ready(pair, client) for pair in pairs),
+                *(self._app_ready(pair, client) for pair in pairs),
+            )
 
-    def owned_by(self, name: str) -> list[str]:
-        """Return the API keys whose buckets this sidecar holds."""
-        return [key for key in KEYS if self._ring.owner(_bucket(key)) == name]
+    def owned_by(self, name: str) -> list[int]:
+        """Return the numbers of the API keys whose buckets this sidecar holds."""
+        return [key for key in range(KEYS) if self._ring.owner(_bucket(key)) == name]
 
     def kill(self, name: str) -> int:
         """Kill a sidecar with SIGKILL and return its process id; it is gone then."""
@@ -117,7 +90,10 @@ class DemoCluster:
         return sidecar.pid
 
     async def restart(self, name: str) -> int:
-        """Start a dead sidecar at the same addresses, return its process id once it is ready."""
+        """Start a dead sidecar at the same addresses, return its process id once it is ready.
+
+        Failure if it doesn't start.
+        """
         pair = self.pairs[name]
         sidecar = self._start_sidecar(pair)
         async with _http() as client:
@@ -132,7 +108,6 @@ class DemoCluster:
     # --- starting
 
     def _start_sidecar(self, pair: Pair) -> Child:
-        pair.met_all = False
         pair.sidecar = self._start_child(
             f"sidecar {pair.name}",
             "sidegate_sidecar",
@@ -164,7 +139,6 @@ class DemoCluster:
 
         assert pair.sidecar
         await _until(pair.sidecar, knows_all)
-        pair.met_all = True
 
     async def _app_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
         async def is_limited() -> bool:
@@ -175,9 +149,9 @@ class DemoCluster:
         await _until(pair.app, is_limited)
 
 
-def _bucket(key: str) -> str:
+def _bucket(key: int) -> str:
     """Return the key of an API key's buckets, as the apps' middleware makes it."""
-    return bucket_key(RULE, f"{KEY_HEADER}={key}")
+    return bucket_key(RULE, f"{KEY_HEADER}={KEY_PREFIX}{key}")
 
 
 async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
@@ -185,11 +159,17 @@ async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         if await ready():
             return True
         if child.exit_code is not None:
-            raise StartError(child, f"ended with exit code {child.exit_code}")
+            raise _failed(child, f"ended with exit code {child.exit_code}")
         return False
 
     if not await until(is_ready, within=START_WITHIN, look_every=LOOK_EVERY):
-        raise StartError(child, f"wasn't ready after {START_WITHIN:g} s")
+        raise _failed(child, f"wasn't ready after {START_WITHIN:g} s")
+
+
+def _failed(child: Child, how: str) -> Failure:
+    said = child.last_words or "(nothing)"
+    text = f"{child.title} (pid {child.pid}) {how}. Its last words:\n{said}"
+    return Failure(NOT_SERVING, text)
 
 
 def _http() -> httpx2.AsyncClient:
