@@ -275,26 +275,6 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
     assert words in flag.complaint
 
 
-@pytest.mark.parametrize("value", ["0o660", "6_6_0", "-1", "888", "1777", ""])
-def test_a_mode_is_octal(value: str, run: Run) -> None:
-    """As chmod takes it, and without the bits that mean nothing to a socket."""
-    assert run("serve", "--socket-mode", value).complaint.startswith(
-        "sidegate: --socket-mode (or SIDEGATE_SOCKET_MODE) "
-    )
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "61"])
-def test_a_budget_is_a_number_of_seconds(value: str, run: Run) -> None:
-    """Not just anything that Python takes for a number."""
-    assert "expected seconds, above 0" in run("serve", "--budget", value).complaint
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "3601"])
-def test_a_drain_is_a_number_of_seconds(value: str, run: Run) -> None:
-    """No process takes an hour to end, nor ends before it began."""
-    assert "expected seconds, above 0" in run("serve", "--drain", value).complaint
-
-
 def test_a_place_for_state_is_looked_at_first(run: Run, configured: Told, tmp_path: Path) -> None:
     """A file that could never be saved is said before anything is served."""
     assert run("serve", "--state-file", str(tmp_path / "missing" / "state")).code == 2

@@ -202,12 +202,6 @@ async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
     assert node.cluster.ring.nodes == ("n1", "slow")
 
 
-async def test_a_node_without_seeds_is_ready_at_once(stack: AsyncExitStack) -> None:
-    """Who has nobody to look for needn't wait."""
-    node = await stack.enter_async_context(Process(config("n1")))
-    await eventually(lambda: node.ready)
-
-
 async def test_an_address_that_no_seed_names_any_more_is_given_up(stack: AsyncExitStack) -> None:
     """A stranger that nobody answers from is dialled only as long as some seed leads to it."""
     node = await stack.enter_async_context(Process(config("n1")))

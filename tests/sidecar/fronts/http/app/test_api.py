@@ -84,14 +84,6 @@ async def test_all_nodes_decide_together() -> None:
     assert {answer["owner"] for answer in answers} == {owner}
 
 
-async def test_a_check_goes_the_road_of_all_checks() -> None:
-    """The node that is asked counts it as an app's check, the owner as another node's."""
-    async with cluster("n1", "n2") as (one, two), http(one) as client:
-        await check(client, key_of("n2", one.cluster.ring))
-        assert +one.node.counts.checks == {("app", "owner", "allowed"): 1}
-        assert +two.node.counts.checks == {("node", "owner", "allowed"): 1}
-
-
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
