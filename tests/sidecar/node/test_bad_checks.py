@@ -89,8 +89,7 @@ async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
 @pytest.mark.parametrize("how", ["gone", "silent"])
 async def test_bad_checks_are_told_so_even_without_the_owner(role: Role, how: str) -> None:
     """Neither a policy nor a backup hides that a check makes no sense."""
-    async with beside_a_puppet(budget=SOON, role=role) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=SOON, role=role) as (node, other, peer, key):
         long = key_of("n2", node.cluster.ring, "é" * 256)
         await make(how, node, other)
         bad = [(key, "x", 1), (key, "5/day", 6), (key, "5/day", -1), (long, "5/day", 1)]

@@ -22,7 +22,8 @@ def _policy(option: str, text: str) -> OnUnreachable:
     return readers.choice(option, text, OnUnreachable)
 
 
-MODES = ("0o660", "6_6_0", "-1", "888", "")  # none of them is one
+NO_SECONDS = ("nan", "inf", "0", "-1")
+NO_MODES = ("0o660", "6_6_0", "-1", "888", "")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +50,13 @@ def test_a_text_is_read(read: Callable[[str, str], object], text: str, value: ob
     ("read", "text", "expected"),
     [
         (readers.address, "7171", "expected HOST:PORT or "),
-        *(
-            (readers.seconds, text, "expected seconds, above 0")
-            for text in ("nan", "inf", "0", "-1")
-        ),
+        *((readers.seconds, text, "expected seconds, above 0") for text in NO_SECONDS),
         (readers.number, "0", "expected a number above 0"),
         (readers.whole, "one", "expected a whole number"),
         (_octet, "256", "expected a whole number from 0 to 255"),
         (_octet, "-1", "expected a whole number from 0 to 255"),
         (readers.size, "1e6", "expected bytes, such as"),
-        *((readers.mode, text, "expected a mode in octal") for text in MODES),
+        *((readers.mode, text, "expected a mode in octal") for text in NO_MODES),
         (_policy, "shut", "expected one of open, closed, local"),
         (readers.limits, "5", 'expected "/" or "per"'),
         (readers.header_name, "a b", "expected the name of a header"),
