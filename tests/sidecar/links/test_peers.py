@@ -18,6 +18,7 @@ from sidegate_sidecar.links import secret_files
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.peers import MAX_STRANGERS
 from sidegate_sidecar.process import Process
+from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import (
     are_one_ring,
     client,
@@ -162,8 +163,7 @@ async def test_a_node_that_nobody_finds_is_none_after_a_while() -> None:
 async def test_a_node_that_is_said_to_have_moved_is_dialled_there() -> None:
     """A node that can't be reached where it was is followed to where others say that it is."""
     async with cluster("n1") as (node,), puppet("n2") as other, puppet("n3") as third:
-        node.peers.meet([other.address, third.address])
-        await eventually(lambda: len(node.cluster.ring) == 3)
+        await meet(node, other, third)
         third.gossips = False
         await third.stop()
         await eventually(lambda: node.peers.by_name["n3"].state is LinkState.DOWN)
@@ -181,8 +181,7 @@ async def test_gossip_of_a_node_at_no_address_ends_that_link_only(address: str) 
     """Whoever says so gets an error that shows it; nobody believes it, and others go on."""
     key = key_of("n3", Ring(["n1", "n2", "n3"]))
     async with cluster("n1", "n3") as nodes, puppet("n2") as other, witness(nodes[0], key):
-        nodes[0].peers.meet([other.address])
-        await eventually(lambda: "n2" in nodes[0].cluster.ring)
+        await meet(nodes[0], other)
         await other.say(news(Rumor("n9", address, 1, Life.ALIVE, 1)))
         error = await other.hear(Error)
         assert "n9" not in nodes[0].cluster.membership.members
@@ -194,8 +193,7 @@ async def test_gossip_of_a_node_at_no_address_ends_that_link_only(address: str) 
 async def test_nodes_that_see_another_ring_are_known_to_disagree() -> None:
     """`agrees` is false while a node tells another digest; one that is gone tells none."""
     async with cluster("n1") as (node,), puppet("n2") as other:
-        node.peers.meet([other.address])
-        await eventually(lambda: "n2" in node.cluster.ring)
+        await meet(node, other)
         other.gossips = False
         await other.say(news(digest="another"))
         await eventually(lambda: not node.cluster.agrees)

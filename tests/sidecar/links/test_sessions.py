@@ -30,6 +30,7 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
 from tests.sidecar.links.accepting import sidecar, turned_away
+from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, bare, checks, node_named, puppet
 
@@ -59,8 +60,7 @@ async def test_a_change_of_the_ring_is_told_at_once() -> None:
     """An app hears of a new node when the ring changes, not at the next look."""
     async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
         await peer.body()
-        node.peers.meet([other.address])
-        await eventually(lambda: len(node.cluster.ring) == 2)
+        await meet(node, other)
         await peer.send(Ping(1))
         told = [await peer.body(), await peer.body()]
         members = [("n1", str(node.link)), ("n2", str(other.address))]
