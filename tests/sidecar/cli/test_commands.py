@@ -56,7 +56,6 @@ def test_without_a_command_there_is_help(run: Run) -> None:
 
 
 def test_the_version_is_said(run: Run) -> None:
-    """--version prints it and ends."""
     assert run("--version") == Ending(0, f"sidegate {__version__}\n", "")
 
 
@@ -180,7 +179,6 @@ def expected(given: dict[str, str]) -> Config:
 
 
 def test_options_come_from_flags(run: Run, configured: Told, everything: dict[str, str]) -> None:
-    """Each option by its flag."""
     assert everything.keys() == VARIABLES.keys()
     words = [word for option in everything.items() for word in option]
     words.remove("true")
@@ -194,7 +192,6 @@ def test_options_come_from_the_environment(
     everything: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each option by its variable."""
     for option, value in everything.items():
         monkeypatch.setenv(VARIABLES[option], value)
     assert run("serve").code == 0
@@ -345,7 +342,6 @@ def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_pat
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str, words: str, run: Run) -> None:
-    """Wrong usage ends with 2, and a line that says what is wrong."""
     ending = run(*arguments.split())
     assert ending.code == 2
     assert words in ending.complaint

@@ -95,7 +95,6 @@ async def test_a_cluster_with_certificates_limits_as_one(ours: Tls) -> None:
 
 
 async def test_a_certificate_and_a_secret_are_both_asked_for(ours: Tls) -> None:
-    """With a secret as well, a certificate alone doesn't get a client in."""
     async with cluster("n1", tls=ours, secret=b"hush") as (node,):
         async with witness(node, tls=ours, secret="hush"), client(node, tls=ours) as asking:
             assert (await asking.check("k", "5/day")).source == "open"
@@ -135,7 +134,6 @@ async def test_a_client_without_our_certificate_is_refused(
 
 
 async def test_a_client_refuses_a_sidecar_of_another_ca(ours: Tls, theirs: Tls) -> None:
-    """A client that trusts another CA doesn't talk to our sidecar, and says why."""
     async with cluster("n1", tls=ours) as (node,), client(node, tls=theirs, budget=2.0) as asking:
         assert (await asking.check("k", "5/day")).source == "open"
         assert "CERTIFICATE_VERIFY_FAILED" in link_of(asking).refusal
@@ -144,7 +142,6 @@ async def test_a_client_refuses_a_sidecar_of_another_ca(ours: Tls, theirs: Tls) 
 async def test_a_node_of_another_ca_stays_off_the_ring(
     stack: AsyncExitStack, ours: Tls, theirs: Tls
 ) -> None:
-    """Nodes with certificates of different CAs don't become one ring."""
     one = await running(stack, "n1", tls=ours)
     other = await running(stack, "n2", one, tls=theirs)
     [link] = await eventually(lambda: other.peers.strangers)
@@ -156,7 +153,6 @@ async def test_a_node_of_another_ca_stays_off_the_ring(
 
 
 async def test_failed_handshakes_take_no_room(ours: Tls) -> None:
-    """However many handshakes of TLS fail, there is room for those that don't."""
     async with cluster("n1", tls=ours, max_connections=3) as (node,), witness(node, tls=ours):
         for _ in range(20):
             async with bare(node) as stranger:  # without TLS
@@ -314,7 +310,6 @@ async def test_unusable_certificates_change_nothing_until_they_are_usable(
 async def test_no_connection_is_refused_while_certificates_change(
     echoing: tuple[Address, Tls], ours: Tls, tmp_path: Path
 ) -> None:
-    """Connections made all the time while files change again and again all succeed."""
     at, tls = echoing
     seen: set[bytes] = set()
     for number in range(6):

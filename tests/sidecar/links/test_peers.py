@@ -276,7 +276,6 @@ async def test_a_node_that_returns_elsewhere_is_found_there(stack: AsyncExitStac
 async def test_an_address_that_goes_to_another_node_takes_no_keys_along(
     stack: AsyncExitStack,
 ) -> None:
-    """A node at another's old address isn't taken for that other one."""
     one = await running(stack, "n1")
     async with Process(config("n2", seeds=(one.link,))) as two:
         await ring_of([one, two])
@@ -295,7 +294,6 @@ async def test_an_address_that_goes_to_another_node_takes_no_keys_along(
 
 
 async def test_a_node_is_dialled_where_it_says_it_listens(stack: AsyncExitStack) -> None:
-    """A node that dials us is dialled back at the address in its Hello."""
     one = await running(stack, "n1")
     other = await stack.enter_async_context(puppet("n2"))
     await stack.enter_async_context(bare(one, node_named("n2", str(other.address))))
@@ -306,7 +304,6 @@ async def test_a_node_is_dialled_where_it_says_it_listens(stack: AsyncExitStack)
 async def test_a_node_that_listens_everywhere_is_dialled_where_it_came_from(
     stack: AsyncExitStack,
 ) -> None:
-    """A node that gives 0.0.0.0 is dialled back at the address that its connection came from."""
     one = await running(stack, "n1")
     other = await stack.enter_async_context(puppet("n2"))
     link = f"0.0.0.0:{other.address.port}"

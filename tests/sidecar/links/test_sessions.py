@@ -182,7 +182,6 @@ async def test_inspections_are_few_at_a_time() -> None:
 
 
 async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
-    """When a sidecar stops, its connections are closed, not left hanging."""
     async with AsyncExitStack() as stack:
         async with sidecar() as node:
             shaken = await stack.enter_async_context(bare(node, APP))
@@ -221,7 +220,6 @@ async def test_a_side_that_says_an_error_gets_none_back() -> None:
     ],
 )
 async def test_a_node_that_cannot_be_dialled_is_refused(link: str, why: str) -> None:
-    """A node that gives no address to dial it at gets an error that shows what it gave."""
     async with sidecar() as node, witness(node), bare(node) as peer:
         await peer.send(node_named("n2", link).hello(b"n" * 32))
         error = await peer.error()

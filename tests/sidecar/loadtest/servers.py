@@ -49,6 +49,20 @@ def says(status: int) -> Callable[[web.Request], Awaitable[web.Response]]:
     return answer
 
 
+class Held:
+    """Answers nobody until it may go on; counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = asyncio.Event()
+
+    async def answer(self, _: web.Request) -> web.Response:
+        """Answer once it may."""
+        self.asked += 1
+        await self.go.wait()
+        return web.Response()
+
+
 class Stalling:
     """Answers at once, but stands still once: who asks within `seconds` from then on waits."""
 

@@ -66,7 +66,6 @@ async def test_a_check_that_cannot_be_decided_gets_its_reason(
 
 
 async def test_a_key_may_be_as_long_as_it_may_at_every_node() -> None:
-    """A key of 512 bytes is decided, by whoever owns it."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
         keys = [f"{at:03}" + "é" * 254 + "x" for at in range(20)]
         answers = await answer_each(peer, *((key, "5/day", 1) for key in keys))

@@ -50,7 +50,6 @@ async def test_a_frame_is_answered_in_a_part_for_each_owner() -> None:
 
 
 async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
-    """When all keys of a frame are those of one other node, its answer is passed on as it is."""
     async with asking_two() as (_, peer, key):
         [part] = await answers_to(peer, checks(3, (key, "5/day", 1), (key, "5/day", 2)))
         assert (part.node, part.positions) == ("n2", None)
@@ -58,7 +57,6 @@ async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
 
 
 async def test_the_largest_frame_is_forwarded_whole() -> None:
-    """4,096 checks of one frame are forwarded and answered like any other."""
     async with asking_two() as (_, peer, key):
         parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MAX_CHECKS))
         allowed = [answer[0] for part in parts for answer in part.answers]
@@ -80,7 +78,6 @@ async def test_a_check_is_not_forwarded_for_ever() -> None:
 
 @pytest.mark.parametrize("hops", [0, 1, 2, 3, 10**9])
 async def test_a_check_that_came_to_its_owner_is_decided_there(hops: int) -> None:
-    """However often a check was forwarded, the owner of its key decides it as the owner."""
     async with beside_a_puppet() as (node, _, peer, _):
         key = key_of("n1", node.cluster.ring)
         [part] = await answers_to(peer, checks(1, (key, "5/day", 1), hops=hops))
@@ -179,7 +176,6 @@ async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> 
 
 
 async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
-    """When an app goes away in the middle, its checks end, and others go on."""
     async with beside_a_puppet() as (node, other, staying, key):
         async with bare(node, APP) as leaving:
             await leaving.send(checks(1, (key, "5/day", 1)))
@@ -192,7 +188,6 @@ async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
 
 
 async def test_nodes_count_what_others_asked_them_apart() -> None:
-    """Checks from apps and from other nodes are told apart in the counts."""
     async with asking_two() as (nodes, peer, key):
         await answer_each(peer, *[(key, "5/day", 1)] * 8)
         asked, decided = (node.node.counts.checks for node in nodes)

@@ -42,7 +42,6 @@ NO_MODES = ("0o660", "6_6_0", "-1", "888", "")
     ],
 )
 def test_a_text_is_read(read: Callable[[str, str], object], text: str, value: object) -> None:
-    """To what it says."""
     assert read("option", text) == value
 
 

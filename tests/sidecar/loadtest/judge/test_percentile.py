@@ -29,7 +29,6 @@ def test_rounding_does_not_move_it() -> None:
 def test_so_many_percent_are_not_above_and_fewer_are_below(
     values: list[float], percent: float
 ) -> None:
-    """The definition, counted."""
     found = percentile(values, percent)
     enough = len(values) * percent / 100
     assert sum(value <= found for value in values) >= enough - 1e-6
@@ -37,7 +36,6 @@ def test_so_many_percent_are_not_above_and_fewer_are_below(
 
 
 def test_nothing_has_no_percentiles() -> None:
-    """None for all, an error for one."""
     assert times([]) is None
     with pytest.raises(ValueError, match="at least one"):
         percentile([], 50)

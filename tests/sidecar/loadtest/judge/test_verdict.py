@@ -72,7 +72,6 @@ def test_a_request_that_was_not_sent_breaks_a_promise() -> None:
 
 
 def test_a_run_that_was_cut_short_has_not_passed() -> None:
-    """Whatever else it showed."""
     run = facts()
     note(run.records, 1.0)
     assert broken(replace(run, complete=False)) == ["the generator sends all that is planned"]
@@ -201,7 +200,6 @@ def test_each_request_is_counted_once() -> None:
 
 
 def test_the_report_survives_json() -> None:
-    """What is written can be read as the same again."""
     run = facts("5/second")
     note(run.records, 1.0)
     found = report(replace(run, crashes=[Crash("n1", 1.0)]))
