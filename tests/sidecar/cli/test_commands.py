@@ -187,10 +187,7 @@ def test_options_come_from_flags(run: Run, configured: Told, everything: dict[st
 
 
 def test_options_come_from_the_environment(
-    run: Run,
-    configured: Told,
-    everything: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, configured: Told, everything: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for option, value in everything.items():
         monkeypatch.setenv(VARIABLES[option], value)
@@ -215,10 +212,7 @@ def test_seeds_may_be_repeated(run: Run, configured: Told) -> None:
 
 
 def test_the_secret_comes_from_the_environment(
-    run: Run,
-    configured: Told,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """SIDEGATE_SECRET is the secret itself; a file, where one is given, has the last word."""
     monkeypatch.setenv("SIDEGATE_SECRET", "schlüssel")

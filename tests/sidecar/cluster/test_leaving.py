@@ -10,15 +10,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import STALL, Stage
 from sidegate_sidecar.replication.outgoing.outbox import BATCH, WINDOW
-from tests.sidecar.cluster.owners import (
-    KEYS,
-    PATIENT,
-    QUICK,
-    charged,
-    enter,
-    knows_all,
-    owned_by,
-)
+from tests.sidecar.cluster.owners import KEYS, PATIENT, QUICK, charged, enter, knows_all, owned_by
 from tests.support.in_memory.clusters import Room, says
 
 

@@ -83,10 +83,7 @@ def theirs(tmp_path: Path) -> Tls:
 
 async def test_a_cluster_with_certificates_limits_as_one(ours: Tls) -> None:
     """Three sidecars and their clients with certificates of one CA admit exactly the limit."""
-    async with (
-        cluster("n1", "n2", "n3", tls=ours) as nodes,
-        clients(*nodes, tls=ours) as asking,
-    ):
+    async with cluster("n1", "n2", "n3", tls=ours) as nodes, clients(*nodes, tls=ours) as asking:
         decisions = await asyncio.gather(
             *(asking[at % 3].check(f"key{at % 5}", "20/day") for at in range(600))
         )
@@ -291,10 +288,7 @@ async def test_a_new_ca_replaces_the_old_one(
 
 
 async def test_unusable_certificates_change_nothing_until_they_are_usable(
-    echoing: tuple[Address, Tls],
-    ours: Tls,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    echoing: tuple[Address, Tls], ours: Tls, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half-written files are reported, and the last usable ones go on until new ones are whole."""
     at, tls = echoing

@@ -24,9 +24,7 @@ LIMIT = "5/second"
 
 
 @asynccontextmanager
-async def lying(
-    answer: Callable[[web.Request], Awaitable[web.Response]],
-) -> AsyncGenerator[str]:
+async def lying(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncGenerator[str]:
     """Serve what `answer` says, whatever is asked; yield the URL."""
     app = web.Application()
     app.router.add_get("/{tail:.*}", answer)

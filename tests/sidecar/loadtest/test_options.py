@@ -39,10 +39,7 @@ def order(url: str = URL, **options: str) -> Order:
         ([URL, "--rate", "0"], "--rate '0': expected a number above 0"),
         ([URL, "--rate", "nan"], "--rate 'nan': expected a number above 0"),
         ([URL, "--seconds", "inf"], "--seconds 'inf': expected seconds, above 0"),
-        (
-            ["http://me:secret@localhost:99999"],
-            "URL 'http://localhost:99999': expected an address",
-        ),
+        (["http://me:secret@localhost:99999"], "URL 'http://localhost:99999': expected an address"),
         (["http://me:sec/ret@localhost"], "URL 'http://localhost': expected an address"),
         (["me:secret@localhost"], "URL 'localhost': expected an address"),
         (

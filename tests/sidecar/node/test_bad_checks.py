@@ -8,9 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import (
-    MAX_CHECKS,
-)
+from sidegate.protocol.messages import MAX_CHECKS
 from sidegate_sidecar.config import Role
 from tests.sidecar.node.beside_puppets import SOON, answer_each, beside_a_puppet, make
 from tests.support.in_process.cluster import cluster, key_of

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.protocol.messages import (
-    Buckets,
-    Holdings,
-    Inspect,
-    Merged,
-    Reset,
-    Resets,
-)
+from sidegate.protocol.messages import Buckets, Holdings, Inspect, Merged, Reset, Resets
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.node import MAX_HELD
 from tests.sidecar.node.beside_puppets import DAY, SOON, answers_to, beside_a_puppet

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.protocol.messages import (
-    MAX_CHECKS,
-    Answers,
-    Checks,
-)
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -133,11 +129,7 @@ async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "answers", "parts"),
-    [
-        ("open", [[1]] * 9, 1),
-        ("closed", [[0]] * 9, 1),
-        ("local", [[1]] * 5 + [[0]] * 4, 2),
-    ],
+    [("open", [[1]] * 9, 1), ("closed", [[0]] * 9, 1), ("local", [[1]] * 5 + [[0]] * 4, 2)],
 )
 @pytest.mark.parametrize("how", ["gone", "silent"])
 async def test_without_an_owner_the_policy_decides(

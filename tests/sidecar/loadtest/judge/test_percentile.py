@@ -12,8 +12,7 @@ VALUES = st.lists(st.floats(0, 1e6), min_size=1).map(sorted)
 
 
 @pytest.mark.parametrize(
-    ("percent", "value"),
-    [(0, 1), (10, 1), (10.1, 2), (50, 5), (90, 9), (99, 10), (100, 10)],
+    ("percent", "value"), [(0, 1), (10, 1), (10.1, 2), (50, 5), (90, 9), (99, 10), (100, 10)]
 )
 def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
     """The least that so many percent are not above."""

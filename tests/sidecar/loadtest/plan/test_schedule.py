@@ -30,12 +30,7 @@ def test_poisson_arrivals_vary_as_those_of_a_crowd_do() -> None:
     assert deviation == pytest.approx(mean, rel=0.05)
 
 
-@given(
-    st.sampled_from(Arrivals),
-    st.floats(0.1, 50),
-    st.floats(0.1, 20),
-    st.integers(),
-)
+@given(st.sampled_from(Arrivals), st.floats(0.1, 50), st.floats(0.1, 20), st.integers())
 def test_arrivals_are_in_order_and_in_time(
     arrivals: Arrivals, rate: float, seconds: float, seed: int
 ) -> None:

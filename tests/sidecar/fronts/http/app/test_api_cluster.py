@@ -15,14 +15,7 @@ from sidegate_sidecar.fronts.http.app.models import Syncing
 from sidegate_sidecar.process import Process
 from tests.support.in_process.beside import pair
 from tests.support.in_process.cluster import are_one_ring, cluster, config, eventually, key_of
-from tests.support.in_process.http_client import (
-    charged,
-    check,
-    http,
-    path_of,
-    problem,
-    silent_seed,
-)
+from tests.support.in_process.http_client import charged, check, http, path_of, problem, silent_seed
 from tests.support.in_process.puppet_members import news
 
 if TYPE_CHECKING:
@@ -279,8 +272,7 @@ async def test_the_owner_of_a_key_is_named_with_those_that_come_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "field"),
-    [("", "key"), ("?key=" + "k" * 513, "key"), ("?key=a&backups=x", "backups")],
+    ("query", "field"), [("", "key"), ("?key=" + "k" * 513, "key"), ("?key=a&backups=x", "backups")]
 )
 async def test_a_question_for_an_owner_may_be_wrong(
     query: str, field: str, client: httpx2.AsyncClient
