@@ -277,30 +277,18 @@ async def test_proxies_of_the_environment_are_not_asked(
 # --- no sidecar there
 
 
-async def test_nobody_there_is_said(run: Run) -> None:
-    """Where nothing listens: 3, where, why, and what to do."""
-    async with no_sidecar() as address:
-        pass
-    ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
-    assert ending.code == 3
-    assert f"no sidecar answers at http://{address}: connection refused." in ending.complaint
-    assert "sidegate serve" in ending.complaint
-
-
-async def test_a_link_is_no_http(run: Run) -> None:
-    """The address of the link, by mistake, is recognised."""
-    async with cluster("n1") as (node,):
-        ending = await asyncio.to_thread(run, "nodes", "--http", str(node.link))
-    assert ending.code == 3
-    assert "doesn't speak HTTP: is that its --link?" in ending.complaint
-
-
-async def test_something_else_is_there(run: Run) -> None:
-    """A web server that is no sidecar is recognised."""
-    async with no_sidecar() as address:
-        ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
-    assert ending.code == 3
-    assert "is no sidegate sidecar (status 404)" in ending.complaint
+async def test_what_is_no_sidecar_is_told_apart(run: Run) -> None:
+    """Another web server, the link by mistake, and nobody: 3, which it is, and what to do."""
+    async with no_sidecar() as address, cluster("n1") as (node,):
+        other = await asyncio.to_thread(run, "nodes", "--http", str(address))
+        link = await asyncio.to_thread(run, "nodes", "--http", str(node.link))
+    nobody = await asyncio.to_thread(run, "nodes", "--http", str(address))
+    assert (other.code, link.code, nobody.code) == (3, 3, 3)
+    assert "is no sidegate sidecar (status 404)" in other.complaint
+    assert "doesn't speak HTTP: is that its --link?" in link.complaint
+    refused = f"no sidecar answers at http://{address}: connection refused."
+    assert refused in nobody.complaint
+    assert "sidegate serve" in nobody.complaint
 
 
 async def test_silence_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

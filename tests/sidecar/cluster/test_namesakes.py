@@ -8,7 +8,6 @@ import pytest
 
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.messages import Ping, Pong
 from sidegate_ring.membership.membership import Life, Rumor
 from sidegate_ring.membership.messages import claim_of
 from sidegate_sidecar.cluster.cluster import Stage
@@ -74,8 +73,7 @@ async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone
         await meet(node, third)
         async with bare(node, first) as replaced, bare(node, second) as standing:
             error = await replaced.error()
-            await standing.send(Ping(1))
-            assert await standing.next() == Pong(1)
+            await standing.ping()
         assert (error.code, node.node.counts.turned_away) == ("name", {"name": 1})
         assert "'n2': another node of this name has taken its place" in error.text
         await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.ALIVE, 1)))

@@ -33,8 +33,7 @@ async def test_a_handshake_that_takes_too_long_is_ended(said: bytes) -> None:
         error = await silent.error()
         assert (error.code, error.text) == ("timeout", "no handshake within 0.05 s")
         assert turned_away(node) == {"timeout": 1}
-        await idle.send(Ping(1))
-        assert await idle.next() == Pong(1)
+        await idle.ping()
 
 
 async def test_a_frame_that_takes_too_long_is_ended() -> None:
@@ -141,8 +140,7 @@ async def test_of_two_that_are_quick_one_is_too_many() -> None:
 async def test_apps_do_not_take_the_places_of_nodes() -> None:
     async with sidecar(max_connections=1) as node, bare(node, APP):
         async with bare(node, node_named("n2")) as other:
-            await other.send(Ping(1))
-            assert await other.next() == Pong(1)
+            await other.ping()
         await eventually(lambda: len(node.sessions.open) == 1)
         assert not turned_away(node)
 
@@ -151,8 +149,7 @@ async def test_a_connection_that_ends_makes_room() -> None:
     async with sidecar(max_connections=2) as node, bare(node, APP):
         for _ in range(10):
             async with bare(node, APP) as peer:
-                await peer.send(Ping(1))
-                assert await peer.next() == Pong(1)
+                await peer.ping()
             await eventually(lambda: len(node.sessions.open) == 1)
     assert not turned_away(node)
 

@@ -70,19 +70,17 @@ def test_only_a_promise_is_one(promise: StayPromise) -> None:
     assert not heirs.promised
 
 
-def test_who_refused_is_asked_again_after_a_while() -> None:
-    heirs = Heirs("b")
-    heirs.answered("c", Stay(asked(heirs, "c").id, StayPromise.REFUSED))
-    assert heirs.ask(["c"], ASK_EVERY - 1) == []
-    assert asked(heirs, "c", now=ASK_EVERY).promise is StayPromise.ASKED
-
-
-def test_who_says_nothing_is_given_more_time() -> None:
+@pytest.mark.parametrize(("refuses", "after"), [(True, ASK_EVERY), (False, ANSWER_WITHIN)])
+def test_who_refused_is_asked_again_and_who_says_nothing_is_given_more_time(
+    *, refuses: bool, after: int
+) -> None:
     """Else the answer of one that is far away would never be to the latest question."""
     heirs = Heirs("b")
-    asked(heirs, "c", now=0)
-    assert heirs.ask(["c"], ANSWER_WITHIN - 1) == []
-    asked(heirs, "c", now=ANSWER_WITHIN)
+    question = asked(heirs, "c")
+    if refuses:
+        heirs.answered("c", Stay(question.id, StayPromise.REFUSED))
+    assert heirs.ask(["c"], after - 1) == []
+    assert asked(heirs, "c", now=after).promise is StayPromise.ASKED
 
 
 def test_a_promise_ends_with_the_link() -> None:

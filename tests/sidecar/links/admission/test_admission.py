@@ -14,7 +14,7 @@ import pytest
 from sidegate.link.address import Address
 from sidegate.protocol.codec import encode
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Error, Ping, Pong, Proof
+from sidegate.protocol.messages import Error, Proof
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Timeouts
@@ -87,8 +87,7 @@ async def test_strangers_only_displace_each_other(
         await stack.enter_async_context(stranger(node, host, first))
         if at % 10 == 0:
             async with bare(node, APP) as app:
-                await app.send(Ping(at))
-                assert await app.next() == Pong(at)
+                await app.ping(at)
             await eventually(lambda: len(node.sessions.open) == 1)
     await eventually(lambda: displaced(node) >= 50 - PLACES)
     assert len(node.sessions.admission) <= 2 * PLACES
@@ -208,8 +207,7 @@ async def test_nodes_are_refused_on_the_unix_socket(tmp_path: Path) -> None:
         assert "nodes are refused on a Unix socket" in error.text
         assert node.node.counts.turned_away == {"role": 1}
         async with bare(Address(path=path), APP) as app:
-            await app.send(Ping(1))
-            assert await app.next() == Pong(1)
+            await app.ping()
 
 
 async def test_a_word_that_comes_in_pieces_is_heard() -> None:
