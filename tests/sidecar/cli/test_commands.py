@@ -73,31 +73,14 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 # --- options of serve
 
 RING_SEED = b"0123456789abcdef"
-VARIABLES = {
-    "--name": "SIDEGATE_NAME",
-    "--link": "SIDEGATE_LINK",
-    "--socket": "SIDEGATE_SOCKET",
-    "--socket-mode": "SIDEGATE_SOCKET_MODE",
-    "--http": "SIDEGATE_HTTP",
-    "--seed": "SIDEGATE_SEEDS",
-    "--cluster": "SIDEGATE_CLUSTER",
-    "--secret-file": "SIDEGATE_SECRET_FILE",
-    "--node-secret-file": "SIDEGATE_NODE_SECRET_FILE",
-    "--http-token-file": "SIDEGATE_HTTP_TOKEN_FILE",
-    "--ring-seed-file": "SIDEGATE_RING_SEED_FILE",
-    "--tls-cert": "SIDEGATE_TLS_CERT",
-    "--tls-key": "SIDEGATE_TLS_KEY",
-    "--tls-ca": "SIDEGATE_TLS_CA",
-    "--insecure": "SIDEGATE_INSECURE",
-    "--on-unreachable": "SIDEGATE_ON_UNREACHABLE",
-    "--budget": "SIDEGATE_BUDGET",
-    "--max-memory": "SIDEGATE_MAX_MEMORY",
-    "--max-connections": "SIDEGATE_MAX_CONNECTIONS",
-    "--role": "SIDEGATE_ROLE",
-    "--drain": "SIDEGATE_DRAIN",
-    "--state-file": "SIDEGATE_STATE_FILE",
-    "--log-level": "SIDEGATE_LOG_LEVEL",
-}
+NAMES = (
+    *("name", "link", "socket", "socket-mode", "http", "cluster", "secret-file"),
+    *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
+    *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
+    *("state-file", "log-level"),
+)
+VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
+VARIABLES["--seed"] = "SIDEGATE_SEEDS"
 
 
 @pytest.fixture
