@@ -13,7 +13,7 @@ from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
-from tests.support.in_process.beside import meet, pair
+from tests.support.in_process.beside import meet, ring_with_puppet
 from tests.support.in_process.cluster import cluster, config, eventually, key_of
 from tests.support.in_process.http_client import charged, no_sidecar, silent_seed
 from tests.support.in_process.puppets import puppet
@@ -44,7 +44,7 @@ async def test_check_says_that_nobody_knows(ask: Any) -> None:
     """An answer by the policy for unreachable names the owner that didn't answer."""
     for policy, verdict, code in (("open", "allowed", 0), ("closed", "denied", 1)):
         options = {"on_unreachable": policy, "budget": 0.02, "role": Role.LEAF}
-        async with pair(**options) as (node, _, _, key):
+        async with ring_with_puppet(**options) as (node, _, _, key):
             ending = await ask(node, "check", key, "2/hour")
         words = f"(2/hour; owner puppet did not answer: {policy})\n"
         assert ending.code == code
@@ -53,7 +53,7 @@ async def test_check_says_that_nobody_knows(ask: Any) -> None:
 
 async def test_check_says_that_a_backup_decided(ask: Any) -> None:
     """What is left is known then too, and by whom is said."""
-    async with pair(budget=0.02) as (node, _, _, key):
+    async with ring_with_puppet(budget=0.02) as (node, _, _, key):
         ending = await ask(node, "check", key, "2/hour")
     words = "(2/hour; owner puppet did not answer: backup)\n"
     assert ending.code == 0
@@ -249,7 +249,7 @@ async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> No
 
 async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:
     """What nobody can tell ends with 3, and names the owner."""
-    async with pair(budget=0.02, role=Role.LEAF) as (node, _, _, key):
+    async with ring_with_puppet(budget=0.02, role=Role.LEAF) as (node, _, _, key):
         ending = await ask(node, "peek", key)
     assert ending.code == 3
     assert "puppet owns this key and can't be asked now" in ending.complaint

@@ -14,7 +14,7 @@ from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
 from sidegate_sidecar.telemetry.metrics import MAX_NAMED
 from tests.sidecar.telemetry.scraped import Scrape, counted, scrape
-from tests.support.in_process.beside import pair
+from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster, eventually, key_of
 from tests.support.in_process.http_client import charged, check, http, problem
 from tests.support.in_process.puppets import APP, bare
@@ -126,7 +126,7 @@ async def test_forwarded_checks_are_timed() -> None:
 
 async def test_an_owner_that_is_silent_is_seen() -> None:
     """Checks that their owner let wait are counted for it; its link is suspect, and takes none."""
-    async with pair(budget=0.02) as (node, silent, client, key):
+    async with ring_with_puppet(budget=0.02) as (node, silent, client, key):
         before = await scrape(node)
         silent.gossips = False
         for _ in range(3):
@@ -151,7 +151,7 @@ async def test_a_node_that_is_well_adds_no_series() -> None:
 
 async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
     """When half of a large ring is gone at once, the first by name are named, and all counted."""
-    async with pair(budget=0.02) as (node, silent, client, key):
+    async with ring_with_puppet(budget=0.02) as (node, silent, client, key):
         silent.gossips = False
         await check(client, key)
         peers = node.peers.by_name
@@ -191,7 +191,7 @@ async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:
     """When an owner and who stood in for it have admitted too much, the owner's count shows it."""
-    async with pair() as (node, other, _, _):
+    async with ring_with_puppet() as (node, other, _, _):
         key = key_of("n1", node.cluster.ring)
         charged(node, key, "10/hour", 8)
         minute = 60 * 10**9  # ns: 10/hour has an interval of 6
@@ -230,7 +230,7 @@ async def test_connections_are_counted_with_those_refused() -> None:
 
 async def test_what_others_say_makes_no_labels() -> None:
     """Error codes and sources that come from elsewhere can't fill the metrics."""
-    async with pair() as (node, other, client, key), bare(node) as rude:
+    async with ring_with_puppet() as (node, other, client, key), bare(node) as rude:
         await rude.send(Error("made-up", "I don't like you"))
         assert await rude.next() is None
         body = {"key": key, "limits": "5/hour"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.in_process.puppets import Puppet
 
 
-class Pair(NamedTuple):
+class WithPuppet(NamedTuple):
     """A sidecar, a puppet, a client of the sidecar's HTTP API, and a key that the puppet owns."""
 
     node: Process
@@ -28,10 +28,10 @@ class Pair(NamedTuple):
 
 
 @asynccontextmanager
-async def pair(**options: Any) -> AsyncGenerator[Pair]:
+async def ring_with_puppet(**options: Any) -> AsyncGenerator[WithPuppet]:
     """Run a sidecar in a ring with a puppet."""
     async with puppet() as other, beside(other, **options) as node, http(node) as client:
-        yield Pair(node, other, client, key_of("puppet", node.cluster.ring))
+        yield WithPuppet(node, other, client, key_of("puppet", node.cluster.ring))
 
 
 async def meet(node: Process, *puppets: Puppet) -> None:

@@ -13,7 +13,7 @@ from sidegate.protocol.messages import Answers, Checks
 from sidegate.trust.secrets import SecretFile
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.api import create_app
-from tests.support.in_process.beside import pair
+from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster
 from tests.support.in_process.http_client import check, http, problem
 
@@ -95,7 +95,7 @@ async def test_all_nodes_decide_together() -> None:
 async def test_when_nobody_answers_the_policy_does(policy: str, expected: dict[str, Any]) -> None:
     """Where no node that owns keys can be asked, the source says which policy it was."""
     options = {"on_unreachable": policy, "budget": 0.05, "role": Role.LEAF}
-    async with pair(**options) as (_, _, client, key):
+    async with ring_with_puppet(**options) as (_, _, client, key):
         answer = await check(client, key, "10/hour", cost=4)
     assert (answer["source"], answer["owner"]) == (policy, "puppet")
     assert {name: answer[name] for name in expected} == expected
@@ -103,7 +103,7 @@ async def test_when_nobody_answers_the_policy_does(policy: str, expected: dict[s
 
 async def test_a_silent_owner_is_stood_in_for() -> None:
     """When the owner doesn't answer its backup decides, and the source says so."""
-    async with pair(budget=0.05) as (_, _, client, key):
+    async with ring_with_puppet(budget=0.05) as (_, _, client, key):
         answer = await check(client, key, "10/hour", cost=4)
     assert (answer["source"], answer["owner"]) == ("backup", "puppet")
     assert (answer["allowed"], answer["limits"], answer["remaining"]) == (True, "10/hour", 6)
@@ -111,7 +111,7 @@ async def test_a_silent_owner_is_stood_in_for() -> None:
 
 async def test_what_the_owner_takes_for_bad_input_is_bad_input() -> None:
     """An owner of another release may not take what this node does: that is a 422 as well."""
-    async with pair() as (_, owner, client, key):
+    async with ring_with_puppet() as (_, owner, client, key):
         body = {"key": key, "limits": "5/hour"}
         asking = asyncio.create_task(client.post("/v1/check", json=body))
         asked = await owner.hear(Checks)
