@@ -67,7 +67,7 @@ def test_what_is_to_differ_differs(options: dict[str, Any], named: str) -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_secret_of_nodes_or_a_token_is_never_shown(option: str) -> None:
+def test_no_secret_and_no_token_is_ever_shown(option: str) -> None:
     """Not in the text of the options, nor in an error."""
     assert "sesame" not in repr(told({}, option, b"open sesame"))
     with pytest.raises(OptionError, match=f"^{OPTIONS[option]} '.not shown.': 5 secrets") as caught:

@@ -13,8 +13,9 @@ from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
+from tests.support.in_process.beside import meet, ring_with_puppet
 from tests.support.in_process.cluster import cluster, config, eventually, key_of
-from tests.support.in_process.http_client import beside, charged, no_sidecar
+from tests.support.in_process.http_client import charged, no_sidecar, silent_seed
 from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ async def test_check_says_what_was_decided(ask: Any) -> None:
 async def test_check_says_that_nobody_knows(ask: Any) -> None:
     """An answer by the policy for unreachable names the owner that didn't answer."""
     for policy, verdict, code in (("open", "allowed", 0), ("closed", "denied", 1)):
-        async with (
-            puppet() as silent,
-            beside(silent, on_unreachable=policy, budget=0.02, role=Role.LEAF) as node,
-        ):
-            key = key_of("puppet", node.cluster.ring)
+        options = {"on_unreachable": policy, "budget": 0.02, "role": Role.LEAF}
+        async with ring_with_puppet(**options) as (node, _, _, key):
             ending = await ask(node, "check", key, "2/hour")
         words = f"(2/hour; owner puppet did not answer: {policy})\n"
         assert ending.code == code
@@ -55,14 +53,11 @@ async def test_check_says_that_nobody_knows(ask: Any) -> None:
 
 async def test_check_says_that_a_backup_decided(ask: Any) -> None:
     """What is left is known then too, and by whom is said."""
-    async with puppet() as silent, beside(silent, budget=0.02) as node:
-        key = key_of("puppet", node.cluster.ring)
+    async with ring_with_puppet(budget=0.02) as (node, _, _, key):
         ending = await ask(node, "check", key, "2/hour")
     words = "(2/hour; owner puppet did not answer: backup)\n"
-    assert (ending.code, ending.out) == (
-        0,
-        f"allowed: 1 of 2 left, full again in 30 min {words}",
-    )
+    assert ending.code == 0
+    assert ending.out == f"allowed: 1 of 2 left, full again in 30 min {words}"
 
 
 async def test_bad_input_is_complained_of(ask: Any) -> None:
@@ -100,9 +95,8 @@ async def test_nodes_shows_the_cluster(ask: Any) -> None:
 async def test_nodes_shows_who_is_there_but_not_as_usual(ask: Any) -> None:
     """A node that is suspect, or not on the ring, has that in a column; this one in the line."""
     async with cluster("n1") as (one,), puppet("n3") as other:
-        one.peers.meet([other.address])
-        leaf = Process(config("n2", seeds=(one.link,), role=Role.LEAF))
-        async with leaf:
+        await meet(one, other)
+        async with Process(config("n2", seeds=(one.link,), role=Role.LEAF)) as leaf:
             await eventually(lambda: leaf.ready and len(leaf.cluster.ring) == 2)
             await eventually(lambda: len(one.cluster.membership.living()) == 2)
             one.cluster.membership.members["n3"].state = Life.SUSPECT
@@ -255,8 +249,8 @@ async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> No
 
 async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:
     """What nobody can tell ends with 3, and names the owner."""
-    async with puppet() as silent, beside(silent, budget=0.02, role=Role.LEAF) as node:
-        ending = await ask(node, "peek", key_of("puppet", node.cluster.ring))
+    async with ring_with_puppet(budget=0.02, role=Role.LEAF) as (node, _, _, key):
+        ending = await ask(node, "peek", key)
     assert ending.code == 3
     assert "puppet owns this key and can't be asked now" in ending.complaint
 
@@ -283,47 +277,28 @@ async def test_proxies_of_the_environment_are_not_asked(
 # --- no sidecar there
 
 
-async def test_nobody_there_is_said(run: Run) -> None:
-    """Where nothing listens: 3, where, why, and what to do."""
-    server = await asyncio.start_server(_hold, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    ending = await asyncio.to_thread(run, "nodes", "--http", f"127.0.0.1:{port}")
-    assert ending.code == 3
-    assert f"no sidecar answers at http://127.0.0.1:{port}: connection refused." in ending.complaint
-    assert "sidegate serve" in ending.complaint
-
-
-async def test_a_link_is_no_http(run: Run) -> None:
-    """The address of the link, by mistake, is recognised."""
-    async with cluster("n1") as (node,):
-        ending = await asyncio.to_thread(run, "nodes", "--http", str(node.link))
-    assert ending.code == 3
-    assert "doesn't speak HTTP: is that its --link?" in ending.complaint
-
-
-async def test_something_else_is_there(run: Run) -> None:
-    """A web server that is no sidecar is recognised."""
-    async with no_sidecar() as address:
-        ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
-    assert ending.code == 3
-    assert "is no sidegate sidecar (status 404)" in ending.complaint
+async def test_what_is_no_sidecar_is_told_apart(run: Run) -> None:
+    """Another web server, the link by mistake, and nobody: 3, which it is, and what to do."""
+    async with no_sidecar() as address, cluster("n1") as (node,):
+        other = await asyncio.to_thread(run, "nodes", "--http", str(address))
+        link = await asyncio.to_thread(run, "nodes", "--http", str(node.link))
+    nobody = await asyncio.to_thread(run, "nodes", "--http", str(address))
+    assert (other.code, link.code, nobody.code) == (3, 3, 3)
+    assert "is no sidegate sidecar (status 404)" in other.complaint
+    assert "doesn't speak HTTP: is that its --link?" in link.complaint
+    refused = f"no sidecar answers at http://{address}: connection refused."
+    assert refused in nobody.complaint
+    assert "sidegate serve" in nobody.complaint
 
 
 async def test_silence_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never answers doesn't hold the command for ever."""
     monkeypatch.setattr(remote, "TIMEOUT", 0.05)
-    server = await asyncio.start_server(_hold, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        ending = await asyncio.to_thread(run, "nodes", "--http", f"127.0.0.1:{port}")
+    async with silent_seed(speak := asyncio.Event()) as address:
+        ending = await asyncio.to_thread(run, "nodes", "--http", str(address))
+        speak.set()
     assert ending.code == 3
     assert "no answer from" in ending.complaint
-
-
-async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-    writer.close()
 
 
 @pytest.mark.parametrize(

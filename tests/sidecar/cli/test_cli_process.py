@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.telemetry.logs import LineFormatter
@@ -13,7 +14,9 @@ from tests.support.in_process.cluster import GENEROUS, client, cluster
 from tests.support.processes.commands import FREE, Serving, finish, serving, sidegate, start
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
+
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S+: .+\n")
 
 
@@ -24,6 +27,24 @@ async def eventually_ready(sidecar: Serving) -> None:
             pass
 
 
+@asynccontextmanager
+async def one_in_debt(*options: str) -> AsyncGenerator[Serving]:
+    """Serve as a node that may have others, with one bucket that somebody should take."""
+    async with serving("--name", "n1", "--seed", "127.0.0.1:1", *options) as sidecar:
+        await eventually_ready(sidecar)
+        asked = await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
+        assert asked[0] == 0
+        yield sidecar
+
+
+async def ended(sidecar: Serving, by: signal.Signals = signal.SIGTERM) -> tuple[int | None, str]:
+    """Send a signal, and return the exit code and the log, once nothing but that was said."""
+    sidecar.process.send_signal(by)
+    code, out, log = await finish(sidecar.process)
+    assert out == ""
+    return code, log
+
+
 async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
     """It answers apps and commands, ends with 0 at a signal, and leaves no socket behind."""
     path = tmp_path / "sidegate.sock"
@@ -31,10 +52,8 @@ async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
         async with client(f"unix:{path}") as app:
             assert (await app.check("k", "1/hour")).source == "owner"
         denied = await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
-        sidecar.process.send_signal(signal.SIGTERM)
-        code, out, log = await finish(sidecar.process)
-    assert denied[0] == 1
-    assert (code, out) == (0, "")
+        code, log = await ended(sidecar)
+    assert (denied[0], code) == (1, 0)
     assert not path.exists()
     lines = (sidecar.line + log).splitlines(keepends=True)
     assert all(LINE.fullmatch(line) for line in lines), lines
@@ -45,13 +64,9 @@ async def test_serve_serves_until_told_to_stop(tmp_path: Path) -> None:
 
 async def test_what_nobody_took_is_an_exit_code() -> None:
     """A node that may have others waits for one, and says at its end what is lost."""
-    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "1")
-    async with serving(*options) as sidecar:
-        await eventually_ready(sidecar)
-        asked = await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
-        sidecar.process.send_signal(signal.SIGTERM)
-        code, _, log = await finish(sidecar.process)
-    assert (asked[0], code) == (0, 4)
+    async with one_in_debt("--drain", "1") as sidecar:
+        code, log = await ended(sidecar)
+    assert code == 4
     assert "node n1: is the last one, and waits for another node to take its buckets" in log
     assert "with 1 buckets: no other node came in time to take its buckets" in log
     assert "error sidegate: node n1: ended, and nobody took its 1 buckets" in log
@@ -59,12 +74,8 @@ async def test_what_nobody_took_is_an_exit_code() -> None:
 
 async def test_what_is_saved_is_not_waited_for(tmp_path: Path) -> None:
     """A node with a state file ends at once, and with 0, though nobody takes its buckets."""
-    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "3600")
-    async with serving(*options, "--state-file", f"{tmp_path}/state") as sidecar:
-        await eventually_ready(sidecar)
-        await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
-        sidecar.process.send_signal(signal.SIGTERM)
-        code, _, log = await finish(sidecar.process)
+    async with one_in_debt("--drain", "3600", "--state-file", f"{tmp_path}/state") as sidecar:
+        code, log = await ended(sidecar)
     assert code == 0
     assert "node n1: 1 buckets saved" in log
     assert "warning sidegate: node" not in log
@@ -77,25 +88,20 @@ async def test_what_cannot_be_saved_at_the_end_is_an_exit_code(tmp_path: Path) -
     async with serving("--name", "n1", "--state-file", f"{folder}/state") as sidecar:
         await eventually_ready(sidecar)
         folder.rename(tmp_path / "gone")
-        sidecar.process.send_signal(signal.SIGTERM)
-        code, _, log = await finish(sidecar.process)
+        code, log = await ended(sidecar)
     assert code == 5
     assert "error sidegate: node n1: its last buckets could not be saved" in log
 
 
 async def test_a_second_signal_ends_the_wait_for_another_node() -> None:
     """Who doesn't want to wait loses the buckets as well, and is told so."""
-    options = ("--name", "n1", "--seed", "127.0.0.1:1", "--drain", "3600")
-    async with serving(*options) as sidecar:
-        await eventually_ready(sidecar)
-        await sidegate("check", "k", "1/hour", SIDEGATE_HTTP=sidecar.address("http"))
+    async with one_in_debt("--drain", "3600") as sidecar:
         sidecar.process.send_signal(signal.SIGTERM)
         assert sidecar.process.stderr is not None
         async with asyncio.timeout(3 * GENEROUS):
             while b"waits for another node" not in await sidecar.process.stderr.readline():
                 pass
-        sidecar.process.send_signal(signal.SIGTERM)
-        code, _, log = await finish(sidecar.process)
+        code, log = await ended(sidecar)
     assert code == 4
     assert "ended at once" in log
 
@@ -103,9 +109,8 @@ async def test_a_second_signal_ends_the_wait_for_another_node() -> None:
 async def test_ctrl_c_is_no_accident() -> None:
     """SIGINT ends it as SIGTERM does, without a traceback."""
     async with serving() as sidecar:
-        sidecar.process.send_signal(signal.SIGINT)
-        code, out, log = await finish(sidecar.process)
-    assert (code, out) == (0, "")
+        code, log = await ended(sidecar, signal.SIGINT)
+    assert code == 0
     assert log.count("\n") == 2  # that it stops, and that it has left
 
 

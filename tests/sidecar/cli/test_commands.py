@@ -56,7 +56,6 @@ def test_without_a_command_there_is_help(run: Run) -> None:
 
 
 def test_the_version_is_said(run: Run) -> None:
-    """--version prints it and ends."""
     assert run("--version") == Ending(0, f"sidegate {__version__}\n", "")
 
 
@@ -74,31 +73,14 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 # --- options of serve
 
 RING_SEED = b"0123456789abcdef"
-VARIABLES = {
-    "--name": "SIDEGATE_NAME",
-    "--link": "SIDEGATE_LINK",
-    "--socket": "SIDEGATE_SOCKET",
-    "--socket-mode": "SIDEGATE_SOCKET_MODE",
-    "--http": "SIDEGATE_HTTP",
-    "--seed": "SIDEGATE_SEEDS",
-    "--cluster": "SIDEGATE_CLUSTER",
-    "--secret-file": "SIDEGATE_SECRET_FILE",
-    "--node-secret-file": "SIDEGATE_NODE_SECRET_FILE",
-    "--http-token-file": "SIDEGATE_HTTP_TOKEN_FILE",
-    "--ring-seed-file": "SIDEGATE_RING_SEED_FILE",
-    "--tls-cert": "SIDEGATE_TLS_CERT",
-    "--tls-key": "SIDEGATE_TLS_KEY",
-    "--tls-ca": "SIDEGATE_TLS_CA",
-    "--insecure": "SIDEGATE_INSECURE",
-    "--on-unreachable": "SIDEGATE_ON_UNREACHABLE",
-    "--budget": "SIDEGATE_BUDGET",
-    "--max-memory": "SIDEGATE_MAX_MEMORY",
-    "--max-connections": "SIDEGATE_MAX_CONNECTIONS",
-    "--role": "SIDEGATE_ROLE",
-    "--drain": "SIDEGATE_DRAIN",
-    "--state-file": "SIDEGATE_STATE_FILE",
-    "--log-level": "SIDEGATE_LOG_LEVEL",
-}
+NAMES = (
+    *("name", "link", "socket", "socket-mode", "http", "cluster", "secret-file"),
+    *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
+    *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
+    *("state-file", "log-level"),
+)
+VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
+VARIABLES["--seed"] = "SIDEGATE_SEEDS"
 
 
 @pytest.fixture
@@ -180,7 +162,6 @@ def expected(given: dict[str, str]) -> Config:
 
 
 def test_options_come_from_flags(run: Run, configured: Told, everything: dict[str, str]) -> None:
-    """Each option by its flag."""
     assert everything.keys() == VARIABLES.keys()
     words = [word for option in everything.items() for word in option]
     words.remove("true")
@@ -189,12 +170,8 @@ def test_options_come_from_flags(run: Run, configured: Told, everything: dict[st
 
 
 def test_options_come_from_the_environment(
-    run: Run,
-    configured: Told,
-    everything: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, configured: Told, everything: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each option by its variable."""
     for option, value in everything.items():
         monkeypatch.setenv(VARIABLES[option], value)
     assert run("serve").code == 0
@@ -218,10 +195,7 @@ def test_seeds_may_be_repeated(run: Run, configured: Told) -> None:
 
 
 def test_the_secret_comes_from_the_environment(
-    run: Run,
-    configured: Told,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    run: Run, configured: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """SIDEGATE_SECRET is the secret itself; a file, where one is given, has the last word."""
     monkeypatch.setenv("SIDEGATE_SECRET", "schlüssel")
@@ -273,26 +247,6 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
     assert flag.complaint == variable.complaint
     assert f"{option} (or {VARIABLES[option]}) " in flag.complaint
     assert words in flag.complaint
-
-
-@pytest.mark.parametrize("value", ["0o660", "6_6_0", "-1", "888", "1777", ""])
-def test_a_mode_is_octal(value: str, run: Run) -> None:
-    """As chmod takes it, and without the bits that mean nothing to a socket."""
-    assert run("serve", "--socket-mode", value).complaint.startswith(
-        "sidegate: --socket-mode (or SIDEGATE_SOCKET_MODE) "
-    )
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "61"])
-def test_a_budget_is_a_number_of_seconds(value: str, run: Run) -> None:
-    """Not just anything that Python takes for a number."""
-    assert "expected seconds, above 0" in run("serve", "--budget", value).complaint
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "3601"])
-def test_a_drain_is_a_number_of_seconds(value: str, run: Run) -> None:
-    """No process takes an hour to end, nor ends before it began."""
-    assert "expected seconds, above 0" in run("serve", "--drain", value).complaint
 
 
 def test_a_place_for_state_is_looked_at_first(run: Run, configured: Told, tmp_path: Path) -> None:
@@ -365,7 +319,6 @@ def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_pat
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str, words: str, run: Run) -> None:
-    """Wrong usage ends with 2, and a line that says what is wrong."""
     ending = run(*arguments.split())
     assert ending.code == 2
     assert words in ending.complaint

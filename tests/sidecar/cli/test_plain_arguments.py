@@ -74,5 +74,4 @@ def test_what_is_not_said_is_in_the_environment() -> None:
     ],
 )
 def test_others_are_left_to_the_library(arguments: list[str]) -> None:
-    """It knows what to say of them."""
     assert read(*arguments) is None

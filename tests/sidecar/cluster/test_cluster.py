@@ -8,18 +8,16 @@ from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Buckets, Gossip
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Kind, Life
-from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.routes.rings import SAMPLE
-from tests.sidecar.cluster.owners import KEYS
+from tests.sidecar.cluster.owners import KEYS, charged, enter
 from tests.support.in_memory.clusters import Room
 
 # To die
 
 
 def test_when_a_node_is_dead_each_of_its_buckets_has_two_holders_again() -> None:
-    room = Room("abcd")
-    room.charge_all(KEYS, by="a")
-    room.run(0.3)
+    room = charged("abcd")
     room.crash("b")
     room.run_until(lambda: room["a"].ring.nodes == ("a", "c", "d"))
     room.run(1)
@@ -30,12 +28,9 @@ def test_when_a_node_is_dead_each_of_its_buckets_has_two_holders_again() -> None
 
 def test_a_node_that_starts_again_under_its_old_name_has_its_buckets_again() -> None:
     """However quickly: it may not have been missed."""
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
-    room.run(0.3)
+    room = charged("abc")
     room.crash("b")
-    room.add("b")
-    room.join("b")
+    enter(room, "b")
     room.run(0.5)
     for key in KEYS:
         assert set(Ring(["a", "b", "c"]).pair(key)) <= room.holders(key)
@@ -45,11 +40,16 @@ def test_a_node_that_starts_again_under_its_old_name_has_its_buckets_again() -> 
 # To hear of others only
 
 
-def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_confirmed() -> None:
-    room = Room("abc")
+def backup_of(owner: str, names: str) -> tuple[Room, Cluster, str]:
+    """Return a settled room, its node a, and a key whose backup that is."""
+    room = Room(names)
     room.run(0.5)
     node = room["a"]
-    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    return room, node, next(key for key in KEYS if node.ring.pair(key) == (owner, "a"))
+
+
+def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_confirmed() -> None:
+    room, node, backed_up = backup_of("c", "abc")
     assert node.decides(backed_up)
     room.links.discard(frozenset("ac"))
     node.doubt("c", room.now)
@@ -61,10 +61,7 @@ def test_who_hears_of_an_owner_by_others_only_is_no_backup_of_it_until_it_has_co
 
 
 def test_a_backup_decides_for_an_owner_that_nobody_hears_of() -> None:
-    room = Room("abc")
-    room.run(0.5)
-    node = room["a"]
-    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("c", "a"))
+    room, node, backed_up = backup_of("c", "abc")
     room.crash("c")
     node.doubt("c", room.now)
     room.deliver()
@@ -74,10 +71,7 @@ def test_a_backup_decides_for_an_owner_that_nobody_hears_of() -> None:
 
 def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
     """Whoever gave it up has dropped what it had to send."""
-    room = Room("ab")
-    room.run(0.5)
-    node = room["a"]
-    backed_up = next(key for key in KEYS if node.ring.pair(key) == ("b", "a"))
+    room, node, backed_up = backup_of("b", "ab")
     me = node.membership.me
     former = ("a", me.address, me.incarnation + 1, int(Life.DEAD), 1, "b", me.claim - 1)
     node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [former]), room.now)
@@ -173,9 +167,7 @@ def test_nonsense_from_another_node_is_an_error_and_changes_nothing() -> None:
 
 
 def test_held_counts_the_buckets_that_are_its_own_and_those_of_which_it_is_the_backup() -> None:
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
-    room.run(0.3)
+    room = charged("abc")
     ring = Ring(["a", "b", "c"])
     for name in "abc":
         owned = sum(ring.pair(key)[0] == name for key in KEYS)

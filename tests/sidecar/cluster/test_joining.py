@@ -9,10 +9,10 @@ import pytest
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Buckets, Pulled
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.place.handover import Passage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, SETTLE_WITHIN
-from tests.sidecar.cluster.owners import KEYS, PATIENT, owned_by
+from tests.sidecar.cluster.owners import KEYS, PATIENT, charged, owned_by
 from tests.support.in_memory.clusters import Room, nobody, says
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def test_two_that_meet_after_they_have_joined_make_one_ring_and_merge() -> None:
 
 def test_a_newcomer_has_its_buckets_before_it_is_on_the_ring_and_decides_after_that() -> None:
     """From the ring's first look at it until the last changes are here, the others decide."""
-    room = Room("ab")
-    room.charge_all(KEYS, by="a")
-    room.run(0.2)
+    room = charged("ab")
     node = room.add("c")
     mine = owned_by("c", "a", "b", "c")
     node.place.join(room.now)
@@ -118,9 +116,7 @@ def test_a_newcomer_has_its_buckets_before_it_is_on_the_ring_and_decides_after_t
 
 @pytest.mark.parametrize("when", ["while it is sent its part", "just before they hear of it"])
 def test_what_others_decide_while_a_node_joins_gets_to_it_before_it_decides(when: str) -> None:
-    room = Room("ab")
-    room.charge_all(KEYS, by="a")
-    room.run(0.2)
+    room = charged("ab")
     node = room.add("c")
     mine = owned_by("c", "a", "b", "c")
     left = list(mine)
@@ -139,12 +135,17 @@ def test_what_others_decide_while_a_node_joins_gets_to_it_before_it_decides(when
     assert [room.tokens("c", key) for key in mine] == [2] * len(mine)
 
 
-def test_a_join_ends_by_its_deadline_when_an_old_node_says_nothing() -> None:
-    """A counter may be wrong, a check may not wait; that it was so is counted."""
+def joining_while_b_is_silent() -> tuple[Room, Cluster]:
     room = Room("ab", PATIENT)
     node = room.add("c")
     room.stopped.add("b")
     node.place.join(room.now)
+    return room, node
+
+
+def test_a_join_ends_by_its_deadline_when_an_old_node_says_nothing() -> None:
+    """A counter may be wrong, a check may not wait; that it was so is counted."""
+    room, node = joining_while_b_is_silent()
     waited = room.run_until(lambda: node.stage is not Stage.JOINING)
     assert waited == pytest.approx(JOIN_WITHIN / SECOND, abs=0.1)
     assert node.stage is Stage.SETTLING
@@ -155,10 +156,7 @@ def test_a_join_ends_by_its_deadline_when_an_old_node_says_nothing() -> None:
 
 
 def test_nobody_waits_for_an_old_node_that_broke_off() -> None:
-    room = Room("ab", PATIENT)
-    node = room.add("c")
-    room.stopped.add("b")
-    node.place.join(room.now)
+    room, node = joining_while_b_is_silent()
     room.run(0.5)
     assert node.stage is Stage.JOINING
     room.disconnect("b", "c")
@@ -168,9 +166,7 @@ def test_nobody_waits_for_an_old_node_that_broke_off() -> None:
 
 def test_what_an_old_node_had_that_broke_off_is_had_from_its_backup() -> None:
     """The others had left its part to it, and think that the newcomer has everything."""
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
-    room.run(0.3)
+    room = charged("abc")
     node = room.add("d")
     mine = owned_by("d", "a", "b", "c", "d")
     assert any(Ring(["a", "b", "c"]).owner(key) == "b" for key in mine)

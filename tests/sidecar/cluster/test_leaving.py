@@ -10,7 +10,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import STALL, Stage
 from sidegate_sidecar.replication.outgoing.outbox import BATCH, WINDOW
-from tests.sidecar.cluster.owners import KEYS, PATIENT, QUICK, owned_by
+from tests.sidecar.cluster.owners import KEYS, PATIENT, QUICK, charged, enter, knows_all, owned_by
 from tests.support.in_memory.clusters import Room, says
 
 
@@ -21,9 +21,7 @@ def leave(room: Room, name: str, within: float = 10) -> float:
 
 
 def test_a_node_that_leaves_hands_over_all_it_has_and_stays_as_a_leaf() -> None:
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
-    room.run(0.2)
+    room = charged("abc")
     room.charge_all(KEYS, by="a")
     took = leave(room, "b")
     assert took < 0.5
@@ -101,8 +99,7 @@ def test_a_node_that_leaves_holds_what_it_held_wherever_it_sends_that() -> None:
 
 
 def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
-    room = Room("abc", PATIENT)
-    room.charge_all(KEYS, by="a")
+    room = charged("abc", PATIENT, settle=0)
     room.stopped.add("c")
     took = leave(room, "b", within=4)
     assert took == pytest.approx(4, abs=0.1)
@@ -113,14 +110,12 @@ def test_a_leave_ends_by_its_deadline_when_another_says_nothing() -> None:
 
 def test_all_nodes_but_one_can_leave_at_the_same_time() -> None:
     """And the one that stays knows what all of them knew."""
-    room = Room("abcd")
-    room.charge_all(KEYS, by="a")
-    room.run(0.02)
+    room = charged("abcd", settle=0.02)
     for name in "abc":
         room[name].place.leave(room.now, 10 * SECOND)
     room.run_until(lambda: all(room[name].stage is Stage.LEAF for name in "abc"))
     assert not any(room[name].place.is_overdue for name in "abc")
-    assert [room.tokens("d", key) for key in KEYS] == [1] * len(KEYS)
+    assert knows_all(room, "d")
 
 
 def test_a_node_that_departs_is_off_the_ring_at_once_for_all() -> None:
@@ -166,12 +161,10 @@ def test_a_node_that_leaves_before_it_was_told_everything_decides_no_more(stage:
 
 def test_a_node_that_has_left_sends_nothing_at_later_changes() -> None:
     """What it held is with its heirs; as a leaf it may run on for long."""
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
+    room = charged("abc", settle=0)
     leave(room, "b")
     room.log.clear()
-    room.add("d")
-    room.join("d")
+    enter(room, "d")
     room.run(3)
     assert room["b"].ring.nodes == ("a", "c", "d")
     assert not any(sender == "b" and isinstance(it, Buckets) for sender, _, it in room.log)

@@ -12,6 +12,7 @@ from sidegate_ring.membership.membership import Life, Rumor
 from sidegate_ring.membership.messages import claim_of
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.records.claims import tag_of_process
+from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import are_one_ring, cluster, eventually, running
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import bare, node_named, puppet
@@ -37,8 +38,7 @@ def claimed_by(instance: bytes, address: str, life: Life = Life.ALIVE) -> Rumor:
 async def test_who_has_claimed_its_name_is_accepted_and_no_other() -> None:
     """While a link is up to another one, which stands still, say."""
     async with cluster("n1") as (node,), puppet("n2", instance=FIRST) as first:
-        node.peers.meet([first.address])
-        await eventually(lambda: node.peers.is_up("n2"))
+        await meet(node, first)
         with pytest.raises(WireError, match="another node is named 'n2'"):
             node.peers.approve(hello(SECOND))
         await first.say(news(claimed_by(SECOND, "127.0.0.1:9")))
@@ -70,10 +70,12 @@ async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone
     """Also while the other can't be reached for a moment, as when its link is being dialled."""
     first, second = (node_named("n2", "0.0.0.0:9", instance=it) for it in (FIRST, SECOND))
     async with cluster("n1") as (node,), puppet("n3") as third:
-        node.peers.meet([third.address])
-        await eventually(lambda: node.peers.is_up("n3"))
-        async with bare(node, first) as replaced, bare(node, second):
-            assert (await replaced.error()).code == "name"
+        await meet(node, third)
+        async with bare(node, first) as replaced, bare(node, second) as standing:
+            error = await replaced.error()
+            await standing.ping()
+        assert (error.code, node.node.counts.turned_away) == ("name", {"name": 1})
+        assert "'n2': another node of this name has taken its place" in error.text
         await third.say(news(Rumor("n2", "127.0.0.1:9", 10**6, Life.ALIVE, 1)))
         await eventually(lambda: not node.peers.inbox.is_gone("n2"))
         assert not node.peers.is_up("n2")
@@ -87,8 +89,7 @@ async def test_whose_place_was_taken_is_not_let_in_again_until_the_other_is_gone
 
 async def test_a_claim_of_one_that_is_gone_is_none() -> None:
     async with cluster("n1") as (node,), puppet("n3") as third:
-        node.peers.meet([third.address])
-        await eventually(lambda: node.peers.is_up("n3"))
+        await meet(node, third)
         assert node.peers.inbox.has_claimed(hello(SECOND)) is None
         await third.say(news(claimed_by(SECOND, "127.0.0.1:9")))
         await eventually(lambda: node.peers.inbox.has_claimed(hello(SECOND)))
@@ -119,8 +120,7 @@ async def test_a_node_that_one_member_refuses_for_its_name_does_not_join(
 async def test_a_member_that_hears_of_a_later_claim_to_its_name_starts_anew() -> None:
     """It decides nothing until it has found out that nobody else has the name, and claims it."""
     async with cluster("n1", "n2") as (one, node), puppet("n3") as third:
-        node.peers.meet([third.address])
-        await eventually(lambda: node.peers.is_up("n3"))
+        await meet(node, third)
         stages = list[Stage]()
         node.cluster.place.on_stage = stages.append
         await third.say(news(claimed_by(b"c" * 16, "127.0.0.1:9")._replace(claim=2**61)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,12 +14,8 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.errors import Failure
 from sidegate_sidecar.links import discovery
 from sidegate_sidecar.process import Process
-from tests.support.certificates import Authority
 from tests.support.in_process.cluster import are_one_ring, client, config, eventually, running
 from tests.support.in_process.http_client import http
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOWHERE = Address("127.0.0.1", 1)
 
@@ -39,23 +35,29 @@ async def sources(node: Process) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "words"),
     [
-        ({"name": "n2"}, "another node is named 'n2': give each its own --name"),
-        ({"name": "n1"}, "another node is named 'n1': give each its own --name"),
-        ({"secret": b"another"}, "the two sides don't have the same secret"),
-        ({"cluster": "another"}, "this is cluster 'sidegate', not 'another'"),
+        ({"name": "n2"}, "name", "another node is named 'n2': give each its own --name"),
+        ({"name": "n1"}, "namesake", "another node is named 'n1': give each its own --name"),
+        ({"secret": b"another"}, "secret", "the two sides don't have the same secret"),
+        ({"cluster": "another"}, "cluster", "this is cluster 'sidegate', not 'another'"),
     ],
     ids=["name-of-a-third", "name-of-the-seed", "secret", "cluster"],
 )
 async def test_a_node_that_its_seeds_refuse_is_not_ready(
-    options: dict[str, Any], words: str, stack: AsyncExitStack
+    options: dict[str, Any], code: str, words: str, stack: AsyncExitStack
 ) -> None:
-    """It says why to probes and commands, and answers by the policy; never as an owner."""
+    """It says why to probes and commands, and answers by the policy; never as an owner.
+
+    Those who refuse it count it, and go on as if nothing was.
+    """
     one, two = await pair(stack, secret=b"sesame")
     given: dict[str, Any] = {"name": "n3", "secret": b"sesame", "seeds": (one.link,), **options}
     stranger = await stack.enter_async_context(Process(config(**given)))
     await eventually(lambda: stranger.discovery.refusal)
+    [link] = stranger.peers.strangers
+    assert (link.refusal_code, words in link.refusal) == (code, True)
+    await eventually(lambda: one.node.counts.turned_away[code])
     async with http(stranger) as asking:
         answer = await asking.get("/readyz")
         assert (answer.status_code, words in answer.json()["detail"]) == (503, True)
@@ -63,21 +65,9 @@ async def test_a_node_that_its_seeds_refuse_is_not_ready(
     async with client(stranger, secret=str(given["secret"], "ascii")) as app:
         decisions = [await app.check(f"k{at}", "1/hour") for at in range(20)]
     assert {str(it.source) for it in decisions} == {"open"}
-    assert not stranger.ready
+    assert (stranger.ready, stranger.cluster.ring.nodes) == (False, ())
+    assert one.peers.by_name["n2"].link.address == two.link
     assert are_one_ring([one, two])
-
-
-async def test_without_a_certificate_of_the_ring_a_node_is_not_ready(
-    stack: AsyncExitStack, tmp_path: Path
-) -> None:
-    """One of another authority is no more a member than one with another secret."""
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    ours.mkdir()
-    theirs.mkdir()
-    one = await running(stack, "n1", tls=Authority().issue(ours, "n1"))
-    stranger = await running(stack, "n3", one, tls=Authority().issue(theirs, "n3"))
-    await eventually(lambda: stranger.discovery.refusal)
-    assert not stranger.ready
 
 
 async def test_who_is_accepted_by_one_of_its_seeds_is_a_member(stack: AsyncExitStack) -> None:

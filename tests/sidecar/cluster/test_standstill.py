@@ -9,14 +9,8 @@ from sidegate.protocol.messages import Part, Pull, Pulled, Stay
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import STALL, Stage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
-from tests.sidecar.cluster.owners import PATIENT, owned_by
+from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
 from tests.support.in_memory.clusters import Room, nobody
-
-
-def stand_still(room: Room, name: str, seconds: float) -> None:
-    room.stopped.add(name)
-    room.run(seconds)
-    room.stopped.clear()
 
 
 def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> None:
@@ -50,10 +44,9 @@ def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more() -> None
     room.lost = lambda it: isinstance(it[2], Pulled) and it[0] == "a"
     node = room["b"]
     stand_still(room, "b", 0.5)
+    room.stopped.clear()
     room.run_until(lambda: node.sync.waiting == {"a"}, within=1)
-    room.stopped.add("b")
-    room.run(0.5)
-    node.notice(room.now)
+    stand_still(room, "b", 0.5)
     assert (node.stage, node.sync.waiting) == (Stage.RETURNING, {"a", "c"})
     room.lost = nobody
     room.stopped.clear()
@@ -78,9 +71,7 @@ def test_who_comes_or_leaves_and_stands_still_decides_when_it_was_told(stage: St
     room.run_until(lambda: node.stage is stage, within=1)
     mine = owned_by("b", "a", "b", "c")
     assert node.decides(mine[0]) == (stage is Stage.FLUSHING)
-    room.stopped.add("b")
-    room.run(0.3)
-    node.notice(room.now)
+    stand_still(room, "b", 0.3)
     assert node.stage is stage
     assert node.sync.waiting == {"a", "c"}
     assert "b" not in node.route
@@ -117,9 +108,7 @@ def test_the_last_owner_that_stays_after_a_standstill_decides_when_it_was_told()
     node = room["b"]
     room.lost = lambda it: isinstance(it[2], Stay)
     node.place.leave(room.now, SECOND)
-    room.stopped.add("b")
-    room.run(3)
-    node.notice(room.now)
+    stand_still(room, "b", 3)
     assert node.stage is Stage.RETURNING
     assert "b" not in node.route
     room.stopped.clear()
@@ -142,10 +131,9 @@ def test_a_node_that_stood_still_decides_when_who_is_silent_is_taken_for_dead() 
 def test_a_node_that_stood_still_asks_again_when_the_answer_is_lost() -> None:
     """On a link that didn't break, as when one direction was cut for a moment."""
     room = Room("ab", PATIENT)
-    room.stopped.add("a")
-    room.run(0.5)
-    room.stopped.clear()
     room.lost = lambda it: isinstance(it[2], Pulled)
+    stand_still(room, "a", 0.5)
+    room.stopped.clear()
     room.run(0.5)
     assert room["a"].stage is Stage.RETURNING
     room.lost = nobody

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +15,8 @@ from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Ticker
 from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sidegate_sidecar.cluster.cluster import Cluster
 
 NS = 10**9
@@ -31,6 +35,11 @@ class Ticking:
         self.fault: Exception | None = None
         self.sync = SimpleNamespace(flush_due=self.flush_due, working=True)
 
+    @property
+    def gaps(self) -> list[float]:
+        """How long it was from each tick to the next."""
+        return [after - before for before, after in pairwise(self.times)]
+
     def flush_due(self, _now: int) -> int:
         """Return in how many ns changes are to be sent."""
         return int(self.due * NS)
@@ -48,6 +57,14 @@ def pulse_of(ticking: Ticking) -> Ticker:
     return Ticker(cast("Cluster", ticking), lambda: 0, lambda: ticking.asked)
 
 
+@contextmanager
+def started(ticking: Ticking) -> Generator[Ticker]:
+    pulse = pulse_of(ticking)
+    pulse.start()
+    yield pulse
+    pulse.stop()
+
+
 async def turns(count: int) -> None:
     """Let the loop turn so often."""
     for _ in range(count):
@@ -56,71 +73,54 @@ async def turns(count: int) -> None:
 
 async def test_it_beats_when_the_cluster_says() -> None:
     ticking = Ticking(wait=0.01)
-    pulse = pulse_of(ticking)
-    pulse.start()
-    await eventually(lambda: len(ticking.times) >= 5)
-    pulse.stop()
-    gaps = [after - before for before, after in zip(ticking.times, ticking.times[1:], strict=False)]
-    assert min(gaps) > 0.008
-
-
-async def test_work_goes_on_at_once_while_nobody_asks() -> None:
-    ticking = Ticking()
-    pulse = pulse_of(ticking)
-    pulse.start()
-    await turns(100)
-    pulse.stop()
-    assert len(ticking.times) > 50
+    with started(ticking):
+        await eventually(lambda: len(ticking.times) >= 5)
+    assert min(ticking.gaps) > 0.008
 
 
 async def test_work_pauses_after_each_slice_while_somebody_asks() -> None:
     ticking = Ticking()
     ticking.asks = True
-    pulse = pulse_of(ticking)
-    pulse.start()
-    await eventually(lambda: len(ticking.times) >= 10)
-    pulse.stop()
-    gaps = [after - before for before, after in zip(ticking.times, ticking.times[1:], strict=False)]
-    assert min(gaps[1:]) > PAUSE / 2
+    with started(ticking):
+        await eventually(lambda: len(ticking.times) >= 10)
+    assert min(ticking.gaps[1:]) > PAUSE / 2
 
 
-@pytest.mark.parametrize("stage", sorted(LEAVES))
-async def test_who_leaves_makes_no_pauses(stage: Stage) -> None:
-    """It has to be done in time, and others decide already or soon."""
+@pytest.mark.parametrize(
+    ("asks", "stage"), [(False, Stage.MEMBER), *((True, stage) for stage in sorted(LEAVES))]
+)
+async def test_while_nobody_asks_and_when_it_leaves_work_goes_on_at_once(
+    asks: bool, stage: Stage
+) -> None:
+    """Who leaves has to be done in time, and others decide already or soon."""
     ticking = Ticking()
-    ticking.asks, ticking.stage = True, stage
-    pulse = pulse_of(ticking)
-    pulse.start()
-    await turns(100)
-    pulse.stop()
+    ticking.asks, ticking.stage = asks, stage
+    with started(ticking):
+        await turns(100)
     assert len(ticking.times) > 50
 
 
 async def test_what_changed_is_flushed_when_it_is_due_and_not_with_the_next_tick() -> None:
     ticking = Ticking(wait=3_600.0)
-    pulse = pulse_of(ticking)
-    pulse.start()
-    pulse.wake()
-    await eventually(lambda: len(ticking.times) == 2)
-    ticking.due = 7_200.0
-    pulse.wake()  # later than the next tick: no reason to move it
-    await turns(20)
-    assert len(ticking.times) == 2
-    pulse.stop()
+    with started(ticking) as pulse:
+        pulse.wake()
+        await eventually(lambda: len(ticking.times) == 2)
+        ticking.due = 7_200.0
+        pulse.wake()  # later than the next tick: no reason to move it
+        await turns(20)
+        assert len(ticking.times) == 2
 
 
 async def test_work_that_comes_up_begins_before_the_next_tick() -> None:
     ticking = Ticking(wait=3_600.0)
-    pulse = pulse_of(ticking)
-    pulse.start()
-    ticking.sync.working = False
-    pulse.hurry()
-    await turns(20)
-    assert len(ticking.times) == 1
-    ticking.sync.working = True
-    pulse.hurry()
-    await eventually(lambda: len(ticking.times) == 2)
-    pulse.stop()
+    with started(ticking) as pulse:
+        ticking.sync.working = False
+        pulse.hurry()
+        await turns(20)
+        assert len(ticking.times) == 1
+        ticking.sync.working = True
+        pulse.hurry()
+        await eventually(lambda: len(ticking.times) == 2)
 
 
 async def test_it_beats_no_more_when_it_is_stopped() -> None:
@@ -140,10 +140,8 @@ async def test_it_beats_no_more_when_it_is_stopped() -> None:
 async def test_a_fault_is_logged_and_does_not_stop_it(caplog: pytest.LogCaptureFixture) -> None:
     """A node that answers but backs up nothing any more would be worse than a dead one."""
     ticking = Ticking(wait=0.001)
-    pulse = pulse_of(ticking)
     ticking.fault = ZeroDivisionError("no such luck")
-    pulse.start()
-    ticking.fault = None
-    await eventually(lambda: len(ticking.times) >= 3)
-    pulse.stop()
+    with started(ticking):
+        ticking.fault = None
+        await eventually(lambda: len(ticking.times) >= 3)
     assert "no such luck" in caplog.text

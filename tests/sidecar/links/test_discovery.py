@@ -15,7 +15,7 @@ import pytest
 from sidegate.link.address import Address
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.process import Process
-from tests.support.in_process.cluster import are_one_ring, config, eventually
+from tests.support.in_process.cluster import are_one_ring, config, eventually, running
 from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
@@ -33,19 +33,15 @@ def discovery_of(node: Process, seeds: list[Address], **options: Any) -> Discove
 async def addresses_of(seed: Address) -> set[Address]:
     node = Process(config("n1"))
     async with node:
-        return await Discovery(
-            [seed], node.peers, node.cluster, node._join, node._shut_out
-        )._resolve_all()
+        return await discovery_of(node, [seed])._resolve_all()
 
 
 async def test_an_address_is_its_own_address() -> None:
-    """A seed that is an IP address leads to that address alone."""
     assert await addresses_of(Address("127.0.0.1", 7171)) == {Address("127.0.0.1", 7171)}
     assert await addresses_of(Address("::1", 7171)) == {Address("::1", 7171)}
 
 
 async def test_a_name_is_all_its_addresses() -> None:
-    """A seed that is a name leads to its port at every address of the name."""
     found = await addresses_of(Address("localhost", 7171))
     assert Address("127.0.0.1", 7171) in found
     assert found <= {Address("127.0.0.1", 7171), Address("::1", 7171)}
@@ -53,9 +49,9 @@ async def test_a_name_is_all_its_addresses() -> None:
 
 async def test_a_name_leads_to_the_nodes_behind_it(stack: AsyncExitStack) -> None:
     """A node whose seed is a name meets whoever listens at one of its addresses."""
-    one = await stack.enter_async_context(Process(config("n1")))
+    one = await running(stack, "n1")
     seed = Address("localhost", one.link.port)
-    other = await stack.enter_async_context(Process(config("n2", seeds=(seed,))))
+    other = await running(stack, "n2", seeds=(seed,))
     await eventually(lambda: are_one_ring([one, other]))
 
 
@@ -98,7 +94,7 @@ def run_knowing(names: Names, test: Callable[[], Coroutine[None, None, None]]) -
 
 async def three_on_one_port(stack: AsyncExitStack) -> list[Process]:
     """Run three nodes at three addresses of loopback, as pods listen on the same port each."""
-    first = await stack.enter_async_context(Process(config("n1")))
+    first = await running(stack, "n1")
     links = [replace(first.link, host=f"127.0.0.{at}") for at in (2, 3)]
     others = [Process(config(f"n{at}", link=link)) for at, link in enumerate(links, 2)]
     return [first, *[await stack.enter_async_context(node) for node in others]]
@@ -128,7 +124,7 @@ def test_a_name_is_resolved_again_and_again() -> None:
         async with AsyncExitStack() as stack:
             one, other, _ = await three_on_one_port(stack)
             seed = Address("sidegate.test", one.link.port)
-            seeker = await stack.enter_async_context(Process(config("seeker", seeds=(seed,))))
+            seeker = await running(stack, "seeker", seeds=(seed,))
             await eventually(lambda: seeker.ready)
             assert seeker.cluster.ring.nodes == ("seeker",)
             names["sidegate.test"] = ["127.0.0.9", "127.0.0.2"]
@@ -145,9 +141,7 @@ def test_a_silent_name_server_holds_nobody_up(log: pytest.LogCaptureFixture) -> 
     async def test() -> None:
         async with Process(config("n1")) as node:
             seeds = [Address(SILENT, 1), Address("sidegate.test", 1), Address("more.test", 1)]
-            discovery = Discovery(
-                seeds, node.peers, node.cluster, node._join, node._shut_out, resolve_within=0.05
-            )
+            discovery = discovery_of(node, seeds, resolve_within=0.05)
             found = [await discovery._resolve_all() for _ in range(2)]
             assert found == [{Address("127.0.0.7", 1), Address("127.0.0.8", 1)}] * 2
             assert len(discovery._asked) == 1  # asked once, however long that takes
@@ -163,11 +157,11 @@ async def test_a_name_that_is_none_is_logged_once_and_stops_nothing(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture, host: str
 ) -> None:
     """Among several seeds, one that doesn't resolve is named in the log; the others are met."""
-    one = await stack.enter_async_context(Process(config("n1")))
+    one = await running(stack, "n1")
     wrong = Address(host, 7171)
     with caplog.at_level(logging.WARNING, "sidegate"):
         seeds = (wrong, one.link)
-        other = await stack.enter_async_context(Process(config("n2", seeds=seeds)))
+        other = await running(stack, "n2", seeds=seeds)
         await eventually(lambda: are_one_ring([one, other]))
         for _ in range(3):
             await other.discovery._resolve_all()
@@ -181,7 +175,7 @@ async def test_a_name_that_fails_again_is_logged_again(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a name was resolved, its next failure is news."""
-    node = await stack.enter_async_context(Process(config("n1")))
+    node = await running(stack, "n1")
     seed = Address(NO_NAMES[0], 7171)
     discovery = discovery_of(node, [seed])
     await discovery._resolve_all()
@@ -202,15 +196,9 @@ async def test_a_node_is_ready_once_all_seeds_have_answered_or_failed(
     assert node.cluster.ring.nodes == ("n1", "slow")
 
 
-async def test_a_node_without_seeds_is_ready_at_once(stack: AsyncExitStack) -> None:
-    """Who has nobody to look for needn't wait."""
-    node = await stack.enter_async_context(Process(config("n1")))
-    await eventually(lambda: node.ready)
-
-
 async def test_an_address_that_no_seed_names_any_more_is_given_up(stack: AsyncExitStack) -> None:
     """A stranger that nobody answers from is dialled only as long as some seed leads to it."""
-    node = await stack.enter_async_context(Process(config("n1")))
+    node = await running(stack, "n1")
     gone, named = Address("127.0.0.2", 1), Address("127.0.0.2", 2)
     node.peers.meet([gone, named])
     await eventually(lambda: node.peers.settled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +15,6 @@ from sidegate.link.address import parse_address
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.listener import Listener, first_word
 from sidegate_sidecar.links.sockets import listen
-from sidegate_sidecar.process import Process
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import (
     admitted,
@@ -22,10 +22,10 @@ from tests.support.in_process.cluster import (
     client,
     clients,
     cluster,
-    config,
     eventually,
     eventually_answered,
     link_of,
+    running,
     sources,
     witness,
 )
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AsyncExitStack
 
+    from sidegate.link.address import Address
     from sidegate.trust.tls import Tls
-    from sidegate_sidecar.links.admission.admission import Arrival
 
 FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
 ALERT = b"\x15"  # how TLS says that something is wrong
@@ -55,8 +55,17 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
-def echo(_arrival: Arrival, _channel: bytes) -> Echo:
-    return Echo()
+@asynccontextmanager
+async def listening(
+    tls: Tls, protocol: type[asyncio.Protocol], **options: float
+) -> AsyncGenerator[tuple[Address, Admission]]:
+    """Listen with certificates; whoever has done TLS speaks with a protocol."""
+    socket = listen("link", parse_address("127.0.0.1:0"))
+    admission = Admission(lambda _: None, 1_024)
+    listener = Listener(socket, admission, lambda _arrival, _channel: protocol(), tls, **options)
+    await listener.start()
+    yield parse_address("{}:{}".format(*socket.getsockname())), admission
+    await listener.close()
 
 
 @pytest.fixture
@@ -74,10 +83,7 @@ def theirs(tmp_path: Path) -> Tls:
 
 async def test_a_cluster_with_certificates_limits_as_one(ours: Tls) -> None:
     """Three sidecars and their clients with certificates of one CA admit exactly the limit."""
-    async with (
-        cluster("n1", "n2", "n3", tls=ours) as nodes,
-        clients(*nodes, tls=ours) as asking,
-    ):
+    async with cluster("n1", "n2", "n3", tls=ours) as nodes, clients(*nodes, tls=ours) as asking:
         decisions = await asyncio.gather(
             *(asking[at % 3].check(f"key{at % 5}", "20/day") for at in range(600))
         )
@@ -86,7 +92,6 @@ async def test_a_cluster_with_certificates_limits_as_one(ours: Tls) -> None:
 
 
 async def test_a_certificate_and_a_secret_are_both_asked_for(ours: Tls) -> None:
-    """With a secret as well, a certificate alone doesn't get a client in."""
     async with cluster("n1", tls=ours, secret=b"hush") as (node,):
         async with witness(node, tls=ours, secret="hush"), client(node, tls=ours) as asking:
             assert (await asking.check("k", "5/day")).source == "open"
@@ -126,7 +131,6 @@ async def test_a_client_without_our_certificate_is_refused(
 
 
 async def test_a_client_refuses_a_sidecar_of_another_ca(ours: Tls, theirs: Tls) -> None:
-    """A client that trusts another CA doesn't talk to our sidecar, and says why."""
     async with cluster("n1", tls=ours) as (node,), client(node, tls=theirs, budget=2.0) as asking:
         assert (await asking.check("k", "5/day")).source == "open"
         assert "CERTIFICATE_VERIFY_FAILED" in link_of(asking).refusal
@@ -135,18 +139,17 @@ async def test_a_client_refuses_a_sidecar_of_another_ca(ours: Tls, theirs: Tls) 
 async def test_a_node_of_another_ca_stays_off_the_ring(
     stack: AsyncExitStack, ours: Tls, theirs: Tls
 ) -> None:
-    """Nodes with certificates of different CAs don't become one ring."""
-    one = await stack.enter_async_context(Process(config("n1", tls=ours)))
-    other = await stack.enter_async_context(Process(config("n2", tls=theirs, seeds=(one.link,))))
+    one = await running(stack, "n1", tls=ours)
+    other = await running(stack, "n2", one, tls=theirs)
     [link] = await eventually(lambda: other.peers.strangers)
     await eventually(lambda: link.refusal)
     assert "certificate" in link.refusal.lower()
     await eventually(lambda: one.ready and other.discovery.refusal)
+    assert not other.ready
     assert (one.cluster.ring.nodes, other.cluster.ring.nodes) == (("n1",), ())
 
 
 async def test_failed_handshakes_take_no_room(ours: Tls) -> None:
-    """However many handshakes of TLS fail, there is room for those that don't."""
     async with cluster("n1", tls=ours, max_connections=3) as (node,), witness(node, tls=ours):
         for _ in range(20):
             async with bare(node) as stranger:  # without TLS
@@ -177,20 +180,13 @@ async def test_a_handshake_of_tls_that_takes_too_long_is_ended(ours: Tls) -> Non
         def connection_lost(self, exc: Exception | None) -> None:
             lost.append(exc)
 
-    socket = listen("link", parse_address("127.0.0.1:0"))
-    address = parse_address("{}:{}".format(*socket.getsockname()))
-    admission = Admission(lambda _: None, 1_024)
-    listener = Listener(
-        socket, admission, lambda _arrival, _channel: Protocol(), ours, shake_within=0.05
-    )
-    await listener.start()
-    async with bare(address) as slow:
-        await slow.send(FIRST_RECORD)
-        assert await slow.raw() == b""
-        await eventually(lambda: lost)
-    assert isinstance(lost[0], ConnectionAbortedError)
-    assert not len(admission)
-    await listener.close()
+    async with listening(ours, Protocol, shake_within=0.05) as (address, admission):
+        async with bare(address) as slow:
+            await slow.send(FIRST_RECORD)
+            assert await slow.raw() == b""
+            await eventually(lambda: lost)
+        assert isinstance(lost[0], ConnectionAbortedError)
+        assert not len(admission)
 
 
 @pytest.mark.parametrize(
@@ -215,17 +211,14 @@ def test_how_long_a_first_word_is(said: bytes, tls: bool, size: int) -> None:
 
 async def test_the_time_for_tls_counts_from_when_a_connection_is_accepted(ours: Tls) -> None:
     """Who was silent for long before it begins TLS has no more time for it."""
-    socket = listen("link", parse_address("127.0.0.1:0"))
-    address = parse_address("{}:{}".format(*socket.getsockname()))
-    admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, echo, ours, shake_within=60)
-    await listener.start()
-    async with bare(address) as slow:
+    async with (
+        listening(ours, Echo, shake_within=60) as (address, admission),
+        bare(address) as slow,
+    ):
         (arrival,) = await eventually(lambda: list(admission.silent))
         arrival.since -= 60
         await slow.send(FIRST_RECORD)
         assert await slow.raw() == b""
-    await listener.close()
 
 
 # Certificates that change
@@ -238,9 +231,9 @@ def put(into: Tls, new: Tls) -> None:
         shutil.move(f"{old}.new", old)
 
 
-async def shown_by(listener_at: tuple[str, int], with_: Tls) -> bytes:
+async def shown_by(at: Address, with_: Tls) -> bytes:
     """Return the certificate that the listening side shows to a new connection."""
-    reader, writer = await asyncio.open_connection(*listener_at, ssl=with_.context())
+    reader, writer = await asyncio.open_connection(at.host, at.port, ssl=with_.context())
     shown = cast("ssl.SSLObject", writer.get_extra_info("ssl_object")).getpeercert(True)
     writer.write(b"x")
     assert await reader.readexactly(1) == b"x"
@@ -251,19 +244,14 @@ async def shown_by(listener_at: tuple[str, int], with_: Tls) -> bytes:
 
 
 @pytest.fixture
-async def listening(tmp_path: Path) -> AsyncGenerator[tuple[tuple[str, int], Tls]]:
+async def echoing(tmp_path: Path) -> AsyncGenerator[tuple[Address, Tls]]:
     """Run an echo with certificates that are looked at all the time."""
     tls = OURS.issue(tmp_path / "listening", "n1")
-    socket = listen("link", parse_address("127.0.0.1:0"))
-    at = socket.getsockname()
-    admission = Admission(lambda _: None, 1_024)
-    listener = Listener(socket, admission, echo, tls, look_every=0.01)
-    await listener.start()
-    yield at, tls
-    await listener.close()
+    async with listening(tls, Echo, look_every=0.01) as (at, _):
+        yield at, tls
 
 
-async def until_shown(at: tuple[str, int], with_: Tls, expected: bytes) -> None:
+async def until_shown(at: Address, with_: Tls, expected: bytes) -> None:
     await eventually_answered(lambda: shown_by(at, with_), lambda shown: shown == expected)
 
 
@@ -272,11 +260,11 @@ def der(tls: Tls) -> bytes:
 
 
 async def test_new_connections_use_new_certificates(
-    listening: tuple[tuple[str, int], Tls], ours: Tls, tmp_path: Path
+    echoing: tuple[Address, Tls], ours: Tls, tmp_path: Path
 ) -> None:
     """Files replaced on disk are used without a restart, again and again; old connections go on."""
-    at, tls = listening
-    reader, writer = await asyncio.open_connection(*at, ssl=ours.context())
+    at, tls = echoing
+    reader, writer = await asyncio.open_connection(at.host, at.port, ssl=ours.context())
     assert await shown_by(at, ours) == der(tls)
     for number in range(3):
         new = OURS.issue(tmp_path / f"new{number}", "n1")
@@ -289,10 +277,10 @@ async def test_new_connections_use_new_certificates(
 
 
 async def test_a_new_ca_replaces_the_old_one(
-    listening: tuple[tuple[str, int], Tls], ours: Tls, theirs: Tls
+    echoing: tuple[Address, Tls], ours: Tls, theirs: Tls
 ) -> None:
     """After the CA is replaced its clients get in, and those of the old one don't."""
-    at, tls = listening
+    at, tls = echoing
     put(tls, theirs)
     await until_shown(at, theirs, der(theirs))
     with pytest.raises(OSError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
@@ -300,13 +288,10 @@ async def test_a_new_ca_replaces_the_old_one(
 
 
 async def test_unusable_certificates_change_nothing_until_they_are_usable(
-    listening: tuple[tuple[str, int], Tls],
-    ours: Tls,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    echoing: tuple[Address, Tls], ours: Tls, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half-written files are reported, and the last usable ones go on until new ones are whole."""
-    at, tls = listening
+    at, tls = echoing
     before = der(tls)
     new = OURS.issue(tmp_path / "new", "n1")
     shutil.copyfile(new.key, tls.key)  # a key that isn't of the certificate
@@ -317,10 +302,9 @@ async def test_unusable_certificates_change_nothing_until_they_are_usable(
 
 
 async def test_no_connection_is_refused_while_certificates_change(
-    listening: tuple[tuple[str, int], Tls], ours: Tls, tmp_path: Path
+    echoing: tuple[Address, Tls], ours: Tls, tmp_path: Path
 ) -> None:
-    """Connections made all the time while files change again and again all succeed."""
-    at, tls = listening
+    at, tls = echoing
     seen: set[bytes] = set()
     for number in range(6):
         put(tls, OURS.issue(tmp_path / f"new{number}", "n1"))
@@ -336,7 +320,5 @@ async def test_a_sidecar_shows_new_certificates_to_new_links(
     nodes = await stack.enter_async_context(cluster("n1", "n2", tls=tls))
     await stack.enter_async_context(witness(nodes[0], tls=tls))
     put(tls, THEIRS.issue(tmp_path / "new", "n1"))
-    newcomer = await stack.enter_async_context(
-        Process(config("n3", tls=tls, seeds=(nodes[0].link,)))
-    )
+    newcomer = await running(stack, "n3", nodes[0], tls=tls)
     await eventually(lambda: are_one_ring([*nodes, newcomer]))

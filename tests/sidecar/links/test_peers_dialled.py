@@ -9,6 +9,7 @@ import pytest
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
 from sidegate_ring.membership.membership import Life, Rumor
+from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import node_named, puppet
@@ -22,8 +23,7 @@ async def test_another_node_at_the_address_of_one_that_was_linked(
 ) -> None:
     """The link that is dialled again isn't used, and the log says who answered where."""
     async with cluster("n1") as (node,), puppet("n2") as other:
-        node.peers.meet([other.address])
-        await eventually(lambda: len(node.cluster.ring) == 2)
+        await meet(node, other)
         await other.stop()
         await eventually(lambda: node.peers.by_name["n2"].state is LinkState.DOWN)
         other.me = node_named("n3", "127.0.0.1:9")
@@ -39,8 +39,7 @@ async def test_another_node_at_the_address_of_one_that_is_looked_for(
     """So it is each time, also when that one is taken for dead and nobody is linked to it."""
     said = "not talking to node n3 by the address of node n9"
     async with cluster("n1") as (node,), puppet("n2") as other, puppet("n3") as third:
-        node.peers.meet([other.address])
-        await eventually(lambda: len(node.cluster.ring) == 2)
+        await meet(node, other)
         await other.say(news(Rumor("n9", str(third.address), 9, Life.ALIVE, 1)))
         await eventually(lambda: said in caplog.text)
         assert "n9" not in node.peers.by_name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.codec import WireError, encode
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-NONSENSE = frame(b"\xc1")
 WHY = "the two sides don't have the same secret (secret)"
 
 
@@ -27,6 +25,12 @@ def refusals(log: pytest.LogCaptureFixture) -> list[str]:
     """Return what the log says of refusals, with ports replaced."""
     lines = [line for line in log.messages if re.search(r"\brefused? |refuses", line)]
     return [re.sub(r"127\.0\.0\.1:\d+", "HERE", line) for line in lines]
+
+
+async def turn_away_a_stranger(node: Process) -> None:
+    async with bare(node) as stranger:
+        await stranger.send(frame(b"\xc1"))
+        await stranger.error()
 
 
 async def test_an_app_without_the_secret(log: pytest.LogCaptureFixture) -> None:
@@ -51,9 +55,8 @@ async def test_a_node_of_another_cluster(log: pytest.LogCaptureFixture) -> None:
 
 async def test_a_stranger(log: pytest.LogCaptureFixture) -> None:
     """Who hasn't said its name is someone."""
-    async with cluster("n1") as (node,), bare(node) as stranger:
-        await stranger.send(NONSENSE)
-        await stranger.error()
+    async with cluster("n1") as (node,):
+        await turn_away_a_stranger(node)
     (line,) = refusals(log)
     assert line.startswith("refused someone at HERE: not a message of version 1: ")
 
@@ -104,22 +107,11 @@ async def test_who_refuses_us(log: pytest.LogCaptureFixture) -> None:
     assert len(line) < 400
 
 
-async def test_ones_own_address_is_no_refusal(log: pytest.LogCaptureFixture) -> None:
-    """A seed that turns out to be this node is usual, and not worth a line."""
-    async with cluster("n1") as (node,):
-        node.peers.meet([node.link])
-        await eventually(lambda: node.node.counts.turned_away["self"])
-    assert refusals(log) == []
-
-
 async def test_strangers_do_not_write_the_log(log: pytest.LogCaptureFixture) -> None:
     """Of a hundred, five are said, and the others are counted when there is room for a line."""
-    async with AsyncExitStack() as stack:
-        (node,) = await stack.enter_async_context(cluster("n1"))
+    async with cluster("n1") as (node,):
         for _ in range(100):
-            async with bare(node) as stranger:
-                await stranger.send(NONSENSE)
-                await stranger.error()
+            await turn_away_a_stranger(node)
         await eventually(lambda: node.node.counts.turned_away["bad-message"] == 100)
         assert len(refusals(log)) == 5
 
@@ -129,9 +121,7 @@ async def test_those_kept_back_are_counted_in_the_end(log: pytest.LogCaptureFixt
     async with cluster("n1") as (node,):
         node.sessions.refusals.make_limiter = lambda: LogLimiter(burst=1, every=0.5)
         for _ in range(3):
-            async with bare(node) as stranger:
-                await stranger.send(NONSENSE)
-                await stranger.error()
+            await turn_away_a_stranger(node)
         await eventually(lambda: "others in" in log.text or "1 other in" in log.text)
     first, *_, last = refusals(log)
     assert first.startswith("refused someone at HERE: not a message")

@@ -30,6 +30,7 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.membership import Kind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
 from tests.sidecar.links.accepting import sidecar, turned_away
+from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, bare, checks, node_named, puppet
 
@@ -59,8 +60,7 @@ async def test_a_change_of_the_ring_is_told_at_once() -> None:
     """An app hears of a new node when the ring changes, not at the next look."""
     async with sidecar() as node, bare(node, APP) as peer, puppet("n2") as other:
         await peer.body()
-        node.peers.meet([other.address])
-        await eventually(lambda: len(node.cluster.ring) == 2)
+        await meet(node, other)
         await peer.send(Ping(1))
         told = [await peer.body(), await peer.body()]
         members = [("n1", str(node.link)), ("n2", str(other.address))]
@@ -182,7 +182,6 @@ async def test_inspections_are_few_at_a_time() -> None:
 
 
 async def test_a_sidecar_that_ends_says_goodbye_to_all() -> None:
-    """When a sidecar stops, its connections are closed, not left hanging."""
     async with AsyncExitStack() as stack:
         async with sidecar() as node:
             shaken = await stack.enter_async_context(bare(node, APP))
@@ -221,7 +220,6 @@ async def test_a_side_that_says_an_error_gets_none_back() -> None:
     ],
 )
 async def test_a_node_that_cannot_be_dialled_is_refused(link: str, why: str) -> None:
-    """A node that gives no address to dial it at gets an error that shows what it gave."""
     async with sidecar() as node, witness(node), bare(node) as peer:
         await peer.send(node_named("n2", link).hello(b"n" * 32))
         error = await peer.error()

@@ -24,9 +24,7 @@ LIMIT = "5/second"
 
 
 @asynccontextmanager
-async def lying(
-    answer: Callable[[web.Request], Awaitable[web.Response]],
-) -> AsyncGenerator[str]:
+async def lying(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncGenerator[str]:
     """Serve what `answer` says, whatever is asked; yield the URL."""
     app = web.Application()
     app.router.add_get("/{tail:.*}", answer)
@@ -47,6 +45,20 @@ def says(status: int) -> Callable[[web.Request], Awaitable[web.Response]]:
         return web.Response(status=status)
 
     return answer
+
+
+class Held:
+    """Answers nobody until it may go on; counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = asyncio.Event()
+
+    async def answer(self, _: web.Request) -> web.Response:
+        """Answer once it may."""
+        self.asked += 1
+        await self.go.wait()
+        return web.Response()
 
 
 class Stalling:

@@ -39,10 +39,7 @@ def order(url: str = URL, **options: str) -> Order:
         ([URL, "--rate", "0"], "--rate '0': expected a number above 0"),
         ([URL, "--rate", "nan"], "--rate 'nan': expected a number above 0"),
         ([URL, "--seconds", "inf"], "--seconds 'inf': expected seconds, above 0"),
-        (
-            ["http://me:secret@localhost:99999"],
-            "URL 'http://localhost:99999': expected an address",
-        ),
+        (["http://me:secret@localhost:99999"], "URL 'http://localhost:99999': expected an address"),
         (["http://me:sec/ret@localhost"], "URL 'http://localhost': expected an address"),
         (["me:secret@localhost"], "URL 'localhost': expected an address"),
         (
@@ -165,7 +162,6 @@ def test_the_paths_of_a_scenario_come_after_the_url() -> None:
 
 
 def test_a_stream_without_a_path_goes_to_the_url(tmp_path: Path) -> None:
-    """As it was given."""
     path = tmp_path / "mine.toml"
     path.write_text('seconds = 3\n[[stream]]\nname = "a"\nrate = 5\n')
     assert order(f"{URL}/", scenario=str(path)).urls == [f"{URL}/"]
@@ -188,7 +184,6 @@ def test_a_user_and_password_are_sent_and_not_kept_in_the_url(url: str, pair: by
 
 
 def test_a_url_with_an_at_sign_further_on_is_left_as_it_is() -> None:
-    """There is no user in it."""
     made = order("http://localhost/@me?to=a@b")
     assert (made.url, made.headers) == ("http://localhost/@me?to=a@b", {})
 
@@ -201,7 +196,6 @@ def test_each_run_has_keys_of_its_own_unless_told() -> None:
 
 
 def test_a_rate_scales_a_scenario_as_a_whole() -> None:
-    """Here to twice its own."""
     made = order(scenario="standard", rate="600", seconds="15")
     assert made.scenario.rate == pytest.approx(600)
     assert made.scenario.seconds == 15

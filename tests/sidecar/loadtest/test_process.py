@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from sidegate_sidecar.loadtest.judge.report import Report
-from tests.sidecar.loadtest.servers import LIMIT, Stalling, lying, says, truthful
+from tests.sidecar.loadtest.servers import LIMIT, Held, Stalling, lying, says, truthful
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.processes.commands import finish, start
 
@@ -217,24 +217,17 @@ async def test_more_connections_than_a_process_may_have_are_refused() -> None:
 
 async def test_open_files_are_allowed_as_far_as_the_system_does() -> None:
     """More than 100 requests under way, though a process is given 100 files to begin with."""
-    waiting, go = 0, asyncio.Event()
-
-    async def answer(_: web.Request) -> web.Response:
-        nonlocal waiting
-        waiting += 1
-        if waiting == 150:
-            go.set()
-        await go.wait()
-        return web.Response()
-
-    async with lying(answer) as url:
+    held = Held()
+    async with lying(held.answer) as url:
         options = ("--rate", "150", "--seconds", "1", "--timeout", "30")
-        code, out, err = await limited_to("-Sn 100", url, *options)
+        running = asyncio.create_task(limited_to("-Sn 100", url, *options))
+        await eventually(lambda: held.asked == 150)
+        held.go.set()
+        code, out, err = await running
     assert (code, err) == (0, ""), out
 
 
 async def test_errors_may_be_tolerated(load: Load) -> None:
-    """Up to a number."""
     async with lying(says(500)) as url:
         code, report = await load(url, "--rate", "10", "--seconds", "1", "--tolerate-errors", "10")
     assert (code, report.errors) == (0, {"status 500": 10})

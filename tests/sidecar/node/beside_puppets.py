@@ -6,14 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import (
-    NOBODY,
-    Answers,
-    Checks,
-)
+from sidegate.protocol.messages import NOBODY, Answers, Checks
 from sidegate_sidecar.process import Process
-from tests.support.in_process.cluster import config, eventually
-from tests.support.in_process.puppets import Bare, Puppet, checks, puppet
+from tests.support.in_process.cluster import cluster, config, eventually, key_of
+from tests.support.in_process.puppets import APP, Bare, Puppet, bare, checks, puppet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,26 +22,35 @@ SOON = 0.05  # seconds: a budget that is to run out
 
 
 @asynccontextmanager
-async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Process, Puppet]]:
-    """Run a sidecar n1 in a ring with a puppet n2."""
+async def beside_a_puppet(**options: Any) -> AsyncGenerator[tuple[Process, Puppet, Bare, str]]:
+    """Run a sidecar n1 in a ring with a puppet n2, an app of n1, and take a key of n2."""
     async with puppet("n2") as other:
-        node = Process(config("n1", **{"seeds": (other.address,), **options}))
-        async with node:
+        node = Process(config("n1", seeds=(other.address,), **options))
+        async with node, bare(node, APP) as app:
             await eventually(lambda: node.ready and "n2" in node.cluster.ring)
-            yield node, other
+            yield node, other, app, key_of("n2", node.cluster.ring)
 
 
 @asynccontextmanager
-async def beside_two_puppets(**options: Any) -> AsyncGenerator[tuple[Process, Puppet, Puppet]]:
-    """Run a sidecar n1 in a ring with the puppets n3 and n2, which is the backup of some of n3's.
+async def beside_two_puppets(
+    **options: Any,
+) -> AsyncGenerator[tuple[Process, Puppet, Puppet, Bare]]:
+    """Run a sidecar n1 in a ring with the puppets n3 and n2, and an app of n1.
 
     The puppets don't know each other, which makes no difference to what they are asked.
     """
     async with puppet("n2") as backup, puppet("n3") as owner:
-        node = Process(config("n1", **{"seeds": (backup.address, owner.address), **options}))
-        async with node:
+        node = Process(config("n1", seeds=(backup.address, owner.address), **options))
+        async with node, bare(node, APP) as app:
             await eventually(lambda: node.ready and len(node.cluster.ring) == 3)
-            yield node, owner, backup
+            yield node, owner, backup, app
+
+
+@asynccontextmanager
+async def asking_two() -> AsyncGenerator[tuple[list[Process], Bare, str]]:
+    """Run two sidecars and an app of the first, and take a key of the second."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as app:
+        yield nodes, app, key_of("n2", nodes[0].cluster.ring)
 
 
 def key_of_pair(owner: str, backup: str, ring: Ring) -> str:

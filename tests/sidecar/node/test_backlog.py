@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from itertools import count
 
 import pytest
@@ -12,6 +11,7 @@ from sidegate.protocol.messages import Answers, Holdings, Inspect, Ping, Pong
 from sidegate_sidecar.node.backlog import MAX_IN_ALL, MAX_WAITING, Backlog, PutOff
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.process import Process
+from tests.sidecar.node.beside_puppets import answer_each
 from tests.support.in_process.cluster import cluster, config
 from tests.support.in_process.puppets import APP, bare, checks
 
@@ -23,19 +23,7 @@ def new_limits(parts: int = 8) -> str:
     return "; ".join(f"{next(NUMBERS)}/hour" for _ in range(parts))
 
 
-def send(_answers: Answers) -> None:
-    pass
-
-
-def other(_answers: Answers) -> None:
-    pass
-
-
-def other_one(_number: int, _answers: Answers) -> None:
-    pass
-
-
-def waiting(number: int, size: int = 1, to: object = send) -> PutOff:
+def waiting(number: int, size: int = 1, to: object = "an app") -> PutOff:
     asked = checks(number, *[("k", "1/day", 1)] * size)
     return PutOff(asked, list(range(size)), to, 0)  # type: ignore[arg-type]
 
@@ -53,7 +41,7 @@ def test_who_waits_takes_turns() -> None:
     backlog = Backlog()
     for number in (1, 2, 3):
         assert backlog.add(waiting(number))
-    assert backlog.add(waiting(4, to=other))
+    assert backlog.add(waiting(4, to="another"))
     order = [found.frame.id for _ in range(4) if (found := backlog.next())]
     assert order == [1, 4, 2, 3]
     assert backlog.next() is None
@@ -63,7 +51,7 @@ def test_what_one_asks_and_what_all_ask_is_bounded() -> None:
     backlog = Backlog()
     assert backlog.add(waiting(1, MAX_WAITING))
     assert not backlog.add(waiting(2))
-    askers = [partial(other_one, at) for at in range(MAX_IN_ALL // MAX_WAITING)]
+    askers = range(MAX_IN_ALL // MAX_WAITING)
     taken = [backlog.add(waiting(3, MAX_WAITING, to=asker)) for asker in askers]
     assert taken.count(False) == 1
     assert backlog.next()
@@ -114,12 +102,7 @@ async def test_what_nobody_waits_for_any_more_is_an_error_and_not_charged() -> N
 async def test_limits_that_are_wrong_are_as_much_work(text: str) -> None:
     """A frame of nonsense, which nobody remembers, is read in as many turns."""
     async with cluster("n1") as (node,), bare(node, APP) as app:
-        await app.send(checks(1, *[("k", text, 1)] * 400))
-        answers: list[object] = []
-        while len(answers) < 400:
-            part = await app.next()
-            assert isinstance(part, Answers)
-            answers += part.answers
+        answers = await answer_each(app, *[("k", text, 1)] * 400)
     assert all(isinstance(answer, str) for answer in answers)
 
 

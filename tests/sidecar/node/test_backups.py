@@ -32,24 +32,23 @@ from tests.sidecar.node.beside_puppets import (
     key_of_pair,
     make,
 )
-from tests.support.in_process.cluster import GENEROUS, eventually, key_of
-from tests.support.in_process.puppets import APP, bare, checks
+from tests.support.in_process.cluster import GENEROUS, eventually
+from tests.support.in_process.puppets import checks
 
 
 async def test_a_backup_is_asked_at_once_when_the_link_to_the_owner_is_down() -> None:
     """The next node on the ring decides, says so, and is told no less time than there is."""
-    async with beside_two_puppets(budget=1.0) as (node, owner, backup):
+    async with beside_two_puppets(budget=1.0) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         await owner.stop()
         await eventually(lambda: node.peers.by_name["n3"].state is LinkState.DOWN)
-        async with bare(node, APP) as peer:
-            await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
-            asked = await backup.hear(Checks)
-            assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1), (key, "5/day", 2)])
-            share = ANSWERS_SHARE * OWNERS_SHARE
-            assert asked.budget == pytest.approx(share * 1e6, rel=0.1)  # no one else's patience
-            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [0, 33]]))
-            assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22], [0, 33]])
+        await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
+        asked = await backup.hear(Checks)
+        assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1), (key, "5/day", 2)])
+        share = ANSWERS_SHARE * OWNERS_SHARE
+        assert asked.budget == pytest.approx(share * 1e6, rel=0.1)  # no one else's patience
+        await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [0, 33]]))
+        assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22], [0, 33]])
         assert node.node.counts.unanswered == {"n3": 2}
         assert node.node.counts.failovers == 2
         await owner.start()
@@ -58,22 +57,21 @@ async def test_a_backup_is_asked_at_once_when_the_link_to_the_owner_is_down() ->
 async def test_a_backup_is_asked_within_the_same_budget_when_the_owner_is_silent() -> None:
     """The owner has its share of the budget, and its backup half of what is left then."""
     budget = 1.0
-    async with beside_two_puppets(budget=budget) as (node, owner, backup):
+    async with beside_two_puppets(budget=budget) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         owner.gossips = False
-        async with bare(node, APP) as peer:
-            await peer.send(checks(4, (key, "5/day", 1)))
-            asked = await backup.hear(Checks)
-            left = ANSWERS_SHARE * (1 - OWNERS_SHARE) * budget
-            assert 0 < asked.budget <= left * OWNERS_SHARE * 1.01e6
-            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22]]))
-            assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22]])
+        await peer.send(checks(4, (key, "5/day", 1)))
+        asked = await backup.hear(Checks)
+        left = ANSWERS_SHARE * (1 - OWNERS_SHARE) * budget
+        assert 0 < asked.budget <= left * OWNERS_SHARE * 1.01e6
+        await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22]]))
+        assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22]])
         assert [type(message) for message in owner.heard].count(Checks) == 1
 
 
 async def test_an_owner_that_hands_a_check_back_is_answered_for_by_the_next() -> None:
     """Who may not decide yet says so, and the next node is asked without waiting for a budget."""
-    async with beside_two_puppets() as (node, owner, backup), bare(node, APP) as peer:
+    async with beside_two_puppets() as (node, owner, backup, peer):
         theirs, mine = (key_of_pair("n3", name, node.cluster.ring) for name in ("n2", "n1"))
         await peer.send(checks(4, (theirs, "5/day", 1), (theirs, "6/day", 1), (mine, "5/day", 1)))
         asked = await owner.hear(Checks)
@@ -92,8 +90,7 @@ async def test_an_owner_that_hands_a_check_back_is_answered_for_by_the_next() ->
 
 async def test_a_node_that_may_not_decide_hands_a_forwarded_check_back() -> None:
     """A leaf that can ask nobody goes by its policy for its own apps only."""
-    async with beside_a_puppet(role=Role.LEAF) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(role=Role.LEAF) as (node, other, peer, key):
         await make("gone", node, other)
         [part] = await answers_to(peer, checks(1, (key, "5/day", 1), (key, "5/day", 1), hops=1))
         assert part == Answers(1, NOBODY, "n1", [0, 1], [[0], [0]])
@@ -104,7 +101,7 @@ async def test_a_node_that_may_not_decide_hands_a_forwarded_check_back() -> None
 
 async def test_a_node_that_comes_next_itself_stands_in_at_once() -> None:
     """For a key whose backup this node is it decides itself, with its copy of the bucket."""
-    async with beside_two_puppets() as (node, owner, backup), bare(node, APP) as peer:
+    async with beside_two_puppets() as (node, owner, backup, peer):
         key = key_of_pair("n3", "n1", node.cluster.ring)
         await owner.say(Buckets(1, [("5/day", [key], [4 * DAY // 5])]))  # one of five is left
         await backup.say(Buckets(1, [("5/day", [key], [3 * DAY // 5])]))  # an older copy
@@ -128,85 +125,77 @@ async def test_a_third_that_can_ask_neither_owner_nor_backup_gives_its_share(
     policy: str, source: str, answers: list[int], parts: int
 ) -> None:
     """It holds no copy, so it is no backup: 5 a day are 1 for each of the three. Or it refuses."""
-    async with beside_two_puppets(on_unreachable=policy, budget=SOON) as (node, owner, backup):
+    options = {"on_unreachable": policy, "budget": SOON}
+    async with beside_two_puppets(**options) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         owner.gossips = backup.gossips = False
-        async with bare(node, APP) as peer:
-            [part] = await answers_to(peer, checks(1, (key, "5/day", 1), (key, "5/day", 1)))
-            assert (part.source, part.parts) == (source, parts)
-            assert [answer[0] for answer in part.answers] == answers
-            [part] = await answers_to(peer, checks(2, (key, "5/day", 1), hops=1))
-            assert (part.source, part.answers) == (NOBODY, [[0]])
-            await peer.send(Inspect(3, 1, key))
-            assert await peer.next() == Holdings(3, NOBODY, "", [])
+        [part] = await answers_to(peer, checks(1, (key, "5/day", 1), (key, "5/day", 1)))
+        assert (part.source, part.parts) == (source, parts)
+        assert [answer[0] for answer in part.answers] == answers
+        [part] = await answers_to(peer, checks(2, (key, "5/day", 1), hops=1))
+        assert (part.source, part.answers) == (NOBODY, [[0]])
+        await peer.send(Inspect(3, 1, key))
+        assert await peer.next() == Holdings(3, NOBODY, "", [])
         assert node.node.counts.failovers == 0  # though the backup was asked
 
 
 async def test_checks_are_tried_again_while_those_who_know_may_not_decide_yet() -> None:
     """Owner and backup are there, but one stood still, say: soon one of them will decide."""
-    async with beside_two_puppets(budget=GENEROUS) as (node, owner, backup):
+    async with beside_two_puppets(budget=GENEROUS) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
-        async with bare(node, APP) as peer:
-            await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
-            first = await decline(owner)
-            assert (await decline(backup)).serial == first.serial
-            again = await decline(owner)
-            assert (again.serial, again.places, again.checks) == (
-                first.serial,
-                [0, 1],
-                first.checks,
-            )
-            asked = await backup.hear(Checks)
-            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [0, 33]]))
-            assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22], [0, 33]])
+        await peer.send(checks(4, (key, "5/day", 1), (key, "5/day", 2)))
+        first = await decline(owner)
+        assert (await decline(backup)).serial == first.serial
+        again = await decline(owner)
+        assert (again.serial, again.places) == (first.serial, [0, 1])
+        assert again.checks == first.checks
+        asked = await backup.hear(Checks)
+        await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [0, 33]]))
+        assert await peer.next() == Answers(4, "backup", "n2", None, [[1, 22], [0, 33]])
         assert node.node.counts.unanswered == {"n3": 2, "n2": 2}  # each once
 
 
 async def test_checks_that_were_tried_in_vain_have_those_after_them_wait_for_nothing() -> None:
     """Where nobody will decide soon, it costs one budget, and the others have a share at once."""
-    async with beside_two_puppets(budget=0.2) as (node, owner, backup):
+    async with beside_two_puppets(budget=0.2) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         owner.life.declines = backup.life.declines = True
-        async with bare(node, APP) as peer:
-            [part] = await answers_to(peer, checks(1, (key, "30/day", 1)))
+        [part] = await answers_to(peer, checks(1, (key, "30/day", 1)))
+        assert part.source == "local"
+        tries = asked_of(owner)
+        assert tries > 1
+        for number in range(2, 12):
+            [part] = await answers_to(peer, checks(number, (key, "30/day", 1)))
             assert part.source == "local"
-            tries = asked_of(owner)
-            assert tries > 1
-            for number in range(2, 12):
-                [part] = await answers_to(peer, checks(number, (key, "30/day", 1)))
-                assert part.source == "local"
-            assert asked_of(owner) == tries + 10
+        assert asked_of(owner) == tries + 10
 
 
 async def test_a_third_says_what_is_wrong_with_a_check() -> None:
     """Its share hides no reason."""
-    async with beside_two_puppets(budget=SOON) as (node, owner, backup):
+    async with beside_two_puppets(budget=SOON) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         owner.gossips = backup.gossips = False
-        async with bare(node, APP) as peer:
-            answers = await answer_each(peer, (key, "x", 1), (key, "5/day", 6), (key, "5/day", 1))
-            assert [type(answer) for answer in answers] == [str, str, list]
+        answers = await answer_each(peer, (key, "x", 1), (key, "5/day", 6), (key, "5/day", 1))
+        assert [type(answer) for answer in answers] == [str, str, list]
 
 
 async def test_a_backup_asks_by_way_of_who_has_just_heard_from_the_owner() -> None:
     """The owner is there and merely can't be heard from here, so it isn't stood in for."""
-    async with beside_two_puppets(budget=1.0) as (node, owner, other):
+    async with beside_two_puppets(budget=1.0) as (node, owner, other, peer):
         key = key_of_pair("n3", "n1", node.cluster.ring)
         owner.gossips = False
-        async with bare(node, APP) as peer:
-            await peer.send(checks(4, (key, "5/day", 1)))
-            await owner.hear(Checks)
-            await other.say(Gossip(int(Kind.ACK), 99, "n3", "", []))
-            asked = await other.hear(Checks)
-            assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1)])
-            await other.say(Answers(asked.id, "owner", "n3", None, [[1, 22]]))
-            assert await peer.next() == Answers(4, "owner", "n3", None, [[1, 22]])
+        await peer.send(checks(4, (key, "5/day", 1)))
+        await owner.hear(Checks)
+        await other.say(Gossip(int(Kind.ACK), 99, "n3", "", []))
+        asked = await other.hear(Checks)
+        assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1)])
+        await other.say(Answers(asked.id, "owner", "n3", None, [[1, 22]]))
+        assert await peer.next() == Answers(4, "owner", "n3", None, [[1, 22]])
 
 
 async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> None:
     """Each check by its id, with what it cost, and what is owed after all of them."""
-    async with beside_a_puppet() as (node, owner), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet() as (node, owner, peer, key):
         await owner.stop()
         await eventually(lambda: node.peers.by_name["n2"].state is LinkState.DOWN)
         await answers_to(peer, checks(1, *[(key, "5/day", 1)] * 3))
@@ -221,19 +210,18 @@ async def test_an_owner_that_is_back_is_told_what_was_charged_in_its_place() -> 
 
 async def test_checks_of_one_frame_go_on_to_the_backup_of_each() -> None:
     """Of a frame for a silent owner, each check is decided by the node that comes next for it."""
-    async with beside_two_puppets(budget=0.5) as (node, owner, backup):
+    async with beside_two_puppets(budget=0.5) as (node, owner, backup, peer):
         ring = node.cluster.ring
         mine, theirs = (key_of_pair("n3", name, ring) for name in ("n1", "n2"))
         owner.gossips = False
-        async with bare(node, APP) as peer:
-            await peer.send(checks(7, *((it, "5/day", 1) for it in (theirs, mine, theirs))))
-            asked = await backup.hear(Checks)
-            assert [key for key, _, _ in asked.checks] == [theirs, theirs]
-            await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [1, 33]]))
-            parts = [await peer.next(), await peer.next()]
-            by_node = {part.node: part for part in parts if isinstance(part, Answers)}
-            assert (by_node["n1"].source, by_node["n1"].positions) == ("backup", [1])
-            assert by_node["n2"] == Answers(7, "backup", "n2", [0, 2], [[1, 22], [1, 33]])
+        await peer.send(checks(7, *((it, "5/day", 1) for it in (theirs, mine, theirs))))
+        asked = await backup.hear(Checks)
+        assert [key for key, _, _ in asked.checks] == [theirs, theirs]
+        await backup.say(Answers(asked.id, "backup", "n2", None, [[1, 22], [1, 33]]))
+        parts = [await peer.next(), await peer.next()]
+        by_node = {part.node: part for part in parts if isinstance(part, Answers)}
+        assert (by_node["n1"].source, by_node["n1"].positions) == ("backup", [1])
+        assert by_node["n2"] == Answers(7, "backup", "n2", [0, 2], [[1, 22], [1, 33]])
 
 
 async def test_a_silent_owner_costs_one_budget() -> None:
@@ -241,8 +229,7 @@ async def test_a_silent_owner_costs_one_budget() -> None:
 
     The budget is so long that this process may be held up for 0.4 s, and none has stood still.
     """
-    async with beside_a_puppet(budget=1.0) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=1.0) as (node, other, peer, key):
         other.gossips = False
         for number in range(1, 100):
             [part] = await answers_to(peer, checks(number, (key, "1000/day", 1)))
@@ -253,8 +240,7 @@ async def test_a_silent_owner_costs_one_budget() -> None:
 
 async def test_what_the_owner_answered_in_time_counts() -> None:
     """When an owner answers in part only, its backup answers the rest."""
-    async with beside_a_puppet(budget=0.5) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=0.5) as (_, other, peer, key):
         await peer.send(checks(1, *((key, f"{at}/day", 1) for at in range(1, 4))))
         forwarded = await other.hear(Checks)
         await other.say(Answers(forwarded.id, "owner", "n2", [1], [[1, 22]]))

@@ -8,9 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import (
-    MAX_CHECKS,
-)
+from sidegate.protocol.messages import MAX_CHECKS
 from sidegate_sidecar.config import Role
 from tests.sidecar.node.beside_puppets import SOON, answer_each, beside_a_puppet, make
 from tests.support.in_process.cluster import cluster, key_of
@@ -66,7 +64,6 @@ async def test_a_check_that_cannot_be_decided_gets_its_reason(
 
 
 async def test_a_key_may_be_as_long_as_it_may_at_every_node() -> None:
-    """A key of 512 bytes is decided, by whoever owns it."""
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
         keys = [f"{at:03}" + "é" * 254 + "x" for at in range(20)]
         answers = await answer_each(peer, *((key, "5/day", 1) for key in keys))
@@ -89,8 +86,7 @@ async def test_reasons_for_a_whole_frame_fit_into_one(owner: str) -> None:
 @pytest.mark.parametrize("how", ["gone", "silent"])
 async def test_bad_checks_are_told_so_even_without_the_owner(role: Role, how: str) -> None:
     """Neither a policy nor a backup hides that a check makes no sense."""
-    async with beside_a_puppet(budget=SOON, role=role) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=SOON, role=role) as (node, other, peer, key):
         long = key_of("n2", node.cluster.ring, "é" * 256)
         await make(how, node, other)
         bad = [(key, "x", 1), (key, "5/day", 6), (key, "5/day", -1), (long, "5/day", 1)]

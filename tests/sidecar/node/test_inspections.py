@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.protocol.messages import (
-    Buckets,
-    Holdings,
-    Inspect,
-    Merged,
-    Reset,
-    Resets,
-)
+from sidegate.protocol.messages import Buckets, Holdings, Inspect, Merged, Reset, Resets
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.node import MAX_HELD
 from tests.sidecar.node.beside_puppets import DAY, SOON, answers_to, beside_a_puppet
@@ -22,8 +15,7 @@ from tests.support.in_process.puppets import APP, bare, checks
 @pytest.mark.parametrize("hops", [2, 3, 10**9])
 async def test_an_inspection_is_not_forwarded_for_ever(hops: int) -> None:
     """As for checks, the node that is asked last looks at itself, and says so."""
-    async with beside_a_puppet() as (node, _), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet() as (_, _, peer, key):
         await peer.send(Inspect(1, hops, key))
         assert await peer.next() == Holdings(1, "backup", "n1", [])
 
@@ -46,8 +38,7 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
 
 async def test_a_key_of_an_owner_that_is_silent_is_inspected_at_its_backup() -> None:
     """The backup shows its copy, and forgets it on a reset; the source says that it is one."""
-    async with beside_a_puppet(budget=SOON) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=SOON) as (node, other, peer, key):
         await other.say(Buckets(1, [("5/day", [key], [DAY])]))
         await other.hear(Merged)
         other.gossips = False
@@ -63,8 +54,7 @@ async def test_a_key_of_an_owner_that_is_silent_is_inspected_at_its_backup() -> 
 
 async def test_a_key_that_nobody_can_be_asked_about_cannot_be_inspected() -> None:
     """The answer of a leaf without owners has no buckets, and its source says why."""
-    async with beside_a_puppet(budget=SOON, role=Role.LEAF) as (node, _), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=SOON, role=Role.LEAF) as (_, _, peer, key):
         await peer.send(Inspect(1, 0, key), Reset(2, 0, key))
         told = [await peer.next(), await peer.next()]
         assert sorted(it.id for it in told if isinstance(it, Holdings)) == [1, 2]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from sidegate.protocol.messages import (
-    MAX_CHECKS,
-    Answers,
-    Checks,
-)
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.process import Process
-from tests.sidecar.node.beside_puppets import SOON, answer_each, answers_to, beside_a_puppet, make
+from tests.sidecar.node.beside_puppets import (
+    SOON,
+    answer_each,
+    answers_to,
+    asking_two,
+    beside_a_puppet,
+    make,
+)
 from tests.support.in_process.cluster import cluster, config, eventually, key_of
 from tests.support.in_process.puppets import APP, bare, checks, deaf
 
@@ -43,18 +46,14 @@ async def test_a_frame_is_answered_in_a_part_for_each_owner() -> None:
 
 
 async def test_a_frame_that_one_owner_decides_comes_back_in_one_part() -> None:
-    """When all keys of a frame are those of one other node, its answer is passed on as it is."""
-    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].cluster.ring)
+    async with asking_two() as (_, peer, key):
         [part] = await answers_to(peer, checks(3, (key, "5/day", 1), (key, "5/day", 2)))
         assert (part.node, part.positions) == ("n2", None)
         assert [answer[0] for answer in part.answers] == [1, 1]
 
 
 async def test_the_largest_frame_is_forwarded_whole() -> None:
-    """4,096 checks of one frame are forwarded and answered like any other."""
-    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].cluster.ring)
+    async with asking_two() as (_, peer, key):
         parts = await answers_to(peer, checks(3, *[(key, "1000/day", 1)] * MAX_CHECKS))
         allowed = [answer[0] for part in parts for answer in part.answers]
         assert (len(allowed), allowed.count(1)) == (MAX_CHECKS, 1_000)
@@ -62,8 +61,7 @@ async def test_the_largest_frame_is_forwarded_whole() -> None:
 
 async def test_a_check_is_not_forwarded_for_ever() -> None:
     """After two hops a node stands in for the owner instead of asking it: no going in circles."""
-    async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet() as (_, other, peer, key):
         await peer.send(checks(1, (key, "5/day", 1), hops=1))
         forwarded = await other.hear(Checks)
         assert forwarded.hops == 2
@@ -76,8 +74,7 @@ async def test_a_check_is_not_forwarded_for_ever() -> None:
 
 @pytest.mark.parametrize("hops", [0, 1, 2, 3, 10**9])
 async def test_a_check_that_came_to_its_owner_is_decided_there(hops: int) -> None:
-    """However often a check was forwarded, the owner of its key decides it as the owner."""
-    async with beside_a_puppet() as (node, _), bare(node, APP) as peer:
+    async with beside_a_puppet() as (node, _, peer, _):
         key = key_of("n1", node.cluster.ring)
         [part] = await answers_to(peer, checks(1, (key, "5/day", 1), hops=hops))
         assert (part.source, part.node, part.answers[0][0]) == ("owner", "n1", 1)
@@ -85,7 +82,7 @@ async def test_a_check_that_came_to_its_owner_is_decided_there(hops: int) -> Non
 
 async def test_the_answer_of_the_owner_is_passed_on_as_it_is() -> None:
     """Source, node, debts, reasons and parts come through; only number and positions change."""
-    async with beside_a_puppet() as (node, other), bare(node, APP) as peer:
+    async with beside_a_puppet() as (node, other, peer, _):
         mine, theirs = (key_of(name, node.cluster.ring) for name in ("n1", "n2"))
         asked = [(mine, "5/day", 1), (theirs, "5/day", 1), (mine, "5/day", 1), (theirs, "x", 1)]
         await peer.send(checks(9, *asked))
@@ -110,8 +107,7 @@ async def test_the_owner_is_given_what_is_left_of_the_budget(
     mine: float, askers: float, told: float
 ) -> None:
     """The owner hears its share of the smaller of the asker's budget and ours."""
-    async with beside_a_puppet(budget=mine) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(budget=mine) as (_, other, peer, key):
         await peer.send(checks(1, (key, "5/day", 1), budget=int(askers * 1e6)))
         forwarded = await other.hear(Checks)
         share = ANSWERS_SHARE * OWNERS_SHARE
@@ -120,8 +116,7 @@ async def test_the_owner_is_given_what_is_left_of_the_budget(
 
 async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
     """A frame whose budget is over when it comes is answered; the owner is asked by others."""
-    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].cluster.ring)
+    async with asking_two() as (_, peer, key):
         for number in range(1, 100):
             hurried = checks(2 * number, (key, "5/day", 0), budget=number % 3)
             patient = checks(2 * number + 1, (key, "5/day", 0))
@@ -134,11 +129,7 @@ async def test_an_asker_without_patience_does_not_cut_off_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "answers", "parts"),
-    [
-        ("open", [[1]] * 9, 1),
-        ("closed", [[0]] * 9, 1),
-        ("local", [[1]] * 5 + [[0]] * 4, 2),
-    ],
+    [("open", [[1]] * 9, 1), ("closed", [[0]] * 9, 1), ("local", [[1]] * 5 + [[0]] * 4, 2)],
 )
 @pytest.mark.parametrize("how", ["gone", "silent"])
 async def test_without_an_owner_the_policy_decides(
@@ -146,8 +137,7 @@ async def test_without_an_owner_the_policy_decides(
 ) -> None:
     """When no node that owns keys can be asked, a leaf answers by the policy, and counts it."""
     options = {"on_unreachable": policy, "budget": SOON, "role": Role.LEAF}
-    async with beside_a_puppet(**options) as (node, other), bare(node, APP) as peer:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet(**options) as (node, other, peer, key):
         await make(how, node, other)
         [part] = await answers_to(peer, checks(5, *[(key, "10/day", 1)] * 9))
         assert (part.source, part.parts) == (policy, parts)
@@ -178,9 +168,7 @@ async def test_a_node_that_is_still_looking_for_the_others_decides_nothing() -> 
 
 
 async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
-    """When an app goes away in the middle, its checks end, and others go on."""
-    async with beside_a_puppet() as (node, other), bare(node, APP) as staying:
-        key = key_of("n2", node.cluster.ring)
+    async with beside_a_puppet() as (node, other, staying, key):
         async with bare(node, APP) as leaving:
             await leaving.send(checks(1, (key, "5/day", 1)))
             lost = await other.hear(Checks)
@@ -192,9 +180,7 @@ async def test_a_lost_asker_keeps_nobody_from_an_answer() -> None:
 
 
 async def test_nodes_count_what_others_asked_them_apart() -> None:
-    """Checks from apps and from other nodes are told apart in the counts."""
-    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
-        key = key_of("n2", nodes[0].cluster.ring)
+    async with asking_two() as (nodes, peer, key):
         await answer_each(peer, *[(key, "5/day", 1)] * 8)
         asked, decided = (node.node.counts.checks for node in nodes)
         assert (asked["app", "owner", "allowed"], asked["app", "owner", "denied"]) == (5, 3)

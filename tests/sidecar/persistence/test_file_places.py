@@ -13,12 +13,7 @@ import pytest
 
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.persistence.state_file import require_place
-from tests.sidecar.persistence.lives import (
-    Life,
-    saved,
-    unfinished,
-    warnings,
-)
+from tests.sidecar.persistence.lives import Life, saved, unfinished, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Generator

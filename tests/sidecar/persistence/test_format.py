@@ -40,7 +40,6 @@ def refuses(path: Path, log: pytest.LogCaptureFixture) -> str:
 
 
 def test_any_changed_byte_is_noticed(path: Path, log: pytest.LogCaptureFixture) -> None:
-    """Whichever byte of a file is another one, nothing of it counts."""
     good = saved(path)
     for at in range(len(good)):
         for change in (1, 2, 4, 8, 16, 32, 64, 128, 255):
@@ -107,7 +106,6 @@ def whole(saved_at: Any, *chunks: Any, rows: int | None = None) -> bytes:
 def test_what_is_wrong_is_said(
     content: bytes, words: str, path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    """The warning says what is there, and what was expected."""
     path.write_bytes(content)
     assert words in refuses(path, log)
 
@@ -127,7 +125,6 @@ def test_no_file_is_no_accident(path: Path, log: pytest.LogCaptureFixture) -> No
 
 
 def test_a_debt_is_bounded_by_its_limit(path: Path) -> None:
-    """Whatever a file says, no bucket owes more than it can hold."""
     path.write_bytes(whole([SAVED_AT], [["10/hour", ["k"], [2**63]]]))
     node = Life(path)
     assert node.file.load() == 1

@@ -15,12 +15,7 @@ from sidegate.buckets.limits import Limit, parse_limits
 from sidegate_sidecar.persistence import state_file as statefile
 from sidegate_sidecar.persistence.format import Reader
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile
-from tests.sidecar.persistence.lives import (
-    Life,
-    saved,
-    unfinished,
-    warnings,
-)
+from tests.sidecar.persistence.lives import Life, saved, unfinished, warnings
 from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:

@@ -45,7 +45,6 @@ def test_time_pays_debts_while_nobody_runs(path: Path) -> None:
 
 
 def test_a_clock_that_went_back_changes_nothing(path: Path) -> None:
-    """No debt grows when the clock on the wall says that the file is from the future."""
     before = Life(path)
     before.take("k", cost=3)
     before.save()
@@ -140,7 +139,6 @@ def test_a_smaller_node_keeps_what_it_can(path: Path) -> None:
 
 
 def test_nothing_in_debt_is_a_file_too(path: Path) -> None:
-    """A node without debts saves that."""
     node = Life(path)
     node.take("k")
     node.now += HOUR

@@ -72,12 +72,10 @@ def owned(names: str, owner: str, count: int = 40, *, by: str | None = None) -> 
     return [key for key in keys if by is None or other.owner(key) == "a"]
 
 
-def pull(walk: Walk, name: str, part: Part, number: int = 1) -> None:
-    walk.pulled_by(name, number, part)
-
-
 def tell(walk: Walk, name: str) -> None:
-    """Do what Sync does when all has been sent."""
+    """Have a newcomer ask for all; send that, and do what Sync does when it has been merged."""
+    walk.pulled_by(name, 1, Part.ALL)
+    finish(walk)
     walk.pullers[name].told = True
 
 
@@ -121,17 +119,17 @@ def test_what_happens_during_a_walk_waits_for_the_next() -> None:
 
 def test_a_newcomer_is_sent_what_it_will_own_by_who_owns_it() -> None:
     walk = walk_of("a", "ab")
-    pull(walk, "c", Part.ALL)
+    walk.pulled_by("c", 1, Part.ALL)
     assert finish(walk) == {"c": owned("abc", "c", by="ab")}
 
 
 def test_two_newcomers_are_each_sent_what_they_will_own() -> None:
     """In one walk if they ask in time, else in another one."""
     walk = walk_of("a", "ab", 2 * SLICE)
-    pull(walk, "c", Part.ALL)
+    walk.pulled_by("c", 1, Part.ALL)
     found: dict[str, list[str]] = {}
     add(found, walk.slice())
-    pull(walk, "d", Part.ALL)
+    walk.pulled_by("d", 1, Part.ALL)
     for target, keys in finish(walk).items():
         found.setdefault(target, []).extend(keys)
     for name in "cd":
@@ -142,15 +140,13 @@ def test_who_can_reach_no_owner_stands_in_for_it_with_its_copy() -> None:
     up = {"a", "b", "c"}
     walk = walk_of("a", "ab", usable=up.__contains__)
     up.remove("b")
-    pull(walk, "c", Part.ALL)
+    walk.pulled_by("c", 1, Part.ALL)
     assert finish(walk) == {"c": owned("abc", "c")}
 
 
 def test_a_newcomer_that_was_told_all_is_not_sent_it_again_on_the_ring() -> None:
     """But what it is now the backup for it is."""
     walk = walk_of("a", "ab")
-    pull(walk, "c", Part.ALL)
-    finish(walk)
     tell(walk, "c")
     assert not walk.to_do
     walk.ring_changed(ring_with("abc"))
@@ -164,8 +160,6 @@ def test_a_newcomer_that_was_told_all_is_not_sent_it_again_on_the_ring() -> None
 def test_one_that_has_nothing_though_it_was_told_all_is_sent_it_again() -> None:
     """It was told in a life before this one, and nobody saw it die."""
     walk = walk_of("a", "ab")
-    pull(walk, "c", Part.ALL)
-    finish(walk)
     tell(walk, "c")
     walk.ring_changed(ring_with("abc"))
     finish(walk)
@@ -179,10 +173,10 @@ def test_one_that_has_nothing_though_it_was_told_all_is_sent_it_again() -> None:
 def test_a_newcomer_that_was_not_told_all_is_sent_it_on_the_ring(late: str) -> None:
     walk = walk_of("a", "ab")
     if late != "never asked":
-        pull(walk, "c", Part.ALL if late == "not told" else Part.NOTHING)
+        walk.pulled_by("c", 1, Part.ALL if late == "not told" else Part.NOTHING)
         finish(walk)
     if late == "did not ask for it":
-        tell(walk, "c")
+        walk.pullers["c"].told = True
     walk.ring_changed(ring_with("abc"))
     assert set(owned("abc", "c", by="ab")) <= set(finish(walk)["c"])
 
@@ -191,8 +185,6 @@ def test_a_newcomer_lacks_what_those_owned_who_left_since_it_asked() -> None:
     """It wasn't to own that then; whether they leave before it comes or just after."""
     for rings in (("ab", "abd"), ("abcd", "abd")):
         walk = walk_of("a", "abc")
-        pull(walk, "d", Part.ALL)
-        finish(walk)
         tell(walk, "d")
         for names in rings:
             walk.ring_changed(ring_with(names))
@@ -206,25 +198,25 @@ def test_a_newcomer_lacks_what_those_owned_who_left_since_it_asked() -> None:
 def test_the_rest_is_all_for_a_node_that_is_not_on_the_ring() -> None:
     """It was on it when it asked, but here it is dead by now: what it was to have is forgotten."""
     walk = walk_of("a", "ab")
-    pull(walk, "c", Part.REST)
+    walk.pulled_by("c", 1, Part.REST)
     assert finish(walk) == {"c": owned("abc", "c", by="ab")}
-    pull(walk, "b", Part.REST)
+    walk.pulled_by("b", 1, Part.REST)
     assert not walk.to_do
 
 
 def test_all_may_be_asked_for_from_the_ring_too() -> None:
     """By a node that took its place without the part of one that broke off."""
     walk = walk_of("a", "ab")
-    pull(walk, "b", Part.ALL)
+    walk.pulled_by("b", 1, Part.ALL)
     assert finish(walk) == {"b": owned("ab", "b")}
 
 
 def test_nothing_is_looked_for_for_a_node_that_is_gone() -> None:
     walk = walk_of("a", "ab")
-    pull(walk, "c", Part.ALL)
+    walk.pulled_by("c", 1, Part.ALL)
     walk.gone("c")
     assert not walk.to_do
-    pull(walk, "c", Part.ALL)
+    walk.pulled_by("c", 1, Part.ALL)
     walk.slice()
     walk.gone("c")
     assert walk.pullers == {}

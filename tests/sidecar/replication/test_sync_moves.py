@@ -25,19 +25,6 @@ QUICK = "100/second"  # a token is back after 10 ms, before anyone notices that 
 # Pulls
 
 
-def join(nodes: Syncs, name: str, ring: str) -> None:
-    """Have a newcomer ask for its part and take its place; nothing is lost."""
-    nodes.add(name)
-    nodes.ring_is(ring, seen_by=name)
-    nodes.pull(name, ring)
-    nodes.settle()
-    assert not nodes[name].waiting
-    nodes.ring_is("".join(sorted(ring + name)))
-    nodes.pull(name, ring, Part.REST)
-    nodes.settle()
-    assert not nodes[name].waiting
-
-
 def test_a_newcomer_has_all_that_it_will_own_before_it_takes_its_place() -> None:
     nodes = Syncs("abc")
     nodes.charge_all(KEYS, "abc")

@@ -14,9 +14,10 @@ from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
 from sidegate_sidecar.telemetry.metrics import MAX_NAMED
 from tests.sidecar.telemetry.scraped import Scrape, counted, scrape
+from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster, eventually, key_of
-from tests.support.in_process.http_client import beside, charged, check, http, problem
-from tests.support.in_process.puppets import APP, bare, puppet
+from tests.support.in_process.http_client import charged, check, http, problem
+from tests.support.in_process.puppets import APP, bare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,14 +126,9 @@ async def test_forwarded_checks_are_timed() -> None:
 
 async def test_an_owner_that_is_silent_is_seen() -> None:
     """Checks that their owner let wait are counted for it; its link is suspect, and takes none."""
-    async with (
-        puppet() as silent,
-        beside(silent, budget=0.02) as node,
-        http(node) as client,
-    ):
+    async with ring_with_puppet(budget=0.02) as (node, silent, client, key):
         before = await scrape(node)
         silent.gossips = False
-        key = key_of("puppet", node.cluster.ring)
         for _ in range(3):
             await check(client, key)
         after = await scrape(node)
@@ -155,9 +151,9 @@ async def test_a_node_that_is_well_adds_no_series() -> None:
 
 async def test_the_nodes_out_of_reach_that_are_named_are_bounded() -> None:
     """When half of a large ring is gone at once, the first by name are named, and all counted."""
-    async with puppet() as silent, beside(silent, budget=0.02) as node, http(node) as client:
+    async with ring_with_puppet(budget=0.02) as (node, silent, client, key):
         silent.gossips = False
-        await check(client, key_of("puppet", node.cluster.ring))
+        await check(client, key)
         peers = node.peers.by_name
         link = peers["puppet"].link
         gone = {f"gone{at:03}": Peer(f"gone{at:03}", link) for at in range(MAX_NAMED + 10)}
@@ -195,7 +191,7 @@ async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:
     """When an owner and who stood in for it have admitted too much, the owner's count shows it."""
-    async with puppet() as other, beside(other) as node:
+    async with ring_with_puppet() as (node, other, _, _):
         key = key_of("n1", node.cluster.ring)
         charged(node, key, "10/hour", 8)
         minute = 60 * 10**9  # ns: 10/hour has an interval of 6
@@ -234,18 +230,11 @@ async def test_connections_are_counted_with_those_refused() -> None:
 
 async def test_what_others_say_makes_no_labels() -> None:
     """Error codes and sources that come from elsewhere can't fill the metrics."""
-    async with (
-        puppet() as other,
-        beside(other) as node,
-        bare(node) as rude,
-        http(node) as client,
-    ):
+    async with ring_with_puppet() as (node, other, client, key), bare(node) as rude:
         await rude.send(Error("made-up", "I don't like you"))
         assert await rude.next() is None
-        key = key_of("puppet", node.cluster.ring)
-        asking = asyncio.create_task(
-            client.post("/v1/check", json={"key": key, "limits": "5/hour"})
-        )
+        body = {"key": key, "limits": "5/hour"}
+        asking = asyncio.create_task(client.post("/v1/check", json=body))
         asked = await other.hear(Checks)
         await other.say(Answers(asked.id, "made-up", "puppet", None, [[1, 0]]))
         assert "made-up" in problem(await asking, 502)["detail"]

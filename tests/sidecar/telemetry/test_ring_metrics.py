@@ -8,10 +8,10 @@ from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.process import Process
 from tests.sidecar.telemetry.scraped import counted, scrape
+from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster, config, eventually
-from tests.support.in_process.http_client import beside, check, http
+from tests.support.in_process.http_client import check, http
 from tests.support.in_process.puppet_members import news
-from tests.support.in_process.puppets import puppet
 
 
 async def test_seeds_that_do_not_answer_are_links_too() -> None:
@@ -31,7 +31,7 @@ async def test_seeds_that_do_not_answer_are_links_too() -> None:
 
 async def test_the_ring_is_measured() -> None:
     """How many nodes there are, and whether they agree."""
-    async with puppet() as other, beside(other) as one:
+    async with ring_with_puppet() as (one, other, _, _):
         await eventually(lambda: one.cluster.agrees)
         agreed = await scrape(one)
         other.gossips = False

@@ -11,7 +11,7 @@ from sidegate.link.address import Address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import Bytes, Framer, decode, encode
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
-from sidegate.protocol.messages import Checks, Error, Hello, Message, Roster
+from sidegate.protocol.messages import Checks, Error, Hello, Message, Ping, Pong, Roster
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.puppet_members import Life
@@ -109,6 +109,11 @@ class Bare:
         assert messages, "closed without a word"
         assert isinstance(messages[-1], Error), messages
         return messages[-1]
+
+    async def ping(self, number: int = 1) -> None:
+        """Ask whether the other side is there, which must answer."""
+        await self.send(Ping(number))
+        assert await self.next() == Pong(number)
 
     async def shake(self, me: Identity = Identity("app", "bare", "")) -> None:  # noqa: B008  # frozen
         """Do the handshake as an honest side would."""

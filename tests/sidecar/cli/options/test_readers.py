@@ -22,6 +22,10 @@ def _policy(option: str, text: str) -> OnUnreachable:
     return readers.choice(option, text, OnUnreachable)
 
 
+NO_SECONDS = ("nan", "inf", "0", "-1")
+NO_MODES = ("0o660", "6_6_0", "-1", "888", "")
+
+
 @pytest.mark.parametrize(
     ("read", "text", "value"),
     [
@@ -38,7 +42,6 @@ def _policy(option: str, text: str) -> OnUnreachable:
     ],
 )
 def test_a_text_is_read(read: Callable[[str, str], object], text: str, value: object) -> None:
-    """To what it says."""
     assert read("option", text) == value
 
 
@@ -46,13 +49,13 @@ def test_a_text_is_read(read: Callable[[str, str], object], text: str, value: ob
     ("read", "text", "expected"),
     [
         (readers.address, "7171", "expected HOST:PORT or "),
-        (readers.seconds, "nan", "expected seconds, above 0"),
+        *((readers.seconds, text, "expected seconds, above 0") for text in NO_SECONDS),
         (readers.number, "0", "expected a number above 0"),
         (readers.whole, "one", "expected a whole number"),
         (_octet, "256", "expected a whole number from 0 to 255"),
         (_octet, "-1", "expected a whole number from 0 to 255"),
         (readers.size, "1e6", "expected bytes, such as"),
-        (readers.mode, "0o660", "expected a mode in octal"),
+        *((readers.mode, text, "expected a mode in octal") for text in NO_MODES),
         (_policy, "shut", "expected one of open, closed, local"),
         (readers.limits, "5", 'expected "/" or "per"'),
         (readers.header_name, "a b", "expected the name of a header"),

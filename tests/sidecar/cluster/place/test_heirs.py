@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,12 +12,9 @@ from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Merged, Pulled, Stay, StayPromise
 from sidegate_sidecar.cluster.place.heirs import ANSWER_WITHIN, ASK_EVERY, Heirs
 from sidegate_sidecar.cluster.place.stages import Stage
+from tests.sidecar.cluster.owners import charged, enter, knows_all
 from tests.support.in_memory.clusters import Room
 
-if TYPE_CHECKING:
-    from tests.support.in_memory.clusters import Post
-
-KEYS = [f"key{at}" for at in range(60)]
 WITHIN = 10 * SECOND
 
 
@@ -74,19 +70,17 @@ def test_only_a_promise_is_one(promise: StayPromise) -> None:
     assert not heirs.promised
 
 
-def test_who_refused_is_asked_again_after_a_while() -> None:
-    heirs = Heirs("b")
-    heirs.answered("c", Stay(asked(heirs, "c").id, StayPromise.REFUSED))
-    assert heirs.ask(["c"], ASK_EVERY - 1) == []
-    assert asked(heirs, "c", now=ASK_EVERY).promise is StayPromise.ASKED
-
-
-def test_who_says_nothing_is_given_more_time() -> None:
+@pytest.mark.parametrize(("refuses", "after"), [(True, ASK_EVERY), (False, ANSWER_WITHIN)])
+def test_who_refused_is_asked_again_and_who_says_nothing_is_given_more_time(
+    *, refuses: bool, after: int
+) -> None:
     """Else the answer of one that is far away would never be to the latest question."""
     heirs = Heirs("b")
-    asked(heirs, "c", now=0)
-    assert heirs.ask(["c"], ANSWER_WITHIN - 1) == []
-    asked(heirs, "c", now=ANSWER_WITHIN)
+    question = asked(heirs, "c")
+    if refuses:
+        heirs.answered("c", Stay(question.id, StayPromise.REFUSED))
+    assert heirs.ask(["c"], after - 1) == []
+    assert asked(heirs, "c", now=after).promise is StayPromise.ASKED
 
 
 def test_a_promise_ends_with_the_link() -> None:
@@ -160,9 +154,7 @@ def leave(room: Room, names: str, *, patient: bool = True) -> None:
 
 def test_the_last_owner_goes_on_deciding_and_hands_over_to_a_newcomer() -> None:
     """Three are told to go in one moment; what they knew is with the one that comes after it."""
-    room = Room("abc")
-    room.charge_all(KEYS, by="a")
-    room.run(0.2)
+    room = charged("abc")
     leave(room, "abc")
     room.run(2)
     stages = {name: room[name].stage for name in "abc"}
@@ -170,12 +162,11 @@ def test_the_last_owner_goes_on_deciding_and_hands_over_to_a_newcomer() -> None:
     [last] = [name for name, stage in stages.items() if stage is Stage.WAITING]
     for name in "abc":
         assert room[name].route.nodes == (last,)
-    room.add("d")
-    room.join("d")
+    enter(room, "d")
     room.run_until(lambda: room[last].stage is Stage.LEAF)
     assert not room[last].place.is_overdue
     assert room["d"].ring.nodes == ("d",)
-    assert [room.tokens("d", key) for key in KEYS] == [1] * len(KEYS)
+    assert knows_all(room, "d")
 
 
 def test_a_node_alone_stays_with_what_nobody_takes() -> None:
@@ -193,8 +184,7 @@ def test_a_node_alone_stays_with_what_nobody_takes() -> None:
 @pytest.mark.parametrize("after", [9.5, 9.9])
 def test_one_that_comes_at_the_last_moment_takes_all(after: float) -> None:
     """Though it is on the ring, and has all buckets, only when the drain is over."""
-    room = Room("a")
-    room.charge_all(KEYS, by="a")
+    room = charged("a")
     leave(room, "a")
     room.run(after)
     room.add("b")
@@ -205,7 +195,7 @@ def test_one_that_comes_at_the_last_moment_takes_all(after: float) -> None:
     room.stopped.clear()
     room.run_until(lambda: room["a"].stage is Stage.LEAF, within=4)
     assert not room["a"].place.is_overdue
-    assert [room.tokens("b", key) for key in KEYS] == [1] * len(KEYS)
+    assert knows_all(room, "b")
 
 
 def test_a_node_that_need_not_wait_stays_at_once() -> None:
@@ -223,8 +213,7 @@ def test_a_node_that_need_not_wait_leaves_to_one_that_is_there() -> None:
 def test_a_node_that_stayed_can_leave_later() -> None:
     room = Room("a")
     leave(room, "a", patient=False)
-    room.add("b")
-    room.join("b")
+    enter(room, "b")
     leave(room, "a")
     room.run_until(lambda: room["a"].stage is Stage.LEAF)
     assert room["b"].ring.nodes == ("b",)
@@ -232,15 +221,10 @@ def test_a_node_that_stayed_can_leave_later() -> None:
 
 def test_who_is_not_ready_to_hold_buckets_is_no_heir() -> None:
     """A newcomer is left to once it has been sent all, not before."""
-    room = Room("a")
-    room.charge_all(KEYS, by="a")
+    room = charged("a")
     room.add("b")
     leave(room, "a")
-
-    def held_back(it: Post) -> bool:
-        return isinstance(it[2], Pulled)
-
-    room.lost = held_back
+    room.lost = lambda it: isinstance(it[2], Pulled)
     room["b"].place.join(room.now)
     room.run(1)
     assert (room["a"].stage, room["b"].stage) == (Stage.WAITING, Stage.JOINING)
@@ -248,16 +232,13 @@ def test_who_is_not_ready_to_hold_buckets_is_no_heir() -> None:
 
 def test_whose_heir_dies_before_it_has_all_takes_its_place_again() -> None:
     """What nobody has taken yet is not thrown away."""
-    room = Room("ab")
-    room.charge_all(KEYS, by="a")
-    room.run(0.2)
+    room = charged("ab")
     room.lost = lambda it: it[0] == "b" and isinstance(it[2], Pulled | Merged)
     leave(room, "a")
     room.run_until(lambda: room["a"].stage is Stage.LEAVING)
     room.crash("b")
     room.run_until(lambda: room["a"].stage is Stage.WAITING)
     assert "a" in room["a"].route
-    room.add("c")
-    room.join("c")
+    enter(room, "c")
     room.run_until(lambda: room["a"].stage is Stage.LEAF)
-    assert [room.tokens("c", key) for key in KEYS] == [1] * len(KEYS)
+    assert knows_all(room, "c")

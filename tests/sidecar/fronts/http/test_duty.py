@@ -22,7 +22,6 @@ def test_it_takes_its_share_while_checks_come() -> None:
 
 
 def test_it_takes_more_while_nobody_asks() -> None:
-    """Then it may take another share."""
     assert 9 * IDLE_SHARE <= _worked(10, busy=False) <= 10 * IDLE_SHARE + BURST
 
 

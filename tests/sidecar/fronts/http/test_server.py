@@ -93,13 +93,7 @@ async def test_requests_that_come_at_once_are_answered_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "endless",
-    [
-        b"a" * 65_536,
-        b"x: y\r\n" * 10_000,
-        b"\r" * 65_536,
-        b"\x16\x03\x01" * 20_000,
-    ],
+    "endless", [b"a" * 65_536, b"x: y\r\n" * 10_000, b"\r" * 65_536, b"\x16\x03\x01" * 20_000]
 )
 async def test_who_never_ends_is_told_and_closed(endless: bytes) -> None:
     """An endless line, endless fields, no HTTP at all: nothing of it is kept."""
@@ -187,11 +181,7 @@ async def test_strangers_write_few_lines(caplog: pytest.LogCaptureFixture) -> No
     ],
 )
 async def test_what_is_refused_imports_no_app(
-    method: str,
-    path: str,
-    fields: dict[str, str],
-    status: int,
-    monkeypatch: pytest.MonkeyPatch,
+    method: str, path: str, fields: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The front says no by itself, and nothing has happened."""
     async with cluster("n1") as (node,), http(node) as client:

@@ -14,7 +14,7 @@ import pytest
 from sidegate.link.address import Address
 from sidegate.protocol.codec import encode
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Error, Ping, Pong, Proof
+from sidegate.protocol.messages import Error, Proof
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Timeouts
@@ -76,50 +76,50 @@ def displaced(node: Process) -> int:
 
 @pytest.mark.parametrize("first", [b"", HALF, HELLO], ids=["silent", "half", "hello"])
 @pytest.mark.parametrize("addresses", [1, 50])
-async def test_strangers_only_displace_each_other(first: bytes, addresses: int) -> None:
+async def test_strangers_only_displace_each_other(
+    first: bytes, addresses: int, stack: AsyncExitStack
+) -> None:
     """Whatever they say and wherever they come from, who has the secret gets in all the while."""
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(max_connections=2))
-        await stack.enter_async_context(witness(node))
-        for at in range(50):
-            host = f"127.0.1.{1 + at % addresses}"
-            await stack.enter_async_context(stranger(node, host, first))
-            if at % 10 == 0:
-                async with bare(node, APP) as app:
-                    await app.send(Ping(at))
-                    assert await app.next() == Pong(at)
-                await eventually(lambda: len(node.sessions.open) == 1)
-        await eventually(lambda: displaced(node) >= 50 - PLACES)
-        assert len(node.sessions.admission) <= 2 * PLACES
+    node = await stack.enter_async_context(sidecar(max_connections=2))
+    await stack.enter_async_context(witness(node))
+    for at in range(50):
+        host = f"127.0.1.{1 + at % addresses}"
+        await stack.enter_async_context(stranger(node, host, first))
+        if at % 10 == 0:
+            async with bare(node, APP) as app:
+                await app.ping(at)
+            await eventually(lambda: len(node.sessions.open) == 1)
+    await eventually(lambda: displaced(node) >= 50 - PLACES)
+    assert len(node.sessions.admission) <= 2 * PLACES
 
 
-async def test_the_first_to_go_is_the_oldest_of_the_address_with_the_most() -> None:
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar())
-        lone = await stack.enter_async_context(stranger(node, "127.0.1.9", HALF))
-        many = [await stack.enter_async_context(stranger(node, "127.0.1.1", HALF)) for _ in "123"]
-        assert await many[0].rest() == []
-        others = [
-            await stack.enter_async_context(stranger(node, f"127.0.1.{at}", HALF)) for at in (2, 3)
-        ]
-        assert await many[1].rest() == []
-        assert displaced(node) == 2
-        for here in (lone, many[2], *others):
-            assert not here.transport.is_closing()
+async def test_the_first_to_go_is_the_oldest_of_the_address_with_the_most(
+    stack: AsyncExitStack,
+) -> None:
+    node = await stack.enter_async_context(sidecar())
+    lone = await stack.enter_async_context(stranger(node, "127.0.1.9", HALF))
+    many = [await stack.enter_async_context(stranger(node, "127.0.1.1", HALF)) for _ in "123"]
+    assert await many[0].rest() == []
+    others = [
+        await stack.enter_async_context(stranger(node, f"127.0.1.{at}", HALF)) for at in (2, 3)
+    ]
+    assert await many[1].rest() == []
+    assert displaced(node) == 2
+    for here in (lone, many[2], *others):
+        assert not here.transport.is_closing()
 
 
-async def test_silence_ends_no_handshake_that_is_under_way() -> None:
+async def test_silence_ends_no_handshake_that_is_under_way(stack: AsyncExitStack) -> None:
     """Who has spoken isn't displaced by any number of those who haven't, or by half."""
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar())
-        slow = await stack.enter_async_context(stranger(node, "127.0.1.1", HELLO))
-        await eventually(lambda: len(node.sessions.admission.speaking) == 1)
-        for at in range(30):
-            first = HALF if at % 2 else b""
-            await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 3}", first))
-        await eventually(lambda: displaced(node) >= 20)
-        assert not slow.transport.is_closing()
-        assert len(node.sessions.admission.speaking) == 1
+    node = await stack.enter_async_context(sidecar())
+    slow = await stack.enter_async_context(stranger(node, "127.0.1.1", HELLO))
+    await eventually(lambda: len(node.sessions.admission.speaking) == 1)
+    for at in range(30):
+        first = HALF if at % 2 else b""
+        await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 3}", first))
+    await eventually(lambda: displaced(node) >= 20)
+    assert not slow.transport.is_closing()
+    assert len(node.sessions.admission.speaking) == 1
 
 
 def open_files() -> int:
@@ -153,18 +153,19 @@ def client_hello(tls: Tls) -> bytes:
     return outgoing.read()
 
 
-async def test_half_done_tls_is_counted_and_displaced(tmp_path: Path) -> None:
+async def test_half_done_tls_is_counted_and_displaced(
+    tmp_path: Path, stack: AsyncExitStack
+) -> None:
     """Who begins TLS and stops takes a stranger's place; apps with certificates get in."""
     tls = OURS.issue(tmp_path, "n1")
     hello = client_hello(tls)
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(tls=tls))
-        for at in range(30):
-            await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 7}", hello))
-        await eventually(lambda: displaced(node) >= 30 - 2 * PLACES)
-        async with client(node, tls=tls) as asking:
-            assert (await asking.check("k", "5/day")).source == "owner"
-        assert len(node.sessions.admission) <= 2 * PLACES
+    node = await stack.enter_async_context(sidecar(tls=tls))
+    for at in range(30):
+        await stack.enter_async_context(stranger(node, f"127.0.1.{1 + at % 7}", hello))
+    await eventually(lambda: displaced(node) >= 30 - 2 * PLACES)
+    async with client(node, tls=tls) as asking:
+        assert (await asking.check("k", "5/day")).source == "owner"
+    assert len(node.sessions.admission) <= 2 * PLACES
 
 
 async def test_all_of_the_handshake_has_one_deadline(tmp_path: Path) -> None:
@@ -206,8 +207,7 @@ async def test_nodes_are_refused_on_the_unix_socket(tmp_path: Path) -> None:
         assert "nodes are refused on a Unix socket" in error.text
         assert node.node.counts.turned_away == {"role": 1}
         async with bare(Address(path=path), APP) as app:
-            await app.send(Ping(1))
-            assert await app.next() == Pong(1)
+            await app.ping()
 
 
 async def test_a_word_that_comes_in_pieces_is_heard() -> None:
@@ -220,33 +220,31 @@ async def test_a_word_that_comes_in_pieces_is_heard() -> None:
         assert await slow.body()
 
 
-async def test_the_unix_socket_has_bounds_too(tmp_path: Path) -> None:
+async def test_the_unix_socket_has_bounds_too(tmp_path: Path, stack: AsyncExitStack) -> None:
     path = str(tmp_path / "s")
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar(socket=path))
-        for _ in range(20):
-            await stack.enter_async_context(bare(Address(path=path)))
-        await eventually(lambda: displaced(node) == 20 - PLACES // 2)
-        async with client(f"unix:{path}") as asking:
-            assert (await asking.check("k", "5/day")).source == "owner"
+    node = await stack.enter_async_context(sidecar(socket=path))
+    for _ in range(20):
+        await stack.enter_async_context(bare(Address(path=path)))
+    await eventually(lambda: displaced(node) == 20 - PLACES // 2)
+    async with client(f"unix:{path}") as asking:
+        assert (await asking.check("k", "5/day")).source == "owner"
 
 
 async def test_without_files_left_a_stranger_goes_and_an_app_gets_in(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stack: AsyncExitStack
 ) -> None:
     """Accepting doesn't stop as long as anyone who has proved nothing holds a file."""
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(sidecar())
-        silent = await stack.enter_async_context(stranger(node, "127.0.1.1"))
-        await eventually(lambda: len(node.sessions.admission.silent) == 1)
-        accept, failures = socket.socket.accept, iter([OSError(24, "Too many open files")])
+    node = await stack.enter_async_context(sidecar())
+    silent = await stack.enter_async_context(stranger(node, "127.0.1.1"))
+    await eventually(lambda: len(node.sessions.admission.silent) == 1)
+    accept, failures = socket.socket.accept, iter([OSError(24, "Too many open files")])
 
-        def without_files(listening: socket.socket) -> object:
-            if error := next(failures, None):
-                raise error
-            return accept(listening)
+    def without_files(listening: socket.socket) -> object:
+        if error := next(failures, None):
+            raise error
+        return accept(listening)
 
-        monkeypatch.setattr(socket.socket, "accept", without_files)
-        async with client(node) as asking:
-            assert (await asking.check("k", "5/day")).source == "owner"
-        assert await silent.rest() == []
+    monkeypatch.setattr(socket.socket, "accept", without_files)
+    async with client(node) as asking:
+        assert (await asking.check("k", "5/day")).source == "owner"
+    assert await silent.rest() == []

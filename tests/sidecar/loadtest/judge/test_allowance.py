@@ -28,20 +28,24 @@ def admitted_at(*moments: float, key: int = 0) -> Record:
     return records.streams[0]
 
 
-def test_the_burst_is_all_at_one_moment() -> None:
-    """The eleventh of ten at once is one too many."""
-    exact, beyond = (
-        allowance(admitted_at(*[0.0] * 10), LIMITS),
-        allowance(admitted_at(*[0.0] * 11), LIMITS),
-    )
-    assert (exact.most, exact.excess) == (10, 0)
-    assert (beyond.most, beyond.excess, beyond.keys_beyond) == (10, 1, 1)
+TEN, ELEVEN = [0.0] * 10, [0.0] * 11
 
 
-def test_time_refills() -> None:
-    """Ten, and ten more within a second."""
-    found = allowance(admitted_at(*[0.0] * 10, *[1.0] * 11), LIMITS)
-    assert (found.most, found.excess) == (20, 1)
+@pytest.mark.parametrize(
+    ("moments", "limits", "most", "excess"),
+    [
+        (TEN, "10/second", 10, 0),
+        (ELEVEN, "10/second", 10, 1),
+        ([*TEN, *[1.0] * 11], "10/second", 20, 1),
+        ([0.0, 10.0], "10/second; 12/minute", 14, 0),
+    ],
+    ids=["the burst", "one beyond it", "time refills", "the strictest of several limits"],
+)
+def test_a_limit_lets_through_its_burst_and_what_time_refills(
+    moments: list[float], limits: str, most: int, excess: int
+) -> None:
+    found = allowance(admitted_at(*moments), parse_limits(limits))
+    assert (found.most, found.excess, found.keys_beyond) == (most, excess, int(excess > 0))
 
 
 def test_the_wait_for_an_answer_counts_as_time() -> None:
@@ -59,12 +63,6 @@ def test_no_key_lends_its_tokens_to_another() -> None:
         note(records, 0.0, key=key)
     found = allowance(records.streams[0], LIMITS)
     assert (found.most, found.admitted, found.excess) == (20, 12, 1)
-
-
-def test_the_strictest_of_several_limits_counts() -> None:
-    """Ten a second, but twelve a minute."""
-    found = allowance(admitted_at(0.0, 10.0), parse_limits("10/second; 12/minute"))
-    assert found.most == 14
 
 
 def test_what_a_policy_let_through_is_not_held_against_the_limit() -> None:

@@ -26,5 +26,4 @@ def test_a_kill_may_cost_what_its_backup_was_not_told_of() -> None:
 def test_a_limit_lets_through_its_burst_and_the_refill(
     limit: str, seconds: float, most: int
 ) -> None:
-    """Of whole tokens."""
     assert max_in(parse_limits(limit).items[0], seconds) == most

@@ -12,8 +12,7 @@ VALUES = st.lists(st.floats(0, 1e6), min_size=1).map(sorted)
 
 
 @pytest.mark.parametrize(
-    ("percent", "value"),
-    [(0, 1), (10, 1), (10.1, 2), (50, 5), (90, 9), (99, 10), (100, 10)],
+    ("percent", "value"), [(0, 1), (10, 1), (10.1, 2), (50, 5), (90, 9), (99, 10), (100, 10)]
 )
 def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
     """The least that so many percent are not above."""
@@ -29,7 +28,6 @@ def test_rounding_does_not_move_it() -> None:
 def test_so_many_percent_are_not_above_and_fewer_are_below(
     values: list[float], percent: float
 ) -> None:
-    """The definition, counted."""
     found = percentile(values, percent)
     enough = len(values) * percent / 100
     assert sum(value <= found for value in values) >= enough - 1e-6
@@ -37,7 +35,6 @@ def test_so_many_percent_are_not_above_and_fewer_are_below(
 
 
 def test_nothing_has_no_percentiles() -> None:
-    """None for all, an error for one."""
     assert times([]) is None
     with pytest.raises(ValueError, match="at least one"):
         percentile([], 50)

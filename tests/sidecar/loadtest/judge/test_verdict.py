@@ -63,19 +63,13 @@ def test_an_error_breaks_a_promise_unless_it_is_tolerated(outcome: Outcome) -> N
     assert broken(replace(run, tolerated=1)) == []
 
 
-def test_a_request_that_was_not_sent_breaks_a_promise() -> None:
+def test_a_request_that_was_not_sent_or_a_run_that_was_cut_short_breaks_a_promise() -> None:
     """The generator didn't do what it was told."""
     run = facts()
     note(run.records, 1.0)
+    assert broken(replace(run, complete=False)) == ["the generator sends all that is planned"]
     note(run.records, 2.0, Outcome.HELD_BACK, source=None)
     assert broken(run) == ["the generator sends all that is planned"]
-
-
-def test_a_run_that_was_cut_short_has_not_passed() -> None:
-    """Whatever else it showed."""
-    run = facts()
-    note(run.records, 1.0)
-    assert broken(replace(run, complete=False)) == ["the generator sends all that is planned"]
 
 
 @pytest.mark.parametrize(("late", "warned", "kept"), [(0.005, 0, 1), (0.05, 1, 1), (0.2, 1, 0)])
@@ -201,7 +195,6 @@ def test_each_request_is_counted_once() -> None:
 
 
 def test_the_report_survives_json() -> None:
-    """What is written can be read as the same again."""
     run = facts("5/second")
     note(run.records, 1.0)
     found = report(replace(run, crashes=[Crash("n1", 1.0)]))

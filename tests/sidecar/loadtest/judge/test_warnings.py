@@ -35,7 +35,6 @@ def test_a_limit_that_was_never_reached_is_warned_of(expect: Expect, *, warned: 
 def test_a_stream_without_any_sign_of_a_limiter_is_warned_of(
     limit: str, source: Source | None, outcome: Outcome, *, warned: bool
 ) -> None:
-    """No answer names who decided."""
     run = facts(limit)
     note(run.records, 1.0, outcome, source=source)
     found = [text for text in report(run).warnings if "no answer names a source" in text]

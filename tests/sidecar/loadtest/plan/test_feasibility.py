@@ -72,5 +72,4 @@ def test_no_length_is_told_that_has_too_many_requests() -> None:
 
 @pytest.mark.parametrize("expect", [Expect.ANY, Expect.ALLOWED, Expect.WITHIN])
 def test_only_what_promises_to_go_over_a_limit_has_to(expect: Expect) -> None:
-    """Others may stay below it."""
     require_prospects(Scenario(3, [Stream("a", rate=5, limit=LIMIT, expect=expect)]), 1)

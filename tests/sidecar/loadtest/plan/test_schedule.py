@@ -17,7 +17,6 @@ from sidegate_sidecar.loadtest.plan.schedule import requests_of, schedule
 
 
 def test_even_arrivals_are_at_equal_distances() -> None:
-    """At 4 a second: every quarter of a second, from the start on."""
     assert list(moments(Arrivals.EVEN, 4, 1.5, Random(1))) == [0, 0.25, 0.5, 0.75, 1, 1.25]
 
 
@@ -31,12 +30,7 @@ def test_poisson_arrivals_vary_as_those_of_a_crowd_do() -> None:
     assert deviation == pytest.approx(mean, rel=0.05)
 
 
-@given(
-    st.sampled_from(Arrivals),
-    st.floats(0.1, 50),
-    st.floats(0.1, 20),
-    st.integers(),
-)
+@given(st.sampled_from(Arrivals), st.floats(0.1, 50), st.floats(0.1, 20), st.integers())
 def test_arrivals_are_in_order_and_in_time(
     arrivals: Arrivals, rate: float, seconds: float, seed: int
 ) -> None:
@@ -47,7 +41,6 @@ def test_arrivals_are_in_order_and_in_time(
 
 
 def test_keys_take_turns() -> None:
-    """Each as often as all others."""
     assert list(islice(picks(Pick.TURN, 3, Random(1)), 7)) == [0, 1, 2, 0, 1, 2, 0]
 
 
@@ -65,7 +58,6 @@ TWO = [Stream("a", rate=2), Stream("b", rate=1, keys=9, start=1.25, seconds=2)]
 
 
 def test_streams_are_merged_in_the_order_of_time() -> None:
-    """Each from its own start to its own end."""
     planned = list(schedule(Scenario(4, TWO), seed=1))
     assert [tuple(one) for one in planned] == [
         *((0, 0, 0), (0.5, 0, 0), (1.0, 0, 0), (1.25, 1, 0), (1.5, 0, 0), (2.0, 0, 0)),
@@ -96,7 +88,6 @@ def test_a_longer_plan_begins_with_the_shorter_one(
 
 
 def test_a_stream_may_arrive_otherwise_than_the_rest() -> None:
-    """Evenly, in a scenario of crowds."""
     even = Stream("even", rate=2, arrivals=Arrivals.EVEN)
     scenario = Scenario(2, [even, Stream("crowd", rate=2)], arrivals=Arrivals.POISSON)
     planned = list(schedule(scenario, seed=1))

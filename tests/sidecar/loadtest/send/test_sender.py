@@ -13,7 +13,7 @@ from sidegate_sidecar.loadtest.plan.schedule import Planned
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import WARM_UP, Sender, Target
-from tests.sidecar.loadtest.servers import lying, says
+from tests.sidecar.loadtest.servers import Held, lying, says
 from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
@@ -49,19 +49,11 @@ async def test_requests_carry_their_key_and_the_headers_that_were_given() -> Non
 
 
 async def test_requests_start_though_others_are_not_answered() -> None:
-    """All of them are under way before the first is answered."""
-    waiting, go = 0, asyncio.Event()
-
-    async def answer(_: web.Request) -> web.Response:
-        nonlocal waiting
-        waiting += 1
-        await go.wait()
-        return web.Response()
-
-    async with lying(answer) as url:
+    held = Held()
+    async with lying(held.answer) as url:
         sending = asyncio.create_task(send(url, [Planned(at / 100, 0, 0) for at in range(30)]))
-        await eventually(lambda: waiting == 30)
-        go.set()
+        await eventually(lambda: held.asked == 30)
+        held.go.set()
         records = await sending
     assert records.counts[0] == {Outcome.ADMITTED: 30}
     assert records.max_in_flight == 30
@@ -69,15 +61,10 @@ async def test_requests_start_though_others_are_not_answered() -> None:
 
 async def test_what_is_due_beyond_the_bound_is_held_back_and_counted() -> None:
     """Five of eight at once, when five may be under way."""
-    go = asyncio.Event()
-
-    async def answer(_: web.Request) -> web.Response:
-        await go.wait()
-        return web.Response()
-
-    async with lying(answer) as url:
+    held = Held()
+    async with lying(held.answer) as url:
         sending = asyncio.create_task(send(url, at_once(8), most=5))
-        go.set()
+        held.go.set()
         records = await sending
     assert records.counts[0] == {Outcome.ADMITTED: 5, Outcome.HELD_BACK: 3}
     assert len(records.streams[0]) == 8
@@ -85,15 +72,10 @@ async def test_what_is_due_beyond_the_bound_is_held_back_and_counted() -> None:
 
 async def test_a_timeout_is_counted_with_the_time_that_was_waited() -> None:
     """It is a request like all others, and the slowest of them."""
-    go = asyncio.Event()
-
-    async def answer(_: web.Request) -> web.Response:
-        await go.wait()
-        return web.Response()
-
-    async with lying(answer) as url:
+    held = Held()
+    async with lying(held.answer) as url:
         records = await send(url, at_once(3), patience=0.1)
-        go.set()
+        held.go.set()
     assert records.counts[0] == {Outcome.TIMEOUT: 3}
     assert records.errors == {"no answer within 0.1 s": 3}
     assert min(records.streams[0].latencies(Outcome.TIMEOUT)) >= 0.1
@@ -149,20 +131,15 @@ async def test_a_request_has_started_when_it_leaves_not_when_that_was_decided() 
 
 async def test_one_that_is_cancelled_waits_for_what_is_under_way() -> None:
     """It sends no more, and no answer is lost."""
-    go, records = asyncio.Event(), Records(1)
-
-    async def answer(_: web.Request) -> web.Response:
-        await go.wait()
-        return web.Response()
-
-    async with lying(answer) as url:
+    held, records = Held(), Records(1)
+    async with lying(held.answer) as url:
         sender = Sender(Target([url], [""], "", {}), records, 100, 20.0)
         async with sender.session() as session:
             planned = [*at_once(4), *at_once(1, at=3600)]
             sending = asyncio.create_task(sender.run(planned, session))
             await eventually(lambda: records.in_flight == 4)
             sending.cancel()
-            go.set()
+            held.go.set()
             with pytest.raises(asyncio.CancelledError):
                 await sending
     assert records.counts[0] == {Outcome.ADMITTED: 4}

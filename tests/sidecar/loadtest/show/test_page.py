@@ -46,7 +46,6 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 
 def test_it_is_well_formed() -> None:
-    """Each element that is opened is closed, in order."""
     open_: list[str] = []
 
     class Check(HTMLParser):
@@ -96,7 +95,6 @@ def test_both_say_whether_it_passed() -> None:
 
 
 def test_a_run_without_an_answer_has_a_page_too() -> None:
-    """With nothing in its plots."""
     run = facts()
     note(run.records, 1.0, Outcome.TIMEOUT, source=None)
     found = assess(run, name="", url="http://x/", urls=["http://x/"], seed=1, prefix="p")
@@ -104,7 +102,6 @@ def test_a_run_without_an_answer_has_a_page_too() -> None:
 
 
 def test_bars_stand_on_each_other() -> None:
-    """The bars of a second are as high as its requests together."""
     bars = [
         bar for bar in svgs(page(report()))[0].iter() if bar.get("class", "").startswith("bar ")
     ]

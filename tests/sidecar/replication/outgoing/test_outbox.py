@@ -73,12 +73,7 @@ def test_a_bucket_that_changes_while_it_is_on_its_way_is_sent_again() -> None:
 
 @pytest.mark.parametrize(
     ("count", "sizes"),
-    [
-        (1, [1]),
-        (BATCH, [BATCH]),
-        (BATCH + 1, [BATCH, 1]),
-        (2 * BATCH + 7, [BATCH, BATCH, 7]),
-    ],
+    [(1, [1]), (BATCH, [BATCH]), (BATCH + 1, [BATCH, 1]), (2 * BATCH + 7, [BATCH, BATCH, 7])],
 )
 def test_messages_have_no_more_than_a_batch(count: int, sizes: list[int]) -> None:
     outbox = Outbox()

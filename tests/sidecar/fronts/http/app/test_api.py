@@ -13,9 +13,9 @@ from sidegate.protocol.messages import Answers, Checks
 from sidegate.trust.secrets import SecretFile
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.api import create_app
-from tests.support.in_process.cluster import cluster, key_of
-from tests.support.in_process.http_client import beside, check, http, problem
-from tests.support.in_process.puppets import puppet
+from tests.support.in_process.beside import ring_with_puppet
+from tests.support.in_process.cluster import cluster
+from tests.support.in_process.http_client import check, http, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,14 +84,6 @@ async def test_all_nodes_decide_together() -> None:
     assert {answer["owner"] for answer in answers} == {owner}
 
 
-async def test_a_check_goes_the_road_of_all_checks() -> None:
-    """The node that is asked counts it as an app's check, the owner as another node's."""
-    async with cluster("n1", "n2") as (one, two), http(one) as client:
-        await check(client, key_of("n2", one.cluster.ring))
-        assert +one.node.counts.checks == {("app", "owner", "allowed"): 1}
-        assert +two.node.counts.checks == {("node", "owner", "allowed"): 1}
-
-
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -102,32 +94,25 @@ async def test_a_check_goes_the_road_of_all_checks() -> None:
 )
 async def test_when_nobody_answers_the_policy_does(policy: str, expected: dict[str, Any]) -> None:
     """Where no node that owns keys can be asked, the source says which policy it was."""
-    async with (
-        puppet() as silent,
-        beside(silent, on_unreachable=policy, budget=0.05, role=Role.LEAF) as node,
-        http(node) as client,
-    ):
-        answer = await check(client, key_of("puppet", node.cluster.ring), "10/hour", cost=4)
+    options = {"on_unreachable": policy, "budget": 0.05, "role": Role.LEAF}
+    async with ring_with_puppet(**options) as (_, _, client, key):
+        answer = await check(client, key, "10/hour", cost=4)
     assert (answer["source"], answer["owner"]) == (policy, "puppet")
     assert {name: answer[name] for name in expected} == expected
 
 
 async def test_a_silent_owner_is_stood_in_for() -> None:
     """When the owner doesn't answer its backup decides, and the source says so."""
-    async with puppet() as silent, beside(silent, budget=0.05) as node, http(node) as client:
-        answer = await check(client, key_of("puppet", node.cluster.ring), "10/hour", cost=4)
+    async with ring_with_puppet(budget=0.05) as (_, _, client, key):
+        answer = await check(client, key, "10/hour", cost=4)
     assert (answer["source"], answer["owner"]) == ("backup", "puppet")
     assert (answer["allowed"], answer["limits"], answer["remaining"]) == (True, "10/hour", 6)
 
 
 async def test_what_the_owner_takes_for_bad_input_is_bad_input() -> None:
     """An owner of another release may not take what this node does: that is a 422 as well."""
-    async with (
-        puppet() as owner,
-        beside(owner) as node,
-        http(node) as client,
-    ):
-        body = {"key": key_of("puppet", node.cluster.ring), "limits": "5/hour"}
+    async with ring_with_puppet() as (_, owner, client, key):
+        body = {"key": key, "limits": "5/hour"}
         asking = asyncio.create_task(client.post("/v1/check", json=body))
         asked = await owner.hear(Checks)
         await owner.say(Answers(asked.id, "owner", "puppet", None, ["no hours here"]))

@@ -13,18 +13,10 @@ from sidegate.version import __version__
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.fronts.http.app.models import Syncing
 from sidegate_sidecar.process import Process
+from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import are_one_ring, cluster, config, eventually, key_of
-from tests.support.in_process.http_client import (
-    beside,
-    charged,
-    check,
-    http,
-    path_of,
-    problem,
-    silent_seed,
-)
+from tests.support.in_process.http_client import charged, check, http, path_of, problem, silent_seed
 from tests.support.in_process.puppet_members import news
-from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     import httpx2
@@ -112,24 +104,14 @@ async def test_buckets_are_those_on_the_owner() -> None:
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_keys_of_an_owner_out_of_reach_are_a_503(method: str) -> None:
     """When nobody can be asked there is no answer to give, and the owner is named."""
-    async with (
-        puppet() as silent,
-        beside(silent, budget=0.05, role=Role.LEAF) as node,
-        http(node) as client,
-    ):
-        path = path_of(key_of("puppet", node.cluster.ring))
-        answer = problem(await client.request(method, path), 503)
+    async with ring_with_puppet(budget=0.05, role=Role.LEAF) as (_, _, client, key):
+        answer = problem(await client.request(method, path_of(key)), 503)
     assert answer["detail"] == "puppet owns this key and can't be asked now"
 
 
 async def test_a_silent_owner_is_stood_in_for_by_its_backup() -> None:
     """The copy of the bucket at the backup is shown, and forgotten."""
-    async with (
-        puppet() as silent,
-        beside(silent, budget=0.05) as node,
-        http(node) as client,
-    ):
-        key = key_of("puppet", node.cluster.ring)
+    async with ring_with_puppet(budget=0.05) as (_, _, client, key):
         await check(client, key, "10/hour", cost=4)  # nobody answers but this node
         seen = (await client.get(path_of(key))).json()
         reset = (await client.delete(path_of(key))).json()
@@ -141,9 +123,8 @@ async def test_a_silent_owner_is_stood_in_for_by_its_backup() -> None:
 
 async def test_an_owner_that_could_not_ask_either_is_a_503() -> None:
     """A node that is asked for a key of a third one, and can't reach it, doesn't make it empty."""
-    async with puppet() as other, beside(other) as node, http(node) as client:
-        path = path_of(key_of("puppet", node.cluster.ring))
-        asking = asyncio.create_task(client.get(path))
+    async with ring_with_puppet() as (_, other, client, key):
+        asking = asyncio.create_task(client.get(path_of(key)))
         asked = await other.hear(Inspect)
         await other.say(Holdings(asked.id, "open", "", []))
         problem(await asking, 503)
@@ -244,14 +225,10 @@ async def test_a_node_out_of_reach_is_shown_with_the_reason() -> None:
 
 async def test_a_node_that_hangs_is_suspect() -> None:
     """A node whose link is up, but which let a check wait, is suspect."""
-    async with (
-        puppet() as silent,
-        beside(silent, budget=0.02) as node,
-        http(node) as client,
-    ):
+    async with ring_with_puppet(budget=0.02) as (_, silent, client, key):
         assert (await nodes(client))["puppet"]["state"] == "up"
         silent.gossips = False
-        await check(client, key_of("puppet", node.cluster.ring))
+        await check(client, key)
         assert (await nodes(client))["puppet"]["state"] == "suspect"
 
 
@@ -272,9 +249,7 @@ async def test_a_seed_that_refuses_is_shown_with_the_reason() -> None:
 
 async def test_two_rings_are_seen_to_differ() -> None:
     """A node that tells another digest is shown with it, and the ring isn't agreed on."""
-    async with cluster("n1") as (one,), puppet() as other, http(one) as client:
-        one.peers.meet([other.address])
-        await eventually(lambda: "puppet" in one.cluster.ring)
+    async with ring_with_puppet() as (one, other, client, _):
         other.gossips = False
         await other.say(news(digest="something else"))
         await eventually(lambda: not one.cluster.agrees)
@@ -297,8 +272,7 @@ async def test_the_owner_of_a_key_is_named_with_those_that_come_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "field"),
-    [("", "key"), ("?key=" + "k" * 513, "key"), ("?key=a&backups=x", "backups")],
+    ("query", "field"), [("", "key"), ("?key=" + "k" * 513, "key"), ("?key=a&backups=x", "backups")]
 )
 async def test_a_question_for_an_owner_may_be_wrong(
     query: str, field: str, client: httpx2.AsyncClient
@@ -310,8 +284,7 @@ async def test_a_question_for_an_owner_may_be_wrong(
 
 async def test_the_state_of_an_owner_is_shown() -> None:
     """The owner's state is that of our link to it."""
-    async with puppet() as other, beside(other) as node, http(node) as client:
-        key = key_of("puppet", node.cluster.ring)
+    async with ring_with_puppet() as (node, other, client, key):
         await other.stop()
         await eventually(lambda: node.peers.by_name["puppet"].state is LinkState.DOWN)
         answer = (await client.get("/v1/owner", params={"key": key})).json()

@@ -51,7 +51,6 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
 
 
 async def test_the_document_has_examples_that_work(client: httpx2.AsyncClient) -> None:
-    """Each example of a check is answered."""
     document = (await client.get("/openapi.json")).json()
     content = document["paths"]["/v1/check"]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]

@@ -6,7 +6,6 @@ from sidegate_sidecar.fronts.http.app.page import page_of
 
 
 def test_what_the_document_says_is_shown_as_text() -> None:
-    """No word of the document is taken for HTML."""
     call = {"summary": "<b>", "tags": ["t"], "responses": {"200": {"description": "<i>"}}}
     page = page_of(
         {

@@ -116,11 +116,7 @@ def test_head_is_get_without_the_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        b"GET /a HTTP/1.0\r\n\r\n",
-        b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    ],
+    "data", [b"GET /a HTTP/1.0\r\n\r\n", b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
 )
 def test_a_connection_that_was_to_be_closed_is(data: bytes) -> None:
     """By the version, or by the field."""
