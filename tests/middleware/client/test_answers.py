@@ -12,14 +12,14 @@ from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Answer, Answers
-from tests.middleware.golden import GOLDEN
+from tests.middleware.golden import MESSAGES
 
 MINUTE = parse_limits("5/minute")
 TWO = parse_limits("100/second; 10000/hour")
 
 
 def golden(name: str) -> Answers:
-    message, _ = GOLDEN[name]
+    message = MESSAGES[name]
     assert isinstance(message, Answers)
     return message
 

@@ -9,7 +9,7 @@ import msgspec
 from sidegate.protocol.codec import HEADER_BYTES, decode, encode
 from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Identity
 from sidegate.trust.secrets import known
-from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
+from tests.middleware.golden import APP, NODE, SECRET
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Handshake

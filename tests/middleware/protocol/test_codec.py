@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode, version_of
 from sidegate.protocol.messages import MAX_CHECKS, Answers, Message
-from tests.middleware.golden import GOLDEN, frame_of
-from tests.middleware.protocol.frames.handshake import NODE
+from tests.middleware.golden import GOLDEN, NODE
 from tests.middleware.protocol.mutation import mutated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BODIES = [frame_of(text)[HEADER_BYTES:] for _, text in GOLDEN.values()]
+BODIES = [frame[HEADER_BYTES:] for frame in GOLDEN.values()]
 
 SCALARS: st.SearchStrategy[object] = st.one_of(
     st.none(),

@@ -19,13 +19,13 @@ from sidegate.protocol.codec import (
     encode,
 )
 from sidegate.protocol.messages import Ping
-from tests.middleware.golden import GOLDEN, frame_of
+from tests.middleware.golden import GOLDEN
 from tests.middleware.protocol.mutation import mutated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FRAMES = [frame_of(text) for _, text in GOLDEN.values()]
+FRAMES = list(GOLDEN.values())
 
 
 class TestFramer:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from sidegate.protocol.codec import HEADER_BYTES, Refused, WireError, decode
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
 from sidegate.protocol.messages import Error, Ping, Proof, Welcome
-from tests.middleware.golden import GOLDEN
-from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
+from tests.middleware.golden import APP, MESSAGES, NODE, SECRET
 from tests.middleware.protocol.shaking import NONCES, Pair, body_of, identity, tampered, welcome_all
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class TestSecret:
         pair.run()
         names = ["Hello of an app", "Hello of a node", "Proof", "Welcome"]
         assert [decode(frame[HEADER_BYTES:]) for frame in pair.frames] == [
-            GOLDEN[name][0] for name in names
+            MESSAGES[name] for name in names
         ]
         assert SECRET not in b"".join(pair.frames)
 
@@ -336,31 +335,33 @@ class TestHello:
 
 
 class TestOrder:
-    @pytest.mark.parametrize("name", [name for name in GOLDEN if not name.startswith("Hello")])
+    @pytest.mark.parametrize("name", [name for name in MESSAGES if not name.startswith("Hello")])
     def test_hello_comes_first(self, name: str) -> None:
         """Whatever else comes first is refused; an Error is what the other side has against us."""
-        body = body_of(GOLDEN[name][0])
+        body = body_of(MESSAGES[name])
         for side in (Pair().acceptor, Pair().dialler):
             with pytest.raises(WireError, match="expected hello" if name != "Error" else "secret"):
                 side.receive(body)
             assert not side.done
 
-    @pytest.mark.parametrize("name", [name for name in GOLDEN if name not in {"Proof", "Error"}])
+    @pytest.mark.parametrize("name", [name for name in MESSAGES if name not in {"Proof", "Error"}])
     def test_then_the_proof(self, name: str) -> None:
         """After its Hello nothing but a Proof is taken from the dialling side."""
         pair = Pair()
         pair.acceptor.receive(body_of(APP))
         with pytest.raises(WireError, match="expected proof"):
-            pair.acceptor.receive(body_of(GOLDEN[name][0]))
+            pair.acceptor.receive(body_of(MESSAGES[name]))
         assert not pair.acceptor.done
 
-    @pytest.mark.parametrize("name", [name for name in GOLDEN if name not in {"Welcome", "Error"}])
+    @pytest.mark.parametrize(
+        "name", [name for name in MESSAGES if name not in {"Welcome", "Error"}]
+    )
     def test_then_the_welcome(self, name: str) -> None:
         """After its Hello nothing but a Welcome is taken from the accepting side."""
         pair = Pair()
         pair.dialler.receive(body_of(NODE))
         with pytest.raises(WireError, match="expected welcome"):
-            pair.dialler.receive(body_of(GOLDEN[name][0]))
+            pair.dialler.receive(body_of(MESSAGES[name]))
         assert not pair.dialler.done
 
     def test_refusal(self) -> None:

@@ -12,8 +12,7 @@ from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
 from sidegate.protocol.messages import Ping
 from sidegate.protocol.seal import Seal
 from sidegate.trust.secrets import known
-from tests.middleware.golden import SEALED
-from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
+from tests.middleware.golden import APP, NODE, SEALED, SECRET
 from tests.middleware.protocol.shaking import NONCES, Pair, identity, tampered
 
 if TYPE_CHECKING:
