@@ -99,7 +99,7 @@ async def test_a_shorter_budget_does_not_wait_for_a_longer_one() -> None:
 @pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
 async def test_a_tiny_budget_does_not_keep_others_from_the_first_connection(budget: float) -> None:
     """An asker in a hurry who comes before the link is up takes nothing from a patient one."""
-    async with puppet() as other, linked(other.address, patience=1.0) as (link, _):
+    async with puppet() as other, linked(other.address, patience=GENEROUS) as (link, _):
         hurried, patient = ask(link, 1, budget), ask(link)
         answering = asyncio.create_task(answer_all(other, []))
         await eventually(patient.settled)
@@ -111,7 +111,7 @@ async def test_a_tiny_budget_does_not_keep_others_from_the_first_connection(budg
 @pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
 async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> None:
     """An asker in a hurry gets no answer, which says nothing about the other side."""
-    async with pair(patience=1.0) as (link, other):
+    async with pair(patience=GENEROUS) as (link, other):
         hurried = ask(link, 1, budget)
         await eventually(hurried.settled)
         patient = ask(link, 1, GENEROUS)

@@ -49,11 +49,11 @@ async def test_checks_wait_for_the_first_connection() -> None:
 
 
 async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connection() -> None:
-    """When the other side only accepts, checks get no answer, and the next ones at once."""
+    """When the other side only accepts, all that wait get no answer, and the next ones at once."""
     async with deaf() as other, linked(other.address) as (link, _):
-        asking = ask(link, 1, SOON)
-        await eventually(asking.settled)
-        assert asking.got == UNANSWERED
+        soon, later = ask(link, 1, SOON), ask(link, 1, GENEROUS)
+        await eventually(soon.settled)
+        assert soon.got == later.got == UNANSWERED
         assert link.state is LinkState.DOWN
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert link.in_flight == 0
