@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import pydoc
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.client.blocking import BlockingClient
+from sidegate.client.client import Client
 from sidegate.client.config import client_options, log_once
 from sidegate.link.address import Address
 
@@ -33,6 +37,15 @@ def options(
     on_unreachable: object = "open",
 ) -> Endpoint:
     return client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+
+
+@pytest.mark.parametrize("client", [Client, BlockingClient])
+def test_help_tells_of_every_option(client: type) -> None:
+    """Of both clients, with its default and what it means."""
+    told = pydoc.plain(pydoc.render_doc(client))
+    for name, option in signature(client).parameters.items():
+        assert str(option) in told
+        assert f"- `{name}`: " in told
 
 
 class TestSidecar:
