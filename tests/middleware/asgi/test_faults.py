@@ -144,16 +144,6 @@ async def test_a_key_that_is_never_there_is_named_with_its_timeout(
     assert 'TimeoutError: "no answer within 0.01 s, the key_timeout"' in caplog.text
 
 
-@pytest.mark.parametrize("policy", ["open", "closed"])
-async def test_a_cost_that_never_fits_is_denied(policy: str) -> None:
-    app = App()
-    limited = limit(app, limits="10/minute", cost=gives(11), on_unreachable=policy)
-    start, _ = await run(limited, http())
-    assert start["status"] == 429
-    assert b"retry-after" not in dict(start["headers"])
-    assert app.calls == []
-
-
 async def test_what_the_app_raises_passes_and_it_is_called_once() -> None:
     calls: list[Scope] = []
 

@@ -15,19 +15,24 @@ from sidegate.buckets.footprint import bytes_of
 from sidegate.buckets.ledger import PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
-from tests.middleware.buckets.contents import counted_anew, drain, entries, exported, ledgers
+from tests.middleware.buckets.contents import (
+    BOTH,
+    LATE,
+    ONE,
+    SECOND,
+    START,
+    counted_anew,
+    drain,
+    entries,
+    exported,
+    ledgers,
+)
 
 if TYPE_CHECKING:
     from sidegate.buckets.ledger import Ledger
 
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
 SMALL = 256 << 10  # bytes: some 900 buckets
 
-ONE = parse_limits("5/second")
-BOTH = parse_limits("5/second; 8/hour")
 
 Owed = dict[tuple[str, str], int]
 

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
-from tests.middleware.buckets.contents import drain, entries, exported, keys_by_text
+from tests.middleware.buckets.contents import (
+    HOUR,
+    LATE,
+    SECOND,
+    START,
+    TEXTS,
+    drain,
+    entries,
+    exported,
+    keys_by_text,
+)
 
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
-
-TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burst 2"]
 KEYS = [f"key{at}" for at in range(8)]
 
 Rows = list[tuple[str, int]]

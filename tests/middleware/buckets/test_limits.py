@@ -165,7 +165,6 @@ def test_an_error_is_a_value_error_with_fields_and_survives_pickling() -> None:
 
 @given(st.text(max_size=30) | st.text("0123456789/perburst ;.smhdw", max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """There is no third way out."""
     try:
         limits = parse_limits(text)
     except LimitError:
@@ -182,7 +181,6 @@ def limit_strategy() -> st.SearchStrategy[Limit]:
 
 @given(st.lists(limit_strategy(), min_size=1, max_size=8, unique=True).map(Limits))
 def test_what_is_written_reads_the_same(limits: Limits) -> None:
-    """The canonical form says everything."""
     again = parse_limits(str(limits))
     assert again == limits
     assert again.items == limits.items
@@ -190,8 +188,7 @@ def test_what_is_written_reads_the_same(limits: Limits) -> None:
 
 
 @given(limit_strategy())
-def test_ticks_are_exact(limit: Limit) -> None:
-    """A token is a whole number of ticks, and `scale` ticks are a nanosecond."""
+def test_a_token_is_a_whole_number_of_ticks_and_scale_ticks_are_a_nanosecond(limit: Limit) -> None:
     assert Fraction(limit.interval, limit.scale) == Fraction(limit.window * 10**9, limit.tokens)
     assert limit.capacity == limit.burst * limit.interval
 
@@ -218,8 +215,7 @@ def test_a_share_refills_at_exactly_its_part_of_the_rate(limit: Limit, parts: in
         ("10/minute burst 5; 10/minute burst 4", 6, "5/3 minutes burst 1"),
     ],
 )
-def test_shares(text: str, parts: int, share: str) -> None:
-    """A share is a limit as good as any; two that become the same are one."""
+def test_a_share_is_a_limit_and_equal_ones_are_one(text: str, parts: int, share: str) -> None:
     assert str(parse_limits(text).divided(parts)) == share
 
 
@@ -238,15 +234,13 @@ def test_shares_that_are_remembered_are_bounded() -> None:
 
 
 def test_limits_are_a_collection_that_knows_its_smallest_burst() -> None:
-    """A cost above the smallest burst can never pass."""
     limits = parse_limits("10/second burst 20; 100/minute; 7/day burst 15")
     assert len(limits) == 3
     assert [limit.burst for limit in limits] == [20, 100, 15]
     assert limits.smallest_burst == 15
 
 
-def test_the_order_counts() -> None:
-    """Answers come in the order of the limits, so another order is another text."""
+def test_answers_come_in_the_order_of_the_limits_so_another_is_another_text() -> None:
     assert parse_limits("1/s; 2/m") != parse_limits("2/m; 1/s")
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 async def test_a_denial_is_remembered_while_it_holds() -> None:
-    """A flood of refused checks asks the sidecar once; the answer says that it is remembered."""
     async with pair(remember_denials=True) as (asking, other):
         first = asking.check("k", "5/day")
         debt = 5 * 86_400 * 10**9
@@ -53,7 +52,6 @@ async def test_a_denial_of_one_check_is_none_of_another() -> None:
 
 
 async def test_a_denial_is_forgotten_when_the_check_can_pass() -> None:
-    """Once the wait is over the sidecar is asked, and the check passes."""
     async with cluster("n1") as (node,), client(node, remember_denials=True) as asking:
         await asking.check("k", "10/second burst 1")
         decisions: list[Decision] = []
@@ -87,7 +85,6 @@ async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
 
 
 async def test_a_client_may_forget_denials() -> None:
-    """With remember_denials=False each check is asked."""
     async with cluster("n1") as (node,), client(node, remember_denials=False) as asking:
         decisions = [await asking.check("k", "1/day") for _ in range(20)]
     assert sources(decisions) == {"owner": 20}

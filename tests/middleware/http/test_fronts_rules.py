@@ -20,6 +20,31 @@ REST = Rule("rest", "100/hour")
 
 
 @both
+async def test_requests_without_a_rule_pass_untouched(front: Any) -> None:
+    rules = [
+        Rule("login", "5/minute", path="/app/login", methods=["POST"]),
+        Rule("api", "9/second", path="/api/*", key=header("x-api-key", missing=None), cost=one),
+    ]
+    app = front(rules=rules, exempt=["/api/health"])
+    for path in ("/", "/app/login", "/api/health", "/api/users"):
+        answer = await app.ask(path)
+        assert (answer.status, answer.fields.keys() <= {"content-type", "x-app"}) == (200, True)
+    assert app.checker.asked == []
+    await app.ask("/login", "POST", root="/app")
+    await app.ask("/api/users", lines=[("x-api-key", "k")])
+    assert app.checker.asked == [
+        ("login:192.0.2.1", "5/minute", 1),
+        ("api:x-api-key=k", "9/second", 1),
+    ]
+
+
+def one(request: Request) -> int:
+    """Cost 1; asked only for who has a key."""
+    assert request.header("x-api-key")
+    return 1
+
+
+@both
 @pytest.mark.parametrize("method", ["post", "Post", "pOST"])
 @pytest.mark.parametrize("path", ["/login/", "//login", "/x/../login", "/log%69n", "/login\n"])
 async def test_no_spelling_gets_around_a_rule(front: Any, path: str, method: str) -> None:

@@ -100,7 +100,6 @@ class AskingWhenItBreaks(Watching):
 
 
 async def test_checks_wait_for_the_dial_after_a_break() -> None:
-    """What is asked from the moment of the break on is answered by who answers the next dial."""
     watching = AskingWhenItBreaks()
     async with pair(watching=watching) as (link, other):
         in_flight = ask(link)
@@ -125,7 +124,6 @@ async def test_when_nobody_listens_checks_do_not_wait_for_their_budget() -> None
 
 
 async def test_a_dial_that_hangs_costs_one_budget() -> None:
-    """When the dial after a break is answered by nothing, the link is down after one budget."""
     async with pair() as (link, other), deaf_in_the_place_of(other):
         other.connections[0].abort()
         await eventually(lambda: link.state is LinkState.CONNECTING)
@@ -202,7 +200,6 @@ async def test_a_link_moves_when_its_sidecar_is_going() -> None:
 
 
 async def test_no_check_is_refused_on_the_way() -> None:
-    """Whoever asks without a pause while the link moves, again and again, gets all answers."""
     async with pair() as (link, other):
 
         async def answer_each() -> None:
@@ -224,7 +221,6 @@ async def test_no_check_is_refused_on_the_way() -> None:
 
 
 async def test_an_idle_connection_is_left_at_once() -> None:
-    """With nothing in flight there is nothing to wait for."""
     async with pair() as (link, other):
         old = other.connections[0]
         await other.say(LEAVING)
@@ -298,7 +294,6 @@ async def test_a_link_that_does_not_hurry_stays(times: int) -> None:
 
 
 async def test_only_its_end_ends_a_connection_when_there_is_no_hurry() -> None:
-    """To a link that doesn't hurry it is no news that the sidecar is going."""
     redial = Redial(1.0, hurries=False)
     redial.up()
     redial.leaving()
@@ -338,7 +333,6 @@ async def test_a_budget_that_runs_out_on_the_old_connection_gives_no_answer() ->
 
 
 async def test_an_old_connection_that_breaks_gives_no_answer() -> None:
-    """What was in flight there is answered by the policy at once, and the link stays up."""
     async with pair() as (link, other):
         asking = ask(link, 3)
         old = await moved(link, other)
@@ -377,7 +371,6 @@ async def test_what_else_is_said_on_the_old_connection_does_not_matter() -> None
 
 
 async def test_closing_closes_the_old_connection_too() -> None:
-    """A link that is closed in the middle of a move leaves no check and no connection open."""
     async with pair() as (link, other):
         asking = ask(link)
         await moved(link, other)

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 
 async def test_a_check_gets_its_answer() -> None:
-    """What the other side answers comes to who asked, and nothing stays in flight."""
     async with pair() as (link, other):
         asking = ask(link, 3)
         assert link.in_flight == 3
@@ -57,7 +56,6 @@ async def test_a_check_gets_its_answer() -> None:
 
 
 async def test_frames_may_be_answered_in_any_order() -> None:
-    """Each answer finds its frame by its number."""
     async with pair() as (link, other):
         askings = [ask(link, count) for count in (1, 2, 3)]
         frames = [await other.hear(Checks) for _ in askings]
@@ -67,7 +65,6 @@ async def test_frames_may_be_answered_in_any_order() -> None:
 
 
 async def test_a_frame_may_be_answered_in_parts() -> None:
-    """The parts of an answer come as they come, each check gets one."""
     async with pair() as (link, other):
         asking = ask(link, 5)
         frame = await other.hear(Checks)
@@ -90,7 +87,6 @@ async def test_a_budget_goes_along_in_microseconds() -> None:
 
 @pytest.mark.parametrize("count", [MAX_CHECKS, MAX_CHECKS + 1, 3 * MAX_CHECKS + 7])
 async def test_more_checks_than_fit_go_in_several_frames(count: int) -> None:
-    """However many checks are asked at once, no frame is too long, and all are answered."""
     async with pair() as (link, other):
         answering = asyncio.create_task(answer_all(other, []))
         asking = ask(link, count)
@@ -151,7 +147,6 @@ async def test_only_so_many_checks_are_in_flight() -> None:
 
 
 async def test_no_checks_at_all_are_answered_too() -> None:
-    """A frame without checks is asked and answered like any other."""
     async with pair() as (link, other):
         assert link.ask([], 0, GENEROUS, Asking(0))
         await other.say(answer(await other.hear(Checks)))
@@ -191,7 +186,6 @@ async def test_answers_that_do_not_fit_end_the_connection(
 
 
 async def test_a_part_answered_twice_ends_the_connection() -> None:
-    """The second answer to one check isn't taken."""
     async with pair() as (link, other):
         asking = ask(link, 3)
         frame = await other.hear(Checks)
@@ -202,7 +196,6 @@ async def test_a_part_answered_twice_ends_the_connection() -> None:
 
 
 async def test_answers_to_nothing_are_ignored() -> None:
-    """Answers to a frame that isn't in flight do no harm."""
     async with pair() as (link, other):
         await other.say(Answers(99, "owner", "puppet", None, [[1]]), Ping(7))
         assert await other.hear(Pong) == Pong(7)
@@ -228,8 +221,6 @@ def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
 
 
 async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
-    """When an asker can't take its answer, the count of checks in flight is still right."""
-
     class Failing(Asking):
         def answered(self, answers: Answers) -> None:
             raise RuntimeError(answers.node)
@@ -261,7 +252,6 @@ async def test_closing_answers_what_is_in_flight() -> None:
 
 
 async def test_closing_before_the_first_connection_answers_what_waits() -> None:
-    """A link can be closed while it still dials or shakes hands, and leaves nothing open."""
     async with deaf() as other:
         for accepted in (0, 1):
             async with linked(other.address) as (link, _):
@@ -273,7 +263,6 @@ async def test_closing_before_the_first_connection_answers_what_waits() -> None:
 
 
 async def test_closing_a_suspect_does_not_wait_for_it() -> None:
-    """A side that doesn't answer can't keep a link from being closed."""
     async with pair() as (link, _):
         ask(link, 1, SOON)
         await eventually(lambda: link.state is LinkState.SUSPECT)
@@ -295,8 +284,6 @@ async def test_a_link_whose_task_is_cancelled_ends_at_once() -> None:
 
 
 async def test_links_of_two_loops_know_nothing_of_each_other() -> None:
-    """A link in another thread's loop works at the same time as one in this."""
-
     async def elsewhere() -> list[list[object]]:
         async with pair() as (link, other):
             asking = ask(link, 2)

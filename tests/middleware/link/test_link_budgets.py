@@ -40,7 +40,6 @@ async def test_a_budget_that_runs_out_gives_no_answer_and_makes_the_link_suspect
 
 
 async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> None:
-    """A suspect gets pings; the answer to one makes the link usable again."""
     async with pair() as (link, other):
         ask(link, 1, SOON)
         await eventually(lambda: link.state is LinkState.SUSPECT)
@@ -55,7 +54,6 @@ async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> No
 
 
 async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
-    """What comes after the budget is dropped, and makes the link usable again."""
     async with pair() as (link, other):
         asking = ask(link, 1, SOON)
         await eventually(lambda: link.state is LinkState.SUSPECT)
@@ -66,7 +64,6 @@ async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
 
 
 async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
-    """A frame answered in part before its budget ends gives up only the other part."""
     async with pair() as (link, other):
         asking = ask(link, 3, 0.5)
         frame = await other.hear(Checks)
@@ -78,7 +75,6 @@ async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
 
 
 async def test_one_timer_serves_all_deadlines() -> None:
-    """A thousand frames in flight need one timer."""
     async with pair() as (link, _):
         ask(link)
         timer = link._questions._timer
@@ -88,7 +84,6 @@ async def test_one_timer_serves_all_deadlines() -> None:
 
 
 async def test_a_shorter_budget_does_not_wait_for_a_longer_one() -> None:
-    """Checks with different budgets on one link are each given up in time."""
     async with pair() as (link, _):
         long = ask(link, 1, GENEROUS)
         short = ask(link, 1, SOON)
@@ -123,7 +118,6 @@ async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> No
 
 
 async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
-    """When all askers are in a hurry, a side that stays silent is found out all the same."""
     async with pair() as (link, other):
         while link.state is LinkState.UP:
             hurried = ask(link, 1, 0.001)
@@ -134,7 +128,6 @@ async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
 
 
 async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
-    """A stream of checks without any budget doesn't keep other budgets from running out."""
     async with pair() as (link, other):
         asking = ask(link, 1, SOON)
         while not asking.settled():
@@ -145,7 +138,6 @@ async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
 
 
 async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
-    """When a suspect doesn't answer its pings for long, the connection is given up."""
     async with puppet() as other, linked(other.address) as (link, watching):
         await eventually(lambda: link.state is LinkState.UP)
         ask(link, 1, SOON)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 
 async def test_checks_wait_for_the_first_connection() -> None:
-    """What is asked before the link is up is sent when it is, within its budget."""
     async with puppet() as other, linked(other.address) as (link, watching):
         assert link.state is LinkState.CONNECTING
         asking = ask(link, 2)
@@ -73,7 +72,6 @@ async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
 
 
 async def test_a_link_finds_who_comes_later() -> None:
-    """A link dials until somebody answers, and then takes checks."""
     async with puppet() as other:
         address = other.address
     async with linked(address, max_delay=0.1) as (link, _):
@@ -89,7 +87,6 @@ async def test_a_link_finds_who_comes_later() -> None:
 
 
 async def test_a_broken_connection_answers_what_was_in_flight_at_once() -> None:
-    """When the connection breaks nobody waits for a budget, and each check gets one answer."""
     async with pair() as (link, other):
         asking = ask(link, 4)
         frame = await other.hear(Checks)
@@ -102,7 +99,6 @@ async def test_a_broken_connection_answers_what_was_in_flight_at_once() -> None:
 
 
 async def test_a_link_that_broke_is_used_again() -> None:
-    """A link comes back by itself, as often as it breaks, and its watcher hears of each change."""
     async with puppet() as other, linked(other.address) as (link, watching):
         for times in range(1, 6):
             await eventually(lambda: link.state is LinkState.UP and other.connections)
@@ -135,8 +131,7 @@ async def test_a_unix_socket_is_dialled_like_any_other(
 # Refusals
 
 
-async def test_a_refusal_is_kept_and_told_once() -> None:
-    """Why a link isn't let in is in `refusal`, and told once, however often it dials."""
+async def test_a_refusal_is_kept_and_told_once_however_often_it_dials() -> None:
     accepted: list[Hello] = []
     async with puppet(secrets=known(b"hush")) as other:
         other.approve = accepted.append
@@ -161,7 +156,6 @@ async def test_a_side_that_does_not_know_the_secret_is_not_believed() -> None:
 
 
 async def test_what_the_other_side_says_when_it_closes_is_the_refusal() -> None:
-    """An error from the other side ends the connection, and its words are kept for people."""
     async with puppet() as other, linked(other.address) as (link, watching):
         await other.say(Error("timeout", "a frame unfinished for 5 s"))
         await eventually(lambda: watching.downs)

@@ -30,8 +30,7 @@ FRAME = encode(Ping(7))
 
 
 class TestSeals:
-    def test_golden(self) -> None:
-        """The keys are those that protocol.md shows."""
+    def test_the_keys_are_those_of_protocol_md(self) -> None:
         pair = Pair()
         pair.run()
         for side, sender in ((pair.dialler, "dialling"), (pair.acceptor, "accepting")):
@@ -61,7 +60,6 @@ class TestSeals:
 
     @pytest.mark.parametrize("channel", [UNIX, CERTIFICATES[0]], ids=["a Unix socket", "TLS"])
     def test_where_something_else_protects_the_bytes_there_are_none(self, channel: bytes) -> None:
-        """Nobody pays twice."""
         pair = Pair(channels=(channel, channel))
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
@@ -79,14 +77,12 @@ class TestSeals:
         with pytest.raises(WireError, match=r"\(secret\)"):
             relayed.acceptor.receive(proof[HEADER_BYTES:])
 
-    def test_a_node_may_not(self) -> None:
-        """What nodes say to each other is always worth a tag."""
+    def test_a_node_may_not_do_without(self) -> None:
         pair = Pair(identity(NODE, SECRET), dialled="")
         with pytest.raises(WireError, match="a node must say what it has dialled"):
             pair.run()
 
     def test_without_a_secret_there_are_none(self) -> None:
-        """Who knows no secret has nothing to make a key of."""
         pair = Pair(identity(APP), identity(NODE))
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
@@ -117,7 +113,6 @@ class TestRoles:
         ],
     )
     def test_a_secret_is_for_one_role(self, role: str, shown: bytes, is_in: bool) -> None:
-        """The secret of apps makes no node, and a node's is none of an app."""
         acceptor = replace(identity(NODE, b"of apps"), node_secrets=known(b"of nodes"))
         ring = NODE.ring if role == "node" else ""
         pair = Pair(replace(identity(APP, shown), role=role, ring=ring), acceptor)

@@ -80,16 +80,14 @@ def test_a_wrong_argument_is_named(option: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("text", ADDRESS_TEXTS)
-def test_an_address_that_is_none(text: str) -> None:
-    """A text that is no address is named with the option, and with what was expected."""
+def test_a_text_that_is_no_address_is_named_with_the_option(text: str) -> None:
     with pytest.raises(ValueError, match=r"^sidecar='.*': expected ") as caught:
         options(sidecar=text)
     assert str(caught.value).startswith(f"sidecar={text!r}: expected ")
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_of_another_type(secret: object) -> None:
-    """It is refused by its type, and not shown."""
+def test_a_secret_of_another_type_is_refused_by_it_and_not_shown(secret: object) -> None:
     with pytest.raises(
         ValueError, match=r"^secret \(not shown\): expected text or bytes, not "
     ) as it:
@@ -99,8 +97,7 @@ def test_a_secret_of_another_type(secret: object) -> None:
 
 @pytest.mark.parametrize("wrong", [None, 5, "", b"ca.pem", ["ca.pem"]])
 @pytest.mark.parametrize("file", ["cert", "key", "ca"])
-def test_no_path_for_tls(file: str, wrong: object) -> None:
-    """What is no path is refused when it is given, by the name of the file."""
+def test_what_is_no_path_for_tls_is_refused(file: str, wrong: object) -> None:
     paths: dict[str, Any] = {"cert": "c", "key": "k", "ca": "a", file: wrong}
     with pytest.raises(ValueError, match=rf"^Tls\({file}=.*\): expected the path of a PEM file$"):
         Tls(**paths)
@@ -140,7 +137,6 @@ def test_the_consequence_is_that_of_the_policy(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever reads the log learns what becomes of requests meanwhile."""
     monkeypatch.setenv("SIDEGATE_SIDECAR", "localhost")
     assert options(policy).fault
     ((_, line),) = said(caplog)

@@ -1,4 +1,4 @@
-"""A sidecar at a Unix socket, for tests of the blocking client."""
+"""A sidecar at a Unix socket, for tests of what asks it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from tests.support.in_process.sidecar_double import SidecarDouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
+def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SidecarDouble]:
     """Run a sidecar that misbehaves when it is told to."""
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
+    with SidecarDouble(f"unix:{tmp_path_factory.mktemp('s')}/s") as double:
         yield double
