@@ -8,40 +8,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import (
-    Answers,
-    Buckets,
-    Charged,
-    Checks,
-    Confirm,
-    Confirmed,
-    Error,
-    Forget,
-    Gossip,
-    Hello,
-    Holdings,
-    Inspect,
-    Merged,
-    Outcomes,
-    Part,
-    Ping,
-    Pong,
-    Proof,
-    Pull,
-    Pulled,
-    Reset,
-    Resets,
-    Roster,
-    Settled,
-    Stay,
-    StayPromise,
-    Welcome,
-)
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Message
+from sidegate.protocol import messages
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
@@ -64,38 +32,46 @@ SEALED: dict[str, str] = dict(
 two frames that each of them sends, if they are these."""
 
 SECRET = b"correct horse battery staple"  # that the proofs below prove
-APP = Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
+APP = messages.Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
 RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
-NODE = Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
+NODE = messages.Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
 PROOF = "306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33"
 WELCOME = "8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15"
 KEY, SERIAL, DEBT = "login:10.0.0.1", 0x1234567890ABCDEF, 12_000_000_000
 MEMBERS = [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]
 
-MESSAGES: dict[str, Message] = {
+MESSAGES: dict[str, messages.Message] = {
     "Hello of an app": APP,
     "Hello of a node": NODE,
-    "Proof": Proof(bytes.fromhex(PROOF)),
-    "Welcome": Welcome(bytes.fromhex(WELCOME)),
-    "Checks": Checks(7, 0, 50_000, [(KEY, "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)]),
-    "Checks that go to another node": Checks(3, 1, 16_000, [(KEY, "5/minute", 1)], SERIAL, [4]),
-    "Answers to all": Answers(
+    "Proof": messages.Proof(bytes.fromhex(PROOF)),
+    "Welcome": messages.Welcome(bytes.fromhex(WELCOME)),
+    "Checks": messages.Checks(
+        7, 0, 50_000, [(KEY, "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)]
+    ),
+    "Checks that go to another node": messages.Checks(
+        3, 1, 16_000, [(KEY, "5/minute", 1)], SERIAL, [4]
+    ),
+    "Answers to all": messages.Answers(
         7, "owner", "node-a", None, [[1, DEBT], [0, 990_000_000, 35_640_000_000]]
     ),
-    "Answers to some": Answers(7, "local", "node-a", [1], [[1, 60_000_000, 2_160_000_000]], 3),
-    "Answers by policy": Answers(7, "open", "node-b", [0], [[1]]),
-    "Answers with a reason": Answers(8, "owner", "node-a", None, ["cost 6: expected 0 to 5"]),
-    "Ping": Ping(9),
-    "Pong": Pong(9),
-    "Roster": Roster("8a1fc0de", MEMBERS),
-    "Roster of a node that is leaving": Roster("8a1fc0de", MEMBERS[:1], 1),
-    "Inspect": Inspect(10, 0, KEY),
-    "Reset": Reset(11, 0, KEY),
-    "Holdings": Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
-    "Forget": Forget(KEY),
-    "Outcomes": Outcomes([("open", 3)]),
-    "Error": Error("secret", "the secrets differ"),
-    "Gossip": Gossip(
+    "Answers to some": messages.Answers(
+        7, "local", "node-a", [1], [[1, 60_000_000, 2_160_000_000]], 3
+    ),
+    "Answers by policy": messages.Answers(7, "open", "node-b", [0], [[1]]),
+    "Answers with a reason": messages.Answers(
+        8, "owner", "node-a", None, ["cost 6: expected 0 to 5"]
+    ),
+    "Ping": messages.Ping(9),
+    "Pong": messages.Pong(9),
+    "Roster": messages.Roster("8a1fc0de", MEMBERS),
+    "Roster of a node that is leaving": messages.Roster("8a1fc0de", MEMBERS[:1], 1),
+    "Inspect": messages.Inspect(10, 0, KEY),
+    "Reset": messages.Reset(11, 0, KEY),
+    "Holdings": messages.Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
+    "Forget": messages.Forget(KEY),
+    "Outcomes": messages.Outcomes([("open", 3)]),
+    "Error": messages.Error("secret", "the secrets differ"),
+    "Gossip": messages.Gossip(
         0,
         12,
         "",
@@ -105,15 +81,17 @@ MESSAGES: dict[str, Message] = {
             (*MEMBERS[1], 1_795_000_321, 1, 1, "node-c", 0),
         ],
     ),
-    "Buckets": Buckets(13, [("5/minute", [KEY], [DEBT])]),
-    "Charged": Charged(14, [(KEY, "5/minute", [36_000_000_000], [(SERIAL, 4, 1), (SERIAL, 5, 0)])]),
-    "Settled": Settled(14, [("5/minute", KEY, 1, 24_000_000_000)]),
-    "Resets": Resets(17, [(SERIAL + 1, KEY, 600_000_000_000)]),
-    "Merged": Merged(13),
-    "Pull": Pull(15, Part.ALL),
-    "Pulled": Pulled(15),
-    "Confirm": Confirm("8a1fc0de"),
-    "Confirmed": Confirmed("8a1fc0de"),
-    "Stay": Stay(16, StayPromise.ASKED),
+    "Buckets": messages.Buckets(13, [("5/minute", [KEY], [DEBT])]),
+    "Charged": messages.Charged(
+        14, [(KEY, "5/minute", [36_000_000_000], [(SERIAL, 4, 1), (SERIAL, 5, 0)])]
+    ),
+    "Settled": messages.Settled(14, [("5/minute", KEY, 1, 24_000_000_000)]),
+    "Resets": messages.Resets(17, [(SERIAL + 1, KEY, 600_000_000_000)]),
+    "Merged": messages.Merged(13),
+    "Pull": messages.Pull(15, messages.Part.ALL),
+    "Pulled": messages.Pulled(15),
+    "Confirm": messages.Confirm("8a1fc0de"),
+    "Confirmed": messages.Confirmed("8a1fc0de"),
+    "Stay": messages.Stay(16, messages.StayPromise.ASKED),
 }
 """By the same names, what each frame says."""

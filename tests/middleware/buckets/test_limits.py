@@ -67,76 +67,62 @@ def test_every_spelling_that_people_know_has_one_canonical_form(text: str, canon
     assert str(parse_limits(canonical)) == canonical
 
 
+NOTHING = 'nothing here, expected a limit such as "100/minute"'
+NO_TOKENS = 'expected a whole number of tokens first, as in "100/minute"'
+FRACTION = "a fraction, expected whole numbers"
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "wrong"),
     [
-        ("", 'limit "": nothing here, expected a limit such as "100/minute"'),
-        ("5/s;", 'limit "" in "5/s;": nothing here, expected a limit such as "100/minute"'),
-        ("5/s;;6/m", 'limit "" in "5/s;;6/m": nothing here, expected a limit such as "100/minute"'),
-        ("10/fortnight", f'limit "10/fortnight": unknown unit "fortnight", {UNITS}'),
-        (
-            "5/s; 10/fortnight",
-            f'limit "10/fortnight" in "5/s; 10/fortnight": unknown unit "fortnight", {UNITS}',
-        ),
-        ("5/ms", f'limit "5/ms": unknown unit "ms", {UNITS}'),
-        ("10/", f'limit "10/": no unit after "/", {UNITS}'),
-        ("100/300", f'limit "100/300": no unit after "/300", {UNITS}'),
-        ("10 per 5", f'limit "10 per 5": no unit after "per5", {UNITS}'),
-        ("1.5/second", 'limit "1.5/second": a fraction, expected whole numbers'),
-        ("10/1.5 minutes", 'limit "10/1.5 minutes": a fraction, expected whole numbers'),
-        ("10/second burst 1.5", 'limit "10/second burst 1.5": a fraction, expected whole numbers'),
-        ("10", 'limit "10": expected "/" or "per" after "10"'),
-        ("10 minutes", 'limit "10 minutes": expected "/" or "per" after "10"'),
-        (
-            "ten/s",
-            'limit "ten/s": expected a whole number of tokens first, as in "100/minute"',
-        ),
-        ("-1/s", 'limit "-1/s": expected a whole number of tokens first, as in "100/minute"'),
-        ("/s", 'limit "/s": expected a whole number of tokens first, as in "100/minute"'),
-        (
-            "\u0663/s",
-            r'limit "\u0663/s": expected a whole number of tokens first, as in "100/minute"',
-        ),
-        (
-            "10/minute 5/second",
-            'limit "10/minute 5/second": expected ";" or "burst 20" after "minute"',
-        ),
-        ("10/second 20", 'limit "10/second 20": expected ";" or "burst 20" after "second"'),
-        ("10/second.", 'limit "10/second.": expected ";" or "burst 20" after "second"'),
-        (
-            "10/second burst",
-            'limit "10/second burst": expected a whole number of tokens after "burst"',
-        ),
-        ("0/s", 'limit "0/s": 0 tokens, expected 1 to 1000000000000'),
-        ("1/s burst 0", 'limit "1/s burst 0": a burst of 0, expected 1 to 1000000000000'),
-        (
-            "1000000000001/s",
-            'limit "1000000000001/s": 1000000000001 tokens, expected 1 to 1000000000000',
-        ),
-        (
-            "10/0 minutes",
-            'limit "10/0 minutes": a window of 0 seconds, expected 1 second to 146 years',
-        ),
-        (
-            "1/147 years",
-            'limit "1/147 years": a window of 4635792000 seconds, expected 1 second to 146 years',
-        ),
-        (
-            "1/day burst 60000",
-            'limit "1/day burst 60000": a burst of 60000 would take more than 146 years to refill',
-        ),
-        ("5/m; 5/60s", 'limit "5/60s" in "5/m; 5/60s": the same as "5/minute" before it'),
-        (
-            "1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s",
-            'limit "1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s": expected at most 8 limits, not 9',
-        ),
+        ("", NOTHING),
+        ("10/fortnight", f'unknown unit "fortnight", {UNITS}'),
+        ("5/ms", f'unknown unit "ms", {UNITS}'),
+        ("10/", f'no unit after "/", {UNITS}'),
+        ("100/300", f'no unit after "/300", {UNITS}'),
+        ("10 per 5", f'no unit after "per5", {UNITS}'),
+        ("1.5/second", FRACTION),
+        ("10/1.5 minutes", FRACTION),
+        ("10/second burst 1.5", FRACTION),
+        ("10", 'expected "/" or "per" after "10"'),
+        ("10 minutes", 'expected "/" or "per" after "10"'),
+        ("ten/s", NO_TOKENS),
+        ("-1/s", NO_TOKENS),
+        ("/s", NO_TOKENS),
+        ("\u0663/s", NO_TOKENS),
+        ("10/minute 5/second", 'expected ";" or "burst 20" after "minute"'),
+        ("10/second 20", 'expected ";" or "burst 20" after "second"'),
+        ("10/second.", 'expected ";" or "burst 20" after "second"'),
+        ("10/second burst", 'expected a whole number of tokens after "burst"'),
+        ("0/s", "0 tokens, expected 1 to 1000000000000"),
+        ("1/s burst 0", "a burst of 0, expected 1 to 1000000000000"),
+        ("1000000000001/s", "1000000000001 tokens, expected 1 to 1000000000000"),
+        ("10/0 minutes", "a window of 0 seconds, expected 1 second to 146 years"),
+        ("1/147 years", "a window of 4635792000 seconds, expected 1 second to 146 years"),
+        ("1/day burst 60000", "a burst of 60000 would take more than 146 years to refill"),
+        ("1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s", "expected at most 8 limits, not 9"),
     ],
 )
-def test_an_error_names_the_part_and_what_was_expected(text: str, message: str) -> None:
+def test_an_error_names_the_limit_and_what_was_expected(text: str, wrong: str) -> None:
     """Whoever wrote the limit can mend it with nothing but the message."""
     with pytest.raises(LimitError) as caught:
         parse_limits(text)
-    assert str(caught.value) == message
+    assert str(caught.value) == f'limit "{ascii(text)[1:-1]}": {wrong}'
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "wrong"),
+    [
+        ("5/s;", "", NOTHING),
+        ("5/s;;6/m", "", NOTHING),
+        ("5/s; 10/fortnight", "10/fortnight", f'unknown unit "fortnight", {UNITS}'),
+        ("5/m; 5/60s", "5/60s", 'the same as "5/minute" before it'),
+    ],
+)
+def test_of_several_the_one_that_is_wrong_is_named(text: str, part: str, wrong: str) -> None:
+    with pytest.raises(LimitError) as caught:
+        parse_limits(text)
+    assert str(caught.value) == f'limit "{part}" in "{text}": {wrong}'
 
 
 def test_a_long_text_is_refused_and_cut_in_the_message() -> None:
