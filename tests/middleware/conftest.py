@@ -1,15 +1,10 @@
 """A sidecar at a Unix socket, for tests of what asks it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.in_process.sidecar_double import SidecarDouble
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

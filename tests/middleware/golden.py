@@ -4,8 +4,6 @@ A change there is a change of the protocol: it breaks every client and every rol
 mixes two releases. Add a version instead.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -14,13 +12,8 @@ from sidegate.protocol import messages
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
 
-def frame_of(text: str) -> bytes:
-    """Return the bytes of a text of hex digits, in which # starts a comment."""
-    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
-
-
 GOLDEN = {
-    name: frame_of(text)
+    name: bytes.fromhex(re.sub("#.*", "", text))
     for name, text in re.findall(r"\*\*(.+)\*\*\n\n```hex\n([^`]+)```", PROTOCOL)
 }
 """By its name in that page, each frame that it shows."""

@@ -1,10 +1,8 @@
 """Limiter and options: a mistake in code is an error where it is written."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,12 +18,10 @@ from sidegate import (
     bearer,
     header,
 )
+from sidegate.http.request.request import Request
 from sidegate.middleware_options import Options, service_name
 from tests.support.middleware.asgi_app import App, http, status
 from tests.support.middleware.checker import Checker
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
 
 
 def complaint(make: Any, **options: Any) -> str:

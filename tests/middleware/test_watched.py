@@ -1,17 +1,12 @@
 """Watched: files are read when they have changed, and only then."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.watched import Watched, stamp
 from tests.support.files import replace
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

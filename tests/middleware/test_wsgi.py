@@ -1,23 +1,18 @@
 """The WSGI middleware, driven call by call."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
 
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
+from sidegate.http.request.request import Request
 from tests.support.middleware.checker import BlockingChecker
 from tests.support.middleware.wsgi_app import App, Response, environ, limit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
-    from sidegate.buckets.limits import Limits
-    from sidegate.http.request.request import Request
 
 
 def test_a_response_says_what_is_left_and_is_passed_as_it_comes() -> None:

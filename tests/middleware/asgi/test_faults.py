@@ -1,25 +1,19 @@
 """The ASGI middleware when a key, a cost, the client or the app fails."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from sidegate.asgi.types import Receive, Scope, Send
 from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
 from sidegate.errors import CheckError
+from sidegate.http.request.request import Request
 from tests.support.middleware.asgi_app import App, fields, http, limit, run
 from tests.support.middleware.checker import Checker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate.asgi.types import Receive, Scope, Send
-    from sidegate.buckets.limits import Limits
-    from sidegate.http.request.request import Request
-
 
 MUCH_LONGER = 4  # seconds, than a budget of 0.01: what never ends is not waited for
 

@@ -1,15 +1,16 @@
 """The ASGI middleware, driven message by message."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from sidegate.asgi.middleware import RateLimitMiddleware
+from sidegate.asgi.types import Message, Receive, Scope, Send
 from sidegate.client.client import Client
 from sidegate.http.keys import header
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from tests.support.middleware.asgi_app import (
     BODY,
@@ -24,12 +25,6 @@ from tests.support.middleware.asgi_app import (
     websocket,
 )
 from tests.support.middleware.checker import Checker, items
-
-if TYPE_CHECKING:
-    from sidegate.asgi.middleware import RateLimitMiddleware
-    from sidegate.asgi.types import Message, Receive, Scope, Send
-    from sidegate.http.request.request import Request
-
 
 # --- answers
 
@@ -123,14 +118,6 @@ async def ask_cost(request: Request) -> int:
     return int(request.header("x-cost"))
 
 
-def read_key(request: Request) -> str:
-    return request.header("x-tenant")
-
-
-def read_cost(request: Request) -> int:
-    return int(request.header("x-cost"))
-
-
 def hidden_key(request: Request) -> Any:
     """Is no coroutine function, but what it returns must be awaited."""
     return ask_key(request)
@@ -144,7 +131,7 @@ def hidden_cost(request: Request) -> Any:
     ("key", "cost"),
     [
         (ask_key, ask_cost),
-        (read_key, read_cost),
+        (lambda request: request.header("x-tenant"), lambda request: int(request.header("x-cost"))),
         (hidden_key, hidden_cost),
         (header("x-none", missing=ask_key), ask_cost),
     ],
@@ -290,9 +277,5 @@ def test_one_client_serves_each_event_loop(closing: bool, caplog: pytest.LogCapt
         return sources
 
     assert [asyncio.run(serve()) for _ in range(2)] == [[b"open", b"open"]] * 2
-    asyncio.run(one_lifespan(limited))
+    assert asyncio.run(run(limited, {"type": "lifespan"})) == [SHUTDOWN]
     assert ["not limiting" in record.getMessage() for record in caplog.records] == [True]
-
-
-async def one_lifespan(app: RateLimitMiddleware) -> None:
-    assert await run(app, {"type": "lifespan"}) == [SHUTDOWN]

@@ -1,24 +1,19 @@
 """The ASGI middleware in loops that aren't asyncio's: trio's, and one that nobody knows."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trio
 
+from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.client.client import Client
+from sidegate.http.request.request import Request
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
 from tests.support.waiting import AMPLE
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from sidegate.asgi.middleware import RateLimitMiddleware
-    from sidegate.http.request.request import Request
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 NOWHERE = "unix:/nonexistent/sidegate.sock"
 

@@ -1,9 +1,6 @@
 """The bound of Buckets: what they take is counted to the byte, and who holds most pays."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +9,7 @@ from msgspec.msgpack import encode
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import bytes_of
-from sidegate.buckets.ledger import PayerKind
+from sidegate.buckets.ledger import Ledger, PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
 from tests.middleware.buckets.contents import (
@@ -27,9 +24,6 @@ from tests.middleware.buckets.contents import (
     exported,
     ledgers,
 )
-
-if TYPE_CHECKING:
-    from sidegate.buckets.ledger import Ledger
 
 SMALL = 256 << 10  # bytes: some 900 buckets
 

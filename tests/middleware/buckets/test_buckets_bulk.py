@@ -1,7 +1,5 @@
 """Buckets in bulk: many merged, looked up and listed at once, for the sync between nodes."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest
@@ -163,17 +161,14 @@ def test_nothing_is_owed_under_a_limit_that_nobody_uses() -> None:
 # keys
 
 
-def listed_keys(buckets: BucketTable, most: int) -> Counter[tuple[str, str]]:
-    return Counter((text, key) for text, some in buckets.keys(most) for key in some)
-
-
 @pytest.mark.parametrize("count", [0, 1, 10, 4_096, 4_097, 9_000])
 def test_all_keys_are_given_once_in_lists_that_are_not_too_long(count: int) -> None:
     buckets = filled("5/hour", count)
     buckets.take("key0", parse_limits("7/day"), 1, START)
     assert all(0 < len(some) <= 500 for _, some in buckets.keys(500))
     expected = {("5/hour", f"key{at}") for at in range(count)} | {("7/day", "key0")}
-    assert listed_keys(buckets, 500) == Counter(expected)
+    listed = Counter((text, key) for text, some in buckets.keys(500) for key in some)
+    assert listed == Counter(expected)
 
 
 @pytest.mark.parametrize(("before", "after"), [(10, 30), (3_000, 9_000), (9_000, 20_000)])

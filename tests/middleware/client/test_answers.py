@@ -1,7 +1,5 @@
 """Answers as decisions."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.buckets import BucketTable

@@ -1,7 +1,5 @@
 """Questions: what may be asked, and that the rest never gets near the wire."""
 
-from __future__ import annotations
-
 import enum
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The asyncio client: what a check gives, what may be asked, and how a client begins and ends."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

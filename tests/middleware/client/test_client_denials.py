@@ -1,11 +1,8 @@
 """The asyncio client and denials: which it remembers, for what, and when it forgets them."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Checks, Pong
 from tests.middleware.client.puppet_client import SOON, link_state, pair, say, session_of
@@ -18,9 +15,6 @@ from tests.support.in_process.cluster import (
     key_of,
     sources,
 )
-
-if TYPE_CHECKING:
-    from sidegate.buckets.decision import Decision
 
 
 async def test_a_denial_is_remembered_while_it_holds() -> None:
@@ -64,10 +58,7 @@ async def test_a_denial_is_forgotten_when_the_check_can_pass() -> None:
 
 async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
     """Whoever resets a key, at whichever node: the next check of it is asked, others are not."""
-    async with (
-        cluster("n1", "n2") as (one, two),
-        client(one, remember_denials=True) as asking,
-    ):
+    async with cluster("n1", "n2") as (one, two), client(one, remember_denials=True) as asking:
         keys = [key_of(owner, one.cluster.ring) for owner in ("n1", "n2")]
         for key in (*keys, "kept"):
             await asking.check(key, "1/hour")

@@ -1,34 +1,27 @@
 """One client in many event loops: one after the other, in turns, and at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import threading
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
+from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop, SidegateError
 from tests.support.certificates import Authority
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, PATIENCE, in_threads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
-    from pathlib import Path
-    from typing import Any
-
-    from sidegate.buckets.decision import Decision
-
-    Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 NOWHERE = "unix:/nonexistent/sidegate.sock"
 
 
@@ -145,11 +138,11 @@ def test_a_loop_may_end_without_a_word_to_its_tasks(sidecar: SidecarDouble, clie
 
 def test_loops_share_the_buckets_of_the_fallback() -> None:
     """Without a sidecar, `local` limits over all loops, as in tests that have one a request."""
+    client = Client(NOWHERE, on_unreachable="local")
 
     async def limited() -> bool:
         return (await client.check("k", "3/hour")).allowed
 
-    client = Client(NOWHERE, on_unreachable="local")
     assert [asyncio.run(limited()) for _ in range(5)] == [True] * 3 + [False] * 2
 
 
@@ -201,9 +194,7 @@ def test_loops_that_take_turns_in_one_thread_keep_their_connections(
         loop.close()
 
 
-def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(
-    client: Client,
-) -> None:
+def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(client: Client) -> None:
     """The check waits for its loop to go on; those of another loop in the thread don't."""
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     left: list[asyncio.Future[Decision]] = []

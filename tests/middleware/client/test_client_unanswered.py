@@ -1,7 +1,5 @@
 """The asyncio client without a good answer: no sidecar, a silent one, nonsense, callers gone."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Remembered denials: never denied what would have passed, bounded, and gone after a second."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,11 +1,9 @@
 """What a process decides without its sidecar: by the policy, or by its share; counted and told."""
 
-from __future__ import annotations
-
 import logging
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,12 +18,8 @@ from sidegate.link.blocking.exchange import Question
 from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Outcomes
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 LIMITS = parse_limits("2/365 days")
 ABSENT = "unix:/none/there/is"

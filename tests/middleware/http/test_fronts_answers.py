@@ -1,21 +1,16 @@
 """What responses say, by options that are alike in ASGI and WSGI."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from tests.support.middleware.checker import BlockingChecker, Checker, items
 from tests.support.middleware.fronts import Asgi, Wsgi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate.http.request.request import Request
 
 both = pytest.mark.parametrize("front", [Asgi, Wsgi])
 

@@ -1,17 +1,13 @@
 """Which rules count a request, alike in ASGI and WSGI."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from sidegate.http.keys import header
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from tests.support.middleware.fronts import Asgi, Wsgi
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
 
 both = pytest.mark.parametrize("front", [Asgi, Wsgi])
 
@@ -73,10 +69,7 @@ async def test_the_app_s_own_path_goes_before_a_rule_for_everything(front: Any) 
 @both
 async def test_where_a_path_has_two_readings_both_rules_count(front: Any) -> None:
     """A catch-all view runs on dots as they are, a proxy resolves them: neither is free."""
-    rules = [
-        Rule("static", "100/hour", path="/static/*"),
-        Rule("files", "2/hour", path="/files/*"),
-    ]
+    rules = [Rule("static", "100/hour", path="/static/*"), Rule("files", "2/hour", path="/files/*")]
     app = front(rules=rules)
     answers = [await app.ask("/files/a/../../static/x") for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]

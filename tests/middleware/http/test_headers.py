@@ -1,7 +1,5 @@
 """What a response says about its limits, in draft-11 syntax."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -17,11 +15,7 @@ TYPES = "https://iana.org/assignments/http-problem-types#"
 
 
 def decided(
-    text: str,
-    *seconds: float,
-    allowed: bool = True,
-    cost: int = 1,
-    source: Source = Source.OWNER,
+    text: str, *seconds: float, allowed: bool = True, cost: int = 1, source: Source = Source.OWNER
 ) -> Decision:
     debts = [round(debt * SECOND) for debt in seconds]
     return Decision(allowed, parse_limits(text), cost, debts, source)

@@ -1,13 +1,11 @@
 """What both middlewares do with options, requests and decisions."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -16,13 +14,10 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.errors import CostError, RepeatedField
 from sidegate.http.keys import header
+from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import RequestLimiter
 from sidegate.http.rules import Rule
-from sidegate.middleware_options import settings_of
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
-    from sidegate.middleware_options import Options
+from sidegate.middleware_options import Options, settings_of
 
 RULE = Rule("api", "100/minute")
 LIMITS = RULE.limits
@@ -152,8 +147,7 @@ def test_a_decision_becomes_a_response(
 
 
 @pytest.mark.parametrize(
-    ("options", "shadow"),
-    [({"rules": [RULE], "shadow": True}, False), ({"rules": [RULE]}, True)],
+    ("options", "shadow"), [({"rules": [RULE], "shadow": True}, False), ({"rules": [RULE]}, True)]
 )
 @pytest.mark.parametrize(
     ("decision", "marked"),

@@ -1,7 +1,5 @@
 """Addresses: what is understood, and what can be reached from elsewhere."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.link.address import Address, parse_address

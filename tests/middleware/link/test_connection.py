@@ -1,12 +1,10 @@
 """One connection from both sides, over a wire that keeps every write: what leaves when."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.link.connection import Connection
 from sidegate.protocol.codec import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
@@ -18,10 +16,6 @@ from sidegate.protocol.codec import (
 from sidegate.protocol.messages import Error, Ping, Pong, Roster
 from tests.middleware.link.ends import Wire, carry, ends, shaken, side, wire
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from sidegate.link.connection import Connection
-
 
 # The handshake
 

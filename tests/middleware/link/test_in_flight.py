@@ -1,9 +1,7 @@
 """What is in flight: each check is settled once, when a frame is overdue, who is silent."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,9 +11,6 @@ from sidegate.link.in_flight import GRACE, Flight, InFlight, halves
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Answers
 from tests.support.in_process.linking import Asking
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 PATIENCE = 0.050
 LATE = 10.0

@@ -1,17 +1,11 @@
 """A link: what becomes of checks whose budget runs out, and what the link is good for then."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import (
-    Checks,
-    Ping,
-    Pong,
-)
+from sidegate.protocol.messages import Checks, Ping, Pong
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
     SOON,
@@ -19,11 +13,13 @@ from tests.support.in_process.linking import (
     Asking,
     answer,
     answer_all,
+    answered,
     ask,
     linked,
     numbered,
     pair,
     some,
+    suspected,
 )
 from tests.support.in_process.puppets import puppet
 
@@ -41,22 +37,19 @@ async def test_a_budget_that_runs_out_gives_no_answer_and_makes_the_link_suspect
 
 async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> None:
     async with pair() as (link, other):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         first, second = await other.hear(Ping), await other.hear(Ping)
         assert link.state is LinkState.SUSPECT
         await other.say(Pong(first.id), Pong(second.id))
         await eventually(lambda: link.state is LinkState.UP)
         asking = ask(link)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert asking.got == numbered(1)
 
 
 async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
     async with pair() as (link, other):
-        asking = ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        asking = await suspected(link)
         await other.say(answer(await other.hear(Checks)))
         await eventually(lambda: link.state is LinkState.UP)
         assert asking.got == UNANSWERED
@@ -112,8 +105,7 @@ async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> No
         patient = ask(link, 1, GENEROUS)
         assert hurried.got == UNANSWERED
         await other.hear(Checks)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(patient.settled)
+        await answered(other, patient)
         assert patient.got == numbered(1)
 
 
@@ -140,8 +132,7 @@ async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
 async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
     async with puppet() as other, linked(other.address) as (link, watching):
         await eventually(lambda: link.state is LinkState.UP)
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         link.health.suspect_since -= 60  # as if it had been silent for a minute
         await eventually(lambda: len(watching.ups) == 2)
         assert link.state is LinkState.UP

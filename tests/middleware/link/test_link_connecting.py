@@ -1,19 +1,15 @@
 """A link: how its connection comes, goes and comes back, and why there is none."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+
+import pytest
 
 from sidegate.link.address import Address
 from sidegate.link.health import LinkState
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import (
-    Checks,
-    Error,
-)
+from sidegate.protocol.messages import Checks, Error, Hello
 from sidegate.trust.secrets import known
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
@@ -21,18 +17,15 @@ from tests.support.in_process.linking import (
     UNANSWERED,
     Asking,
     answer,
+    answered,
     ask,
     linked,
+    linked_to_nobody,
     numbered,
     pair,
     some,
 )
 from tests.support.in_process.puppets import Puppet, deaf, puppet
-
-if TYPE_CHECKING:
-    import pytest
-
-    from sidegate.protocol.messages import Hello
 
 
 async def test_checks_wait_for_the_first_connection() -> None:
@@ -40,8 +33,7 @@ async def test_checks_wait_for_the_first_connection() -> None:
         assert link.state is LinkState.CONNECTING
         asking = ask(link, 2)
         assert link.in_flight == 2
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert asking.got == numbered(2)
         assert [peer.name for peer in watching.ups] == ["puppet"]
         assert link.peer is watching.ups[0]
@@ -60,9 +52,7 @@ async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connect
 
 async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
     """A refused connection gives up what waits for it long before its budget ends, and says why."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, watching):
+    async with linked_to_nobody() as (link, watching):
         asking = ask(link)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
@@ -81,8 +71,7 @@ async def test_a_link_finds_who_comes_later() -> None:
         await eventually(lambda: link.state is LinkState.UP)
         assert link.refusal == ""
         asking = ask(link)
-        await later.say(answer(await later.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(later, asking)
         await later.stop()
 
 
@@ -103,8 +92,7 @@ async def test_a_link_that_broke_is_used_again() -> None:
         for times in range(1, 6):
             await eventually(lambda: link.state is LinkState.UP and other.connections)
             asking = ask(link)
-            await other.say(answer(await other.hear(Checks)))
-            await eventually(asking.settled)
+            await answered(other, asking)
             assert asking.got == numbered(1)
             other.connections[-1].abort()
             await eventually(partial(watching.has_gone_down, times))

@@ -1,7 +1,5 @@
 """A link: what is said on it besides checks and their answers."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -29,7 +27,14 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from tests.support.in_process.cluster import GENEROUS, eventually
-from tests.support.in_process.linking import SOON, Watching, ask, linked, pair
+from tests.support.in_process.linking import (
+    SOON,
+    Watching,
+    linked,
+    linked_to_nobody,
+    pair,
+    suspected,
+)
 from tests.support.in_process.puppets import puppet
 
 WORDS: list[NodeMessage] = [
@@ -78,9 +83,7 @@ async def test_an_inspection_without_answer_ends_with_its_budget() -> None:
 
 
 async def test_a_link_that_is_down_inspects_nothing() -> None:
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, _):
+    async with linked_to_nobody() as (link, _):
         await eventually(lambda: link.state is LinkState.DOWN)
         assert await link.inspect("k", reset=False, hops=0, budget=GENEROUS) is None
 
@@ -106,9 +109,7 @@ async def test_what_is_told_arrives_in_its_order() -> None:
 
 
 async def test_nothing_is_told_where_nobody_is() -> None:
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, _):
+    async with linked_to_nobody() as (link, _):
         assert not link.tell(Forget("k"))
         await eventually(lambda: link.state is LinkState.DOWN)
         assert not link.tell(Forget("k"))
@@ -116,8 +117,7 @@ async def test_nothing_is_told_where_nobody_is() -> None:
 
 async def test_a_suspect_is_still_told_things() -> None:
     async with pair() as (link, other):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         assert link.tell(Forget("k"))
         assert await other.hear(Forget) == Forget("k")
 
@@ -144,8 +144,7 @@ async def test_a_side_that_speaks_again_is_told_of() -> None:
         await eventually(lambda: link.state is LinkState.UP and other.connections)
         await other.say(Roster("digest", []))
         await eventually(lambda: watching.rosters)
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         await other.say(Roster("digest", []), Roster("digest", []))
         await eventually(lambda: len(watching.rosters) == 3)
         assert link.state is LinkState.UP

@@ -1,20 +1,13 @@
 """Two real sides of a handshake over a fake wire."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode
-from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Identity
+from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Handshake, Identity
+from sidegate.protocol.messages import Hello, Message
 from sidegate.trust.secrets import known
 from tests.middleware.golden import APP, NODE, SECRET
-
-if TYPE_CHECKING:
-    from sidegate.protocol.handshake import Handshake
-    from sidegate.protocol.messages import Hello, Message
 
 NONCES = bytes(range(32)), bytes(range(32, 64))
 

@@ -1,8 +1,6 @@
 """Decoding: whatever comes in is a message, or an error that says why not."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -13,9 +11,6 @@ from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode, ver
 from sidegate.protocol.messages import MAX_CHECKS, Answers, Message
 from tests.middleware.golden import GOLDEN, NODE
 from tests.middleware.protocol.mutation import mutated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BODIES = [frame[HEADER_BYTES:] for frame in GOLDEN.values()]
 

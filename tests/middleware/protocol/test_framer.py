@@ -1,9 +1,7 @@
 """The framer: however bytes come in, the same frames come out, and few bytes are held."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -21,9 +19,6 @@ from sidegate.protocol.codec import (
 from sidegate.protocol.messages import Ping
 from tests.middleware.golden import GOLDEN
 from tests.middleware.protocol.mutation import mutated
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FRAMES = list(GOLDEN.values())
 

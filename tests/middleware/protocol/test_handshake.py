@@ -1,10 +1,7 @@
 """The handshake: two real sides over a fake wire, one of which may lie."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise, permutations, product
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -13,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.codec import HEADER_BYTES, Refused, WireError, decode
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
-from sidegate.protocol.messages import Error, Ping, Proof, Welcome
+from sidegate.protocol.messages import Error, Hello, Ping, Proof, Welcome
 from tests.middleware.golden import APP, MESSAGES, NODE, SECRET
 from tests.middleware.protocol.shaking import (
     NONCES,
@@ -24,9 +21,6 @@ from tests.middleware.protocol.shaking import (
     tampered,
     welcome_all,
 )
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Hello
 
 
 class TestSecret:

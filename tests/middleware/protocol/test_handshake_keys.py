@@ -1,22 +1,16 @@
 """What a handshake leaves behind: keys that seal frames, for the role and the channel it was of."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, encode
-from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
+from sidegate.protocol.handshake import PLAIN, UNIX, Handshake, tls_channel
 from sidegate.protocol.messages import Ping
 from sidegate.protocol.seal import Seal
 from sidegate.trust.secrets import known
 from tests.middleware.golden import APP, NODE, SEALED, SECRET
 from tests.middleware.protocol.shaking import NONCES, Pair, identity, refused, tampered
-
-if TYPE_CHECKING:
-    from sidegate.protocol.handshake import Handshake
 
 CERTIFICATES = tls_channel(b"one"), tls_channel(b"another")
 

@@ -1,9 +1,5 @@
 """Messages: their bytes are those that the protocol says, and the longest fit into a frame."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 
@@ -21,6 +17,7 @@ from sidegate.protocol.messages import (
     Message,
     Ping,
     Resets,
+    StoodIn,
     require_key,
 )
 from sidegate_ring.membership.messages import MAX_ADDRESS_BYTES, MAX_IN_FULL, MAX_NAME_BYTES
@@ -28,9 +25,6 @@ from sidegate_sidecar.replication.corrections.ledger import BATCH as CHARGES
 from sidegate_sidecar.replication.corrections.resets import BATCH as RESETS
 from sidegate_sidecar.replication.outgoing.outbox import BATCH
 from tests.middleware.golden import GOLDEN, MESSAGES, PROTOCOL
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import StoodIn
 
 
 def pack(*values: object) -> bytes:

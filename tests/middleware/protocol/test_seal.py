@@ -1,7 +1,5 @@
 """Seals: what passes, and what a relay without the key can't get past them, in any chunks."""
 
-from __future__ import annotations
-
 from hashlib import blake2b
 from itertools import pairwise
 

@@ -1,9 +1,7 @@
 """Secrets: one a line, and in a file that changes while it is in use."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +13,6 @@ from tests.support.files import replace
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

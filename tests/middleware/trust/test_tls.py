@@ -1,10 +1,7 @@
 """TLS of a client: whom it trusts, and what is said of files that can't be used."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -13,14 +10,12 @@ from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.config import client_options
+from sidegate.link.endpoint import Endpoint
 from sidegate.trust.tls import Tls
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
-
-if TYPE_CHECKING:
-    from sidegate.link.endpoint import Endpoint
 
 
 def options(sidecar: str = "", *, tls: Tls | None = None) -> Endpoint:

@@ -1,18 +1,13 @@
 """Membership: which rumor holds, who is probed and suspected, and who is never to be blamed."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_TOMBSTONES
 from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION
-from sidegate_ring.membership.parameters import least_suspicion
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
-LEAST = least_suspicion(T, 3)
-MOST = LEAST * T.suspicion_most
 
 # Which rumor holds
 

@@ -1,7 +1,5 @@
 """Membership's small parts: the formulas, one suspect's time, and the queue of rumors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -24,8 +22,7 @@ T = Timing(suspicion_most=3.0)
 
 
 @pytest.mark.parametrize(
-    ("nodes", "seconds"),
-    [(0, 2.0), (1, 2.0), (2, 2.0), (10, 2.0), (100, 4.0), (1_000, 6.0)],
+    ("nodes", "seconds"), [(0, 2.0), (1, 2.0), (2, 2.0), (10, 2.0), (100, 4.0), (1_000, 6.0)]
 )
 def test_a_suspicion_grows_with_the_logarithm_of_the_cluster(nodes: int, seconds: float) -> None:
     assert least_suspicion(T, nodes) == pytest.approx(seconds)

@@ -1,7 +1,5 @@
 """What a node on the ring can do by telling what isn't so: little, and not for long."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD

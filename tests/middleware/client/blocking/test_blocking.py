@@ -1,31 +1,24 @@
 """The blocking client, against a real sidecar that hangs, dies and comes back on command."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.unreachable.breaker import Entry
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.buckets.limits import Limits
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
 

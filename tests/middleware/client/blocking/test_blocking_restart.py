@@ -1,17 +1,12 @@
 """The blocking client when its sidecar is restarted, or its connections break."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.protocol.messages import Error
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 
 class TestRestart:

@@ -1,7 +1,5 @@
 """The blocking client: whom it trusts, and the processes that it lives in."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -26,11 +24,7 @@ class TestTrust:
 
     @pytest.mark.parametrize(
         ("theirs", "mine", "says"),
-        [
-            (b"s3cret", "wrong", "sidecar"),
-            (b"s3cret", "", "sidecar"),
-            (b"", "s3cret", "client"),
-        ],
+        [(b"s3cret", "wrong", "sidecar"), (b"s3cret", "", "sidecar"), (b"", "s3cret", "client")],
     )
     def test_wrong_secret(
         self, theirs: bytes, mine: str, says: str, caplog: pytest.LogCaptureFixture

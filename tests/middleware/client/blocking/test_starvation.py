@@ -1,7 +1,5 @@
 """A process that can't run: none of its trouble is taken for the sidecar's."""
 
-from __future__ import annotations
-
 from tests.middleware.client.scripts.run import run
 from tests.support.in_process.sidecar_double import SidecarDouble
 

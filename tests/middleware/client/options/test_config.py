@@ -1,42 +1,24 @@
 """Options of a client: arguments before the environment, and errors that name the option."""
 
-from __future__ import annotations
-
 import os
 import pydoc
 from inspect import signature
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.client.config import client_options, log_once
+from sidegate.client.config import client_options
 from sidegate.link.address import Address
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate.link.endpoint import Endpoint
+from sidegate.link.endpoint import Endpoint
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    log_once.cache_clear()  # what other tests were told
-
-
-def options(
-    sidecar: object = None,
-    *,
-    budget: object = 0.05,
-    secret: object = None,
-    tls: object = None,
-    name: object = "web-1",
-    on_unreachable: object = "open",
-) -> Endpoint:
-    return client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+def options(sidecar: object = None, **given: Any) -> Endpoint:
+    return client_options(
+        sidecar, **{"budget": 0.05, "secret": None, "tls": None, "name": "web-1"} | given
+    )
 
 
 @pytest.mark.parametrize("client", [Client, BlockingClient])

@@ -1,36 +1,20 @@
 """Endpoint of a client that are wrong: in code they raise, in the environment they are logged."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sidegate.client.config import NOWHERE, client_options, log_once
+from sidegate.client.config import NOWHERE, client_options
+from sidegate.link.endpoint import Endpoint
 from sidegate.trust.tls import Tls
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
-    from sidegate.link.endpoint import Endpoint
-
-
-VARIABLES = ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE")
-RIGHT = {"sidecar": None, "budget": 0.05, "secret": None, "tls": None, "name": "web-1"}
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    log_once.cache_clear()  # what other tests were told
-
-
-def options(on_unreachable: object = "open", **wrong: object) -> Endpoint:
-    given: dict[str, Any] = {**RIGHT, **wrong}
-    return client_options(*given.values(), on_unreachable=on_unreachable)
+def options(on_unreachable: object = "open", **wrong: Any) -> Endpoint:
+    right = {"sidecar": None, "budget": 0.05, "secret": None, "tls": None, "name": "web-1"}
+    return client_options(**right | wrong, on_unreachable=on_unreachable)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> Sequence[tuple[int, str]]:
@@ -132,10 +116,7 @@ def test_an_address_of_the_environment(
     ],
 )
 def test_the_consequence_is_that_of_the_policy(
-    policy: str,
-    consequence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    policy: str, consequence: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SIDEGATE_SIDECAR", "localhost")
     assert options(policy).fault
@@ -147,7 +128,7 @@ def test_an_argument_goes_before_a_wrong_variable(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What isn't needed isn't looked at."""
-    for name in VARIABLES:
+    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
         monkeypatch.setenv(name, " \n")
     assert options(sidecar="127.0.0.1:1", secret="sesame").fault == ""
     assert said(caplog) == []

@@ -1,7 +1,5 @@
 """The environment: which variables are ours, which are Kubernetes', and which are mistakes."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Threads whose system takes its time over a host name. Run by test_starvation.py."""
 
-from __future__ import annotations
-
 import socket
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Threads that get no CPU: another one holds the interpreter's lock. Run by test_starvation.py."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
 import threading

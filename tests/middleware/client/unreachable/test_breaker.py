@@ -1,7 +1,5 @@
 """The breaker: one failure is one pause, one caller probes, and pauses grow to half a second."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """The answer when nobody can be asked: open, closed, or this node's share."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

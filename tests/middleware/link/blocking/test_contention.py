@@ -1,15 +1,10 @@
 """Whether tasks wait for the CPU, as /proc/loadavg has it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.link.blocking.contention import is_contended
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 """A conversation with a sidecar that is going: how it moves to another one."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,11 +16,9 @@ from sidegate.link.blocking.conversation import (
     patience,
 )
 from sidegate.protocol.messages import Roster
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, in_threads, until
-
-if TYPE_CHECKING:
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 LEAVING = Roster("digest", [("double", "127.0.0.1:1")], 1)
 

@@ -1,9 +1,5 @@
 """An exchange: each question is settled once, by its own answer, or is handed back."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +7,7 @@ from hypothesis import strategies as st
 from sidegate.link.blocking.exchange import Exchange, Question
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import Framer, WireError, decode
-from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Message
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks, Message
 
 STEP = 0.001
 LATER = 100.0  # a deadline

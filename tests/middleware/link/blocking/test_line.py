@@ -1,26 +1,19 @@
 """A line to a side that is moved by hand, in the same thread: what each step does."""
 
-from __future__ import annotations
-
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.link.address import Address
 from sidegate.link.blocking.line import Line
 from sidegate.link.endpoint import Endpoint
-from sidegate.protocol.codec import Framer, Refused, WireError, decode, encode
+from sidegate.protocol.codec import Bytes, Framer, Refused, WireError, decode, encode
 from sidegate.protocol.handshake import UNIX, Accepting, Identity
 from sidegate.protocol.messages import Error, Message, Ping, Pong, Roster
 from sidegate.trust.secrets import known
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from sidegate.protocol.codec import Bytes
 
 STEP = 0.001
 APP = Identity("app", "web-1", "", known(b"secret"))

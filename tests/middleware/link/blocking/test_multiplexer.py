@@ -1,14 +1,13 @@
 """One connection for many threads: who waits for how long, and what happens when one is killed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,14 +17,9 @@ from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import encode
 from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 
 class Watching:

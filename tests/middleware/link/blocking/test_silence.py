@@ -1,7 +1,5 @@
 """Listening: only the time in which we could have heard something counts as silence."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Who leads and who follows: there is one leader while anybody waits, and nobody is forgotten."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
