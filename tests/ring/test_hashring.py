@@ -14,6 +14,7 @@ from tests.ring.rings import POINTS, build, collide, hashes, identity, lists, on
 
 SEED = bytes(range(32))
 keys = st.text(max_size=12)
+EVEN = Ring(["6", "4", "2"], points=2, hash=identity)  # points: 2 4 6 102 104 106
 
 
 # Who owns a key
@@ -34,17 +35,14 @@ keys = st.text(max_size=12)
     ],
 )
 def test_a_key_belongs_to_the_next_point_on_the_circle(key: str, owner: str) -> None:
-    # points: 2 4 6 102 104 106
-    assert Ring(["6", "4", "2"], points=2, hash=identity).owner(key) == owner
+    assert EVEN.owner(key) == owner
 
 
 def test_the_backups_are_the_next_other_nodes_on_the_circle() -> None:
-    # points: 2 4 6 102 104 106
-    ring = Ring(["6", "4", "2"], points=2, hash=identity)
-    assert ring.owners("5", 3) == ("6", "2", "4")
-    assert ring.owners("105", 2) == ("6", "2")
+    assert EVEN.owners("5", 3) == ("6", "2", "4")
+    assert EVEN.owners("105", 2) == ("6", "2")
     # points: 2 4 5 6 102 104 105 106
-    assert ring.with_node("5").owners("5", 3) == ("5", "6", "2")
+    assert EVEN.with_node("5").owners("5", 3) == ("5", "6", "2")
 
 
 def test_weight_is_a_number_of_points() -> None:
@@ -72,10 +70,8 @@ def test_owners_are_different_nodes_and_the_first_is_the_owner(
 
 
 def test_a_walk_goes_once_around_the_circle_to_each_node() -> None:
-    # points: 2 4 6 102 104 106
-    ring = Ring(["6", "4", "2"], points=2, hash=identity)
-    assert list(ring.walk("5")) == ["6", "2", "4"]
-    assert list(ring.walk("107")) == ["2", "4", "6"]  # past the last point
+    assert list(EVEN.walk("5")) == ["6", "2", "4"]
+    assert list(EVEN.walk("107")) == ["2", "4", "6"]  # past the last point
     assert list(Ring().walk("5")) == []
 
 
@@ -200,9 +196,6 @@ def test_a_ring_is_a_collection_of_names() -> None:
     assert ring.weight("delta") == 0
     assert ring != "alpha"
     assert repr(ring) == "<Ring of 3 nodes, eb83d9160415c8da>"
-
-
-# Bad input
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,6 @@ def test_without_a_seed_keys_are_placed_as_nodes_are() -> None:
     assert fingerprint(b"") == ""
 
 
-# Nobody can aim keys
-
-
 def test_keys_that_collide_under_every_seed_of_murmur_are_spread_by_ours() -> None:
     """With murmur3, seeded in any way, they would all be one node's; here each gets its part."""
     keys = list(colliding(1024))

@@ -49,9 +49,6 @@ async def never(_: Request) -> Any:
     await trio.sleep_forever()
 
 
-# trio
-
-
 def test_under_trio_it_limits_and_says_so_once(
     sidecar: SidecarDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,9 +101,6 @@ def test_under_trio_the_end_of_a_lifespan_closes_what_was_opened(sidecar: Sideca
     trio.run(serve, app)
     trio.run(serve, app)
     asyncio.run(serve(app))
-
-
-# No loop that we know
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,6 @@ def honest(buckets: BucketTable) -> Owed:
     return owed(buckets, START, "login:", "search:", "shop/api:")
 
 
-# what it is
-
-
 def test_at_the_bound_new_buckets_take_the_place_of_others() -> None:
     buckets = BucketTable(SMALL)
     for at in range(2_000):

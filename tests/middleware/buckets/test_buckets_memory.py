@@ -105,8 +105,6 @@ def test_what_a_large_table_took_is_freed_as_its_buckets_go() -> None:
     assert whole > 20_000 * 19
 
 
-# memory
-
 MEASURE = """
 import os
 from sidegate.buckets.buckets import BucketTable

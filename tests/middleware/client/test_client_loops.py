@@ -208,9 +208,6 @@ def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(client:
         loop.close()
 
 
-# Closing
-
-
 def test_closing_ends_the_connections_of_all_loops(sidecar: SidecarDouble, client: Client) -> None:
     """That of another thread's loop too, which connects again at its next check."""
     with loop_in_thread() as other:

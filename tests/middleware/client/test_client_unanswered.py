@@ -126,9 +126,6 @@ async def test_an_answer_that_makes_no_sense_is_no_answer(source: str, answer: l
     assert (decision.source, decision.remaining) == ("open", None)
 
 
-# Callers that give up
-
-
 async def test_a_caller_that_gives_up_harms_no_other() -> None:
     async with pair() as (asking, other):
         futures = [asking.check("k", "5/day") for _ in range(3)]

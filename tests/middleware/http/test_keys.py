@@ -154,11 +154,6 @@ def test_a_prefix_has_bits(prefix: int) -> None:
         client_ip(prefix)
 
 
-def test_missing_is_an_identity() -> None:
-    with pytest.raises(ValueError, match="missing='client_ip'"):
-        header("x-api-key", missing="client_ip")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
 async def pending(_: Request) -> str:
     return "someone"
 

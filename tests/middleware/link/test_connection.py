@@ -142,9 +142,6 @@ async def test_a_frame_that_is_not_finished_is_noted_with_its_time() -> None:
     assert since(accepting) is None
 
 
-# A peer that doesn't read
-
-
 async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
     """The accepting side stops reading while too much waits to be read, and then goes on."""
     _, accepting = shaken()

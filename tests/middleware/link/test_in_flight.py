@@ -116,16 +116,13 @@ class TestLanding:
 
 
 class TestCrash:
-    def test_without_any_answer_all_get_none(self) -> None:
-        flight, asker = airborne(2)
-        flight.crash()
-        assert asker.told == {0: None, 1: None}
-
-    def test_after_a_part_only_the_rest_gets_none(self) -> None:
+    @pytest.mark.parametrize("landed", [[], [1]], ids=["none", "a part"])
+    def test_what_has_not_landed_gets_none(self, landed: list[int]) -> None:
         flight, asker = airborne(3)
-        flight.land(answers([1], 11))
+        for at in landed:
+            flight.land(answers([at], 11))
         flight.crash()
-        assert asker.told == {0: None, 1: 11, 2: None}
+        assert asker.told == {at: 11 if at in landed else None for at in range(3)}
 
     @pytest.mark.parametrize("positions", [None, [0, 1, 2], [2]])
     def test_what_an_asker_cannot_take_is_still_open(self, positions: list[int] | None) -> None:

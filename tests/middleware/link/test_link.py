@@ -37,8 +37,6 @@ from tests.support.in_process.linking import (
 )
 from tests.support.in_process.puppets import deaf, puppet
 
-# Asking
-
 
 async def test_a_check_gets_its_answer() -> None:
     async with pair() as (link, other):
@@ -212,9 +210,6 @@ async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
         assert link.ask(some(1), 0, GENEROUS, failing)
         await answered(other, failing)
         assert link.in_flight == 0
-
-
-# Closing
 
 
 async def test_closing_answers_what_is_in_flight() -> None:

@@ -116,9 +116,6 @@ async def test_a_unix_socket_is_dialled_like_any_other(
         server.close()
 
 
-# Refusals
-
-
 async def test_a_refusal_is_kept_and_told_once_however_often_it_dials() -> None:
     accepted: list[Hello] = []
     async with puppet(secrets=known(b"hush")) as other:

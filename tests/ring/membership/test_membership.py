@@ -246,9 +246,6 @@ def test_more_than_a_message_holds_goes_in_several() -> None:
     ]
 
 
-# Tombstones
-
-
 @pytest.mark.parametrize("state", [DEAD, LEFT])
 def test_a_tombstone_keeps_out_what_was_said_before_until_it_is_forgotten(state: Life) -> None:
     room = Handful("ab")

@@ -68,9 +68,6 @@ def test_a_new_life_outlives_what_was_said_of_the_old_one() -> None:
     assert room["a"].owners() == ("a", "b")
 
 
-# Nodes that don't exist
-
-
 def test_hearsay_is_bounded() -> None:
     """Of those that never spoke to this node only some are believed in, by whatever message."""
     room = joined("ab")

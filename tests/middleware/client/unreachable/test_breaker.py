@@ -1,10 +1,9 @@
 """The breaker: one failure is one pause, one caller probes, and pauses grow to half a second."""
 
-import threading
-
 import pytest
 
 from sidegate.client.unreachable.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, Entry
+from tests.support.waiting import in_threads
 
 
 def longest(_low: float, high: float) -> float:
@@ -40,18 +39,8 @@ def test_while_one_probes_the_others_are_refused() -> None:
 
 
 def test_one_of_many_threads_probes() -> None:
-    breaker, start = opened(), threading.Barrier(16)
-    entries: list[Entry] = []
-
-    def come() -> None:
-        start.wait()
-        entries.append(breaker.enter(1))
-
-    threads = [threading.Thread(target=come) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    breaker = opened()
+    entries = in_threads(16, lambda _: breaker.enter(1))
     assert sorted(entry.name for entry in entries) == ["PROBE", *["REFUSED"] * 15]
 
 
