@@ -60,14 +60,6 @@ async def boom_later(_: Request) -> Any:
     raise RuntimeError("boom")
 
 
-async def ann(_: Request) -> str:
-    return "ann"
-
-
-async def one(_: Request) -> int:
-    return 1
-
-
 def gives(value: object) -> Callable[[Request], Any]:
     return lambda _: value
 

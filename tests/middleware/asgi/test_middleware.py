@@ -118,6 +118,14 @@ async def ask_cost(request: Request) -> int:
     return int(request.header("x-cost"))
 
 
+def read_key(request: Request) -> str:
+    return request.header("x-tenant")
+
+
+def read_cost(request: Request) -> int:
+    return int(request.header("x-cost"))
+
+
 def hidden_key(request: Request) -> Any:
     """Is no coroutine function, but what it returns must be awaited."""
     return ask_key(request)
@@ -131,7 +139,7 @@ def hidden_cost(request: Request) -> Any:
     ("key", "cost"),
     [
         (ask_key, ask_cost),
-        (lambda request: request.header("x-tenant"), lambda request: int(request.header("x-cost"))),
+        (read_key, read_cost),
         (hidden_key, hidden_cost),
         (header("x-none", missing=ask_key), ask_cost),
     ],

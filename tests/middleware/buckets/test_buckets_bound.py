@@ -226,9 +226,6 @@ def test_rules_whose_buckets_are_all_gone_are_nobody_any_more() -> None:
         assert not buckets._accounts.shares._levels
 
 
-# looking
-
-
 def test_a_bucket_taken_from_since_is_known_by_its_present_debt() -> None:
     """The entry from when it was nearly full doesn't make it the first to go."""
     buckets, limits = BucketTable(SMALL), parse_limits("1000/hour")

@@ -219,9 +219,6 @@ def test_tables_may_die_and_others_be_born_while_keys_are_given() -> None:
     assert set(given_.values()) == {1}
 
 
-# sample
-
-
 @pytest.mark.parametrize(("count", "most"), [(0, 10), (7, 10), (10, 10), (5_000, 5_000)])
 def test_a_sample_is_everything_where_there_is_no_more(count: int, most: int) -> None:
     sampled = [key for _, some in filled("5/hour", count).sample(most) for key in some]

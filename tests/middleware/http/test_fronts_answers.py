@@ -60,10 +60,14 @@ async def test_a_client_is_refused_when_its_tokens_are_gone(front: Any) -> None:
     assert (await app.ask()).status == 200
 
 
+def eleven(_: Request) -> int:
+    return 11
+
+
 @both
 @pytest.mark.parametrize("policy", ["open", "closed"])
 async def test_a_cost_that_never_fits_is_denied(front: Any, policy: str) -> None:
-    app = front(limits="10/minute", cost=lambda _: 11, on_unreachable=policy)
+    app = front(limits="10/minute", cost=eleven, on_unreachable=policy)
     answer = await app.ask()
     assert (answer.status, "retry-after" in answer.fields) == (429, False)
     assert app.app.calls == []

@@ -293,9 +293,6 @@ def test_no_more_are_living_than_may_be() -> None:
     assert "one more" in room["a"].members
 
 
-# Bad input
-
-
 @pytest.mark.parametrize(
     ("gossip", "text"),
     [

@@ -20,9 +20,6 @@ def joined(names: str) -> Handful:
     return room
 
 
-# Incarnations
-
-
 @pytest.mark.parametrize("incarnation", [NOW + MAX_SKEW + 1, MAX_INCARNATION])
 def test_an_incarnation_far_ahead_of_the_clock_is_nonsense(incarnation: int) -> None:
     """Nobody could refute it for long; who says it is told so, and nothing of it is believed."""
