@@ -11,7 +11,6 @@ from sidegate.protocol import messages
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
-
 GOLDEN = {
     name: bytes.fromhex(re.sub("#.*", "", text))
     for name, text in re.findall(r"\*\*(.+)\*\*\n\n```hex\n([^`]+)```", PROTOCOL)
