@@ -66,7 +66,7 @@ class Options(CommonOptions[C], total=False):
     - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
     - `service`: keeps the buckets of this service apart from those of others on the same ring
       (default: SIDEGATE_SERVICE, or none).
-    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a Client.
+    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a Client; see `Configured`.
     - `client`: a client that exists, instead of these; it is shared, and not closed.
     - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
     - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or

@@ -1,37 +1,89 @@
-"""Frames byte by byte: the contract for clients in other languages, also in internals/protocol.md.
+"""Frames byte by byte, as internals/protocol.md shows them to clients in other languages.
 
-A change here is a change of the protocol: it breaks every client and every rolling deploy that
+A change there is a change of the protocol: it breaks every client and every rolling deploy that
 mixes two releases. Add a version instead.
 """
 
-from __future__ import annotations
+import re
+from pathlib import Path
 
-from typing import TYPE_CHECKING
+from sidegate.protocol import messages
 
-from tests.middleware.protocol.frames.apps import APPS
-from tests.middleware.protocol.frames.checks import CHECKS
-from tests.middleware.protocol.frames.handshake import HANDSHAKE
-from tests.middleware.protocol.frames.nodes import NODES
+PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Message
-
-SEALED: dict[str, str] = {
-    "key of the dialling side": "a208f59c324288a9c0a5c8b0355dd64c49d6472d51a29b2fe7bad8a384463713",
-    "key of the accepting side": "284bad4e56c5660a729f69ba6ca73d667332737e42661d1c3bfa48d0580d1beb",
-    "tag of Checks": "91155dd23c73bc149f5630a85d5730ad",
-    "tag of Ping": "76597a2b444ae0108ca04b13429488b3",
-    "tag of Answers to all": "d596a3da94f40f67461734e22ac69850",
-    "tag of Pong": "63495997546433e32c5bcca327915506",
+GOLDEN = {
+    name: bytes.fromhex(re.sub("#.*", "", text))
+    for name, text in re.findall(r"\*\*(.+)\*\*\n\n```hex\n([^`]+)```", PROTOCOL)
 }
+"""By its name in that page, each frame that it shows."""
+
+SEALED: dict[str, str] = dict(
+    re.findall(r"^((?:key|tag) of \w[\w ]*\w) +([0-9a-f]{32,64})$", PROTOCOL, re.MULTILINE)
+)
 """What seals the frames behind the handshake of APP and NODE: the keys, and the tags of the first
 two frames that each of them sends, if they are these."""
 
+SECRET = b"correct horse battery staple"  # that the proofs below prove
+APP = messages.Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
+RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
+NODE = messages.Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
+PROOF = "306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33"
+WELCOME = "8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15"
+KEY, SERIAL, DEBT = "login:10.0.0.1", 0x1234567890ABCDEF, 12_000_000_000
+MEMBERS = [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]
 
-def frame_of(text: str) -> bytes:
-    """Return the bytes of a text of hex digits, in which # starts a comment."""
-    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
-
-
-GOLDEN: dict[str, tuple[Message, str]] = {**HANDSHAKE, **CHECKS, **APPS, **NODES}
-"""By its name in that page, each message, and its bytes as a text for `frame_of`."""
+MESSAGES: dict[str, messages.Message] = {
+    "Hello of an app": APP,
+    "Hello of a node": NODE,
+    "Proof": messages.Proof(bytes.fromhex(PROOF)),
+    "Welcome": messages.Welcome(bytes.fromhex(WELCOME)),
+    "Checks": messages.Checks(
+        7, 0, 50_000, [(KEY, "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)]
+    ),
+    "Checks that go to another node": messages.Checks(
+        3, 1, 16_000, [(KEY, "5/minute", 1)], SERIAL, [4]
+    ),
+    "Answers to all": messages.Answers(
+        7, "owner", "node-a", None, [[1, DEBT], [0, 990_000_000, 35_640_000_000]]
+    ),
+    "Answers to some": messages.Answers(
+        7, "local", "node-a", [1], [[1, 60_000_000, 2_160_000_000]], 3
+    ),
+    "Answers by policy": messages.Answers(7, "open", "node-b", [0], [[1]]),
+    "Answers with a reason": messages.Answers(
+        8, "owner", "node-a", None, ["cost 6: expected 0 to 5"]
+    ),
+    "Ping": messages.Ping(9),
+    "Pong": messages.Pong(9),
+    "Roster": messages.Roster("8a1fc0de", MEMBERS),
+    "Roster of a node that is leaving": messages.Roster("8a1fc0de", MEMBERS[:1], 1),
+    "Inspect": messages.Inspect(10, 0, KEY),
+    "Reset": messages.Reset(11, 0, KEY),
+    "Holdings": messages.Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
+    "Forget": messages.Forget(KEY),
+    "Outcomes": messages.Outcomes([("open", 3)]),
+    "Error": messages.Error("secret", "the secrets differ"),
+    "Gossip": messages.Gossip(
+        0,
+        12,
+        "",
+        "8a1fc0de",
+        [
+            (*MEMBERS[0], 1_795_000_000, 0, 1, "", 1_927_366_574_790_869_201),
+            (*MEMBERS[1], 1_795_000_321, 1, 1, "node-c", 0),
+        ],
+    ),
+    "Buckets": messages.Buckets(13, [("5/minute", [KEY], [DEBT])]),
+    "Charged": messages.Charged(
+        14, [(KEY, "5/minute", [36_000_000_000], [(SERIAL, 4, 1), (SERIAL, 5, 0)])]
+    ),
+    "Settled": messages.Settled(14, [("5/minute", KEY, 1, 24_000_000_000)]),
+    "Resets": messages.Resets(17, [(SERIAL + 1, KEY, 600_000_000_000)]),
+    "Merged": messages.Merged(13),
+    "Pull": messages.Pull(15, messages.Part.ALL),
+    "Pulled": messages.Pulled(15),
+    "Confirm": messages.Confirm("8a1fc0de"),
+    "Confirmed": messages.Confirmed("8a1fc0de"),
+    "Stay": messages.Stay(16, messages.StayPromise.ASKED),
+}
+"""By the same names, what each frame says."""

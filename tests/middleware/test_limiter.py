@@ -1,10 +1,8 @@
 """Limiter and options: a mistake in code is an error where it is written."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,12 +18,10 @@ from sidegate import (
     bearer,
     header,
 )
-from sidegate.middleware_options import service_name
+from sidegate.http.request.request import Request
+from sidegate.middleware_options import Options, service_name
 from tests.support.middleware.asgi_app import App, http, status
 from tests.support.middleware.checker import Checker
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
 
 
 def complaint(make: Any, **options: Any) -> str:
@@ -37,6 +33,8 @@ def complaint(make: Any, **options: Any) -> str:
     return ""
 
 
+RULE = Rule("api", "100/minute")
+OPTIONS = {*Options.__annotations__} - {"client", "sidecar", "secret", "tls"}
 EVERYTHING: list[Any] = [None, 7, True, 1.5, b"x", "x", [], {}, object()]
 
 
@@ -50,17 +48,32 @@ EVERYTHING: list[Any] = [None, 7, True, 1.5, b"x", "x", [], {}, object()]
         ({"limits": ["1/s", 7]}, "limits=['1/s', 7]: expected a text"),
         ({"limits": []}, "limits=[]: limit"),
         ({"limits": lambda: "1/s"}, "expected a text such as '100/minute', or a list of them, not"),
+        ({"limits": "1/s", "rules": [RULE]}, "limits='1/s', rules=[Rule("),
+        ({"limits": "1/s", "key": "ip"}, "key='ip'"),
+        ({"limits": "1/s", "cost": 2}, "cost=2"),
+        ({"rules": [RULE], "key": header("a")}, "key=header('a'"),
+        ({"rules": [RULE], "cost": 2}, "cost=2"),
         ({"rules": []}, "rules=[]: expected at least one Rule"),
+        ({"rules": "login"}, "rules='login'"),
+        ({"rules": ["login"]}, "rules: 'login'"),
+        ({"rules": [RULE, Rule("api", "1/s")]}, "rules: two of them are named 'api'"),
         ({"rules": 7}, "rules=7: must be a list"),
         ({"rules": [Rule("a", "1/s"), Rule("b", "1/s", path="/b")]}, "Rule('b', '1/second'"),
         ({"rules": [Rule("a", "1/s", path="/a/b")], "exempt": ["/a/*"]}, "are exempt"),
+        ({"limits": "1/s", "exempt": "/healthz"}, "exempt='/healthz'"),
+        ({"limits": "1/s", "exempt": ["healthz"]}, "exempt='healthz'"),
         ({"limits": "1/s", "exempt": ["/{id}"]}, "exempt='/{id}' can never match"),
         ({"limits": "1/s", "service": "a/b"}, "service='a/b': expected 1 to 64 printable"),
         ({"limits": "1/s", "headers": "draft-10"}, "headers='draft-10': expected one of draft-11"),
         ({"limits": "1/s", "on_key_error": "local"}, "on_key_error='local': expected one of open"),
         ({"limits": "1/s", "on_denied": "text"}, "on_denied='text': expected a function"),
         ({"limits": "1/s", "key_timeout": 0}, "key_timeout=0: expected seconds"),
+        ({"limits": "1/s", "on_unreachable": "shut"}, "on_unreachable='shut'"),
+        ({"limits": "1/s", "budget": 0}, "budget=0"),
+        ({"limits": "1/s", "trusted_proxies": -1}, "trusted_proxies=-1"),
         ({"limits": "1/s", "sidecar": "localhost"}, "localhost"),
+        ({"limits": "1/s", "client": Checker(), "sidecar": "h:1"}, "sidecar= given with client="),
+        ({"limits": "1/s", "client": Checker(), "secret": "x"}, "secret= given with client="),
     ],
 )
 def test_a_mistake_is_an_error_at_once(options: dict[str, Any], named: str) -> None:
@@ -68,28 +81,7 @@ def test_a_mistake_is_an_error_at_once(options: dict[str, Any], named: str) -> N
         Limiter(**options)
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        "service",
-        "on_unreachable",
-        "budget",
-        "trusted_proxies",
-        "on_key_error",
-        "key_timeout",
-        "preflights",
-        "on_denied",
-        "headers",
-        "expose_source",
-        "shadow",
-        "enabled",
-        "exempt",
-        "key",
-        "cost",
-        "limits",
-        "rules",
-    ],
-)
+@pytest.mark.parametrize("option", sorted(OPTIONS))
 def test_any_value_is_taken_or_named(option: str) -> None:
     """Whatever it is, the error is a ValueError that names the option."""
     for value in EVERYTHING:
@@ -145,6 +137,19 @@ def test_a_key_that_fails_is_told_to_the_client_that_tells_the_sidecar() -> None
     assert asgi._limiter.count == asgi._own.count
     assert isinstance(wsgi._client, BlockingClient)
     assert wsgi._limiter.count == wsgi._client.count
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"sidecar": "nowhere"}, "nowhere"), ({"on_unreachable": "shut"}, "shut")],
+)
+def test_each_middleware_finds_a_wrong_option_before_the_first_request(
+    options: dict[str, Any], named: str
+) -> None:
+    app: Any = Flask("app").wsgi_app
+    for make in (partial(RateLimitMiddleware, App()), partial(RateLimitWSGIMiddleware, app)):
+        with pytest.raises(ValueError, match=named):
+            make(limits="1/minute", **options)
 
 
 async def a_view(request: Request) -> None:

@@ -1,16 +1,12 @@
 """Watched: files are read when they have changed, and only then."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.watched import Watched, stamp
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.files import replace
 
 
 @pytest.fixture
@@ -29,15 +25,7 @@ def watched(*files: Path) -> Watched[list[str]]:
     return texts
 
 
-def replace(file: Path, text: str) -> None:
-    """Put another file in the place of one, at once."""
-    fresh = file.with_name("fresh")
-    fresh.write_text(text)
-    fresh.replace(file)
-
-
-def test_it_is_read_when_it_changes(file: Path) -> None:
-    """Written anew or replaced, the next look reads it."""
+def test_it_is_read_when_it_is_written_anew_or_replaced(file: Path) -> None:
     texts = watched(file)
     file.write_text("newer")
     assert texts.look()
@@ -47,8 +35,7 @@ def test_it_is_read_when_it_changes(file: Path) -> None:
     assert texts.value == ["other"]
 
 
-def test_it_is_not_read_otherwise(file: Path) -> None:
-    """What looks the same isn't read."""
+def test_what_looks_the_same_is_not_read(file: Path) -> None:
     texts = watched(file)
     looks = file.stat()
     file.write_text("odd")
@@ -72,8 +59,7 @@ def test_each_sign_of_a_change_is_enough(file: Path) -> None:
     assert not texts.look()
 
 
-def test_one_of_several_is_enough(file: Path) -> None:
-    """Then all of them are read."""
+def test_when_one_of_several_changes_all_are_read(file: Path) -> None:
     other = file.with_name("other")
     other.write_text("same")
     texts = watched(file, other)
@@ -111,8 +97,7 @@ def test_what_cannot_be_read_changes_nothing(file: Path) -> None:
     assert texts.value == ["newer"]
 
 
-def test_it_may_come_later(tmp_path: Path) -> None:
-    """Until it is there nothing was read."""
+def test_until_it_is_there_nothing_was_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
     texts = Watched([str(file)], file.read_text)
     with pytest.raises(FileNotFoundError):

@@ -1,26 +1,18 @@
 """The WSGI middleware, driven call by call."""
 
-from __future__ import annotations
-
-import json
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
 
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.http.keys import header
-from sidegate.http.rules import Rule
-from tests.support.middleware.checker import BlockingChecker, items
+from sidegate.buckets.limits import Limits
+from sidegate.http.request.request import Request
+from tests.support.middleware.checker import BlockingChecker
 from tests.support.middleware.wsgi_app import App, Response, environ, limit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
-    from sidegate.buckets.limits import Limits
-    from sidegate.http.request.request import Request
 
 
 def test_a_response_says_what_is_left_and_is_passed_as_it_comes() -> None:
@@ -38,45 +30,6 @@ def test_a_response_says_what_is_left_and_is_passed_as_it_comes() -> None:
     assert response.body is app.body
     assert (app.body.read, app.body.closed) == (0, False)
     assert checker.asked == [("default:192.0.2.1", "10/minute", 1)]
-
-
-def test_a_client_is_refused_when_its_tokens_are_gone() -> None:
-    app, checker = App(), BlockingChecker()
-    limited = limit(app, limits="2/minute", client=checker)
-    assert [Response(limited, environ()).status for _ in range(2)] == ["200 OK"] * 2
-    response = Response(limited, environ())
-    assert response.status == "429 Too Many Requests"
-    assert items(response.fields["Ratelimit"]) == {"default": {"r": 0, "t": 30}}
-    assert response.fields["Retry-After"] == "30"
-    assert response.fields["Cache-Control"] == "no-store"
-    assert response.fields["Content-Type"] == "application/problem+json"
-    (body,) = response.body
-    assert response.fields["Content-Length"] == str(len(body))
-    assert json.loads(body)["violated-policies"] == ["default"]
-    assert len(app.calls) == 2
-    assert Response(limited, environ(REMOTE_ADDR="192.0.2.2")).status == "200 OK"
-    checker.now += 30 * 10**9
-    assert Response(limited, environ()).status == "200 OK"
-
-
-def test_requests_without_a_rule_pass_untouched() -> None:
-    checker = BlockingChecker()
-    rules = [
-        Rule("login", "5/minute", path="/app/login", methods=["POST"]),
-        Rule("api", "9/second", path="/é/*", key=header("x-api-key", missing=None)),
-    ]
-    limited = limit(App(), rules=rules, exempt=["/é/health"], client=checker)
-    encoded = "/é/".encode().decode("latin-1")
-    for given in (environ("/"), environ("/login", "POST"), environ(f"{encoded}health")):
-        assert set(Response(limited, given).fields) == {"Content-Type", "X-App"}
-    assert set(Response(limited, environ(f"{encoded}users")).fields) == {"Content-Type", "X-App"}
-    assert checker.asked == []
-    Response(limited, environ("/login", "POST", SCRIPT_NAME="/app"))
-    Response(limited, environ(f"{encoded}users", HTTP_X_API_KEY="k"))
-    assert checker.asked == [
-        ("login:192.0.2.1", "5/minute", 1),
-        ("api:x-api-key=k", "9/second", 1),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -156,32 +109,10 @@ def test_the_app_does_not_suffer_for_its_limiter(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_a_cost_that_never_fits_is_denied() -> None:
-    response = Response(limit(App(), limits="10/minute", cost=gives(11)), environ())
-    assert response.status == "429 Too Many Requests"
-    assert "Retry-After" not in response.fields
-
-
-def test_no_key_is_no_limit_and_asks_for_no_cost() -> None:
-    limited = limit(App(), limits="10/minute", key=gives(None), cost=boom)
-    assert set(Response(limited, environ()).fields) == {"Content-Type", "X-App"}
-
-
 @pytest.mark.parametrize("options", [{"key": later}, {"cost": later}])
 def test_coroutine_functions_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Rule\('default'.*plain functions in WSGI"):
         limit(App(), limits="10/minute", **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [({"sidecar": "nowhere"}, "nowhere"), ({"on_unreachable": "shut"}, "shut")],
-)
-def test_a_wrong_option_is_found_before_the_first_request(
-    options: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        limit(App(), limits="1/minute", **options)
 
 
 def test_without_a_sidecar_it_goes_by_on_unreachable() -> None:

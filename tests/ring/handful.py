@@ -1,9 +1,7 @@
 """A handful of real Memberships in one room: what one says the others hear at once, or not."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
     Effects,
@@ -15,9 +13,6 @@ from sidegate_ring.membership.membership import (
     SwimMessage,
     Timing,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TICK = 0.05
 MAX_IN_A_TURN = 2_000  # messages that one event may lead to, in a handful of nodes: else a loop

@@ -7,14 +7,9 @@ bit of the state an addition can't spread it, and the next word takes it away ag
 have a twin that leaves the state where they leave it, whatever the seed and whatever came before.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MASK = (1 << 64) - 1
 C1, C2 = 0x87C3_7B91_1142_53D5, 0x4CF5_AD43_2745_937F

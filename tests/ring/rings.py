@@ -1,16 +1,11 @@
 """Small rings for tests: hashes to follow by hand, and the strategies for any ring."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from hypothesis import strategies as st
 
 from sidegate_ring import Ring
 from sidegate_ring.places import position
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 POINTS = 16  # enough for every property but balance, and quick to build
 

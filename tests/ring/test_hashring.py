@@ -1,8 +1,6 @@
 """The ring: who owns a key, what it tells of itself, what never may change."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import mmh3
 import pytest
@@ -14,11 +12,9 @@ from sidegate_ring.hashring import MAX_WEIGHT
 from sidegate_ring.places import seeded
 from tests.ring.rings import POINTS, build, collide, hashes, identity, lists, on_five, weights
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SEED = bytes(range(32))
 keys = st.text(max_size=12)
+EVEN = Ring(["6", "4", "2"], points=2, hash=identity)  # points: 2 4 6 102 104 106
 
 
 # Who owns a key
@@ -39,17 +35,14 @@ keys = st.text(max_size=12)
     ],
 )
 def test_a_key_belongs_to_the_next_point_on_the_circle(key: str, owner: str) -> None:
-    # points: 2 4 6 102 104 106
-    assert Ring(["6", "4", "2"], points=2, hash=identity).owner(key) == owner
+    assert EVEN.owner(key) == owner
 
 
 def test_the_backups_are_the_next_other_nodes_on_the_circle() -> None:
-    # points: 2 4 6 102 104 106
-    ring = Ring(["6", "4", "2"], points=2, hash=identity)
-    assert ring.owners("5", 3) == ("6", "2", "4")
-    assert ring.owners("105", 2) == ("6", "2")
+    assert EVEN.owners("5", 3) == ("6", "2", "4")
+    assert EVEN.owners("105", 2) == ("6", "2")
     # points: 2 4 5 6 102 104 105 106
-    assert ring.with_node("5").owners("5", 3) == ("5", "6", "2")
+    assert EVEN.with_node("5").owners("5", 3) == ("5", "6", "2")
 
 
 def test_weight_is_a_number_of_points() -> None:
@@ -77,10 +70,8 @@ def test_owners_are_different_nodes_and_the_first_is_the_owner(
 
 
 def test_a_walk_goes_once_around_the_circle_to_each_node() -> None:
-    # points: 2 4 6 102 104 106
-    ring = Ring(["6", "4", "2"], points=2, hash=identity)
-    assert list(ring.walk("5")) == ["6", "2", "4"]
-    assert list(ring.walk("107")) == ["2", "4", "6"]  # past the last point
+    assert list(EVEN.walk("5")) == ["6", "2", "4"]
+    assert list(EVEN.walk("107")) == ["2", "4", "6"]  # past the last point
     assert list(Ring().walk("5")) == []
 
 
@@ -124,6 +115,12 @@ def test_walk_and_pair_are_the_beginning_of_owners(
 # What never may change
 
 
+def initials(ring: Ring) -> list[str]:
+    """Return the owner, the backup and the third node of some keys, by their first letters."""
+    keys = ["user:1", "user:2", "user:4", "10.0.0.1", "api:é", "k" * 512, ""]
+    return ["".join(node[0] for node in ring.owners(key, 3)) for key in keys]
+
+
 def test_golden_vectors() -> None:
     """Nodes of different releases agree on the owner of every key and on the ring's digest.
 
@@ -134,42 +131,21 @@ def test_golden_vectors() -> None:
     """
     ring = Ring(["alpha", "beta", "gamma"])
     assert ring.digest == "eb83d9160415c8da"
-    assert ring.owners("user:1", 3) == ("gamma", "alpha", "beta")
-    assert ring.owners("user:2", 3) == ("gamma", "beta", "alpha")
-    assert ring.owners("user:4", 3) == ("alpha", "beta", "gamma")
-    assert ring.owners("10.0.0.1", 3) == ("beta", "alpha", "gamma")
-    assert ring.owners("api:é", 3) == ("beta", "alpha", "gamma")
-    assert ring.owners("k" * 512, 3) == ("beta", "gamma", "alpha")
-    assert ring.owners("", 3) == ("alpha", "beta", "gamma")
+    assert initials(ring) == ["gab", "gba", "abg", "bag", "bag", "bga", "abg"]
 
 
 def test_golden_vectors_with_weights_and_other_names() -> None:
     """As above, for what the first ring has not: weights, other points, names beyond ASCII."""
     ring = Ring({"alpha": 1, "beta": 2, "été 🂡": 3}, points=64)
     assert ring.digest == "55f23829d95a1730"
-    assert [ring.owner(f"user:{i}") for i in range(8)] == [
-        "été 🂡",
-        "alpha",
-        "été 🂡",
-        "beta",
-        "été 🂡",
-        "été 🂡",
-        "été 🂡",
-        "été 🂡",
-    ]
+    assert [ring.owner(f"user:{i}")[0] for i in range(8)] == list("éaébéééé")
 
 
 def test_golden_vectors_with_a_seed() -> None:
     """As above, for keys on a ring with a seed; its nodes stand where they stand without one."""
     ring = Ring(["alpha", "beta", "gamma"], key_hash=seeded(SEED))
     assert ring.digest == "6fac1ef7da9524bf"
-    assert ring.owners("user:1", 3) == ("beta", "gamma", "alpha")
-    assert ring.owners("user:2", 3) == ("alpha", "beta", "gamma")
-    assert ring.owners("user:4", 3) == ("alpha", "gamma", "beta")
-    assert ring.owners("10.0.0.1", 3) == ("alpha", "gamma", "beta")
-    assert ring.owners("api:é", 3) == ("gamma", "beta", "alpha")
-    assert ring.owners("k" * 512, 3) == ("gamma", "alpha", "beta")
-    assert ring.owners("", 3) == ("beta", "alpha", "gamma")
+    assert initials(ring) == ["bga", "abg", "agb", "agb", "gba", "gab", "bag"]
     assert lists(ring) == lists(Ring(["alpha", "beta", "gamma"]))
 
 
@@ -220,9 +196,6 @@ def test_a_ring_is_a_collection_of_names() -> None:
     assert ring.weight("delta") == 0
     assert ring != "alpha"
     assert repr(ring) == "<Ring of 3 nodes, eb83d9160415c8da>"
-
-
-# Bad input
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """The ring when nodes come, go and change their weight: what a change moves."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -12,9 +10,6 @@ from hypothesis import strategies as st
 from sidegate_ring import Ring
 from sidegate_ring.places import seeded
 from tests.ring.rings import POINTS, build, collide, hashes, lists, names, on_five, weights
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEYS = [f"user:{i}" for i in range(400)]
 SEED = bytes(range(32))

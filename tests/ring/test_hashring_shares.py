@@ -1,9 +1,7 @@
 """Shares: how much of the circle each node has, and how even that is."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,9 +9,6 @@ from hypothesis import given
 from sidegate_ring import Ring
 from sidegate_ring.places import CIRCLE
 from tests.ring.rings import build, hashes, identity, weights
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @given(weights, hashes)

@@ -1,10 +1,8 @@
 """Places on the circle: how even they are, what never may change, and that nobody can aim keys."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import islice, product
-from typing import TYPE_CHECKING
 
 import mmh3
 import pytest
@@ -14,11 +12,6 @@ from hypothesis import strategies as st
 from sidegate_ring import Ring
 from sidegate_ring.places import CIRCLE, fingerprint, position, seeded
 from tests.ring.murmur import twins
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sidegate_ring.places import Hash
 
 SEED = bytes(range(32))
 KEYS = [f"user:{i}" for i in range(400)]
@@ -61,7 +54,7 @@ def test_a_position_is_the_unsigned_64_bits_of_murmur3(key: str) -> None:
 
 
 @pytest.mark.parametrize("hashed", [position, seeded(SEED)])
-def test_positions_fill_the_circle(hashed: Hash) -> None:
+def test_positions_fill_the_circle(hashed: Callable[[str], int]) -> None:
     """The signed hash of mmh3 put half of all points before 0, and so on one node."""
     eighths = [hashed(key) * 8 // CIRCLE for key in KEYS]
     assert set(eighths) == set(range(8))
@@ -76,9 +69,6 @@ def test_another_seed_is_another_place_for_each_key() -> None:
 def test_without_a_seed_keys_are_placed_as_nodes_are() -> None:
     assert seeded(b"") is position
     assert fingerprint(b"") == ""
-
-
-# Nobody can aim keys
 
 
 def test_keys_that_collide_under_every_seed_of_murmur_are_spread_by_ours() -> None:

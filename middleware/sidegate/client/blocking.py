@@ -11,10 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 from sidegate.client.checks import question
-from sidegate.client.config import DEFAULT_BUDGET, client_options
+from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
 from sidegate.client.shared import Shared
-from sidegate.client.unreachable.alone import Alone
 from sidegate.link.blocking.exchange import Question
 
 if TYPE_CHECKING:
@@ -22,36 +21,20 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
-    from sidegate.trust.tls import Tls
+    from sidegate.link.endpoint import Endpoint
 
 
-class BlockingClient:
-    """Asks the local sidecar, from any thread; takes the same options as a Client.
+class BlockingClient(Configured):
+    """Asks the local sidecar, from any thread.
 
-    `sidecar` is "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171);
-    `budget` the seconds that a check may take; `on_unreachable` what is answered when the sidecar
-    doesn't: "open", "closed" or "local"; `secret` proves who we are on TCP (default: that in the
-    file SIDEGATE_SECRET_FILE, which may change, or SIDEGATE_SECRET; of several, one a line, the
-    first). ValueError names an option that can't be used.
+    The options are those of `Configured`, whose `__init__` stands below.
     """
 
-    def __init__(
-        self,
-        sidecar: str | None = None,
-        *,
-        budget: float = DEFAULT_BUDGET,
-        on_unreachable: str = "open",
-        secret: str | bytes | None = None,
-        tls: Tls | None = None,
-        remember_denials: bool = True,
-        name: str = "app",
-    ) -> None:
-        self._options = client_options(
-            sidecar, budget, secret, tls, name, on_unreachable=on_unreachable
-        )
-        alone = Alone(str(self._options.sidecar), on_unreachable)
-        self._shared = Shared(self._options, alone, Denials() if remember_denials else None)
+    def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
+        self._options = options
+        self._shared = Shared(options, alone, Denials() if remembers else None)
 
     @property
     def nodes(self) -> int:

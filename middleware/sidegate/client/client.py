@@ -16,9 +16,8 @@ from weakref import WeakSet
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.checks import question
-from sidegate.client.config import DEFAULT_BUDGET, client_options
+from sidegate.client.config import Configured
 from sidegate.client.session import Session
-from sidegate.client.unreachable.alone import Alone
 from sidegate.errors import NoEventLoop
 from sidegate.protocol.messages import SURELY_SHORT_KEY
 
@@ -27,38 +26,22 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.buckets.decision import Decision
+    from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
-    from sidegate.trust.tls import Tls
+    from sidegate.link.endpoint import Endpoint
 
 
-class Client:
+class Client(Configured):
     """Asks the local sidecar, from any number of event loops and threads at the same time.
 
     Each loop gets a connection at its first check, which ends with the loop, or by `close`.
-
-    `sidecar` is "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171);
-    `budget` the seconds that a check may take; `on_unreachable` what is answered when the sidecar
-    doesn't: "open", "closed" or "local"; `secret` proves who we are on TCP (default: that in the
-    file SIDEGATE_SECRET_FILE, which may change, or SIDEGATE_SECRET; of several, one a line, the
-    first). ValueError names an option that can't be used.
+    The options are those of `Configured`, whose `__init__` stands below.
     """
 
-    def __init__(
-        self,
-        sidecar: str | None = None,
-        *,
-        budget: float = DEFAULT_BUDGET,
-        on_unreachable: str = "open",
-        secret: str | bytes | None = None,
-        tls: Tls | None = None,
-        remember_denials: bool = True,
-        name: str = "app",
-    ) -> None:
-        self._options = client_options(
-            sidecar, budget, secret, tls, name, on_unreachable=on_unreachable
-        )
-        self._alone = Alone(str(self._options.sidecar), on_unreachable)
-        self._remembers = remember_denials
+    def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
+        self._options = options
+        self._alone = alone
+        self._remembers = remembers
         self._latest: Session | None = None  # of the loop that asked last, mostly the only one
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
         self._lock = threading.Lock()  # over the two above, when they change

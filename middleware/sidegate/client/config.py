@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
 from sidegate.client.environment import unknown
+from sidegate.client.unreachable.alone import Alone
 from sidegate.client.unreachable.outage import CONSEQUENCE
 from sidegate.errors import shown
 from sidegate.link.address import Address, parse_address
@@ -32,6 +34,40 @@ DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that does
 MAX_BUDGET = 60.0
 NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is asked
 _CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
+
+
+class Configured(ABC):
+    """What is made from the options of a client: Client and BlockingClient, which have the same."""
+
+    def __init__(
+        self,
+        sidecar: str | None = None,
+        *,
+        budget: float = DEFAULT_BUDGET,
+        on_unreachable: str = "open",
+        secret: str | bytes | None = None,
+        tls: Tls | None = None,
+        remember_denials: bool = True,
+        name: str = "app",
+    ) -> None:
+        """Read the options; ValueError names one that can't be used.
+
+        - `sidecar`: "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171).
+        - `budget`: the seconds that a check may take, up to 60.
+        - `on_unreachable`: what is answered when the sidecar doesn't: "open", "closed" or "local".
+        - `secret`: proves who we are on TCP (default: that in the file SIDEGATE_SECRET_FILE, which
+          may change, or SIDEGATE_SECRET); of several, one a line, the first.
+        - `tls`: the files for TLS; none are needed on a Unix socket.
+        - `remember_denials`: False asks about each check, also where it was denied a moment ago.
+        - `name`: how the sidecar's log calls this app.
+        """
+        options = client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+        alone = Alone(str(options.sidecar), on_unreachable)
+        self._set_up(options, alone, remembers=remember_denials)
+
+    @abstractmethod
+    def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
+        """Called once, with what the options say."""
 
 
 def client_options(

@@ -166,7 +166,7 @@ class Link:
         if not self.health.step(LinkEvent.SILENT, now):
             return
         if self.state is LinkState.DOWN:
-            self._questions.give_up_waiting()
+            self._questions.lost(now)
         else:
             self._probe()
 

@@ -121,10 +121,6 @@ class Questions:
             connection.write(frame)
         self._waiting.clear()
 
-    def give_up_waiting(self) -> None:
-        """Send nothing of what waits for a connection: its askers are answered without."""
-        self._waiting.clear()
-
     def lost(self, now: float) -> None:
         """Tell all who asked that there is no answer, and have who asks next wait."""
         self._connection = None

@@ -1,39 +1,26 @@
 """The ASGI middleware in loops that aren't asyncio's: trio's, and one that nobody knows."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trio
 
+from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.client.client import Client
+from sidegate.http.request.request import Request
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
 from tests.support.waiting import AMPLE
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
-    from pathlib import Path
-
-    from sidegate.asgi.middleware import RateLimitMiddleware
-    from sidegate.http.request.request import Request
-
 NOWHERE = "unix:/nonexistent/sidegate.sock"
 
 
-@pytest.fixture
-def double(tmp_path: Path) -> Generator[SidecarDouble]:
-    """Run a sidecar."""
-    with SidecarDouble(f"unix:{tmp_path}/s") as running:
-        yield running
-
-
-def limited(double: SidecarDouble, limits: str = "3/day", **options: Any) -> RateLimitMiddleware:
+def limited(sidecar: SidecarDouble, limits: str = "3/day", **options: Any) -> RateLimitMiddleware:
     return limit(
-        App(), limits=limits, sidecar=double.address, secret="", **{"budget": AMPLE, **options}
+        App(), limits=limits, sidecar=sidecar.address, secret="", **{"budget": AMPLE, **options}
     )
 
 
@@ -62,35 +49,32 @@ async def never(_: Request) -> Any:
     await trio.sleep_forever()
 
 
-# trio
-
-
 def test_under_trio_it_limits_and_says_so_once(
-    double: SidecarDouble, caplog: pytest.LogCaptureFixture
+    sidecar: SidecarDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = limited(double)
+    app = limited(sidecar)
     assert trio.run(statuses, app) == [200] * 3 + [429] * 2
     assert ["under trio" in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize("options", [{"key": name_of}, {"cost": cost_of}], ids=["key", "cost"])
 def test_under_trio_keys_and_costs_may_be_awaited(
-    double: SidecarDouble, options: dict[str, Any]
+    sidecar: SidecarDouble, options: dict[str, Any]
 ) -> None:
-    assert trio.run(statuses, limited(double, **options)) == [200] * 3 + [429] * 2
+    assert trio.run(statuses, limited(sidecar, **options)) == [200] * 3 + [429] * 2
 
 
 @pytest.mark.parametrize("options", [{"key": never}, {"cost": never}], ids=["key", "cost"])
 def test_under_trio_the_budget_holds_for_keys_and_costs(
-    double: SidecarDouble, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+    sidecar: SidecarDouble, options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = limited(double, budget=0.01, **options)
+    app = limited(sidecar, budget=0.01, **options)
     sent = trio.run(fields, app, http())
     assert sent[b"sidegate-source"] == b"open"
     assert ["TimeoutError" in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_under_trio_many_requests_may_come_at_once(double: SidecarDouble) -> None:
+def test_under_trio_many_requests_may_come_at_once(sidecar: SidecarDouble) -> None:
     async def at_once(app: RateLimitMiddleware) -> list[int]:
         got: list[int] = []
 
@@ -102,24 +86,21 @@ def test_under_trio_many_requests_may_come_at_once(double: SidecarDouble) -> Non
                 nursery.start_soon(one)
         return got
 
-    assert sorted(trio.run(at_once, limited(double, "20/day"))) == [200] * 20 + [429] * 80
+    assert sorted(trio.run(at_once, limited(sidecar, "20/day"))) == [200] * 20 + [429] * 80
 
 
-def test_under_trio_the_end_of_a_lifespan_closes_what_was_opened(double: SidecarDouble) -> None:
+def test_under_trio_the_end_of_a_lifespan_closes_what_was_opened(sidecar: SidecarDouble) -> None:
     """Its own connections are gone, a later request opens one again."""
 
     async def serve(app: RateLimitMiddleware) -> None:
         await statuses(app)
         assert await run(app, {"type": "lifespan"}) == [SHUTDOWN]
-        double.wait_for(lambda: not double.connections)
+        sidecar.wait_for(lambda: not sidecar.connections)
 
-    app = limited(double)
+    app = limited(sidecar)
     trio.run(serve, app)
     trio.run(serve, app)
     asyncio.run(serve(app))
-
-
-# No loop that we know
 
 
 @pytest.mark.parametrize(

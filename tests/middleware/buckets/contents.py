@@ -1,9 +1,18 @@
-"""Ways to look at all that Buckets holds."""
+"""What the tests of buckets take and when, and ways to look at all that is held."""
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.buckets.ledger import Ledger
-from sidegate.buckets.limits import Limit
+from sidegate.buckets.limits import Limit, parse_limits
+
+START = 10**15
+SECOND = 10**9
+HOUR = 3_600 * SECOND
+LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
+
+ONE = parse_limits("5/second")
+BOTH = parse_limits("5/second; 8/hour")
+TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burst 2"]
 
 
 def ledgers(buckets: BucketTable) -> list[Ledger]:

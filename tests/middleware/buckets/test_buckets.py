@@ -9,16 +9,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.errors import CostError
-from tests.middleware.buckets.contents import exported
-
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
-
-ONE = parse_limits("5/second")
-BOTH = parse_limits("5/second; 8/hour")
-TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burst 2"]
+from tests.middleware.buckets.contents import BOTH, HOUR, LATE, ONE, SECOND, START, TEXTS, exported
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -41,7 +32,6 @@ def test_the_next_token_comes_after_one_interval_to_the_nanosecond(text: str) ->
 
 @pytest.mark.parametrize("limits", [ONE, BOTH], ids=str)
 def test_a_bucket_fills_up_to_its_burst_and_no_further(limits: Limits) -> None:
-    """A key that waited for a year has one burst."""
     buckets = BucketTable()
     _, debts = buckets.take("key", limits, 5, START)
     assert buckets.take("key", limits, 5, LATE) == (True, debts)
@@ -49,7 +39,6 @@ def test_a_bucket_fills_up_to_its_burst_and_no_further(limits: Limits) -> None:
 
 
 def test_all_limits_are_charged_or_none() -> None:
-    """A check that one limit denies costs nothing under the other."""
     buckets = BucketTable()
     assert buckets.take("key", BOTH, 5, START) == (True, [SECOND, 5 * HOUR // 8])
     assert buckets.take("key", BOTH, 5, START + SECOND)[0] is False  # 8/hour has 3 left
@@ -129,7 +118,6 @@ def test_a_refund_to_a_full_bucket_holds_nothing() -> None:
 
 
 def test_a_refund_comes_too_late_for_what_time_has_refilled() -> None:
-    """A refund after an hour can't be saved up for later."""
     buckets = BucketTable()
     buckets.take("key", ONE, 5, START)
     assert buckets.refund("key", ONE, 5, START + HOUR) == [0]

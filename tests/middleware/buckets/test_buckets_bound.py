@@ -1,9 +1,6 @@
 """The bound of Buckets: what they take is counted to the byte, and who holds most pays."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,22 +9,24 @@ from msgspec.msgpack import encode
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.footprint import bytes_of
-from sidegate.buckets.ledger import PayerKind
+from sidegate.buckets.ledger import Ledger, PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
-from tests.middleware.buckets.contents import counted_anew, drain, entries, exported, ledgers
+from tests.middleware.buckets.contents import (
+    BOTH,
+    LATE,
+    ONE,
+    SECOND,
+    START,
+    counted_anew,
+    drain,
+    entries,
+    exported,
+    ledgers,
+)
 
-if TYPE_CHECKING:
-    from sidegate.buckets.ledger import Ledger
-
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
 SMALL = 256 << 10  # bytes: some 900 buckets
 
-ONE = parse_limits("5/second")
-BOTH = parse_limits("5/second; 8/hour")
 
 Owed = dict[tuple[str, str], int]
 
@@ -52,9 +51,6 @@ def honest(buckets: BucketTable) -> Owed:
         buckets.take(f"search:user{at}", parse_limits("100/second; 10000/hour"), 1, START)
         buckets.take(f"shop/api:key{at}", parse_limits("10/hour"), 1 + at % 10, START)
     return owed(buckets, START, "login:", "search:", "shop/api:")
-
-
-# what it is
 
 
 def test_at_the_bound_new_buckets_take_the_place_of_others() -> None:
@@ -228,9 +224,6 @@ def test_rules_whose_buckets_are_all_gone_are_nobody_any_more() -> None:
         drain(buckets, LATE)
         assert buckets.largest() == ("", 0)
         assert not buckets._accounts.shares._levels
-
-
-# looking
 
 
 def test_a_bucket_taken_from_since_is_known_by_its_present_debt() -> None:

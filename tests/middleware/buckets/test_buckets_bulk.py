@@ -1,7 +1,5 @@
 """Buckets in bulk: many merged, looked up and listed at once, for the sync between nodes."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest
@@ -11,14 +9,18 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
-from tests.middleware.buckets.contents import drain, entries, exported, keys_by_text
+from tests.middleware.buckets.contents import (
+    HOUR,
+    LATE,
+    SECOND,
+    START,
+    TEXTS,
+    drain,
+    entries,
+    exported,
+    keys_by_text,
+)
 
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
-
-TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burst 2"]
 KEYS = [f"key{at}" for at in range(8)]
 
 Rows = list[tuple[str, int]]
@@ -159,17 +161,14 @@ def test_nothing_is_owed_under_a_limit_that_nobody_uses() -> None:
 # keys
 
 
-def listed_keys(buckets: BucketTable, most: int) -> Counter[tuple[str, str]]:
-    return Counter((text, key) for text, some in buckets.keys(most) for key in some)
-
-
 @pytest.mark.parametrize("count", [0, 1, 10, 4_096, 4_097, 9_000])
 def test_all_keys_are_given_once_in_lists_that_are_not_too_long(count: int) -> None:
     buckets = filled("5/hour", count)
     buckets.take("key0", parse_limits("7/day"), 1, START)
     assert all(0 < len(some) <= 500 for _, some in buckets.keys(500))
     expected = {("5/hour", f"key{at}") for at in range(count)} | {("7/day", "key0")}
-    assert listed_keys(buckets, 500) == Counter(expected)
+    listed = Counter((text, key) for text, some in buckets.keys(500) for key in some)
+    assert listed == Counter(expected)
 
 
 @pytest.mark.parametrize(("before", "after"), [(10, 30), (3_000, 9_000), (9_000, 20_000)])
@@ -218,9 +217,6 @@ def test_tables_may_die_and_others_be_born_while_keys_are_given() -> None:
     assert set(buckets._tables) == {"5/day", "9/day"}
     assert [given_["5/day", f"key{at}"] for at in range(20)] == [1] * 20
     assert set(given_.values()) == {1}
-
-
-# sample
 
 
 @pytest.mark.parametrize(("count", "most"), [(0, 10), (7, 10), (10, 10), (5_000, 5_000)])

@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.expiry import due_time, finest_for
 from sidegate.buckets.limits import parse_limits
-from tests.middleware.buckets.contents import drain, entries
-
-START = 10**15
-SECOND = 10**9
-HOUR = 3_600 * SECOND
-LATE = START + 400 * 24 * HOUR  # every bucket of these tests is full by then
-
-ONE = parse_limits("5/second")
-BOTH = parse_limits("5/second; 8/hour")
-TEXTS = ["5/second", "7/second", "3/minute burst 9", "1/day", "999983/month burst 2"]
+from tests.middleware.buckets.contents import BOTH, LATE, ONE, SECOND, START, TEXTS, drain, entries
 
 
 def test_full_buckets_are_forgotten_in_slices() -> None:
@@ -113,8 +104,6 @@ def test_what_a_large_table_took_is_freed_as_its_buckets_go() -> None:
     assert sum(map(sys.getsizeof, table.dicts())) < whole / 10
     assert whole > 20_000 * 19
 
-
-# memory
 
 MEASURE = """
 import os

@@ -25,8 +25,7 @@ def decided(text: str, *costs: int, key: str = "key") -> Decision:
     return Decision(allowed, limits, costs[-1], debts, Source.OWNER)
 
 
-def test_allowed() -> None:
-    """An allowed check needs no wait, and says what is left."""
+def test_an_allowed_check_needs_no_wait_and_says_what_is_left() -> None:
     decision = decided("10/second", 4)
     assert decision.allowed
     assert (decision.limit, decision.remaining) == (10, 6)
@@ -42,8 +41,7 @@ def test_denied() -> None:
     assert decision.reset_after == 0.8
 
 
-def test_peeked() -> None:
-    """A cost of 0 tells and changes nothing."""
+def test_a_cost_of_0_tells_and_changes_nothing() -> None:
     assert decided("10/second", 0).remaining == 10
     assert decided("10/second", 3, 0).remaining == 7
     assert decided("10/second", 3, 0).retry_after == 0.0
@@ -87,7 +85,6 @@ def test_the_binding_limit(text: str, costs: list[int], binding: str) -> None:
 
 
 def test_each_limit_has_its_own_figures() -> None:
-    """The fields of a response list every limit."""
     decision = decided("5/second; 100/minute", 5, 1)
     assert [decision.remaining_of(at) for at in (0, 1)] == [0, 95]
     assert [decision.reset_of(at) for at in (0, 1)] == [1.0, 3.0]

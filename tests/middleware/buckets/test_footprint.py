@@ -1,7 +1,5 @@
 """Footprints against the allocator: what is counted is never less than what is taken."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Memory that is lost between keys of other lengths, and the copies that win it back."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from hypothesis import given

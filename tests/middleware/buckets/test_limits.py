@@ -67,76 +67,62 @@ def test_every_spelling_that_people_know_has_one_canonical_form(text: str, canon
     assert str(parse_limits(canonical)) == canonical
 
 
+NOTHING = 'nothing here, expected a limit such as "100/minute"'
+NO_TOKENS = 'expected a whole number of tokens first, as in "100/minute"'
+FRACTION = "a fraction, expected whole numbers"
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "wrong"),
     [
-        ("", 'limit "": nothing here, expected a limit such as "100/minute"'),
-        ("5/s;", 'limit "" in "5/s;": nothing here, expected a limit such as "100/minute"'),
-        ("5/s;;6/m", 'limit "" in "5/s;;6/m": nothing here, expected a limit such as "100/minute"'),
-        ("10/fortnight", f'limit "10/fortnight": unknown unit "fortnight", {UNITS}'),
-        (
-            "5/s; 10/fortnight",
-            f'limit "10/fortnight" in "5/s; 10/fortnight": unknown unit "fortnight", {UNITS}',
-        ),
-        ("5/ms", f'limit "5/ms": unknown unit "ms", {UNITS}'),
-        ("10/", f'limit "10/": no unit after "/", {UNITS}'),
-        ("100/300", f'limit "100/300": no unit after "/300", {UNITS}'),
-        ("10 per 5", f'limit "10 per 5": no unit after "per5", {UNITS}'),
-        ("1.5/second", 'limit "1.5/second": a fraction, expected whole numbers'),
-        ("10/1.5 minutes", 'limit "10/1.5 minutes": a fraction, expected whole numbers'),
-        ("10/second burst 1.5", 'limit "10/second burst 1.5": a fraction, expected whole numbers'),
-        ("10", 'limit "10": expected "/" or "per" after "10"'),
-        ("10 minutes", 'limit "10 minutes": expected "/" or "per" after "10"'),
-        (
-            "ten/s",
-            'limit "ten/s": expected a whole number of tokens first, as in "100/minute"',
-        ),
-        ("-1/s", 'limit "-1/s": expected a whole number of tokens first, as in "100/minute"'),
-        ("/s", 'limit "/s": expected a whole number of tokens first, as in "100/minute"'),
-        (
-            "\u0663/s",
-            r'limit "\u0663/s": expected a whole number of tokens first, as in "100/minute"',
-        ),
-        (
-            "10/minute 5/second",
-            'limit "10/minute 5/second": expected ";" or "burst 20" after "minute"',
-        ),
-        ("10/second 20", 'limit "10/second 20": expected ";" or "burst 20" after "second"'),
-        ("10/second.", 'limit "10/second.": expected ";" or "burst 20" after "second"'),
-        (
-            "10/second burst",
-            'limit "10/second burst": expected a whole number of tokens after "burst"',
-        ),
-        ("0/s", 'limit "0/s": 0 tokens, expected 1 to 1000000000000'),
-        ("1/s burst 0", 'limit "1/s burst 0": a burst of 0, expected 1 to 1000000000000'),
-        (
-            "1000000000001/s",
-            'limit "1000000000001/s": 1000000000001 tokens, expected 1 to 1000000000000',
-        ),
-        (
-            "10/0 minutes",
-            'limit "10/0 minutes": a window of 0 seconds, expected 1 second to 146 years',
-        ),
-        (
-            "1/147 years",
-            'limit "1/147 years": a window of 4635792000 seconds, expected 1 second to 146 years',
-        ),
-        (
-            "1/day burst 60000",
-            'limit "1/day burst 60000": a burst of 60000 would take more than 146 years to refill',
-        ),
-        ("5/m; 5/60s", 'limit "5/60s" in "5/m; 5/60s": the same as "5/minute" before it'),
-        (
-            "1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s",
-            'limit "1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s": expected at most 8 limits, not 9',
-        ),
+        ("", NOTHING),
+        ("10/fortnight", f'unknown unit "fortnight", {UNITS}'),
+        ("5/ms", f'unknown unit "ms", {UNITS}'),
+        ("10/", f'no unit after "/", {UNITS}'),
+        ("100/300", f'no unit after "/300", {UNITS}'),
+        ("10 per 5", f'no unit after "per5", {UNITS}'),
+        ("1.5/second", FRACTION),
+        ("10/1.5 minutes", FRACTION),
+        ("10/second burst 1.5", FRACTION),
+        ("10", 'expected "/" or "per" after "10"'),
+        ("10 minutes", 'expected "/" or "per" after "10"'),
+        ("ten/s", NO_TOKENS),
+        ("-1/s", NO_TOKENS),
+        ("/s", NO_TOKENS),
+        ("\u0663/s", NO_TOKENS),
+        ("10/minute 5/second", 'expected ";" or "burst 20" after "minute"'),
+        ("10/second 20", 'expected ";" or "burst 20" after "second"'),
+        ("10/second.", 'expected ";" or "burst 20" after "second"'),
+        ("10/second burst", 'expected a whole number of tokens after "burst"'),
+        ("0/s", "0 tokens, expected 1 to 1000000000000"),
+        ("1/s burst 0", "a burst of 0, expected 1 to 1000000000000"),
+        ("1000000000001/s", "1000000000001 tokens, expected 1 to 1000000000000"),
+        ("10/0 minutes", "a window of 0 seconds, expected 1 second to 146 years"),
+        ("1/147 years", "a window of 4635792000 seconds, expected 1 second to 146 years"),
+        ("1/day burst 60000", "a burst of 60000 would take more than 146 years to refill"),
+        ("1/s,2/s,3/s,4/s,5/s,6/s,7/s,8/s,9/s", "expected at most 8 limits, not 9"),
     ],
 )
-def test_an_error_names_the_part_and_what_was_expected(text: str, message: str) -> None:
+def test_an_error_names_the_limit_and_what_was_expected(text: str, wrong: str) -> None:
     """Whoever wrote the limit can mend it with nothing but the message."""
     with pytest.raises(LimitError) as caught:
         parse_limits(text)
-    assert str(caught.value) == message
+    assert str(caught.value) == f'limit "{ascii(text)[1:-1]}": {wrong}'
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "wrong"),
+    [
+        ("5/s;", "", NOTHING),
+        ("5/s;;6/m", "", NOTHING),
+        ("5/s; 10/fortnight", "10/fortnight", f'unknown unit "fortnight", {UNITS}'),
+        ("5/m; 5/60s", "5/60s", 'the same as "5/minute" before it'),
+    ],
+)
+def test_of_several_the_one_that_is_wrong_is_named(text: str, part: str, wrong: str) -> None:
+    with pytest.raises(LimitError) as caught:
+        parse_limits(text)
+    assert str(caught.value) == f'limit "{part}" in "{text}": {wrong}'
 
 
 def test_a_long_text_is_refused_and_cut_in_the_message() -> None:
@@ -165,7 +151,6 @@ def test_an_error_is_a_value_error_with_fields_and_survives_pickling() -> None:
 
 @given(st.text(max_size=30) | st.text("0123456789/perburst ;.smhdw", max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """There is no third way out."""
     try:
         limits = parse_limits(text)
     except LimitError:
@@ -182,7 +167,6 @@ def limit_strategy() -> st.SearchStrategy[Limit]:
 
 @given(st.lists(limit_strategy(), min_size=1, max_size=8, unique=True).map(Limits))
 def test_what_is_written_reads_the_same(limits: Limits) -> None:
-    """The canonical form says everything."""
     again = parse_limits(str(limits))
     assert again == limits
     assert again.items == limits.items
@@ -190,8 +174,7 @@ def test_what_is_written_reads_the_same(limits: Limits) -> None:
 
 
 @given(limit_strategy())
-def test_ticks_are_exact(limit: Limit) -> None:
-    """A token is a whole number of ticks, and `scale` ticks are a nanosecond."""
+def test_a_token_is_a_whole_number_of_ticks_and_scale_ticks_are_a_nanosecond(limit: Limit) -> None:
     assert Fraction(limit.interval, limit.scale) == Fraction(limit.window * 10**9, limit.tokens)
     assert limit.capacity == limit.burst * limit.interval
 
@@ -218,8 +201,7 @@ def test_a_share_refills_at_exactly_its_part_of_the_rate(limit: Limit, parts: in
         ("10/minute burst 5; 10/minute burst 4", 6, "5/3 minutes burst 1"),
     ],
 )
-def test_shares(text: str, parts: int, share: str) -> None:
-    """A share is a limit as good as any; two that become the same are one."""
+def test_a_share_is_a_limit_and_equal_ones_are_one(text: str, parts: int, share: str) -> None:
     assert str(parse_limits(text).divided(parts)) == share
 
 
@@ -238,15 +220,13 @@ def test_shares_that_are_remembered_are_bounded() -> None:
 
 
 def test_limits_are_a_collection_that_knows_its_smallest_burst() -> None:
-    """A cost above the smallest burst can never pass."""
     limits = parse_limits("10/second burst 20; 100/minute; 7/day burst 15")
     assert len(limits) == 3
     assert [limit.burst for limit in limits] == [20, 100, 15]
     assert limits.smallest_burst == 15
 
 
-def test_the_order_counts() -> None:
-    """Answers come in the order of the limits, so another order is another text."""
+def test_answers_come_in_the_order_of_the_limits_so_another_is_another_text() -> None:
     assert parse_limits("1/s; 2/m") != parse_limits("2/m; 1/s")
 
 

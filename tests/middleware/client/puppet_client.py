@@ -1,25 +1,15 @@
 """A client connected to a puppet or to nobody, and what the puppet says to its checks."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sidegate.protocol.messages import Answers, Checks
-from tests.support.in_process.cluster import (
-    client,
-    eventually,
-    link_of,
-)
+from sidegate.client.client import Client
+from sidegate.client.session import Session
+from sidegate.link.health import LinkState
+from sidegate.protocol.messages import Answer, Answers, Checks
+from tests.support.in_process.cluster import client, eventually, link_of
 from tests.support.in_process.puppets import Puppet, puppet
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.client.client import Client
-    from sidegate.client.session import Session
-    from sidegate.link.health import LinkState
-    from sidegate.protocol.messages import Answer
 
 SOON = 0.05  # seconds: a budget that is to run out
 

@@ -1,7 +1,5 @@
 """Answers as decisions."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
@@ -12,14 +10,14 @@ from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Answer, Answers
-from tests.middleware.golden import GOLDEN
+from tests.middleware.golden import MESSAGES
 
 MINUTE = parse_limits("5/minute")
 TWO = parse_limits("100/second; 10000/hour")
 
 
 def golden(name: str) -> Answers:
-    message, _ = GOLDEN[name]
+    message = MESSAGES[name]
     assert isinstance(message, Answers)
     return message
 
@@ -28,8 +26,7 @@ def answers(source: str, answer: Answer, parts: int = 1) -> Answers:
     return Answers(7, source, "n", None, [answer], parts)
 
 
-def test_of_the_owner() -> None:
-    """The two answers in docs/internals/protocol.md say what is said about them there."""
+def test_the_answers_in_protocol_md_say_what_it_says_about_them() -> None:
     both = golden("Answers to all")
     first = decision(both, both.answers[0], MINUTE, 1)
     assert (first.allowed, first.remaining, first.reset_after) == (True, 4, 12.0)
@@ -39,8 +36,7 @@ def test_of_the_owner() -> None:
     assert [second.retry_of(at) for at in (0, 1)] == [0.01, 0.0]
 
 
-def test_of_a_node_alone() -> None:
-    """Limits that were divided are the limits of the decision."""
+def test_limits_that_were_divided_are_those_of_the_decision() -> None:
     part = golden("Answers to some")
     decided = decision(part, part.answers[0], TWO, 2)
     assert decided.limits == TWO.divided(3)
@@ -58,14 +54,12 @@ def test_cost_above_the_share() -> None:
 
 
 @pytest.mark.parametrize("source", ["open", "closed"])
-def test_of_nobody(source: str) -> None:
-    """No debts are fine where nobody knows them."""
+def test_no_debts_are_fine_where_nobody_knows_them(source: str) -> None:
     decided = decision(answers(source, [1]), [1], TWO, 1)
     assert (decided.remaining, decided.reset_after, decided.source) == (None, None, source)
 
 
-def test_reason() -> None:
-    """A text is the reason why the check can't be decided."""
+def test_a_text_is_why_the_check_cannot_be_decided() -> None:
     with pytest.raises(CheckError, match="cost 6"):
         decision(answers("owner", "cost 6: expected 0 to 5"), "cost 6: expected 0 to 5", MINUTE, 6)
 
@@ -79,14 +73,12 @@ def test_reason() -> None:
         ("owner", [1, 5, 5, 5], "3 debts for 2 limits"),
     ],
 )
-def test_misfit(source: str, answer: list[int], text: str) -> None:
-    """A source that isn't known, or debts of other limits, are the sidecar's error."""
+def test_what_fits_no_check_is_a_wire_error(source: str, answer: list[int], text: str) -> None:
     with pytest.raises(WireError, match=rf"{text} \(bad-message\)"):
         decision(answers(source, [*answer]), [*answer], TWO, 1)
 
 
-def test_all_sources() -> None:
-    """Every source but that of this process's own memory may come over the wire."""
+def test_every_source_but_this_process_s_memory_may_come_over_the_wire() -> None:
     for source in Source:
         if source is not Source.REMEMBERED:
             assert decision(answers(source, [1]), [1], MINUTE, 1).source is source

@@ -1,7 +1,5 @@
 """Questions: what may be asked, and that the rest never gets near the wire."""
 
-from __future__ import annotations
-
 import enum
 from typing import Any
 
@@ -28,14 +26,12 @@ class Price(enum.IntEnum):
     SEARCH = 3
 
 
-def test_question() -> None:
-    """Limits are given as text, in any form, or as they were read before."""
+def test_limits_are_text_in_any_form_or_what_was_read_before() -> None:
     assert question("k", "5 per 60s", 1) == (("k", "5/minute", 1), MINUTE)
     assert question("k", MINUTE, 5) == (("k", "5/minute", 5), MINUTE)
 
 
-def test_kinds_of_texts_and_numbers() -> None:
-    """Subclasses of str and int are taken for what they are, and become plain ones."""
+def test_subclasses_of_str_and_int_become_plain_ones() -> None:
     (key, _, cost), _ = question(Marked("k"), Marked("5/minute"), Price.SEARCH)
     assert (key, type(key), cost, type(cost)) == ("k", str, 3, int)
 
@@ -57,17 +53,15 @@ def test_kinds_of_texts_and_numbers() -> None:
         ("k", 5, 1, TypeError, "limits=5"),
     ],
 )
-def test_what_cannot_be_asked(
+def test_what_cannot_be_asked_is_named(
     key: Any, limits: Any, cost: Any, error: type[Exception], text: str
 ) -> None:
-    """What can't be asked raises at once, and says which argument it is."""
     with pytest.raises(error, match=text):
         question(key, limits, cost)
 
 
 @given(st.text(), st.integers())
 def test_what_passes_can_be_written(key: str, cost: int) -> None:
-    """Whatever passes goes over the wire and comes out the same."""
     try:
         check, _ = question(key, MINUTE, cost)
     except ValueError:

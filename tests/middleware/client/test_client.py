@@ -1,7 +1,5 @@
 """The asyncio client: what a check gives, what may be asked, and how a client begins and ends."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -21,8 +19,6 @@ from tests.support.in_process.cluster import (
 )
 from tests.support.in_process.puppets import puppet
 
-# Decisions
-
 
 async def test_a_check_gives_the_decision_of_the_owner() -> None:
     """A decision says whether it was allowed, by whom, under which limits, and what is left."""
@@ -37,15 +33,13 @@ async def test_a_check_gives_the_decision_of_the_owner() -> None:
 
 
 async def test_limits_may_be_given_parsed_or_as_text() -> None:
-    """Text and parsed limits are the same buckets, however the text is written."""
     async with cluster("n1") as (node,), client(node) as asking:
         await asking.check("k", "5/day")
         await asking.check("k", "5 per day")
         assert (await asking.check("k", parse_limits("5/d"))).remaining == 2
 
 
-async def test_all_checks_of_one_turn_leave_in_one_frame() -> None:
-    """Checks made before the loop turns go together, in the order in which they were made."""
+async def test_all_checks_of_one_turn_leave_in_one_frame_in_their_order() -> None:
     async with pair() as (asking, other):
         futures = [asking.check(f"k{at}", "5/day", at % 3) for at in range(100)]
         frame = await say(other, *([1, at] for at in range(100)))
@@ -56,7 +50,6 @@ async def test_all_checks_of_one_turn_leave_in_one_frame() -> None:
 
 
 async def test_answers_may_come_in_parts_from_several_nodes() -> None:
-    """Each part brings its own source and node to the checks that it answers."""
     async with pair() as (asking, other):
         futures = [asking.check(f"k{at}", "5/day") for at in range(4)]
         frame = await other.hear(Checks)
@@ -74,7 +67,6 @@ async def test_answers_may_come_in_parts_from_several_nodes() -> None:
 
 
 async def test_a_decision_by_one_node_alone_shows_the_share_that_it_applied() -> None:
-    """With source `local` the limits are those of one of so many nodes."""
     async with pair() as (asking, other):
         future = asking.check("k", "9/day", 5)
         await say(other, [1, 0], source="local", parts=3)
@@ -89,14 +81,11 @@ async def test_a_decision_by_one_node_alone_shows_the_share_that_it_applied() ->
     ("key", "limits", "cost", "error", "text"),
     [
         ("k", "a hundred", 1, LimitError, '"a hundred"'),
-        ("k", "", 1, LimitError, "nothing here"),
-        ("k", "0/day", 1, LimitError, '"0/day"'),
         ("k", "5/day", -1, CostError, "cost -1"),
         ("k", "5/day", 6, CostError, "cost 6"),
         ("k", "5/day; 3/hour", 4, CostError, "0 to 3"),
         ("x" * 513, "5/day", 1, KeyTooLong, "513 bytes"),
         ("é" * 257, "5/day", 1, KeyTooLong, "514 bytes"),
-        ("x" * 10_000, "5/day", 1, KeyTooLong, "10000 bytes"),
     ],
 )
 async def test_a_mistake_in_a_check_raises_at_once(
@@ -114,7 +103,6 @@ async def test_a_mistake_in_a_check_raises_at_once(
 
 @pytest.mark.parametrize("key", ["x" * 512, "é" * 256, "🂡" * 128, "", "\0", "a\nb"])
 async def test_a_key_may_be_any_text_of_512_bytes(key: str) -> None:
-    """Any text is a key, up to its length in UTF-8."""
     async with cluster("n1") as (node,), client(node) as asking:
         assert (await asking.check(key, "5/day")).remaining == 4
         assert (await asking.check(key, "5/day")).remaining == 3
@@ -138,7 +126,6 @@ async def test_a_check_that_cannot_be_sent_harms_no_other(key: Any, cost: Any) -
 
 
 async def test_a_client_that_connects_first_knows_whether_somebody_is_there() -> None:
-    """`connect` is true when the sidecar answers within the budget, else false."""
     async with cluster("n1") as (node,), client(node) as asking:
         assert await asking.connect()
     async with nobody() as asking:
@@ -149,7 +136,6 @@ async def test_a_client_that_connects_first_knows_whether_somebody_is_there() ->
 
 
 async def test_a_check_that_the_sidecar_cannot_decide_raises_its_reason() -> None:
-    """A reason instead of a decision raises for that check, the others have theirs."""
     async with pair() as (asking, other):
         futures = [asking.check("k", "5/day") for _ in range(3)]
         await say(other, [1, 0], "the moon is too bright", [0, 7])
@@ -170,9 +156,6 @@ async def test_what_only_nodes_say_ends_the_connection() -> None:
         assert (await future).source == "owner"
 
 
-# Closing, and loops
-
-
 async def test_closing_answers_what_is_in_flight() -> None:
     """A client that closes answers its checks by the policy, those of this turn too."""
     async with pair(on_unreachable="closed") as (asking, other):
@@ -186,7 +169,6 @@ async def test_closing_answers_what_is_in_flight() -> None:
 
 
 async def test_a_client_that_was_never_used_closes() -> None:
-    """Nothing is dialled before the first check."""
     async with puppet() as other:
         asking = client(other.address)
         await asking.close()
@@ -198,7 +180,6 @@ async def test_a_client_that_was_never_used_closes() -> None:
 def test_a_client_that_was_closed_serves_the_next_loop(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """A client made once may be used in one loop after another, if it is closed in between."""
     path = f"{tmp_path_factory.mktemp('s')}/s"
     asking = client(f"unix:{path}")
 
@@ -214,7 +195,6 @@ def test_a_client_that_was_closed_serves_the_next_loop(
 
 
 async def test_clients_of_two_loops_work_at_the_same_time() -> None:
-    """Each loop has its client; together they admit what the limit says."""
     async with cluster("n1") as (node,):
 
         async def ask() -> int:

@@ -1,11 +1,8 @@
 """The asyncio client and denials: which it remembers, for what, and when it forgets them."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Checks, Pong
 from tests.middleware.client.puppet_client import SOON, link_state, pair, say, session_of
@@ -19,12 +16,8 @@ from tests.support.in_process.cluster import (
     sources,
 )
 
-if TYPE_CHECKING:
-    from sidegate.buckets.decision import Decision
-
 
 async def test_a_denial_is_remembered_while_it_holds() -> None:
-    """A flood of refused checks asks the sidecar once; the answer says that it is remembered."""
     async with pair(remember_denials=True) as (asking, other):
         first = asking.check("k", "5/day")
         debt = 5 * 86_400 * 10**9
@@ -53,7 +46,6 @@ async def test_a_denial_of_one_check_is_none_of_another() -> None:
 
 
 async def test_a_denial_is_forgotten_when_the_check_can_pass() -> None:
-    """Once the wait is over the sidecar is asked, and the check passes."""
     async with cluster("n1") as (node,), client(node, remember_denials=True) as asking:
         await asking.check("k", "10/second burst 1")
         decisions: list[Decision] = []
@@ -66,10 +58,7 @@ async def test_a_denial_is_forgotten_when_the_check_can_pass() -> None:
 
 async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
     """Whoever resets a key, at whichever node: the next check of it is asked, others are not."""
-    async with (
-        cluster("n1", "n2") as (one, two),
-        client(one, remember_denials=True) as asking,
-    ):
+    async with cluster("n1", "n2") as (one, two), client(one, remember_denials=True) as asking:
         keys = [key_of(owner, one.cluster.ring) for owner in ("n1", "n2")]
         for key in (*keys, "kept"):
             await asking.check(key, "1/hour")
@@ -87,7 +76,6 @@ async def test_a_denial_is_forgotten_at_once_when_its_key_is_reset() -> None:
 
 
 async def test_a_client_may_forget_denials() -> None:
-    """With remember_denials=False each check is asked."""
     async with cluster("n1") as (node,), client(node, remember_denials=False) as asking:
         decisions = [await asking.check("k", "1/day") for _ in range(20)]
     assert sources(decisions) == {"owner": 20}

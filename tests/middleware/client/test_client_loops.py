@@ -1,42 +1,28 @@
 """One client in many event loops: one after the other, in turns, and at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import threading
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
+from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop, SidegateError
 from tests.support.certificates import Authority
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, PATIENCE, in_threads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
-    from pathlib import Path
-    from typing import Any
-
-    from sidegate.buckets.decision import Decision
-
-    Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 NOWHERE = "unix:/nonexistent/sidegate.sock"
-
-
-@pytest.fixture
-def double(tmp_path_factory: pytest.TempPathFactory) -> Generator[SidecarDouble]:
-    """Run a sidecar."""
-    with SidecarDouble(f"unix:{tmp_path_factory.mktemp('s')}/s") as running:
-        yield running
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -46,8 +32,8 @@ def run(request: pytest.FixtureRequest) -> Run:
     return chosen
 
 
-def asking(double: SidecarDouble, **options: Any) -> Client:
-    return Client(double.address, budget=AMPLE, secret="", **options)
+def asking(sidecar: SidecarDouble, **options: Any) -> Client:
+    return Client(sidecar.address, budget=AMPLE, secret="", **options)
 
 
 @pytest.fixture
@@ -57,6 +43,11 @@ def tidy(caplog: pytest.LogCaptureFixture) -> Generator[None]:
     gc.collect()
     said = [*caplog.get_records("call"), *caplog.get_records("teardown")]
     assert [it.getMessage() for it in said if it.name == "asyncio"] == []
+
+
+@pytest.fixture
+def client(sidecar: SidecarDouble, tidy: None) -> Client:  # noqa: ARG001  # it looks in the end
+    return asking(sidecar)
 
 
 async def check(client: Client, key: str = "k") -> Decision:
@@ -84,24 +75,21 @@ def in_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Decision]
 # One loop after the other
 
 
-@pytest.mark.usefixtures("tidy")
 def test_a_client_that_nobody_closes_ends_with_each_loop(
-    double: SidecarDouble, run: Run, caplog: pytest.LogCaptureFixture
+    sidecar: SidecarDouble, client: Client, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No connection, task or memory of a loop is left, and no warning of what wasn't closed."""
-    client = asking(double)
     for _ in range(5):
         assert run(check(client)).source == "owner"
-        double.wait_for(lambda: not double.connections)
+        sidecar.wait_for(lambda: not sidecar.connections)
     gc.collect()
-    assert (double.accepted, double.errors) == (5, [])
+    assert (sidecar.accepted, sidecar.errors) == (5, [])
     assert (client._sessions, client._latest) == ({}, None)
     assert caplog.records == []
 
 
-@pytest.mark.usefixtures("tidy")
 def test_a_loop_that_ends_while_it_dials_leaves_nothing(
-    double: SidecarDouble, run: Run, caplog: pytest.LogCaptureFixture
+    sidecar: SidecarDouble, client: Client, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However far the dial has come."""
 
@@ -110,17 +98,16 @@ def test_a_loop_that_ends_while_it_dials_leaves_nothing(
         for _ in range(turns):
             await asyncio.sleep(0)
 
-    client = asking(double)
     for turns in range(20):
         run(begin(turns))
     gc.collect()
-    double.wait_for(lambda: not double.connections)
+    sidecar.wait_for(lambda: not sidecar.connections)
     assert client._sessions == {}
     assert caplog.records == []
 
 
 @pytest.mark.usefixtures("tidy")
-def test_checks_of_a_loop_that_ends_are_answered(double: SidecarDouble) -> None:
+def test_checks_of_a_loop_that_ends_are_answered(sidecar: SidecarDouble) -> None:
     """Who awaits one isn't left waiting, be it in a handler of its own cancellation."""
     answers: list[str] = []
 
@@ -135,29 +122,27 @@ def test_checks_of_a_loop_that_ends_are_answered(double: SidecarDouble) -> None:
         await check(client)
 
     tasks: list[asyncio.Task[None]] = []
-    asyncio.run(leave(asking(double)))
+    asyncio.run(leave(asking(sidecar)))
     assert len(answers) == 1
 
 
-@pytest.mark.usefixtures("tidy")
-def test_a_loop_may_end_without_a_word_to_its_tasks(double: SidecarDouble) -> None:
+def test_a_loop_may_end_without_a_word_to_its_tasks(sidecar: SidecarDouble, client: Client) -> None:
     """When it ends its asynchronous generators, as it should."""
-    client = asking(double)
     loop = asyncio.new_event_loop()
     assert loop.run_until_complete(check(client)).source == "owner"
     loop.run_until_complete(loop.shutdown_asyncgens())
-    double.wait_for(lambda: not double.connections)
+    sidecar.wait_for(lambda: not sidecar.connections)
     assert client._sessions == {}
     loop.close()
 
 
 def test_loops_share_the_buckets_of_the_fallback() -> None:
     """Without a sidecar, `local` limits over all loops, as in tests that have one a request."""
+    client = Client(NOWHERE, on_unreachable="local")
 
     async def limited() -> bool:
         return (await client.check("k", "3/hour")).allowed
 
-    client = Client(NOWHERE, on_unreachable="local")
     assert [asyncio.run(limited()) for _ in range(5)] == [True] * 3 + [False] * 2
 
 
@@ -165,21 +150,21 @@ def test_loops_share_the_buckets_of_the_fallback() -> None:
 def test_a_connection_with_tls_ends_with_its_loop_too(tmp_path: Path, run: Run) -> None:
     ours = Authority()
     sidecars, apps = ours.issue(tmp_path / "sidecar", "s"), ours.issue(tmp_path / "app", "a")
-    with SidecarDouble("127.0.0.1:0", tls=sidecars) as double:
-        client = asking(double, tls=apps)
+    with SidecarDouble("127.0.0.1:0", tls=sidecars) as sidecar:
+        client = asking(sidecar, tls=apps)
         for _ in range(3):
             assert run(check(client)).source == "owner"
-            double.wait_for(lambda: not double.connections)
+            sidecar.wait_for(lambda: not sidecar.connections)
     assert client._sessions == {}
 
 
 # At the same time
 
 
-@pytest.mark.usefixtures("tidy")
-def test_loops_of_several_threads_have_a_connection_each(double: SidecarDouble, run: Run) -> None:
+def test_loops_of_several_threads_have_a_connection_each(
+    sidecar: SidecarDouble, client: Client, run: Run
+) -> None:
     """And together they are let through what the limit says."""
-    client = asking(double)
     started = threading.Barrier(4)
 
     async def ask(_: int) -> list[Decision]:
@@ -194,27 +179,23 @@ def test_loops_of_several_threads_have_a_connection_each(double: SidecarDouble, 
     decisions = [*chain(*each)]
     assert {decision.source for decision in decisions} <= {"owner", "remembered"}
     assert sum(decision.allowed for decision in decisions) == 500
-    assert double.accepted == 4
+    assert sidecar.accepted == 4
 
 
-@pytest.mark.usefixtures("tidy")
-def test_loops_that_take_turns_in_one_thread_keep_their_connections(double: SidecarDouble) -> None:
-    client = asking(double)
+def test_loops_that_take_turns_in_one_thread_keep_their_connections(
+    sidecar: SidecarDouble, client: Client
+) -> None:
     loops = [asyncio.new_event_loop() for _ in range(2)]
     for loop in loops * 5:
         assert loop.run_until_complete(check(client)).source == "owner"
-    assert double.accepted == 2
+    assert sidecar.accepted == 2
     for loop in loops:
         loop.run_until_complete(client.close())
         loop.close()
 
 
-@pytest.mark.usefixtures("tidy")
-def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(
-    double: SidecarDouble,
-) -> None:
+def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(client: Client) -> None:
     """The check waits for its loop to go on; those of another loop in the thread don't."""
-    client = asking(double)
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     left: list[asyncio.Future[Decision]] = []
     first.call_soon(first.stop)
@@ -227,37 +208,30 @@ def test_a_loop_that_stops_in_the_turn_of_a_check_takes_none_of_the_next(
         loop.close()
 
 
-# Closing
-
-
-@pytest.mark.usefixtures("tidy")
-def test_closing_ends_the_connections_of_all_loops(double: SidecarDouble) -> None:
+def test_closing_ends_the_connections_of_all_loops(sidecar: SidecarDouble, client: Client) -> None:
     """That of another thread's loop too, which connects again at its next check."""
-    client = asking(double)
     with loop_in_thread() as other:
         in_loop(other, check(client))
         asyncio.run(client.close())
-        double.wait_for(lambda: not double.connections)
+        sidecar.wait_for(lambda: not sidecar.connections)
         assert in_loop(other, check(client)).source == "owner"
         asyncio.run_coroutine_threadsafe(client.close(), other).result(PATIENCE)
-    assert double.accepted == 2
+    assert sidecar.accepted == 2
 
 
-@pytest.mark.usefixtures("tidy")
-def test_closing_here_leaves_the_other_loops(double: SidecarDouble) -> None:
+def test_closing_here_leaves_the_other_loops(sidecar: SidecarDouble, client: Client) -> None:
     async def come_and_go() -> None:
         await check(client)
         await client.close_here()
         await client.close_here()
 
-    client = asking(double)
     with loop_in_thread() as other:
         in_loop(other, check(client))
         asyncio.run(come_and_go())
-        double.wait_for(lambda: len(double.connections) == 1)
+        sidecar.wait_for(lambda: len(sidecar.connections) == 1)
         assert in_loop(other, check(client)).source == "owner"
         asyncio.run_coroutine_threadsafe(client.close_here(), other).result(PATIENCE)
-    assert double.accepted == 2
+    assert sidecar.accepted == 2
 
 
 # No loop
@@ -272,8 +246,7 @@ def test_a_check_without_an_event_loop_says_what_to_use() -> None:
         pool.submit(partial(client.check, "k", "5/day")).result(PATIENCE)
 
 
-@pytest.mark.usefixtures("tidy")
-def test_a_check_in_a_thread_of_a_loop_is_not_of_that_loop(double: SidecarDouble) -> None:
+def test_a_check_in_a_thread_of_a_loop_is_not_of_that_loop(client: Client) -> None:
     """While the loop has a turn open, which takes checks without looking for their loop."""
 
     async def ask() -> None:
@@ -282,7 +255,6 @@ def test_a_check_in_a_thread_of_a_loop_is_not_of_that_loop(double: SidecarDouble
             pool.submit(client.check, "k", "5/day").result(PATIENCE)
         assert (await mine).source == "owner"
 
-    client = asking(double)
     asyncio.run(ask())
 
 

@@ -1,14 +1,13 @@
 """The asyncio client while nobody limits: its log, what it tells its sidecar, whose fault it is."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from sidegate.client.client import Client
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
 from tests.support.in_process.cluster import (
@@ -22,11 +21,6 @@ from tests.support.in_process.cluster import (
 from tests.support.in_process.puppets import puppet
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate.client.client import Client
 
 SOON = 0.05  # seconds: a budget that is to run out
 

@@ -1,7 +1,5 @@
 """The asyncio client without a good answer: no sidecar, a silent one, nonsense, callers gone."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -27,7 +25,6 @@ from tests.support.in_process.cluster import (
 async def test_without_a_sidecar_the_policy_decides_at_once(
     policy: str, allowed: bool, source: str
 ) -> None:
-    """When nobody listens checks are answered in the same turn, by the policy, and say so."""
     async with nobody(on_unreachable=policy) as asking:
         assert link_state(asking) is LinkState.DOWN
         futures = [asking.check("k", "5/day; 7/week") for _ in range(100)]
@@ -39,7 +36,6 @@ async def test_without_a_sidecar_the_policy_decides_at_once(
 
 
 async def test_without_a_sidecar_a_local_policy_admits_the_share_of_one_node() -> None:
-    """`local` limits by the limit divided by the nodes that the sidecar last told of."""
     async with pair(on_unreachable="local") as (asking, other):
         await other.say(Roster("digest", [(f"n{at}", f"127.0.0.1:{at + 1}") for at in range(4)]))
         await eventually(lambda: asking.nodes == 4)
@@ -52,8 +48,7 @@ async def test_without_a_sidecar_a_local_policy_admits_the_share_of_one_node() -
     assert {str(decision.limits) for decision in decisions} == {"5/day"}
 
 
-async def test_a_silent_sidecar_costs_one_budget() -> None:
-    """When no answer comes within the budget the policy decides; the next checks don't wait."""
+async def test_a_silent_sidecar_costs_one_budget_and_the_next_checks_do_not_wait() -> None:
     async with pair(budget=SOON) as (asking, _):
         futures = [asking.check(f"k{at}", "5/day") for at in range(10)]
         assert sources(await asyncio.gather(*futures)) == {"open": 10}
@@ -65,7 +60,6 @@ async def test_a_silent_sidecar_costs_one_budget() -> None:
 
 
 async def test_a_sidecar_that_speaks_again_is_asked_again() -> None:
-    """The first word of a silent sidecar, be it a late answer, makes it the one to ask."""
     async with pair(budget=SOON) as (asking, other):
         assert (await asking.check("k", "5/day")).source == "open"
         await say(other, [1, 0])  # too late
@@ -76,7 +70,6 @@ async def test_a_sidecar_that_speaks_again_is_asked_again() -> None:
 
 
 async def test_what_is_in_flight_when_the_sidecar_goes_is_answered_at_once() -> None:
-    """A broken connection is answered by the policy, without waiting for the budget."""
     async with pair(on_unreachable="closed") as (asking, other):
         futures = [asking.check("k", "5/day") for _ in range(10)]
         await other.hear(Checks)
@@ -88,7 +81,6 @@ async def test_what_is_in_flight_when_the_sidecar_goes_is_answered_at_once() -> 
 
 
 async def test_an_app_is_limited_again_when_its_sidecar_returns() -> None:
-    """A sidecar that stops and returns is asked again without any call."""
     node = Process(config("n1"))
     await node.start()
     async with client(node) as asking:
@@ -134,11 +126,7 @@ async def test_an_answer_that_makes_no_sense_is_no_answer(source: str, answer: l
     assert (decision.source, decision.remaining) == ("open", None)
 
 
-# Callers that give up
-
-
 async def test_a_caller_that_gives_up_harms_no_other() -> None:
-    """A cancelled check is answered to nobody, and the others of its turn have their answers."""
     async with pair() as (asking, other):
         futures = [asking.check("k", "5/day") for _ in range(3)]
         futures[1].cancel()
@@ -160,7 +148,6 @@ async def test_callers_that_all_give_up_leave_nothing_behind() -> None:
 
 
 async def test_a_check_with_a_timeout_of_its_own_is_cancelled_by_it() -> None:
-    """A caller may wait less than the budget."""
     async with pair() as (asking, _):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(SOON):

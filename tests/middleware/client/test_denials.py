@@ -1,7 +1,5 @@
 """Remembered denials: never denied what would have passed, bounded, and gone after a second."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,15 +60,13 @@ class TestPromise:
         assert denials.recall("k", limits, 1, NOW + SECOND // 10) is None
         assert len(denials) == 0
 
-    def test_a_second_at_most(self) -> None:
-        """Even a denial for an hour is asked about again after a second: it may have been reset."""
+    def test_it_holds_for_a_second_at_most_since_it_may_have_been_reset(self) -> None:
         denials, limits = Denials(), parse_limits("1/minute")
         denials.remember("k", denial(), NOW)
         assert denials.recall("k", limits, 1, NOW + SECOND - 1) is not None
         assert denials.recall("k", limits, 1, NOW + SECOND) is None
 
-    def test_only_the_same_question(self) -> None:
-        """Another key, cost or limit is another question."""
+    def test_another_key_cost_or_limit_is_another_question(self) -> None:
         denials = Denials()
         denials.remember("k", denial(), NOW)
         assert denials.recall("k", parse_limits("1/minute"), 1, NOW) is not None
@@ -78,8 +74,7 @@ class TestPromise:
         assert denials.recall("k", parse_limits("1/minute"), 0, NOW) is None
         assert denials.recall("k", parse_limits("2/minute"), 1, NOW) is None
 
-    def test_as_of_now(self) -> None:
-        """The debts have shrunk by the time that has passed; the rest is as it was."""
+    def test_its_debts_have_shrunk_by_the_time_that_has_passed(self) -> None:
         denials = Denials()
         denials.remember("k", denial(debt=70 * SECOND), NOW)
         recalled = denials.recall("k", parse_limits("1/minute"), 1, NOW + SECOND // 2)
@@ -87,54 +82,47 @@ class TestPromise:
         assert (recalled.debts, recalled.node) == ([70 * SECOND - SECOND // 2], "n1")
 
     @pytest.mark.parametrize("source", [Source.LOCAL, Source.CLOSED, Source.OPEN])
-    def test_only_promises(self, source: Source) -> None:
-        """What a node decided without the owner is no promise: the owner may be back."""
+    def test_what_a_node_decided_without_the_owner_is_none(self, source: Source) -> None:
         denials = Denials()
         debts = [60 * SECOND] if source is Source.LOCAL else []
         denials.remember("k", Decision(False, parse_limits("1/minute"), 1, debts, source), NOW)
         assert len(denials) == 0
 
-    def test_allowed(self) -> None:
-        """A decision that allowed is no denial."""
+    def test_a_decision_that_allowed_is_none(self) -> None:
         denials = Denials()
         denials.remember("k", ask(BucketTable(), "k", parse_limits("1/minute"), 1, NOW), NOW)
         assert len(denials) == 0
 
 
 class TestBound:
-    def test_oldest_goes_first(self) -> None:
-        """A full table forgets the denial that came first, and no other."""
+    def test_a_full_table_forgets_the_one_that_came_first(self) -> None:
         denials, limits = Denials(most=3), parse_limits("1/minute")
         for at, key in enumerate("abcd"):
             denials.remember(key, denial(), NOW + at)
         held = [key for key in "abcd" if denials.recall(key, limits, 1, NOW + 9)]
         assert held == ["b", "c", "d"]
 
-    def test_again(self) -> None:
-        """A denial that is renewed takes nobody's place, and is the youngest then."""
+    def test_one_that_is_renewed_takes_nobodys_place_and_is_the_youngest(self) -> None:
         denials, limits = Denials(most=3), parse_limits("1/minute")
         for key in "abcad":
             denials.remember(key, denial(), NOW)
         held = [key for key in "abcd" if denials.recall(key, limits, 1, NOW)]
         assert held == ["a", "c", "d"]
 
-    def test_renewed_in_a_full_table(self) -> None:
-        """Nothing is forgotten for it even when the table is full."""
+    def test_nothing_is_forgotten_for_one_that_is_renewed(self) -> None:
         denials = Denials(most=2)
         for key in "abb":
             denials.remember(key, denial(), NOW)
         assert len(denials) == 2
 
     @given(st.lists(st.text(max_size=3), max_size=50))
-    def test_never_more(self, keys: list[str]) -> None:
-        """However many keys are denied, the table holds no more than its bound."""
+    def test_there_are_never_more_than_its_bound(self, keys: list[str]) -> None:
         denials = Denials(most=5)
         for key in keys:
             denials.remember(key, denial(), NOW)
             assert len(denials) <= 5
 
-    def test_forget(self) -> None:
-        """After a reset of the key nothing of it is remembered."""
+    def test_after_a_reset_of_its_key_nothing_is_remembered(self) -> None:
         denials = Denials()
         denials.remember("k", denial(), NOW)
         denials.remember("k", denial("2/minute", 120 * SECOND), NOW)

@@ -1,11 +1,9 @@
 """What a process decides without its sidecar: by the policy, or by its share; counted and told."""
 
-from __future__ import annotations
-
 import logging
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,18 +21,8 @@ from sidegate.protocol.messages import Outcomes
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from pathlib import Path
-
 LIMITS = parse_limits("2/365 days")
 ABSENT = "unix:/none/there/is"
-
-
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
 
 
 @pytest.fixture
@@ -60,8 +48,7 @@ def decide(shared: Shared, age: float = 0.0) -> Decision:
 
 
 class TestOutages:
-    def test_said_once(self, sidecar: SidecarDouble, log: pytest.LogCaptureFixture) -> None:
-        """That nobody limits is said at the first check, and when it is over; not for each."""
+    def test_it_is_said_once(self, sidecar: SidecarDouble, log: pytest.LogCaptureFixture) -> None:
         with sharing(sidecar.address) as shared:
             sidecar.stop()
             assert {decide(shared).source for _ in range(5)} == {Source.OPEN}
@@ -73,8 +60,7 @@ class TestOutages:
         assert len(log.messages) == 2
         assert log.messages[1].startswith("sidegate: limiting again: ")
 
-    def test_fault(self, sidecar: SidecarDouble, log: pytest.LogCaptureFixture) -> None:
-        """With a fault in the environment nobody is asked, and the log says which."""
+    def test_faults_ask_nobody(self, sidecar: SidecarDouble, log: pytest.LogCaptureFixture) -> None:
         with sharing(sidecar.address, "closed", fault="the secret file is empty") as shared:
             assert [decide(shared).source for _ in range(3)] == [Source.CLOSED] * 3
         assert sidecar.accepted == 0
@@ -105,8 +91,7 @@ class TestShares:
         assert told.startswith("sidegate: 1 check was decided by this process's share")
         assert told.endswith("this process is too busy to hear its sidecar in time")
 
-    def test_a_probe_with_own_trouble(self, sidecar: SidecarDouble) -> None:
-        """One that probes and has trouble of its own leaves the probe to the next check."""
+    def test_a_troubled_probe_leaves_it_to_the_next_check(self, sidecar: SidecarDouble) -> None:
         with sharing(sidecar.address) as shared:
             sidecar.stop()
             assert decide(shared).source is Source.OPEN
@@ -138,8 +123,7 @@ class TestOutcomes:
             client.check("k", "500/minute")
             assert sidecar.heard == [Outcomes([("open", opened), ("key-error", 1)])]
 
-    def test_nothing_to_report(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that decides everything hears nothing."""
+    def test_a_sidecar_that_decides_everything_hears_nothing(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             for _ in range(5):
                 client.check("k", "500/minute")
@@ -154,14 +138,12 @@ class TestOutcomes:
             assert client.check("k", "500/minute").source is Source.OWNER
         assert sidecar.accepted == 2
 
-    def test_others(self) -> None:
-        """What is no outcome is a ValueError."""
+    def test_what_is_no_outcome_is_an_error(self) -> None:
         with BlockingClient(ABSENT) as client, pytest.raises(ValueError, match="'ajar'"):
             client.count("ajar")
 
 
-def test_answers_to_something_else(sidecar: SidecarDouble) -> None:
-    """A source that nobody knows is the sidecar's fault."""
+def test_a_source_that_nobody_knows_is_the_sidecars_fault(sidecar: SidecarDouble) -> None:
     with sharing(sidecar.address) as shared:
         decide(shared)
         sidecar.source = "oracle"

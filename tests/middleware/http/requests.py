@@ -1,18 +1,11 @@
 """The same request as both sides read it, ASGI and WSGI."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sidegate.asgi.middleware import ScopeRequest
-from sidegate.http.request.proxies import NO_PROXIES
+from sidegate.http.request.proxies import NO_PROXIES, Proxies
+from sidegate.http.request.request import Request
 from sidegate.wsgi import EnvironRequest
-
-if TYPE_CHECKING:
-    from sidegate.http.request.proxies import Proxies
-    from sidegate.http.request.request import Request
 
 Lines = list[tuple[str, str]]
 

@@ -1,21 +1,16 @@
 """Addresses of clients: from fields that proxies set, and IPv4 inside IPv6."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sidegate.http.keys import client_ip, header
 from sidegate.http.request.proxies import forwarded_for, parse_proxies
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from sidegate.limiter import Limiter
 from tests.middleware.http.requests import asgi, both
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate.http.request.request import Request
 
 
 @pytest.mark.parametrize(

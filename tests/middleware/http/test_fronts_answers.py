@@ -1,21 +1,16 @@
 """What responses say, by options that are alike in ASGI and WSGI."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sidegate.buckets.decision import Decision, Source
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
-from tests.support.middleware.checker import BlockingChecker, Checker
+from tests.support.middleware.checker import BlockingChecker, Checker, items
 from tests.support.middleware.fronts import Asgi, Wsgi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate.http.request.request import Request
 
 both = pytest.mark.parametrize("front", [Asgi, Wsgi])
 
@@ -44,6 +39,38 @@ async def test_headers_are_of_the_style_that_is_asked_for(
         assert answer.status == status
         assert {name for name in answer.fields if "ratelimit" in name} == expected
         assert ("retry-after" in answer.fields) is (status == 429)
+
+
+@both
+async def test_a_client_is_refused_when_its_tokens_are_gone(front: Any) -> None:
+    app = front(limits="2/minute")
+    assert [(await app.ask()).status for _ in range(3)] == [200, 200, 429]
+    answer = await app.ask()
+    assert len(app.app.calls) == 2
+    assert items(answer.fields["ratelimit-policy"]) == {"default": {"q": 2, "w": 60}}
+    assert items(answer.fields["ratelimit"]) == {"default": {"r": 0, "t": 30}}
+    assert answer.fields["retry-after"] == "30"
+    assert answer.fields["content-type"] == "application/problem+json"
+    assert answer.fields["cache-control"] == "no-store"
+    assert answer.fields["content-length"] == str(len(answer.body))
+    problem = json.loads(answer.body)
+    assert (problem["status"], problem["violated-policies"]) == (429, ["default"])
+    assert (await app.ask(peer="192.0.2.2")).status == 200
+    getattr(app.checker, "blocking", app.checker).now += 30 * 10**9
+    assert (await app.ask()).status == 200
+
+
+def eleven(_: Request) -> int:
+    return 11
+
+
+@both
+@pytest.mark.parametrize("policy", ["open", "closed"])
+async def test_a_cost_that_never_fits_is_denied(front: Any, policy: str) -> None:
+    app = front(limits="10/minute", cost=eleven, on_unreachable=policy)
+    answer = await app.ask()
+    assert (answer.status, "retry-after" in answer.fields) == (429, False)
+    assert app.app.calls == []
 
 
 @both

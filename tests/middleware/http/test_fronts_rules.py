@@ -1,22 +1,43 @@
 """Which rules count a request, alike in ASGI and WSGI."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from sidegate.http.keys import header
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from tests.support.middleware.fronts import Asgi, Wsgi
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
 
 both = pytest.mark.parametrize("front", [Asgi, Wsgi])
 
 LOGIN = Rule("login", "2/hour", path="/login", methods=["POST"])
 REST = Rule("rest", "100/hour")
+
+
+@both
+async def test_requests_without_a_rule_pass_untouched(front: Any) -> None:
+    rules = [
+        Rule("login", "5/minute", path="/app/login", methods=["POST"]),
+        Rule("api", "9/second", path="/api/*", key=header("x-api-key", missing=None), cost=one),
+    ]
+    app = front(rules=rules, exempt=["/api/health"])
+    untouched = await front(limits="1/s", enabled=False).ask()
+    for path in ("/", "/app/login", "/api/health", "/api/users"):
+        assert await app.ask(path) == untouched
+    assert app.checker.asked == []
+    await app.ask("/login", "POST", root="/app")
+    await app.ask("/api/users", lines=[("x-api-key", "k")])
+    assert app.checker.asked == [
+        ("login:192.0.2.1", "5/minute", 1),
+        ("api:x-api-key=k", "9/second", 1),
+    ]
+
+
+def one(request: Request) -> int:
+    """Cost 1; asked only for who has a key."""
+    assert request.header("x-api-key")
+    return 1
 
 
 @both
@@ -48,10 +69,7 @@ async def test_the_app_s_own_path_goes_before_a_rule_for_everything(front: Any) 
 @both
 async def test_where_a_path_has_two_readings_both_rules_count(front: Any) -> None:
     """A catch-all view runs on dots as they are, a proxy resolves them: neither is free."""
-    rules = [
-        Rule("static", "100/hour", path="/static/*"),
-        Rule("files", "2/hour", path="/files/*"),
-    ]
+    rules = [Rule("static", "100/hour", path="/static/*"), Rule("files", "2/hour", path="/files/*")]
     app = front(rules=rules)
     answers = [await app.ask("/files/a/../../static/x") for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]

@@ -1,7 +1,5 @@
 """What a response says about its limits, in draft-11 syntax."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -17,11 +15,7 @@ TYPES = "https://iana.org/assignments/http-problem-types#"
 
 
 def decided(
-    text: str,
-    *seconds: float,
-    allowed: bool = True,
-    cost: int = 1,
-    source: Source = Source.OWNER,
+    text: str, *seconds: float, allowed: bool = True, cost: int = 1, source: Source = Source.OWNER
 ) -> Decision:
     debts = [round(debt * SECOND) for debt in seconds]
     return Decision(allowed, parse_limits(text), cost, debts, source)
@@ -114,61 +108,55 @@ def test_retry_after_is_the_longest_wait_rounded_up(decision: Decision, seconds:
     assert retry_after(decision) == seconds
 
 
+TITLES = {429: "Quota Exceeded", 503: "Temporary Reduced Capacity"}
+
+
 @pytest.mark.parametrize(
-    ("decision", "title", "status", "detail", "violated"),
+    ("decision", "status", "detail", "violated"),
     [
-        pytest.param(
+        (
             decided("100/minute", 60, allowed=False),
-            "Quota Exceeded",
             429,
             "The limit is 100/minute. Retry in 1 s.",
-            ["api"],
-            id="denied",
+            [""],
         ),
-        pytest.param(
+        (
             decided("10/second; 100/hour", 0.1, 3600, allowed=False),
-            "Quota Exceeded",
             429,
             "The limit is 100/hour. Retry in 36 s.",
-            ["api 100/hour"],
-            id="only the limit that denies",
+            [" 100/hour"],
         ),
-        pytest.param(
+        (
             decided("100/minute; 100/hour", 60, 3600, allowed=False),
-            "Quota Exceeded",
             429,
             "The limit is 100/minute, 100/hour. Retry in 36 s.",
-            ["api 100/minute", "api 100/hour"],
-            id="both",
+            [" 100/minute", " 100/hour"],
         ),
-        pytest.param(
+        (
             decided("10/second; 50/hour", allowed=False, cost=50),
-            "Quota Exceeded",
             429,
             "A request of cost 50 never fits in 10/second.",
-            ["api 10/second"],
-            id="can never pass",
+            [" 10/second"],
         ),
-        pytest.param(
+        (
             decided("100/minute", allowed=False, source=Source.CLOSED),
-            "Temporary Reduced Capacity",
             503,
             "The limits can't be checked now. Retry in 1 s.",
             [],
-            id="closed",
         ),
     ],
+    ids=["denied", "only the limit that denies", "both", "can never pass", "closed"],
 )
 def test_a_refusal_explains_itself(
-    decision: Decision, title: str, status: int, detail: str, violated: list[str]
+    decision: Decision, status: int, detail: str, violated: list[str]
 ) -> None:
     body = Policy("api", decision.limits).problem(decision, retry_after(decision))
     assert json.loads(body) == {
-        "type": TYPES + title.lower().replace(" ", "-"),
-        "title": title,
+        "type": TYPES + TITLES[status].lower().replace(" ", "-"),
+        "title": TITLES[status],
         "status": status,
         "detail": detail,
-        "violated-policies": violated,
+        "violated-policies": [f"api{limit}" for limit in violated],
     }
 
 

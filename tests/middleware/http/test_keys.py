@@ -1,10 +1,9 @@
 """Whose bucket a request is counted in."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,17 +11,20 @@ from hypothesis import strategies as st
 
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.http import keys as identity
-from sidegate.http.keys import MAX_IDENTITY_BYTES, Header, bucket_key, client_ip, header, is_async
+from sidegate.http.keys import (
+    MAX_IDENTITY_BYTES,
+    Header,
+    Identity,
+    bucket_key,
+    client_ip,
+    header,
+    is_async,
+)
 from sidegate.http.request import proxies
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
+from sidegate.http.request.request import Request
 from sidegate.wsgi import EnvironRequest
 from tests.middleware.http.requests import Lines, asgi, both, wsgi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate.http.keys import Identity
-    from sidegate.http.request.request import Request
 
 
 @both
@@ -150,11 +152,6 @@ def test_a_header_needs_a_name(name: str) -> None:
 def test_a_prefix_has_bits(prefix: int) -> None:
     with pytest.raises(ValueError, match=f"v6_prefix={prefix}"):
         client_ip(prefix)
-
-
-def test_missing_is_an_identity() -> None:
-    with pytest.raises(ValueError, match="missing='client_ip'"):
-        header("x-api-key", missing="client_ip")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def pending(_: Request) -> str:

@@ -1,7 +1,5 @@
 """Patterns that could never match are refused, with what to write instead."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

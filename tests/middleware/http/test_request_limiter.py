@@ -1,13 +1,11 @@
 """What both middlewares do with options, requests and decisions."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -16,13 +14,10 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.errors import CostError, RepeatedField
 from sidegate.http.keys import header
+from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import RequestLimiter
 from sidegate.http.rules import Rule
-from sidegate.middleware_options import settings_of
-
-if TYPE_CHECKING:
-    from sidegate.http.request.request import Request
-    from sidegate.middleware_options import Options
+from sidegate.middleware_options import Options, settings_of
 
 RULE = Rule("api", "100/minute")
 LIMITS = RULE.limits
@@ -44,43 +39,6 @@ def decided(
 ) -> Decision:
     debts = () if debt is None else (round(debt * SECOND),)
     return Decision(allowed, LIMITS, cost, debts, source)
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"shadow": True}, "limits=None, rules=None"),
-        ({"limits": "1/s", "rules": [RULE]}, "limits='1/s', rules=[Rule("),
-        ({"limits": "many"}, "limits='many'"),
-        ({"limits": "1/s", "cost": 2}, "cost=2"),
-        ({"limits": "1/s", "key": "ip"}, "key='ip'"),
-        ({"rules": "login"}, "rules='login'"),
-        ({"rules": ["login"]}, "rules: 'login'"),
-        ({"rules": [RULE, Rule("api", "1/s")]}, "rules: two of them are named 'api'"),
-        ({"rules": [RULE], "key": header("a")}, "key=header('a'"),
-        ({"rules": [RULE], "cost": 2}, "cost=2"),
-        ({"limits": "1/s", "exempt": "/healthz"}, "exempt='/healthz'"),
-        ({"limits": "1/s", "exempt": ["healthz"]}, "exempt='healthz'"),
-        ({"limits": "1/s", "on_unreachable": "shut"}, "on_unreachable='shut'"),
-        ({"limits": "1/s", "budget": 0}, "budget=0"),
-        ({"limits": "1/s", "budget": float("nan")}, "budget=nan"),
-        ({"limits": "1/s", "budget": "1"}, "budget='1'"),
-        ({"limits": "1/s", "trusted_proxies": -1}, "trusted_proxies=-1"),
-        (
-            {"limits": "1/s", "client": object(), "sidecar": "localhost:1"},
-            "sidecar= given with client=",
-        ),
-        ({"limits": "1/s", "client": object(), "secret": "x"}, "secret= given with client="),
-    ],
-)
-def test_a_wrong_option_is_named(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(named)):
-        limiting(**options)
-
-
-def test_an_unknown_option_is_refused_like_any_argument() -> None:
-    with pytest.raises(TypeError, match="limit is no option"):
-        limiting(limits="1/s", limit="1/s")
 
 
 def test_limits_are_one_rule_for_every_request() -> None:
@@ -189,8 +147,7 @@ def test_a_decision_becomes_a_response(
 
 
 @pytest.mark.parametrize(
-    ("options", "shadow"),
-    [({"rules": [RULE], "shadow": True}, False), ({"rules": [RULE]}, True)],
+    ("options", "shadow"), [({"rules": [RULE], "shadow": True}, False), ({"rules": [RULE]}, True)]
 )
 @pytest.mark.parametrize(
     ("decision", "marked"),

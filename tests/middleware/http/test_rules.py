@@ -1,9 +1,8 @@
 """Which requests are limited, and how much."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,13 +12,8 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.http.keys import bucket_key, client_ip, header
 from sidegate.http.patterns import path_matcher
 from sidegate.http.request.paths import canonical
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sidegate.http.request.request import Request
-
 
 GOOD: dict[str, Any] = {"name": "r", "limits": "10/second"}
 
@@ -121,7 +115,6 @@ def test_a_name_stands_in_fields_as_it_is(name: str) -> None:
         ({"path": "login"}, "path='login'"),
         ({"path": ""}, "path=''"),
         ({"path": None}, "path=None"),
-        ({"methods": "POST"}, "methods='POST'"),
         ({"methods": []}, "methods=[]"),
         ({"key": None}, "key=None"),
         ({"key": "ip"}, "key='ip'"),

@@ -1,17 +1,11 @@
 """Both ends of a connection, over a wire that keeps every write."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import Framer, Refused, decode
 from sidegate.protocol.handshake import Accepting, Dialling, Identity
-from sidegate.protocol.messages import Error, Ping, Pong
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Hello, Message
+from sidegate.protocol.messages import Error, Hello, Message, Ping, Pong
 
 APP = Identity("app", "shop", "")
 NODE = Identity("node", "n1", "sidegate", link="127.0.0.1:1")

@@ -1,7 +1,5 @@
 """Addresses: what is understood, and what can be reached from elsewhere."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.link.address import Address, parse_address
@@ -19,14 +17,12 @@ from sidegate.link.address import Address, parse_address
         ("unix:sockets/a:1", Address(path="sockets/a:1")),
     ],
 )
-def test_understood(text: str, address: Address) -> None:
-    """HOST:PORT, [IPV6]:PORT and unix:/PATH are addresses."""
+def test_host_and_port_ipv6_and_unix_paths_are_addresses(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:7171", "[::1]:7171", "unix:/run/sidegate.sock"])
-def test_written(text: str) -> None:
-    """An address is written the way it is read."""
+def test_an_address_is_written_the_way_it_is_read(text: str) -> None:
     assert str(parse_address(text)) == text
 
 
@@ -48,8 +44,7 @@ def test_written(text: str) -> None:
         ("unix://", "path"),
     ],
 )
-def test_not_understood(text: str, reason: str) -> None:
-    """What isn't an address is an error that quotes it and says what was expected."""
+def test_what_is_no_address_is_quoted_with_what_was_expected(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         parse_address(text)
     assert repr(text) in str(caught.value)
@@ -58,24 +53,21 @@ def test_not_understood(text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "text", ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "unix:/run/s"]
 )
-def test_local(text: str) -> None:
-    """Loopback addresses and Unix sockets can be reached from this machine only."""
+def test_loopback_and_unix_sockets_are_reached_from_this_machine_only(text: str) -> None:
     assert parse_address(text).is_local
 
 
 @pytest.mark.parametrize(
     "text", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "sidegate:1", "127.1.evil:1"]
 )
-def test_not_local(text: str) -> None:
-    """All others may be reached from elsewhere, host names included."""
+def test_all_others_may_be_reached_from_elsewhere_host_names_included(text: str) -> None:
     assert not parse_address(text).is_local
 
 
 @pytest.mark.parametrize(
     ("text", "wildcard"), [("0.0.0.0:1", True), ("[::]:1", True), ("127.0.0.1:1", False)]
 )
-def test_wildcard(text: str, wildcard: bool) -> None:
-    """Two addresses mean all of this machine's."""
+def test_two_addresses_mean_all_of_this_machines(text: str, wildcard: bool) -> None:
     assert parse_address(text).is_wildcard is wildcard
 
 
@@ -88,6 +80,5 @@ def test_wildcard(text: str, wildcard: bool) -> None:
         ("unix:/run/sidegate.sock", "unix:/run/sidegate.sock"),
     ],
 )
-def test_reached_from_here(where: str, dialled: str) -> None:
-    """What listens everywhere is dialled on this machine; other addresses are as they are."""
+def test_what_listens_everywhere_is_dialled_on_this_machine(where: str, dialled: str) -> None:
     assert str(parse_address(where).from_here()) == dialled

@@ -1,12 +1,10 @@
 """One connection from both sides, over a wire that keeps every write: what leaves when."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.link.connection import Connection
 from sidegate.protocol.codec import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
@@ -19,15 +17,10 @@ from sidegate.protocol.messages import Error, Ping, Pong, Roster
 from tests.middleware.link.ends import Wire, carry, ends, shaken, side, wire
 from tests.support.in_process.cluster import eventually
 
-if TYPE_CHECKING:
-    from sidegate.link.connection import Connection
-
-
 # The handshake
 
 
 async def test_only_the_dialling_side_speaks_first() -> None:
-    """A connection opens with the Hello of the side that dialled."""
     dialling, accepting = ends()
     assert [type(it).__name__ for it in wire(dialling).messages()] == ["Hello"]
     assert wire(accepting).writes == []
@@ -44,7 +37,6 @@ async def test_after_the_handshake_both_sides_know_each_other() -> None:
 
 
 async def test_a_handshake_may_come_byte_by_byte() -> None:
-    """However a handshake is cut into reads, it succeeds."""
     dialling, accepting = ends()
     while not (dialling.is_up and accepting.is_up):
         for sender, receiver in ((dialling, accepting), (accepting, dialling)):
@@ -83,7 +75,6 @@ async def test_a_long_message_may_come_right_behind_the_handshake() -> None:
 
 
 async def test_messages_right_behind_the_handshake_are_heard() -> None:
-    """The last word of the handshake and the first message may come in one read."""
     dialling, accepting = ends()
     carry(dialling, accepting)
     carry(accepting, dialling)
@@ -120,7 +111,6 @@ async def test_answers_leave_when_all_questions_of_one_read_are_heard() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 100])
 async def test_messages_are_heard_however_they_are_cut(size: int) -> None:
-    """Reads may end anywhere in a frame."""
     _, accepting = shaken()
     data = b"".join(encode(Ping(number)) for number in range(20))
     for start in range(0, len(data), size):
@@ -133,7 +123,6 @@ def since(end: Connection) -> float | None:
 
 
 async def test_a_frame_that_is_not_finished_is_noted_with_its_time() -> None:
-    """`unfinished_since` is the time at which the frame began that isn't finished now."""
     _, accepting = shaken()
     clock = asyncio.get_running_loop().time
     data = encode(Ping(1))
@@ -151,9 +140,6 @@ async def test_a_frame_that_is_not_finished_is_noted_with_its_time() -> None:
     assert since(accepting) is not None
     accepting.data_received(data[3:])
     assert since(accepting) is None
-
-
-# A peer that doesn't read
 
 
 async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
@@ -176,7 +162,6 @@ async def test_the_dialling_side_always_reads() -> None:
 
 
 async def test_a_closing_connection_is_left_alone() -> None:
-    """Pausing and resuming don't touch a transport that is closing."""
     _, accepting = shaken()
     wire(accepting).closing = True
     accepting.pause_writing()
@@ -213,8 +198,7 @@ async def test_nonsense_is_answered_by_an_error_and_the_end(data: bytes, code: s
     assert lost_with.code == code
 
 
-async def test_nothing_is_heard_after_an_error() -> None:
-    """The messages behind a bad one in the same read are not handled."""
+async def test_nothing_is_heard_after_an_error_in_the_same_read() -> None:
     _, accepting = shaken()
     accepting.data_received(b"\0\0\0\x01\xc1" + encode(Ping(2)))
     assert side(accepting).heard == []
@@ -241,8 +225,7 @@ async def test_a_long_error_is_cut() -> None:
     assert error == Error("bad-message", "x" * 500)
 
 
-async def test_closing_sends_what_waits() -> None:
-    """What was sent in the turn in which a connection is closed still leaves."""
+async def test_what_was_sent_in_the_turn_of_the_closing_still_leaves() -> None:
     dialling, _ = shaken()
     dialling.send(Ping(1))
     dialling.close()
@@ -255,7 +238,6 @@ async def test_closing_sends_what_waits() -> None:
 
 
 async def test_nothing_is_sent_after_aborting() -> None:
-    """What is sent once a connection is cut is lost, and harms nobody."""
     dialling, _ = shaken()
     dialling.abort()
     dialling.send(Ping(1))

@@ -1,18 +1,18 @@
 """A link that hurries: how it comes through the end of its sidecar, with another one or without."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sidegate.link.connection import Connection
 from sidegate.link.dialing import FIRST_DELAY, Redial
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import Checks, Error, Forget, Roster
+from sidegate.link.link import Link
+from sidegate.protocol.messages import Checks, Error, Forget, Hello, Roster
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
     SOON,
@@ -23,26 +23,14 @@ from tests.support.in_process.linking import (
     ask,
     linked,
     numbered,
+    pair,
 )
 from tests.support.in_process.puppets import Deaf, Puppet, puppet
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.link.connection import Connection
-    from sidegate.link.link import Link
-    from sidegate.protocol.messages import Hello
 
 LEAVING = Roster("digest", [("puppet", "127.0.0.1:1")], 1)
 
 
-@asynccontextmanager
-async def pair(**options: Any) -> AsyncGenerator[tuple[Link, Puppet]]:
-    """Link to a puppet in a hurry, and wait until the link is up."""
-    settings = {"hurries": True, **options}
-    async with puppet() as other, linked(other.address, **settings) as (link, _):
-        await eventually(lambda: link.state is LinkState.UP and other.connections)
-        yield link, other
+hurried = partial(pair, hurries=True)
 
 
 def stop_listening(other: Puppet) -> None:
@@ -100,9 +88,8 @@ class AskingWhenItBreaks(Watching):
 
 
 async def test_checks_wait_for_the_dial_after_a_break() -> None:
-    """What is asked from the moment of the break on is answered by who answers the next dial."""
     watching = AskingWhenItBreaks()
-    async with pair(watching=watching) as (link, other):
+    async with hurried(watching=watching) as (link, other):
         in_flight = ask(link)
         await other.hear(Checks)
         other.connections[0].abort()
@@ -115,7 +102,7 @@ async def test_checks_wait_for_the_dial_after_a_break() -> None:
 async def test_when_nobody_listens_checks_do_not_wait_for_their_budget() -> None:
     """A dial that is refused after a break makes the link down, and is an answer by the policy."""
     watching = AskingWhenItBreaks()
-    async with pair(watching=watching) as (link, other):
+    async with hurried(watching=watching) as (link, other):
         stop_listening(other)
         other.connections[0].abort()
         await eventually(lambda: watching.downs)
@@ -125,8 +112,7 @@ async def test_when_nobody_listens_checks_do_not_wait_for_their_budget() -> None
 
 
 async def test_a_dial_that_hangs_costs_one_budget() -> None:
-    """When the dial after a break is answered by nothing, the link is down after one budget."""
-    async with pair() as (link, other), deaf_in_the_place_of(other):
+    async with hurried() as (link, other), deaf_in_the_place_of(other):
         other.connections[0].abort()
         await eventually(lambda: link.state is LinkState.CONNECTING)
         asking = ask(link, budget=SOON)
@@ -162,7 +148,7 @@ async def test_when_nobody_listens_only_one_dial_is_without_a_pause() -> None:
     def context() -> None:
         times.append(asyncio.get_running_loop().time())
 
-    async with pair(context=context) as (link, other):
+    async with hurried(context=context) as (link, other):
         stop_listening(other)
         other.connections[0].abort()
         await eventually(lambda: len(times) >= 4)
@@ -173,7 +159,7 @@ async def test_when_nobody_listens_only_one_dial_is_without_a_pause() -> None:
 
 async def test_a_link_that_does_not_hurry_is_down_when_it_breaks() -> None:
     """A link to a node takes no check while another node could be asked."""
-    async with pair(hurries=False) as (link, other):
+    async with pair() as (link, other):
         other.connections[0].abort()
         await eventually(lambda: link.state is not LinkState.UP)
         assert link.state is LinkState.DOWN
@@ -184,7 +170,7 @@ async def test_a_link_that_does_not_hurry_is_down_when_it_breaks() -> None:
 
 async def test_a_link_moves_when_its_sidecar_is_going() -> None:
     """Checks go over a new connection; the old one is closed when the last answer is there."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         old = other.connections[0]
         asking = ask(link, 2)
         frame = await other.hear(Checks)
@@ -202,8 +188,7 @@ async def test_a_link_moves_when_its_sidecar_is_going() -> None:
 
 
 async def test_no_check_is_refused_on_the_way() -> None:
-    """Whoever asks without a pause while the link moves, again and again, gets all answers."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
 
         async def answer_each() -> None:
             while True:
@@ -224,8 +209,7 @@ async def test_no_check_is_refused_on_the_way() -> None:
 
 
 async def test_an_idle_connection_is_left_at_once() -> None:
-    """With nothing in flight there is nothing to wait for."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         old = other.connections[0]
         await other.say(LEAVING)
         await eventually(lambda: len(other.connections) == 1 and old not in other.connections)
@@ -234,7 +218,7 @@ async def test_an_idle_connection_is_left_at_once() -> None:
 
 async def test_where_nobody_else_answers_the_old_connection_serves_to_its_end() -> None:
     """Dials that are refused cost nothing: checks are answered until the sidecar closes."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         stop_listening(other)
         await other.say(LEAVING)
         await eventually(lambda: link.refusal)  # it has tried
@@ -247,7 +231,7 @@ async def test_where_nobody_else_answers_the_old_connection_serves_to_its_end() 
 
 async def test_a_sidecar_that_comes_late_is_found_while_the_old_one_answers() -> None:
     """After a dial that was refused the link tries again, and moves when somebody is there."""
-    async with pair(max_delay=FIRST_DELAY) as (link, other):
+    async with hurried(max_delay=FIRST_DELAY) as (link, other):
         old = other.connections[0]
         stop_listening(other)
         await other.say(LEAVING)
@@ -264,7 +248,7 @@ async def test_the_same_sidecar_is_not_dialled_in_a_loop() -> None:
     times: list[float] = []
     watching = Watching()
 
-    async with pair(watching=watching, max_delay=GENEROUS) as (link, other):
+    async with hurried(watching=watching, max_delay=GENEROUS) as (link, other):
         await other.say(LEAVING)
         await eventually(lambda: len(watching.ups) == 2)
         while len(times) < 3:
@@ -277,7 +261,7 @@ async def test_the_same_sidecar_is_not_dialled_in_a_loop() -> None:
 
 async def test_an_end_before_the_next_connection_is_up_keeps_checks_waiting() -> None:
     """The sidecar is gone before the dial that it made us make is answered: checks wait for it."""
-    async with pair() as (link, other), deaf_in_the_place_of(other):
+    async with hurried() as (link, other), deaf_in_the_place_of(other):
         await other.say(LEAVING)
         await asyncio.sleep(0)
         await eventually(lambda: link._redial._at_once)
@@ -290,7 +274,7 @@ async def test_an_end_before_the_next_connection_is_up_keeps_checks_waiting() ->
 async def test_a_link_that_does_not_hurry_stays(times: int) -> None:
     """A node that says it is going is left when it does: another node is asked then."""
     watching = Watching()
-    async with pair(hurries=False, watching=watching) as (link, other):
+    async with pair(watching=watching) as (link, other):
         await other.say(*[LEAVING] * times)
         await eventually(lambda: len(watching.rosters) == times)
         await answered_by(other, link, other.connections[0])
@@ -298,7 +282,6 @@ async def test_a_link_that_does_not_hurry_stays(times: int) -> None:
 
 
 async def test_only_its_end_ends_a_connection_when_there_is_no_hurry() -> None:
-    """To a link that doesn't hurry it is no news that the sidecar is going."""
     redial = Redial(1.0, hurries=False)
     redial.up()
     redial.leaving()
@@ -323,7 +306,7 @@ async def moved(link: Link, other: Puppet) -> Connection:
 
 async def test_a_budget_that_runs_out_on_the_old_connection_gives_no_answer() -> None:
     """Nobody waits longer for a sidecar that is going; the link to the next one isn't suspect."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         soon, later = ask(link, 1, SOON), ask(link, 1, GENEROUS)
         old = await moved(link, other)
         await eventually(soon.settled)
@@ -338,8 +321,7 @@ async def test_a_budget_that_runs_out_on_the_old_connection_gives_no_answer() ->
 
 
 async def test_an_old_connection_that_breaks_gives_no_answer() -> None:
-    """What was in flight there is answered by the policy at once, and the link stays up."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         asking = ask(link, 3)
         old = await moved(link, other)
         old.abort()
@@ -350,7 +332,7 @@ async def test_an_old_connection_that_breaks_gives_no_answer() -> None:
 
 async def test_answers_that_do_not_fit_end_only_the_old_connection() -> None:
     """An answer that makes no sense is none, and is told to who gave it."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         asking = ask(link)
         frame = await other.hear(Checks)
         old = await moved(link, other)
@@ -364,7 +346,7 @@ async def test_answers_that_do_not_fit_end_only_the_old_connection() -> None:
 async def test_what_else_is_said_on_the_old_connection_does_not_matter() -> None:
     """Its rosters and the like come from a sidecar that is going."""
     watching = Watching()
-    async with pair(watching=watching) as (link, other):
+    async with hurried(watching=watching) as (link, other):
         asking = ask(link)
         frame = await other.hear(Checks)
         old = await moved(link, other)
@@ -377,8 +359,7 @@ async def test_what_else_is_said_on_the_old_connection_does_not_matter() -> None
 
 
 async def test_closing_closes_the_old_connection_too() -> None:
-    """A link that is closed in the middle of a move leaves no check and no connection open."""
-    async with pair() as (link, other):
+    async with hurried() as (link, other):
         asking = ask(link)
         await moved(link, other)
         await link.close()

@@ -1,7 +1,5 @@
 """What a link is good for: where each event leads, and what becomes of a suspect."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.link.health import HUNG_AFTER, Health, LinkEvent, LinkProbe, LinkState

@@ -1,9 +1,7 @@
 """What is in flight: each check is settled once, when a frame is overdue, who is silent."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,9 +11,6 @@ from sidegate.link.in_flight import GRACE, Flight, InFlight, halves
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Answers
 from tests.support.in_process.linking import Asking
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 PATIENCE = 0.050
 LATE = 10.0
@@ -58,15 +53,13 @@ def airborne(count: int) -> tuple[Flight, Asker]:
 
 
 class TestLanding:
-    def test_whole(self) -> None:
-        """An answer to all settles all, in their order."""
+    def test_an_answer_to_all_settles_all_in_their_order(self) -> None:
         flight, asker = airborne(3)
         assert flight.land(answers(None, 10, 11, 12)) == 3
         assert flight.left == 0
         assert asker.told == {0: 10, 1: 11, 2: 12}
 
-    def test_parts(self) -> None:
-        """Parts settle the positions that they name, in any order."""
+    def test_parts_settle_the_positions_that_they_name_in_any_order(self) -> None:
         flight, asker = airborne(4)
         assert flight.land(answers([3, 0], 13, 10)) == 2
         assert flight.left == 2
@@ -77,8 +70,7 @@ class TestLanding:
         assert asker.told == {0: 10, 1: 11, 2: 12, 3: 13}
 
     @given(st.data())
-    def test_any_parts(self, data: st.DataObject) -> None:
-        """However a frame is split, each check gets its own answer, and the rest gets none."""
+    def test_each_gets_its_own_however_it_is_split(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(1, 12))
         flight, asker = airborne(count)
         waiting = data.draw(st.permutations(range(count)))
@@ -106,8 +98,7 @@ class TestLanding:
             ([1, 1], 1),
         ],
     )
-    def test_misfit(self, positions: list[int] | None, values: int) -> None:
-        """Answers that don't fit are an error, and nobody is told any of them."""
+    def test_misfits_are_told_to_nobody(self, positions: list[int] | None, values: int) -> None:
         flight, asker = airborne(3)
         with pytest.raises(WireError, match=r"don't fit.*\(bad-message\)"):
             flight.land(answers(positions, *range(values)))
@@ -115,8 +106,7 @@ class TestLanding:
         assert flight.left == 3
 
     @pytest.mark.parametrize("positions", [[1], [0, 1], None])
-    def test_settled_before(self, positions: list[int] | None) -> None:
-        """A second answer to the same check is an error, also within an answer to all."""
+    def test_a_second_answer_is_an_error(self, positions: list[int] | None) -> None:
         flight, asker = airborne(3)
         flight.land(answers([1], 11))
         with pytest.raises(WireError, match="don't fit"):
@@ -126,22 +116,16 @@ class TestLanding:
 
 
 class TestCrash:
-    def test_at_once(self) -> None:
-        """Without any answer all checks get none."""
-        flight, asker = airborne(2)
-        flight.crash()
-        assert asker.told == {0: None, 1: None}
-
-    def test_after_a_part(self) -> None:
-        """After a part only the rest does."""
+    @pytest.mark.parametrize("landed", [[], [1]], ids=["none", "a part"])
+    def test_what_has_not_landed_gets_none(self, landed: list[int]) -> None:
         flight, asker = airborne(3)
-        flight.land(answers([1], 11))
+        for at in landed:
+            flight.land(answers([at], 11))
         flight.crash()
-        assert asker.told == {0: None, 1: 11, 2: None}
+        assert asker.told == {at: 11 if at in landed else None for at in range(3)}
 
     @pytest.mark.parametrize("positions", [None, [0, 1, 2], [2]])
-    def test_answers_that_the_asker_cannot_take(self, positions: list[int] | None) -> None:
-        """Checks whose answers made no sense to the asker are still open: none is forgotten."""
+    def test_what_an_asker_cannot_take_is_still_open(self, positions: list[int] | None) -> None:
         flight, asker = airborne(3)
         asker.refuses = True
         with pytest.raises(WireError):
@@ -152,24 +136,21 @@ class TestCrash:
 
 
 class TestHalves:
-    def test_answers(self) -> None:
-        """Answers to two frames land at the positions in the one list that was asked."""
+    def test_answers_land_at_the_positions_in_the_list_that_was_asked(self) -> None:
         asker = Asker(5)
         first, second = halves(asker, 2, 5)
         Flight(second, 3).land(answers(None, 12, 13, 14))
         Flight(first, 2).land(answers([1], 11))
         assert asker.told == {1: 11, 2: 12, 3: 13, 4: 14}
 
-    def test_no_answers(self) -> None:
-        """So does the news that there is none."""
+    def test_so_does_the_news_that_there_is_none(self) -> None:
         asker = Asker(5)
         first, second = halves(asker, 2, 5)
         second.unanswered([0])
         first.unanswered(None)
         assert asker.told == {0: None, 1: None, 2: None}
 
-    def test_halves_of_halves(self) -> None:
-        """A half may be halved again."""
+    def test_a_half_may_be_halved_again(self) -> None:
         asker = Asker(8)
         _, second = halves(asker, 4, 8)
         _, last = halves(second, 2, 4)

@@ -1,10 +1,8 @@
 """A link: who gets which answer and when, up to the last."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,9 +11,11 @@ from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
 from sidegate.protocol.messages import (
     MAX_CHECKS,
     Answers,
+    Check,
     Checks,
     Error,
     Inspect,
+    Message,
     Ping,
     Pong,
     Proof,
@@ -23,28 +23,22 @@ from sidegate.protocol.messages import (
 )
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
-    SOON,
     UNANSWERED,
     Asking,
     answer,
     answer_all,
+    answered,
     ask,
     linked,
     numbered,
     pair,
     some,
+    suspected,
 )
 from tests.support.in_process.puppets import deaf, puppet
 
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Check, Message
-
-
-# Asking
-
 
 async def test_a_check_gets_its_answer() -> None:
-    """What the other side answers comes to who asked, and nothing stays in flight."""
     async with pair() as (link, other):
         asking = ask(link, 3)
         assert link.in_flight == 3
@@ -57,7 +51,6 @@ async def test_a_check_gets_its_answer() -> None:
 
 
 async def test_frames_may_be_answered_in_any_order() -> None:
-    """Each answer finds its frame by its number."""
     async with pair() as (link, other):
         askings = [ask(link, count) for count in (1, 2, 3)]
         frames = [await other.hear(Checks) for _ in askings]
@@ -67,7 +60,6 @@ async def test_frames_may_be_answered_in_any_order() -> None:
 
 
 async def test_a_frame_may_be_answered_in_parts() -> None:
-    """The parts of an answer come as they come, each check gets one."""
     async with pair() as (link, other):
         asking = ask(link, 5)
         frame = await other.hear(Checks)
@@ -90,7 +82,6 @@ async def test_a_budget_goes_along_in_microseconds() -> None:
 
 @pytest.mark.parametrize("count", [MAX_CHECKS, MAX_CHECKS + 1, 3 * MAX_CHECKS + 7])
 async def test_more_checks_than_fit_go_in_several_frames(count: int) -> None:
-    """However many checks are asked at once, no frame is too long, and all are answered."""
     async with pair() as (link, other):
         answering = asyncio.create_task(answer_all(other, []))
         asking = ask(link, count)
@@ -127,8 +118,7 @@ async def test_a_check_that_fits_into_no_frame_gets_no_answer() -> None:
         asked: list[Check] = [("k0", "1/day", 1), ("k1", "x" * MAX_FRAME_BYTES, 1)]
         asking = Asking(2)
         assert link.ask(asked, 0, GENEROUS, asking)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert asking.got == [[[1, 0]], [None]]
         assert (link.in_flight, link.state) == (0, LinkState.UP)
 
@@ -141,17 +131,14 @@ async def test_only_so_many_checks_are_in_flight() -> None:
         other_asking = ask(link, 4)
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert link.in_flight == 10
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert link.in_flight == 4
         ask(link, 6)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(other_asking.settled)
+        await answered(other, other_asking)
         assert link.in_flight == 6
 
 
 async def test_no_checks_at_all_are_answered_too() -> None:
-    """A frame without checks is asked and answered like any other."""
     async with pair() as (link, other):
         assert link.ask([], 0, GENEROUS, Asking(0))
         await other.say(answer(await other.hear(Checks)))
@@ -161,20 +148,7 @@ async def test_no_checks_at_all_are_answered_too() -> None:
 # Bad answers
 
 
-@pytest.mark.parametrize(
-    ("positions", "count"),
-    [
-        (None, 2),
-        (None, 4),
-        (None, 0),
-        ([0, 1], 1),
-        ([0], 2),
-        ([0, 0], 2),
-        ([3], 1),
-        ([-1], 1),
-        ([0, 1, 2, 3], 4),
-    ],
-)
+@pytest.mark.parametrize(("positions", "count"), [(None, 2), ([3], 1)])
 async def test_answers_that_do_not_fit_end_the_connection(
     positions: list[int] | None, count: int
 ) -> None:
@@ -191,7 +165,6 @@ async def test_answers_that_do_not_fit_end_the_connection(
 
 
 async def test_a_part_answered_twice_ends_the_connection() -> None:
-    """The second answer to one check isn't taken."""
     async with pair() as (link, other):
         asking = ask(link, 3)
         frame = await other.hear(Checks)
@@ -202,7 +175,6 @@ async def test_a_part_answered_twice_ends_the_connection() -> None:
 
 
 async def test_answers_to_nothing_are_ignored() -> None:
-    """Answers to a frame that isn't in flight do no harm."""
     async with pair() as (link, other):
         await other.say(Answers(99, "owner", "puppet", None, [[1]]), Ping(7))
         assert await other.hear(Pong) == Pong(7)
@@ -228,8 +200,6 @@ def ignore(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
 
 
 async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
-    """When an asker can't take its answer, the count of checks in flight is still right."""
-
     class Failing(Asking):
         def answered(self, answers: Answers) -> None:
             raise RuntimeError(answers.node)
@@ -238,12 +208,8 @@ async def test_an_asker_that_fails_does_not_keep_its_checks_in_flight() -> None:
         failing = Failing()
         asyncio.get_running_loop().set_exception_handler(ignore)
         assert link.ask(some(1), 0, GENEROUS, failing)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(failing.settled)
+        await answered(other, failing)
         assert link.in_flight == 0
-
-
-# Closing
 
 
 async def test_closing_answers_what_is_in_flight() -> None:
@@ -261,7 +227,6 @@ async def test_closing_answers_what_is_in_flight() -> None:
 
 
 async def test_closing_before_the_first_connection_answers_what_waits() -> None:
-    """A link can be closed while it still dials or shakes hands, and leaves nothing open."""
     async with deaf() as other:
         for accepted in (0, 1):
             async with linked(other.address) as (link, _):
@@ -273,10 +238,8 @@ async def test_closing_before_the_first_connection_answers_what_waits() -> None:
 
 
 async def test_closing_a_suspect_does_not_wait_for_it() -> None:
-    """A side that doesn't answer can't keep a link from being closed."""
     async with pair() as (link, _):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         async with asyncio.timeout(GENEROUS / 4):
             await link.close()
         assert link.state is LinkState.CLOSED
@@ -295,13 +258,10 @@ async def test_a_link_whose_task_is_cancelled_ends_at_once() -> None:
 
 
 async def test_links_of_two_loops_know_nothing_of_each_other() -> None:
-    """A link in another thread's loop works at the same time as one in this."""
-
     async def elsewhere() -> list[list[object]]:
         async with pair() as (link, other):
             asking = ask(link, 2)
-            await other.say(answer(await other.hear(Checks)))
-            await eventually(asking.settled)
+            await answered(other, asking)
             return asking.got
 
     both = await asyncio.gather(

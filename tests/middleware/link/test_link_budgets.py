@@ -1,17 +1,11 @@
 """A link: what becomes of checks whose budget runs out, and what the link is good for then."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import (
-    Checks,
-    Ping,
-    Pong,
-)
+from sidegate.protocol.messages import Checks, Ping, Pong
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
     SOON,
@@ -19,11 +13,13 @@ from tests.support.in_process.linking import (
     Asking,
     answer,
     answer_all,
+    answered,
     ask,
     linked,
     numbered,
     pair,
     some,
+    suspected,
 )
 from tests.support.in_process.puppets import puppet
 
@@ -40,25 +36,20 @@ async def test_a_budget_that_runs_out_gives_no_answer_and_makes_the_link_suspect
 
 
 async def test_a_suspect_is_probed_and_trusted_again_with_its_first_word() -> None:
-    """A suspect gets pings; the answer to one makes the link usable again."""
     async with pair() as (link, other):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         first, second = await other.hear(Ping), await other.hear(Ping)
         assert link.state is LinkState.SUSPECT
         await other.say(Pong(first.id), Pong(second.id))
         await eventually(lambda: link.state is LinkState.UP)
         asking = ask(link)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert asking.got == numbered(1)
 
 
 async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
-    """What comes after the budget is dropped, and makes the link usable again."""
     async with pair() as (link, other):
-        asking = ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        asking = await suspected(link)
         await other.say(answer(await other.hear(Checks)))
         await eventually(lambda: link.state is LinkState.UP)
         assert asking.got == UNANSWERED
@@ -66,7 +57,6 @@ async def test_a_late_answer_is_no_answer_but_a_sign_of_life() -> None:
 
 
 async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
-    """A frame answered in part before its budget ends gives up only the other part."""
     async with pair() as (link, other):
         asking = ask(link, 3, 0.5)
         frame = await other.hear(Checks)
@@ -78,7 +68,6 @@ async def test_a_part_in_time_is_kept_when_the_rest_is_late() -> None:
 
 
 async def test_one_timer_serves_all_deadlines() -> None:
-    """A thousand frames in flight need one timer."""
     async with pair() as (link, _):
         ask(link)
         timer = link._questions._timer
@@ -88,7 +77,6 @@ async def test_one_timer_serves_all_deadlines() -> None:
 
 
 async def test_a_shorter_budget_does_not_wait_for_a_longer_one() -> None:
-    """Checks with different budgets on one link are each given up in time."""
     async with pair() as (link, _):
         long = ask(link, 1, GENEROUS)
         short = ask(link, 1, SOON)
@@ -99,7 +87,7 @@ async def test_a_shorter_budget_does_not_wait_for_a_longer_one() -> None:
 @pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
 async def test_a_tiny_budget_does_not_keep_others_from_the_first_connection(budget: float) -> None:
     """An asker in a hurry who comes before the link is up takes nothing from a patient one."""
-    async with puppet() as other, linked(other.address, patience=1.0) as (link, _):
+    async with puppet() as other, linked(other.address, patience=GENEROUS) as (link, _):
         hurried, patient = ask(link, 1, budget), ask(link)
         answering = asyncio.create_task(answer_all(other, []))
         await eventually(patient.settled)
@@ -111,19 +99,17 @@ async def test_a_tiny_budget_does_not_keep_others_from_the_first_connection(budg
 @pytest.mark.parametrize("budget", [0.0, 1e-6, 0.002])
 async def test_a_tiny_budget_does_not_make_the_link_suspect(budget: float) -> None:
     """An asker in a hurry gets no answer, which says nothing about the other side."""
-    async with pair(patience=1.0) as (link, other):
+    async with pair(patience=GENEROUS) as (link, other):
         hurried = ask(link, 1, budget)
         await eventually(hurried.settled)
         patient = ask(link, 1, GENEROUS)
         assert hurried.got == UNANSWERED
         await other.hear(Checks)
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(patient.settled)
+        await answered(other, patient)
         assert patient.got == numbered(1)
 
 
 async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
-    """When all askers are in a hurry, a side that stays silent is found out all the same."""
     async with pair() as (link, other):
         while link.state is LinkState.UP:
             hurried = ask(link, 1, 0.001)
@@ -134,7 +120,6 @@ async def test_tiny_budgets_alone_make_a_silent_side_suspect_too() -> None:
 
 
 async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
-    """A stream of checks without any budget doesn't keep other budgets from running out."""
     async with pair() as (link, other):
         asking = ask(link, 1, SOON)
         while not asking.settled():
@@ -145,11 +130,9 @@ async def test_askers_in_a_hurry_do_not_put_off_the_budgets_of_others() -> None:
 
 
 async def test_a_suspect_that_stays_silent_is_dialled_anew() -> None:
-    """When a suspect doesn't answer its pings for long, the connection is given up."""
     async with puppet() as other, linked(other.address) as (link, watching):
         await eventually(lambda: link.state is LinkState.UP)
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         link.health.suspect_since -= 60  # as if it had been silent for a minute
         await eventually(lambda: len(watching.ups) == 2)
         assert link.state is LinkState.UP

@@ -1,19 +1,15 @@
 """A link: how its connection comes, goes and comes back, and why there is none."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+
+import pytest
 
 from sidegate.link.address import Address
 from sidegate.link.health import LinkState
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import (
-    Checks,
-    Error,
-)
+from sidegate.protocol.messages import Checks, Error, Hello
 from sidegate.trust.secrets import known
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
@@ -21,39 +17,34 @@ from tests.support.in_process.linking import (
     UNANSWERED,
     Asking,
     answer,
+    answered,
     ask,
     linked,
+    linked_to_nobody,
     numbered,
     pair,
     some,
 )
 from tests.support.in_process.puppets import Puppet, deaf, puppet
 
-if TYPE_CHECKING:
-    import pytest
-
-    from sidegate.protocol.messages import Hello
-
 
 async def test_checks_wait_for_the_first_connection() -> None:
-    """What is asked before the link is up is sent when it is, within its budget."""
     async with puppet() as other, linked(other.address) as (link, watching):
         assert link.state is LinkState.CONNECTING
         asking = ask(link, 2)
         assert link.in_flight == 2
-        await other.say(answer(await other.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(other, asking)
         assert asking.got == numbered(2)
         assert [peer.name for peer in watching.ups] == ["puppet"]
         assert link.peer is watching.ups[0]
 
 
 async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connection() -> None:
-    """When the other side only accepts, checks get no answer, and the next ones at once."""
+    """When the other side only accepts, all that wait get no answer, and the next ones at once."""
     async with deaf() as other, linked(other.address) as (link, _):
-        asking = ask(link, 1, SOON)
-        await eventually(asking.settled)
-        assert asking.got == UNANSWERED
+        soon, later = ask(link, 1, SOON), ask(link, 1, GENEROUS)
+        await eventually(soon.settled)
+        assert soon.got == later.got == UNANSWERED
         assert link.state is LinkState.DOWN
         assert not link.ask(some(1), 0, GENEROUS, Asking())
         assert link.in_flight == 0
@@ -61,9 +52,7 @@ async def test_checks_do_not_wait_longer_than_their_budget_for_the_first_connect
 
 async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
     """A refused connection gives up what waits for it long before its budget ends, and says why."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, watching):
+    async with linked_to_nobody() as (link, watching):
         asking = ask(link)
         await eventually(asking.settled)
         assert asking.got == UNANSWERED
@@ -73,7 +62,6 @@ async def test_checks_get_no_answer_at_once_where_nobody_listens() -> None:
 
 
 async def test_a_link_finds_who_comes_later() -> None:
-    """A link dials until somebody answers, and then takes checks."""
     async with puppet() as other:
         address = other.address
     async with linked(address, max_delay=0.1) as (link, _):
@@ -83,13 +71,11 @@ async def test_a_link_finds_who_comes_later() -> None:
         await eventually(lambda: link.state is LinkState.UP)
         assert link.refusal == ""
         asking = ask(link)
-        await later.say(answer(await later.hear(Checks)))
-        await eventually(asking.settled)
+        await answered(later, asking)
         await later.stop()
 
 
 async def test_a_broken_connection_answers_what_was_in_flight_at_once() -> None:
-    """When the connection breaks nobody waits for a budget, and each check gets one answer."""
     async with pair() as (link, other):
         asking = ask(link, 4)
         frame = await other.hear(Checks)
@@ -102,13 +88,11 @@ async def test_a_broken_connection_answers_what_was_in_flight_at_once() -> None:
 
 
 async def test_a_link_that_broke_is_used_again() -> None:
-    """A link comes back by itself, as often as it breaks, and its watcher hears of each change."""
     async with puppet() as other, linked(other.address) as (link, watching):
         for times in range(1, 6):
             await eventually(lambda: link.state is LinkState.UP and other.connections)
             asking = ask(link)
-            await other.say(answer(await other.hear(Checks)))
-            await eventually(asking.settled)
+            await answered(other, asking)
             assert asking.got == numbered(1)
             other.connections[-1].abort()
             await eventually(partial(watching.has_gone_down, times))
@@ -132,11 +116,7 @@ async def test_a_unix_socket_is_dialled_like_any_other(
         server.close()
 
 
-# Refusals
-
-
-async def test_a_refusal_is_kept_and_told_once() -> None:
-    """Why a link isn't let in is in `refusal`, and told once, however often it dials."""
+async def test_a_refusal_is_kept_and_told_once_however_often_it_dials() -> None:
     accepted: list[Hello] = []
     async with puppet(secrets=known(b"hush")) as other:
         other.approve = accepted.append
@@ -161,7 +141,6 @@ async def test_a_side_that_does_not_know_the_secret_is_not_believed() -> None:
 
 
 async def test_what_the_other_side_says_when_it_closes_is_the_refusal() -> None:
-    """An error from the other side ends the connection, and its words are kept for people."""
     async with puppet() as other, linked(other.address) as (link, watching):
         await other.say(Error("timeout", "a frame unfinished for 5 s"))
         await eventually(lambda: watching.downs)

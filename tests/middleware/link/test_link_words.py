@@ -1,7 +1,5 @@
 """A link: what is said on it besides checks and their answers."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -29,7 +27,14 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from tests.support.in_process.cluster import GENEROUS, eventually
-from tests.support.in_process.linking import SOON, Watching, ask, linked, pair
+from tests.support.in_process.linking import (
+    SOON,
+    Watching,
+    linked,
+    linked_to_nobody,
+    pair,
+    suspected,
+)
 from tests.support.in_process.puppets import puppet
 
 WORDS: list[NodeMessage] = [
@@ -44,8 +49,7 @@ WORDS: list[NodeMessage] = [
 ]
 
 
-async def test_the_ring_is_passed_on() -> None:
-    """What the other side says of the ring goes to the watcher."""
+async def test_the_ring_is_passed_on_to_the_watcher() -> None:
     async with puppet() as other, linked(other.address) as (_, watching):
         rosters = [Roster("digest", [("n1", "127.0.0.1:1")]), Roster("other", [])]
         await other.say(*rosters)
@@ -70,7 +74,6 @@ async def test_a_key_can_be_inspected(reset: bool) -> None:
 
 
 async def test_an_inspection_without_answer_ends_with_its_budget() -> None:
-    """No answer is None, and one that comes later is ignored."""
     async with pair() as (link, other):
         assert await link.inspect("k", reset=False, hops=0, budget=SOON) is None
         asked = await other.hear(Inspect)
@@ -80,16 +83,12 @@ async def test_an_inspection_without_answer_ends_with_its_budget() -> None:
 
 
 async def test_a_link_that_is_down_inspects_nothing() -> None:
-    """Where nobody can be asked the answer is None at once."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, _):
+    async with linked_to_nobody() as (link, _):
         await eventually(lambda: link.state is LinkState.DOWN)
         assert await link.inspect("k", reset=False, hops=0, budget=GENEROUS) is None
 
 
 async def test_what_nodes_say_is_passed_on_in_its_order() -> None:
-    """Words that answer nothing go to the watcher, whatever they are."""
     async with puppet() as other, linked(other.address) as (_, watching):
         await other.say(*WORDS)
         await eventually(lambda: len(watching.messages) == len(WORDS))
@@ -110,26 +109,20 @@ async def test_what_is_told_arrives_in_its_order() -> None:
 
 
 async def test_nothing_is_told_where_nobody_is() -> None:
-    """Whoever tells something learns that it went nowhere."""
-    async with puppet() as other:
-        address = other.address
-    async with linked(address) as (link, _):
+    async with linked_to_nobody() as (link, _):
         assert not link.tell(Forget("k"))
         await eventually(lambda: link.state is LinkState.DOWN)
         assert not link.tell(Forget("k"))
 
 
 async def test_a_suspect_is_still_told_things() -> None:
-    """What is said to a side that is silent may be what it needs to hear."""
     async with pair() as (link, other):
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         assert link.tell(Forget("k"))
         assert await other.hear(Forget) == Forget("k")
 
 
 async def test_words_are_dropped_when_too_many_wait() -> None:
-    """A side that doesn't read makes nobody keep more than so many bytes for it."""
     many = Buckets(1, [("5/day", ["k" * 500] * 1_000, [5] * 1_000)])
     async with pair() as (link, other):
         other.connections[-1].transport.pause_reading()
@@ -151,8 +144,7 @@ async def test_a_side_that_speaks_again_is_told_of() -> None:
         await eventually(lambda: link.state is LinkState.UP and other.connections)
         await other.say(Roster("digest", []))
         await eventually(lambda: watching.rosters)
-        ask(link, 1, SOON)
-        await eventually(lambda: link.state is LinkState.SUSPECT)
+        await suspected(link)
         await other.say(Roster("digest", []), Roster("digest", []))
         await eventually(lambda: len(watching.rosters) == 3)
         assert link.state is LinkState.UP

@@ -1,7 +1,5 @@
 """Listened time: what of a stretch of time counts, by how late the loop was."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.link.listening import LATE, ListenedTime

@@ -1,7 +1,5 @@
 """Mutation: bytes of real messages, with some of them changed."""
 
-from __future__ import annotations
-
 from hypothesis import strategies as st
 
 

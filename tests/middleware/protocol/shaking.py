@@ -1,19 +1,13 @@
 """Two real sides of a handshake over a fake wire."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
+import pytest
 
-from sidegate.protocol.codec import HEADER_BYTES, decode, encode
-from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Identity
+from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode
+from sidegate.protocol.handshake import PLAIN, Accepting, Dialling, Handshake, Identity
+from sidegate.protocol.messages import Hello, Message
 from sidegate.trust.secrets import known
-from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
-
-if TYPE_CHECKING:
-    from sidegate.protocol.handshake import Handshake
-    from sidegate.protocol.messages import Hello, Message
+from tests.middleware.golden import APP, NODE, SECRET
 
 NONCES = bytes(range(32)), bytes(range(32, 64))
 
@@ -49,6 +43,11 @@ class Pair:
         self.dialler.channel, self.acceptor.channel = channels
         self.frames: list[bytes] = []
 
+    @property
+    def is_up(self) -> bool:
+        """Are both sides done?"""
+        return self.dialler.done and self.acceptor.done
+
     def run(self) -> None:
         """Carry frames to and fro until nobody has anything to say. WireError from either side."""
         frame = self.dialler.opening()
@@ -57,6 +56,12 @@ class Pair:
             self.frames.append(frame)
             frame = sides[0].receive(frame[HEADER_BYTES:])
             sides.reverse()
+
+
+def refused(pair: Pair) -> None:
+    """Run a handshake that fails for want of the right secret."""
+    with pytest.raises(WireError, match=r"\(secret\)"):
+        pair.run()
 
 
 def body_of(message: Message) -> bytes:

@@ -1,8 +1,6 @@
 """Decoding: whatever comes in is a message, or an error that says why not."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -11,14 +9,10 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode, version_of
 from sidegate.protocol.messages import MAX_CHECKS, Answers, Message
-from tests.middleware.golden import GOLDEN, frame_of
-from tests.middleware.protocol.frames.handshake import NODE
+from tests.middleware.golden import GOLDEN, NODE
 from tests.middleware.protocol.mutation import mutated
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-BODIES = [frame_of(text)[HEADER_BYTES:] for _, text in GOLDEN.values()]
+BODIES = [frame[HEADER_BYTES:] for frame in GOLDEN.values()]
 
 SCALARS: st.SearchStrategy[object] = st.one_of(
     st.none(),
@@ -88,34 +82,29 @@ class TestDecode:
             (bytes.fromhex("95 03 01 00 01 dd ff ff ff ff"), "length|truncated"),
         ],
     )
-    def test_refused(self, body: bytes, reason: str) -> None:
-        """What isn't a message of this version is a WireError that says why."""
+    def test_what_is_no_message_is_refused_with_a_reason(self, body: bytes, reason: str) -> None:
         with pytest.raises(WireError, match=rf"(?i){reason}.*\(bad-message\)"):
             decode(body)
 
     @given(st.binary(max_size=200))
-    def test_random_bytes(self, body: bytes) -> None:
-        """Random bytes are a message or a WireError, and nothing else."""
+    def test_random_bytes_are_a_message_or_refused_and_nothing_else(self, body: bytes) -> None:
         expect_message_or_wire_error(decode, body)
         version_of(body)
 
     @given(st.data())
-    def test_mutated_bytes(self, data: st.DataObject) -> None:
-        """So are the bytes of real messages with some of them changed, cut, or doubled."""
+    def test_so_are_messages_with_some_bytes_changed(self, data: st.DataObject) -> None:
         body = mutated(data, data.draw(st.sampled_from(BODIES)))
         expect_message_or_wire_error(decode, body)
         version_of(body)
 
     @given(st.lists(VALUES, max_size=8))
-    def test_other_values(self, values: list[object]) -> None:
-        """So are other MessagePack values in the place of a message's fields."""
+    def test_so_are_other_values_in_the_place_of_fields(self, values: list[object]) -> None:
         for kind in range(19):
             body = pack(kind, *values)
             expect_message_or_wire_error(decode, body)
             version_of(body)
 
-    def test_version_of(self) -> None:
-        """The version is found in a Hello of any layout, and in nothing else."""
+    def test_the_version_is_found_in_a_hello_of_any_layout_and_nowhere_else(self) -> None:
         assert version_of(encode(NODE)[HEADER_BYTES:]) == 1
         assert version_of(pack(0, 7, {"another": "layout"})) == 7
         assert version_of(pack(15, 7)) is None

@@ -1,9 +1,7 @@
 """The framer: however bytes come in, the same frames come out, and few bytes are held."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -19,19 +17,15 @@ from sidegate.protocol.codec import (
     encode,
 )
 from sidegate.protocol.messages import Ping
-from tests.middleware.golden import GOLDEN, frame_of
+from tests.middleware.golden import GOLDEN
 from tests.middleware.protocol.mutation import mutated
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-FRAMES = [frame_of(text) for _, text in GOLDEN.values()]
+FRAMES = list(GOLDEN.values())
 
 
 class TestFramer:
     @given(st.data())
-    def test_any_split(self, data: st.DataObject) -> None:
-        """However a stream is cut into pieces, the same bodies come out."""
+    def test_however_a_stream_is_cut_the_same_bodies_come_out(self, data: st.DataObject) -> None:
         chosen = data.draw(st.lists(st.sampled_from(FRAMES), max_size=6))
         stream = b"".join(chosen)
         cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
@@ -43,8 +37,7 @@ class TestFramer:
         assert not framer.rest
 
     @pytest.mark.parametrize("frame", FRAMES, ids=list(GOLDEN))
-    def test_every_split_in_two(self, frame: bytes) -> None:
-        """A frame in two pieces comes out once its second piece is there, wherever it is cut."""
+    def test_a_frame_in_two_pieces_comes_out_with_the_second(self, frame: bytes) -> None:
         for cut in range(1, len(frame)):
             framer = Framer()
             assert not framer.feed(frame[:cut])
@@ -53,12 +46,10 @@ class TestFramer:
             assert body == frame[HEADER_BYTES:]
             assert not framer.rest
 
-    def test_empty_frame(self) -> None:
-        """A frame of no bytes is a frame; what isn't in it is for the decoder to say."""
+    def test_a_frame_of_no_bytes_is_a_frame(self) -> None:
         assert [bytes(body) for body in Framer().feed(bytes(8))] == [b"", b""]
 
-    def test_too_long_by_its_header(self) -> None:
-        """A frame of 2 MiB is refused when its length is there, before anything is kept of it."""
+    def test_too_long_a_frame_is_refused_by_its_header_and_nothing_is_kept(self) -> None:
         framer = Framer()
         assert not framer.feed(b"\x00\x20\x00")
         with pytest.raises(WireError, match=r"2,097,152 bytes; at most 1,048,576.*frame-too-long"):
@@ -66,23 +57,20 @@ class TestFramer:
         assert not framer.rest
 
     @pytest.mark.parametrize("before", [b"", encode(Ping(1))])
-    def test_too_long_in_one_piece(self, before: bytes) -> None:
-        """It is refused just so when all of it is there at once, alone or after another frame."""
+    def test_so_is_one_that_is_there_in_one_piece(self, before: bytes) -> None:
         length = MAX_FRAME_BYTES + 1
         with pytest.raises(WireError, match="frame-too-long"):
             Framer().feed(before + length.to_bytes(HEADER_BYTES, "big") + bytes(length))
 
     @pytest.mark.parametrize("cut", [0, 1, 3])
-    def test_the_answer_of_a_web_server(self, cut: int) -> None:
-        """What answers in HTTP, where a sidecar was expected, is told from too long a frame."""
+    def test_what_answers_in_http_is_told_from_too_long_a_frame(self, cut: int) -> None:
         framer, data = Framer(), b"HTTP/1.1 400 Bad Request"
         assert not framer.feed(data[:cut])
         with pytest.raises(WireError, match=r"^the other side speaks HTTP.* \(frame-too-long\)$"):
             framer.feed(data[cut:])
 
     @pytest.mark.parametrize("pieces", [1, 2])
-    def test_longest(self, pieces: int) -> None:
-        """A frame of exactly 1 MiB passes, whole and in pieces."""
+    def test_a_frame_of_exactly_1_mib_passes_whole_and_in_pieces(self, pieces: int) -> None:
         frame = MAX_FRAME_BYTES.to_bytes(HEADER_BYTES, "big") + bytes(MAX_FRAME_BYTES)
         framer, size = Framer(), -(-len(frame) // pieces)
         bodies = [framer.feed(frame[at : at + size]) for at in range(0, len(frame), size)]
@@ -97,8 +85,7 @@ class TestFramer:
         framer.up(None)
         assert [bytes(it) for it in framer.feed(b"")] == [third[HEADER_BYTES:]]
 
-    def test_less_before_the_handshake(self) -> None:
-        """A framer may be told to take less, and more later on."""
+    def test_it_may_be_told_to_take_less_and_more_later_on(self) -> None:
         framer = Framer(most=10)
         with pytest.raises(WireError, match="at most 10 are allowed"):
             framer.feed(b"\0\0\0\x0b")
@@ -119,8 +106,7 @@ class TestFramer:
         assert framer.max_held <= len(frame) * 9 // 8 + 100  # a bytearray grows by an eighth
 
     @given(st.lists(st.binary(max_size=40), max_size=20))
-    def test_random_bytes(self, pieces: list[bytes]) -> None:
-        """Random bytes give bodies or a WireError, and never more bytes than were fed."""
+    def test_random_bytes_give_no_more_than_was_fed(self, pieces: list[bytes]) -> None:
         framer, seen = Framer(most=1_000), 0
         try:
             for piece in pieces:
@@ -130,8 +116,7 @@ class TestFramer:
         assert seen <= sum(map(len, pieces))
 
     @given(st.data())
-    def test_mutated_stream(self, data: st.DataObject) -> None:
-        """Real frames with some bytes changed give messages or a WireError at either step."""
+    def test_changed_frames_give_messages_or_an_error(self, data: st.DataObject) -> None:
         stream = mutated(data, b"".join(data.draw(st.lists(st.sampled_from(FRAMES), max_size=4))))
         try:
             for body in Framer().feed(stream):

@@ -1,23 +1,16 @@
 """What a handshake leaves behind: keys that seal frames, for the role and the channel it was of."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, encode
-from sidegate.protocol.handshake import PLAIN, UNIX, tls_channel
+from sidegate.protocol.handshake import PLAIN, UNIX, Handshake, tls_channel
 from sidegate.protocol.messages import Ping
 from sidegate.protocol.seal import Seal
 from sidegate.trust.secrets import known
-from tests.middleware.golden import SEALED
-from tests.middleware.protocol.frames.handshake import APP, NODE, SECRET
-from tests.middleware.protocol.shaking import NONCES, Pair, identity, tampered
-
-if TYPE_CHECKING:
-    from sidegate.protocol.handshake import Handshake
+from tests.middleware.golden import APP, NODE, SEALED, SECRET
+from tests.middleware.protocol.shaking import NONCES, Pair, identity, refused, tampered
 
 CERTIFICATES = tls_channel(b"one"), tls_channel(b"another")
 
@@ -31,8 +24,7 @@ FRAME = encode(Ping(7))
 
 
 class TestSeals:
-    def test_golden(self) -> None:
-        """The keys are those that protocol.md shows."""
+    def test_the_keys_are_those_of_protocol_md(self) -> None:
         pair = Pair()
         pair.run()
         for side, sender in ((pair.dialler, "dialling"), (pair.acceptor, "accepting")):
@@ -62,7 +54,6 @@ class TestSeals:
 
     @pytest.mark.parametrize("channel", [UNIX, CERTIFICATES[0]], ids=["a Unix socket", "TLS"])
     def test_where_something_else_protects_the_bytes_there_are_none(self, channel: bytes) -> None:
-        """Nobody pays twice."""
         pair = Pair(channels=(channel, channel))
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
@@ -80,14 +71,12 @@ class TestSeals:
         with pytest.raises(WireError, match=r"\(secret\)"):
             relayed.acceptor.receive(proof[HEADER_BYTES:])
 
-    def test_a_node_may_not(self) -> None:
-        """What nodes say to each other is always worth a tag."""
+    def test_a_node_may_not_do_without(self) -> None:
         pair = Pair(identity(NODE, SECRET), dialled="")
         with pytest.raises(WireError, match="a node must say what it has dialled"):
             pair.run()
 
     def test_without_a_secret_there_are_none(self) -> None:
-        """Who knows no secret has nothing to make a key of."""
         pair = Pair(identity(APP), identity(NODE))
         pair.run()
         assert pair.dialler.seals is pair.acceptor.seals is None
@@ -100,8 +89,7 @@ class TestSeals:
     def test_both_sides_must_see_the_same_channel(self, channels: tuple[bytes, bytes]) -> None:
         """Who ends TLS in between, with a certificate as good, can't pass the handshake on."""
         pair = Pair(channels=channels)
-        with pytest.raises(WireError, match=r"\(secret\)"):
-            pair.run()
+        refused(pair)
         assert not pair.acceptor.done
 
 
@@ -118,7 +106,6 @@ class TestRoles:
         ],
     )
     def test_a_secret_is_for_one_role(self, role: str, shown: bytes, is_in: bool) -> None:
-        """The secret of apps makes no node, and a node's is none of an app."""
         acceptor = replace(identity(NODE, b"of apps"), node_secrets=known(b"of nodes"))
         ring = NODE.ring if role == "node" else ""
         pair = Pair(replace(identity(APP, shown), role=role, ring=ring), acceptor)
@@ -126,15 +113,13 @@ class TestRoles:
             pair.run()
             assert sealed_by(pair.dialler)
         else:
-            with pytest.raises(WireError, match=r"\(secret\)"):
-                pair.run()
+            refused(pair)
 
     def test_a_node_dials_with_that_of_nodes(self) -> None:
         """A node never shows a proof of the apps' secret, nor believes one."""
         me = replace(identity(NODE, b"of apps"), node_secrets=known(b"of nodes"))
         Pair(me, me).run()
-        with pytest.raises(WireError, match=r"\(secret\)"):
-            Pair(me, identity(NODE, b"of apps"), trust_apps=True).run()
+        refused(Pair(me, identity(NODE, b"of apps"), trust_apps=True))
 
     def test_a_proof_of_an_app_makes_no_node(self) -> None:
         """A relay that changes the role in a Hello on its way is refused, with one secret too."""

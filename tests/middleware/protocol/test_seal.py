@@ -1,7 +1,5 @@
 """Seals: what passes, and what a relay without the key can't get past them, in any chunks."""
 
-from __future__ import annotations
-
 from hashlib import blake2b
 from itertools import pairwise
 
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from sidegate.protocol.codec import HEADER_BYTES, Framer, WireError, encode
 from sidegate.protocol.messages import Ping
 from sidegate.protocol.seal import TAG_BYTES, Seal
-from tests.middleware.golden import GOLDEN, SEALED, frame_of
+from tests.middleware.golden import GOLDEN, SEALED
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 FRAMES = [encode(Ping(at)) for at in range(4)]
@@ -39,15 +37,13 @@ def bodies_of(plain: list[bytes]) -> list[bytes]:
 
 class TestHonest:
     @given(frames, st.data())
-    def test_any_split(self, plain: list[bytes], data: st.DataObject) -> None:
-        """However sealed frames are cut on their way, the bodies come out."""
+    def test_frames_may_be_cut_anywhere(self, plain: list[bytes], data: st.DataObject) -> None:
         stream = b"".join(sealed(plain))
         cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
         assert opened(stream, cuts) == bodies_of(plain)
 
     @given(frames)
-    def test_all_at_once(self, plain: list[bytes]) -> None:
-        """Frames that are sealed together are those that are sealed one by one."""
+    def test_frames_sealed_together_are_those_sealed_one_by_one(self, plain: list[bytes]) -> None:
         assert Seal(KEY).all_sealed(b"".join(plain)) == b"".join(sealed(plain))
 
     def test_the_tag_is_of_all_frames_so_far(self) -> None:
@@ -60,9 +56,8 @@ class TestHonest:
         ("side", "names"),
         [("dialling", ("Checks", "Ping")), ("accepting", ("Answers to all", "Pong"))],
     )
-    def test_golden(self, side: str, names: tuple[str, str]) -> None:
-        """The tags are those that other languages rely on."""
-        plain = [frame_of(GOLDEN[name][1]) for name in names]
+    def test_the_tags_are_those_of_protocol_md(self, side: str, names: tuple[str, str]) -> None:
+        plain = [GOLDEN[name] for name in names]
         key = bytes.fromhex(SEALED[f"key of the {side} side"])
         tags = [frame[-TAG_BYTES:].hex() for frame in sealed(plain, key)]
         assert tags == [SEALED[f"tag of {name}"] for name in names]
@@ -115,12 +110,10 @@ class TestRelay:
         assert came == bodies_of(FRAMES)[: len(came)]
         assert len(came) < len(FRAMES)
 
-    def test_what_it_says(self) -> None:
-        """The error tells people what happened, and programs by a code of its own."""
+    def test_the_error_tells_what_happened_with_a_code_of_its_own(self) -> None:
         with pytest.raises(WireError, match=r"frames .* were changed on the way \(changed\)"):
             opened(encode(Ping(1)) + bytes(TAG_BYTES), [])
 
-    def test_a_frame_without_a_tag(self) -> None:
-        """A frame that isn't sealed isn't taken: the next bytes are read as its tag."""
+    def test_the_bytes_behind_a_frame_without_a_tag_are_read_as_its_tag(self) -> None:
         with pytest.raises(WireError, match="changed"):
             opened(b"".join(FRAMES) * 3, [])

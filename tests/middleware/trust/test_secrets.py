@@ -1,9 +1,7 @@
 """Secrets: one a line, and in a file that changes while it is in use."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +9,10 @@ from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.trust.secrets import MAX_BYTES, SecretFile, known, parse_secrets
+from tests.support.files import replace
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -34,13 +30,6 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def replace(file: Path, text: str) -> None:
-    """Put another file in the place of one, at once."""
-    fresh = file.with_name("fresh")
-    fresh.write_text(text)
-    fresh.replace(file)
-
-
 class TestParse:
     @pytest.mark.parametrize(
         ("text", "secrets"),
@@ -54,8 +43,7 @@ class TestParse:
             (b"x" * MAX_BYTES, (b"x" * MAX_BYTES,)),
         ],
     )
-    def test_lines(self, text: bytes, secrets: tuple[bytes, ...]) -> None:
-        """Each line that isn't blank is a secret, without the white space around it, in order."""
+    def test_each_line_is_a_secret(self, text: bytes, secrets: tuple[bytes, ...]) -> None:
         assert parse_secrets(text) == secrets
 
     @pytest.mark.parametrize(
@@ -67,20 +55,17 @@ class TestParse:
             (b"sesame" * MAX_BYTES, "more than 16,384 bytes, expected 1 to 4, one a line"),
         ],
     )
-    def test_nonsense(self, text: bytes, why: str) -> None:
-        """None and too many are refused in words that have no secret in them."""
+    def test_none_and_too_many_are_refused_but_not_shown(self, text: bytes, why: str) -> None:
         with pytest.raises(ValueError, match=f"^{why}$"):
             parse_secrets(text)
 
-    def test_known(self) -> None:
-        """Secrets that don't change; an empty one is none."""
+    def test_known_ones_do_not_change_and_an_empty_one_is_none(self) -> None:
         assert known(b"one", b"two")() == (b"one", b"two")
         assert known(b"")() == known()() == ()
 
 
 class TestFile:
-    def test_it_is_read_when_it_changes(self, file: Path) -> None:
-        """Written anew or replaced, the next to ask gets what is in it then."""
+    def test_it_is_read_when_it_is_written_anew_or_replaced(self, file: Path) -> None:
         secrets = SecretFile(str(file))
         assert secrets() == (b"old",)
         file.write_text("old\nnew\n")
@@ -150,67 +135,42 @@ class TestFile:
         file.unlink()
         assert secrets() == (b"sesame",)
 
-    def test_it_is_not_shown(self, file: Path) -> None:
-        """Its text, as in a log or a traceback, is the path."""
+    def test_its_text_in_a_log_or_traceback_is_the_path(self, file: Path) -> None:
         assert repr(SecretFile(str(file))) == f"SecretFile(path={str(file)!r})"
 
 
-class TestClients:
-    """A client that was made before the file changed dials with what it holds now."""
+@pytest.fixture(params=["the old secret", "no file"])
+def fault(request: pytest.FixtureRequest, file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have clients take the file, and return what is said of it as it is."""
+    monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+    if request.param == "the old secret":
+        return "the two sides don't have the same secret"
+    file.unlink()
+    return f"secret file {str(file)!r}: No such file or directory"
 
-    def test_blocking(
-        self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
-    ) -> None:
-        """From threads: refused with the old secret, let in with the new one."""
-        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+
+class TestClients:
+    """A client that was made before the file changed, or came, dials with what it holds now."""
+
+    def test_from_threads(self, fault: str, file: Path, log: pytest.LogCaptureFixture) -> None:
         with (
             SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar,
             BlockingClient(sidecar.address, budget=AMPLE) as client,
         ):
             assert client.check("k", "5/minute").source is Source.OPEN
-            assert "the two sides don't have the same secret" in log.text
+            assert fault in log.text
             replace(file, "new\nold")
             until(lambda: client.check("k", "5/minute", 0).source is Source.OWNER)
 
-    async def test_asyncio(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """From an event loop: over the link that goes on dialling."""
-        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
+    async def test_from_a_loop(self, fault: str, file: Path, log: pytest.LogCaptureFixture) -> None:
+        """Over the link that goes on dialling, but nobody where there should be a secret."""
+        is_missing = "No such file" in fault
         with SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar:
             async with Client(sidecar.address, budget=AMPLE) as client:
                 assert (await client.check("k", "5/minute")).source is Source.OPEN
+                assert fault in log.text
+                assert (sidecar.accepted == 0) is is_missing
                 replace(file, "new\nold")
-                await eventually_answered(
-                    lambda: client.check("k", "5/minute", 0),
-                    lambda decision: decision.source is Source.OWNER,
-                )
-
-    def test_a_file_that_comes_later_blocking(
-        self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
-    ) -> None:
-        """From threads: no client fails for want of the file, and it heals when that is there."""
-        file.unlink()
-        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
-        with (
-            SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar,
-            BlockingClient(sidecar.address, budget=AMPLE) as client,
-        ):
-            assert client.check("k", "5/minute").source is Source.OPEN
-            assert f"secret file {str(file)!r}: No such file or directory" in log.text
-            replace(file, "new\n")
-            until(lambda: client.check("k", "5/minute", 0).source is Source.OWNER)
-
-    async def test_a_file_that_comes_later_asyncio(
-        self, file: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
-    ) -> None:
-        """From an event loop: nobody is dialled without the secret that there should be."""
-        file = file.with_name("later")
-        monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
-        with SidecarDouble("127.0.0.1:0", secret=b"new") as sidecar:
-            async with Client(sidecar.address, budget=AMPLE) as client:
-                assert (await client.check("k", "5/minute")).source is Source.OPEN
-                assert f"secret file {str(file)!r}: No such file or directory" in log.text
-                assert sidecar.accepted == 0
-                replace(file, "new\n")
                 await eventually_answered(
                     lambda: client.check("k", "5/minute", 0),
                     lambda decision: decision.source is Source.OWNER,

@@ -1,10 +1,7 @@
 """TLS of a client: whom it trusts, and what is said of files that can't be used."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -13,22 +10,19 @@ from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.config import client_options
+from sidegate.link.endpoint import Endpoint
 from sidegate.trust.tls import Tls
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
 
-if TYPE_CHECKING:
-    from sidegate.link.endpoint import Endpoint
-
 
 def options(sidecar: str = "", *, tls: Tls | None = None) -> Endpoint:
     return client_options(sidecar, 0.05, "", tls, "web-1")
 
 
-def test_context(tmp_path: Path) -> None:
-    """A context shows our certificate and requires one, whatever the name in it."""
+def test_a_context_shows_our_certificate_and_requires_one_of_any_name(tmp_path: Path) -> None:
     context = options(tls=Authority().issue(tmp_path, "app")).context()
     assert context is not None
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -36,22 +30,19 @@ def test_context(tmp_path: Path) -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def test_only_the_given_authority(tmp_path: Path) -> None:
-    """No other authority is trusted, not even those of the system."""
+def test_no_other_authority_is_trusted_not_even_those_of_the_system(tmp_path: Path) -> None:
     context = options(tls=Authority("ours").issue(tmp_path, "app")).context()
     assert context is not None
     assert len(context.get_ca_certs()) == 1
 
 
-def test_not_on_a_unix_socket(tmp_path: Path) -> None:
-    """A Unix socket needs none."""
+def test_a_unix_socket_needs_none(tmp_path: Path) -> None:
     tls = Authority().issue(tmp_path, "app")
     assert options("unix:/run/h.sock", tls=tls).context() is None
     assert options().context() is None
 
 
-def test_files_are_read_each_time(tmp_path: Path) -> None:
-    """Certificates that were replaced are those of the next connection."""
+def test_files_are_read_for_each_connection(tmp_path: Path) -> None:
     tls = Authority("first").issue(tmp_path, "app")
     with_tls = options(tls=tls)
     first = authority_of(with_tls)
@@ -91,8 +82,7 @@ def test_the_error_names_the_file(file: str, contents: bytes | None, tmp_path: P
     assert contents is not None or str(caught.value).endswith(": No such file or directory")
 
 
-def test_a_key_of_another_certificate(tmp_path: Path) -> None:
-    """Files that don't fit are both named."""
+def test_files_that_do_not_fit_are_both_named(tmp_path: Path) -> None:
     tls, other = (Authority().issue(tmp_path / name, "app") for name in ("one", "other"))
     with pytest.raises(ValueError, match=r"^TLS files '.*one/cert\.pem' and '.*other/key\.pem': "):
         Tls(tls.cert, other.key, tls.ca).context()

@@ -1,18 +1,13 @@
 """Membership: which rumor holds, who is probed and suspected, and who is never to be blamed."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_TOMBSTONES
 from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION
-from sidegate_ring.membership.parameters import least_suspicion
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
-LEAST = least_suspicion(T, 3)
-MOST = LEAST * T.suspicion_most
 
 # Which rumor holds
 
@@ -251,9 +246,6 @@ def test_more_than_a_message_holds_goes_in_several() -> None:
     ]
 
 
-# Tombstones
-
-
 @pytest.mark.parametrize("state", [DEAD, LEFT])
 def test_a_tombstone_keeps_out_what_was_said_before_until_it_is_forgotten(state: Life) -> None:
     room = Handful("ab")
@@ -299,9 +291,6 @@ def test_no_more_are_living_than_may_be() -> None:
     room.tell(room["a"], rumor("n0", 10, DEAD))
     room.tell(room["a"], rumor("one more"))
     assert "one more" in room["a"].members
-
-
-# Bad input
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Membership's small parts: the formulas, one suspect's time, and the queue of rumors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -24,8 +22,7 @@ T = Timing(suspicion_most=3.0)
 
 
 @pytest.mark.parametrize(
-    ("nodes", "seconds"),
-    [(0, 2.0), (1, 2.0), (2, 2.0), (10, 2.0), (100, 4.0), (1_000, 6.0)],
+    ("nodes", "seconds"), [(0, 2.0), (1, 2.0), (2, 2.0), (10, 2.0), (100, 4.0), (1_000, 6.0)]
 )
 def test_a_suspicion_grows_with_the_logarithm_of_the_cluster(nodes: int, seconds: float) -> None:
     assert least_suspicion(T, nodes) == pytest.approx(seconds)
@@ -69,18 +66,10 @@ def test_a_node_that_is_ill_takes_its_time(health: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["probe_every", "relays", "tombstone", "rumors"])
-@pytest.mark.parametrize("value", [0, -1])
-def test_a_time_that_makes_no_sense_is_named(name: str, value: int) -> None:
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_a_time_that_makes_no_sense_is_named(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name}={value!r}: expected a number above 0"):
         replace(T, **{name: value})
-
-
-def test_a_time_that_is_not_a_number_is_named() -> None:
-    with pytest.raises(ValueError, match="probe_every=nan"):
-        Timing(probe_every=float("nan"))
-
-
-# One suspect's time
 
 
 def test_a_suspicion_ends_sooner_with_each_new_accuser() -> None:

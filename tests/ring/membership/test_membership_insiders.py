@@ -1,7 +1,5 @@
 """What a node on the ring can do by telling what isn't so: little, and not for long."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD
@@ -20,9 +18,6 @@ def joined(names: str) -> Handful:
         node.max_incarnation = NOW
         node.is_open = False
     return room
-
-
-# Incarnations
 
 
 @pytest.mark.parametrize("incarnation", [NOW + MAX_SKEW + 1, MAX_INCARNATION])
@@ -68,9 +63,6 @@ def test_a_new_life_outlives_what_was_said_of_the_old_one() -> None:
     room.do("a", room["a"].met("b", room.now))
     room.run(1.0)
     assert room["a"].owners() == ("a", "b")
-
-
-# Nodes that don't exist
 
 
 def test_hearsay_is_bounded() -> None:

@@ -1,16 +1,10 @@
 """Two processes of one name: the one that claimed it last has it, and nobody goes back."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
+from sidegate_ring.membership.membership import Rumor
 from sidegate_ring.membership.messages import MAX_SKEW, TAG_BITS, Kind, Life, claim_of, tag_of
 from tests.ring.handful import Handful, record, rumor
-
-if TYPE_CHECKING:
-    from sidegate_ring.membership.membership import Rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
 ELSEWHERE = "b:9999"

@@ -1,7 +1,5 @@
 """Membership: probes, suspicion, and health; in handfuls of real nodes."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_ring.membership.membership import Kind, Life, SwimMessage

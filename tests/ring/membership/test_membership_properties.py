@@ -1,7 +1,5 @@
 """Membership, whatever is said: the order doesn't matter, and nothing that may be breaks it."""
 
-from __future__ import annotations
-
 from random import Random
 
 from hypothesis import given

@@ -106,6 +106,15 @@ async def pair(**options: Any) -> AsyncGenerator[tuple[Link, Puppet]]:
         yield link, other
 
 
+@asynccontextmanager
+async def linked_to_nobody(**options: Any) -> AsyncGenerator[tuple[Link, Watching]]:
+    """Link to an address where nobody listens."""
+    async with puppet() as other:
+        address = other.address
+    async with linked(address, **options) as both:
+        yield both
+
+
 def some(count: int, key: str = "k") -> list[Check]:
     """Return checks of so many keys."""
     return [(f"{key}{at}", "1/day", 1) for at in range(count)]
@@ -124,6 +133,19 @@ def answer(frame: Checks, positions: list[int] | None = None) -> Answers:
     at = range(count) if positions is None else positions
     numbers = [int(frame.checks[position][0].strip("k")) for position in at]
     return Answers(frame.id, "owner", "puppet", positions, [[1, number] for number in numbers])
+
+
+async def answered(other: Puppet, asking: Asking) -> None:
+    """Answer the next frame, and wait until the asker has all of its answers."""
+    await other.say(answer(await other.hear(Checks)))
+    await eventually(asking.settled)
+
+
+async def suspected(link: Link) -> Asking:
+    """Have a link become suspect by a question that its other side leaves unanswered."""
+    asking = ask(link, 1, SOON)
+    await eventually(lambda: link.state is LinkState.SUSPECT)
+    return asking
 
 
 def numbered(count: int) -> list[list[object]]:

@@ -43,10 +43,15 @@ class Asgi:
         self.limited = limit_asgi(self.app, **options)
 
     async def ask(
-        self, path: str = "/", method: str = "GET", lines: Lines | None = None, root: str = ""
+        self,
+        path: str = "/",
+        method: str = "GET",
+        lines: Lines | None = None,
+        root: str = "",
+        peer: str = "192.0.2.1",
     ) -> Answer:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in lines or []]
-        scope = http(root + path, method, headers=headers, root_path=root)
+        scope = http(root + path, method, peer, headers=headers, root_path=root)
         start, body = await run(self.limited, scope)
         lines_sent = [(name.decode(), value.decode()) for name, value in start["headers"]]
         return Answer(start["status"], joined(lines_sent), body["body"])
@@ -61,9 +66,14 @@ class Wsgi:
         self.limited = limit_wsgi(self.app, **options)
 
     async def ask(
-        self, path: str = "/", method: str = "GET", lines: Lines | None = None, root: str = ""
+        self,
+        path: str = "/",
+        method: str = "GET",
+        lines: Lines | None = None,
+        root: str = "",
+        peer: str = "192.0.2.1",
     ) -> Answer:
-        variables: dict[str, str] = {"SCRIPT_NAME": root}
+        variables: dict[str, str] = {"SCRIPT_NAME": root, "REMOTE_ADDR": peer}
         for name, value in lines or []:
             variable = f"HTTP_{name.upper().replace('-', '_')}"
             before = variables.get(variable)

@@ -1,38 +1,30 @@
 """The blocking client, against a real sidecar that hangs, dies and comes back on command."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.unreachable.breaker import Entry
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.buckets.limits import Limits
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 SLOW = "{}/365 days"  # a limit that refills nothing during a test
 
 
 class TestChecks:
-    def test_decision(self, sidecar: SidecarDouble) -> None:
-        """A check is charged to the bucket; the decision shows what is left."""
+    def test_a_decision_shows_what_is_left(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             first = client.check("k", "5/minute", 2)
             peeked = client.check("k", "5 per 60 seconds", 0)
@@ -56,15 +48,13 @@ class TestChecks:
         assert len(sidecar.frames) < 800
         assert sidecar.accepted == 1
 
-    def test_connection_is_used_again(self, sidecar: SidecarDouble) -> None:
-        """A thread needs one connection, whatever it asks."""
+    def test_a_thread_needs_one_connection_whatever_it_asks(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             for number in range(20):
                 client.check(f"k{number}", "5/minute")
         assert sidecar.accepted == 1
 
-    def test_what_cannot_be_asked(self, sidecar: SidecarDouble) -> None:
-        """A question that makes no sense raises at once; nothing is sent."""
+    def test_what_cannot_be_asked_raises_at_once(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             for error, key, limits, cost in [
                 (LimitError, "k", "5/eon", 1),
@@ -77,8 +67,7 @@ class TestChecks:
                     client.check(key, limits, cost)
         assert sidecar.accepted == 0
 
-    def test_what_the_sidecar_cannot_decide(self, sidecar: SidecarDouble) -> None:
-        """A reason instead of an answer is raised, and the sidecar counts as there."""
+    def test_a_reason_is_raised_and_no_outage(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE, on_unreachable="closed") as client:
             client.check("k", "5/minute")
             sidecar.reason = "not today"
@@ -88,8 +77,7 @@ class TestChecks:
             assert client.check("k", "5/minute").source is Source.OWNER
         assert sidecar.accepted == 1
 
-    def test_reason_for_a_probe(self, sidecar: SidecarDouble) -> None:
-        """So it does when that was the first check after a pause: all may ask again."""
+    def test_a_reason_for_a_probe_lets_all_ask_again(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             client.check("k", "5/minute")
             sidecar.stop()
@@ -101,8 +89,7 @@ class TestChecks:
                 until(lambda: client.check("k", "5/minute").source is Source.OWNER)
             assert asks_freely(client)
 
-    def test_ring_size(self, sidecar: SidecarDouble) -> None:
-        """The client knows how many nodes there are, also when that changes while it is idle."""
+    def test_it_knows_the_ring_also_after_it_was_idle(self, sidecar: SidecarDouble) -> None:
         sidecar.members = [("a", "h:1"), ("b", "h:2"), ("c", "h:3")]
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             assert client.nodes == 1
@@ -115,8 +102,7 @@ class TestChecks:
 
 
 class TestDenials:
-    def test_remembered(self, sidecar: SidecarDouble) -> None:
-        """A denial is repeated without a hop; another cost or key is asked about."""
+    def test_a_denial_is_repeated_without_a_hop(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             client.check("k", "2/hour")
             client.check("k", "2/hour")
@@ -130,8 +116,7 @@ class TestDenials:
         assert 0 < again.retry_after <= denied.retry_after
         assert len(sidecar.frames) == 2
 
-    def test_reset(self, sidecar: SidecarDouble) -> None:
-        """Those of a key that was reset are forgotten with the next answer that is read."""
+    def test_those_of_a_key_that_was_reset_are_gone(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             for key in ("k", "l"):
                 client.check(key, "1/hour")
@@ -142,22 +127,19 @@ class TestDenials:
             sources = [client.check(key, "1/hour").source for key in ("k", "l")]
         assert sources == [Source.OWNER, Source.REMEMBERED]
 
-    def test_reset_while_nothing_is_remembered(self, sidecar: SidecarDouble) -> None:
-        """A client that remembers no denials reads on."""
+    def test_a_reset_is_nothing_to_who_remembers_none(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE, remember_denials=False) as client:
             client.check("k", "2/hour")
             sidecar.say(Forget("k"))
             assert client.check("k", "2/hour").source is Source.OWNER
             assert sidecar.accepted == 1
 
-    def test_not_remembered(self, sidecar: SidecarDouble) -> None:
-        """They are asked about each time if that is wanted."""
+    def test_they_are_asked_about_each_time_if_that_is_wanted(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE, remember_denials=False) as client:
             sources = [client.check("k", "1/hour").source for _ in range(3)]
         assert sources == [Source.OWNER] * 3
 
-    def test_threads(self, sidecar: SidecarDouble) -> None:
-        """Threads share them."""
+    def test_threads_share_them(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             client.check("k", "1/hour")
             client.check("k", "1/hour")
@@ -170,15 +152,15 @@ class TestDenials:
 class TestUnreachable:
     @pytest.mark.parametrize("address", ["unix:{}/none", "127.0.0.1:1", "no.such.host.invalid:1"])
     @pytest.mark.parametrize(("policy", "allowed"), [("open", True), ("closed", False)])
-    def test_nobody_there(self, tmp_path: Path, address: str, policy: str, allowed: bool) -> None:
-        """Without a sidecar the policy answers, and nothing is raised."""
+    def test_a_policy_decides(
+        self, tmp_path: Path, address: str, policy: str, allowed: bool
+    ) -> None:
         with BlockingClient(address.format(tmp_path), on_unreachable=policy) as client:
             decided = [client.check("k", "1/hour") for _ in range(3)]
         assert [(each.allowed, each.source) for each in decided] == [(allowed, policy)] * 3
 
     @pytest.mark.parametrize("host", ["a..b", "h" * 300, "a\0b"])
-    def test_hosts_that_cannot_be(self, host: str) -> None:
-        """Nor is anything raised for a host name that no resolver takes."""
+    def test_nothing_is_raised_for_a_host_that_no_resolver_takes(self, host: str) -> None:
         with BlockingClient(f"{host}:1") as client:
             assert client.check("k", "1/hour").source is Source.OPEN
 
@@ -227,8 +209,7 @@ class TestUnreachable:
         thaw_and_settle(sidecar)
         assert sidecar.accepted < 60
 
-    def test_recovery(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that goes on is asked again."""
+    def test_a_sidecar_that_goes_on_is_asked_again(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=SCANT) as client:
             until(lambda: client.check("k", SLOW.format(10**6)).source is Source.OWNER)
             sidecar.freeze()

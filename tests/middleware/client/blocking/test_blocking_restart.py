@@ -1,30 +1,23 @@
 """The blocking client when its sidecar is restarted, or its connections break."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.protocol.messages import Error
+from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from tests.support.in_process.sidecar_double import SidecarDouble
 
 
 class TestRestart:
-    def test_idle_connection_breaks(self, sidecar: SidecarDouble) -> None:
-        """One that broke while it was idle is replaced within the check: no fallback."""
+    def test_one_that_broke_while_idle_is_replaced_at_once(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
             sidecar.cut()
             decided = [client.check(f"k{number}", "5/minute") for number in range(4)]
         assert {each.source for each in decided} == {Source.OWNER}
 
-    def test_same_path(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that is restarted on the same socket path is used at once."""
+    def test_one_restarted_at_its_path_is_used_at_once(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             assert client.check("k", "1/hour").allowed
             sidecar.stop()
@@ -32,8 +25,7 @@ class TestRestart:
             decided = client.check("k", "1/hour")
         assert (decided.source, decided.allowed) == (Source.OWNER, True)  # its memory is gone
 
-    def test_while_asking(self, sidecar: SidecarDouble) -> None:
-        """A check whose connection breaks before the answer is asked once more, not twice."""
+    def test_a_check_that_breaks_off_is_asked_just_once_more(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             client.check("k", "5/minute")
             sidecar.forget()
@@ -52,8 +44,7 @@ class TestRestart:
             assert client.check("k", "5/minute").source is Source.OPEN
         assert len(sidecar.frames) == 1
 
-    def test_no_retry_after_a_timeout(self, sidecar: SidecarDouble) -> None:
-        """After a timeout nothing is asked again: it may have been charged."""
+    def test_after_a_timeout_nothing_is_asked_again(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=SCANT) as client:
             until(lambda: client.check("k", "5/second").source is Source.OWNER)
             sidecar.forget()
@@ -62,16 +53,14 @@ class TestRestart:
         sidecar.wait_for(lambda: not sidecar.connections)
         assert len(sidecar.frames) == 1
 
-    def test_refused_while_idle(self, sidecar: SidecarDouble) -> None:
-        """A sidecar that took its leave of an idle line is dialled again."""
+    def test_one_that_took_its_leave_is_dialled_again(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
             client.check("k", "5/minute")
             sidecar.say(Error("timeout", "you were silent for too long"))
             assert client.check("k", "5/minute").source is Source.OWNER
         assert sidecar.accepted == 2
 
-    def test_close(self, sidecar: SidecarDouble) -> None:
-        """Closing closes all connections; a check after it opens one again."""
+    def test_a_check_after_closing_connects_again(self, sidecar: SidecarDouble) -> None:
         client = BlockingClient(sidecar.address, budget=AMPLE)
         in_threads(4, lambda number: client.check(f"k{number}", "5/minute"))
         client.close()
@@ -79,8 +68,7 @@ class TestRestart:
         assert client.check("k", "5/minute").source is Source.OWNER
         client.close()
 
-    def test_close_while_asking(self, sidecar: SidecarDouble) -> None:
-        """A line that is in use is closed when its answer is there."""
+    def test_a_line_in_use_is_closed_when_its_answer_is_there(self, sidecar: SidecarDouble) -> None:
         client = BlockingClient(sidecar.address, budget=AMPLE)
         sidecar.hold(2)
         with ThreadPoolExecutor(1) as pool:

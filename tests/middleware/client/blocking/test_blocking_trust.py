@@ -1,7 +1,5 @@
 """The blocking client: whom it trusts, and the processes that it lives in."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from tests.support.waiting import AMPLE, SCANT, in_threads, until
 
 
 class TestTrust:
-    def test_tcp_with_a_secret(self) -> None:
-        """Over TCP the same secret on both sides lets the client in."""
+    def test_over_tcp_the_same_secret_on_both_sides_lets_the_client_in(self) -> None:
         with (
             SidecarDouble("127.0.0.1:0", secret=b"s3cret") as sidecar,
             BlockingClient(sidecar.address, budget=AMPLE, secret="s3cret") as client,
@@ -27,11 +24,7 @@ class TestTrust:
 
     @pytest.mark.parametrize(
         ("theirs", "mine", "says"),
-        [
-            (b"s3cret", "wrong", "sidecar"),
-            (b"s3cret", "", "sidecar"),
-            (b"", "s3cret", "client"),
-        ],
+        [(b"s3cret", "wrong", "sidecar"), (b"s3cret", "", "sidecar"), (b"", "s3cret", "client")],
     )
     def test_wrong_secret(
         self, theirs: bytes, mine: str, says: str, caplog: pytest.LogCaptureFixture
@@ -53,8 +46,7 @@ class TestTrust:
             "WireError" if says == "sidecar" else "Refused"
         }
 
-    def test_tls(self, tmp_path: Path) -> None:
-        """Over TLS both sides show certificates of the same authority."""
+    def test_over_tls_both_show_certificates_of_the_same_authority(self, tmp_path: Path) -> None:
         authority = Authority()
         theirs = authority.issue(tmp_path / "sidecar", "sidecar")
         mine = authority.issue(tmp_path / "app", "app")
@@ -70,8 +62,7 @@ class TestTrust:
             sidecar.thaw()
             assert client.check("k", "5/minute").source is Source.OWNER
 
-    def test_other_authority(self, tmp_path: Path) -> None:
-        """A certificate of another authority lets nobody in, on either side."""
+    def test_a_certificate_of_another_authority_lets_nobody_in(self, tmp_path: Path) -> None:
         theirs = Authority("ours").issue(tmp_path / "sidecar", "sidecar")
         mine = Authority("another").issue(tmp_path / "app", "app")
         half = Tls(mine.cert, mine.key, theirs.ca)
@@ -80,8 +71,7 @@ class TestTrust:
                 with BlockingClient(sidecar.address, budget=1, tls=tls) as client:
                     assert client.check("k", "5/minute").source is Source.OPEN
 
-    def test_renewed_certificates(self, tmp_path: Path) -> None:
-        """Certificates that were replaced are used by the next connection."""
+    def test_replaced_certificates_are_those_of_the_next_connection(self, tmp_path: Path) -> None:
         theirs = Authority("new").issue(tmp_path / "sidecar", "sidecar")
         mine = Authority("old").issue(tmp_path / "app", "app")
         with (
@@ -95,21 +85,18 @@ class TestTrust:
 
 
 class TestProcesses:
-    def test_fork(self, sidecar: SidecarDouble) -> None:
-        """Parent and child both go on after a fork: each on a connection of its own."""
+    def test_after_a_fork_each_has_a_connection_of_its_own(self, sidecar: SidecarDouble) -> None:
         said = run("in_fork.py", sidecar.address)
         assert said == ["parent OOOOO", "child OOOOO", "no file more", "parent OOOOO"]
         assert sum(len(frame.checks) for frame in sidecar.frames) == 15
         assert sidecar.accepted == 2
         assert not sidecar.errors
 
-    def test_gevent(self, sidecar: SidecarDouble) -> None:
-        """Under gevent 50 checks are under way in one thread at once, and none blocks the hub."""
+    def test_under_gevent_one_thread_asks_50_at_once(self, sidecar: SidecarDouble) -> None:
         sidecar.hold(50)
         assert run("in_gevent.py", sidecar.address) == ["owner 50", "threads 1"]
 
-    def test_gevent_with_tls(self, tmp_path: Path) -> None:
-        """So it is over TLS."""
+    def test_so_they_are_over_tls(self, tmp_path: Path) -> None:
         tls = Authority().issue(tmp_path, "both")
         with SidecarDouble("127.0.0.1:0", tls=tls) as sidecar:
             sidecar.hold(50)

@@ -1,22 +1,7 @@
 """A process that can't run: none of its trouble is taken for the sidecar's."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-import pytest
-
 from tests.middleware.client.scripts.run import run
 from tests.support.in_process.sidecar_double import SidecarDouble
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def sidecar() -> Iterator[SidecarDouble]:
-    with SidecarDouble("127.0.0.1:0") as double:
-        yield double
 
 
 def test_a_busy_hub(sidecar: SidecarDouble) -> None:
@@ -37,6 +22,8 @@ def test_no_cpu(sidecar: SidecarDouble) -> None:
     assert sidecar.accepted == 1
 
 
-def test_a_slow_resolver(sidecar: SidecarDouble) -> None:
+def test_a_slow_resolver() -> None:
     """Those who wait for a name that another one looks up wait a budget, and take their share."""
-    assert run("in_slow_resolver.py", sidecar.address) == ["local local local local owner"]
+    with SidecarDouble("127.0.0.1:0") as sidecar:
+        said = run("in_slow_resolver.py", sidecar.address)
+    assert said == ["local local local local owner"]

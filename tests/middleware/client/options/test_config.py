@@ -1,79 +1,67 @@
 """Options of a client: arguments before the environment, and errors that name the option."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+import pydoc
+from inspect import signature
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sidegate.client.config import client_options, log_once
+from sidegate.client.blocking import BlockingClient
+from sidegate.client.client import Client
+from sidegate.client.config import client_options
 from sidegate.link.address import Address
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate.link.endpoint import Endpoint
+from sidegate.link.endpoint import Endpoint
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    log_once.cache_clear()  # what other tests were told
+def options(sidecar: object = None, **given: Any) -> Endpoint:
+    return client_options(
+        sidecar, **{"budget": 0.05, "secret": None, "tls": None, "name": "web-1"} | given
+    )
 
 
-def options(
-    sidecar: object = None,
-    *,
-    budget: object = 0.05,
-    secret: object = None,
-    tls: object = None,
-    name: object = "web-1",
-    on_unreachable: object = "open",
-) -> Endpoint:
-    return client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+@pytest.mark.parametrize("client", [Client, BlockingClient])
+def test_help_tells_of_every_option(client: type) -> None:
+    """Of both clients, with its default and what it means."""
+    told = pydoc.plain(pydoc.render_doc(client))
+    for name, option in signature(client).parameters.items():
+        assert str(option) in told
+        assert f"- `{name}`: " in told
 
 
 class TestSidecar:
-    def test_default(self) -> None:
-        """Without a word it is the sidecar on this machine, on the usual port."""
+    def test_by_default_it_is_on_this_machine_on_the_usual_port(self) -> None:
         assert options().sidecar == Address("127.0.0.1", 7171)
 
-    def test_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """SIDEGATE_SIDECAR says another; an empty one says nothing; an argument goes first."""
+    def test_an_argument_goes_before_a_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SIDEGATE_SIDECAR", "unix:/run/h.sock")
         assert options().sidecar == Address(path="/run/h.sock")
         assert options("127.0.0.1:1").sidecar == Address("127.0.0.1", 1)
         monkeypatch.setenv("SIDEGATE_SIDECAR", "")
         assert options().sidecar.port == 7171
 
-    def test_identity(self) -> None:
-        """A client is an app of any cluster."""
+    def test_a_client_is_an_app_of_any_cluster(self) -> None:
         identity = options().identity
         assert (identity.role, identity.name, identity.cluster) == ("app", "web-1", "")
 
 
 class TestBudget:
     @pytest.mark.parametrize("budget", [0.001, 0.05, 60])
-    def test_seconds(self, budget: float) -> None:
-        """A budget is up to a minute."""
+    def test_a_budget_is_up_to_a_minute(self, budget: float) -> None:
         assert options(budget=budget).budget == budget
 
     @pytest.mark.parametrize("budget", [0, -1, 61, float("nan"), float("inf")])
-    def test_nonsense(self, budget: float) -> None:
-        """Others are refused with name and value."""
+    def test_others_are_refused_with_name_and_value(self, budget: float) -> None:
         with pytest.raises(ValueError, match=f"budget={budget}"):
             options(budget=budget)
 
 
 class TestSecret:
-    def test_none(self) -> None:
-        """Without a word there is none."""
+    def test_by_default_there_is_none(self) -> None:
         assert options().identity.secrets() == ()
 
-    def test_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """The argument goes before the file, and the file before the variable."""
+    def test_an_argument_goes_first(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("SIDEGATE_SECRET", "of the variable")
         assert options().identity.secrets() == (b"of the variable",)
         file = tmp_path / "secret"
@@ -84,19 +72,16 @@ class TestSecret:
         assert options(secret=b"\xff").identity.secrets() == (b"\xff",)
         assert options(secret="").identity.secrets() == ()
 
-    def test_bytes_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A variable that isn't UTF-8 is the bytes that it is."""
+    def test_a_variable_may_be_any_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SIDEGATE_SECRET", os.fsdecode(b"\xff"))
         assert options().identity.secrets() == (b"\xff",)
 
-    def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The argument and the variable may have several, one a line."""
+    def test_there_may_be_several_one_a_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert options(secret="new\nold\n").identity.secrets() == (b"new", b"old")
         monkeypatch.setenv("SIDEGATE_SECRET", "new\n old")
         assert options().identity.secrets() == (b"new", b"old")
 
-    def test_file_that_changes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A client that was made before the file changed has what it holds now."""
+    def test_its_file_may_change(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         file = tmp_path / "secret"
         file.write_text("old")
         monkeypatch.setenv("SIDEGATE_SECRET_FILE", str(file))
@@ -134,8 +119,7 @@ class TestSecret:
             ("sesame\ud800", "expected text in UTF-8, or bytes"),
         ],
     )
-    def test_nonsense(self, secret: str | bytes, why: str) -> None:
-        """What can't be used is said, and not shown."""
+    def test_what_cannot_be_used_is_said_and_not_shown(self, secret: str | bytes, why: str) -> None:
         with pytest.raises(ValueError, match=rf"^secret \(not shown\): {why}") as caught:
             options(secret=secret)
         assert "sesame" not in str(caught.value)

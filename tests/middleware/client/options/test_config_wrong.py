@@ -1,36 +1,20 @@
 """Endpoint of a client that are wrong: in code they raise, in the environment they are logged."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sidegate.client.config import NOWHERE, client_options, log_once
+from sidegate.client.config import NOWHERE, client_options
+from sidegate.link.endpoint import Endpoint
 from sidegate.trust.tls import Tls
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
-    from sidegate.link.endpoint import Endpoint
-
-
-VARIABLES = ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE")
-RIGHT = {"sidecar": None, "budget": 0.05, "secret": None, "tls": None, "name": "web-1"}
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    log_once.cache_clear()  # what other tests were told
-
-
-def options(on_unreachable: object = "open", **wrong: object) -> Endpoint:
-    given: dict[str, Any] = {**RIGHT, **wrong}
-    return client_options(*given.values(), on_unreachable=on_unreachable)
+def options(on_unreachable: object = "open", **wrong: Any) -> Endpoint:
+    right = {"sidecar": None, "budget": 0.05, "secret": None, "tls": None, "name": "web-1"}
+    return client_options(**right | wrong, on_unreachable=on_unreachable)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> Sequence[tuple[int, str]]:
@@ -80,16 +64,14 @@ def test_a_wrong_argument_is_named(option: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("text", ADDRESS_TEXTS)
-def test_an_address_that_is_none(text: str) -> None:
-    """A text that is no address is named with the option, and with what was expected."""
+def test_a_text_that_is_no_address_is_named_with_the_option(text: str) -> None:
     with pytest.raises(ValueError, match=r"^sidecar='.*': expected ") as caught:
         options(sidecar=text)
     assert str(caught.value).startswith(f"sidecar={text!r}: expected ")
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_of_another_type(secret: object) -> None:
-    """It is refused by its type, and not shown."""
+def test_a_secret_of_another_type_is_refused_by_it_and_not_shown(secret: object) -> None:
     with pytest.raises(
         ValueError, match=r"^secret \(not shown\): expected text or bytes, not "
     ) as it:
@@ -99,8 +81,7 @@ def test_a_secret_of_another_type(secret: object) -> None:
 
 @pytest.mark.parametrize("wrong", [None, 5, "", b"ca.pem", ["ca.pem"]])
 @pytest.mark.parametrize("file", ["cert", "key", "ca"])
-def test_no_path_for_tls(file: str, wrong: object) -> None:
-    """What is no path is refused when it is given, by the name of the file."""
+def test_what_is_no_path_for_tls_is_refused(file: str, wrong: object) -> None:
     paths: dict[str, Any] = {"cert": "c", "key": "k", "ca": "a", file: wrong}
     with pytest.raises(ValueError, match=rf"^Tls\({file}=.*\): expected the path of a PEM file$"):
         Tls(**paths)
@@ -126,32 +107,20 @@ def test_an_address_of_the_environment(
     )
 
 
-@pytest.mark.parametrize(
-    ("policy", "consequence"),
-    [
-        ("open", "requests are let through (on_unreachable=open)"),
-        ("closed", "requests are refused (on_unreachable=closed)"),
-        ("local", "requests are decided by this process's share (on_unreachable=local)"),
-    ],
-)
 def test_the_consequence_is_that_of_the_policy(
-    policy: str,
-    consequence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever reads the log learns what becomes of requests meanwhile."""
     monkeypatch.setenv("SIDEGATE_SIDECAR", "localhost")
-    assert options(policy).fault
+    assert options("closed").fault
     ((_, line),) = said(caplog)
-    assert consequence in line
+    assert "requests are refused (on_unreachable=closed)" in line
 
 
 def test_an_argument_goes_before_a_wrong_variable(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What isn't needed isn't looked at."""
-    for name in VARIABLES:
+    for name in ("SIDEGATE_SIDECAR", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE"):
         monkeypatch.setenv(name, " \n")
     assert options(sidecar="127.0.0.1:1", secret="sesame").fault == ""
     assert said(caplog) == []

@@ -1,7 +1,5 @@
 """The environment: which variables are ours, which are Kubernetes', and which are mistakes."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -34,8 +32,7 @@ def test_a_slip_of_the_pen(name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIDEGATE_TIMEOUT", "SIDEGATE_", "SIDEGATE_PORT", "SIDEGATE_SOX"])
-def test_a_name_like_none(name: str) -> None:
-    """A name like none of ours is told as well, with no guess."""
+def test_a_name_like_none_of_ours_is_told_with_no_guess(name: str) -> None:
     (line,) = unknown({name: "7171"})
     assert line.endswith("no option of sidegate and does nothing")
 
@@ -58,19 +55,16 @@ def test_what_kubernetes_sets(service: str) -> None:
     assert unknown(told) == []
 
 
-def test_what_is_nobodys_business() -> None:
-    """Other variables, in another case too, aren't looked at."""
+def test_other_variables_are_not_looked_at_in_another_case_neither() -> None:
     others = {"HOME": "/", "XSIDEGATE_SEEDZ": "x", "sidegate_seedz": "x", "SIDEGATE": "x"}
     assert unknown(others) == []
 
 
-def test_what_is_known() -> None:
-    """All names that mean something pass, also empty ones."""
+def test_all_names_that_mean_something_pass_also_empty_ones() -> None:
     assert unknown(dict.fromkeys(KNOWN, "")) == []
 
 
-def test_a_flood() -> None:
-    """Of very many, and of very long names, the first 20 are told, in order and cut."""
+def test_of_very_many_and_very_long_names_the_first_20_are_told_and_cut() -> None:
     lines = unknown({f"SIDEGATE_X{at:05}{'x' * 1_000}": "" for at in range(1_000)})
     assert len(lines) == MAX_TOLD
     assert lines[0].startswith("'SIDEGATE_X00000xxx")

@@ -1,7 +1,5 @@
 """Forks in the middle of things, and checks in both processes. Run by test_blocking_trust.py."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -29,12 +27,7 @@ def open_files() -> int:
 def hold_locks(client: BlockingClient, held: threading.Event, release: threading.Event) -> None:
     """Hold all locks of the client, as threads may that are in the middle of a check."""
     shared = client._shared
-    with (
-        shared._lock,
-        shared.alone._lock,
-        shared.multiplexer.waiting.lock,
-        shared.breaker._lock,
-    ):
+    with shared._lock, shared.alone._lock, shared.multiplexer.waiting.lock, shared.breaker._lock:
         held.set()
         release.wait()
 

@@ -1,10 +1,9 @@
 """Threads whose system takes its time over a host name. Run by test_starvation.py."""
 
-from __future__ import annotations
-
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sidegate.client.blocking import BlockingClient
@@ -30,11 +29,9 @@ def main(address: str) -> None:
             sources.append(client.check("k", "900/minute").source.value)
             done.release()
 
-        threads = [threading.Thread(target=ask) for _ in range(TOGETHER + 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(TOGETHER + 1) as pool:
+            for _ in range(TOGETHER + 1):
+                pool.submit(ask)
     print(*sources)  # noqa: T201
 
 

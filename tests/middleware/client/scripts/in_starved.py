@@ -1,11 +1,10 @@
 """Threads that get no CPU: another one holds the interpreter's lock. Run by test_starvation.py."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from sidegate.client.blocking import BlockingClient
 
@@ -24,15 +23,13 @@ def main(address: str) -> None:
             while not over.is_set():
                 sources[client.check("k", "900000/minute").source.value] += 1
 
-        threads = [threading.Thread(target=ask) for _ in range(TOGETHER)]
-        for thread in threads:
-            thread.start()
-        for _ in range(TURNS):
-            ctypes.PyDLL(None).usleep(AWAY)  # unlike CDLL it keeps the lock
-            over.wait(0.01)
-        over.set()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            for _ in range(TOGETHER):
+                pool.submit(ask)
+            for _ in range(TURNS):
+                ctypes.PyDLL(None).usleep(AWAY)  # unlike CDLL it keeps the lock
+                over.wait(0.01)
+            over.set()
     print(*sources)  # noqa: T201
 
 

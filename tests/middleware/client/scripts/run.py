@@ -1,7 +1,5 @@
 """Scripts of this folder, each run in a process of its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

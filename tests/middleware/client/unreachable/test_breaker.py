@@ -1,12 +1,9 @@
 """The breaker: one failure is one pause, one caller probes, and pauses grow to half a second."""
 
-from __future__ import annotations
-
-import threading
-
 import pytest
 
 from sidegate.client.unreachable.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, Entry
+from tests.support.waiting import in_threads
 
 
 def longest(_low: float, high: float) -> float:
@@ -19,24 +16,21 @@ def opened(now: float = 0.0) -> Breaker:
     return breaker
 
 
-def test_closed() -> None:
-    """Nobody is refused while all goes well."""
+def test_nobody_is_refused_while_all_goes_well() -> None:
     breaker = Breaker(longest)
     for now in range(3):
         assert breaker.enter(now) is Entry.FREE
         breaker.succeeded()
 
 
-def test_open() -> None:
-    """After a failure all are refused until the pause is over."""
+def test_after_a_failure_all_are_refused_until_the_pause_is_over() -> None:
     breaker = opened()
     assert breaker.enter(0) is Entry.REFUSED
     assert breaker.enter(FIRST_PAUSE * 0.99) is Entry.REFUSED
     assert breaker.enter(FIRST_PAUSE) is Entry.PROBE
 
 
-def test_one_probes() -> None:
-    """While one probes the others are refused, however long it takes."""
+def test_while_one_probes_the_others_are_refused() -> None:
     breaker = opened()
     assert breaker.enter(1) is Entry.PROBE
     assert [breaker.enter(100) for _ in range(3)] == [Entry.REFUSED] * 3
@@ -45,24 +39,12 @@ def test_one_probes() -> None:
 
 
 def test_one_of_many_threads_probes() -> None:
-    """Of threads that come at the same moment exactly one is let through."""
-    breaker, start = opened(), threading.Barrier(16)
-    entries: list[Entry] = []
-
-    def come() -> None:
-        start.wait()
-        entries.append(breaker.enter(1))
-
-    threads = [threading.Thread(target=come) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    breaker = opened()
+    entries = in_threads(16, lambda _: breaker.enter(1))
     assert sorted(entry.name for entry in entries) == ["PROBE", *["REFUSED"] * 15]
 
 
-def test_pauses_double() -> None:
-    """Each probe that fails doubles the pause, up to half a second."""
+def test_each_probe_that_fails_doubles_the_pause_up_to_half_a_second() -> None:
     breaker, now = opened(), 0.0
     pauses: list[float] = []
     for _ in range(6):
@@ -74,8 +56,7 @@ def test_pauses_double() -> None:
     assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.5, 0.5], abs=0.002)
 
 
-def test_success_starts_anew() -> None:
-    """After a success the next failure costs the first pause again."""
+def test_after_a_success_the_next_failure_costs_the_first_pause() -> None:
     breaker = opened()
     for now in (1, 2, 3):
         breaker.failed(breaker.enter(now), now)
@@ -96,22 +77,19 @@ def test_failures_at_the_same_time_are_one() -> None:
     assert breaker.enter(10) is Entry.REFUSED
 
 
-def test_late_success() -> None:
-    """One that was under way and succeeds shows that the sidecar is there."""
+def test_one_under_way_that_succeeds_shows_that_the_sidecar_is_there() -> None:
     breaker = opened()
     breaker.succeeded()
     assert breaker.enter(0) is Entry.FREE
 
 
-def test_abandoned_probe() -> None:
-    """A probe that is killed lets the next caller probe at once, and says nothing else."""
+def test_a_probe_that_is_killed_lets_the_next_caller_probe_at_once() -> None:
     breaker = opened()
     breaker.abandoned(breaker.enter(1))
     assert breaker.enter(1) is Entry.PROBE
 
 
-def test_abandoned_otherwise() -> None:
-    """Anybody else that is killed changes nothing."""
+def test_anybody_else_that_is_killed_changes_nothing() -> None:
     breaker = Breaker(longest)
     breaker.abandoned(breaker.enter(0))
     assert breaker.enter(0) is Entry.FREE
@@ -121,8 +99,7 @@ def test_abandoned_otherwise() -> None:
     assert breaker.enter(1) is Entry.REFUSED
 
 
-def test_jitter() -> None:
-    """A pause lies between half of it and all of it, as the jitter says."""
+def test_a_pause_lies_between_half_of_it_and_all_of_it() -> None:
     asked: list[tuple[float, float]] = []
 
     def shortest(low: float, high: float) -> float:

@@ -1,7 +1,5 @@
 """What the log says while checks are decided without the sidecar."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable

@@ -1,7 +1,5 @@
 """What an app decides without its sidecar: how it is counted, told and said."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog

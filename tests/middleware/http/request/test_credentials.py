@@ -1,7 +1,5 @@
 """Credentials: all spellings of one credential that common readers take are one identity."""
 
-from __future__ import annotations
-
 import hmac
 import json
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode

@@ -1,7 +1,5 @@
 """Paths: each spelling that a framework takes for a view's path has the view's canonical form."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

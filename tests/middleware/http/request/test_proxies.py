@@ -1,17 +1,12 @@
 """Which part of X-Forwarded-For is believed."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.http.request.proxies import NO_PROXIES, canonical, parse_proxies
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PROXY, OTHER, STRANGER = "10.0.0.1", "10.0.0.2", "198.51.100.9"
 INSIDE = ["10.0.0.0/8", "fd00::/8"]

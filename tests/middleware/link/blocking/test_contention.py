@@ -1,15 +1,10 @@
 """Whether tasks wait for the CPU, as /proc/loadavg has it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.link.blocking.contention import is_contended
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -22,13 +17,11 @@ if TYPE_CHECKING:
         ("", False),
     ],
 )
-def test_two_cores(tmp_path: Path, text: str, contended: bool) -> None:
-    """With more runnable tasks than cores somebody waits."""
+def test_more_runnable_tasks_than_cores_wait(tmp_path: Path, text: str, contended: bool) -> None:
     load = tmp_path / "loadavg"
     load.write_text(text)
     assert is_contended(load, cores=2) is contended
 
 
-def test_other_systems(tmp_path: Path) -> None:
-    """Where nobody counts them, none waits."""
+def test_where_nobody_counts_them_none_waits(tmp_path: Path) -> None:
     assert not is_contended(tmp_path / "none", cores=0)

@@ -1,12 +1,9 @@
 """A conversation with a sidecar that is going: how it moves to another one."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,17 +20,7 @@ from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, in_threads, until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 LEAVING = Roster("digest", [("double", "127.0.0.1:1")], 1)
-
-
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
 
 
 def left(sidecar: SidecarDouble, budget: float = AMPLE) -> BlockingClient:
@@ -49,8 +36,7 @@ def sources(client: BlockingClient, count: int = 1) -> set[Source]:
     return {client.check("k", "90/minute").source for _ in range(count)}
 
 
-def test_it_moves(sidecar: SidecarDouble) -> None:
-    """The check after the word is asked on a new connection, and the old one is closed."""
+def test_the_next_check_moves_to_a_new_connection(sidecar: SidecarDouble) -> None:
     with left(sidecar) as client:
         (old,) = sidecar.connections
         assert sources(client, 3) == {Source.OWNER}
@@ -59,8 +45,7 @@ def test_it_moves(sidecar: SidecarDouble) -> None:
         assert client.nodes == 1
 
 
-def test_what_is_in_flight_comes_first(sidecar: SidecarDouble) -> None:
-    """While checks are in flight nobody moves; all that were asked meanwhile are decided."""
+def test_while_checks_are_in_flight_nobody_moves(sidecar: SidecarDouble) -> None:
     with BlockingClient(sidecar.address, budget=AMPLE) as client:
         client.check("k", "90/minute")
         sidecar.hold(4)
@@ -79,8 +64,7 @@ def test_what_is_in_flight_comes_first(sidecar: SidecarDouble) -> None:
         sidecar.wait_for(lambda: len(sidecar.connections) == 1)
 
 
-def test_nobody_else(sidecar: SidecarDouble) -> None:
-    """Where nobody else can be reached, checks are asked where they were, and none fails."""
+def test_with_nobody_else_it_asks_where_it_did(sidecar: SidecarDouble) -> None:
     with left(sidecar) as client:
         sidecar.stop_listening()
         assert sources(client, 5) == {Source.OWNER}
@@ -89,8 +73,7 @@ def test_nobody_else(sidecar: SidecarDouble) -> None:
         until(lambda: sources(client) == {Source.OWNER} and sidecar.accepted == 2)
 
 
-def test_the_same_sidecar(sidecar: SidecarDouble) -> None:
-    """A new connection to the one that is going is not given up again at once."""
+def test_a_new_connection_to_the_same_one_is_not_given_up_at_once(sidecar: SidecarDouble) -> None:
     sidecar.leaving = 1
     began = time.monotonic()
     with left(sidecar) as client:
@@ -98,16 +81,14 @@ def test_the_same_sidecar(sidecar: SidecarDouble) -> None:
         assert sidecar.accepted <= 2 + (time.monotonic() - began) / RELIEF_EVERY
 
 
-def test_half_of_the_time(sidecar: SidecarDouble) -> None:
-    """A sidecar elsewhere that says nothing takes half of the budget; the rest is for the old."""
+def test_one_elsewhere_that_is_silent_takes_half_of_the_budget(sidecar: SidecarDouble) -> None:
     with left(sidecar, budget=1.0) as client:
         sidecar.is_mute = True
         assert sources(client) == {Source.OWNER}
         assert sidecar.accepted == 2
 
 
-def test_killed_over_it(sidecar: SidecarDouble) -> None:
-    """Who is killed while it looks for another one leaves nothing behind."""
+def test_a_move_that_is_killed_leaves_nothing_behind(sidecar: SidecarDouble) -> None:
     with left(sidecar) as client, interruptible():
         sidecar.is_mute = True
 
@@ -129,6 +110,5 @@ def test_killed_over_it(sidecar: SidecarDouble) -> None:
     ("budget", "longest"),
     [(0.05, LEAST_PATIENCE), (1.0, PATIENT_BUDGETS * 1.0), (60.0, PATIENT_BUDGETS * 60.0)],
 )
-def test_patience(budget: float, longest: float) -> None:
-    """Who has trouble of its own waits for several budgets, and for 2 seconds at least."""
+def test_trouble_of_ones_own_waits_for_several_budgets(budget: float, longest: float) -> None:
     assert patience(budget) == longest

@@ -1,9 +1,5 @@
 """An exchange: each question is settled once, by its own answer, or is handed back."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +7,7 @@ from hypothesis import strategies as st
 from sidegate.link.blocking.exchange import Exchange, Question
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import Framer, WireError, decode
-from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Message
+from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks, Message
 
 STEP = 0.001
 LATER = 100.0  # a deadline
@@ -45,8 +38,7 @@ def listen(exchange: Exchange, seconds: float) -> None:
         exchange.listening.add(STEP)
 
 
-def test_frame() -> None:
-    """Questions of several askers leave in one frame, each with the whole budget."""
+def test_questions_leave_in_one_frame_each_with_the_whole_budget() -> None:
     exchange, questions = Exchange(STEP), ask(3)
     (frame,) = written(exchange, questions)
     assert frame.checks == [question.check for question in questions]
@@ -55,8 +47,7 @@ def test_frame() -> None:
     assert not exchange.is_idle
 
 
-def test_frames_of_long_keys() -> None:
-    """What doesn't fit into a frame leaves in several, and all is answered."""
+def test_what_does_not_fit_into_a_frame_leaves_in_several() -> None:
     exchange = Exchange(STEP)
     questions = [Question((f"{at:0512}", "5/minute", 1), 0.0) for at in range(MAX_CHECKS)]
     frames = written(exchange, questions)
@@ -69,8 +60,7 @@ def test_frames_of_long_keys() -> None:
 
 
 @given(st.data())
-def test_parts(data: st.DataObject) -> None:
-    """In whatever parts and order answers come, each question gets its own, and once."""
+def test_each_question_gets_its_own_answer_once(data: st.DataObject) -> None:
     sizes = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
     exchange = Exchange(STEP)
     frames = [ask(size, f"f{at}-") for at, size in enumerate(sizes)]
@@ -93,8 +83,7 @@ def test_parts(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("positions", "count"), [([5], 1), ([0, 0], 2), ([-1], 1), (None, 3), ([0], 2), ([0, 1], 1)]
 )
-def test_answers_that_do_not_fit(positions: list[int] | None, count: int) -> None:
-    """Answers for other checks than were asked are a WireError; the questions stay open."""
+def test_answers_that_do_not_fit_leave_all_open(positions: list[int] | None, count: int) -> None:
     exchange, questions = Exchange(STEP), ask(2)
     written(exchange, questions)
     with pytest.raises(WireError):
@@ -102,8 +91,7 @@ def test_answers_that_do_not_fit(positions: list[int] | None, count: int) -> Non
     assert exchange.abandon() == questions
 
 
-def test_late_answers() -> None:
-    """An answer for who has given up is for nobody; so is one to a frame that isn't in flight."""
+def test_an_answer_for_who_has_given_up_is_for_nobody() -> None:
     exchange, (first, second) = Exchange(STEP), ask(2)
     written(exchange, [first, second])
     first.give_up(Trouble.BUSY)
@@ -112,8 +100,7 @@ def test_late_answers() -> None:
     assert (first.answers, first.trouble) == (None, Trouble.BUSY)
 
 
-def test_silence() -> None:
-    """It counts for the oldest question, and only while there is one."""
+def test_silence_counts_for_the_oldest_question_while_there_is_one() -> None:
     exchange = Exchange(STEP)
     listen(exchange, 0.05)
     assert exchange.silence == exchange.waited == 0.0
@@ -150,8 +137,7 @@ def test_overdue() -> None:
     assert exchange.is_idle
 
 
-def test_abandon() -> None:
-    """When the line is lost, the questions without an answer are handed back."""
+def test_when_the_line_is_lost_unanswered_questions_are_handed_back() -> None:
     exchange, questions = Exchange(STEP), ask(3)
     written(exchange, questions)
     before = exchange.has_answered

@@ -1,26 +1,19 @@
 """A line to a side that is moved by hand, in the same thread: what each step does."""
 
-from __future__ import annotations
-
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate.link.address import Address
 from sidegate.link.blocking.line import Line
 from sidegate.link.endpoint import Endpoint
-from sidegate.protocol.codec import Framer, Refused, WireError, decode, encode
+from sidegate.protocol.codec import Bytes, Framer, Refused, WireError, decode, encode
 from sidegate.protocol.handshake import UNIX, Accepting, Identity
 from sidegate.protocol.messages import Error, Message, Ping, Pong, Roster
 from sidegate.trust.secrets import known
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from sidegate.protocol.codec import Bytes
 
 STEP = 0.001
 APP = Identity("app", "web-1", "", known(b"secret"))
@@ -94,27 +87,23 @@ def received(line: Line) -> list[Message]:
 
 
 class TestDialling:
-    def test_up(self, other: Other) -> None:
-        """After the handshake it is up; what came right behind it is received first."""
+    def test_what_came_right_behind_the_handshake_is_received_first(self, other: Other) -> None:
         other.last = encode(ROSTER)
         other.up()
         other.say(Ping(1))
         assert received(other.line) == [ROSTER]
         assert received(other.line) == [Ping(1)]
 
-    def test_silence(self, other: Other) -> None:
-        """A side that says nothing costs one step at a time; nothing is heard."""
+    def test_a_side_that_says_nothing_costs_one_step_at_a_time(self, other: Other) -> None:
         assert [other.line.advance() for _ in range(3)] == [False] * 3
         assert not other.line.is_up
 
-    def test_something_heard(self, other: Other) -> None:
-        """A step in which the other side says something tells so."""
+    def test_a_step_in_which_something_is_heard_tells_so(self, other: Other) -> None:
         other.line.advance()
         other.shake()
         assert other.line.advance()
 
-    def test_refused(self, other: Other) -> None:
-        """A refusal names its reason, and isn't answered."""
+    def test_a_refusal_names_its_reason_and_is_not_answered(self, other: Other) -> None:
         other.line.advance()
         other.accept()
         other.heard()
@@ -125,16 +114,14 @@ class TestDialling:
         other.line.fail(caught.value)
         assert other.heard() == []
 
-    def test_nobody_there(self, tmp_path: Path) -> None:
-        """An address where nobody listens is an OSError at once."""
+    def test_where_nobody_listens_it_fails_at_once(self, tmp_path: Path) -> None:
         for address in (Address(path=str(tmp_path / "none")), Address("127.0.0.1", 1)):
             line = Line(Endpoint(address, 1.0, APP, None), STEP)
             with pytest.raises(OSError, match=r"No such file|refused"):
                 line.advance()
             line.close()
 
-    def test_a_name_with_several_addresses(self) -> None:
-        """Each address of a name is tried."""
+    def test_each_address_of_a_name_is_tried(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
             line = Line(Endpoint(Address("localhost", port), 1.0, APP, None), STEP)
@@ -143,13 +130,11 @@ class TestDialling:
 
 
 class TestTalking:
-    def test_nothing(self, other: Other) -> None:
-        """When nothing comes within a step, nothing is received."""
+    def test_when_nothing_comes_within_a_step_nothing_is_received(self, other: Other) -> None:
         other.up()
         assert list(other.line.receive()) == []
 
-    def test_in_pieces(self, other: Other) -> None:
-        """A frame that comes byte by byte is put together."""
+    def test_a_frame_that_comes_byte_by_byte_is_put_together(self, other: Other) -> None:
         other.up()
         frame = encode(ROSTER)
         for at in range(len(frame) - 1):
@@ -158,16 +143,14 @@ class TestTalking:
         other.say(frame[-1:])
         assert received(other.line) == [ROSTER]
 
-    def test_gone(self, other: Other) -> None:
-        """A connection that was closed is an OSError, and no timeout."""
+    def test_a_closed_connection_is_an_error_and_no_timeout(self, other: Other) -> None:
         other.up()
         assert other.socket
         other.socket.shutdown(socket.SHUT_WR)
         with pytest.raises(ConnectionResetError, match="has closed"):
             other.line.receive()
 
-    def test_more_than_fits(self, other: Other) -> None:
-        """What the other side doesn't read yet is kept, and goes on its way in later steps."""
+    def test_what_is_not_read_yet_is_kept_and_leaves_in_later_steps(self, other: Other) -> None:
         other.up()
         pongs = [Pong(at) for at in range(200_000)]
         other.line.send(b"".join(map(encode, pongs)))
@@ -178,8 +161,7 @@ class TestTalking:
             other.line.send(b"")
         assert [*heard, *other.heard()] == pongs
 
-    def test_more_to_read(self, other: Other) -> None:
-        """It tells when there may be more than what was read at once."""
+    def test_it_tells_when_there_may_be_more_than_was_read_at_once(self, other: Other) -> None:
         other.up()
         other.say(*[Pong(at) for at in range(12_000)])
         pongs = len(received(other.line))
@@ -188,8 +170,7 @@ class TestTalking:
             pongs += len(received(other.line))
         assert pongs == 12_000
 
-    def test_nonsense(self, other: Other) -> None:
-        """The other side hears what was wrong with what it said."""
+    def test_the_other_side_hears_what_was_wrong_with_what_it_said(self, other: Other) -> None:
         other.up()
         other.say(b"\xff\xff\xff\xff")
         with pytest.raises(WireError) as caught:
@@ -199,7 +180,6 @@ class TestTalking:
         assert isinstance(told, Error)
         assert told.code == "frame-too-long"
 
-    def test_threads(self, other: Other) -> None:
-        """A line of the standard library may be interrupted anywhere."""
+    def test_a_line_of_the_standard_library_may_be_interrupted_anywhere(self, other: Other) -> None:
         other.up()
         assert not other.line.is_cooperative

@@ -1,13 +1,13 @@
 """One connection for many threads: who waits for how long, and what happens when one is killed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +20,6 @@ from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Watching:
@@ -48,19 +44,18 @@ class Watching:
         return self.frames.pop() if self.frames else b""
 
 
-@pytest.fixture
-def sidecar(tmp_path: Path) -> Iterator[SidecarDouble]:
-    with SidecarDouble(f"unix:{tmp_path}/s") as double:
-        yield double
+class Lines(Multiplexer):
+    """The connection of a process that keeps what it hears of it."""
+
+    def __init__(self, address: str, budget: float = AMPLE) -> None:
+        self.watching = Watching()
+        super().__init__(client_options(address, budget, "", None, "app"), self.watching)
 
 
 @pytest.fixture
-def watching() -> Watching:
-    return Watching()
-
-
-def multiplexer(sidecar: SidecarDouble, watching: Watching, budget: float = AMPLE) -> Multiplexer:
-    return Multiplexer(client_options(sidecar.address, budget, "", None, "app"), watching)
+def lines(sidecar: SidecarDouble) -> Iterator[Lines]:
+    with closing(Lines(sidecar.address)) as made:
+        yield made
 
 
 def ask(lines: Multiplexer, age: float = 0.0) -> Question:
@@ -72,34 +67,26 @@ def ask(lines: Multiplexer, age: float = 0.0) -> Question:
 
 
 class TestPatience:
-    def test_over(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """Who has waited for too long, for reasons of its own, gives up; nobody else is at fault.
-
-        The connection stays, and the breaker hears of nothing.
-        """
-        lines = multiplexer(sidecar, watching)
+    def test_who_waited_for_too_long_gives_up(self, sidecar: SidecarDouble, lines: Lines) -> None:
+        """For reasons of its own: the connection stays, and the breaker hears of nothing."""
         ask(lines)
         sidecar.hold(2)
         assert ask(lines, age=1e6).trouble is Trouble.BUSY
         sidecar.hold(0)
         assert ask(lines).answers
-        assert (sidecar.accepted, watching.failures) == (1, [])
-        lines.close()
+        assert (sidecar.accepted, lines.watching.failures) == (1, [])
 
-    def test_over_but_answered(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """It gives up only after a read: an answer that lies there already counts."""
-        lines = multiplexer(sidecar, watching)
+    def test_an_answer_already_there_counts(self, sidecar: SidecarDouble, lines: Lines) -> None:
+        """For who gives up does so only after a read."""
         ask(lines)
         sidecar.hold(9)
         sidecar.say(Answers(2, "owner", "n", None, [[1, 42]]))
         question = ask(lines, age=1e6)
         assert (question.answer, question.trouble) == ([1, 42], None)
         sidecar.hold(0)
-        lines.close()
 
-    def test_of_followers(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """A leader gives up the followers who have waited for too long, and goes on."""
-        lines = multiplexer(sidecar, watching)
+    def test_a_leader_gives_up_late_followers(self, sidecar: SidecarDouble, lines: Lines) -> None:
+        """And goes on."""
         ask(lines)
         sidecar.hold(2)
         with ThreadPoolExecutor(1) as pool:
@@ -108,95 +95,81 @@ class TestPatience:
             assert ask(lines, age=1e6).trouble is Trouble.BUSY
             sidecar.hold(0)
             assert leader.result(PATIENCE).answers
-        assert watching.failures == []
-        lines.close()
+        assert lines.watching.failures == []
 
-    def test_a_sidecar_that_leaves_a_check_out(
-        self, sidecar: SidecarDouble, watching: Watching
-    ) -> None:
+    def test_a_sidecar_that_leaves_a_check_out(self, sidecar: SidecarDouble) -> None:
         """One that speaks and answers no check for a budget isn't silent, but isn't waited for."""
-        lines = multiplexer(sidecar, watching, budget=0.5)
-        ask(lines)
-        sidecar.hold(9)
-        with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(ask, lines)
-            sidecar.wait_for(lambda: sidecar.asked == 2)
-            while not asked.done():
-                sidecar.say(Ping(1))
-            assert asked.result().trouble is Trouble.UNANSWERED
-        assert (sidecar.accepted, watching.failures) == (1, [])
-        sidecar.hold(0)
-        lines.close()
-
-    def test_silence(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """All who wait for a sidecar that is silent fail at once, and it is one failure."""
-        lines = multiplexer(sidecar, watching, budget=0.2)
-        until(lambda: ask(lines).answers is not None)
-        watching.failures.clear()
-        sidecar.freeze()
-        asked = in_threads(8, lambda _number: ask(lines))
-        assert {type(question.failure) for question in asked} == {TimeoutError}
-        assert len(watching.failures) == 1
-        sidecar.thaw()
-        lines.close()
-
-
-class TestKills:
-    def test_leader(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """When the leader is killed another one goes on, on a connection that is surely whole."""
-        lines = multiplexer(sidecar, watching)
-        ask(lines)
-        sidecar.hold(99)
-        pool = ThreadPoolExecutor(3)
-        followers: list[Future[Question]] = []
-
-        def follow() -> None:
-            sidecar.wait_for(lambda: sidecar.asked == 2)
-            followers.extend(pool.submit(ask, lines) for _ in range(3))
-            sidecar.wait_for(lambda: sidecar.asked == 5)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        with interruptible(), pool:
-            thread = threading.Thread(target=follow)
-            thread.start()
-            with pytest.raises(Interrupted):
-                ask(lines)
-            sidecar.wait_for(lambda: sidecar.asked == 8)
+        with closing(Lines(sidecar.address, budget=0.5)) as lines:
+            ask(lines)
+            sidecar.hold(9)
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(ask, lines)
+                sidecar.wait_for(lambda: sidecar.asked == 2)
+                while not asked.done():
+                    sidecar.say(Ping(1))
+                assert asked.result().trouble is Trouble.UNANSWERED
+            assert (sidecar.accepted, lines.watching.failures) == (1, [])
             sidecar.hold(0)
-            assert all(asked.result(PATIENCE).answers for asked in followers)
-            thread.join()
-        assert sidecar.accepted == 2
-        assert watching.failures == []
-        lines.close()
+
+    def test_silence_is_one_failure_for_all_who_wait(self, sidecar: SidecarDouble) -> None:
+        with closing(Lines(sidecar.address, budget=0.2)) as lines:
+            until(lambda: ask(lines).answers is not None)
+            lines.watching.failures.clear()
+            sidecar.freeze()
+            asked = in_threads(8, lambda _number: ask(lines))
+            assert {type(question.failure) for question in asked} == {TimeoutError}
+            assert len(lines.watching.failures) == 1
+            sidecar.thaw()
 
 
-class TestReports:
-    def test_first_in_line(self, sidecar: SidecarDouble, watching: Watching) -> None:
-        """A report goes out in front of checks, once the sidecar has answered one."""
-        lines = multiplexer(sidecar, watching)
-        watching.frames.append(encode(Pong(7)))
-        ask(lines)
-        assert sidecar.heard == []
-        ask(lines)
-        assert sidecar.heard == [Pong(7)]
-        lines.close()
+def test_after_a_leader_that_is_killed_another_goes_on(
+    sidecar: SidecarDouble, lines: Lines
+) -> None:
+    """On a connection that is surely whole."""
+    ask(lines)
+    sidecar.hold(99)
+    pool = ThreadPoolExecutor(3)
+    followers: list[Future[Question]] = []
+
+    def follow() -> None:
+        sidecar.wait_for(lambda: sidecar.asked == 2)
+        followers.extend(pool.submit(ask, lines) for _ in range(3))
+        sidecar.wait_for(lambda: sidecar.asked == 5)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    with interruptible(), pool:
+        thread = threading.Thread(target=follow)
+        thread.start()
+        with pytest.raises(Interrupted):
+            ask(lines)
+        sidecar.wait_for(lambda: sidecar.asked == 8)
+        sidecar.hold(0)
+        assert all(asked.result(PATIENCE).answers for asked in followers)
+        thread.join()
+    assert sidecar.accepted == 2
+    assert lines.watching.failures == []
 
 
-def test_many(sidecar: SidecarDouble, watching: Watching) -> None:
-    """200 threads at once are all answered, over one connection."""
-    lines = multiplexer(sidecar, watching)
+def test_a_report_leaves_in_front_of_checks(sidecar: SidecarDouble, lines: Lines) -> None:
+    """Once the sidecar has answered one."""
+    lines.watching.frames.append(encode(Pong(7)))
+    ask(lines)
+    assert sidecar.heard == []
+    ask(lines)
+    assert sidecar.heard == [Pong(7)]
+
+
+def test_200_threads_have_one_connection(sidecar: SidecarDouble, lines: Lines) -> None:
     asked = in_threads(200, lambda _number: [ask(lines) for _ in range(5)])
     assert all(question.answers for many in asked for question in many)
     assert (sidecar.accepted, sidecar.asked) == (1, 1000)
     assert lines.waiting.leader is lines.waiting.oldest is None
-    lines.close()
 
 
-def test_nobody_there(tmp_path: Path, watching: Watching) -> None:
-    """Where nobody listens all fail at once, each dial is one failure, and nothing is left."""
-    options = client_options(f"unix:{tmp_path}/none", SCANT, "", None, "app")
-    lines = Multiplexer(options, watching)
+def test_where_nobody_listens_all_fail_at_once_and_nothing_is_left(tmp_path: Path) -> None:
+    """Each dial is one failure."""
+    lines = Lines(f"unix:{tmp_path}/none", SCANT)
     asked = in_threads(8, lambda _number: ask(lines))
     assert {type(question.failure) for question in asked} == {FileNotFoundError}
-    assert 1 <= len(watching.failures) <= 8
+    assert 1 <= len(lines.watching.failures) <= 8
     assert lines.waiting.leader is None

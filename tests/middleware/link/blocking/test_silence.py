@@ -1,7 +1,5 @@
 """Listening: only the time in which we could have heard something counts as silence."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,14 +33,13 @@ def test_a_step_counts_no_more_than_it_should_take(steps: list[float]) -> None:
         (0.008, 0.005, 0.001, 0.002, 0.005),
     ],
 )
-def test_since_when(
+def test_silence_begins_anew_with_each_word_and_a_wait_with_each_answer(
     heard_at: float | None,
     answered_at: float | None,
     since: float,
     silence: float,
     without_answers: float,
 ) -> None:
-    """Silence begins with a question and anew with each word; a wait, with each answer."""
     listening = Listening(STEP)
     for at in range(10):
         if answered_at == at / 1000:

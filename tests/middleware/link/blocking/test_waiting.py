@@ -1,7 +1,5 @@
 """Who leads and who follows: there is one leader while anybody waits, and nobody is forgotten."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +14,7 @@ def ask(name: str = "k") -> Question:
     return Question((name, "5/minute", 1), 0.0)
 
 
-def test_the_first_leads() -> None:
-    """Who finds nobody leads; who comes later waits to be woken."""
+def test_who_finds_nobody_leads_and_who_comes_later_waits() -> None:
     waiting, first, second = Waiting(), ask(), ask()
     assert waiting.join(first) is None
     wake = waiting.join(second)
@@ -27,8 +24,7 @@ def test_the_first_leads() -> None:
     assert waiting.oldest is second
 
 
-def test_the_lead_passes_on() -> None:
-    """A leader that leaves wakes the latest follower, who leads now."""
+def test_a_leader_that_leaves_wakes_the_latest_follower_who_leads_now() -> None:
     waiting = Waiting()
     leader, *others = [ask() for _ in range(3)]
     wakes = [waiting.join(question) for question in (leader, *others)]
@@ -41,8 +37,7 @@ def test_the_lead_passes_on() -> None:
     assert nobody == [None, None]
 
 
-def test_settled_followers_wake() -> None:
-    """Who has an answer is woken, follows no more, and is never made the leader."""
+def test_who_has_an_answer_is_woken_and_is_never_made_the_leader() -> None:
     waiting, leader, second, third = Waiting(), ask(), ask(), ask()
     waiting.join(leader)
     wakes = [waiting.join(second), waiting.join(third)]
@@ -64,8 +59,7 @@ def test_a_follower_that_was_not_woken_yet() -> None:
     assert waiting.leader is second
 
 
-def test_giving_up() -> None:
-    """A follower gives up, unless it was made the leader or got its answer just then."""
+def test_a_follower_gives_up_unless_it_leads_or_is_answered_just_then() -> None:
     waiting, leader, second, third = Waiting(), ask(), ask(), ask()
     for question in (leader, second, third):
         waiting.join(question)
@@ -76,8 +70,7 @@ def test_giving_up() -> None:
     assert [question.trouble for question in (leader, second, third)] == [None, Trouble.BUSY, None]
 
 
-def test_too_many() -> None:
-    """A follower too many is settled at once, and is neither written nor led."""
+def test_a_follower_too_many_is_settled_at_once_and_never_written() -> None:
     waiting = Waiting(most=2)
     questions = [ask() for _ in range(4)]
     for question in questions:
@@ -88,8 +81,7 @@ def test_too_many() -> None:
     assert waiting.leader is questions[0]
 
 
-def test_taking() -> None:
-    """What is to be written comes in the order in which it was asked, a frame at a time."""
+def test_what_is_to_be_written_comes_in_its_order_a_frame_at_a_time() -> None:
     waiting = Waiting()
     questions = [ask() for _ in range(MAX_CHECKS + 3)]
     for question in questions:
@@ -100,8 +92,7 @@ def test_taking() -> None:
     assert waiting.take() == waiting.take_all() == []
 
 
-def test_asking_again() -> None:
-    """A question is asked again once, and before those that weren't asked yet."""
+def test_a_question_is_asked_again_once_and_before_new_ones() -> None:
     waiting, first, second = Waiting(), ask(), ask()
     waiting.join(first)
     waiting.take()
@@ -114,8 +105,7 @@ def test_asking_again() -> None:
 
 @pytest.mark.parametrize("kill", [False, True])
 @given(st.lists(st.sampled_from(["join", "leader", "follower", "answer"]), max_size=60))
-def test_always_one_leader(kill: bool, steps: list[str]) -> None:
-    """Whoever comes, is answered, gives up or is killed: somebody leads while somebody waits."""
+def test_whatever_happens_somebody_leads_while_somebody_waits(kill: bool, steps: list[str]) -> None:
     waiting = Waiting()
     here: list[Question] = []
     for step in steps:
