@@ -26,6 +26,7 @@ from sidegate_sidecar.fronts.http.metrics import HttpCollector
 from sidegate_sidecar.fronts.http.refusals import HttpRefusals
 from sidegate_sidecar.fronts.http.turns import WorkTurns
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
+from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.telemetry.metrics import make_registry
 from sidegate_sidecar.telemetry.scrape import Scrape
 
@@ -73,6 +74,7 @@ class HttpServer:
         self._next_turn: asyncio.Handle | None = None
         self.calls: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.Handle | None = None
+        self._look_due = 0.0
 
     async def start(self) -> None:
         """Serve from now on."""
@@ -202,10 +204,15 @@ class HttpServer:
         connection.reply(reply)
 
     def _look(self) -> None:
-        """End connections that are overdue, now and from now on."""
+        """End connections that are overdue, now and from now on.
+
+        A look that comes late ends none: what they sent meanwhile is still to be read.
+        """
         now = monotonic()
         self.refusals.tell_rest(now)
-        for connection in list(self.open):
-            connection.expire(now)
+        if now - self._look_due < LATE:
+            for connection in list(self.open):
+                connection.expire(now)
+        self._look_due = now + self.patience.look_every
         loop = asyncio.get_running_loop()
         self._next_look = loop.call_later(self.patience.look_every, self._look)

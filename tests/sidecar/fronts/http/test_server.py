@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from sidegate_sidecar.fronts.http import server as server_module
 from sidegate_sidecar.fronts.http.answers import Responder
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
+from sidegate_sidecar.fronts.http.http11.exchange import Phase
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
+from sidegate_sidecar.links.sessions import LATE
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.http_client import check, http
@@ -31,7 +34,7 @@ POST = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\
 @asynccontextmanager
 async def impatient(**patience: float) -> AsyncGenerator[Process]:
     """Run a node whose HTTP connections end soon where they take their time."""
-    fast = replace(HttpTimeouts(), look_every=0.01, **patience)
+    fast = replace(HttpTimeouts(), **{"look_every": 0.01, **patience})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(server_module, "HttpTimeouts", lambda: fast)
         async with cluster("n1") as (node,):
@@ -58,6 +61,20 @@ async def test_who_never_finishes_is_closed(sent: bytes, reason: str) -> None:
         assert got.startswith(b"HTTP/1.1 408 Request Timeout\r\n") is bool(reason)
         await eventually(lambda: not node.http_server.open)
         assert node.http_server.refusals.counts["timeout"] == bool(reason)
+
+
+async def test_a_sidecar_that_stood_still_blames_nobody_for_it() -> None:
+    """What came meanwhile is read before its request is too slow."""
+    async with (
+        impatient(head=1.0, look_every=0.5) as node,
+        stranger(node, GET[:-2]) as asker,
+    ):
+        await eventually(
+            lambda: [it for it in node.http_server.open if it.exchange.phase is Phase.HEAD]
+        )
+        asker.write(GET[-2:])
+        time.sleep(LATE + 0.6)  # noqa: ASYNC251  # this loop is the sidecar's too
+        await asker.until(ALIVE)
 
 
 async def test_who_asks_again_and_again_stays_a_moment() -> None:
