@@ -1,6 +1,7 @@
 """Membership's small parts: the formulas, one suspect's time, and the queue of rumors."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,8 +69,9 @@ def test_a_node_that_is_ill_takes_its_time(health: int, seconds: float) -> None:
 @pytest.mark.parametrize("name", ["probe_every", "relays", "tombstone", "rumors"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_time_that_makes_no_sense_is_named(name: str, value: float) -> None:
+    wrong: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=f"{name}={value!r}: expected a number above 0"):
-        replace(T, **{name: value})
+        replace(T, **wrong)
 
 
 def test_a_suspicion_ends_sooner_with_each_new_accuser() -> None:
