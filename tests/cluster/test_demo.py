@@ -26,6 +26,7 @@ from sidegate_sidecar.demo.play.setting import KEYS, NAMES
 from sidegate_sidecar.demo.play.story import Story, StoryEvent, times_of
 from sidegate_sidecar.demo.play.tally import DemoTally, ReplyOutcome, Slot
 from sidegate_sidecar.demo.show.table import frame
+from tests.support.processes.services import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -101,7 +102,7 @@ def test_its_processes_end_when_it_is_killed() -> None:
     with _playing() as (demo, pids):
         assert all(map(_is_alive, pids))
         demo.kill()
-        _until(lambda: not any(map(_is_alive, pids)))
+        until(lambda: not any(map(_is_alive, pids)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -220,10 +221,3 @@ def _is_alive(pid: int) -> bool:
         return not command.parent.parent.exists() or b"sidegate_sidecar" in command.read_bytes()
     except (ProcessLookupError, FileNotFoundError):
         return False
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {PATIENCE:g} s"
-        time.sleep(0.01)
