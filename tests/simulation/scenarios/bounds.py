@@ -32,12 +32,14 @@ def names_of(world: World, least: int, most: int) -> list[str]:
     return [f"n{at}" for at in range(least + world.random.randrange(most - least + 1))]
 
 
-def begin(seed: int, least: int, most: int, faults: Faults = TCP) -> tuple[World, list[str]]:
-    """Return a ring of some nodes, and their names."""
+def begin(
+    seed: int, least: int, most: int, faults: Faults = TCP, *, keys: int = 0
+) -> tuple[World, list[str], list[str]]:
+    """Return a ring of some nodes, their names, and so many keys."""
     world = World(seed, faults)
     names = names_of(world, least, most)
     world.begin(*names)
-    return world, names
+    return world, names, keys_of(world, keys)
 
 
 def exactly(world: World, key: str, limit: str, admitted: int) -> None:

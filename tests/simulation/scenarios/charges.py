@@ -12,7 +12,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.replication.corrections.resets import KnownReset
 from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
-from tests.simulation.scenarios.bounds import SLOW, begin, keys_of
+from tests.simulation.scenarios.bounds import SLOW, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,7 @@ def stalls(seed: int) -> None:
 
 def _busy(seed: int) -> tuple[World, list[str], list[str]]:
     """Return a world in which keys are asked about from now on, its nodes, and the keys."""
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     world.traffic(BUSY, 0.004, keys, ROOMY)
     return world, names, keys
 
@@ -86,8 +85,7 @@ def resets(seed: int) -> None:
 
     It stood still, was cut off with others or from one, or was started again with what it held.
     """
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 12)
+    world, names, keys = begin(seed, 2, 5, keys=12)
     world.spend(keys, SLOW, 10)
     away = world.random.choice(names)
     _away(world, names, away)

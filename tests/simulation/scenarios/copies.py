@@ -17,7 +17,6 @@ from tests.simulation.scenarios.bounds import (
     at_most,
     begin,
     exactly,
-    keys_of,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +52,7 @@ def ask_all(world: World, names: Sequence[str], keys: Sequence[str], pause: floa
 
 def third(seed: int) -> None:
     """Owner and backup of spent keys stand still for 30 to 300 ms: a share each, and no more."""
-    world, names = begin(seed, 3, 6)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 3, 6, keys=6)
     world.spend(keys, SLOW, BURST)
     world.run(0.4)
     pair = world.nodes[names[0]].cluster.ring.pair(keys[0])
@@ -79,8 +77,7 @@ def blinks(seed: int) -> None:
 
     Of a key that isn't spent, what the backup let through meanwhile may be let through twice.
     """
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     spent, fresh = keys[:3], keys[3:]
     world.spend(spent, SLOW, BURST)
     world.run(0.4)
@@ -106,7 +103,7 @@ def pair_cut(seed: int) -> None:
 
     Until a third has vouched for the owner its backup stands in.
     """
-    world, names = begin(seed, 3, 5)
+    world, names, _ = begin(seed, 3, 5)
     one, other = world.random.sample(names, 2)
     ring = world.nodes[one].cluster.ring
     found = (f"k{seed}.{at}" for at in range(100_000))
@@ -131,8 +128,7 @@ def loss(seed: int) -> None:
     At most a limit more: what the backup lets through before it has heard of the owner's. Where
     that is so bad that nodes which live are taken for dead, a limit for each node, as in a split.
     """
-    world, names = begin(seed, 3, 5)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 3, 5, keys=5)
     bad = Faults(loss=world.random.uniform(0.01, 0.3), resend=RESEND, ordered=True)
     victims = names if world.random.random() < 0.5 else [world.random.choice(names)]
     for one in names:
@@ -159,8 +155,7 @@ def loss(seed: int) -> None:
 
 def suspend(seed: int) -> None:
     """Suspend a machine that wakes with its network not yet back: a share, until it was told."""
-    world, names = begin(seed, 3, 5)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 3, 5, keys=8)
     victim = world.random.choice(names)
     others = [it for it in names if it != victim]
     world.network.pause(victim)
@@ -187,9 +182,8 @@ def suspend(seed: int) -> None:
 
 def widowed(seed: int) -> None:
     """Kill a backup that stands in for an owner: that one hears of it from who has a third copy."""
-    world, names = begin(seed, 4, 6)
+    world, names, some = begin(seed, 4, 6, keys=30)
     ring = world.nodes[names[0]].cluster.ring
-    some = keys_of(world, 30)
     owner, backup = pair = ring.pair(some[0])
     keys = [key for key in some if ring.pair(key) == pair][:4]
     world.run(0.4)

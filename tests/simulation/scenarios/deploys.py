@@ -22,8 +22,7 @@ def deploy(seed: int, *, busy: bool = False) -> None:
 
     A new node comes before the old one goes, or after, or is the old one started again.
     """
-    world, names = begin(seed, 1 if busy else 2, 5)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 1 if busy else 2, 5, keys=8)
     world.spend(keys, SLOW, 4)
     if busy:
         world.traffic(60.0, 0.02, ["busy1", "busy2"], "1000/day")
@@ -68,9 +67,8 @@ def surge(seed: int) -> None:
     They are told in the same moment or within a fraction of a second, before the new ones have come
     or after; each of these comes in time.
     """
-    world, old = begin(seed, 1, 5)
+    world, old, keys = begin(seed, 1, 5, keys=10)
     random = world.random
-    keys = keys_of(world, 10)
     world.spend(keys, SLOW, 4)
     new = [f"m{at}" for at in range(1 + random.randrange(4))]
     came = [world.network.now + random.random() * 6 for _ in new]
@@ -128,8 +126,7 @@ def scale(seed: int) -> None:
 def stable(seed: int) -> None:
     """Nobody comes or goes, the network is slow: no key is admitted once too often."""
     slow = Faults(delay=0.001 + seed % 7 / 1000, jitter=0.002, ordered=True)
-    world, _ = begin(seed, 1, 6, slow)
-    keys = keys_of(world, 5)
+    world, _, keys = begin(seed, 1, 6, slow, keys=5)
     start = world.network.now
     world.traffic(5.0, 0.001, keys, FAST)
     world.run(6.0)

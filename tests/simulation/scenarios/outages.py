@@ -25,7 +25,6 @@ from tests.simulation.scenarios.bounds import (
     decided_by,
     deciders,
     exactly,
-    keys_of,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 
 def crash(seed: int) -> World:
     """Kill an owner under load: lost is no more than it decided in the last 150 ms."""
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     start = world.network.now
     world.traffic(8.0, 0.002, [*keys, *keys, "slow1", "slow2"], FAST)
     world.run(1.0 + world.random.random())
@@ -58,8 +56,7 @@ def stall(seed: int) -> None:
     Only before its links are back is what its own app asks decided by what it knew: of keys that
     others own, and if it was off the ring also of its own.
     """
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 10)
+    world, names, keys = begin(seed, 2, 5, keys=10)
     world.spend(keys, SLOW, 3)
     world.run(0.3)
     victim = world.random.choice(names)
@@ -86,7 +83,7 @@ def stall(seed: int) -> None:
 
 def short_pause(seed: int) -> None:
     """Nobody is declared dead for standing still shorter than a suspicion lasts."""
-    world, names = begin(seed, 2, 7)
+    world, names, _ = begin(seed, 2, 7)
     seconds = least_suspicion(world.timing, len(names)) * (0.2 + 0.75 * world.random.random())
     victim = world.random.choice(names)
     world.run(world.random.random())
@@ -100,8 +97,7 @@ def short_pause(seed: int) -> None:
 
 def split(seed: int) -> None:
     """Two halves go on alone: at most one limit a side, one ring again soon, and no more then."""
-    world, names = begin(seed, 2, 6)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 2, 6, keys=8)
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     others = [name for name in names if name not in some]
     world.network.split(some, others)
@@ -121,8 +117,7 @@ def split(seed: int) -> None:
 
 def reunion(seed: int) -> None:
     """Two halves meet again: what either has spent is spent for whoever owns it then."""
-    world, names = begin(seed, 2, 7)
-    keys = keys_of(world, 12)
+    world, names, keys = begin(seed, 2, 7, keys=12)
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     sides = some, [name for name in names if name not in some]
     world.network.split(*sides)
@@ -148,8 +143,7 @@ def reunion(seed: int) -> None:
 
 def one_way(seed: int) -> None:
     """Lose what one node says to another: checks are answered all the same."""
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 2, 5, keys=5)
     one, other = world.random.sample(names, 2)
     world.network.cut(one, other)
     world.traffic(10.0, 0.01, keys, SLOW)
@@ -167,8 +161,7 @@ def lossy(seed: int) -> None:
     A check that is lost is decided again by the next node, which may not know of the last ones: at
     most one limit each.
     """
-    world, _ = begin(seed, 2, 5, LOSSY)
-    keys = keys_of(world, 5)
+    world, _, keys = begin(seed, 2, 5, LOSSY, keys=5)
     world.traffic(10.0, 0.01, keys, SLOW)
     world.run(11.0)
     world.faults = world.network.faults = Faults(ordered=True)
@@ -183,8 +176,7 @@ def bumpy(seed: int) -> None:
 
     Again at most one limit for each node that had to decide.
     """
-    world, names = begin(seed, 2, 5)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 2, 5, keys=5)
     world.traffic(10.0, 0.01, keys, SLOW)
     end = world.network.now + 10.0
     while world.network.now < end:

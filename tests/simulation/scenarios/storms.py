@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.scenarios.bounds import (
-    HEALED_WITHIN,
-    MAX_MESSAGES,
-    SLOW,
-    WHOLE_WITHIN,
-    begin,
-    keys_of,
-)
+from tests.simulation.scenarios.bounds import HEALED_WITHIN, MAX_MESSAGES, SLOW, WHOLE_WITHIN, begin
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -79,9 +72,9 @@ def bustle(seed: int) -> None:
 
 
 def _storm(seed: int, kinds: int) -> None:
-    world, names = begin(seed, 3, 7)
+    world, names, keys = begin(seed, 3, 7, keys=4)
     it = _Storm(world, names, kinds)
-    world.traffic(SECONDS, 0.05, keys_of(world, 4), SLOW)
+    world.traffic(SECONDS, 0.05, keys, SLOW)
     sent = sum(world.network.sent.values())
     end = world.network.now + SECONDS
     while world.network.now < end:
@@ -96,8 +89,8 @@ def _storm(seed: int, kinds: int) -> None:
 
 def kills(seed: int) -> None:
     """Nodes are killed and started again at random; 5 s after the end all hold one ring."""
-    world, names = begin(seed, 3, 6)
-    world.traffic(SECONDS, 0.02, keys_of(world, 4), SLOW)
+    world, names, keys = begin(seed, 3, 6, keys=4)
+    world.traffic(SECONDS, 0.02, keys, SLOW)
     end = world.network.now + SECONDS
     while world.network.now < end:
         name = world.random.choice(names)
