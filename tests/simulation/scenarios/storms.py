@@ -18,7 +18,7 @@ SECONDS: Final = 30.0
 class _Storm:
     world: World
     names: list[str]
-    kinds: int = 6  # of what can happen: the first four leave all ways open
+    kinds: int  # of what can happen: the first four leave all ways open
 
     def strike(self) -> None:
         """Have something happen to a random node."""
