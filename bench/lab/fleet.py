@@ -12,6 +12,7 @@ from bench.lab.processes import PATIENCE
 from bench.lab.sidecars import Sidecar, require, sidecar
 from bench.results import VoidError
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.lab.sidecars import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,10 +37,9 @@ class Fleet:
 
     async def launch(self, name: str) -> Sidecar:
         """Start a node, whose seeds are the others; it takes checks when this returns."""
-        seeds = ",".join(node.link for node in self.nodes.values())
-        seeded = {"seed": seeds} if seeds else {}
+        seeds = [node.link for node in self.nodes.values()]
         block = self._blocks[name] = AsyncExitStack()
-        started = sidecar(self._folder, name, **seeded)
+        started = sidecar(self._folder, name, *seeds)
         node = self.nodes[name] = await block.enter_async_context(started)
         return node
 
@@ -88,12 +88,7 @@ class Fleet:
         await require(self._are_whole, "the nodes don't form one ring")
 
     async def _are_whole(self) -> bool:
-        return all([await self._is_whole(node) for node in self.nodes.values()])
-
-    async def _is_whole(self, node: Sidecar) -> bool:
-        seen = await self.look(node)
-        right = seen["stage"] == "member" and seen["agrees"] and seen["ring"] == self.ring.digest
-        return bool(right) and all(it["state"] == "up" for it in seen["nodes"])
+        return all([is_whole(await self.look(node), self.ring) for node in self.nodes.values()])
 
     async def close(self) -> None:
         """End all at once: nothing they hold is needed any more."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from bench.lab.processes import PATIENCE, running
-from bench.lab.sidecars import Sidecar, require, serve
+from bench.lab.processes import PATIENCE, python, running
+from bench.lab.sidecars import Sidecar, require
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.lab.sidecars import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -51,8 +52,8 @@ class Mesh:
     async def _start(self, role: str) -> None:
         number = next(self._numbers)
         name, link, http = f"m{number}", _address(number), _address(number)
-        seeded = {"seed": self.nodes[0].link} if self.nodes else {}
-        command = serve(name=name, link=link, http=http, role=role, **seeded)
+        seeds = [node.link for node in self.nodes[:1]]
+        command = python(*serve(*seeds, name=name, link=link, http=http, role=role))
         process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
         node = Sidecar(name, link, link, http, process)
         await require(lambda: node.is_ready(self.http), f"{name} is not ready")

@@ -14,6 +14,7 @@ import httpx2
 from bench.lab.processes import PATIENCE, python, running, until_listening
 from bench.results import UnavailableError, VoidError
 from sidegate_sidecar.lab.processes import free_ports
+from sidegate_sidecar.lab.sidecars import serve
 from sidegate_sidecar.lab.waiting import until
 
 if TYPE_CHECKING:
@@ -56,18 +57,13 @@ class Sidecar:
         return seen
 
 
-def serve(**options: object) -> list[str]:
-    """Return the command that runs a sidecar with these options."""
-    return python("sidegate_sidecar", "serve", *(f"--{it}={text}" for it, text in options.items()))
-
-
 @asynccontextmanager
-async def sidecar(folder: Path, name: str, **options: object) -> AsyncGenerator[Sidecar]:
+async def sidecar(folder: Path, name: str, *seeds: str) -> AsyncGenerator[Sidecar]:
     """Run a sidecar for as long as the block; its ring is itself and what it meets by a seed."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
     link, http = (f"127.0.0.1:{port}" for port in free_ports(2))
-    command = serve(name=name, socket=path, link=link, http=http, budget=BUDGET, **options)
-    with running(command, log) as process:
+    options = {"name": name, "socket": path, "link": link, "http": http, "budget": BUDGET}
+    with running(python(*serve(*seeds, **options)), log) as process:
         try:
             await until_listening(process, path, log)
         except UnavailableError as reason:

@@ -1,17 +1,19 @@
-"""How the tests of whole clusters run: on uvloop, as sidecars do; those of apps on both loops."""
+"""How tests of whole clusters run: on uvloop, as sidecars do; and what many of them ask."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import TYPE_CHECKING
 
+import pytest
 import uvloop
+
+from tests.support.processes.services import Sidecar, running
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
-
-    import pytest
+    from collections.abc import Callable, Generator, Iterator
 
 
 def pytest_asyncio_loop_factories(
@@ -22,3 +24,29 @@ def pytest_asyncio_loop_factories(
     if item.path.stem == "test_own_trouble":
         factories["asyncio"] = asyncio.new_event_loop
     return factories
+
+
+@pytest.fixture(scope="module")
+def sidecar() -> Generator[Sidecar]:
+    """Run a sidecar for all tests of a file."""
+    sidecar = Sidecar("a")
+    with running(sidecar):
+        yield sidecar
+
+
+@pytest.fixture(scope="session")
+def addresses() -> Iterator[str]:
+    """Give addresses that no test calls from."""
+    return (f"198.18.{number // 250}.{number % 250}" for number in count())
+
+
+@pytest.fixture
+def address(addresses: Iterator[str]) -> str:
+    """Return an address that no other test calls from."""
+    return next(addresses)
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> str:
+    """Return a key that no other test of a file has."""
+    return str(request.node.name)

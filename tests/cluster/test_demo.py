@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.processes.services import until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
 DEMO: Final = (sys.executable, "-m", "sidegate_sidecar", "demo")
 PATIENCE: Final = 180.0  # seconds: for what takes ten on a machine with nothing else to do
@@ -82,7 +83,7 @@ def test_its_processes_end_when_it_is_killed() -> None:
     with _playing() as (demo, pids):
         assert all(map(_is_alive, pids))
         demo.kill()
-        _until(lambda: not any(map(_is_alive, pids)))
+        until(lambda: not any(map(_is_alive, pids)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -152,10 +153,3 @@ def _is_alive(pid: int) -> bool:
         return not command.parent.parent.exists() or b"sidegate_sidecar" in command.read_bytes()
     except (ProcessLookupError, FileNotFoundError):
         return False
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {PATIENCE:g} s"
-        time.sleep(0.01)

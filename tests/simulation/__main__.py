@@ -39,9 +39,11 @@ def main() -> int:
     console = Console(highlight=False)
     began = time.monotonic()
     with Workers() as workers:
-        faults = _small(workers, options, console)
+        names = [name for name in options.only.split(",") if name] or list(SMALL)
+        first = options.first
+        faults = _run(workers, names, range(first, first + options.seeds), console)
         if not options.only:
-            faults += _large(workers, options, console)
+            faults += _run(workers, list(LARGE), range(first, first + options.large), console)
             _figures(workers, options, console)
         faults += _too_much(workers.peak)
     for fault in faults:
@@ -82,33 +84,15 @@ def attempt(run: Run) -> str:
     return ""
 
 
-def _storm_of_100(seed: int) -> None:
-    membership.storm_ends(seed, 100, 10.0)
-
-
-def _crash_of_100(seed: int) -> None:
-    large(seed, 100)
-
-
 LARGE: dict[str, Callable[[int], object]] = {
-    "storm of 100": _storm_of_100,
-    "crash of 100": _crash_of_100,
+    "storm of 100": partial(membership.storm_ends, n=100, seconds=10.0),
+    "crash of 100": partial(large, count=100),
 }
 
 
-def _small(workers: Workers, options: argparse.Namespace, console: Console) -> list[str]:
-    names = [name for name in options.only.split(",") if name] or list(SMALL)
-    seeds = range(options.first, options.first + options.seeds)
-    return _run(workers, [(names[seed % len(names)], seed) for seed in seeds], console)
-
-
-def _large(workers: Workers, options: argparse.Namespace, console: Console) -> list[str]:
-    names = list(LARGE)
-    seeds = range(options.first, options.first + options.large)
-    return _run(workers, [(names[seed % len(names)], seed) for seed in seeds], console)
-
-
-def _run(workers: Workers, runs: list[Run], console: Console) -> list[str]:
+def _run(workers: Workers, names: list[str], seeds: range, console: Console) -> list[str]:
+    """Run scenarios in turn, one with each seed; return what was wrong."""
+    runs = [(names[seed % len(names)], seed) for seed in seeds]
     results = workers.map(attempt, runs, chunk=4)
     found = list(track(results, "seeds", total=len(runs), console=console, transient=True))
     ran = Counter(name for name, _ in runs)

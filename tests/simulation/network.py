@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    Job: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
+    Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
     # when, number, host ("" for the experimenter), its life (0 for any), what
     Event: TypeAlias = tuple[float, int, str, int, Job]
     Direction: TypeAlias = tuple[str, str]
@@ -171,7 +171,7 @@ class Network:
         """Call back at that time on a host, unless it crashes before."""
         self._push(time, name, self._machines[name].life, (callback, ()))
 
-    def plan(self, time: float, callback: Callable[[], None]) -> None:
+    def plan(self, time: float, callback: Callable[[], object]) -> None:
         """Call back at that time, whatever happens to any host: for the experimenter."""
         self._push(time, "", 0, (callback, ()))
 

@@ -5,6 +5,9 @@ Each test runs its scenario with a few seeds; `make simulate` runs the same with
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sidegate_ring.membership.membership import Timing
@@ -26,20 +29,45 @@ from tests.simulation.scenarios.membership import (
     storm_ends,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 T = Timing()
 ROUGH = Faults(delay=0.02, jitter=0.05, loss=0.05, duplication=0.05)
 
+# What is to happen soon: who says how long it takes, seconds at most, and seeds by size.
+SOON: list[tuple[str, Callable[[int, int], float], float, dict[int, int]]] = [
+    ("all know all", star_converges, 5.0, {2: 20, 3: 20, 10: 10, 50: 1}),
+    ("on a bad network too", partial(star_converges, faults=ROUGH), 10.0, {3: 10, 10: 5}),
+    ("blames nobody", partial(pause_blames_nobody, seconds=20.0), 2.0, {2: 20, 3: 20, 10: 5}),
+    ("two halves are one", split_heals, 5.0, {2: 20, 3: 20, 5: 10, 10: 3}),
+    ("after a storm", partial(storm_ends, seconds=30.0), 5.0, {2: 10, 3: 10, 5: 5, 10: 3}),
+    *(
+        (
+            f"back after {after} s",
+            partial(restart_is_welcome, after=after),
+            1.0,
+            {2: 5, 3: 5, 10: 5},
+        )
+        for after in (0.0, 1.0, 10.0)
+    ),
+]
 
-@pytest.mark.parametrize(("n", "seeds"), [(2, 20), (3, 20), (10, 10), (50, 1)])
-def test_nodes_that_know_one_of_them_soon_know_all(n: int, seeds: int) -> None:
+
+@pytest.mark.parametrize(
+    ("n", "seeds", "takes", "most"),
+    [
+        pytest.param(n, seeds, takes, most, id=f"{title}, {n} nodes")
+        for title, takes, most, sizes in SOON
+        for n, seeds in sizes.items()
+    ],
+)
+def test_all_is_well_soon(
+    n: int, seeds: int, takes: Callable[[int, int], float], most: float
+) -> None:
+    """Who knows one node knows all, who paused or crashed is back, and a split ring is whole."""
     for seed in range(seeds):
-        assert star_converges(seed, n) <= 5.0, f"seed {seed}"
-
-
-@pytest.mark.parametrize(("n", "seeds"), [(3, 10), (10, 5)])
-def test_they_do_so_on_a_bad_network_too(n: int, seeds: int) -> None:
-    for seed in range(seeds):
-        star_converges(seed, n, ROUGH)
+        assert takes(seed, n) <= most, f"seed {seed}"
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["crash", "hang"])
@@ -61,19 +89,6 @@ def test_a_pause_shorter_than_the_suspicion_is_forgiven(n: int, seeds: int) -> N
         pause_is_forgiven(seed, n, least_suspicion(T, n) - 0.1)
 
 
-@pytest.mark.parametrize(("n", "seeds"), [(2, 20), (3, 20), (10, 5)])
-def test_one_that_paused_for_long_blames_nobody_and_is_soon_back(n: int, seeds: int) -> None:
-    for seed in range(seeds):
-        assert pause_blames_nobody(seed, n, 20.0) <= 2.0, f"seed {seed}"
-
-
-@pytest.mark.parametrize(("n", "seeds"), [(2, 20), (3, 20), (5, 10), (10, 3)])
-def test_the_halves_of_a_split_go_on_and_become_one_again(n: int, seeds: int) -> None:
-    for seed in range(seeds):
-        _, healed = split_heals(seed, n)
-        assert healed <= 5.0, f"seed {seed}"
-
-
 @pytest.mark.parametrize(("n", "seeds", "seconds"), [(2, 5, 60), (3, 5, 60), (10, 2, 60)])
 def test_nobody_dies_of_lost_messages(n: int, seeds: int, seconds: float) -> None:
     deaths = sum(false_deaths(seed, n, 0.05, seconds) for seed in range(seeds))
@@ -85,19 +100,6 @@ def test_nobody_dies_of_lost_messages(n: int, seeds: int, seconds: float) -> Non
 def test_who_has_left_comes_back_by_no_rumor(n: int, seeds: int, faults: Faults) -> None:
     for seed in range(seeds):
         leaver_stays_away(seed, n, faults)
-
-
-@pytest.mark.parametrize("after", [0.0, 1.0, 10.0])
-@pytest.mark.parametrize("n", [2, 3, 10])
-def test_who_starts_again_under_the_old_name_is_welcome_at_once(n: int, after: float) -> None:
-    for seed in range(5):
-        assert restart_is_welcome(seed, n, after) <= 1.0, f"seed {seed}"
-
-
-@pytest.mark.parametrize(("n", "seeds"), [(2, 10), (3, 10), (5, 5), (10, 3)])
-def test_after_a_storm_all_agree_again(n: int, seeds: int) -> None:
-    for seed in range(seeds):
-        assert storm_ends(seed, n, 30.0) <= 5.0, f"seed {seed}"
 
 
 def test_what_a_node_sends_does_not_grow_with_the_cluster() -> None:

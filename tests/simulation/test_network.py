@@ -34,13 +34,15 @@ class Ear:
         self.note(f"lost {name}")
 
 
-def pair(faults: Faults = EXACT, names: str = "ab", seed: int = 1) -> tuple[Network, list[Ear]]:
-    """Return a network whose hosts are all connected, and the hosts."""
-    network = Network(seed, faults)
+def pair(
+    faults: Faults = EXACT, names: str = "ab", *, linked: bool = True
+) -> tuple[Network, list[Ear]]:
+    """Return a network whose hosts are all connected, or none, and the hosts."""
+    network = Network(1, faults)
     ears = [Ear(network, name) for name in names]
     for at, ear in enumerate(ears):
         network.start(ear.name, ear)
-        for other in names[:at]:
+        for other in names[:at] if linked else "":
             network.link(ear.name, other)
     return network, ears
 
@@ -192,10 +194,7 @@ def test_a_dial_is_met_by_both_and_only_once() -> None:
 
 
 def test_a_message_that_overtakes_the_answer_to_a_dial_is_not_lost() -> None:
-    network = Network(1, EXACT)
-    a, b = Ear(network, "a"), Ear(network, "b")
-    network.start("a", a)
-    network.start("b", b)
+    network, (a, _) = pair(linked=False)
     network.dial("a", "b")
     network.run(1.0)
     network.between("b", "a", Faults(delay=0.5, jitter=0.0))
@@ -206,10 +205,7 @@ def test_a_message_that_overtakes_the_answer_to_a_dial_is_not_lost() -> None:
 
 @pytest.mark.parametrize("direction", [("a", "b"), ("b", "a")])
 def test_a_dial_needs_both_directions_and_may_be_tried_again(direction: tuple[str, str]) -> None:
-    network = Network(1, Faults(delay=0.1, jitter=0.0))
-    a, b = Ear(network, "a"), Ear(network, "b")
-    network.start("a", a)
-    network.start("b", b)
+    network, (a, b) = pair(Faults(delay=0.1, jitter=0.0), linked=False)
     network.cut(*direction)
     network.dial("a", "b")
     network.run(0.5)

@@ -11,7 +11,7 @@ from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
-from tests.simulation.known import Known
+from tests.simulation.known import BY_TABLE, Known
 from tests.simulation.network import Faults, Network
 from tests.simulation.nodes import BUDGET, SimNode
 
@@ -166,10 +166,9 @@ class World:
                 self.run(0.005)
         self.run(0.2)
 
-    def count(self, key: str, *, decided: bool = True) -> int:
-        """Count how often a key was let through, by those who decide or at all."""
-        by = {"owner", "backup"} if decided else {"owner", "backup", "open"}
-        return sum(it[1] == key and it[3] in by for it in self.admitted)
+    def count(self, key: str) -> int:
+        """Count how often a key was let through by those who decide."""
+        return sum(it[1] == key and it[3] in BY_TABLE for it in self.admitted)
 
     def say(self, what: str) -> str:
         """Return a complaint that names the seed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
@@ -13,6 +13,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEY_PREFIX, KEYS, NAMES, RULE
 from sidegate_sidecar.errors import NOT_SERVING, Failure
 from sidegate_sidecar.lab.processes import Child, end_all, free_ports
+from sidegate_sidecar.lab.sidecars import is_whole, serve
 from sidegate_sidecar.lab.waiting import until
 
 if TYPE_CHECKING:
@@ -110,14 +111,14 @@ class DemoCluster:
     def _start_sidecar(self, pair: Pair) -> Child:
         pair.sidecar = self._start_child(
             f"sidecar {pair.name}",
-            "sidegate_sidecar",
-            "serve",
-            f"--name={pair.name}",
-            f"--link={pair.link}",
-            f"--http={_LOOPBACK}:{pair.http_port}",
-            f"--budget={BUDGET}",
-            f"--drain={DRAIN}",
-            *(f"--seed={other.link}" for other in self.pairs.values() if other is not pair),
+            *serve(
+                *(other.link for other in self.pairs.values() if other is not pair),
+                name=pair.name,
+                link=pair.link,
+                http=f"{_LOOPBACK}:{pair.http_port}",
+                budget=BUDGET,
+                drain=DRAIN,
+            ),
         )
         return pair.sidecar
 
@@ -134,8 +135,7 @@ class DemoCluster:
     async def _sidecar_ready(self, pair: Pair, client: httpx2.AsyncClient) -> None:
         async def knows_all() -> bool:
             answer = await _get(client, f"http://{_LOOPBACK}:{pair.http_port}/v1/nodes")
-            view: dict[str, Any] = answer.json() if answer else {"ready": False, "nodes": []}
-            return view["ready"] and [at["state"] for at in view["nodes"]] == ["up"] * len(NAMES)
+            return answer is not None and is_whole(answer.json(), self._ring)
 
         assert pair.sidecar
         await _until(pair.sidecar, knows_all)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+T = TypeVar("T")
 
-async def until(
-    condition: Callable[[], Awaitable[object]], *, within: float, look_every: float
-) -> bool:
-    """Wait until the condition is true, for so many seconds; is it?
+
+async def until(condition: Callable[[], Awaitable[T]], *, within: float, look_every: float) -> T:
+    """Wait until the condition is true, for so many seconds; return what it was in the end.
 
     What it raises ends the wait, as that of a process which has ended should.
     """
     deadline = time.monotonic() + within
-    while not await condition():
+    while not (answer := await condition()):
         if time.monotonic() > deadline:
-            return False
+            break
         await asyncio.sleep(look_every)
-    return True
+    return answer

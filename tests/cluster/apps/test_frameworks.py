@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +13,14 @@ import pytest
 from tests.support.apps import clients as asking
 from tests.support.apps.clients import assert_is_refusal, current, policy, statuses
 from tests.support.apps.options import WORKER
-from tests.support.processes.services import (
-    GREENLETS,
-    THREADS,
-    UVICORN,
-    App,
-    Sidecar,
-    running,
-    until,
-)
+from tests.support.processes.services import GREENLETS, THREADS, UVICORN, App, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     import httpx2
+
+    from tests.support.processes.services import Sidecar
 
 
 @dataclass(frozen=True)
@@ -48,21 +41,9 @@ SERVERS = [
     Server("fastapi_uvicorn", (*UVICORN, f"{APPS}.fastapi_app:app")),
     Server("django_uvicorn", (*UVICORN, f"{APPS}.django_app:asgi")),
     Server("django_gunicorn_threads", (*THREADS, f"{APPS}.django_app:wsgi"), 2),
-    Server(
-        "flask_gunicorn_threads_preload",
-        (*THREADS, "--preload", f"{APPS}.flask_app:app"),
-        2,
-        preloads=True,
-    ),
+    Server("flask_gunicorn_preload", (*THREADS, "--preload", f"{APPS}.flask_app:app"), 2, True),
     Server("flask_gunicorn_gevent", (*GREENLETS, f"{APPS}.flask_app:app"), 2),
 ]
-
-
-@pytest.fixture(scope="module")
-def sidecar() -> Generator[Sidecar]:
-    sidecar = Sidecar("a")
-    with running(sidecar):
-        yield sidecar
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=str)
@@ -78,21 +59,10 @@ def app(server: Server, sidecar: Sidecar) -> Generator[App]:
         yield app
 
 
-@pytest.fixture(scope="module")
-def addresses() -> Iterator[str]:
-    return (f"198.18.{number // 250}.{number % 250}" for number in count())
-
-
 @pytest.fixture
-def address(addresses: Iterator[str]) -> str:
-    """Return an address that no other test calls from."""
-    return next(addresses)
-
-
-@pytest.fixture
-def by_key(request: pytest.FixtureRequest) -> dict[str, str]:
+def by_key(key: str) -> dict[str, str]:
     """Return header fields with an API key that no other test has."""
-    return {"x-api-key": request.node.name}
+    return {"x-api-key": key}
 
 
 @pytest.fixture

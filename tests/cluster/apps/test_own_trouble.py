@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
@@ -16,20 +13,20 @@ from sidegate.client.client import Client
 from sidegate.link.health import LinkState
 from tests.support.in_process.cluster import admitted, eventually, link_of, sources
 from tests.support.processes.beside import process
+from tests.support.processes.hogs import hogs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Callable, Coroutine
     from typing import Any, TypeAlias
 
     from sidegate.buckets.decision import Decision
-    from tests.support.processes.beside import Child
+    from tests.support.processes.services import Sidecar
 
     Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]
 
 LIMIT = "20/hour"
 BLOCKED = 0.2  # seconds: four budgets
 WORK = 0.0002  # seconds of CPU in each handler: 0.6 s a turn for 3,000 of them
-HOGS_LIVE = 60  # seconds at most, should nobody end them
 COUNTS = [50, 200, 500, 3_000]
 
 
@@ -81,23 +78,12 @@ async def among_busy_tasks(asking: Client, key: str, count: int) -> list[Decisio
 
 
 @pytest.fixture
-async def sidecar() -> AsyncGenerator[Child]:
+async def sidecar() -> AsyncGenerator[Sidecar]:
     async with process("n1") as running:
         yield running
 
 
-@contextmanager
-def hogs(count: int) -> Generator[None]:
-    """Run processes that take all the CPU that they get."""
-    code = f"import time\nend = time.time() + {HOGS_LIVE}\nwhile time.time() < end: pass"
-    with ExitStack() as stack:
-        for _ in range(count):
-            hog = stack.enter_context(subprocess.Popen([sys.executable, "-c", code]))
-            stack.callback(hog.kill)
-        yield
-
-
-async def require_exact(sidecar: Child, load: Load, *, warm: bool) -> None:
+async def require_exact(sidecar: Sidecar, load: Load, *, warm: bool) -> None:
     """However many ask: the limit holds exactly, and the owner decides each check."""
     for count in COUNTS:
         async with Client(str(sidecar.link), secret="", remember_denials=False) as asking:
@@ -112,18 +98,18 @@ LOADS = [at_once, then_blocked, in_handlers, among_busy_tasks]
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 @pytest.mark.parametrize("load", LOADS)
-async def test_a_burst_is_decided_by_the_owner(sidecar: Child, load: Load, warm: bool) -> None:
+async def test_a_burst_is_decided_by_the_owner(sidecar: Sidecar, load: Load, warm: bool) -> None:
     """Of a client that has a connection, and of one that has to dial first."""
     await require_exact(sidecar, load, warm=warm)
 
 
 @pytest.mark.parametrize("load", LOADS)
-async def test_a_burst_on_a_machine_without_cpu_to_spare(sidecar: Child, load: Load) -> None:
+async def test_a_burst_on_a_machine_without_cpu_to_spare(sidecar: Sidecar, load: Load) -> None:
     with hogs(2):
         await require_exact(sidecar, load, warm=False)
 
 
-async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Child) -> None:
+async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Sidecar) -> None:
     """Then the policy decides at once, until the sidecar speaks again."""
     async with Client(str(sidecar.link), secret="", remember_denials=False) as asking:
         assert await asking.connect()
@@ -135,12 +121,15 @@ async def test_a_sidecar_that_hangs_costs_one_budget(sidecar: Child) -> None:
         assert sources(await at_once(asking, "k", 50)) == {"open": 50}
         assert clock() - began < first / 2
         assert link_of(asking).state is LinkState.SUSPECT
+        later = asking.check("k", LIMIT)
+        await asyncio.sleep(0)
+        assert later.done()
         sidecar.send(SIGCONT)
         await eventually(lambda: link_of(asking).state is LinkState.UP)
         assert sources(await at_once(asking, "k", 50)) == {"owner": 50}
 
 
-async def test_a_sidecar_that_hangs_is_noticed_by_a_busy_app_too(sidecar: Child) -> None:
+async def test_a_sidecar_that_hangs_is_noticed_by_a_busy_app_too(sidecar: Sidecar) -> None:
     """Nobody waits for it for ever."""
     async with Client(str(sidecar.link), secret="") as asking:
         assert await asking.connect()

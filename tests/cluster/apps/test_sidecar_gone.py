@@ -124,24 +124,17 @@ async def test_one_of_three_local_sidecars_is_killed(trio: Trio) -> None:
 # --- an app's only sidecar is gone
 
 
-@pytest.fixture(scope="module")
-def alone() -> Generator[Sidecar]:
-    sidecar = Sidecar("alone")
-    with running(sidecar):
-        yield sidecar
-
-
 FLASK = "tests.support.apps.flask_app:app"
 WORKERS = {"fastapi": 1, "flask in threads": 2, "flask in greenlets": 2}
 """Worker processes of each app."""
 
 
 @pytest.fixture(scope="module")
-def apps(alone: Sidecar) -> Generator[list[App]]:
+def apps(sidecar: Sidecar) -> Generator[list[App]]:
     apps = [
-        App("fastapi", alone, *FASTAPI),
-        App("flask in threads", alone, *THREADS, "--preload", FLASK),
-        App("flask in greenlets", alone, *GREENLETS, FLASK),
+        App("fastapi", sidecar, *FASTAPI),
+        App("flask in threads", sidecar, *THREADS, "--preload", FLASK),
+        App("flask in greenlets", sidecar, *GREENLETS, FLASK),
     ]
     with running(*apps):
         yield apps
@@ -152,15 +145,15 @@ def _all_decided(loads: list[Load], source: str, since: float = 0.0) -> bool:
     return all(len(it.workers(source, since)) == WORKERS[it.app.title] for it in loads)
 
 
-async def test_the_only_sidecar_is_killed(alone: Sidecar, apps: list[App]) -> None:
+async def test_the_only_sidecar_is_killed(sidecar: Sidecar, apps: list[App]) -> None:
     """Its apps let requests through at once, and each of their workers is limited by the next."""
     async with load("k", *apps) as loads:
         await eventually(lambda: _all_decided(loads, "owner"), PATIENCE)
-        alone.kill()
+        sidecar.kill()
         gone_at = monotonic()
         await eventually(lambda: _all_decided(loads, "open"), PATIENCE)
         await eventually(lambda: all(it.sources["open"] > 20 for it in loads), PATIENCE)
-        back_at = await asyncio.to_thread(_bring_back, alone)
+        back_at = await asyncio.to_thread(_bring_back, sidecar)
         await eventually(lambda: _all_decided(loads, "owner", gone_at), PATIENCE)
     _report("alone", loads, back_at)
     assert [set(it.statuses) for it in loads] == [{200}] * 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import count
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -12,26 +11,22 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.support.apps.clients import assert_is_refusal, current, policy
-from tests.support.processes.services import UVICORN, App, Sidecar, running
+from tests.support.processes.services import UVICORN, App, running
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from websockets.http11 import Response
     from websockets.sync.client import ClientConnection
 
+    from tests.support.processes.services import Sidecar
+
 
 @pytest.fixture(scope="module")
-def app() -> Generator[App]:
-    sidecar = Sidecar("a")
+def app(sidecar: Sidecar) -> Generator[App]:
     app = App("websockets", sidecar, *UVICORN, "tests.support.apps.websocket_app:app")
-    with running(sidecar, app):
+    with running(app):
         yield app
-
-
-@pytest.fixture(scope="module")
-def addresses() -> Iterator[str]:
-    return (f"198.18.0.{number}" for number in count())
 
 
 class Caller:
@@ -69,9 +64,9 @@ def _as_httpx(response: Response) -> httpx2.Response:
 
 
 @pytest.fixture
-def caller(app: App, addresses: Iterator[str]) -> Caller:
+def caller(app: App, address: str) -> Caller:
     """Return a caller from an address that no other test calls from."""
-    return Caller(app, next(addresses))
+    return Caller(app, address)
 
 
 def test_an_accepted_handshake_tells_what_is_left(caller: Caller) -> None:

@@ -11,23 +11,28 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
-from sidegate_sidecar.lab.processes import Child
 from tests.cluster.bursts.burst import PROCESSES, WAVES
 from tests.cluster.bursts.crowd import crowd
-from tests.support.processes.services import GUNICORN, PATIENCE, ROOT, App, Sidecar, running, until
+from tests.support.processes.hogs import hogs
+from tests.support.processes.services import GUNICORN, PATIENCE, ROOT, App, running, until
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
+
+    from tests.support.processes.services import Sidecar
 
 AT_ONCE: Final = (50, 200, 500, 3_000)
+KINDS: Final = {
+    "threads": ("burst", WAVES, 20 * WAVES),
+    "greenlets": ("greenlets", WAVES, 20 * WAVES),
+    "forks": ("burst", PROCESSES, 20),  # with the client in them: 20 in all
+}
 CORES: Final = min(os.cpu_count() or 1, 4)
 ONE_WORKER: Final = [part for part in GUNICORN if not part.startswith("--workers")]
 SERVED: Final = (*ONE_WORKER, "--backlog=4096", "--worker-connections=4000")
@@ -38,40 +43,11 @@ SERVERS: Final = {
 APP: Final = "tests.cluster.bursts.flask_app:app"
 
 
-@pytest.fixture(scope="module")
-def sidecar() -> Generator[Sidecar]:
-    sidecar = Sidecar("a")
-    with running(sidecar):
-        yield sidecar
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[str]:
-    return (f"burst {number}" for number in count())
-
-
-@pytest.fixture
-def key(keys: Iterator[str]) -> str:
-    """Return a key that no other test spends."""
-    return next(keys)
-
-
 @pytest.fixture(params=[False, True], ids=["calm", "busy"])
 def machine(request: pytest.FixtureRequest) -> Generator[None]:
     """Keep no core busy, or all (on a large machine four, beside which nothing is short)."""
     with hogs(CORES if request.param else 0):
         yield
-
-
-@contextmanager
-def hogs(number: int) -> Generator[None]:
-    """Keep so many cores busy."""
-    processes = [Child("hog", "tests.cluster.bursts.hog") for _ in range(number)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
 
 
 def burst(module: str, *arguments: str) -> list[str]:
@@ -85,35 +61,24 @@ def burst(module: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def passed(lines: list[str]) -> dict[str, int]:
+def passed(lines: list[str]) -> Counter[str]:
     """Return how many checks passed, by who decided."""
-    tally: dict[str, int] = {}
+    tally: Counter[str] = Counter()
     for word in " ".join(lines).split():
         source, _, number = word.partition("=")
-        tally[source] = tally.get(source, 0) + int(number)
-    return {source: number for source, number in tally.items() if number}
+        tally[source] += int(number)
+    return +tally
 
 
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("at_once", AT_ONCE)
-class TestClients:
-    def test_threads(self, sidecar: Sidecar, key: str, at_once: int) -> None:
-        """From threads: the sidecar decides all that pass, and 20 do."""
-        lines = burst("burst", "threads", str(sidecar.link), str(at_once), key)
-        assert passed(lines) == {"owner": 20 * WAVES}
-        assert len(lines) == WAVES
-
-    def test_greenlets(self, sidecar: Sidecar, key: str, at_once: int) -> None:
-        """From greenlets."""
-        lines = burst("greenlets", "greenlets", str(sidecar.link), str(at_once), key)
-        assert passed(lines) == {"owner": 20 * WAVES}
-        assert len(lines) == WAVES
-
-    def test_forks(self, sidecar: Sidecar, key: str, at_once: int) -> None:
-        """From processes that were forked with the client in them: 20 in all."""
-        lines = burst("burst", "forks", str(sidecar.link), str(at_once), key)
-        assert passed(lines) == {"owner": 20}
-        assert len(lines) == PROCESSES
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client(sidecar: Sidecar, key: str, kind: str, at_once: int) -> None:
+    """From threads, greenlets and forks: the sidecar decides all that pass, and 20 do."""
+    module, lines_of_it, admitted = KINDS[kind]
+    lines = burst(module, kind, str(sidecar.link), str(at_once), key)
+    assert passed(lines) == {"owner": admitted}
+    assert len(lines) == lines_of_it
 
 
 @pytest.fixture(scope="module", params=SERVERS)

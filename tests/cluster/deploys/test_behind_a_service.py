@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from tests.support.in_process.cluster import admitted, client, eventually
 from tests.support.processes.fleet import Fleet, fleet, repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from sidegate.buckets.decision import Decision
     from sidegate.client.client import Client
@@ -80,23 +81,24 @@ class Apps:
             )
         )
 
-    async def run_in_asyncio(self, asking: Client, number: int) -> None:
-        """Ask about a plentiful key, and the first of all also about the scarce one."""
-        app, turn = self.in_asyncio, 0
-        while not self.over:
-            began, turn = monotonic(), turn + 1
+    def _questions(self, number: int) -> Iterator[tuple[str, str, float]]:
+        """Yield plentiful keys, to the first asker also the scarce one, and when that was."""
+        for turn in count(1):
+            if self.over:
+                return
             scarce = number == 0 and turn % 50 == 0
             key, limits = ("scarce", SCARCE) if scarce else (f"plenty{turn % 30}", PLENTY)
-            app.note(await asking.check(key, limits), began)
+            yield key, limits, monotonic()
+
+    async def run_in_asyncio(self, asking: Client, number: int) -> None:
+        """Ask until it is over."""
+        for key, limits, began in self._questions(number):
+            self.in_asyncio.note(await asking.check(key, limits), began)
 
     def run_in_threads(self, asking: BlockingClient, number: int) -> None:
         """Do the same in a thread."""
-        app, turn = self.in_threads, 0
-        while not self.over:
-            began, turn = monotonic(), turn + 1
-            scarce = number == 0 and turn % 50 == 0
-            key, limits = ("scarce", SCARCE) if scarce else (f"plenty{turn % 30}", PLENTY)
-            app.note(asking.check(key, limits), began)
+        for key, limits, began in self._questions(number):
+            self.in_threads.note(asking.check(key, limits), began)
 
 
 @asynccontextmanager
@@ -148,7 +150,7 @@ async def test_no_check_is_answered_by_the_policy_while_all_are_replaced(late: i
         async with service(*cluster.nodes.values()) as behind, client(behind.address) as asking:
             spent = [await asking.check("scarce", SCARCE) for _ in range(5)]
             before = [await admitted_of(asking, key, 5) for key in HALF_SPENT]
-            async with apps(behind.address) as asked:
+            async with apps(str(behind.address)) as asked:
                 await asked.go_on()
                 for round_ in range(repetitions(1)):
                     for at, old in enumerate(list(cluster.nodes)):
@@ -165,7 +167,7 @@ async def test_a_kill_costs_what_was_in_flight() -> None:
     """When a sidecar is killed, the policy answers for what was in flight there, and no more."""
     async with fleet(*NODES, budget=BUDGET) as cluster:
         n1, *others = cluster.nodes.values()
-        async with service(n1) as behind, apps(behind.address) as asked:
+        async with service(n1) as behind, apps(str(behind.address)) as asked:
             await asked.go_on()
             behind.nodes = others
             cluster.kill("n1")

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.in_process.cluster import admitted, eventually, sources
+from tests.support.in_process.cluster import eventually
 from tests.support.processes.fleet import Fleet, ended, fleet, repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import TypeAlias
+    from typing import Protocol
 
-    Deploy: TypeAlias = Callable[[Fleet, str], Awaitable[None]]
+    class Deploy(Protocol):
+        """Changes which nodes run; `title` begins the names of new ones."""
+
+        __name__: str
+
+        async def __call__(self, cluster: Fleet, title: str, /) -> None: ...
+
 
 LIMIT: Final = "10/hour"
 SPENT: Final = 4
@@ -28,26 +33,21 @@ TRIES: Final = 100
 NAMES: Final = ("n1", "n2", "n3")
 
 
-async def ask(cluster: Fleet, keys: list[str], times: int) -> dict[str, int]:
-    """Ask all nodes in turn about each key, so many times; return how often it was allowed."""
-    async with cluster.asking() as asking:
-        decisions = [
-            await asyncio.gather(
-                *(asking[at % len(asking)].check(key, LIMIT) for at in range(times))
-            )
-            for key in keys
-        ]
-    assert {source for of_key in decisions for source in sources(of_key)} == {"owner"}
-    return {key: admitted(of_key) for key, of_key in zip(keys, decisions, strict=True)}
-
-
 async def keeps_counting(cluster: Fleet, title: str, deploy: Deploy) -> None:
     """Spend some of each key's limit, deploy while nobody asks, and find what is left exactly."""
     keys = [f"{title}.{at}" for at in range(KEYS)]
-    assert await ask(cluster, keys, SPENT) == dict.fromkeys(keys, SPENT)
+    assert await cluster.admitted(keys, LIMIT, SPENT) == dict.fromkeys(keys, SPENT)
     await deploy(cluster, title)
     assert await cluster.overdue() == 0
-    assert await ask(cluster, keys, TRIES) == dict.fromkeys(keys, LEFT)
+    assert await cluster.admitted(keys, LIMIT, TRIES) == dict.fromkeys(keys, LEFT)
+
+
+async def play(*deploys: Deploy, usual: int = 1) -> None:
+    """Play deploys of three nodes, one after the other: each finds exactly what is left."""
+    async with fleet(*NAMES) as cluster:
+        for at in range(repetitions(usual)):
+            for deploy in deploys:
+                await keeps_counting(cluster, f"{deploy.__name__}{at}", deploy)
 
 
 # --- all nodes are replaced
@@ -92,9 +92,7 @@ async def replace_hastily(cluster: Fleet, title: str) -> None:
 )
 async def test_what_was_spent_is_spent_after_a_deploy(deploy: Deploy) -> None:
     """4 of 10 an hour spent, all three nodes replaced one by one: 6 of 100 tries are allowed."""
-    async with fleet(*NAMES) as cluster:
-        for at in range(repetitions(2)):
-            await keeps_counting(cluster, f"deploy{at}", deploy)
+    await play(deploy, usual=2)
 
 
 # --- more nodes, and fewer
@@ -131,10 +129,7 @@ async def return_to_three(cluster: Fleet, _title: str) -> None:
 @pytest.mark.parametrize("shrink", [shrink_one_by_one, shrink_at_once])
 async def test_what_was_spent_is_spent_after_scaling(shrink: Deploy) -> None:
     """From 3 nodes to 6 and to 2, and back to 3: 6 of 10 an hour are left after each step."""
-    async with fleet(*NAMES) as cluster:
-        for at in range(repetitions(1)):
-            for step in (grow, shrink, return_to_three):
-                await keeps_counting(cluster, f"{step.__name__}{at}", step)
+    await play(grow, shrink, return_to_three)
 
 
 # --- all at once
@@ -158,9 +153,7 @@ def surge(after: float) -> Deploy:
 @pytest.mark.parametrize("after", [0.0, 0.3, 0.6])
 async def test_what_was_spent_is_spent_when_all_are_told_to_end_at_once(after: float) -> None:
     """Whether the new ones have only been started, are joining, or are there by then."""
-    async with fleet(*NAMES) as cluster:
-        for at in range(repetitions(1)):
-            await keeps_counting(cluster, f"surge{at}", surge(after))
+    await play(surge(after))
 
 
 async def replace_at_the_last_moment(cluster: Fleet, title: str) -> None:
@@ -178,9 +171,7 @@ async def replace_at_the_last_moment(cluster: Fleet, title: str) -> None:
 
 async def test_who_was_started_with_the_first_of_the_new_ones_finds_it() -> None:
     """The last of the old ones stays within reach for as long as that may take."""
-    async with fleet(*NAMES) as cluster:
-        for at in range(repetitions(1)):
-            await keeps_counting(cluster, f"moment{at}", replace_at_the_last_moment)
+    await play(replace_at_the_last_moment)
 
 
 # --- how a node ends
@@ -188,7 +179,7 @@ async def test_who_was_started_with_the_first_of_the_new_ones_finds_it() -> None
 
 async def test_a_node_that_is_told_twice_ends_at_once() -> None:
     """A second SIGTERM ends a node that waits for another one, which will answer nothing."""
-    async with fleet("n1", "n2", options=["--drain=600"]) as cluster:
+    async with fleet("n1", "n2", drain=600) as cluster:
         leaving, silent = cluster.nodes["n1"], cluster.nodes["n2"]
         silent.send(SIGSTOP)
         leaving.send(SIGTERM)
@@ -202,7 +193,7 @@ async def test_a_node_that_is_told_twice_ends_at_once() -> None:
 
 async def test_a_node_waits_for_others_no_longer_than_its_drain() -> None:
     """With a node that answers nothing it waits for the drain, and has not left."""
-    async with fleet("n1", "n2", options=["--drain=0.5"]) as cluster:
+    async with fleet("n1", "n2", drain=0.5) as cluster:
         leaving, silent = cluster.nodes["n1"], cluster.nodes["n2"]
         silent.send(SIGSTOP)
         leaving.send(SIGTERM)
@@ -216,5 +207,5 @@ async def test_a_node_waits_for_others_no_longer_than_its_drain() -> None:
 async def test_the_last_node_ends_without_anyone_to_hand_over_to() -> None:
     """Alone, a node has nothing to wait for."""
     async with fleet("n1") as cluster:
-        await ask(cluster, ["k"], 1)
+        await cluster.admitted(["k"], LIMIT, 1)
         await cluster.stop("n1")

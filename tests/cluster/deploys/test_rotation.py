@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from tests.support.apps.clients import async_client
-from tests.support.in_process.cluster import (
-    GENEROUS,
-    admitted,
-    client,
-    eventually,
-    eventually_answered,
-    sources,
-)
-from tests.support.processes.fleet import Fleet, Node
+from tests.support.in_process.cluster import GENEROUS, client, eventually, eventually_answered
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.services import Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     import pytest
@@ -44,16 +38,12 @@ PAUSE: Final = 0.02  # seconds between two links of an app: a load, on a machine
 class Keepers(Fleet):
     """A fleet whose nodes have a file with the secrets each, under their names in a folder."""
 
-    def __init__(self, http: httpx2.AsyncClient, folder: Path) -> None:
-        super().__init__(http, GENEROUS, ())
+    def __init__(self, folder: Path) -> None:
+        super().__init__(budget=GENEROUS)
         self._folder = folder
 
-    def launch(self, *names: str, seeds: Sequence[str] = ()) -> None:
-        for name in names:
-            if name not in self._known:
-                options = [f"--secret-file={self.file(name)}"]
-                self._known[name] = Node(name, GENEROUS, options)
-        super().launch(*names, seeds=seeds)
+    def make(self, name: str) -> Sidecar:
+        return Sidecar(name, secret_file=self.file(name), **self._options)
 
     def file(self, name: str) -> Path:
         """Return where a node has its secrets."""
@@ -78,19 +68,12 @@ class Keepers(Fleet):
         await self.whole()
 
 
-@asynccontextmanager
-async def keepers(folder: Path, secrets: str) -> AsyncGenerator[Keepers]:
+def keepers(folder: Path, secrets: str) -> AbstractAsyncContextManager[Keepers]:
     """Run three nodes; they are one ring when this is entered."""
-    async with async_client() as http:
-        cluster = Keepers(http, folder)
-        try:
-            for name in NAMES:
-                cluster.tell(name, secrets)
-            await cluster.start(*NAMES)
-            await cluster.whole()
-            yield cluster
-        finally:
-            cluster.close()
+    cluster = Keepers(folder)
+    for name in NAMES:
+        cluster.tell(name, secrets)
+    return cluster.running(*NAMES)
 
 
 class Apps:
@@ -137,15 +120,7 @@ async def apps_of(cluster: Keepers) -> AsyncGenerator[Apps]:
 
 async def ask(cluster: Keepers, times: int) -> dict[str, int]:
     """Ask all nodes in turn about each key; return how often it was allowed."""
-    async with cluster.asking(secret=None) as asking:
-        decisions = [
-            await asyncio.gather(
-                *(asking[at % len(asking)].check(key, LIMIT) for at in range(times))
-            )
-            for key in KEYS
-        ]
-    assert {source for of_key in decisions for source in sources(of_key)} == {"owner"}
-    return {key: admitted(of_key) for key, of_key in zip(KEYS, decisions, strict=True)}
+    return await cluster.admitted(KEYS, LIMIT, times, secret=None)
 
 
 async def take_step(cluster: Keepers, apps: Apps, after: str, said: str) -> None:

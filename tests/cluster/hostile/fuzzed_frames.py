@@ -25,14 +25,10 @@ from tests.support.in_process.puppets import APP, node_named
 if TYPE_CHECKING:
     from random import Random
 
-    from sidegate.protocol.messages import Hello, Message
+    from sidegate.protocol.messages import Message
 
 
 IDENTITY = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
-
-
-def approve(_: Hello) -> None:
-    """Let everybody in."""
 
 
 def take(data: bytes) -> list[Message]:

@@ -1,4 +1,4 @@
-"""A million frames at the codec and at a running sidecar: no crash, and nobody else notices.
+"""Any bytes and a million frames at codec and sidecar: no crash, and nobody else notices.
 
 SIDEGATE_FUZZ_FRAMES says how many (20,000 unless told). A million, as for a release:
 
@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from sidegate.protocol.codec import Framer, WireError, decode, encode
-from sidegate.protocol.handshake import Accepting
+from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
-from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, approve, fuzzed, take
+from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
-from tests.support.in_process.puppets import Bare, bare
+from tests.support.in_process.puppets import APP, Bare, approve_all, bare, frame
 from tests.support.processes.memory import resident
 
 if TYPE_CHECKING:
@@ -29,6 +33,26 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 FRAMES = int(os.environ.get("SIDEGATE_FUZZ_FRAMES", "20000"))
+
+
+@given(st.binary(max_size=200))
+@example(b"\0\0\0\0")
+@example(b"\x91" * 200)
+def test_any_bytes_are_messages_or_an_error(data: bytes) -> None:
+    """Nothing but a WireError comes out of the codec, whatever goes in, framed or not."""
+    for stream in (data, frame(data)):
+        with suppress(WireError):
+            take(stream)
+
+
+@given(st.lists(st.binary(max_size=80), max_size=4))
+def test_any_bytes_are_a_handshake_or_an_error(bodies: list[bytes]) -> None:
+    """Nothing but a WireError comes out of either side of a handshake."""
+    for handshake in (Accepting(IDENTITY, NONCE, approve=approve_all), Dialling(APP, NONCE, "")):
+        with suppress(WireError):
+            for body in bodies:
+                assert not handshake.done
+                handshake.receive(body)
 
 
 def outcome(data: bytes, take: Callable[[bytes], object]) -> str:
@@ -42,7 +66,7 @@ def outcome(data: bytes, take: Callable[[bytes], object]) -> str:
 
 def handshaken(*before: bytes) -> Callable[[bytes], object]:
     """Return an accepting side that has got so far."""
-    handshake = Accepting(IDENTITY, NONCE, approve=approve)
+    handshake = Accepting(IDENTITY, NONCE, approve=approve_all)
     for body in before:
         handshake.receive(body)
     return handshake.receive

@@ -25,7 +25,6 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate_sidecar.process import Process
-from tests.cluster.hostile.relaying import Relay, relay
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import (
     GENEROUS,
@@ -35,12 +34,13 @@ from tests.support.in_process.cluster import (
     eventually,
     eventually_answered,
 )
+from tests.support.in_process.relaying import Relay, relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from tests.cluster.hostile.relaying import Way
+    from tests.support.in_process.relaying import Way
 
 SECRET = "a secret that nobody in between knows"
 HELD = SECRET.encode()

@@ -20,7 +20,6 @@ from tests.support.in_process.cluster import (
     cluster,
     eventually,
     key_of,
-    sources,
 )
 from tests.support.in_process.puppets import APP, bare
 
@@ -61,6 +60,7 @@ SCENARIOS = [  # windows so long that no token comes back meanwhile, on however 
     Scenario("one_key", "1000/day", admitted=1_000),
     Scenario("thirty_keys_of_all_owners", "40/day", admitted=40, keys=30),
     Scenario("sixty_clients", "1000/day", admitted=1_000, clients=20),
+    Scenario("a_hundred_clients_of_ten_keys", "250/day", admitted=250, keys=10, clients=34),
     Scenario("more_than_fits_in_a_frame", "10000/year", admitted=10_000, checks=15_000),
     Scenario("a_limit_that_nobody_reaches", "3000/month", admitted=3_000),
     Scenario("a_limit_of_one", "1/day", admitted=1),
@@ -91,19 +91,6 @@ async def test_all_together_admit_exactly_the_limit(
     owner_of = nodes[0].cluster.ring.owner
     decided_by = {(key, it.node, it.source) for key, it in zip(keys, decisions, strict=True)}
     assert decided_by == {(key, owner_of(key), Source.OWNER) for key in keys}
-
-
-async def test_three_thousand_checks_with_a_thousand_an_hour(nodes: list[Process]) -> None:
-    """A limit of 1000/hour admits 1,000 of 3,000, and one more for each 3.6 s that they took."""
-    clock = asyncio.get_running_loop().time
-    async with clients(*nodes) as asking:
-        start = clock()
-        decisions = await asyncio.gather(
-            *(asking[at % 3].check("the issue", "1000/hour") for at in range(3_000))
-        )
-        refilled = (clock() - start) / 3.6
-    assert 0 <= admitted(decisions) - 1_000 <= refilled
-    assert sources(decisions) == {"owner": 3_000}
 
 
 async def test_a_refused_check_charges_none_of_its_limits(nodes: list[Process]) -> None:
@@ -143,9 +130,8 @@ async def test_a_look_costs_nothing(nodes: list[Process], owner: str) -> None:
     async with client(nodes[0]) as asking:
         assert (await asking.check(key, "2/hour", 2)).remaining == 0
         looks = [await asking.check(key, "2/hour", 0) for _ in range(5)]
-        assert [(look.allowed, look.remaining, look.node) for look in looks] == [
-            (True, 0, owner)
-        ] * 5
+        seen = [(look.allowed, look.remaining, look.node) for look in looks]
+        assert seen == [(True, 0, owner)] * 5
         assert not (await asking.check(key, "2/hour")).allowed
 
 

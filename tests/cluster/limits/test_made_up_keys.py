@@ -89,7 +89,7 @@ async def test_a_flood_of_keys_takes_no_more_memory_than_it_may_and_frees_nobody
     made_up: Callable[[Random], Iterator[Check]],
 ) -> None:
     """By whatever keys: what the chart's limit leaves room for, and all debtors of other rules."""
-    async with fleet("a", options=["--max-memory", str(MEMORY)]) as nodes:
+    async with fleet("a", max_memory=MEMORY) as nodes:
         node = nodes.nodes["a"]
         async with Client(str(node.link), budget=GENEROUS, remember_denials=False) as client:
             before = await spent(client)

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 import pytest
 
+from sidegate_sidecar.lab.sidecars import serve
+from sidegate_sidecar.lab.waiting import until
 from tests.cluster.networks import wire
 from tests.cluster.networks.wire import MAX_COMMAND, Carried, Way, address
 from tests.support.optional import missing
@@ -159,18 +161,14 @@ class Node(Service):
     def command(self) -> list[str]:
         links = [f"{address(end)}:{LINK_PORT}" for end in range(self._everyone)]
         mine = links.pop(self.space.end)
-        return [
-            *("sidegate_sidecar", "serve", f"--name={self.name}", f"--link={mine}", "--insecure"),
-            *(f"--http={self.http}", f"--socket={self.socket}", f"--budget={self._budget}"),
-            *(f"--seed={link}" for link in links),
-        ]
+        options = {"link": mine, "http": self.http, "socket": self.socket, "budget": self._budget}
+        return serve(*links, name=self.name, insecure=True, **options)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End it, and have pytest show what it said if the test failed."""
+        super().close()
         if self.child:
-            self.kill()
-            print(self._last_words())  # noqa: T201  # for pytest
-        self.close()
+            print(self.title, "said:", self.log)  # noqa: T201  # for pytest
 
     async def inside(self, work: Callable[[], T]) -> T:
         """Do something in the namespace, and return what it returns."""
@@ -178,9 +176,8 @@ class Node(Service):
 
     async def view(self) -> dict[str, Any]:
         """Return the cluster as this node sees it: GET /v1/nodes."""
-        answer = await self.inside(lambda: self._ask("GET", "/v1/nodes").raise_for_status())
-        view: dict[str, Any] = answer.json()
-        return view
+        answer = await self.inside(lambda: self.ask("GET", "/v1/nodes").raise_for_status())
+        return dict(answer.json())
 
     async def sees(self, *names: str) -> bool:
         """Are just these nodes on its ring, linked to and of one mind, and is it one of them?"""
@@ -219,12 +216,8 @@ class Apart:
         self, condition: Callable[[], Awaitable[bool]], within: float = PATIENCE
     ) -> None:
         """Wait until the condition is true; fail `within` seconds, and show what is instead."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + within
-        while not await condition():
-            if clock() > deadline:
-                pytest.fail(f"not so within {within:g} s: {await self.views()}")
-            await asyncio.sleep(LOOK_EVERY)
+        if not await until(condition, within=within, look_every=LOOK_EVERY):
+            pytest.fail(f"not so within {within:g} s: {await self.views()}")
 
     async def until_rings(self, *rings: Collection[Node], within: float = PATIENCE) -> None:
         """Wait until each of these groups of nodes is a ring of its own."""
@@ -248,7 +241,7 @@ def _apart(count: int, budget: float) -> Generator[Apart]:
         nodes: list[Node] = []
         for space in spaces:
             nodes.append(space.run(partial(Node, space, count, place, budget)))
-            stack.callback(nodes[-1].end)
+            stack.callback(nodes[-1].close)
             space.run(nodes[-1].launch)
         yield Apart(nodes, wire)
 

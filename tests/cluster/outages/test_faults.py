@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 
 import pytest
@@ -17,7 +16,6 @@ from tests.cluster.outages.trio import (
     is_used,
     link_to,
     load,
-    restart,
     spent_at,
     stood_in,
     trio,
@@ -127,7 +125,7 @@ async def test_an_owner_that_is_started_again_is_used_again() -> None:
         await eventually(lambda: all(link_to(node).state is LinkState.DOWN for node in nodes))
         gone = await asyncio.gather(*(who.check(key, "50/day") for who in asking))
         assert sources(gone) == {"backup": 2}
-        await restart(owner)
+        await asyncio.to_thread(owner.restart)
         await eventually(lambda: all(is_used(node) for node in nodes))
         back = await asyncio.gather(*(asking[at % 2].check(key, "50/day") for at in range(80)))
         assert all(map(by_n3, back))
@@ -175,7 +173,7 @@ async def test_an_owner_that_fails_again_and_again_loses_no_check(how: Signals) 
                 await eventually(lambda: under.seen("owner"))
                 owner.send(how)
                 await eventually(lambda: under.seen("backup"))
-                await (restart(owner) if how is SIGKILL else asyncio.to_thread(owner.send, SIGCONT))
+                await asyncio.to_thread(owner.restart if how is SIGKILL else owner.revive)
                 await eventually(lambda: under.seen("owner"))
         assert sources(under.decisions).keys() == {"owner", "backup"}
         assert stood_in(nodes) == sources(under.decisions)["backup"]
@@ -187,14 +185,12 @@ async def test_a_unix_socket_left_behind_by_a_killed_sidecar_is_taken_over(
 ) -> None:
     """A sidecar that was killed finds its socket file when it starts again, and uses it."""
     path = f"{tmp_path_factory.mktemp('s')}/s"
-    async with AsyncExitStack() as stack:
-        sidecar = await stack.enter_async_context(process("n3", options=[f"--socket={path}"]))
-        asking = await stack.enter_async_context(client(f"unix:{path}"))
+    async with process("n3", socket=path) as sidecar, client(f"unix:{path}") as asking:
         assert (await asking.check("k", "10/day")).remaining == 9
         sidecar.send(SIGKILL)
         link = link_of(asking)
         await eventually(lambda: link.state is LinkState.DOWN)
-        await restart(sidecar)
+        await asyncio.to_thread(sidecar.restart)
         decision = await eventually_answered(
             lambda: asking.check("k", "10/day"), lambda it: it.source == "owner"
         )

@@ -7,13 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sidegate_ring.hashring import Ring
-from tests.support.in_process.cluster import (
-    cluster,
-    eventually,
-    key_of,
-    sources,
-)
-from tests.support.processes.beside import Child, process
+from tests.support.in_process.cluster import cluster, eventually, key_of, sources
+from tests.support.processes.beside import process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -22,21 +17,15 @@ if TYPE_CHECKING:
     from sidegate.client.client import Client
     from sidegate.link.link import Link
     from sidegate_sidecar.process import Process
+    from tests.support.processes.services import Sidecar
 
 BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
 RING = Ring(["n1", "n2", "n3"])
 DAY = 86_400 * 10**9  # ns
 
 
-async def restart(sidecar: Child) -> None:
-    """Start a killed sidecar again, under its name and at its addresses."""
-    await asyncio.to_thread(sidecar.kill)  # takes its remains away
-    await asyncio.to_thread(sidecar.launch)
-    await asyncio.to_thread(sidecar.wait)
-
-
 @asynccontextmanager
-async def trio(**options: Any) -> AsyncGenerator[tuple[list[Process], Child]]:
+async def trio(**options: Any) -> AsyncGenerator[tuple[list[Process], Sidecar]]:
     """Run n1 and n2 here, where their state can be seen, and n3, which is to suffer, elsewhere."""
     options = {"budget": BUDGET, **options}
     async with cluster("n1", "n2", **options) as nodes, process("n3", nodes[0]) as third:
@@ -74,12 +63,12 @@ class Load:
         self.asked = 0
         self.decisions: list[Decision] = []
         self._asking = asking
-        self._ended = False
+        self.is_over = False
 
     async def run(self, at_once: int = 20) -> None:
         """Ask all the time, `at_once` checks at each client, until ended."""
         keys = [key_of("n3", RING, f"load{at}.") for at in range(5)]
-        while not self._ended:
+        while not self.is_over:
             futures = [
                 who.check(keys[at % 5], "1000000000/day")
                 for who in self._asking
@@ -87,10 +76,6 @@ class Load:
             ]
             self.asked += len(futures)
             self.decisions += await asyncio.gather(*futures)
-
-    def end(self) -> None:
-        """Let the checks that are on their way be the last."""
-        self._ended = True
 
     def seen(self, source: str) -> bool:
         """Has every client a late decision from this source?"""
@@ -105,7 +90,7 @@ async def load(*asking: Client) -> AsyncGenerator[Load]:
     async with asyncio.TaskGroup() as group:
         group.create_task(asking_all.run())
         yield asking_all
-        asking_all.end()
+        asking_all.is_over = True
     assert len(asking_all.decisions) == asking_all.asked
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.cluster.spelling.frameworks.views import LIMITED
-from tests.cluster.spelling.raw import ask_all
-from tests.cluster.spelling.spellings import request
+from tests.cluster.spelling.frameworks.limited import TIGHT
+from tests.cluster.spelling.frameworks.views import LIMITED, View
+from tests.cluster.spelling.raw import ask, ask_all
+from tests.cluster.spelling.spellings import LINE, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,18 @@ RULES: Final[Mapping[str, set[str]]] = {
     "item": {"items", "item"},
 }
 SHOWN: Final = 40  # of what is wrong: enough to see its kind
+
+
+def spend(port: int, view: View, *fields: str) -> None:
+    """Ask for a view as one should until its tight limit is spent."""
+    plain = request(LINE.format(method=view.method, target=view.path), *fields)
+    assert [ask(port, plain).status == 429 for _ in range(TIGHT + 1)] == [False] * TIGHT + [True]
+
+
+def served(port: int, view: View, lines: Sequence[str], *fields: str) -> list[str]:
+    """Return which of these request lines a view serves."""
+    answers = ask_all(port, [request(line, *fields) for line in lines])
+    return [line for line, answer in zip(lines, answers, strict=True) if answer.view == view.name]
 
 
 def look(

@@ -35,13 +35,8 @@ PATHS: Final = (
     # with scheme and authority
     *("http://localhost{path}", "http://localhost/{path}", "http://localhost{path}/"),
     *("HTTP://LOCALHOST{path}", "http://other@localhost{path}", "https://localhost{path}"),
-    *(
-        "http://localhost:80{path}",
-        "http://[::1]{path}",
-        "http://{path}",
-        "http:{path}",
-        "x:{path}",
-    ),
+    *("http://localhost:80{path}", "http://[::1]{path}", "http://{path}"),
+    *("http:{path}", "x:{path}"),
     *("http:/{path}", "x://y{path}", "http://localhost{one}", "http://localhost/.{path}"),
     *("http://localhost{path}?x", "http://localhost{path}#x", "http://localhost{path};x"),
     *("http://localhost{path}%3fx", "http://localhost{path}%23x", "http://localhost{path}%3bx"),
@@ -50,18 +45,8 @@ PATHS: Final = (
     *("http://localhost/static{path}", "http://localhost/healthz/..{path}"),
     *("x:{split}", "x:{tail}", "x://y{path};x", "x:{one}%23x", "%09{path}", "%0a{split}"),
     # no path, or one that begins otherwise
-    *(
-        "*",
-        "{tail}",
-        "?",
-        "?{path}",
-        "#",
-        "#{path}",
-        ";{path}",
-        "localhost{path}",
-        ".{path}",
-        "*{path}",
-    ),
+    *("*", "{tail}", "?", "?{path}", "#", "#{path}", ";{path}", "localhost{path}"),
+    *(".{path}", "*{path}"),
     *("//localhost{path}", "///localhost{path}", "/localhost{path}", "/http://localhost{path}"),
 )
 

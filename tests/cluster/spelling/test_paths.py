@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.spelling.cells import each_cell
-from tests.cluster.spelling.counting import look
-from tests.cluster.spelling.frameworks.limited import CASE, TIGHT
+from tests.cluster.spelling.counting import look, served, spend
+from tests.cluster.spelling.frameworks.limited import CASE
 from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
-from tests.cluster.spelling.raw import ask, ask_all
-from tests.cluster.spelling.spellings import BARE, LINE, request, request_lines, values
+from tests.cluster.spelling.spellings import BARE, LINE, request_lines, values
 
 if TYPE_CHECKING:
     from tests.support.processes.services import App
@@ -23,8 +22,8 @@ def test_served_is_counted(servers: dict[str, App], server: str, framework: str)
     views = (*LIMITED, FREE)
     lines = [line for view in views for line in request_lines(view.method, view.path)]
     pick = f"{PICK}: {framework} wide"
-    served = look(servers[server].http.number, [(line, pick) for line in lines])
-    assert served >= {view.name for view in views}
+    asked = [(line, pick) for line in lines]
+    assert look(servers[server].http.number, asked) >= {view.name for view in views}
 
 
 @each_cell
@@ -50,10 +49,6 @@ def test_a_spent_limit_is_spent(
     """Once the plain request is denied, no spelling of it is served, nor by HTTP/0.9."""
     port = servers[server].http.number
     fields = (f"{PICK}: {framework} tight", f"{CASE}: {server} {framework} {view.name}")
-    plain = request(LINE.format(method=view.method, target=view.path), *fields)
-    assert [ask(port, plain).status == 429 for _ in range(TIGHT + 1)] == [False] * TIGHT + [True]
+    spend(port, view, *fields)
     bare = BARE.format(method=view.method, target=view.path)
-    lines = [*request_lines(view.method, view.path), bare]
-    answers = ask_all(port, [request(line, *fields) for line in lines])
-    served = [it[0] for it in zip(lines, answers, strict=True) if it[1].view == view.name]
-    assert not served
+    assert not served(port, view, [*request_lines(view.method, view.path), bare], *fields)

@@ -29,29 +29,14 @@ if TYPE_CHECKING:
 # What a client may write before a path, if the root path is {root}: the first two before every
 # spelling of it, the others before a few.
 BEFORE: Final = (
-    "",
-    "{root}",
-    "{root}/",
-    "/{root}",
-    "{root}{root}",
-    "/anything{root}",
-    "/anything{root}{root}",
-    "/other{root}",
-    "/static{root}",
-    "/healthz{root}",
-    "{root}/static{root}",
+    *("", "{root}", "{root}/", "/{root}", "{root}{root}", "/anything{root}", "/other{root}"),
+    *("/anything{root}{root}", "/static{root}", "/healthz{root}", "{root}/static{root}"),
     "http://localhost{root}",
 )
 ALL: Final = 2
 FEW: Final = (
-    "{path}",
-    "/{path}",
-    "{path}/",
-    "{tail}",
-    "{one}",
-    "%2F{tail}",
-    "/.{path}",
-    "{path}%0a",
+    *("{path}", "/{path}", "{path}/", "{tail}"),
+    *("{one}", "%2F{tail}", "/.{path}", "{path}%0a"),
 )
 # Fields by which one server or another lets a proxy say what it took away, and their look-alikes.
 FIELDS: Final = (
@@ -65,12 +50,9 @@ UNDER: Final = ("{root}/login", "{root}//login", "/anything{root}/login", "/logi
 @pytest.fixture(scope="module")
 def rooted(sidecar: Sidecar) -> Generator[dict[str, App]]:
     """Serve the views on the servers that can be told a root path."""
-    apps = serving(
-        ASGI_UNDER_ROOT, f"{FOLDER}.frameworks.asgi_apps:app", sidecar, f"{ROOT_PATH}/healthz"
-    )
-    apps |= serving(
-        WSGI_UNDER_ROOT, f"{FOLDER}.frameworks.wsgi_apps:app", sidecar, f"{ROOT_PATH}/healthz"
-    )
+    alive = f"{ROOT_PATH}/healthz"
+    apps = serving(ASGI_UNDER_ROOT, f"{FOLDER}.frameworks.asgi_apps:app", sidecar, alive)
+    apps |= serving(WSGI_UNDER_ROOT, f"{FOLDER}.frameworks.wsgi_apps:app", sidecar, alive)
     with running(*apps.values()):
         yield apps
 

@@ -163,28 +163,24 @@ def test_a_deployment_is_spread_and_rolled_so_that_it_never_lacks_a_pod(helm: He
     assert spec["replicas"] == 3
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     spread = spec["template"]["spec"]["topologySpreadConstraints"]
-    assert {it["topologyKey"] for it in spread} == {
-        "kubernetes.io/hostname",
-        "topology.kubernetes.io/zone",
-    }
+    zones = {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    assert {it["topologyKey"] for it in spread} == zones
     assert {it["whenUnsatisfiable"] for it in spread} == {"ScheduleAnyway"}
     budget = manifests.the(objects, "PodDisruptionBudget")["spec"]
     assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_an_autoscaler_has_the_say_about_replicas(helm: Helm) -> None:
+    """It goes by the core that sidegate can use.
+
+    Not by a share of what is requested, which a pod takes at a few hundred checks a second.
+    """
     objects = ours(helm, "mode=deployment", "autoscaling.enabled=true")
     assert "replicas" not in manifests.the(objects, "Deployment")["spec"]
-    target = manifests.the(objects, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
-    assert target["name"] == manifests.the(objects, "Deployment")["metadata"]["name"]
-
-
-def test_an_autoscaler_goes_by_the_core_that_sidegate_can_use(helm: Helm) -> None:
-    """Not by a share of what is requested, which a pod takes at a few hundred checks a second."""
-    scaler = manifests.the(
-        ours(helm, "mode=deployment", "autoscaling.enabled=true"), "HorizontalPodAutoscaler"
-    )
-    (metric,) = scaler["spec"]["metrics"]
+    scaler = manifests.the(objects, "HorizontalPodAutoscaler")["spec"]
+    name = manifests.the(objects, "Deployment")["metadata"]["name"]
+    assert scaler["scaleTargetRef"]["name"] == name
+    (metric,) = scaler["metrics"]
     assert metric["resource"]["target"] == {"type": "AverageValue", "averageValue": "600m"}
 
 
@@ -227,8 +223,8 @@ def test_the_log_of_the_test_can_be_read_when_it_is_over(helm: Helm) -> None:
 
 @pytest.mark.parametrize("mode", RUN_BY_US)
 def test_pods_of_their_own_are_ready_when_sidegate_is(helm: Helm, mode: str) -> None:
-    (pod, _) = _pods_and_test(ours(helm, f"mode={mode}"))
-    container = manifests.container(pod.spec, "sidegate")
+    pod, _ = _pods_and_test(ours(helm, f"mode={mode}"))
+    container = pod.container()
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 7172}
     assert "restartPolicy" not in container
 
@@ -246,9 +242,8 @@ def test_a_certificate_is_mounted_where_the_options_say(helm: Helm) -> None:
     certificate = manifests.the(objects, "Certificate")
     assert {"server auth", "client auth"} <= set(certificate["spec"]["usages"])
     pod, _ = _pods_and_test(objects)
-    container = manifests.container(pod.spec, "sidegate")
-    assert manifests.env(container)["SIDEGATE_TLS_CERT"] == "/etc/sidegate/tls/tls.crt"
-    mount, volume = manifests.mounted(pod.spec, container, "/etc/sidegate/tls")
+    assert pod.env()["SIDEGATE_TLS_CERT"] == "/etc/sidegate/tls/tls.crt"
+    mount, volume = pod.mounted("/etc/sidegate/tls")
     assert mount["readOnly"] is True
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
 
@@ -258,12 +253,11 @@ MADE_UP = {"value": "secret", "nodeValue": "node-secret", "tokenValue": "http-to
 
 def test_a_secret_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) -> None:
     """43 letters and digits hold 256 bits. That an upgrade keeps it takes a cluster to see."""
+    name = "limits-sidegate"
     for value, key in MADE_UP.items():
-        given = manifests.the(
-            ours(helm, f"secret.{value}=sixteen-and-more"), "Secret", "limits-sidegate"
-        )
+        given = manifests.the(ours(helm, f"secret.{value}=sixteen-and-more"), "Secret", name)
         assert given["data"][key] == "c2l4dGVlbi1hbmQtbW9yZQ=="
-    made_up = manifests.the(ours(helm), "Secret", "limits-sidegate")
+    made_up = manifests.the(ours(helm), "Secret", name)
     assert {len(made_up["data"][key]) for key in MADE_UP.values()} == {60}
     assert len({made_up["data"][key] for key in MADE_UP.values()}) == len(MADE_UP)
     assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
@@ -279,9 +273,7 @@ def test_a_ring_seed_that_is_given_is_taken_and_else_one_is_made_up(helm: Helm) 
     assert len(made_up["data"]["ring-seed"]) == 60
     assert made_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert 'lookup "v1" "Secret"' in (CHART / "templates" / "secret-ring-seed.yaml").read_text()
-    assert manifests.the(ours(helm, "insecure=true"), "Secret", name), (
-        "it guards against apps' users"
-    )
+    assert manifests.the(ours(helm, "insecure=true"), "Secret", name)  # against apps' users
 
 
 def test_the_chart_installs_this_version_and_says_so() -> None:

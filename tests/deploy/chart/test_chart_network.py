@@ -128,8 +128,8 @@ def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
     objects = helm.template("--values", ci_values()["deployment-full"])
     monitor = manifests.the(objects, "PodMonitor")
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    ports = manifests.container(pod.spec, "sidegate")["ports"]
+    pod = manifests.the_pod(objects)
+    ports = pod.container()["ports"]
     assert {"name": endpoint["port"], "containerPort": 7272} in ports
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
@@ -168,8 +168,8 @@ def test_namespaces_to_scrape_may_be_named(helm: Helm) -> None:
 def test_a_ring_in_several_namespaces_names_its_nodes_by_both(helm: Helm, settings: str) -> None:
     """Each may have a StatefulSet, and so a pod, of the same name."""
     objects = helm.template("--set", settings, "--set", "patch.name=web")
-    (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    environment = manifests.env(manifests.container(pod.spec, "sidegate"))
+    pod = manifests.the_pod(objects)
+    environment = pod.env()
     assert environment["POD_NAME"] == "$(metadata.name)"
     assert environment["POD_NAMESPACE"] == "$(metadata.namespace)"
     assert environment["SIDEGATE_NAME"] == "$(POD_NAME).$(POD_NAMESPACE)"

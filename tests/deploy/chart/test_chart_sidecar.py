@@ -44,12 +44,7 @@ def objects(helm: Helm, example: Path) -> list[Object]:
 @pytest.fixture(scope="module")
 def pod(objects: list[Object]) -> PodShape:
     """Give the pod of the example's app."""
-    return the_pod(objects)
-
-
-def the_pod(objects: list[Object]) -> PodShape:
-    (found,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    return found
+    return manifests.the_pod(objects)
 
 
 def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodShape) -> None:
@@ -64,7 +59,7 @@ def test_the_sidecar_is_ready_before_the_app_starts_and_ends_after_it(pod: PodSh
 
 def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> None:
     """To resolve, to dial, to be sent buckets and what has changed since: as long as docs say."""
-    probe = manifests.container(pod.spec, "sidegate")["startupProbe"]
+    probe = pod.container()["startupProbe"]
     looking = discovery.RESOLVE_WITHIN + discovery.SETTLE_WITHIN
     longest = looking + 2 * place.JOIN_AT_MOST / SECOND
     assert longest == 130
@@ -72,18 +67,18 @@ def test_joining_may_take_as_long_as_the_sidecar_allows_it(pod: PodShape) -> Non
 
 
 def test_the_sidecar_leaves_the_ring_when_the_pod_begins_to_end(pod: PodShape) -> None:
-    sidecar = manifests.container(pod.spec, "sidegate")
+    sidecar = pod.container()
     assert sidecar["lifecycle"]["preStop"] == {"exec": {"command": ["sidegate", "leave"]}}
-    drain = float(manifests.env(sidecar)["SIDEGATE_DRAIN"])
+    drain = float(pod.env()["SIDEGATE_DRAIN"])
     assert pod.spec["terminationGracePeriodSeconds"] > drain
 
 
 def test_a_sidecar_out_of_order_does_not_take_the_app_out_of_service(pod: PodShape) -> None:
-    assert "readinessProbe" not in manifests.container(pod.spec, "sidegate")
+    assert "readinessProbe" not in pod.container()
 
 
 def test_a_slow_node_is_no_reason_to_end_a_sidecar(pod: PodShape) -> None:
-    probe = manifests.container(pod.spec, "sidegate")["livenessProbe"]
+    probe = pod.container()["livenessProbe"]
     assert probe["httpGet"]["path"] == "/healthz"
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
 
@@ -93,40 +88,38 @@ def test_the_app_reaches_the_socket_and_nothing_else(pod: PodShape) -> None:
     sidecar, app = (manifests.container(pod.spec, name) for name in ("sidegate", "app"))
     at = manifests.env(app)["SIDEGATE_SIDECAR"]
     assert at == f"unix:{manifests.env(sidecar)['SIDEGATE_SOCKET']}"
-    mount, volume = manifests.mounted(pod.spec, app, "/run/sidegate")
+    mount, volume = pod.mounted("/run/sidegate", "app")
     assert mount["readOnly"] is True
-    assert volume == manifests.mounted(pod.spec, sidecar, "/run/sidegate")[1]
+    assert volume == pod.mounted("/run/sidegate")[1]
     assert "emptyDir" in volume
     assert {it["name"] for it in app["volumeMounts"]} == {"app", "sidegate-socket"}
 
 
 def test_apps_may_run_as_any_user(pod: PodShape) -> None:
-    assert manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SOCKET_MODE"] == "666"
+    assert pod.env()["SIDEGATE_SOCKET_MODE"] == "666"
 
 
 def test_the_secret_is_a_read_only_directory_that_follows_changes(
     objects: list[Object], pod: PodShape
 ) -> None:
     """A single file of it, by subPath, would stay as it was."""
-    sidecar = manifests.container(pod.spec, "sidegate")
-    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/secret")
+    mount, volume = pod.mounted("/etc/sidegate/secret")
     assert mount["readOnly"] is True
     assert "subPath" not in mount
-    assert manifests.env(sidecar)["SIDEGATE_SECRET_FILE"] == "/etc/sidegate/secret/secret"
+    assert pod.env()["SIDEGATE_SECRET_FILE"] == "/etc/sidegate/secret/secret"
     secret = manifests.the(objects, "Secret", volume["secret"]["secretName"])
     items = {item["path"]: item["key"] for item in volume["secret"]["items"]}
     assert items.keys() == {"secret", "node-secret", "http-token"}
     assert {*items.values()} <= secret["data"].keys()
     for variable, path in (("NODE_SECRET", "node-secret"), ("HTTP_TOKEN", "http-token")):
-        assert manifests.env(sidecar)[f"SIDEGATE_{variable}_FILE"] == f"/etc/sidegate/secret/{path}"
+        assert pod.env()[f"SIDEGATE_{variable}_FILE"] == f"/etc/sidegate/secret/{path}"
 
 
 def test_the_seed_of_the_ring_is_for_the_sidecar_only(objects: list[Object], pod: PodShape) -> None:
     """An app has no use for it, and whoever knows it can make up keys for one node."""
-    sidecar = manifests.container(pod.spec, "sidegate")
-    mount, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/ring-seed")
+    mount, volume = pod.mounted("/etc/sidegate/ring-seed")
     assert mount["readOnly"] is True
-    file = manifests.env(sidecar)["SIDEGATE_RING_SEED_FILE"]
+    file = pod.env()["SIDEGATE_RING_SEED_FILE"]
     assert file == "/etc/sidegate/ring-seed/ring-seed"
     seed = manifests.the(objects, "Secret", volume["secret"]["secretName"])
     (item,) = volume["secret"]["items"]
@@ -152,21 +145,19 @@ def test_the_seed_of_the_ring_may_be_in_a_secret_of_ones_own(
 ) -> None:
     """In that of the secret, unless another one is named; the chart then makes none."""
     objects = helm.template("--set", f"patch.name=web,{settings}")
-    (pod,) = manifests.pods(manifests.of_kind(objects, "Deployment"))
-    sidecar = manifests.container(pod.spec, "sidegate")
-    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/ring-seed")
+    pod = manifests.the_pod(objects)
+    _, volume = pod.mounted("/etc/sidegate/ring-seed")
     assert (volume["secret"]["secretName"], volume["secret"]["items"][0]["key"]) == (name, key)
     made = {it["metadata"]["name"] for it in manifests.of_kind(objects, "Secret")}
     assert (RING_SEED in made) == (name != "own")
 
 
 def test_the_sidecar_is_named_after_its_pod(pod: PodShape) -> None:
-    name = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_NAME"]
-    assert name == "$(metadata.name)"
+    assert pod.env()["SIDEGATE_NAME"] == "$(metadata.name)"
 
 
 def test_the_example_brings_its_own_ring(objects: list[Object], pod: PodShape) -> None:
-    seeds = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SEEDS"]
+    seeds = pod.env()["SIDEGATE_SEEDS"]
     name, _, rest = seeds.partition(".")
     assert rest == "shop.svc:7171"
     service = manifests.the(objects, "Service", name)
@@ -181,12 +172,11 @@ def test_a_chart_may_join_a_ring_that_another_release_has_installed(
     joined = helm.template("--set", "sidegate.join=ring-of-{{ .Release.Namespace }}", chart=example)
     charts = {it["metadata"]["labels"].get("helm.sh/chart", "") for it in joined}
     assert charts == {""}, "only the example's own objects"
-    pod = the_pod(joined)
-    seeds = manifests.env(manifests.container(pod.spec, "sidegate"))["SIDEGATE_SEEDS"]
+    pod = manifests.the_pod(joined)
+    seeds = pod.env()["SIDEGATE_SEEDS"]
     service = manifests.the(ring, "Service", seeds.partition(".")[0])
     assert manifests.selects(service["spec"]["selector"], pod.labels)
-    sidecar = manifests.container(pod.spec, "sidegate")
-    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/secret")
+    _, volume = pod.mounted("/etc/sidegate/secret")
     assert manifests.the(ring, "Secret", volume["secret"]["secretName"])
 
 
@@ -203,9 +193,8 @@ def test_who_joins_shows_the_certificate_of_the_ring(helm: Helm) -> None:
     issuer = ("--set", "tls.certManager.issuerRef.name=internal")
     ring = manifests.the(helm.template(*issuer), "Certificate")
     options = (*issuer, "--set", "join=limits-sidegate,patch.name=web")
-    (pod,) = manifests.pods(helm.template(*options))
-    sidecar = manifests.container(pod.spec, "sidegate")
-    _, volume = manifests.mounted(pod.spec, sidecar, "/etc/sidegate/tls")
+    pod = manifests.the_pod(helm.template(*options))
+    _, volume = pod.mounted("/etc/sidegate/tls")
     assert volume["secret"]["secretName"] == ring["spec"]["secretName"]
 
 
@@ -237,18 +226,18 @@ def test_an_app_may_ask_over_tcp_where_the_chart_runs_the_sidecars(
     templates = _only(example, tmp_path / "copy", "client")
     (pod,) = manifests.pods(helm.template(chart=templates))
     installed = helm.template("--set", "mode=deployment")
-    app = manifests.container(pod.spec, "app")
+    app = pod.container("app")
     host, _, port = manifests.env(app)["SIDEGATE_SIDECAR"].rpartition(":")
     service = manifests.the(installed, "Service", host.partition(".")[0])
     (link,) = [it for it in service["spec"]["ports"] if it["name"] == "link"]
     assert int(port) == link["port"]
-    mount, volume = manifests.mounted(pod.spec, app, "/etc/sidegate/secret")
+    mount, volume = pod.mounted("/etc/sidegate/secret", "app")
     assert mount["readOnly"] is True
     assert manifests.the(installed, "Secret", volume["secret"]["secretName"])
     assert [it["path"] for it in volume["secret"]["items"]] == ["secret"]  # it can be no node
     whole = helm.template("--set", "sidegate.clusterDomain=cluster.local.", chart=templates)
     (pod,) = manifests.pods(whole)
-    at = manifests.env(manifests.container(pod.spec, "app"))["SIDEGATE_SIDECAR"]
+    at = pod.env("app")["SIDEGATE_SIDECAR"]
     assert at == "limits-sidegate.shop.svc.cluster.local.:7171"
 
 
@@ -310,7 +299,7 @@ def test_the_examples_service_finds_its_pods_and_their_port(
 ) -> None:
     service = manifests.the(objects, "Service", "limits-hello")
     assert manifests.selects(service["spec"]["selector"], pod.labels)
-    ports = [it["containerPort"] for it in manifests.container(pod.spec, "app")["ports"]]
+    ports = [it["containerPort"] for it in pod.container("app")["ports"]]
     assert [it["targetPort"] for it in service["spec"]["ports"]] == ports
 
 
@@ -323,7 +312,7 @@ def test_the_example_takes_the_chart_as_it_is_now() -> None:
 
 
 def _service(pod: PodShape) -> str:
-    return manifests.env(manifests.container(pod.spec, "app"))["SIDEGATE_SERVICE"]
+    return pod.env("app")["SIDEGATE_SERVICE"]
 
 
 def test_an_app_has_the_name_of_its_release(
@@ -337,14 +326,10 @@ def test_an_app_has_the_name_of_its_release(
 
 def test_a_patched_app_has_the_name_of_what_is_patched(helm: Helm) -> None:
     """The release is the ring's there."""
-    (patched,) = manifests.pods(
-        manifests.of_kind(helm.template("--set", "patch.name=my-app"), "Deployment")
-    )
+    patched = manifests.the_pod(helm.template("--set", "patch.name=my-app"))
     assert _service(patched) == "my-app"
     long = "a" * 100
-    (patched,) = manifests.pods(
-        manifests.of_kind(helm.template("--set", f"patch.name={long}"), "Deployment")
-    )
+    patched = manifests.the_pod(helm.template("--set", f"patch.name={long}"))
     assert _service(patched) == "a" * 64
 
 
@@ -352,9 +337,9 @@ def test_apps_that_share_limits_are_given_one_name(helm: Helm, example: Path) ->
     """By a value, in the chart of an app and in a patch; also one that looks like a number."""
     for name in ("shop", "1e3", "'quoted'"):
         named = helm.template("--set-string", f"sidegate.serviceName={name}", chart=example)
-        assert _service(the_pod(named)) == name
+        assert _service(manifests.the_pod(named)) == name
     options = ("--set", "patch.name=my-app,serviceName=shop")
-    (patched,) = manifests.pods(manifests.of_kind(helm.template(*options), "Deployment"))
+    patched = manifests.the_pod(helm.template(*options))
     assert _service(patched) == "shop"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from typing import TYPE_CHECKING, Final
 
+from sidegate_sidecar.lab.processes import free_ports
 from tests.support.optional import missing
 
 if TYPE_CHECKING:
@@ -22,11 +22,7 @@ SERVICES: Final = (
     "balancer",
     "prometheus",
 )
-_PORTS: Final[tuple[str, ...]] = (
-    "SIDEGATE_APP_PORT",
-    "SIDEGATE_PROMETHEUS_PORT",
-    "SIDEGATE_GRAFANA_PORT",
-)
+_PORTS: Final = [f"SIDEGATE_{it}_PORT" for it in ("APP", "PROMETHEUS", "GRAFANA")]
 
 
 class Compose:
@@ -38,7 +34,7 @@ class Compose:
         self._command = command(engine)
         project = f"sidegate-test-{os.getpid()}"
         self.image = f"{project}:local"
-        self.ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self._variables = {
             "COMPOSE_PROJECT_NAME": project,
             "SIDEGATE_IMAGE": self.image,
@@ -72,13 +68,3 @@ def command(engine: Engine) -> list[str]:
     if not shutil.which("docker-compose"):
         missing("no docker compose: on Debian apt-get install docker-compose")
     return ["docker-compose"]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [it.getsockname()[1] for it in sockets]
-    finally:
-        for it in sockets:
-            it.close()

@@ -39,12 +39,8 @@ def _make(folder: Path) -> None:
     _archive(root, BASE)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     _run("chroot", str(root), "apt-get", "-qq", "update")
-    _run(
-        "chroot",
-        str(root),
-        *["apt-get", "-qq", "install", "-y", "--no-install-recommends"],
-        *_SERVERS,
-    )
+    install = ("apt-get", "-qq", "install", "-y", "--no-install-recommends")
+    _run("chroot", str(root), *install, *_SERVERS)
     (root / "etc/resolv.conf").unlink()
     data = root / "prometheus"  # where the real image keeps its data, as nobody
     data.mkdir()

@@ -17,8 +17,7 @@ import pytest
 import yaml
 
 from tests.deploy.containers.compose import PAIRS, SERVICES
-from tests.deploy.containers.waiting import wait_until
-from tests.support.processes.services import ROOT
+from tests.support.processes.services import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -122,7 +121,7 @@ def replace(stack: Compose, pair: int) -> None:
     stack.do("stop", sidecar)
     stack.do("up", "--detach", "--no-build", "--no-deps", "--force-recreate", sidecar)
     stack.do("up", "--detach", "--no-build", "--force-recreate", "--no-deps", app)
-    wait_until(
+    until(
         lambda: is_healthy(stack, sidecar) and is_healthy(stack, app),
         lambda: stack.do("logs", sidecar, app),
     )
@@ -152,7 +151,7 @@ def ask(stack: Compose, key: str, times: int) -> Counter[str]:
 
 def test_prometheus_sees_all_sidecars(stack: Compose) -> None:
     """All three are scraped, hold one ring, and the chart's alerts are loaded."""
-    wait_until(
+    until(
         lambda: instant(stack, "sum(up) == 3 and min(sidegate_ring_nodes) == 3") != [],
         lambda: json.dumps(instant(stack, "up or sidegate_ring_nodes")),
     )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from sidegate.version import __version__
-from tests.deploy.containers.waiting import wait_until
-from tests.support.processes.services import ROOT
+from tests.support.processes.services import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,7 +57,7 @@ def inspected(engine: Engine, name: str) -> dict[str, Any]:
 
 def wait_healthy(engine: Engine, name: str) -> None:
     """Wait until the image's own health check has passed."""
-    wait_until(
+    until(
         lambda: inspected(engine, name)["State"]["Health"]["Status"] == "healthy",
         lambda: json.dumps(inspected(engine, name)["State"]) + engine.docker("logs", name),
     )

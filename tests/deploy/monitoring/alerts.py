@@ -11,9 +11,8 @@ import yaml
 from tests.support.processes.services import ROOT
 
 PATH: Final = ROOT / "charts/sidegate/files/rules.yaml"
-MINUTE: Final = (
-    3  # seconds, when sped up: less than a sidecar needs to start anew would raise an alert
-)
+MINUTE: Final = 3
+"""Seconds, when sped up: less than a sidecar needs to start anew would raise an alert."""
 
 
 def alerts() -> dict[str, dict[str, Any]]:

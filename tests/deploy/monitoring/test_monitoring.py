@@ -6,70 +6,29 @@ do takes as long as ever, so a deploy has twenty times the chance to raise an al
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from sidegate_sidecar.lab.waiting import until
 from tests.deploy.monitoring.alerts import alerts, sped_up
 from tests.deploy.monitoring.dashboard import filled, panels
 from tests.deploy.monitoring.prometheus import WINDOW, prometheus, tool
-from tests.support.in_process.cluster import client, eventually_answered
+from tests.support.in_process.cluster import eventually_answered
+from tests.support.processes.crowd import crowd
 from tests.support.processes.fleet import Fleet, fleet
 from tests.support.processes.services import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from sidegate.client.client import Client
     from tests.deploy.monitoring.prometheus import Prometheus
+    from tests.support.processes.crowd import Crowd
 
 NAMES: Final = ("n1", "n2", "n3")
 KEYS: Final = [f"k{at}" for at in range(20)]
 LIMIT: Final = "60/minute"  # less than is asked for
 DOWN: Final = "SidegateNodeDown"
 LOOK_EVERY: Final = 0.2  # seconds between two looks at all panels
-PACE: Final = 0.02  # seconds between two rounds of checks: so that the machine can do more
-
-
-class Apps:
-    """Apps that ask, one beside each sidecar."""
-
-    def __init__(self, cluster: Fleet, stack: AsyncExitStack) -> None:
-        self._cluster = cluster
-        self._stack = stack
-        self._clients: dict[str, Client] = {}
-
-    async def come(self, name: str) -> None:
-        """Have an app ask this sidecar."""
-        asking = client(str(self._cluster.nodes[name].link), budget=1.0)
-        self._clients[name] = await self._stack.enter_async_context(asking)
-
-    def go(self, name: str) -> None:
-        """Have the app of this sidecar ask no more."""
-        del self._clients[name]
-
-    async def ask(self) -> None:
-        """Ask for ever."""
-        while True:
-            for key in KEYS:
-                await asyncio.gather(*(it.check(key, LIMIT) for it in self._clients.values()))
-            await asyncio.sleep(PACE)
-
-
-@asynccontextmanager
-async def apps_of(cluster: Fleet) -> AsyncGenerator[Apps]:
-    """Run an app for each sidecar."""
-    async with AsyncExitStack() as stack:
-        apps = Apps(cluster, stack)
-        for name in cluster.nodes:
-            await apps.come(name)
-        asking = asyncio.create_task(apps.ask())
-        try:
-            yield apps
-        finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+PACE: Final = 0.001  # seconds between two checks of an app: so that the machine can do more
 
 
 def targets(cluster: Fleet) -> list[str]:
@@ -90,13 +49,16 @@ async def empty(server: Prometheus) -> list[str]:
 
 async def have_data(server: Prometheus) -> None:
     """Wait until no panel is empty; fail with those that stay so."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    while bad := await empty(server):
-        assert asyncio.get_running_loop().time() < deadline, bad
-        await asyncio.sleep(LOOK_EVERY)
+
+    async def look() -> bool:
+        bad[:] = await empty(server)
+        return not bad
+
+    bad: list[str] = []
+    assert await until(look, within=PATIENCE, look_every=LOOK_EVERY), bad
 
 
-async def replace_each(cluster: Fleet, apps: Apps, server: Prometheus) -> None:
+async def replace_each(cluster: Fleet, apps: Crowd, server: Prometheus) -> None:
     """Start a new sidecar and end an old one, until all are new. Targets are what runs."""
     for old in NAMES:
         new = f"{old}.new"
@@ -105,6 +67,7 @@ async def replace_each(cluster: Fleet, apps: Apps, server: Prometheus) -> None:
         await apps.come(new)
         apps.go(old)
         await cluster.stop(old)
+        await apps.part(old)
         server.scrape(targets(cluster))
         await cluster.whole()
 
@@ -126,7 +89,7 @@ async def test_what_an_operator_sees(tmp_path: Path) -> None:
     async with (
         fleet(*NAMES, budget=1.0) as cluster,
         prometheus(tmp_path, sped_up()) as server,
-        apps_of(cluster) as apps,
+        crowd(cluster, KEYS, LIMIT, size=len(NAMES), budget=PATIENCE, pace=PACE) as apps,
     ):
         server.scrape(targets(cluster))
         await have_data(server)

@@ -13,7 +13,7 @@ import yaml
 from tests.deploy.monitoring.alerts import PATH, alerts, without_texts
 from tests.deploy.monitoring.exported import require_exported
 from tests.deploy.monitoring.prometheus import promtool
-from tests.support.deploy.helm import BOTH, Helm, find, rendering
+from tests.support.deploy.helm import Helm, rendering
 from tests.support.deploy.manifests import the
 from tests.support.processes.services import ROOT
 
@@ -43,15 +43,8 @@ def test_alerts_say_what_to_do(name: str, alert: dict[str, Any]) -> None:
     assert texts["runbook"] == f"docs/running/alerts.md#{name.lower()}"
 
 
-@ALERTS
-def test_alerts_are_in_the_runbook(name: str, alert: dict[str, Any]) -> None:
-    """Where an alert points there is a heading."""
-    assert alert["annotations"]["runbook"].startswith("docs/running/alerts.md#")
-    assert f"\n## {name}\n" in RUNBOOK.read_text()
-
-
-def test_the_runbook_has_no_other_alerts() -> None:
-    """An alert that is gone leaves no heading behind."""
+def test_the_runbook_has_all_alerts_and_no_others() -> None:
+    """Where an alert points there is a heading; one that is gone leaves none behind."""
     headings = re.findall(r"^## (Sidegate\w+)$", RUNBOOK.read_text(), re.MULTILINE)
     assert headings == list(alerts())
 
@@ -90,12 +83,6 @@ def test_alerts_are_tried_both_ways(name: str, alert: dict[str, Any]) -> None:
 
 
 # --- in the chart
-
-
-@pytest.fixture(scope="module", params=BOTH)
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Give each Helm."""
-    return Helm(find(request.param), tmp_path_factory.mktemp(request.param))
 
 
 def settings(*more: str) -> list[str]:

@@ -34,17 +34,17 @@ REDIAL = 0.5
 class Agent:
     """A node that does nothing but know the others: what a sidecar does around a Membership."""
 
-    def __init__(self, cluster: Cluster, name: str, *, owner: bool = True) -> None:
+    def __init__(self, cluster: Cluster, host: str, *, name: str = "", owner: bool = True) -> None:
         self.network = cluster.network
-        self.name = name
+        self.name = host  # of the host, which is its own unless `name` says another
         self.seeds: Sequence[str] = ()
         self.buried: dict[str, float] = {}  # when each was declared dead, if it still is
         self.burials: list[tuple[str, float]] = []  # all there ever were, also those undone since
         self.heard: float = self.network.now
         self.kinds: dict[int, int] = {}  # messages sent, by kind
         self.membership = Membership(
-            name,
-            f"{name}:4222",
+            name or host,
+            f"{host}:4222",
             incarnation=cluster.incarnation(),
             randrange=self.network.random.randrange,
             timing=cluster.timing,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
+from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
+from tests.simulation.world import TCP, World
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from tests.simulation.world import World
+    from collections.abc import Collection, Sequence
 
 SLOW = "10/hour"  # a token in six minutes: what is admitted in a run is the burst and no more
 FAST = "100/second burst 20"
@@ -32,11 +32,27 @@ def names_of(world: World, least: int, most: int) -> list[str]:
     return [f"n{at}" for at in range(least + world.random.randrange(most - least + 1))]
 
 
+def begin(
+    seed: int, least: int, most: int, faults: Faults = TCP, *, keys: int = 0
+) -> tuple[World, list[str], list[str]]:
+    """Return a ring of some nodes, their names, and so many keys."""
+    world = World(seed, faults)
+    names = names_of(world, least, most)
+    world.begin(*names)
+    return world, names, keys_of(world, keys)
+
+
 def exactly(world: World, key: str, limit: str, admitted: int) -> None:
     """Fail unless a key was admitted so often, in a run too short for a token to come back."""
     assert admitted == parse_limits(limit).smallest_burst, world.say(
         f"{key}: {admitted} of {limit}"
     )
+
+
+def all_spent(world: World, keys: Sequence[str]) -> None:
+    """Fail unless of each key just what SLOW allows was admitted."""
+    for key in keys:
+        exactly(world, key, SLOW, world.count(key))
 
 
 def at_most(world: World, key: str, limit: str, seconds: float, extra: float) -> None:
@@ -54,11 +70,7 @@ def all_answered(world: World) -> None:
 
 
 def decided_by(
-    world: World,
-    key: str,
-    node: str,
-    seconds: float,
-    sources: Collection[str] = ("owner", "backup"),
+    world: World, key: str, node: str, seconds: float, sources: Collection[str] = BY_TABLE
 ) -> int:
     """Count what a node has let through of a key in the last moments, as one of these sources."""
     since = world.network.now - seconds
@@ -72,5 +84,4 @@ def decided_by(
 
 def deciders(world: World, key: str) -> int:
     """Count the nodes that have let a key through."""
-    by = {"owner", "backup"}
-    return len({who for _, what, who, how in world.admitted if what == key and how in by})
+    return len({who for _, what, who, how in world.admitted if what == key and how in BY_TABLE})

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.replication.corrections.resets import KnownReset
+from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
-from tests.simulation.scenarios.bounds import SLOW, keys_of, names_of
-from tests.simulation.world import World
+from tests.simulation.scenarios.bounds import SLOW, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.simulation.world import World
+
 ROOMY = "1000/day"  # nothing is denied, and a token comes back in 86 s
 BUSY = 6.0  # seconds
 REFILL = 0.1  # tokens: what comes back while a word of a few charges is on its way
-DECIDED = {"owner", "backup"}
 
 
-def stalls(seed: int) -> World:
+def stalls(seed: int) -> None:
     """Nodes stand still for 30 to 1,000 ms, one, two or all: each admitted check is charged once.
 
     What was answered without a node that counts may or may not have been charged before.
@@ -38,20 +39,16 @@ def stalls(seed: int) -> World:
                 world.network.plan(until, partial(world.network.resume, name))
         world.run(world.random.random())
     _each_once(world, keys, start)
-    return world
 
 
 def _busy(seed: int) -> tuple[World, list[str], list[str]]:
     """Return a world in which keys are asked about from now on, its nodes, and the keys."""
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     world.traffic(BUSY, 0.004, keys, ROOMY)
     return world, names, keys
 
 
-def delays(seed: int) -> World:
+def delays(seed: int) -> None:
     """Ways between two nodes get slow for a while, one direction or both: as `stalls`."""
     world, names, keys = _busy(seed)
     start = world.network.now
@@ -62,7 +59,6 @@ def delays(seed: int) -> World:
         world.run(0.3 * world.random.random())
         world.network.between(one, other, Faults(ordered=True))
     _each_once(world, keys, start)
-    return world
 
 
 def _each_once(world: World, keys: list[str], start: float) -> None:
@@ -73,7 +69,7 @@ def _each_once(world: World, keys: list[str], start: float) -> None:
     back = (world.network.now - start) * limit.tokens / limit.window
     for key in keys:
         admitted = world.count(key)
-        unsure = sum(it[1] == key and it[3] not in DECIDED for it in world.admitted)
+        unsure = sum(it[1] == key and it[3] not in BY_TABLE for it in world.admitted)
         for name in set(world.running[0].cluster.ring.pair(key)) - {""}:
             node = world.nodes[name]
             held = node.node.buckets.held(key, node.clock())
@@ -84,15 +80,12 @@ def _each_once(world: World, keys: list[str], start: float) -> None:
             )
 
 
-def resets(seed: int) -> World:
+def resets(seed: int) -> None:
     """Have a node be away while keys are reset: when it is back none owes anything, anywhere.
 
     It stood still, was cut off with others or from one, or was started again with what it held.
     """
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 12)
+    world, names, keys = begin(seed, 2, 5, keys=12)
     world.spend(keys, SLOW, 10)
     away = world.random.choice(names)
     _away(world, names, away)
@@ -111,7 +104,6 @@ def resets(seed: int) -> World:
             assert not any(owed.values()), world.say(f"{key} was reset: {owed}")
         else:
             assert any(owed.values()), world.say(f"{key} was not reset")
-    return world
 
 
 def _away(world: World, names: list[str], away: str) -> None:

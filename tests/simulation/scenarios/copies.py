@@ -13,15 +13,16 @@ from tests.simulation.scenarios.bounds import (
     SLOW,
     WHOLE_WITHIN,
     all_answered,
+    all_spent,
     at_most,
+    begin,
     exactly,
-    keys_of,
-    names_of,
 )
-from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tests.simulation.world import World
 
 BURST: Final = 10  # of SLOW
 STEADY: Final = "10/second"
@@ -49,12 +50,9 @@ def ask_all(world: World, names: Sequence[str], keys: Sequence[str], pause: floa
         world.run(pause)
 
 
-def third(seed: int) -> World:
+def third(seed: int) -> None:
     """Owner and backup of spent keys stand still for 30 to 300 ms: a share each, and no more."""
-    world = World(seed)
-    names = names_of(world, 3, 6)
-    world.begin(*names)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 3, 6, keys=6)
     world.spend(keys, SLOW, BURST)
     world.run(0.4)
     pair = world.nodes[names[0]].cluster.ring.pair(keys[0])
@@ -72,18 +70,14 @@ def third(seed: int) -> World:
         exactly(world, key, SLOW, world.count(key))
         share_holds(world, key, len(names), len(names) - 2)
     all_answered(world)
-    return world
 
 
-def blinks(seed: int) -> World:
+def blinks(seed: int) -> None:
     """One node stands still for 30 to 300 ms, again and again: what is spent stays spent.
 
     Of a key that isn't spent, what the backup let through meanwhile may be let through twice.
     """
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     spent, fresh = keys[:3], keys[3:]
     world.spend(spent, SLOW, BURST)
     world.run(0.4)
@@ -97,23 +91,19 @@ def blinks(seed: int) -> World:
         ask_all(world, names, keys, 0.003)
         world.run(0.1)
     world.settle()
-    for key in spent:
-        exactly(world, key, SLOW, world.count(key))
+    all_spent(world, spent)
     for key in fresh:
         stood_in = sum(it[1] == key and it[3] == "backup" for it in world.admitted)
         at_most(world, key, SLOW, 60.0, stood_in)
     all_answered(world)
-    return world
 
 
-def pair_cut(seed: int) -> World:
+def pair_cut(seed: int) -> None:
     """Two nodes can't hear each other, both ways or one, others hear both: one decides.
 
     Until a third has vouched for the owner its backup stands in.
     """
-    world = World(seed)
-    names = names_of(world, 3, 5)
-    world.begin(*names)
+    world, names, _ = begin(seed, 3, 5)
     one, other = world.random.sample(names, 2)
     ring = world.nodes[one].cluster.ring
     found = (f"k{seed}.{at}" for at in range(100_000))
@@ -128,22 +118,17 @@ def pair_cut(seed: int) -> World:
     for key in keys:
         at_most(world, key, STEADY, seconds, BURST + BURST * UNHEARD)
     world.network.heal()
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not healed: {world.views()}")
+    world.settle(HEALED_WITHIN)
     all_answered(world)
-    return world
 
 
-def loss(seed: int) -> World:
+def loss(seed: int) -> None:
     """From 1 to 30 % of the packets of one node, or of all, are lost and sent again.
 
     At most a limit more: what the backup lets through before it has heard of the owner's. Where
     that is so bad that nodes which live are taken for dead, a limit for each node, as in a split.
     """
-    world = World(seed)
-    names = names_of(world, 3, 5)
-    world.begin(*names)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 3, 5, keys=5)
     bad = Faults(loss=world.random.uniform(0.01, 0.3), resend=RESEND, ordered=True)
     victims = names if world.random.random() < 0.5 else [world.random.choice(names)]
     for one in names:
@@ -155,8 +140,7 @@ def loss(seed: int) -> World:
     for one in names:
         for other in names:
             world.network.between(one, other, Faults(ordered=True))
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not whole: {world.views()}")
+    world.settle(HEALED_WITHIN)
     world.run(6.0)
     before = {key: world.count(key) for key in keys}
     world.spend(keys, SLOW, 3)
@@ -167,15 +151,11 @@ def loss(seed: int) -> World:
         again = world.count(key) - before[key]
         assert not again or before[key] + again <= BURST, world.say(f"{key}: {again} after it")
     all_answered(world)
-    return world
 
 
-def suspend(seed: int) -> World:
+def suspend(seed: int) -> None:
     """Suspend a machine that wakes with its network not yet back: a share, until it was told."""
-    world = World(seed)
-    names = names_of(world, 3, 5)
-    world.begin(*names)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 3, 5, keys=8)
     victim = world.random.choice(names)
     others = [it for it in names if it != victim]
     world.network.pause(victim)
@@ -191,24 +171,19 @@ def suspend(seed: int) -> World:
     world.network.heal()
     decided = [it for it in world.admitted if it[2] == victim and it[0] > woken]
     assert {it[3] for it in decided} <= {"local"}, world.say(f"{victim} decided: {decided}")
-    took = world.network.run_until(lambda: world.is_settled, WHOLE_WITHIN)
-    assert took is not None, world.say(f"not whole: {world.views()}")
+    world.settle(WHOLE_WITHIN)
     world.run(0.5)
     world.spend(keys, SLOW, 3)
     for key in keys:
         exactly(world, key, SLOW, world.count(key))
         share_holds(world, key, len(names), 1)
     all_answered(world)
-    return world
 
 
-def widowed(seed: int) -> World:
+def widowed(seed: int) -> None:
     """Kill a backup that stands in for an owner: that one hears of it from who has a third copy."""
-    world = World(seed)
-    names = names_of(world, 4, 6)
-    world.begin(*names)
+    world, names, some = begin(seed, 4, 6, keys=30)
     ring = world.nodes[names[0]].cluster.ring
-    some = keys_of(world, 30)
     owner, backup = pair = ring.pair(some[0])
     keys = [key for key in some if ring.pair(key) == pair][:4]
     world.run(0.4)
@@ -225,18 +200,9 @@ def widowed(seed: int) -> World:
     world.run(5.0)
     world.settle()
     world.spend(keys, SLOW, 3)
-    for key in keys:
-        exactly(world, key, SLOW, world.count(key))
+    all_spent(world, keys)
     all_answered(world)
-    return world
 
 
-COPIES: Final[tuple[Callable[[int], World], ...]] = (
-    third,
-    blinks,
-    pair_cut,
-    loss,
-    suspend,
-    widowed,
-)
+COPIES: Final[list[Callable[[int], object]]] = [third, blinks, pair_cut, loss, suspend, widowed]
 """Each takes a tenth of a second."""

@@ -9,25 +9,20 @@ from tests.simulation.scenarios.bounds import (
     FAST,
     SLOW,
     all_answered,
+    all_spent,
     at_most,
-    exactly,
+    begin,
     keys_of,
-    names_of,
 )
 from tests.simulation.world import World
 
-# --- deploys
 
-
-def deploy(seed: int, *, busy: bool = False) -> World:
+def deploy(seed: int, *, busy: bool = False) -> None:
     """All nodes are replaced, one by one; of 10 an hour 4 were spent: 6 are left, exactly.
 
     A new node comes before the old one goes, or after, or is the old one started again.
     """
-    world = World(seed)
-    names = names_of(world, 1 if busy else 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 1 if busy else 2, 5, keys=8)
     world.spend(keys, SLOW, 4)
     if busy:
         world.traffic(60.0, 0.02, ["busy1", "busy2"], "1000/day")
@@ -36,11 +31,9 @@ def deploy(seed: int, *, busy: bool = False) -> World:
         world.run(world.random.random() * 2)
     world.spend(keys, SLOW, 12)
     world.run(1.0)
-    for key in keys:
-        exactly(world, key, SLOW, world.count(key))
+    all_spent(world, keys)
     if not busy:
         all_answered(world)
-    return world
 
 
 def _replace(world: World, name: str, new: str, *, alone: bool) -> None:
@@ -68,22 +61,19 @@ def depart(world: World, *names: str) -> None:
         world.stop(name)
 
 
-def surge(seed: int) -> World:
+def surge(seed: int) -> None:
     """All nodes are told to leave at once while others start: nothing is lost, exactly.
 
     They are told in the same moment or within a fraction of a second, before the new ones have come
     or after; each of these comes in time.
     """
-    world = World(seed)
+    world, old, keys = begin(seed, 1, 5, keys=10)
     random = world.random
-    old = names_of(world, 1, 5)
-    world.begin(*old)
-    keys = keys_of(world, 10)
     world.spend(keys, SLOW, 4)
     new = [f"m{at}" for at in range(1 + random.randrange(4))]
     came = [world.network.now + random.random() * 6 for _ in new]
     for name, at in zip(new, came, strict=True):
-        world.network.plan(at, partial(_start, world, name, [*old, *new]))
+        world.network.plan(at, partial(world.start, name, [*old, *new]))
     world.run(random.choice([0.0, 0.0, 0.5, 3.0]) * random.random())
     for name in old:
         world.nodes[name].leave()
@@ -95,13 +85,7 @@ def surge(seed: int) -> World:
     world.network.run(max(came))
     world.settle()
     world.spend(keys, SLOW, 12)
-    for key in keys:
-        exactly(world, key, SLOW, world.count(key))
-    return world
-
-
-def _start(world: World, name: str, seeds: list[str]) -> None:
-    world.start(name, seeds)
+    all_spent(world, keys)
 
 
 def _end_when_left(world: World, names: list[str]) -> bool:
@@ -114,7 +98,7 @@ def _end_when_left(world: World, names: list[str]) -> bool:
     return not up
 
 
-def scale(seed: int) -> World:
+def scale(seed: int) -> None:
     """Three nodes become six, then two, four leaving one after the other or at once: exact."""
     world = World(seed)
     world.begin("a", "b", "c")
@@ -135,22 +119,17 @@ def scale(seed: int) -> World:
             depart(world, name)
     world.settle()
     world.spend(keys, SLOW, 8)
-    for key in keys:
-        exactly(world, key, SLOW, world.count(key))
+    all_spent(world, keys)
     all_answered(world)
-    return world
 
 
-def stable(seed: int) -> World:
+def stable(seed: int) -> None:
     """Nobody comes or goes, the network is slow: no key is admitted once too often."""
     slow = Faults(delay=0.001 + seed % 7 / 1000, jitter=0.002, ordered=True)
-    world = World(seed, slow)
-    world.begin(*names_of(world, 1, 6))
-    keys = keys_of(world, 5)
+    world, _, keys = begin(seed, 1, 6, slow, keys=5)
     start = world.network.now
     world.traffic(5.0, 0.001, keys, FAST)
     world.run(6.0)
     for key in keys:
         at_most(world, key, FAST, world.network.now - start, 0)
     all_answered(world)
-    return world

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sidegate_ring.membership.membership import Membership
 from sidegate_ring.membership.messages import tag_of
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.agents import Agent, Cluster
@@ -30,20 +29,11 @@ class Named(Agent):
     """
 
     def __init__(self, cluster: Cluster, host: str) -> None:
-        super().__init__(cluster, host)
+        super().__init__(cluster, host, name=name_of(host))
         self.tag = int(host.endswith(SECOND))
         self.incarnation = cluster.incarnation()
         self._heard = ""  # the host whose word is being answered
         self.addresses: list[str] = []  # of the namesakes, as this node has come to know them
-        self.membership = Membership(
-            name_of(host),
-            f"{host}:4222",
-            incarnation=self.incarnation,
-            randrange=self.network.random.randrange,
-            timing=cluster.timing,
-            now=self.network.now,
-            owner=True,
-        )
 
     def claim(self) -> None:
         """Join."""

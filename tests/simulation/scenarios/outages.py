@@ -6,7 +6,10 @@ raises an AssertionError that names its seed.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sidegate_ring.membership.parameters import least_suspicion
+from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import (
     APART_WITHIN,
@@ -18,21 +21,19 @@ from tests.simulation.scenarios.bounds import (
     WHOLE_WITHIN,
     all_answered,
     at_most,
+    begin,
     decided_by,
     deciders,
     exactly,
-    keys_of,
-    names_of,
 )
-from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 
 def crash(seed: int) -> World:
     """Kill an owner under load: lost is no more than it decided in the last 150 ms."""
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 6)
+    world, names, keys = begin(seed, 2, 5, keys=6)
     start = world.network.now
     world.traffic(8.0, 0.002, [*keys, *keys, "slow1", "slow2"], FAST)
     world.run(1.0 + world.random.random())
@@ -49,16 +50,13 @@ def crash(seed: int) -> World:
     return world
 
 
-def stall(seed: int) -> World:
+def stall(seed: int) -> None:
     """Stop an owner for a while: neither it nor who stood in for it counts anew.
 
     Only before its links are back is what its own app asks decided by what it knew: of keys that
     others own, and if it was off the ring also of its own.
     """
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 10)
+    world, names, keys = begin(seed, 2, 5, keys=10)
     world.spend(keys, SLOW, 3)
     world.run(0.3)
     victim = world.random.choice(names)
@@ -75,21 +73,17 @@ def stall(seed: int) -> World:
     for key in keys * 3:
         world.check(victim, key, SLOW)
         world.run(0.001)
-    sources = {"owner", "backup"} if was_off else {"backup"}
+    sources = BY_TABLE if was_off else {"backup"}
     stale = {key: decided_by(world, key, victim, 0.05, sources) for key in keys}
-    took = world.network.run_until(lambda: world.is_settled, WHOLE_WITHIN)
-    assert took is not None, world.say(f"not whole again after {seconds} s: {world.views()}")
+    world.settle(WHOLE_WITHIN)
     world.spend(keys, SLOW, 12)
     for key in keys:
         at_most(world, key, SLOW, 60.0, stale[key])
-    return world
 
 
-def short_pause(seed: int) -> World:
+def short_pause(seed: int) -> None:
     """Nobody is declared dead for standing still shorter than a suspicion lasts."""
-    world = World(seed)
-    names = names_of(world, 2, 7)
-    world.begin(*names)
+    world, names, _ = begin(seed, 2, 7)
     seconds = least_suspicion(world.timing, len(names)) * (0.2 + 0.75 * world.random.random())
     victim = world.random.choice(names)
     world.run(world.random.random())
@@ -99,15 +93,11 @@ def short_pause(seed: int) -> World:
     world.run(8.0)
     buried = {it.name: it.buried for it in world.running if it.buried}
     assert not buried, world.say(f"{victim} paused {seconds:.2f} s: {buried}")
-    return world
 
 
-def split(seed: int) -> World:
+def split(seed: int) -> None:
     """Two halves go on alone: at most one limit a side, one ring again soon, and no more then."""
-    world = World(seed)
-    names = names_of(world, 2, 6)
-    world.begin(*names)
-    keys = keys_of(world, 8)
+    world, names, keys = begin(seed, 2, 6, keys=8)
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     others = [name for name in names if name not in some]
     world.network.split(some, others)
@@ -118,21 +108,16 @@ def split(seed: int) -> World:
             world.run(0.02)
     world.run(world.random.choice([0.0, 3.0, 12.0]))
     world.network.heal()
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not healed: {world.views()}")
+    world.settle(HEALED_WITHIN)
     world.run(0.5)
     world.spend(keys, SLOW, 3)
     for key in keys:
         at_most(world, key, SLOW, 60.0, 10)
-    return world
 
 
-def reunion(seed: int) -> World:
+def reunion(seed: int) -> None:
     """Two halves meet again: what either has spent is spent for whoever owns it then."""
-    world = World(seed)
-    names = names_of(world, 2, 7)
-    world.begin(*names)
-    keys = keys_of(world, 12)
+    world, names, keys = begin(seed, 2, 7, keys=12)
     some = world.random.sample(names, 1 + world.random.randrange(len(names) - 1))
     sides = some, [name for name in names if name not in some]
     world.network.split(*sides)
@@ -148,65 +133,50 @@ def reunion(seed: int) -> World:
     world.run(1.0)
     before = {key: world.count(key) for key in keys}
     world.network.heal()
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not healed: {world.views()}")
+    world.settle(HEALED_WITHIN)
     world.run(1.0)
     world.spend(keys, SLOW, 4)
     for key in keys:
         exactly(world, key, SLOW, before[key])
         exactly(world, key, SLOW, world.count(key))
-    return world
 
 
-def one_way(seed: int) -> World:
+def one_way(seed: int) -> None:
     """Lose what one node says to another: checks are answered all the same."""
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 2, 5, keys=5)
     one, other = world.random.sample(names, 2)
     world.network.cut(one, other)
     world.traffic(10.0, 0.01, keys, SLOW)
     world.run(11.0)
     world.network.heal()
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not healed: {world.views()}")
+    world.settle(HEALED_WITHIN)
     for key in keys:
         at_most(world, key, SLOW, 60.0, 10)
     all_answered(world)
-    return world
 
 
-def lossy(seed: int) -> World:
+def lossy(seed: int) -> None:
     """Messages are lost, doubled and overtaken, as no stream does: still one ring, and answers.
 
     A check that is lost is decided again by the next node, which may not know of the last ones: at
     most one limit each.
     """
-    world = World(seed, LOSSY)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 5)
+    world, _, keys = begin(seed, 2, 5, LOSSY, keys=5)
     world.traffic(10.0, 0.01, keys, SLOW)
     world.run(11.0)
     world.faults = world.network.faults = Faults(ordered=True)
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not whole: {world.views()}")
+    world.settle(HEALED_WITHIN)
     for key in keys:
         at_most(world, key, SLOW, 60.0, 10 * (deciders(world, key) - 1))
     all_answered(world)
-    return world
 
 
-def bumpy(seed: int) -> World:
+def bumpy(seed: int) -> None:
     """Packets are lost, which a stream turns into waits of up to 200 ms: budgets run out.
 
     Again at most one limit for each node that had to decide.
     """
-    world = World(seed)
-    names = names_of(world, 2, 5)
-    world.begin(*names)
-    keys = keys_of(world, 5)
+    world, names, keys = begin(seed, 2, 5, keys=5)
     world.traffic(10.0, 0.01, keys, SLOW)
     end = world.network.now + 10.0
     while world.network.now < end:
@@ -219,4 +189,3 @@ def bumpy(seed: int) -> World:
     for key in keys:
         at_most(world, key, SLOW, 60.0, 10 * (deciders(world, key) - 1))
     all_answered(world)
-    return world

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from tests.simulation.scenarios.bounds import (
-    HEALED_WITHIN,
-    MAX_MESSAGES,
-    SLOW,
-    WHOLE_WITHIN,
-    keys_of,
-    names_of,
-)
-from tests.simulation.world import World
+from tests.simulation.scenarios.bounds import HEALED_WITHIN, MAX_MESSAGES, SLOW, WHOLE_WITHIN, begin
 
-# --- storms
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SECONDS: Final = 30.0
 
 
 @dataclass
 class _Storm:
     world: World
     names: list[str]
-    kinds: int = 6  # of what can happen: the first four leave all ways open
+    kinds: int  # of what can happen: the first four leave all ways open
 
     def strike(self) -> None:
         """Have something happen to a random node."""
         world, random = self.world, self.world.random
         name = random.choice(self.names)
-        up = world.network.is_up(name)
-        if not up:
+        if not world.network.is_up(name):
             world.start(name)
             return
         match random.randrange(self.kinds):
@@ -66,47 +61,37 @@ class _Storm:
                 world.start(name)
 
 
-def storm(seed: int, seconds: float = 30.0) -> float:
-    """Anything happens to any node, again and again; when it ends the ring is whole soon.
-
-    Return how long that took.
-    """
-    return _storm(seed, seconds, 6)
+def storm(seed: int) -> None:
+    """Anything happens to any node, again and again; when it ends the ring is whole soon."""
+    _storm(seed, 6)
 
 
-def bustle(seed: int) -> float:
+def bustle(seed: int) -> None:
     """Nodes crash, stand still, leave and come, all ways open: who answers knew all it could."""
-    return _storm(seed, 30.0, 4)
+    _storm(seed, 4)
 
 
-def _storm(seed: int, seconds: float, kinds: int) -> float:
-    world = World(seed)
-    names = names_of(world, 3, 7)
-    world.begin(*names)
+def _storm(seed: int, kinds: int) -> None:
+    world, names, keys = begin(seed, 3, 7, keys=4)
     it = _Storm(world, names, kinds)
-    world.traffic(seconds, 0.05, keys_of(world, 4), SLOW)
+    world.traffic(SECONDS, 0.05, keys, SLOW)
     sent = sum(world.network.sent.values())
-    end = world.network.now + seconds
+    end = world.network.now + SECONDS
     while world.network.now < end:
         it.strike()
         world.run(0.05 + world.random.random() * 2)
     it.end()
-    took = world.network.run_until(lambda: world.is_settled, HEALED_WITHIN)
-    assert took is not None, world.say(f"not whole: {world.views()}")
-    rate = (sum(world.network.sent.values()) - sent) / (seconds * len(names))
+    world.settle(HEALED_WITHIN)
+    rate = (sum(world.network.sent.values()) - sent) / (SECONDS * len(names))
     assert rate < MAX_MESSAGES, world.say(f"{rate:.0f} messages a node a second")
     world.quiesce()
-    return took
 
 
-def kills(seed: int, seconds: float = 30.0) -> float:
+def kills(seed: int) -> None:
     """Nodes are killed and started again at random; 5 s after the end all hold one ring."""
-    world = World(seed)
-    names = names_of(world, 3, 6)
-    world.begin(*names)
-    keys = keys_of(world, 4)
-    world.traffic(seconds, 0.02, keys, SLOW)
-    end = world.network.now + seconds
+    world, names, keys = begin(seed, 3, 6, keys=4)
+    world.traffic(SECONDS, 0.02, keys, SLOW)
+    end = world.network.now + SECONDS
     while world.network.now < end:
         name = world.random.choice(names)
         if not world.network.is_up(name):
@@ -117,6 +102,4 @@ def kills(seed: int, seconds: float = 30.0) -> float:
     for name in names:
         if not world.network.is_up(name) and world.random.random() < 0.5:
             world.start(name)
-    took = world.network.run_until(lambda: world.is_settled, WHOLE_WITHIN)
-    assert took is not None, world.say(f"not whole: {world.views()}")
-    return took
+    world.settle(WHOLE_WITHIN)

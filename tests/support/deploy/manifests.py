@@ -15,14 +15,8 @@ Object = dict[str, Any]
 SUPPORTED: Final = ("1.29", "1.33", "1.36")  # the first with native sidecars, their stable, ours
 FOREIGN: Final = ("monitoring.coreos.com/", "cert-manager.io/")  # kinds that Kubernetes lacks
 ALLOWED_VOLUMES: Final = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim"),
+    *("projected", "secret"),
 }
 
 
@@ -61,6 +55,20 @@ class PodShape(NamedTuple):
         """All containers, in the order in which they start."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
+    def container(self, name: str = "sidegate") -> Object:
+        """Return the container of that name."""
+        return container(self.spec, name)
+
+    def env(self, name: str = "sidegate") -> dict[str, str]:
+        """Return the environment of a container."""
+        return env(self.container(name))
+
+    def mounted(self, path: str, by: str = "sidegate") -> tuple[Object, Object]:
+        """Return the mount of a container at a path, and the volume that is there."""
+        (mount,) = [it for it in self.container(by)["volumeMounts"] if it["mountPath"] == path]
+        (volume,) = [it for it in self.spec["volumes"] if it["name"] == mount["name"]]
+        return mount, volume
+
 
 def pods(objects: Sequence[Object]) -> Iterator[PodShape]:
     """Yield the pods in some objects, those of templates too."""
@@ -70,6 +78,12 @@ def pods(objects: Sequence[Object]) -> Iterator[PodShape]:
         elif "template" in it.get("spec", {}):
             template = it["spec"]["template"]
             yield PodShape(summary(it), template["metadata"]["labels"], template["spec"])
+
+
+def the_pod(objects: Sequence[Object], kind: str = "Deployment") -> PodShape:
+    """Return the pod of the one object of a kind."""
+    (found,) = pods(of_kind(objects, kind))
+    return found
 
 
 def container(spec: Object, name: str) -> Object:
@@ -86,13 +100,6 @@ def env(of: Object) -> dict[str, str]:
 
 def _from_field(entry: Object) -> str:
     return f"$({entry['valueFrom']['fieldRef']['fieldPath']})" if "valueFrom" in entry else ""
-
-
-def mounted(spec: Object, of: Object, path: str) -> tuple[Object, Object]:
-    """Return the mount of a container at a path, and the volume of the pod that is there."""
-    (mount,) = [it for it in of["volumeMounts"] if it["mountPath"] == path]
-    (volume,) = [it for it in spec["volumes"] if it["name"] == mount["name"]]
-    return mount, volume
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:

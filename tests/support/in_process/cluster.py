@@ -15,6 +15,7 @@ from sidegate.client.client import Client
 from sidegate.link.address import Address, parse_address
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.config import Config
+from sidegate_sidecar.lab.waiting import until
 from sidegate_sidecar.process import Process
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ GENEROUS = 20.0  # seconds
 
 async def eventually(condition: Callable[[], T], within: float = GENEROUS) -> T:
     """Wait until the condition is true, and return its value; fail `within` seconds."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + within
-    while not (value := condition()):
-        assert clock() < deadline, f"not so within {within:g} s"
-        await asyncio.sleep(0.002)
+
+    async def look() -> T:
+        return condition()
+
+    value = await until(look, within=within, look_every=0.002)
+    assert value, f"not so within {within:g} s"
     return value
 
 

@@ -38,8 +38,7 @@ async def silent_seed(speak: asyncio.Event) -> AsyncGenerator[Address]:
         await speak.wait()
         writer.close()
 
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
-    async with server:
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
 
 
@@ -53,8 +52,7 @@ async def no_sidecar() -> AsyncGenerator[Address]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
 
 

@@ -17,16 +17,7 @@ from sidegate.link.address import parse_address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
-from sidegate.protocol.messages import (
-    Answer,
-    Answers,
-    Checks,
-    Message,
-    Outcomes,
-    Pong,
-    Roster,
-    require_key,
-)
+from sidegate.protocol.messages import Answers, Checks, Outcomes, Pong, Roster, require_key
 from sidegate.trust.secrets import known
 from tests.support.waiting import PATIENCE
 
@@ -34,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Self
 
-    from sidegate.protocol.messages import Check, Hello
+    from sidegate.protocol.messages import Answer, Check, Message
     from sidegate.trust.tls import Tls
 
 T = TypeVar("T")
@@ -79,7 +70,7 @@ class SidecarDouble:
     def __exit__(self, *_: object) -> None:
         self._thawed.set()
         self.stop()
-        self._run(self._settle())
+        self._run(asyncio.sleep(0))  # what that has led to
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
@@ -158,7 +149,7 @@ class SidecarDouble:
             self.accepted += 1
             self._note()
             return asyncio.Protocol()
-        handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=_approve)
+        handshake = Accepting(self._me, token_bytes(NONCE_BYTES), approve=lambda _: None)
         handshake.channel = UNIX if parse_address(self.address).path else PLAIN
         if self._tls is not None:
             handshake.channel = tls_channel(self._tls.certificate())
@@ -185,9 +176,6 @@ class SidecarDouble:
         for connection in broken:
             with suppress(asyncio.CancelledError):
                 await connection.closed.wait()
-
-    async def _settle(self) -> None:
-        await asyncio.sleep(0)
 
     async def _hold(self, checks: int) -> None:
         self._hold_until = checks
@@ -267,7 +255,3 @@ class _Session(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._double.opened(self)
-
-
-def _approve(_hello: Hello) -> None:
-    """Let everybody in."""

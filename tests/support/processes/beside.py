@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.support.processes import services
+from tests.support.processes.services import Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
 
     from sidegate_sidecar.process import Process
 
 
-class Child(services.Sidecar):
-    """A sidecar in a process of its own, beside those in this one."""
-
-    ready_at = "/readyz"
-
-    def __init__(self, name: str, *seeds: Process, options: Sequence[str] = ()) -> None:
-        super().__init__(name)
-        self._options = [*options, *(f"--seed={node.link}" for node in seeds)]
-
-    @property
-    def command(self) -> list[str]:
-        return [*super().command, *self._options]
-
-
 @asynccontextmanager
-async def process(name: str, *seeds: Process, options: Sequence[str] = ()) -> AsyncGenerator[Child]:
-    """Start a sidecar in a process, and end it, in whatever state it is."""
-    sidecar = Child(name, *seeds, options=options)
+async def process(
+    name: str, *seeds: Sidecar | Process, is_ready: bool = True, **options: Any
+) -> AsyncGenerator[Sidecar]:
+    """Start a sidecar in a process, wait until it is ready if it will be, and end it."""
+    sidecar = Sidecar(name, *seeds, **options)
     try:
         sidecar.launch()
-        await asyncio.to_thread(sidecar.wait)
+        if is_ready:
+            await asyncio.to_thread(sidecar.wait)
         yield sidecar
     finally:
-        await asyncio.to_thread(sidecar.kill)
-        sidecar.close()
+        await asyncio.to_thread(sidecar.close)

@@ -47,6 +47,8 @@ class Crowd:
     keys: Sequence[str]
     limits: str
     budget: float
+    pace: float = 0.0
+    """Seconds between two checks of a client."""
     homes: list[str] = field(default_factory=list[str])
     """The nodes that are asked."""
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
@@ -80,6 +82,8 @@ class Crowd:
             if self.over:
                 return
             await self._ask(self._clients[self.homes[number % len(self.homes)]], key)
+            if self.pace:
+                await asyncio.sleep(self.pace)
 
     async def _ask(self, asking: Client, key: str) -> None:
         began, self.asked = monotonic(), self.asked + 1
@@ -158,10 +162,10 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(
-    fleet: Fleet, keys: Sequence[str], limits: str, *, size: int, budget: float
+    fleet: Fleet, keys: Sequence[str], limits: str, *, size: int, budget: float, pace: float = 0.0
 ) -> AsyncGenerator[Crowd]:
     """Keep asking all nodes of a fleet; in the end each check has been answered in its budget."""
-    many = Crowd(fleet, keys, limits, budget)
+    many = Crowd(fleet, keys, limits, budget, pace)
     try:
         await many.come(*fleet.nodes)
         async with asyncio.TaskGroup() as group:

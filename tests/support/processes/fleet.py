@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager, suppress
-from signal import SIGKILL, SIGTERM
-from typing import TYPE_CHECKING, Any, Final
+from signal import SIGTERM
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx2
 
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.lab.sidecars import is_whole
+from sidegate_sidecar.lab.waiting import until
 from tests.support.apps.clients import async_client
-from tests.support.in_process.cluster import GENEROUS, clients, eventually, eventually_answered
-from tests.support.processes import services
+from tests.support.in_process.cluster import GENEROUS, admitted, clients, eventually, sources
+from tests.support.processes.services import PATIENCE, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-
+    from contextlib import AbstractAsyncContextManager
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks at a process
 
@@ -27,39 +29,30 @@ def repetitions(usual: int) -> int:
     return int(os.environ.get("SIDEGATE_REPETITIONS") or usual)
 
 
-class Node(services.Sidecar):
-    """A sidecar of a fleet. Its ports stay its own while it is dead."""
-
-    def __init__(self, name: str, budget: float, options: Sequence[str]) -> None:
-        super().__init__(name, budget=budget)
-        self._options = options
-
-    @property
-    def command(self) -> list[str]:
-        return [*super().command, *self._options]
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended, minus the number of a signal; None while it runs."""
-        assert self.child, "launched before"
-        return self.child.exit_code
-
-    @property
-    def log(self) -> str:
-        """The last lines of its log, complete once it has ended."""
-        assert self.child, "launched before"
-        return self.child.last_words
-
-
 class Fleet:
     """Sidecars of one cluster. `nodes` are those that are meant to run, by name."""
 
-    def __init__(self, http: httpx2.AsyncClient, budget: float, options: Sequence[str]) -> None:
-        self.nodes: dict[str, Node] = {}
-        self._known: dict[str, Node] = {}
-        self._http = http
-        self._budget = budget
+    def __init__(self, **options: Any) -> None:
+        self.nodes: dict[str, Sidecar] = {}
+        self._known: dict[str, Sidecar] = {}
+        self._http = async_client()
         self._options = options
+
+    @asynccontextmanager
+    async def running(self, *names: str) -> AsyncGenerator[Self]:
+        """Run these nodes; they are whole when this is entered, and all have ended after it."""
+        async with self._http:
+            try:
+                await self.start(*names)
+                await self.whole()
+                yield self
+            finally:
+                for node in self._known.values():
+                    node.close()
+
+    def make(self, name: str) -> Sidecar:
+        """Return a new node. Its ports stay its own while it is dead."""
+        return Sidecar(name, **self._options)
 
     @property
     def ring(self) -> Ring:
@@ -73,7 +66,7 @@ class Fleet:
         """
         for name in names:
             if name not in self._known:
-                self._known[name] = Node(name, self._budget, self._options)
+                self._known[name] = self.make(name)
             self.nodes[name] = self._known[name]
         for name in names:
             node = self.nodes[name]
@@ -87,14 +80,7 @@ class Fleet:
 
     async def ready(self, name: str) -> None:
         """Wait until a node is ready."""
-        node = self.nodes[name]
-        await eventually_answered(lambda: self._is_ready(node), bool, services.PATIENCE)
-
-    async def _is_ready(self, node: Node) -> bool:
-        assert node.exit_code is None, node.log
-        with suppress(httpx2.TransportError):
-            return (await self._http.get(f"{node.url}/readyz")).is_success
-        return False
+        await asyncio.to_thread(self.nodes[name].wait)
 
     async def stop(self, *names: str) -> None:
         """Tell nodes to end, all at once; they have ended with 0 when this returns."""
@@ -107,16 +93,12 @@ class Fleet:
 
     def kill(self, name: str) -> None:
         """Kill a node; it is gone when this returns."""
-        node = self.nodes.pop(name)
-        node.send(SIGKILL)
-        node.kill()  # takes its pipes away too
+        self.nodes.pop(name).kill()
 
     async def look(self, name: str) -> dict[str, Any]:
         """Return the cluster as a node sees it."""
         answer = await self._http.get(f"{self.nodes[name].url}/v1/nodes")
-        answer.raise_for_status()
-        seen: dict[str, Any] = answer.json()
-        return seen
+        return dict(answer.raise_for_status().json())
 
     async def overdue(self) -> int:
         """Return how many joins of those that run were ended by their deadline."""
@@ -125,51 +107,44 @@ class Fleet:
     async def whole(self, within: float = GENEROUS) -> None:
         """Wait until all that run are members of one ring, and know no other; fail `within`."""
         seen: dict[str, dict[str, Any]] = {}
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within
-        while True:
+
+        async def are_whole() -> bool:
             for name in self.nodes:
                 with suppress(httpx2.TransportError):
                     seen[name] = await self.look(name)
-            if seen and all(self._is_whole(seen.get(name)) for name in self.nodes):
-                return
-            assert loop.time() < deadline, f"not whole within {within:g} s: {seen}"
-            await asyncio.sleep(LOOK_EVERY)
+            ring = self.ring
+            return all(name in seen and is_whole(seen[name], ring) for name in self.nodes)
 
-    def _is_whole(self, seen: dict[str, Any] | None) -> bool:
-        if seen is None or seen["stage"] != "member" or not seen["agrees"]:
-            return False
-        living = {it["name"] for it in seen["nodes"] if it["state"] == "up"}
-        return seen["ring"] == self.ring.digest and living == self.nodes.keys()
+        so = await until(are_whole, within=within, look_every=LOOK_EVERY)
+        assert so, f"not whole within {within:g} s: {seen}"
 
     def asking(self, **options: Any) -> Any:
         """Make a client for each node that runs; to be entered."""
         return clients(*(str(node.link) for node in self.nodes.values()), **options)
 
-    def close(self) -> None:
-        """End all, in whatever state they are."""
-        for node in self._known.values():
-            if node.child:
-                node.kill()
-            node.close()
+    async def admitted(
+        self, keys: Sequence[str], limit: str, times: int, **options: Any
+    ) -> dict[str, int]:
+        """Ask all nodes in turn about each key; return how often it was allowed, by its owner."""
+        async with self.asking(**options) as asking:
+            decisions = [
+                await asyncio.gather(
+                    *(asking[at % len(asking)].check(key, limit) for at in range(times))
+                )
+                for key in keys
+            ]
+        assert {source for of_key in decisions for source in sources(of_key)} == {"owner"}
+        return {key: admitted(of_key) for key, of_key in zip(keys, decisions, strict=True)}
 
 
-async def ended(node: Node) -> None:
+async def ended(node: Sidecar) -> None:
     """Wait until a process has ended, and take its remains away."""
-    await eventually(lambda: node.exit_code is not None, services.PATIENCE)
+    await eventually(lambda: node.exit_code is not None, PATIENCE)
     node.kill()
 
 
-@asynccontextmanager
-async def fleet(
-    *names: str, budget: float = GENEROUS, options: Sequence[str] = ()
-) -> AsyncGenerator[Fleet]:
+def fleet(
+    *names: str, budget: float = GENEROUS, **options: Any
+) -> AbstractAsyncContextManager[Fleet]:
     """Run a fleet; it is whole when this is entered."""
-    async with async_client() as http:
-        running_now = Fleet(http, budget, options)
-        try:
-            await running_now.start(*names)
-            await running_now.whole()
-            yield running_now
-        finally:
-            running_now.close()
+    return Fleet(budget=budget, **options).running(*names)

@@ -17,11 +17,14 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidegate_sidecar.lab.processes import PORTS, Child, end_all
+from sidegate_sidecar.lab.sidecars import serve
 from tests.support.apps.clients import client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from signal import Signals
+
+    from sidegate_sidecar.process import Process
 
 ROOT: Final = Path(__file__).parents[3]
 PATHS: Final = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -98,51 +101,70 @@ class Service:
 
     def wait(self) -> Self:
         """Wait until it serves."""
-        until(self._is_ready, self._last_words)
+        until(self.is_ready, self._last_words)
         return self
 
-    def _is_ready(self) -> bool:
-        assert self.child, "launched before"
-        assert self.child.exit_code is None, self._last_words()
+    def is_ready(self) -> bool:
+        """Does it serve? AssertionError if it has ended."""
+        assert self.exit_code is None, self._last_words()
         try:
-            return self._ask("GET", self.ready_at).is_success
+            return self.ask("GET", self.ready_at).is_success
         except httpx2.TransportError:
             return False
 
-    def _ask(self, method: str, path: str) -> httpx2.Response:
+    def ask(self, method: str, path: str) -> httpx2.Response:
+        """Make a request."""
         with client(self.url) as asking:
             return asking.request(method, path)
 
     def _last_words(self) -> str:
-        return f"{self.title} said:\n{self.child.last_words if self.child else ''}"
+        return f"{self.title} said:\n{self.log}"
+
+    @property
+    def process(self) -> Child:
+        """The process, once it was launched."""
+        assert self.child, "launched before"
+        return self.child
 
     @property
     def pid(self) -> int:
         """The process id: of the master, if the server forks workers."""
-        assert self.child
-        return self.child.pid
+        return self.process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, minus the number of a signal; None while it runs."""
+        return self.process.exit_code
+
+    @property
+    def log(self) -> str:
+        """The last lines of what it said, complete once it has ended."""
+        return self.process.last_words
 
     def send(self, number: Signals) -> None:
         """Send a signal."""
-        assert self.child
-        self.child.send(number)
+        self.process.send(number)
 
     def kill(self) -> None:
         """End it by SIGKILL; it is gone when this returns."""
-        assert self.child
-        self.child.kill()
+        self.process.kill()
+
+    def restart(self) -> None:
+        """End it by SIGKILL, and start it again; it serves when this returns."""
+        self.kill()
+        self.launch().wait()
 
     def revive(self) -> None:
         """Have it run, if it was stopped or has ended; it serves when this returns."""
-        assert self.child
-        self.child.send(SIGCONT)
-        if self.child.exit_code is not None:
-            self.kill()  # takes its pipes away
-            self.launch()
+        self.send(SIGCONT)
+        if self.exit_code is not None:
+            self.restart()
         self.wait()
 
     def close(self) -> None:
-        """Give the port back."""
+        """End it, in whatever state it is, and give the port back."""
+        if self.child:
+            self.kill()
         self.http.close()
 
 
@@ -151,19 +173,20 @@ class Sidecar(Service):
 
     ready_at = "/readyz"
 
-    def __init__(self, name: str, *, budget: float = 20.0) -> None:
+    def __init__(
+        self, name: str, *seeds: Sidecar | Process, budget: float = 20.0, **options: object
+    ) -> None:
         super().__init__(f"sidecar {name}")
         self.name = name
         self.link = Port()
-        self.seeds: list[Sidecar] = []
-        self._budget = budget
+        self.seeds: Sequence[Sidecar | Process] = seeds
+        self._options = {"budget": budget, **options}
 
     @property
     def command(self) -> list[str]:
-        options = {"name": self.name, "link": self.link, "http": self.http, "budget": self._budget}
-        seeds = [f"--seed={other.link}" for other in self.seeds if other is not self]
-        settings = [f"--{option}={value}" for option, value in options.items()]
-        return ["sidegate_sidecar", "serve", *settings, *seeds]
+        seeds = [other.link for other in self.seeds if other is not self]
+        places = {"link": self.link, "http": self.http}
+        return serve(*seeds, name=self.name, **places, **self._options)
 
     def listens(self) -> bool:
         """Would an app get through to it?"""
@@ -172,18 +195,15 @@ class Sidecar(Service):
 
     def get(self, path: str) -> httpx2.Response:
         """Ask its HTTP API."""
-        return self._ask("GET", path).raise_for_status()
+        return self.ask("GET", path).raise_for_status()
 
     def buckets(self, key: str) -> list[dict[str, Any]]:
         """Return the buckets of a key as its HTTP API shows them."""
-        buckets: list[dict[str, Any]] = self.get(f"/v1/keys/{quote(key, safe='')}").json()[
-            "buckets"
-        ]
-        return buckets
+        return list(self.get(f"/v1/keys/{quote(key, safe='')}").json()["buckets"])
 
     def reset(self, key: str) -> None:
         """Make all limits of a key full again."""
-        self._ask("DELETE", f"/v1/keys/{quote(key, safe='')}").raise_for_status()
+        self.ask("DELETE", f"/v1/keys/{quote(key, safe='')}").raise_for_status()
 
     def metric(self, sample_name: str, **labels: str) -> float:
         """Return the sum of the samples of that name that have these labels, as it tells them."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from werkzeug.datastructures import Authorization
 
 KEY: Final = re.compile(r"good-\d+")  # a key an app knows; each case of a test has its own
 PASSWORDS: Final = (b"password", "pässwörd".encode(), "pässwörd".encode("latin-1"))
@@ -53,6 +53,16 @@ def knows_user(user: str | None, password: str | bytes | None) -> bool:
     return knows_key(user) and given in PASSWORDS
 
 
+def knows_bearer(given: Authorization | None) -> bool:
+    """Tell whether an app knows the token that Flask or Quart has read."""
+    return given is not None and given.type == "bearer" and knows_token(given.token)
+
+
+def knows_basic(given: Authorization | None) -> bool:
+    """Tell whether an app knows the user that Flask or Quart has read."""
+    return given is not None and knows_user(given.username, given.password)
+
+
 def _mac(text: str) -> bytes:
     return hmac.digest(SIGNING, text.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
@@ -81,12 +91,6 @@ def by_hand(value: str) -> tuple[str, bytes] | None:
         return user.decode(), password
     except ValueError:
         return None
-
-
-TOKENS: Final[dict[str, Callable[[str], str | None]]] = {
-    "split": split,
-    "without prefix": without_prefix,
-}
 
 
 def knows_by_hand(value: str) -> bool:

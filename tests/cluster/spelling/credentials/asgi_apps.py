@@ -13,12 +13,12 @@ from quart import Response as QuartResponse
 
 from sidegate import RateLimitMiddleware
 from tests.cluster.spelling.credentials import django_secrets, fastapi_secrets
-from tests.cluster.spelling.credentials.accounts import knows_key, knows_token, knows_user
+from tests.cluster.spelling.credentials.accounts import knows_basic, knows_bearer, knows_key
 from tests.cluster.spelling.credentials.keyed import by_text, limits
 from tests.cluster.spelling.serving.picking import asgi
 
 if TYPE_CHECKING:
-    from tests.cluster.spelling.credentials.readers import Get, Knows
+    from tests.cluster.spelling.credentials.readers import Knows
 
 
 def _quart(knows: Knows, **options: Any) -> Quart:
@@ -32,16 +32,6 @@ def _quart(knows: Knows, **options: Any) -> Quart:
     limited: Any = RateLimitMiddleware(inner, **options)
     app.asgi_app = limited  # type: ignore[method-assign]  # as Quart documents it
     return app
-
-
-def _token(_: Get) -> bool:
-    given = request.authorization
-    return given is not None and given.type == "bearer" and knows_token(given.token)
-
-
-def _user(_: Get) -> bool:
-    given = request.authorization
-    return given is not None and knows_user(given.username, given.password)
 
 
 def _litestar(knows: Knows, **options: Any) -> RateLimitMiddleware:
@@ -62,7 +52,10 @@ def _parameter(way: str) -> RateLimitMiddleware:
     return RateLimitMiddleware(app, **limits(way))
 
 
-_QUART = {"quart bearer authorization": _token, "quart basic authorization": _user}
+_QUART: dict[str, Knows] = {
+    "quart bearer authorization": lambda _: knows_bearer(request.authorization),
+    "quart basic authorization": lambda _: knows_basic(request.authorization),
+}
 _BY_TEXT = {"starlette": fastapi_secrets.starlette, "quart": _quart, "litestar": _litestar}
 
 app = asgi(

@@ -37,61 +37,30 @@ TWO_LINES: Final = (
 )
 ONE_LINE: Final = (
     *("{name}: {good}", "{lower}: {good}", "{upper}: {good}", "{under}: {good}", "{mixed}: {good}"),
-    *(
-        "{name}:{good}",
-        "{name}:   {good}",
-        "{name}:\t{good}",
-        "{name}: {good} ",
-        "{name}: {good}\t",
-    ),
-    *(
-        "{name} : {good}",
-        "{name}\t: {good}",
-        " {name}: {good}",
-        "{name}: \x0b{good}",
-        "{name}: {good}\x0c",
-    ),
+    *("{name}:{good}", "{name}:   {good}", "{name}:\t{good}"),
+    *("{name}: {good} ", "{name}: {good}\t"),
+    *("{name} : {good}", "{name}\t: {good}", " {name}: {good}"),
+    *("{name}: \x0b{good}", "{name}: {good}\x0c"),
     *("{name}: \xa0{good}", "{name}: {good}\xa0", "{name}: {good}\x85", "{name}: {good}\x1f"),
-    *(
-        "{name}: {good}\x00",
-        "{name}: {good}\x00{junk}",
-        "{name}: {good}\r",
-        "{name}: {good}\r{junk}",
-    ),
-    *(
-        "{name}: {good},{junk}",
-        "{name}: {good}, {junk}",
-        "{name}: {junk},{good}",
-        "{name}: {good},",
-    ),
+    *("{name}: {good}\x00", "{name}: {good}\x00{junk}"),
+    *("{name}: {good}\r", "{name}: {good}\r{junk}"),
+    *("{name}: {good},{junk}", "{name}: {good}, {junk}"),
+    *("{name}: {junk},{good}", "{name}: {good},"),
     *("{name}: ,{good}", "{name}: {good} {junk}", "{name}: {good};{junk}", '{name}: "{good}"'),
     *("{name}: {good}={junk}", "{name}: {good}#{junk}", "{name}: {good}?{junk}"),
 )
 AUTHORIZATIONS: Final = (
     *("{scheme} {good}", "{small} {good}", "{big} {good}", "{odd} {good}"),
     *("{scheme}  {good}", "{scheme}     {good}", "{scheme}\t{good}", "{scheme} \t {good}"),
-    *(
-        "{odd}  {good}",
-        "{scheme} {good} {junk}",
-        "{scheme} {good}  {junk}",
-        "{scheme} {good}\t{junk}",
-    ),
+    *("{odd}  {good}", "{scheme} {good} {junk}"),
+    *("{scheme} {good}  {junk}", "{scheme} {good}\t{junk}"),
     *("{scheme} {good},{junk}", "{scheme} {good}, {junk}", "{scheme} {good};{junk}"),
     *("{scheme} {junk} {good}", "{scheme} {junk},{good}", "{scheme}{junk} {good}", "{junk} {good}"),
-    *(
-        "{scheme}, {good}",
-        "{scheme}: {good}",
-        "{scheme}={good}",
-        "{good}",
-        "{scheme} {scheme} {good}",
-    ),
+    *("{scheme}, {good}", "{scheme}: {good}", "{scheme}={good}"),
+    *("{good}", "{scheme} {scheme} {good}"),
     *("{scheme}\xa0{good}", "{scheme} \xa0{good}", "{scheme} {good}\xa0", "{scheme}\x0b{good}"),
-    *(
-        "{scheme} {good}\x85",
-        "{scheme}\x1c{good}\x1d{junk}",
-        '{scheme} "{good}"',
-        "{scheme} {good}=",
-    ),
+    *("{scheme} {good}\x85", "{scheme}\x1c{good}\x1d{junk}"),
+    *('{scheme} "{good}"', "{scheme} {good}="),
 )
 
 

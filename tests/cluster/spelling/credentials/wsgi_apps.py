@@ -8,12 +8,12 @@ from flask import Flask, Response, request
 
 from sidegate import RateLimitWSGIMiddleware
 from tests.cluster.spelling.credentials import django_secrets
-from tests.cluster.spelling.credentials.accounts import knows_token, knows_user
+from tests.cluster.spelling.credentials.accounts import knows_basic, knows_bearer
 from tests.cluster.spelling.credentials.keyed import by_text, limits
 from tests.cluster.spelling.serving.picking import wsgi
 
 if TYPE_CHECKING:
-    from tests.cluster.spelling.credentials.readers import Get, Knows
+    from tests.cluster.spelling.credentials.readers import Knows
 
 
 def flask(knows: Knows, **options: Any) -> Flask:
@@ -28,17 +28,10 @@ def flask(knows: Knows, **options: Any) -> Flask:
     return app
 
 
-def _token(_: Get) -> bool:
-    given = request.authorization
-    return given is not None and given.type == "bearer" and knows_token(given.token)
-
-
-def _user(_: Get) -> bool:
-    given = request.authorization
-    return given is not None and knows_user(given.username, given.password)
-
-
-_OWN: Final = {"flask bearer authorization": _token, "flask basic authorization": _user}
+_OWN: Final[dict[str, Knows]] = {
+    "flask bearer authorization": lambda _: knows_bearer(request.authorization),
+    "flask basic authorization": lambda _: knows_basic(request.authorization),
+}
 
 app = wsgi(
     {

@@ -19,7 +19,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST, require_safe
 
 from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
-from tests.cluster.spelling.frameworks.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import MOUNT, SEEN, declared, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,19 +44,13 @@ def _view(name: str) -> Callable[..., HttpResponse]:
     return view
 
 
-_ITEMS = [
-    path("items", require_safe(_view("items"))),
-    path("items/<str:number>", require_safe(_view("item"))),
-]
-urlpatterns = [
-    path("", require_safe(_view("root"))),
-    path("login", require_POST(_view("login"))),
-    path("account/", require_POST(_view("account"))),
-    path("users/<str:number>/delete", require_POST(_view("user"))),
-    path("files/<path:rest>", require_safe(_view("files"))),
-    path("other", require_POST(_view("other"))),
-    path("v1/", include(_ITEMS)),
-]
+def _patterns(*, mounted: bool) -> list[Any]:
+    views = declared("<str:number>", "<path:rest>", mounted=mounted)
+    require = {"GET": require_safe, "POST": require_POST}
+    return [path(at[1:], require[method](_view(name))) for name, method, at in views]
+
+
+urlpatterns = [*_patterns(mounted=False), path(f"{MOUNT[1:]}/", include(_patterns(mounted=True)))]
 
 
 def asgi(**limits: Any) -> RateLimitMiddleware:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from sidegate import RateLimitMiddleware
-from tests.cluster.spelling.frameworks.views import SEEN, seen
+from tests.cluster.spelling.frameworks.views import MOUNT, SEEN, declared, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
     from starlette.websockets import WebSocket
+
+T = TypeVar("T", APIRouter, FastAPI)
+
+PARAMETERS: Final = ("{number}", "{rest:path}")
 
 
 def answer(name: str) -> PlainTextResponse:
@@ -26,63 +32,37 @@ def fastapi(**limits: Any) -> FastAPI:
     """Return a FastAPI app with an included router and a mounted app."""
     app = FastAPI()
     app.include_router(_router())
-    app.mount("/v1", _mounted())
+    app.mount(MOUNT, _mounted())
     app.add_middleware(RateLimitMiddleware, **limits)
     return app
 
 
 def _router() -> APIRouter:
-    router = APIRouter(default_response_class=PlainTextResponse)
-
-    @router.get("/")
-    async def root() -> PlainTextResponse:
-        return answer("root")
-
-    @router.post("/login")
-    async def login() -> PlainTextResponse:
-        return answer("login")
-
-    @router.post("/account/")
-    async def account() -> PlainTextResponse:
-        return answer("account")
-
-    @router.post("/users/{number}/delete")
-    async def user(number: str) -> PlainTextResponse:
-        del number
-        return answer("user")
-
-    @router.get("/files/{rest:path}")
-    async def files(rest: str) -> PlainTextResponse:
-        del rest
-        return answer("files")
-
-    @router.post("/other")
-    async def other() -> PlainTextResponse:
-        return answer("other")
-
-    return router
+    return _with_views(APIRouter(), mounted=False)
 
 
 def _mounted() -> FastAPI:
-    app = FastAPI()
+    return _with_views(FastAPI(), mounted=True)
 
-    @app.get("/items")
-    async def items() -> PlainTextResponse:
-        return answer("items")
 
-    @app.get("/items/{number}")
-    async def item(number: str) -> PlainTextResponse:
-        del number
-        return answer("item")
-
+def _with_views(app: T, *, mounted: bool) -> T:
+    for name, method, path in declared(*PARAMETERS, mounted=mounted):
+        app.add_api_route(path, _view(name), methods=[method])
     return app
+
+
+def _view(name: str) -> Callable[[], Awaitable[PlainTextResponse]]:
+    async def view() -> PlainTextResponse:
+        return answer(name)
+
+    return view
 
 
 def inside(**limits: Any) -> FastAPI:
     """Return a FastAPI app without limits, with a mounted one that has them."""
     mounted, app = _mounted(), FastAPI()
     mounted.add_middleware(RateLimitMiddleware, **limits)
-    app.mount("/v1", mounted)
+    app.mount(MOUNT, mounted)
     return app
 
 
@@ -98,6 +78,10 @@ def with_root_path(**limits: Any) -> FastAPI:
 def starlette(**limits: Any) -> Starlette:
     """Return a Starlette app with a mount."""
 
+    def routes(*, mounted: bool) -> list[BaseRoute]:
+        views = declared(*PARAMETERS, mounted=mounted)
+        return [route(path, method, name) for name, method, path in views]
+
     def route(path: str, method: str, name: str) -> Route:
         async def view(request: Request) -> PlainTextResponse:
             del request
@@ -105,19 +89,8 @@ def starlette(**limits: Any) -> Starlette:
 
         return Route(path, view, methods=[method])
 
-    items = [route("/items", "GET", "items"), route("/items/{number}", "GET", "item")]
-    app = Starlette(
-        routes=[
-            route("/", "GET", "root"),
-            route("/login", "POST", "login"),
-            route("/account/", "POST", "account"),
-            route("/users/{number}/delete", "POST", "user"),
-            route("/files/{rest:path}", "GET", "files"),
-            route("/other", "POST", "other"),
-            Mount("/v1", routes=items),
-            WebSocketRoute("/ws", _websocket),
-        ]
-    )
+    mount = Mount(MOUNT, routes=routes(mounted=True))
+    app = Starlette(routes=[*routes(mounted=False), mount, WebSocketRoute("/ws", _websocket)])
     app.add_middleware(RateLimitMiddleware, **limits)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,14 +22,14 @@ class View:
     name: str
     method: str
     path: str
-    pattern: str = ""  # of its rule, if that isn't its path
+    declared: str = ""  # by the app, if that isn't its path: what is in braces is a parameter
 
     def __str__(self) -> str:
         return self.name
 
     def rule(self, limits: str, key: Identity, under: str) -> Rule:
         """Return the rule that limits it; `under` is written before its path."""
-        path = under + (self.pattern or self.path)
+        path = under + re.sub(r"{\w+}", "*", self.declared or self.path)
         return Rule(self.name, limits, path=path, methods=[self.method], key=key)
 
 
@@ -37,10 +38,11 @@ LIMITED: Final = (
     View("login", "POST", "/login"),
     View("account", "POST", "/account/"),  # with the slash with which it is declared
     View("items", "GET", "/v1/items"),  # of a mounted app, an included router, or a blueprint
-    View("item", "GET", "/v1/items/7", "/v1/items/*"),
-    View("user", "POST", "/users/7/delete", "/users/*/delete"),
-    View("files", "GET", "/files/a", "/files/*"),  # takes whatever comes, dots and slashes too
+    View("item", "GET", "/v1/items/7", "/v1/items/{number}"),
+    View("user", "POST", "/users/7/delete", "/users/{number}/delete"),
+    View("files", "GET", "/files/a", "/files/{rest}"),  # whatever comes, dots and slashes too
 )
+MOUNT: Final = "/v1"
 WEBSOCKET: Final = View("ws", "GET", "/ws")  # served by Starlette only
 FREE: Final = View("other", "POST", "/other")  # no rule names it
 EXEMPT: Final = ("/healthz", "/static/*")  # no view is there
@@ -49,6 +51,19 @@ EXEMPT: Final = ("/healthz", "/static/*")  # no view is there
 def rules(limits: str, key: Identity | None = None, under: str = "") -> list[Rule]:
     """Return a rule for each view but the free one, of the view's name."""
     return [view.rule(limits, key or client_ip(), under) for view in (*LIMITED, WEBSOCKET)]
+
+
+def declared(number: str, rest: str, *, mounted: bool) -> list[tuple[str, str, str]]:
+    """Return name, method and path of the views that are under MOUNT, or of all others.
+
+    A framework has its own way to declare a parameter, and one that takes slashes too.
+    """
+    return [
+        (it.name, it.method, path.removeprefix(MOUNT).format(number=number, rest=rest))
+        for it in (*LIMITED, FREE)
+        for path in [it.declared or it.path]
+        if path.startswith(MOUNT) == mounted
+    ]
 
 
 def seen(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from sidegate.protocol.seal import TAG_BYTES
 from tests.support.in_process.cluster import eventually
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
+    from typing import Self
 
     from sidegate.trust.tls import Tls
 
@@ -23,8 +25,9 @@ _HANDSHAKE = 2  # frames of each side, which aren't sealed
 class Way:
     """What goes in one direction of one relayed connection."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, *, is_kept: bool) -> None:
         self._writer = writer
+        self._is_kept = is_kept
         self.seen = b""
         self.is_held = False
 
@@ -36,10 +39,14 @@ class Way:
         """Pass on what comes, unless it is held."""
         with suppress(OSError):
             while data := await reader.read(1 << 16):
-                self.seen += data
+                self.seen += data if self._is_kept else b""
                 if not self.is_held:
                     self._writer.write(data)
         self._writer.close()
+
+    def abort(self) -> None:
+        """Break it."""
+        self._writer.transport.abort()
 
     @property
     def frames(self) -> list[bytes]:
@@ -67,6 +74,8 @@ class Relay:
     `pairs` are its connections: what the dialling side says, and what is said to it.
     """
 
+    is_kept = True  # what is passed on
+
     def __init__(self, target: Address, tls: Tls | None = None) -> None:
         self.target = target
         self.address = Address()
@@ -76,18 +85,23 @@ class Relay:
 
     async def start(self, port: int = 0) -> None:
         """Listen."""
-        context = None if self._tls is None else _listening(self._tls)
+        context = self._tls.context(ssl.Purpose.CLIENT_AUTH) if self._tls else None
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", port, ssl=context)
         self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
 
+    def choose(self) -> Address:
+        """Choose where a connection goes."""
+        return self.target
+
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        context = None if self._tls is None else self._tls.context()
+        context = self._tls.context() if self._tls else None
+        target = self.choose()
         try:
-            theirs = await asyncio.open_connection(self.target.host, self.target.port, ssl=context)
+            theirs = await asyncio.open_connection(target.host, target.port, ssl=context)
         except OSError:
             writer.close()
             return
-        pair = Way(theirs[1]), Way(writer)
+        pair = Way(theirs[1], is_kept=self.is_kept), Way(writer, is_kept=self.is_kept)
         self.pairs.append(pair)
         await asyncio.gather(pair[0].carry(reader), pair[1].carry(theirs[0]))
 
@@ -100,23 +114,25 @@ class Relay:
         return (await eventually(done))[-1]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and break all connections."""
         assert self._server is not None
         self._server.close()
+        for pair in self.pairs:
+            for way in pair:
+                way.abort()
+
+    @asynccontextmanager
+    async def running(self, port: int = 0) -> AsyncGenerator[Self]:
+        """Listen for as long as the block."""
+        await self.start(port)
+        try:
+            yield self
+        finally:
+            await self.stop()
 
 
-def _listening(tls: Tls) -> ssl.SSLContext:
-    import ssl  # noqa: PLC0415  # only where there is TLS
-
-    return tls.context(ssl.Purpose.CLIENT_AUTH)
-
-
-@asynccontextmanager
-async def relay(target: Address, tls: Tls | None = None, port: int = 0) -> AsyncGenerator[Relay]:
+def relay(
+    target: Address, tls: Tls | None = None, port: int = 0
+) -> AbstractAsyncContextManager[Relay]:
     """Run a relay; over TLS it shows a certificate of its own."""
-    relaying = Relay(target, tls)
-    await relaying.start(port)
-    try:
-        yield relaying
-    finally:
-        await relaying.stop()
+    return Relay(target, tls).running(port)

@@ -1,4 +1,4 @@
-"""Both Helms, for all tests of the chart."""
+"""Both Helms, for all tests that render the chart."""
 
 from __future__ import annotations
 
