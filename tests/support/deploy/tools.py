@@ -34,7 +34,8 @@ class Tool(NamedTuple):
 
 PINNED: Final = {
     "helm3": Tool("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
-    "helm4": Tool("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
+    # Of the same libraries of Kubernetes as that one: so nine tenths of it are compiled by then.
+    "helm4": Tool("helm.sh/helm/v4/cmd/helm", "v4.3.0"),
     "helm-docs": Tool("github.com/norwoodj/helm-docs/cmd/helm-docs", "v1.14.2"),
 }
 
@@ -86,7 +87,11 @@ def alone(lock: Path) -> Generator[None]:
 
 def command(what: str, builds: Iterable[Callable[[], object]]) -> None:
     """Build as a command: it says in one line why it failed, and told to end it clears up."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"{what}: stopped before it was built"))
+
+    def stop(*_: object) -> None:
+        sys.exit(f"{what}: stopped before it was built")
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         for build in builds:
             build()
