@@ -2,8 +2,8 @@
 
     python -m tests.support.deploy.tools
 
-It takes Go (see `go.py`). On two cores each Helm takes about 100 s, so CI starts it early, in the
-background; a test that comes before it is done waits for it.
+It takes Go (see `go.py`), and two minutes on two cores, so CI starts it early, in the background;
+a test that comes before it is done waits for it.
 """
 
 from __future__ import annotations
