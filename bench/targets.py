@@ -12,7 +12,7 @@ from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
 from bench.parts import decisions, fastapi_app
-from bench.sizing import commands as size_commands
+from bench.sizing import commands
 
 if TYPE_CHECKING:
     from bench.results import Results
@@ -129,9 +129,9 @@ def _cluster(results: Results) -> list[Target]:
 
 
 def _light(results: Results) -> list[Target]:
-    setting = size_commands.SETTING
-    idle = results.median(size_commands.PROBES, size_commands.IDLE, setting, "resident")
-    started = results.median(size_commands.PART, size_commands.ALONE, setting, "cpu_ms")
+    setting = commands.SETTING
+    idle = results.median(commands.PROBES, commands.IDLE, setting, "resident")
+    started = results.median(commands.PART, commands.ALONE, setting, "cpu_ms")
     return [
         Target(
             "RSS of a sidecar that is only probed and scraped, MiB",

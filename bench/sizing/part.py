@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.results import UnavailableError, VoidError
-from bench.sizing import checks as size_checks
-from bench.sizing import commands as size_commands
-from bench.sizing import members as size_members
-from bench.sizing import memory as size_memory
+from bench.sizing import checks, commands, members, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +19,7 @@ PART: Final = "sizing"
 
 async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
     """Measure one after the other; one that has to be thrown away leaves the others."""
-    for piece in (size_memory, size_checks, size_members, size_commands):
+    for piece in (memory, checks, members, commands):
 
         def tell_of(step: str, part: str = piece.PART) -> None:
             tell(f"{part}, {step}")

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.lab.usage import MIB
-from bench.sizing import checks as size_checks
-from bench.sizing import commands as size_commands
-from bench.sizing import members as size_members
-from bench.sizing import memory as size_memory
+from bench.sizing import checks, commands, members, memory
 from bench.tables import new_table, written
 
 if TYPE_CHECKING:
@@ -21,22 +18,22 @@ if TYPE_CHECKING:
 
 def sizing_tables(results: Results, titled: str) -> Iterator[Table]:
     """Give the tables of what was measured; `titled` says of how many rounds."""
-    if results.contenders(size_memory.PART):
+    if results.contenders(memory.PART):
         yield _memory(results, titled)
-    if results.contenders(size_checks.PART):
+    if results.contenders(checks.PART):
         yield _checks(results, titled)
-    if results.contenders(size_members.PART):
+    if results.contenders(members.PART):
         yield _members(results, titled)
-    if results.contenders(size_commands.PART):
+    if results.contenders(commands.PART):
         yield _commands(results, titled)
-    if results.contenders(size_commands.PROBES):
+    if results.contenders(commands.PROBES):
         yield _probes(results, titled)
 
 
 def _memory(results: Results, titled: str) -> Table:
     columns = ("keys", "of them its own", "RSS MiB", "PSS MiB", "peak MiB", "bytes/key")
     table = new_table(f"Memory of a sidecar by the keys it holds, {titled}", *columns)
-    part = size_memory.PART
+    part = memory.PART
     for name in results.contenders(part):
         for keys in results.settings(part):
             if (owned := results.median(part, name, keys, "owned")) is None:
@@ -51,7 +48,7 @@ def _memory(results: Results, titled: str) -> Table:
 
 
 def _checks(results: Results, titled: str) -> Table:
-    part = size_checks.PART
+    part = checks.PART
     title = (
         f"µs of CPU a check costs a sidecar, by checks in flight, {titled} (checks/s that one core "
         "pays for)"
@@ -66,9 +63,9 @@ def _checks(results: Results, titled: str) -> Table:
 def _members(results: Results, titled: str) -> Table:
     columns = ("CPU ms/s", "messages/s", "bytes/s written", "connections", "RSS MiB")
     table = new_table(f"A member of a cluster that nobody asks, {titled}", *columns)
-    for name in results.contenders(size_members.PART):
+    for name in results.contenders(members.PART):
         cpu, writes, size, connections, resident = (
-            results.median(size_members.PART, name, size_members.SETTING, value)
+            results.median(members.PART, name, members.SETTING, value)
             for value in ("cpu_ms", "writes", "size", "connections", "resident")
         )
         figures = [written(cpu, 1), written(writes, 1), written(size), written(connections)]
@@ -77,7 +74,7 @@ def _members(results: Results, titled: str) -> Table:
 
 
 def _commands(results: Results, titled: str) -> Table:
-    part, setting = size_commands.PART, size_commands.SETTING
+    part, setting = commands.PART, commands.SETTING
     table = new_table(f"Processes of their own, {titled}", "CPU ms", "ms", "peak MiB")
     for name in results.contenders(part):
         cpu, wall, peak = (
@@ -88,7 +85,7 @@ def _commands(results: Results, titled: str) -> Table:
 
 
 def _probes(results: Results, titled: str) -> Table:
-    part, setting = size_commands.PROBES, size_commands.SETTING
+    part, setting = commands.PROBES, commands.SETTING
     table = new_table(f"Requests to a sidecar, {titled}", "its CPU ms", "ms", "RSS MiB")
     for name in results.contenders(part):
         cpu, wall, resident = (

@@ -98,20 +98,7 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
-        fallback = Fallback(config.on_unreachable, buckets)
-        self.node = Node(
-            config.name,
-            buckets,
-            self.cluster,
-            self.peers,
-            fallback,
-            budget=config.budget,
-            clock=self.clock,
-            wake=self.ticker.wake,
-            serial=randbits(62),
-            later=lambda work: asyncio.get_running_loop().call_soon(work),
-            after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
-        )
+        self.node = self._make_node(buckets)
         self.sessions = Sessions(
             self.node, self.peers, me, config.max_connections, max_open_files()
         )
@@ -122,6 +109,21 @@ class Sidecar:
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
         self._connect()
+
+    def _make_node(self, buckets: BucketTable) -> Node:
+        return Node(
+            self.config.name,
+            buckets,
+            self.cluster,
+            self.peers,
+            Fallback(self.config.on_unreachable, buckets),
+            budget=self.config.budget,
+            clock=self.clock,
+            wake=self.ticker.wake,
+            serial=randbits(62),
+            later=lambda work: asyncio.get_running_loop().call_soon(work),
+            after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
+        )
 
     def _connect(self) -> None:
         """Let the parts that were made first tell those that came after."""

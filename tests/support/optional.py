@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
+
+WITHOUT_GO: Final = "without-go"  # SIDEGATE_CI says so where .ci/run found no way to get it
 
 
 def in_ci() -> bool:
@@ -18,3 +20,10 @@ def missing(what: str) -> NoReturn:
     if in_ci():
         pytest.fail(f"needed in CI: {what}")
     pytest.skip(what)
+
+
+def missing_build(what: str) -> NoReturn:
+    """Do the same for what Go would have built; CI that can't get Go says so, and skips it."""
+    if os.environ.get("SIDEGATE_CI") == WITHOUT_GO:
+        pytest.skip(f"even CI couldn't get go: {what}")
+    missing(what)

@@ -1,7 +1,8 @@
-"""docs/internals/architecture.md: its picture of the house and its layers are those of the code."""
+"""What documents say of the house is so: its tree, its layers, and what is pure."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / "docs/internals/architecture.md").read_text("utf-8")
 BLOCKS: Final = re.findall(r"^```\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+CONTRACTS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+    "importlinter"
+]["contracts"]
 PACKAGES: Final = ("ring/sidegate_ring", "middleware/sidegate", "sidecar/sidegate_sidecar")
 
 
@@ -36,6 +40,26 @@ def test_the_tree_has_every_folder() -> None:
 
 def test_the_layers_are_those_that_are_held() -> None:
     """Each contract about layers is shown as import-linter reads it, from the top down."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-    layers = ["\n".join(it["layers"]) + "\n" for it in contracts["contracts"] if "layers" in it]
+    layers = ["\n".join(it["layers"]) + "\n" for it in CONTRACTS if "layers" in it]
     assert [it for it in layers if it not in BLOCKS] == []
+
+
+def says_pure() -> set[str]:
+    """Return the modules and packages whose docstrings have the word."""
+    found: set[str] = set()
+    for root, package in (it.split("/") for it in PACKAGES):
+        for file in (ROOT / root / package).rglob("*.py"):
+            says = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+            if re.search(r"\bPure\b", says):
+                path = file.relative_to(ROOT / root).with_suffix("")
+                found.add(".".join(path.parts).removesuffix(".__init__"))
+    return found
+
+
+def test_what_says_that_it_is_pure_is_held_to_it() -> None:
+    """It is among the modules of the contract that forbids clocks, or lies in one of them."""
+    (held,) = [
+        it["source_modules"] for it in CONTRACTS if "time" in it.get("forbidden_modules", ())
+    ]
+    inside = tuple(f"{name}." for name in held)
+    assert {it for it in says_pure() if not f"{it}.".startswith(inside)} == set()

@@ -9,15 +9,14 @@ import os
 import sys
 from contextlib import redirect_stdout
 from socket import gethostname
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
 from sidegate.version import __version__
-from sidegate_sidecar.cli.options import credentials, readers
-from sidegate_sidecar.cli.options import options as given
+from sidegate_sidecar.cli.options import credentials, readers, serve_options
 from sidegate_sidecar.cli.options.names import complaint, variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 from sidegate_sidecar.config import (
@@ -44,6 +43,12 @@ _EPILOG = (
     " (load: the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file"
     " could not be saved (serve)."
 )
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)]
+Seconds = Annotated[
+    str,
+    typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long: 6 to 3600."),
+]
 
 app = typer.Typer(
     name="sidegate",
@@ -78,7 +83,7 @@ def _plain(arguments: Sequence[str]) -> dict[str, Any] | None:
 def whole_app() -> typer.Typer:
     """Return all of the command; `serve` by itself needn't wait for the others."""
     if len(app.registered_commands) == 1:
-        from sidegate_sidecar.cli import asking as ask
+        from sidegate_sidecar.cli import ask
         from sidegate_sidecar.cli.load import load
 
         asking = (ask.check, ask.nodes, ask.owner, ask.peek, ask.reset, ask.leave, ask.health)
@@ -93,7 +98,7 @@ def _complain(text: str, exit_code: int) -> int:
 
 
 @app.callback(invoke_without_command=True)
-def sidegate(context: typer.Context, *, version: given.Version = False) -> None:
+def sidegate(context: typer.Context, *, version: Version = False) -> None:
     """Limit rates for Python services: one sidecar beside each app, all of them one limiter."""
     if version:
         typer.echo(f"sidegate {__version__}")
@@ -106,30 +111,30 @@ def sidegate(context: typer.Context, *, version: given.Version = False) -> None:
 @app.command(epilog=_EPILOG)
 def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     *,
-    name: given.Name = "",
-    link: given.Link = DEFAULT_LINK,
-    socket: given.SocketPath = "",
-    socket_mode: given.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
-    http: given.Http = DEFAULT_HTTP,
-    http_host: given.HttpHosts = [],  # noqa: B006  # typer shows and copies it
-    seed: given.Seeds = [],  # noqa: B006  # typer shows and copies it
-    cluster: given.Cluster = "sidegate",
-    secret_file: given.SecretFile = "",
-    node_secret_file: given.NodeSecretFile = "",
-    http_token_file: given.HttpTokenFile = "",
-    ring_seed_file: given.RingSeedFile = "",
-    tls_cert: given.TlsCert = "",
-    tls_key: given.TlsKey = "",
-    tls_ca: given.TlsCa = "",
-    insecure: given.Insecure = False,
-    on_unreachable: given.Policy = OnUnreachable.OPEN.value,
-    budget: given.Budget = f"{DEFAULT_BUDGET:g}",
-    max_memory: given.MaxMemory = DEFAULT_MEMORY,
-    max_connections: given.MaxConnections = str(MAX_CONNECTIONS),
-    role: given.NodeRole = Role.OWNER.value,
-    drain: given.Drain = f"{DEFAULT_DRAIN:g}",
-    state_file: given.StateFile = "",
-    log_level: given.LogLevel = "info",
+    name: serve_options.Name = "",
+    link: serve_options.Link = DEFAULT_LINK,
+    socket: serve_options.SocketPath = "",
+    socket_mode: serve_options.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
+    http: serve_options.Http = DEFAULT_HTTP,
+    http_host: serve_options.HttpHosts = [],  # noqa: B006  # typer shows and copies it
+    seed: serve_options.Seeds = [],  # noqa: B006  # typer shows and copies it
+    cluster: serve_options.Cluster = "sidegate",
+    secret_file: serve_options.SecretFile = "",
+    node_secret_file: serve_options.NodeSecretFile = "",
+    http_token_file: serve_options.HttpTokenFile = "",
+    ring_seed_file: serve_options.RingSeedFile = "",
+    tls_cert: serve_options.TlsCert = "",
+    tls_key: serve_options.TlsKey = "",
+    tls_ca: serve_options.TlsCa = "",
+    insecure: serve_options.Insecure = False,
+    on_unreachable: serve_options.Policy = OnUnreachable.OPEN.value,
+    budget: serve_options.Budget = f"{DEFAULT_BUDGET:g}",
+    max_memory: serve_options.MaxMemory = DEFAULT_MEMORY,
+    max_connections: serve_options.MaxConnections = str(MAX_CONNECTIONS),
+    role: serve_options.NodeRole = Role.OWNER.value,
+    drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
+    state_file: serve_options.StateFile = "",
+    log_level: serve_options.LogLevel = "info",
 ) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
     level = readers.choice("log-level", log_level.lower(), LEVELS)
@@ -164,7 +169,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     return run_until_signal(config, level)
 
 
-def demo(*, seconds: given.Seconds = "") -> int:
+def demo(*, seconds: Seconds = "") -> int:
     """Show three sidecars and three apps on this machine; one sidecar is killed on the way."""
     length = readers.seconds("seconds", seconds) if seconds else None
     from sidegate_sidecar.demo.run import run_demo

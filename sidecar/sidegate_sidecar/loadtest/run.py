@@ -15,7 +15,7 @@ from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.crashes import CrashesError, crashes, read_events
 from sidegate_sidecar.loadtest.judge.facts import Facts
 from sidegate_sidecar.loadtest.plan.schedule import schedule
-from sidegate_sidecar.loadtest.send.open_files import require_open_files
+from sidegate_sidecar.loadtest.send.file_limit import require_open_files
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import Sender, Target

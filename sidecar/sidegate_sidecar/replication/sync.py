@@ -40,17 +40,17 @@ from sidegate.protocol.messages import (
 )
 from sidegate_sidecar.replication.copies import Copies
 from sidegate_sidecar.replication.corrections.decided import Decided
-from sidegate_sidecar.replication.corrections.ledger import Ledgers
 from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
+from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.inquiries import Inquiries
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
-from sidegate_sidecar.replication.outgoing.counts import SyncCounts
 from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
 from sidegate_sidecar.replication.outgoing.sending import Sending
+from sidegate_sidecar.replication.outgoing.sync_counts import SyncCounts
 from sidegate_sidecar.replication.pulling import Pulling
 from sidegate_sidecar.replication.rebalance import Walk
 
@@ -92,7 +92,7 @@ class Sync:
         self.keep_short = False  # send short debts too, since this node is about to leave
         self._usable = usable
         self._outboxes = Outboxes(table, usable, self.counts)
-        self._ledgers = Ledgers(table, usable)
+        self._ledgers = StandInLedgers(table, usable)
         self._resetting = Resetting(table, self.resets, self._ledgers, on_reset)
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers

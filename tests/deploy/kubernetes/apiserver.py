@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.deploy.kubernetes.cluster_objects import ApiServer, eventually
 from tests.support.deploy.tools import TOOLS
+from tests.support.optional import missing_build
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,14 +35,11 @@ ONE_ANSWER: Final = 30.0  # seconds for one request to it
 END_OF_LOG: Final = 2_000  # characters of it in a failure
 TOKEN: Final = "for-tests-only"
 LOOPBACK: Final = "127.0.0.1"
-HOW_TO_BUILD: Final = (
-    "python -m tests.deploy.kubernetes.build_apiserver builds it "
-    "(minutes, so not even CI does it by itself)"
-)
+HOW_TO_BUILD: Final = "python -m tests.deploy.kubernetes.build_apiserver builds it, in minutes"
 
 
 def tool(name: str) -> str:
-    """Return the path of kube-apiserver or etcd, or skip the test, in CI too: see HOW_TO_BUILD.
+    """Return the path of kube-apiserver or etcd, or skip the test; CI has built them by now.
 
     SIDEGATE_KUBE_APISERVER and SIDEGATE_ETCD name other files than .venv/tools or PATH have.
     """
@@ -51,7 +49,7 @@ def tool(name: str) -> str:
         pytest.fail(f"{variable} {given}: expected a program")
     built = TOOLS / name
     found = given or shutil.which(built) or shutil.which(name)
-    return found or pytest.skip(f"no {name}: {HOW_TO_BUILD}")
+    return found or missing_build(f"no {name}: {HOW_TO_BUILD}")
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from sidegate.protocol.messages import (
     require_key,
 )
 from sidegate_ring.membership.messages import MAX_ADDRESS_BYTES, MAX_IN_FULL, MAX_NAME_BYTES
-from sidegate_sidecar.replication.corrections.ledger import BATCH as CHARGES
-from sidegate_sidecar.replication.corrections.resets import BATCH as RESETS
+from sidegate_sidecar.replication.corrections.resets import RESETS_A_MESSAGE
+from sidegate_sidecar.replication.corrections.stand_in_ledgers import CHARGES_A_MESSAGE
 from sidegate_sidecar.replication.outgoing.outbox import BATCH
 from tests.middleware.golden import GOLDEN, MESSAGES, PROTOCOL
 
@@ -111,8 +111,8 @@ def test_largest_frames() -> None:
     charge = 2**62, MAX_CHECKS, 10**12
     debts = [2**62] * 8
     rows: list[StoodIn] = [("k" * MAX_KEY_BYTES, "10000/365 days burst 100000", debts, [charge])]
-    charged = Charged(2**62, rows * CHARGES)
-    resets = Resets(2**62, [(2**62, "k" * MAX_KEY_BYTES, 2**62)] * RESETS)
+    charged = Charged(2**62, rows * CHARGES_A_MESSAGE)
+    resets = Resets(2**62, [(2**62, "k" * MAX_KEY_BYTES, 2**62)] * RESETS_A_MESSAGE)
     assert len(encode(charged)) <= MAX_FRAME_BYTES
     assert len(encode(resets)) <= MAX_FRAME_BYTES
     assert len(encode(gossip)) <= MAX_FRAME_BYTES

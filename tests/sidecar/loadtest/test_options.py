@@ -21,11 +21,9 @@ URL = "http://localhost:8080/items"
 
 
 def order(url: str = URL, **options: str) -> Order:
-    names = Given.__dataclass_fields__
-    given = Given(**{name: options.pop(name, "") for name in names})
-    more = {"timeout": "5", "max_in_flight": "9", "key_prefix": "", "seed": "", "crashes": ""}
-    more |= {"tolerate": "0", "json": "", "html": ""}
-    return order_of(url, given, headers=[], **(more | options))
+    texts = {name: "" for name in Given.__dataclass_fields__ if name != "headers"}
+    texts |= {"url": url, "timeout": "5", "max_in_flight": "9", "tolerate_errors": "0"}
+    return order_of(Given(**(texts | options), headers=()))
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_an_owner_that_missed_too_many_checks_is_sent_the_buckets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of each the larger debt counts then; when it has merged them, it is told of checks again."""
-    monkeypatch.setattr("sidegate_sidecar.replication.corrections.ledger.MAX_CHARGES", 3)
+    monkeypatch.setattr("sidegate_sidecar.replication.corrections.stand_in_ledgers.MAX_CHARGES", 3)
     nodes = Syncs("abc")
     key = key_of("abc", "a", "b", "c")
     nodes.cut = {frozenset("ab"), frozenset("ac")}

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.support.deploy import tools
-from tests.support.optional import in_ci, missing
+from tests.support.deploy.go import GoError
+from tests.support.optional import in_ci, missing, missing_build
 from tests.support.processes.services import ROOT
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def _built(name: str) -> str:
         missing(f"no {name}: python -m tests.support.deploy.tools builds it")
     try:
         return str(tools.install(name))
-    except (OSError, subprocess.CalledProcessError) as error:
-        missing(f"{name}: {error}")
+    except GoError as error:
+        missing_build(f"{name}: {error}")
 
 
 class Helm:

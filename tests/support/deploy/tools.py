@@ -2,25 +2,25 @@
 
     python -m tests.support.deploy.tools
 
-It needs `go`, which fetches the sources as it is configured to (GOPROXY) and checks them against
-its checksum database. On two cores each Helm takes about 100 s, so CI starts it early, in the
-background; a test that comes before it is done waits for it.
+It takes Go (see `go.py`), and two minutes on two cores, so CI starts it early, in the background;
+a test that comes before it is done waits for it.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
-import subprocess
+import signal
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.support.deploy import go
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterable
 
 TOOLS: Final = Path(sys.prefix) / "tools"
 
@@ -34,40 +34,47 @@ class Tool(NamedTuple):
 
 PINNED: Final = {
     "helm3": Tool("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
-    "helm4": Tool("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
+    # Of the same libraries of Kubernetes as that one: so nine tenths of it are compiled by then.
+    "helm4": Tool("helm.sh/helm/v4/cmd/helm", "v4.3.0"),
     "helm-docs": Tool("github.com/norwoodj/helm-docs/cmd/helm-docs", "v1.14.2"),
 }
 
 
 def install(name: str, tools: Path = TOOLS) -> Path:
-    """Return the tool, built at the pinned version if it isn't there; one at a time in a folder.
+    """Return the tool, built at the pinned version if it isn't there; GoError if that fails."""
+    tool = PINNED[name]
 
-    FileNotFoundError if go is needed and missing, CalledProcessError if the build fails.
+    def build(folder: Path) -> Path:
+        words = ("install", f"{tool.package}@{tool.version}")
+        go.run(*words, folder=folder, environment={"GOBIN": str(folder)})
+        return folder / Path(tool.package).name
+
+    return keep(name, tool.version, build, tools)
+
+
+def keep(name: str, version: str, build: Callable[[Path], Path], tools: Path = TOOLS) -> Path:
+    """Return a tool of that version; one that isn't there is built, one at a time in a folder.
+
+    `build` is given a folder to make it in, and returns where it is.
     """
+    file, says = tools / name, tools / f"{name}.version"
+
+    def is_there() -> bool:
+        return says.exists() and says.read_text() == version and file.exists()
+
+    if is_there():  # and whoever builds another one isn't waited for
+        return file
     tools.mkdir(parents=True, exist_ok=True)
-    with alone(tools / ".lock"):
-        if not _is_current(name, tools):
-            _build(name, tools)
-    return tools / name
-
-
-def _is_current(name: str, tools: Path) -> bool:
-    says = tools / f"{name}.version"
-    return says.exists() and says.read_text() == PINNED[name].version and (tools / name).exists()
-
-
-def _build(name: str, tools: Path) -> None:
-    go = shutil.which("go")
-    if go is None:
-        raise FileNotFoundError(f"{name}: go is not in the PATH, which builds it from its source")
-    package, version = PINNED[name]
-    sys.stderr.write(f"building {name} {version}\n")
-    with TemporaryDirectory(dir=tools) as folder:
-        build = {**os.environ, "GOBIN": folder, "GOFLAGS": "-mod=mod"}
-        subprocess.run([go, "install", f"{package}@{version}"], env=build, check=True)
-        # The version last: a tool that was built halfway is built again.
-        (Path(folder) / Path(package).name).replace(tools / name)
-    (tools / f"{name}.version").write_text(version)
+    with (
+        alone(tools / ".lock"),
+        TemporaryDirectory(dir=tools, ignore_cleanup_errors=True) as folder,
+    ):
+        if not is_there():
+            sys.stderr.write(f"building {name} {version}\n")
+            says.unlink(missing_ok=True)
+            build(Path(folder)).replace(file)
+            says.write_text(version)  # last: a tool that was built halfway is built again
+    return file
 
 
 @contextmanager
@@ -78,14 +85,19 @@ def alone(lock: Path) -> Generator[None]:
         yield
 
 
-def main() -> None:
-    """Build all of them."""
+def command(what: str, builds: Iterable[Callable[[], object]]) -> None:
+    """Build as a command: it says in one line why it failed, and told to end it clears up."""
+
+    def stop(*_: object) -> None:
+        sys.exit(f"{what}: stopped before it was built")
+
+    signal.signal(signal.SIGTERM, stop)
     try:
-        for name in PINNED:
-            install(name)
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+        for build in builds:
+            build()
+    except go.GoError as error:
+        sys.exit(f"{what}: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    command("Helm", [partial(install, name) for name in PINNED])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.cli.options import readers
+from sidegate_sidecar.cli.options.names import complaint
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.errors import BAD_INPUT, Failure
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
@@ -28,7 +29,7 @@ from sidegate_sidecar.loadtest.plan.settings import Order
 from sidegate_sidecar.loadtest.show.files import require_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sidegate_sidecar.loadtest.plan.service import Service
 
@@ -40,8 +41,9 @@ MAX_CONNECTIONS: Final = 10_000  # under way: a third of the ports that one addr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """The options as texts, "" for those that aren't given."""
+    """The arguments as texts, "" for those that aren't given."""
 
+    url: str
     scenario: str
     rate: str
     seconds: str
@@ -51,48 +53,50 @@ class Given:
     limit: str
     expect: str
     arrivals: str
+    headers: Sequence[str]
+    timeout: str
+    max_in_flight: str
+    key_prefix: str
+    seed: str
+    crashes: str
+    tolerate_errors: str
+    json: str
+    html: str
 
 
-def order_of(  # an argument for each option
-    url: str,
-    given: Given,
-    *,
-    headers: Iterable[str],
-    timeout: str,
-    max_in_flight: str,
-    key_prefix: str,
-    seed: str,
-    crashes: str,
-    tolerate: str,
-    json: str,
-    html: str,
-) -> Order:
-    """Return what the options order.
-
-    OptionError, or Failure for what goes wrong between several, names the first that is wrong.
-    """
-    service, scenario = _service(url, given), _scenario(given)
-    require_places(json, html)
-    order = Order(
-        url=service.url,
-        scenario=scenario,
-        name=given.scenario,
-        key_prefix=_key_prefix(key_prefix),
-        seed=readers.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
-        headers=_headers(headers, service, scenario.key_header),
-        timeout=readers.seconds("timeout", timeout),
-        max_in_flight=readers.whole("max-in-flight", max_in_flight, 1, MAX_CONNECTIONS),
-        tolerated=readers.whole("tolerate-errors", tolerate, 0, MAX_REQUESTS),
-        crashes=crashes,
-        json=json,
-        html=html,
-    )
+def order_of(given: Given) -> Order:
+    """Return what they order; Failure names the first that is wrong."""
+    try:
+        order = _order(given)
+    except OptionError as error:  # none of these is in the environment
+        text = complaint(error.option, error.value, error.why, has_variable=False)
+        raise Failure(BAD_INPUT, text) from None
     _require_prospects(order, given)
     return order
 
 
-def _service(url: str, given: Given) -> Service:
-    service = read_service(url)
+def _order(given: Given) -> Order:
+    service, scenario = _service(given), _scenario(given)
+    require_places(given.json, given.html)
+    seed, in_flight = given.seed, given.max_in_flight
+    return Order(
+        url=service.url,
+        scenario=scenario,
+        name=given.scenario,
+        key_prefix=_key_prefix(given.key_prefix),
+        seed=readers.whole("seed", seed, 0, 2**63) if seed else secrets.randbelow(10**6),
+        headers=_headers(given.headers, service, scenario.key_header),
+        timeout=readers.seconds("timeout", given.timeout),
+        max_in_flight=readers.whole("max-in-flight", in_flight, 1, MAX_CONNECTIONS),
+        tolerated=readers.whole("tolerate-errors", given.tolerate_errors, 0, MAX_REQUESTS),
+        crashes=given.crashes,
+        json=given.json,
+        html=given.html,
+    )
+
+
+def _service(given: Given) -> Service:
+    service = read_service(given.url)
     if given.scenario and service.query:
         why = "expected none with a query, since the paths of a scenario come after it"
         raise Failure(BAD_INPUT, f"URL {service.url!r}: {why}")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.cli.options.load_arguments import RATE, SECONDS
-from sidegate_sidecar.cli.options.options import option
 from sidegate_sidecar.loadtest.plan.arrivals import Arrivals
 from sidegate_sidecar.loadtest.plan.keys import Pick
 from sidegate_sidecar.loadtest.plan.library import names

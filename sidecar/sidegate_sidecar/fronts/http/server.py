@@ -15,16 +15,16 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.accepting import Acceptor
-from sidegate_sidecar.fronts.http.admission.admission import RequestAdmission
 from sidegate_sidecar.fronts.http.admission.auth import Access
+from sidegate_sidecar.fronts.http.admission.request_admission import RequestAdmission
 from sidegate_sidecar.fronts.http.admission.routes import Answerer, route_of
-from sidegate_sidecar.fronts.http.answers import Responder
 from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.http11.reply import problem
-from sidegate_sidecar.fronts.http.metrics import HttpCollector
-from sidegate_sidecar.fronts.http.refusals import HttpRefusals
-from sidegate_sidecar.fronts.http.turns import WorkTurns
+from sidegate_sidecar.fronts.http.http_metrics import HttpCollector
+from sidegate_sidecar.fronts.http.http_refusals import HttpRefusals
+from sidegate_sidecar.fronts.http.responder import Responder
+from sidegate_sidecar.fronts.http.work_turns import WorkTurns
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.telemetry.metrics import make_registry

@@ -21,7 +21,7 @@ MAX_RESETS = 10_000
 """Remembered at a time: what a script of an operator does, 7 MB with the longest keys. Beyond it
 the oldest are forgotten, and hold on the nodes that have heard of them."""
 LASTS = 600 * SECOND  # ns at least: as long as a node that is away is remembered
-BATCH = 200  # in a message: 0.1 ms for each side
+RESETS_A_MESSAGE = 200  # in a message: 0.1 ms for each side
 SWEEP_EVERY = 10 * SECOND  # ns between two looks for what is past: a look takes a millisecond
 
 
@@ -124,7 +124,7 @@ class KnownResets:
     def take(self, name: str, number: int, now: int) -> Resets:
         """Return the next message to a node; called when one is due."""
         hearer = self._hearers[name]
-        hearer.flying = list(hearer.unheard)[:BATCH]
+        hearer.flying = list(hearer.unheard)[:RESETS_A_MESSAGE]
         hearer.message, hearer.sent_at = number, now
         rows = [(it, self._known[it].key, self._known[it].until - now) for it in hearer.flying]
         return Resets(number, [(it, key, max(left, 0)) for it, key, left in rows])

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import Resets
-    from sidegate_sidecar.replication.corrections.ledger import Ledgers
     from sidegate_sidecar.replication.corrections.resets import KnownResets
+    from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
 
 
 class Resetting:
@@ -23,7 +23,7 @@ class Resetting:
         self,
         table: BucketTable,
         resets: KnownResets,
-        ledgers: Ledgers,
+        ledgers: StandInLedgers,
         on_reset: Callable[[str], None],
     ) -> None:
         self._table = table

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import Buckets
-    from sidegate_sidecar.replication.outgoing.counts import SyncCounts
+    from sidegate_sidecar.replication.outgoing.sync_counts import SyncCounts
 
 WALK_WAITS_AT = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
 # Buckets in all outboxes, what comes in seconds. Their keys may be gone from the table, and so are

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.protocol.messages import Buckets, NodeMessage
-    from sidegate_sidecar.replication.corrections.ledger import Ledgers
     from sidegate_sidecar.replication.corrections.resets import KnownResets
+    from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
     from sidegate_sidecar.replication.outgoing.outbox import Outbox
     from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
 
@@ -28,7 +28,7 @@ class Sending:
     def __init__(
         self,
         outboxes: Outboxes,
-        ledgers: Ledgers,
+        ledgers: StandInLedgers,
         resets: KnownResets,
         newcomers: Container[str],
         usable: Callable[[str], bool],

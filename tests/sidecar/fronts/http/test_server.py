@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sidegate_sidecar.fronts.http import server as server_module
-from sidegate_sidecar.fronts.http.answers import Responder
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.http11.exchange import Phase
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
+from sidegate_sidecar.fronts.http.responder import Responder
 from sidegate_sidecar.links.sessions import LATE
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.support.in_process.cluster import cluster, eventually

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sidegate_sidecar.replication.corrections.resets import (
-    BATCH,
     LASTS,
     MAX_RESETS,
+    RESETS_A_MESSAGE,
     SWEEP_EVERY,
     KnownReset,
     KnownResets,
@@ -65,11 +65,11 @@ def test_what_gets_no_answer_is_told_again() -> None:
 def test_many_are_told_in_several_messages() -> None:
     resets = KnownResets()
     resets.met("b")
-    for number in range(BATCH + 1):
+    for number in range(RESETS_A_MESSAGE + 1):
         resets.add(number, KnownReset(f"k{number}", START))
-    assert len(resets.take("b", 5, START).resets) == BATCH
+    assert len(resets.take("b", 5, START).resets) == RESETS_A_MESSAGE
     resets.landed("b", 5)
-    assert resets.take("b", 6, START).resets == [(BATCH, f"k{BATCH}", 0)]
+    assert resets.take("b", 6, START).resets == [(RESETS_A_MESSAGE, f"k{RESETS_A_MESSAGE}", 0)]
 
 
 def test_the_oldest_go_when_there_are_too_many() -> None:

@@ -1,1 +1,1 @@
-"""Which requests may go on, decided by their heads. Pure."""
+"""Which requests may go on, decided by their heads."""

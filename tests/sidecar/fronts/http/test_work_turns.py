@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidegate_sidecar.fronts.http.turns import WorkTurns
+from sidegate_sidecar.fronts.http.work_turns import WorkTurns
 
 
 def test_places_take_turns() -> None:

@@ -1,4 +1,4 @@
-"""The options of the command: what each is for, as its help says it."""
+"""The options of `sidegate serve`: what each is for, as its help says it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,9 @@ from typing import Annotated
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
-from sidegate_sidecar.cli.options.names import variable
+from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.telemetry.logs import LEVELS
-
-
-def option(
-    name: str,
-    metavar: str,
-    text: str,
-    group: str = "Options",
-    shown: str | bool = True,
-    *,
-    has_variable: bool = True,
-) -> object:
-    """Return what tells typer of an option; `shown` is what the help gives as its default."""
-    return typer.Option(
-        f"--{name}",
-        metavar=metavar,
-        help=text,
-        envvar=variable(name) if has_variable else None,
-        rich_help_panel=group,
-        show_default=shown,
-    )
-
 
 _WHO = "Who and where"
 _TRUST = "Trust"
@@ -199,33 +178,4 @@ StateFile = Annotated[
 ]
 LogLevel = Annotated[
     str, option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
-]
-
-Version = Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)]
-Sidecar = Annotated[str, option("http", "HOST:PORT", "The HTTP address of the sidecar to ask.")]
-CallerSecret = Annotated[
-    str,
-    option("secret-file", "PATH", "The secret of the cluster. Or put it into SIDEGATE_SECRET."),
-]
-CallerToken = Annotated[
-    str,
-    option(
-        "http-token-file",
-        "PATH",
-        "What the sidecar's HTTP takes, if that isn't the secret. Or put it into"
-        " SIDEGATE_HTTP_TOKEN.",
-    ),
-]
-Cost = Annotated[
-    str, typer.Option("--cost", metavar="TOKENS", help="Tokens to charge; 0 only looks.")
-]
-Seconds = Annotated[
-    str,
-    typer.Option("--seconds", metavar="SECONDS", help="End by itself after so long: 6 to 3600."),
-]
-Patience = Annotated[
-    str, option("drain", "SECONDS", "How long the sidecar may take, as it was told itself.")
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the answer as JSON, for scripts.", show_default=False)
 ]

@@ -8,15 +8,15 @@ from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import Charged, Settled
 from sidegate_sidecar.replication.corrections.decided import Decided
-from sidegate_sidecar.replication.corrections.ledger import (
-    BATCH,
-    MAX_CHARGES,
-    MAX_DENIED,
-    Ledgers,
-    StandInLedger,
-)
 from sidegate_sidecar.replication.corrections.resets import KnownReset, KnownResets
 from sidegate_sidecar.replication.corrections.settling import Settling
+from sidegate_sidecar.replication.corrections.stand_in_ledgers import (
+    CHARGES_A_MESSAGE,
+    MAX_CHARGES,
+    MAX_DENIED,
+    StandInLedger,
+    StandInLedgers,
+)
 
 START = 10**15
 LIMIT = "10/year"
@@ -214,17 +214,17 @@ def test_what_is_charged_while_a_message_is_on_its_way_is_kept() -> None:
 
 def test_messages_are_small() -> None:
     ledger, table = StandInLedger(), BucketTable()
-    for serial in range(3 * BATCH):
+    for serial in range(3 * CHARGES_A_MESSAGE):
         ledger.add(f"k{serial % 7}", LIMITS, (serial, 0, 1), START)
     message = ledger.take(1, table, START)
-    assert sum(len(charges) for *_, charges in message.rows) == BATCH
+    assert sum(len(charges) for *_, charges in message.rows) == CHARGES_A_MESSAGE
     ledger.settle(Settled(1, []), table, START)
-    assert ledger.count == 2 * BATCH
+    assert ledger.count == 2 * CHARGES_A_MESSAGE
 
 
 def test_all_ledgers_together_are_bounded() -> None:
     """Beyond it an owner is sent buckets instead; those that are denied fill half at the most."""
-    ledgers = Ledgers(BucketTable(), lambda _name: True)
+    ledgers = StandInLedgers(BucketTable(), lambda _name: True)
     for serial in range(MAX_CHARGES):
         assert ledgers.add("ab"[serial % 2], "k", LIMITS, (serial, 0, 0), START)
     for serial in range(MAX_CHARGES - MAX_DENIED):

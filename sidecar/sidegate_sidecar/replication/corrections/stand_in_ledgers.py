@@ -1,4 +1,4 @@
-"""A ledger: what was decided in place of one owner, until that one has settled it. Pure.
+"""Stand-in ledgers: what was decided in place of owners, until these have settled it. Pure.
 
 What a stand-in charges is told to the owner check by check, not as buckets: the owner adds what it
 hasn't counted, and says what counted twice, because it had decided the same check and its own copy
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_CHARGES = 16_384  # checks in all ledgers: seconds of a busy node, 3 MB; of that many denied
 MAX_DENIED = MAX_CHARGES // 2  # none are noted any more, since who is denied sets the pace
-BATCH = 200  # of them in a message: 0.2 ms for the owner
+CHARGES_A_MESSAGE = 200  # of them in a message: 0.2 ms for the owner
 
 
 class StandInLedger:
@@ -76,7 +76,7 @@ class StandInLedger:
 
     def take(self, number: int, table: BucketTable, now: int) -> Charged:
         """Return the next message; called when one is due."""
-        room = BATCH
+        room = CHARGES_A_MESSAGE
         for place in list(self._pending):
             some = self._pending.pop(place)
             self._flying[place] = some[:room]
@@ -138,7 +138,7 @@ def _row(key: str, text: str, charges: list[Charge], table: BucketTable, now: in
     return key, text, debts, charges
 
 
-class Ledgers:
+class StandInLedgers:
     """The ledgers of one node, by the owner; `usable` says whether that one can be reached."""
 
     def __init__(self, table: BucketTable, usable: Callable[[str], bool]) -> None:

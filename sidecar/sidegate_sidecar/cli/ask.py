@@ -10,8 +10,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 
-from sidegate_sidecar.cli.options import credentials, readers
-from sidegate_sidecar.cli.options import options as given
+from sidegate_sidecar.cli.options import ask_options, credentials, readers
 from sidegate_sidecar.config import DEFAULT_DRAIN, DEFAULT_HTTP
 from sidegate_sidecar.errors import BAD_INPUT, DENIED, NOT_DONE, Failure
 
@@ -31,11 +30,11 @@ def check(
     key: Key,
     limits: Limits,
     *,
-    cost: given.Cost = "1",
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    cost: ask_options.Cost = "1",
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
     body = {"key": _sendable(key), "limits": _sendable(limits), "cost": readers.whole("cost", cost)}
@@ -46,10 +45,10 @@ def check(
 
 def nodes(
     *,
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> None:
     """Show the cluster as a sidecar sees it."""
     _show(_ask(http, (http_token_file, secret_file), "GET", "/v1/nodes"), "nodes", as_json=as_json)
@@ -58,10 +57,10 @@ def nodes(
 def owner(
     key: Key,
     *,
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> None:
     """Name the node that owns a key, and its backups."""
     query = urlencode({"key": _sendable(key)})
@@ -75,10 +74,10 @@ def owner(
 def peek(
     key: Key,
     *,
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> None:
     """Show what is left of the limits of a key, without charging it."""
     _show(_ask(http, (http_token_file, secret_file), "GET", _path(key)), "buckets", as_json=as_json)
@@ -87,10 +86,10 @@ def peek(
 def reset(
     key: Key,
     *,
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> None:
     """Make all limits of a key full again."""
     _show(
@@ -100,11 +99,11 @@ def reset(
 
 def leave(
     *,
-    drain: given.Patience = f"{DEFAULT_DRAIN:g}",
-    http: given.Sidecar = DEFAULT_HTTP,
-    secret_file: given.CallerSecret = "",
-    http_token_file: given.CallerToken = "",
-    as_json: given.AsJson = False,
+    drain: ask_options.Patience = f"{DEFAULT_DRAIN:g}",
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
     patience = readers.seconds("drain", drain)
@@ -113,7 +112,7 @@ def leave(
     return 0 if answer["left"] else NOT_DONE
 
 
-def health(*, http: given.Sidecar = DEFAULT_HTTP) -> None:
+def health(*, http: ask_options.Sidecar = DEFAULT_HTTP) -> None:
     """Tell whether a sidecar is ready, by the exit code: for health checks of containers."""
     address = readers.address("http", http)
     from sidegate_sidecar.cli.health import require_ready
@@ -139,9 +138,9 @@ def _ask(
 
 
 def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
-    from sidegate_sidecar.cli import printing as console
+    from sidegate_sidecar.cli.printing import PRINTERS, print_json
 
-    (console.print_json if as_json else console.PRINTERS[kind])(answer)
+    (print_json if as_json else PRINTERS[kind])(answer)
 
 
 def _path(key: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from sidegate_sidecar.fronts.http.refusals import HttpRefusals
+    from sidegate_sidecar.fronts.http.http_refusals import HttpRefusals
 
 
 class HttpCollector(Collector):
