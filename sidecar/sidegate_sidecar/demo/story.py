@@ -29,7 +29,7 @@ BACK_AT_LEAST: Final = 1.0  # seconds of limiting to be seen after the return, o
 LOOK_EVERY: Final = 0.02  # seconds
 
 
-class Phase(StrEnum):
+class StoryPhase(StrEnum):
     """A part of the story; in an endless one the last two come again and again."""
 
     STEADY = "all sidecars up"
@@ -70,7 +70,7 @@ class Story:
     def __init__(
         self, cluster: DemoCluster, run: WatchedRun, times: StoryTimes, shown: Display
     ) -> None:
-        self.turns: list[tuple[float, Phase]] = [(0.0, Phase.STEADY)]
+        self.turns: list[tuple[float, StoryPhase]] = [(0.0, StoryPhase.STEADY)]
         """When each phase began, in seconds from the start of the run."""
         self.events: list[CrashEvent] = []
         self._cluster = cluster
@@ -102,7 +102,7 @@ class Story:
         return [Promise(not self._never_back, "", text, expected, seen)]
 
     async def _kill(self, victim: str) -> None:
-        self._turn(Phase.DEAD)
+        self._turn(StoryPhase.DEAD)
         self._note(victim, "kill")
         pid = self._cluster.kill(victim)
         keys = " and ".join(f"{KEY_PREFIX}{key}" for key in self._cluster.owned_by(victim))
@@ -127,7 +127,7 @@ class Story:
             return
         took = self._run.sender.now - up
         self._slowest = max(self._slowest or 0.0, took)
-        self._turn(Phase.BACK)
+        self._turn(StoryPhase.BACK)
         self._tell(f"app {victim} is limited again, {took:.1f} s later")
 
     async def _stay_back(self) -> None:
@@ -136,7 +136,7 @@ class Story:
             rest = max(self._times.total - self._run.sender.now, BACK_AT_LEAST)
         await asyncio.sleep(rest)
 
-    def _turn(self, phase: Phase) -> None:
+    def _turn(self, phase: StoryPhase) -> None:
         self.turns.append((self._run.sender.now, phase))
 
     def _note(self, node: str, event: Literal["kill", "start", "ready"]) -> None:

@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from sidegate_sidecar.demo.story import Phase
-from sidegate_sidecar.loadtest.send.outcome import Kind
+from sidegate_sidecar.demo.story import StoryPhase
+from sidegate_sidecar.loadtest.send.outcome import OutcomeKind
 from sidegate_sidecar.loadtest.show.summary import table
 
 if TYPE_CHECKING:
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
 
     from sidegate_sidecar.loadtest.judge.facts import Facts
 
-_KINDS: Final = (Kind.ADMITTED, Kind.DENIED, Kind.BY_POLICY, Kind.ERRORS)
+_KINDS: Final = (
+    OutcomeKind.ADMITTED,
+    OutcomeKind.DENIED,
+    OutcomeKind.BY_POLICY,
+    OutcomeKind.ERRORS,
+)
 _TITLES: Final = ("", "seconds", "requests", *(kind.replace("_", " ") for kind in _KINDS))
 
 
-def phases(facts: Facts, turns: Sequence[tuple[float, Phase]]) -> list[str]:
+def phases(facts: Facts, turns: Sequence[tuple[float, StoryPhase]]) -> list[str]:
     """Return what became of the requests of each phase; `turns` are when one began."""
     (record,) = facts.records.streams
     starts = [at for at, _ in turns]
-    seconds = dict.fromkeys(Phase, 0.0)
+    seconds = dict.fromkeys(StoryPhase, 0.0)
     for (_, phase), (begin, end) in zip(turns, pairwise([*starts, facts.elapsed]), strict=True):
         seconds[phase] += end - begin
-    kinds = {phase: Counter[Kind]() for phase in Phase}
+    kinds = {phase: Counter[OutcomeKind]() for phase in StoryPhase}
     for number, planned in enumerate(record.planned):
         _, phase = turns[bisect_right(starts, planned) - 1]
         kinds[phase][record.kind(number)] += 1
@@ -35,6 +40,6 @@ def phases(facts: Facts, turns: Sequence[tuple[float, Phase]]) -> list[str]:
     return table(_TITLES, [_row(phase, seconds[phase], kinds[phase]) for phase in played])
 
 
-def _row(phase: Phase, seconds: float, kinds: Counter[Kind]) -> list[str]:
+def _row(phase: StoryPhase, seconds: float, kinds: Counter[OutcomeKind]) -> list[str]:
     figures = (kinds.total(), *(kinds[kind] for kind in _KINDS))
     return [phase, f"{seconds:.1f}", *(f"{figure:,}" for figure in figures)]

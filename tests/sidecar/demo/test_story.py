@@ -13,7 +13,7 @@ import pytest
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.demo.cluster import DemoCluster
 from sidegate_sidecar.demo.setting import KEYS, NAMES
-from sidegate_sidecar.demo.story import Phase, Story, StoryTimes, times_of
+from sidegate_sidecar.demo.story import StoryPhase, Story, StoryTimes, times_of
 from sidegate_sidecar.demo.summary import phases
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
@@ -109,7 +109,12 @@ def test_requests_count_in_the_phase_in_which_they_were_due() -> None:
     note(run.records, 7.9, Outcome.FAILED, source=None)
     note(run.records, 8.0, DENIED)
     note(run.records, 14.5)
-    turns = [(0.0, Phase.STEADY), (5.0, Phase.DEAD), (8.0, Phase.BACK), (14.0, Phase.DEAD)]
+    turns = [
+        (0.0, StoryPhase.STEADY),
+        (5.0, StoryPhase.DEAD),
+        (8.0, StoryPhase.BACK),
+        (14.0, StoryPhase.DEAD),
+    ]
     _, *rows = (line.strip() for line in phases(run, turns))
     assert [row.split()[-6:] for row in rows] == [
         ["5.0", "1", "1", "0", "0", "0"],

@@ -19,7 +19,7 @@ from sidegate_sidecar.loadtest.judge.report import (
 from sidegate_sidecar.loadtest.judge.series import series
 from sidegate_sidecar.loadtest.judge.verdict import promises
 from sidegate_sidecar.loadtest.judge.warnings import doubts
-from sidegate_sidecar.loadtest.send.outcome import ERRORS, MEASURED, Kind, Outcome
+from sidegate_sidecar.loadtest.send.outcome import ERRORS, MEASURED, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,11 +87,11 @@ def _stream(
         limit=str(stream.limits or ""),
         expect=stream.expected,
         requests=len(record),
-        admitted=kinds[Kind.ADMITTED],
-        denied=kinds[Kind.DENIED],
-        by_policy=kinds[Kind.BY_POLICY],
+        admitted=kinds[OutcomeKind.ADMITTED],
+        denied=kinds[OutcomeKind.DENIED],
+        by_policy=kinds[OutcomeKind.BY_POLICY],
         errors={outcome.label: counts[outcome] for outcome in ERRORS if counts[outcome]},
-        held_back=kinds[Kind.HELD_BACK],
+        held_back=kinds[OutcomeKind.HELD_BACK],
         sources={source or "none": count for source, count in sources.most_common()},
         allowance=allowed,
         latency_ms=times(latencies),

@@ -8,7 +8,7 @@ from typing import Final
 from sidegate.buckets.decision import Source
 
 
-class Kind(StrEnum):
+class OutcomeKind(StrEnum):
     """What a request counts as; each is of one kind. The values are what reports call them."""
 
     ADMITTED = "admitted"  # not by a policy, as all below
@@ -61,12 +61,12 @@ def outcome_of(status: int, source: Source | None) -> Outcome:
     return Outcome.REDIRECTED if status >= 300 else Outcome.ADMITTED
 
 
-def kind_of(outcome: Outcome, source: Source | None) -> Kind:
+def kind_of(outcome: Outcome, source: Source | None) -> OutcomeKind:
     """Return what a request that has ended counts as."""
     if outcome in ERRORS:
-        return Kind.ERRORS
+        return OutcomeKind.ERRORS
     if outcome is Outcome.HELD_BACK:
-        return Kind.HELD_BACK
+        return OutcomeKind.HELD_BACK
     if source in BY_POLICY:
-        return Kind.BY_POLICY
-    return Kind.DENIED if outcome is Outcome.DENIED else Kind.ADMITTED
+        return OutcomeKind.BY_POLICY
+    return OutcomeKind.DENIED if outcome is Outcome.DENIED else OutcomeKind.ADMITTED

@@ -9,7 +9,13 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.loadtest.send.outcome import BY_POLICY, MEASURED, Kind, Outcome, kind_of
+from sidegate_sidecar.loadtest.send.outcome import (
+    BY_POLICY,
+    MEASURED,
+    Outcome,
+    OutcomeKind,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +59,7 @@ class Record:
         """Return who decided a request."""
         return SOURCES[self.sources[number]]
 
-    def kind(self, number: int) -> Kind:
+    def kind(self, number: int) -> OutcomeKind:
         """Return what a request that has ended counts as."""
         return kind_of(Outcome(self.outcomes[number]), self.source(number))
 
@@ -84,7 +90,7 @@ class Records:
     def __init__(self, streams: int) -> None:
         self.streams = [Record() for _ in range(streams)]
         self.counts = [Counter[Outcome]() for _ in range(streams)]
-        self.kinds = [Counter[Kind]() for _ in range(streams)]
+        self.kinds = [Counter[OutcomeKind]() for _ in range(streams)]
         self.sources = Counter[Source | None]()
         self.errors = Counter[str]()  # by what went wrong, in words
         self.in_flight = 0

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sidegate_sidecar.loadtest.judge.percentile import times
-from sidegate_sidecar.loadtest.send.outcome import Kind
+from sidegate_sidecar.loadtest.send.outcome import OutcomeKind
 from sidegate_sidecar.loadtest.show.bars import chart
 from sidegate_sidecar.loadtest.show.summary import in_words, table
 
@@ -35,9 +35,9 @@ _OTHER_ROWS: Final = 9  # of everything but the rows of streams, the bars, and w
 
 _TITLES: Final = ("stream", "sent", "admitted", "denied", "by policy", "errors")
 _PARTS: Final = (
-    ("green", "admitted", (Kind.ADMITTED,)),
-    ("yellow", "by policy", (Kind.BY_POLICY,)),
-    ("cyan", "denied, and errors", (Kind.DENIED, Kind.ERRORS, Kind.HELD_BACK)),
+    ("green", "admitted", (OutcomeKind.ADMITTED,)),
+    ("yellow", "by policy", (OutcomeKind.BY_POLICY,)),
+    ("cyan", "denied, and errors", (OutcomeKind.DENIED, OutcomeKind.ERRORS, OutcomeKind.HELD_BACK)),
 )
 """The parts of a bar, from below: colour, words, and what counts."""
 
@@ -139,10 +139,10 @@ def line(run: WatchedRun) -> str:
     records = run.records
     return (
         f"{run.sender.now:5.1f} s  sent {records.total() + records.in_flight:,}"
-        f" | admitted {_count(records, Kind.ADMITTED):,}"
-        f", denied {_count(records, Kind.DENIED):,}"
-        f", by policy {_count(records, Kind.BY_POLICY):,}"
-        f", errors {_count(records, Kind.ERRORS, Kind.HELD_BACK):,}"
+        f" | admitted {_count(records, OutcomeKind.ADMITTED):,}"
+        f", denied {_count(records, OutcomeKind.DENIED):,}"
+        f", by policy {_count(records, OutcomeKind.BY_POLICY):,}"
+        f", errors {_count(records, OutcomeKind.ERRORS, OutcomeKind.HELD_BACK):,}"
         f" | {_sources(records)}"
         f" | {_latest(records)}"
     )
@@ -197,11 +197,14 @@ def _row(run: WatchedRun, number: int) -> list[str]:
     kinds = run.records.kinds[number]
     figures = (
         kinds.total(),
-        *(kinds[kind] for kind in (Kind.ADMITTED, Kind.DENIED, Kind.BY_POLICY)),
-        kinds[Kind.ERRORS] + kinds[Kind.HELD_BACK],
+        *(
+            kinds[kind]
+            for kind in (OutcomeKind.ADMITTED, OutcomeKind.DENIED, OutcomeKind.BY_POLICY)
+        ),
+        kinds[OutcomeKind.ERRORS] + kinds[OutcomeKind.HELD_BACK],
     )
     return [run.names[number], *(f"{figure:,}" for figure in figures)]
 
 
-def _count(records: Records, *wanted: Kind) -> int:
+def _count(records: Records, *wanted: OutcomeKind) -> int:
     return sum(kinds[kind] for kinds in records.kinds for kind in wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.loadtest.send.outcome import Kind, Outcome
+from sidegate_sidecar.loadtest.send.outcome import Outcome, OutcomeKind
 from sidegate_sidecar.loadtest.send.record import Records
 from tests.sidecar.loadtest.records import DENIED, note
 
@@ -15,12 +15,18 @@ def test_each_request_is_of_one_kind() -> None:
         for outcome in (Outcome.ADMITTED, DENIED, Outcome.FAILED, Outcome.HELD_BACK):
             note(records, 0.0, outcome, source=source)
     assert records.kinds == [
-        {Kind.ADMITTED: 2, Kind.DENIED: 2, Kind.BY_POLICY: 2, Kind.ERRORS: 3, Kind.HELD_BACK: 3}
+        {
+            OutcomeKind.ADMITTED: 2,
+            OutcomeKind.DENIED: 2,
+            OutcomeKind.BY_POLICY: 2,
+            OutcomeKind.ERRORS: 3,
+            OutcomeKind.HELD_BACK: 3,
+        }
     ]
     (record,) = records.streams
     assert [record.kind(number) for number in range(5)] == [
-        *(Kind.ADMITTED, Kind.DENIED, Kind.ERRORS, Kind.HELD_BACK),
-        Kind.BY_POLICY,
+        *(OutcomeKind.ADMITTED, OutcomeKind.DENIED, OutcomeKind.ERRORS, OutcomeKind.HELD_BACK),
+        OutcomeKind.BY_POLICY,
     ]
 
 
@@ -36,6 +42,6 @@ def test_streams_can_be_seen_as_one() -> None:
     assert (record.started[0], record.ended[0]) == (1.25, 1.75)
     assert record.outcomes.tolist() == [DENIED, Outcome.FAILED, Outcome.ADMITTED]
     assert record.source(2) is Source.OWNER
-    assert whole.kinds == [{Kind.DENIED: 1, Kind.ERRORS: 1, Kind.ADMITTED: 1}]
+    assert whole.kinds == [{OutcomeKind.DENIED: 1, OutcomeKind.ERRORS: 1, OutcomeKind.ADMITTED: 1}]
     assert whole.errors == {"status 500": 1}
     assert (whole.in_flight, whole.max_in_flight) == (0, records.max_in_flight)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.loadtest.send.outcome import Kind
+from sidegate_sidecar.loadtest.send.outcome import OutcomeKind
 from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import Sender, Target
 from sidegate_sidecar.loadtest.show.bars import chart
@@ -26,7 +26,7 @@ def run(seconds: float) -> WatchedRun:
     """Return a run that has gone on for an hour at the demo's 90 requests a second."""
     records = Records(len(NAMES))
     for kinds in records.kinds:
-        kinds.update(dict.fromkeys(Kind, 324_000 // len(Kind)))
+        kinds.update(dict.fromkeys(OutcomeKind, 324_000 // len(OutcomeKind)))
     sources = (Source.OWNER, Source.BACKUP, Source.REMEMBERED, Source.OPEN)
     records.sources.update(dict.fromkeys(sources, 324_000 // len(sources)))
     records.latest.extend([4.999] * 100)
