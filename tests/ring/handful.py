@@ -5,11 +5,11 @@ from random import Random
 
 from sidegate_ring.membership.membership import (
     Effects,
-    Kind,
     Life,
     Member,
     Membership,
     Rumor,
+    SwimKind,
     SwimMessage,
     Timing,
 )
@@ -49,7 +49,7 @@ class Handful:
     def __getitem__(self, name: str) -> Membership:
         return self.nodes[name]
 
-    def tell(self, node: Membership, *rumors: Rumor, kind: Kind = Kind.NEWS) -> Effects:
+    def tell(self, node: Membership, *rumors: Rumor, kind: SwimKind = SwimKind.RUMORS) -> Effects:
         """Have a node hear rumors from a stranger; what it says to that goes nowhere."""
         return node.step("stranger", SwimMessage(kind, 0, "", "", rumors), self.now)
 
@@ -81,7 +81,7 @@ class Handful:
         self.log.clear()
         self.changed.clear()
 
-    def said(self, kind: Kind, sender: str = "", to: str = "") -> list[SwimMessage]:
+    def said(self, kind: SwimKind, sender: str = "", to: str = "") -> list[SwimMessage]:
         """Return the messages of one kind, from one node, to one node."""
         return [
             gossip

@@ -15,7 +15,7 @@ from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import InFlight
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
-from sidegate_ring.membership.membership import Kind, Life
+from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -221,9 +221,11 @@ class SimNode:
             # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
             # 500, 13 GB of them at the same time.
             self.cluster.introduced.add(name)
-        self.cluster.step("nobody", Gossip(int(Kind.ALL), 0, "", "", others), self.clock())
+        self.cluster.step(
+            "nobody", Gossip(int(SwimKind.FULL_STATE), 0, "", "", others), self.clock()
+        )
         for name, *_ in rumors:
-            self.cluster.membership._voice.forget(name)
+            self.cluster.membership._outgoing.forget(name)
 
     def is_leaf(self) -> bool:
         """Tell if it has left the ring."""

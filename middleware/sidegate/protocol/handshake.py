@@ -46,7 +46,7 @@ from sidegate.protocol.codec import (
 from sidegate.protocol.messages import VERSION, Error, Hello, Message, Proof, Welcome
 from sidegate.protocol.seal import Seal
 
-Kind = TypeVar("Kind", bound=Message)
+Expected = TypeVar("Expected", bound=Message)
 
 ROLES = ("app", "node")
 NONCE_BYTES = 32
@@ -288,7 +288,7 @@ def _not_the_same() -> WireError:
     return WireError("secret", "the two sides don't have the same secret")
 
 
-def _expect(kind: type[Kind], message: Message) -> Kind:
+def _expect(kind: type[Expected], message: Message) -> Expected:
     if isinstance(message, kind):
         return message
     if isinstance(message, Error):

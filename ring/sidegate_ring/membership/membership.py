@@ -4,7 +4,7 @@ This is SWIM (Das, Gupta and Motivala, 2002) with the refinements of Lifeguard (
 Currey, "Lifeguard: Local Health Awareness for More Accurate Failure Detection", 2017).
 
 Probes. Each node pings one other every half second, in a shuffled order that comes round to
-everyone. When no ACK comes in time, it asks three others to try (RELAY), and they answer ACK or
+everyone. When no ACK comes in time, it asks three others to try (PING_REQ), and they answer ACK or
 NACK. So what a node has to do doesn't grow with the cluster, and a bad path between two nodes
 isn't taken for a dead node. If nothing comes of it the target is a suspect, which the ring doesn't
 mind; a suspect that doesn't refute in time is dead.
@@ -45,22 +45,22 @@ from sidegate_ring.membership.members import Member, Members
 from sidegate_ring.membership.messages import (
     MAX_INCARNATION,
     TAG_BITS,
-    Kind,
     Life,
     Rumor,
+    SwimKind,
     SwimMessage,
     require_sense,
 )
-from sidegate_ring.membership.outgoing import Voice
+from sidegate_ring.membership.outgoing import Outgoing
 from sidegate_ring.membership.parameters import Timing, slowed
-from sidegate_ring.membership.probes import Errand, Probe, Probes
+from sidegate_ring.membership.probes import IndirectProbe, Probe, Probes
 from sidegate_ring.membership.round_robin import RoundRobin, pick
 from sidegate_ring.membership.updates import Updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Effects", "Kind", "Life", "Member", "Membership", "Rumor", "SwimMessage", "Timing"]
+__all__ = ["Effects", "Life", "Member", "Membership", "Rumor", "SwimKind", "SwimMessage", "Timing"]
 
 
 class Effects(NamedTuple):
@@ -94,11 +94,11 @@ class Membership:
         self._randrange = randrange
         self.max_incarnation = MAX_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
         self._known = Members()
-        self._voice = Voice(self.me, self._known, timing)
+        self._outgoing = Outgoing(self.me, self._known, timing)
         self._probes = Probes(timing)
         self._round = RoundRobin(self._known.living, randrange)
         self._updates = Updates(
-            self.me, self._known, self._voice, self._probes, self._round, timing
+            self.me, self._known, self._outgoing, self._probes, self._round, timing
         )
         self._last_id = 0
         first = randrange(1_000) / 1_000  # nodes that start together don't ping in step
@@ -106,7 +106,7 @@ class Membership:
         self._news_at = now
         self._exchange_at = now + (1 + first) * timing.exchange_every / 2
         self._agree_at = now
-        self._knock_at = now + first * timing.knock_every
+        self._reconnect_at = now + first * timing.reconnect_every
 
     # --- what there is to know
 
@@ -170,7 +170,7 @@ class Membership:
         news = [it for it in news if max(it.incarnation, it.claim >> TAG_BITS) <= most]
         if sender == self.me.name:
             return Effects([], [])
-        full = gossip.kind in {Kind.ASK_ALL, Kind.ALL}
+        full = gossip.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}
         for rumor in news:
             self._updates.hear(rumor, sender, full=full, now=now)
         self._known.hear(sender)
@@ -181,14 +181,14 @@ class Membership:
 
     def tick(self, now: float) -> Effects:
         """Do what is due. To be called some twenty times a second; costs little when nothing is."""
-        for errand in self._probes.unanswered(now):
-            self._voice.talk(errand.asker, Kind.NACK, errand.id, errand.target)
+        for indirect in self._probes.unanswered(now):
+            self._outgoing.talk(indirect.asker, SwimKind.NACK, indirect.id, indirect.target)
         if self.me.living:
             self._updates.bury_suspects(now)
             self._probe_on(now)
             self._look_around(now)
         for name in self._known.forget(now - self._timing.tombstone):
-            self._voice.forget(name)
+            self._outgoing.forget(name)
         self._spread(now)
         return self._outcome()
 
@@ -196,7 +196,7 @@ class Membership:
         """Called when a link to a node came up, maybe an unknown one: exchange everything."""
         del now
         if name != self.me.name:
-            self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
+            self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
         return self._outcome()
 
     def lost(self, name: str, now: float) -> Effects:
@@ -216,7 +216,7 @@ class Membership:
         """
         if name in self._known.living and self.me.living and not self._probes.of(name):
             probe = self._probes.start(self._next_id(), name, now)
-            self._voice.talk(name, Kind.PING, probe.id)
+            self._outgoing.talk(name, SwimKind.PING, probe.id)
             self._ask_others(probe)
         return self._outcome()
 
@@ -226,7 +226,7 @@ class Membership:
         self._probes.worsen(1)
         self._updates.extend(gap)
         self._probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
-        self._knock_at = now + self._timing.knock_every
+        self._reconnect_at = now + self._timing.reconnect_every
         self._exchange_at += gap
 
     def announce(self, now: float, *, owner: bool | None = None, left: bool = False) -> Effects:
@@ -241,7 +241,7 @@ class Membership:
             self._probes.clear()
         self._updates.tell_of_me()
         for name in self._known.living:
-            self._voice.tell_of_me(name)
+            self._outgoing.tell_of_me(name)
         return self._outcome()
 
     def claim(self, tag: int, seconds: int, now: float) -> Effects:
@@ -260,21 +260,21 @@ class Membership:
 
     def _answer(self, sender: str, gossip: SwimMessage, now: float) -> None:
         match gossip.kind:
-            case Kind.PING:
-                self._voice.talk(sender, Kind.ACK, gossip.id)
-            case Kind.ACK:
+            case SwimKind.PING:
+                self._outgoing.talk(sender, SwimKind.ACK, gossip.id)
+            case SwimKind.ACK:
                 self._probes.acked(sender, gossip.id, gossip.about)
-                if errand := self._probes.done(sender, gossip.id):
-                    self._voice.talk(errand.asker, Kind.ACK, errand.id, errand.target)
-            case Kind.RELAY:
-                self._run_errand(sender, gossip, now)
-            case Kind.NACK:
+                if indirect := self._probes.done(sender, gossip.id):
+                    self._outgoing.talk(indirect.asker, SwimKind.ACK, indirect.id, indirect.target)
+            case SwimKind.PING_REQ:
+                self._probe_for(sender, gossip, now)
+            case SwimKind.NACK:
                 self._probes.nacked(sender, gossip.id)
-            case Kind.ASK_ALL:
-                self._voice.tell_all(sender, Kind.ALL, gossip.id)
+            case SwimKind.PUSH_PULL:
+                self._outgoing.tell_all(sender, SwimKind.FULL_STATE, gossip.id)
             case _:
                 pass
-        if gossip.kind in {Kind.PING, Kind.ACK}:
+        if gossip.kind in {SwimKind.PING, SwimKind.ACK}:
             self._agree(sender, now)
 
     def _agree(self, name: str, now: float) -> None:
@@ -283,17 +283,17 @@ class Membership:
         theirs = member.digest if member and self.me.living else ""
         if theirs and self.digest and theirs != self.digest and now >= self._agree_at:
             self._agree_at = now + self._timing.agree_every
-            self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
+            self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
 
-    def _run_errand(self, asker: str, gossip: SwimMessage, now: float) -> None:
+    def _probe_for(self, asker: str, gossip: SwimMessage, now: float) -> None:
         target = gossip.about
         if target in {self.me.name, asker, ""}:
             return
         id_ = self._next_id()
-        if self._probes.run(id_, Errand(asker, gossip.id, target, self._timing, now)):
-            self._voice.talk(target, Kind.PING, id_)
+        if self._probes.run(id_, IndirectProbe(asker, gossip.id, target, self._timing, now)):
+            self._outgoing.talk(target, SwimKind.PING, id_)
         else:
-            self._voice.talk(asker, Kind.NACK, gossip.id, target)
+            self._outgoing.talk(asker, SwimKind.NACK, gossip.id, target)
 
     def _probe_on(self, now: float) -> None:
         """Go on with the probes under way, and begin the next."""
@@ -309,7 +309,7 @@ class Membership:
         if target and not self._probes.of(target):
             id_ = self._next_id()
             self._probes.start(id_, target, now)
-            self._voice.talk(target, Kind.PING, id_)
+            self._outgoing.talk(target, SwimKind.PING, id_)
 
     def _ask_others(self, probe: Probe) -> None:
         members = self._known.living.values()
@@ -317,7 +317,7 @@ class Membership:
         relays = self._some(others, self._timing.relays)
         self._probes.ask(probe, relays)
         for name in relays:
-            self._voice.talk(name, Kind.RELAY, probe.id, probe.target)
+            self._outgoing.talk(name, SwimKind.PING_REQ, probe.id, probe.target)
 
     def _give_up(self, probe: Probe, now: float) -> None:
         self._probes.drop(probe)
@@ -327,26 +327,26 @@ class Membership:
             self._updates.accuse(member, Life.SUSPECT, now)
 
     def _look_around(self, now: float) -> None:
-        """Now and then exchange everything with someone, and knock at the door of a dead node."""
+        """Now and then exchange everything with someone, and try to reach a dead node."""
         if now >= self._exchange_at:
             self._exchange_at = now + self._timing.exchange_every
             for name in self._some(self._known.living, 1):
-                self._voice.tell_all(name, Kind.ASK_ALL, self._next_id())
-        if now >= self._knock_at:
-            self._knock_at = now + self._timing.knock_every
+                self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
+        if now >= self._reconnect_at:
+            self._reconnect_at = now + self._timing.reconnect_every
             for name in self._some([member.name for member in self.dead()], 1):
-                self._voice.talk(name, Kind.PING, self._next_id())
+                self._outgoing.talk(name, SwimKind.PING, self._next_id())
 
     # --- out
 
     def _spread(self, now: float) -> None:
-        if now >= self._news_at and self._voice.has_news:
+        if now >= self._news_at and self._outgoing.has_news:
             self._news_at = now + self._timing.news_every
             for name in self._some(self._known.living, self._timing.fanout):
-                self._voice.tell_news(name)
+                self._outgoing.tell_news(name)
 
     def _outcome(self) -> Effects:
-        return Effects(self._voice.take(), self._updates.take())
+        return Effects(self._outgoing.take(), self._updates.take())
 
     def _next_id(self) -> int:
         self._last_id += 1

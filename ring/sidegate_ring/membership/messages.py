@@ -46,16 +46,16 @@ class Life(IntEnum):
     LEFT = 3  # it said so itself
 
 
-class Kind(IntEnum):
+class SwimKind(IntEnum):
     """What a message is for. Only the first, third and sixth are answered."""
 
     PING = 0  # are you there? by an ACK
     ACK = 1  # I am; or, with `about`: that one is
-    RELAY = 2  # ask `about` for me: by an ACK, or in time by a NACK, or by both in this order:
+    PING_REQ = 2  # ask `about` for me: by an ACK, or in time by a NACK, or by both in this order:
     NACK = 3  # I am here, `about` doesn't answer
-    NEWS = 4  # rumors and nothing else
-    ASK_ALL = 5  # all that I know; now you: by an ALL
-    ALL = 6  # all that I know, or a part of it
+    RUMORS = 4  # rumors and nothing else
+    PUSH_PULL = 5  # all that I know; now you: by a FULL_STATE
+    FULL_STATE = 6  # all that I know, or a part of it
 
 
 class Rumor(NamedTuple):
@@ -88,9 +88,9 @@ def tag_of(claim: int) -> int:
 class SwimMessage(NamedTuple):
     """A message from one node to another."""
 
-    kind: int  # a Kind
-    id: int  # of a question, and the same in its answer; 0 in NEWS
-    about: str  # target of a RELAY, and of the ACK or NACK that answers one; else ""
+    kind: int  # a SwimKind
+    id: int  # of a question, and the same in its answer; 0 in RUMORS
+    about: str  # target of a PING_REQ, and of the ACK or NACK that answers one; else ""
     digest: str  # of the sender's ring; "" while it has none
     rumors: Sequence[Rumor]
 
@@ -100,9 +100,9 @@ def require_sense(gossip: SwimMessage, rumors: Sequence[Rumor], max_incarnation:
 
     `rumors` are those of its rumors that are to be looked at.
     """
-    if not Kind.PING <= gossip.kind <= Kind.ALL:
-        raise ValueError(f"gossip of kind {gossip.kind!r}: expected 0 to {Kind.ALL:d}")
-    most = MAX_IN_FULL if gossip.kind in {Kind.ASK_ALL, Kind.ALL} else MAX_RUMORS
+    if not SwimKind.PING <= gossip.kind <= SwimKind.FULL_STATE:
+        raise ValueError(f"gossip of kind {gossip.kind!r}: expected 0 to {SwimKind.FULL_STATE:d}")
+    most = MAX_IN_FULL if gossip.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} else MAX_RUMORS
     if len(gossip.rumors) > most:
         raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
     _require_short("about", gossip.about, MAX_NAME_BYTES)

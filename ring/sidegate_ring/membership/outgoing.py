@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.broadcast import Rumors
-from sidegate_ring.membership.messages import MAX_IN_FULL, Kind, SwimMessage
+from sidegate_ring.membership.messages import MAX_IN_FULL, SwimKind, SwimMessage
 from sidegate_ring.membership.parameters import Timing, transmissions
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidegate_ring.membership.messages import Rumor
 
 
-class Voice:
+class Outgoing:
     """Puts messages together, and holds them until they are taken."""
 
     __slots__ = ("_me", "_members", "_rumors", "_sends", "_timing")
@@ -47,7 +47,7 @@ class Voice:
         """Tell no more about a node."""
         self._rumors.drop(name)
 
-    def talk(self, to: str, kind: Kind, id_: int, about: str = "") -> None:
+    def talk(self, to: str, kind: SwimKind, id_: int, about: str = "") -> None:
         """Send a message that says who we are, what we think of the other, and some news."""
         known = self._members.rumors
         own = [self._me.rumor, *(known[it] for it in (to, about) if it in known)]
@@ -57,18 +57,18 @@ class Voice:
     def tell_news(self, to: str) -> None:
         """Send news, if there are any."""
         if news := self._news(self._timing.rumors):
-            self._send(to, Kind.NEWS, 0, "", news)
+            self._send(to, SwimKind.RUMORS, 0, "", news)
 
     def tell_of_me(self, to: str) -> None:
         """Send our own record as news."""
-        self._send(to, Kind.NEWS, 0, "", [self._me.rumor])
+        self._send(to, SwimKind.RUMORS, 0, "", [self._me.rumor])
 
-    def tell_all(self, to: str, kind: Kind, id_: int) -> None:
+    def tell_all(self, to: str, kind: SwimKind, id_: int) -> None:
         """Send everything. What is too much for one message follows in others."""
         rumors = [self._me.rumor, *self._members.rumors.values()]
         for start in range(0, len(rumors), MAX_IN_FULL):
             self._send(to, kind, id_, "", rumors[start : start + MAX_IN_FULL])
-            kind = Kind.ALL
+            kind = SwimKind.FULL_STATE
 
     def _news(self, count: int, without: Sequence[str] = ()) -> list[Rumor]:
         if not self._rumors:
@@ -76,5 +76,5 @@ class Voice:
         times = transmissions(self._timing, 1 + len(self._members.living))
         return self._rumors.take(count, times, without)
 
-    def _send(self, to: str, kind: Kind, id_: int, about: str, rumors: list[Rumor]) -> None:
+    def _send(self, to: str, kind: SwimKind, id_: int, about: str, rumors: list[Rumor]) -> None:
         self._sends.append((to, SwimMessage(int(kind), id_, about, self._me.digest, rumors)))

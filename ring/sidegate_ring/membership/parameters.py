@@ -15,7 +15,7 @@ class Timing:
 
     probe_every: float = 0.5  # one node, in turn
     probe_within: float = 0.15  # of a ping: then others are asked
-    relays: int = 3  # others that are asked
+    indirect_probes: int = 3  # others that are asked
     suspicion: float = 4.0  # times probe_every, and more in a large cluster: the least time
     suspicion_most: float = 2.0  # times the least: how long a suspicion lasts that nobody confirms
     news_every: float = 0.1  # rumors are sent to a few, while there are any
@@ -23,7 +23,7 @@ class Timing:
     retransmit: int = 4  # times the digits of the number of nodes: how often a rumor is sent
     exchange_every: float = 30.0  # everything, with one other node
     agree_every: float = 1.0  # at the most, the same with one whose ring differs
-    knock_every: float = 1.0  # at one dead node's door: a split may have healed
+    reconnect_every: float = 1.0  # to one dead node: a split may have healed
     tombstone: float = 600.0  # how long the dead and those who left are remembered
     rumors: int = 24  # in a message, but for those that carry everything
     health: int = 7  # the worst score: probes take 8 times as long
@@ -54,7 +54,7 @@ def confirmations_wanted(timing: Timing, nodes: int) -> int:
 
     `nodes` counts this node and the suspect, who don't confirm.
     """
-    return max(min(timing.relays, nodes - 2), 0)
+    return max(min(timing.indirect_probes, nodes - 2), 0)
 
 
 def suspicion_lasts(least: float, most: float, confirmed: int, wanted: int) -> float:

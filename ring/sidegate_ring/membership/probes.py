@@ -9,7 +9,7 @@ from sidegate_ring.membership.parameters import Timing, slowed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_ERRANDS: Final = 1_024
+MAX_INDIRECT_PROBES: Final = 1_024
 """Pings under way for others. A node is asked for 3 a probe of others: hundreds are a flood."""
 
 NACK_AFTER: Final = 0.8
@@ -19,18 +19,18 @@ NACK_AFTER: Final = 0.8
 class Probe:
     """One node that we asked. Times in seconds."""
 
-    __slots__ = ("asked", "ends_at", "id", "relay_at", "silent", "target")
+    __slots__ = ("asked", "ends_at", "id", "indirect_at", "silent", "target")
 
-    def __init__(self, id_: int, target: str, relay_at: float, ends_at: float) -> None:
+    def __init__(self, id_: int, target: str, indirect_at: float, ends_at: float) -> None:
         self.id = id_
         self.target = target
-        self.relay_at = relay_at  # from then on others are asked too
+        self.indirect_at = indirect_at  # from then on others are asked too
         self.ends_at = ends_at
         self.asked: Sequence[str] = ()  # those others
         self.silent: set[str] = set()  # of them, those that said nothing, not even NACK
 
 
-class Errand:
+class IndirectProbe:
     """One node that we asked for another."""
 
     __slots__ = ("asker", "ends_at", "id", "nack_at", "nacked", "target")
@@ -51,16 +51,16 @@ class Probes:
     is probably slow itself, and so gives others more time.
     """
 
-    __slots__ = ("_errands", "_probes", "_timing", "health")
+    __slots__ = ("_indirect", "_probes", "_timing", "health")
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._probes: dict[int, Probe] = {}
-        self._errands: dict[int, Errand] = {}
+        self._indirect: dict[int, IndirectProbe] = {}
         self.health = 0  # 0 is well
 
     def __len__(self) -> int:
-        return len(self._probes) + len(self._errands)
+        return len(self._probes) + len(self._indirect)
 
     def worsen(self, by: int) -> None:
         """Change the health score; below 0 it gets better."""
@@ -69,15 +69,15 @@ class Probes:
     def clear(self) -> None:
         """Forget what is under way."""
         self._probes.clear()
-        self._errands.clear()
+        self._indirect.clear()
 
     # --- our own
 
     def start(self, id_: int, target: str, now: float) -> Probe:
         """Begin a probe whose ping has this id."""
         timing, health = self._timing, self.health
-        relay_at = now + slowed(timing.probe_within, health)
-        probe = Probe(id_, target, relay_at, now + slowed(timing.probe_every, health))
+        indirect_at = now + slowed(timing.probe_within, health)
+        probe = Probe(id_, target, indirect_at, now + slowed(timing.probe_every, health))
         self._probes[id_] = probe
         return probe
 
@@ -87,7 +87,7 @@ class Probes:
 
     def late(self, now: float) -> list[Probe]:
         """Return the probes with which others should help now."""
-        return [it for it in self._probes.values() if not it.asked and it.relay_at <= now]
+        return [it for it in self._probes.values() if not it.asked and it.indirect_at <= now]
 
     def ask(self, probe: Probe, relays: Sequence[str]) -> None:
         """Note who was asked to help."""
@@ -128,27 +128,27 @@ class Probes:
 
     # --- for others
 
-    def run(self, id_: int, errand: Errand) -> bool:
-        """Begin an errand whose ping has this id; False when there are too many."""
-        if len(self._errands) >= MAX_ERRANDS:
+    def run(self, id_: int, indirect: IndirectProbe) -> bool:
+        """Begin an indirect probe whose ping has this id; False when there are too many."""
+        if len(self._indirect) >= MAX_INDIRECT_PROBES:
             return False
-        self._errands[id_] = errand
+        self._indirect[id_] = indirect
         return True
 
-    def done(self, sender: str, id_: int) -> Errand | None:
-        """Take out the errand that this answer is for."""
-        errand = self._errands.get(id_)
-        if errand is None or errand.target != sender:
+    def done(self, sender: str, id_: int) -> IndirectProbe | None:
+        """Take out the indirect probe that this answer is for."""
+        indirect = self._indirect.get(id_)
+        if indirect is None or indirect.target != sender:
             return None
-        return self._errands.pop(id_)
+        return self._indirect.pop(id_)
 
-    def unanswered(self, now: float) -> list[Errand]:
-        """Return, once each, the errands that the asker should get a NACK for; drop old ones."""
-        if not self._errands:
+    def unanswered(self, now: float) -> list[IndirectProbe]:
+        """Return, once each, indirect probes whose asker should get a NACK; drop old ones."""
+        if not self._indirect:
             return []
-        due = [it for it in self._errands.values() if it.nack_at <= now and not it.nacked]
-        for errand in due:
-            errand.nacked = True  # an answer that comes yet is passed on all the same
-        for id_ in [id_ for id_, it in self._errands.items() if it.ends_at <= now]:
-            del self._errands[id_]
+        due = [it for it in self._indirect.values() if it.nack_at <= now and not it.nacked]
+        for indirect in due:
+            indirect.nacked = True  # an answer that comes yet is passed on all the same
+        for id_ in [id_ for id_, it in self._indirect.items() if it.ends_at <= now]:
+            del self._indirect[id_]
         return due

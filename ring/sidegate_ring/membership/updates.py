@@ -17,7 +17,7 @@ from sidegate_ring.membership.suspicion import Suspicion
 if TYPE_CHECKING:
     from sidegate_ring.membership.members import Member, Members
     from sidegate_ring.membership.messages import Rumor
-    from sidegate_ring.membership.outgoing import Voice
+    from sidegate_ring.membership.outgoing import Outgoing
     from sidegate_ring.membership.parameters import Timing
     from sidegate_ring.membership.probes import Probes
     from sidegate_ring.membership.round_robin import RoundRobin
@@ -30,7 +30,7 @@ class Updates:
         self,
         me: Member,
         known: Members,
-        voice: Voice,
+        outgoing: Outgoing,
         probes: Probes,
         round_robin: RoundRobin,
         timing: Timing,
@@ -40,7 +40,7 @@ class Updates:
         self.suspicions: dict[str, Suspicion] = {}
         self._me = me
         self._known = known
-        self._voice = voice
+        self._outgoing = outgoing
         self._probes = probes
         self._round = round_robin
         self._timing = timing
@@ -71,7 +71,7 @@ class Updates:
 
     def tell_of_me(self) -> None:
         """Have others hear of our own record, which has changed."""
-        self._voice.spread(self._me.rumor)
+        self._outgoing.spread(self._me.rumor)
         self._changed[self._me.name] = self._me
 
     def accuse(self, member: Member, state: Life, now: float) -> None:
@@ -136,7 +136,7 @@ class Updates:
         elif rumor.state == Life.LEFT:
             told = self._known.put(rumor, now).rumor
             if not full:  # else everyone who joins would tell of all who left
-                self._voice.spread(told)
+                self._outgoing.spread(told)
 
     def _believe(self, rumor: Rumor, now: float) -> None:
         name, living = rumor.name, self._known.living
@@ -148,10 +148,10 @@ class Updates:
         self.suspicions.pop(name, None)
         if member.state == Life.SUSPECT:
             self.suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(living), now)
-        self._voice.spread(member.rumor)
+        self._outgoing.spread(member.rumor)
         self._changed[name] = member
 
     def _confirm(self, member: Member, by: str) -> None:
         """Count another accuser, and tell of it."""
         if self.suspicions[member.name].confirm(by):
-            self._voice.spread(member.rumor._replace(by=by))
+            self._outgoing.spread(member.rumor._replace(by=by))

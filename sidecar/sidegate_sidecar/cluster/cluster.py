@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Buckets, Gossip, Stay
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage, Timing
+from sidegate_ring.membership.membership import (
+    Life,
+    Membership,
+    Rumor,
+    SwimKind,
+    SwimMessage,
+    Timing,
+)
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
@@ -167,9 +174,9 @@ class Cluster:
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if self.membership.is_replaced:
                 self.place.shut_out(now)
-            if message.kind in {Kind.ASK_ALL, Kind.ALL}:
+            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}:
                 self.introduced.add(sender)
-            elif message.kind == Kind.ACK and message.about:
+            elif message.kind == SwimKind.ACK and message.about:
                 self._vouched(message.about, sender, now)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)

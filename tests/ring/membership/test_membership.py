@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_TOMBSTONES
-from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage
+from sidegate_ring.membership.membership import Life, Membership, Rumor, SwimKind, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
@@ -44,15 +44,17 @@ def test_the_higher_incarnation_holds_then_the_worse_state(
     assert [it.name for it in outcome.changed] == (["b"] if holds == "said" else [])
 
 
-@pytest.mark.parametrize("kind", [Kind.PING, Kind.ACK, Kind.RELAY, Kind.NACK, Kind.NEWS])
-def test_dead_is_dead_in_any_message_about_news(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [SwimKind.PING, SwimKind.ACK, SwimKind.PING_REQ, SwimKind.NACK, SwimKind.RUMORS]
+)
+def test_dead_is_dead_in_any_message_about_news(kind: SwimKind) -> None:
     room = Handful("ab")
     room.tell(room["a"], rumor("b", 10, DEAD, by="x"), kind=kind)
     assert room.state("b", by="a") == DEAD
 
 
-@pytest.mark.parametrize("kind", [Kind.ASK_ALL, Kind.ALL])
-def test_where_all_is_exchanged_dead_is_but_a_suspicion_and_left_is_left(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [SwimKind.PUSH_PULL, SwimKind.FULL_STATE])
+def test_where_all_is_exchanged_dead_is_but_a_suspicion_and_left_is_left(kind: SwimKind) -> None:
     room = Handful("abc")
     room.tell(room["a"], rumor("b", 10, DEAD), rumor("c", 10, LEFT), kind=kind)
     assert record(room["a"].members["b"]) == (10, SUSPECT)
@@ -65,10 +67,10 @@ def test_where_all_is_exchanged_dead_is_but_a_suspicion_and_left_is_left(kind: K
 def test_an_exchange_spreads_a_suspicion_and_not_a_death() -> None:
     """Also when it is the second to tell of it, and so a confirmation."""
     room = Handful("abc")
-    room.tell(room["a"], rumor("b", 10, DEAD, by="x"), kind=Kind.ALL)
-    room.tell(room["a"], rumor("b", 10, DEAD, by="y"), kind=Kind.ALL)
+    room.tell(room["a"], rumor("b", 10, DEAD, by="x"), kind=SwimKind.FULL_STATE)
+    room.tell(room["a"], rumor("b", 10, DEAD, by="y"), kind=SwimKind.FULL_STATE)
     room.run(T.news_every + TICK, only="a")
-    news = [it for gossip in room.said(Kind.NEWS, "a") for it in gossip.rumors]
+    news = [it for gossip in room.said(SwimKind.RUMORS, "a") for it in gossip.rumors]
     assert {(it.name, it.state, it.by) for it in news if it.name == "b"} == {("b", SUSPECT, "y")}
 
 
@@ -154,7 +156,7 @@ def test_news_go_with_pings_and_their_answers_too() -> None:
     for node in room.nodes.values():
         node._news_at = room.now + 60
     room.run(3.0)
-    assert not room.said(Kind.NEWS)
+    assert not room.said(SwimKind.RUMORS)
     assert all({"x", "y"} <= set(node.members) for node in room.nodes.values())
 
 
@@ -179,9 +181,9 @@ def test_one_who_has_left_refutes_nothing_probes_nobody_and_still_answers() -> N
     room.do("b", room["b"].tick(room.now))
     room.forget()
     room.run(3.0, only="a")
-    assert not room.said(Kind.PING)
-    outcome = room["a"].step("b", SwimMessage(Kind.PING, 7, "", "", []), room.now)
-    assert [(to, it.kind, it.id) for to, it in outcome.sends] == [("b", Kind.ACK, 7)]
+    assert not room.said(SwimKind.PING)
+    outcome = room["a"].step("b", SwimMessage(SwimKind.PING, 7, "", "", []), room.now)
+    assert [(to, it.kind, it.id) for to, it in outcome.sends] == [("b", SwimKind.ACK, 7)]
     assert not room["a"].lost("b", room.now).sends
 
 
@@ -199,9 +201,9 @@ def test_a_link_that_comes_up_has_everything_exchanged() -> None:
     room.nodes["d"] = room.make("d")
     room.do("a", room["a"].met("d", room.now))
     assert room["d"].owners() == ("a", "b", "c", "d")
-    assert not room.said(Kind.ALL, "a")
-    (asked,) = room.said(Kind.ASK_ALL, "a", "d")
-    (answer,) = room.said(Kind.ALL, "d", "a")
+    assert not room.said(SwimKind.FULL_STATE, "a")
+    (asked,) = room.said(SwimKind.PUSH_PULL, "a", "d")
+    (answer,) = room.said(SwimKind.FULL_STATE, "d", "a")
     assert answer.id == asked.id
     assert {it.name for it in asked.rumors} == set("abc")
     room.run(1.0)
@@ -212,7 +214,7 @@ def test_two_rings_are_compared_by_their_digests_at_most_once_a_second() -> None
     room = Handful("ab")
     room["a"].digest, room["b"].digest = "one", "other"
     room.run(5.0)
-    assert 4 <= len(room.said(Kind.ASK_ALL, "a")) <= 6
+    assert 4 <= len(room.said(SwimKind.PUSH_PULL, "a")) <= 6
     assert room["a"].members["b"].digest == "other"
     assert {gossip.digest for by, _, gossip in room.log if by == "a"} == {"one"}
 
@@ -224,25 +226,25 @@ def test_equal_rings_and_those_that_have_none_yet_exchange_nothing(
     room = Handful("ab")
     room["a"].digest, room["b"].digest = digests
     room.run(5.0)
-    assert not room.said(Kind.ASK_ALL)
+    assert not room.said(SwimKind.PUSH_PULL)
 
 
 def test_now_and_then_everything_is_exchanged_anyway() -> None:
     room = Handful("abc")
     room.run(2 * T.exchange_every)
-    assert 2 <= len(room.said(Kind.ASK_ALL, "a")) <= 3
+    assert 2 <= len(room.said(SwimKind.PUSH_PULL, "a")) <= 3
 
 
 def test_more_than_a_message_holds_goes_in_several() -> None:
     room = Handful("a")
     for state in (Life.ALIVE, LEFT):
         rumors = [rumor(f"{state.name}{i}", 10, state) for i in range(MAX_IN_FULL)]
-        room.tell(room["a"], *rumors, kind=Kind.ALL)
+        room.tell(room["a"], *rumors, kind=SwimKind.FULL_STATE)
     sends = room["a"].met("b", room.now).sends
     assert [(it.kind, len(it.rumors)) for _, it in sends] == [
-        (Kind.ASK_ALL, 1_000),
-        (Kind.ALL, 1_000),
-        (Kind.ALL, 1),
+        (SwimKind.PUSH_PULL, 1_000),
+        (SwimKind.FULL_STATE, 1_000),
+        (SwimKind.FULL_STATE, 1),
     ]
 
 
@@ -266,8 +268,10 @@ def test_that_an_unknown_left_is_remembered_and_that_one_died_is_not() -> None:
     assert "y" not in room["a"].members
 
 
-@pytest.mark.parametrize(("kind", "told"), [(Kind.NEWS, True), (Kind.ALL, False)])
-def test_that_an_unknown_left_is_passed_on_unless_it_is_old_news(kind: Kind, told: bool) -> None:
+@pytest.mark.parametrize(("kind", "told"), [(SwimKind.RUMORS, True), (SwimKind.FULL_STATE, False)])
+def test_that_an_unknown_left_is_passed_on_unless_it_is_old_news(
+    kind: SwimKind, told: bool
+) -> None:
     room = Handful("ab")
     room.tell(room["a"], rumor("x", 10, LEFT), kind=kind)
     room.run(1.0)
@@ -298,7 +302,7 @@ def test_no_more_are_living_than_may_be() -> None:
     [
         (SwimMessage(7, 0, "", "", []), "kind 7"),
         (SwimMessage(-1, 0, "", "", []), "kind -1"),
-        (SwimMessage(Kind.RELAY, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
+        (SwimMessage(SwimKind.PING_REQ, 0, "x" * 254, "", []), "about 'xxx.* has 254 bytes"),
         (rumor("", address="a:1"), "''.* empty"),
         (rumor("x\ny"), r"'x\\ny'.* doesn't print"),
         (rumor("é" * 127), "name 'éé.* has 254 bytes"),
@@ -316,7 +320,7 @@ def test_what_makes_no_sense_is_named_and_changes_nothing(
 ) -> None:
     room = Handful("ab")
     if isinstance(gossip, Rumor):
-        gossip = SwimMessage(Kind.PING, 1, "", "", [rumor("b", 11), gossip])
+        gossip = SwimMessage(SwimKind.PING, 1, "", "", [rumor("b", 11), gossip])
     with pytest.raises(ValueError, match=text):
         room["a"].step("b", gossip, room.now)
     assert record(room["a"].members["b"]) == (10, ALIVE)
@@ -331,7 +335,7 @@ def test_names_and_addresses_may_be_as_long_as_dns_has_them() -> None:
 
 def test_a_message_under_ones_own_name_is_not_heard() -> None:
     room = Handful("ab")
-    outcome = room["a"].step("a", SwimMessage(Kind.PING, 1, "", "", [rumor("x")]), room.now)
+    outcome = room["a"].step("a", SwimMessage(SwimKind.PING, 1, "", "", [rumor("x")]), room.now)
     assert outcome == ([], [])
     assert room["a"].met("a", room.now) == ([], [])
 

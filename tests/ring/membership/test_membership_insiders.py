@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD
-from sidegate_ring.membership.membership import Kind, Life, SwimMessage
+from sidegate_ring.membership.membership import Life, SwimKind, SwimMessage
 from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION, MAX_RUMORS, MAX_SKEW
 from tests.ring.handful import Handful, T, record, rumor
 
@@ -69,7 +69,7 @@ def test_hearsay_is_bounded() -> None:
     """Of those that never spoke to this node only some are believed in, by whatever message."""
     room = joined("ab")
     names = [f"ghost{i}" for i in range(MAX_IN_FULL)]
-    room.tell(room["a"], *map(rumor, names), kind=Kind.ALL)
+    room.tell(room["a"], *map(rumor, names), kind=SwimKind.FULL_STATE)
     for name in names[:MAX_RUMORS]:
         room.tell(room["a"], rumor(name, 5, LEFT))
     assert len(room["a"].members) <= 1 + MAX_UNHEARD
@@ -89,8 +89,10 @@ def test_ghosts_that_are_buried_make_no_room_for_others() -> None:
 
 def test_who_speaks_itself_is_believed_whatever_others_have_told() -> None:
     room = joined("ab")
-    room.tell(room["a"], *(rumor(f"ghost{i}") for i in range(MAX_UNHEARD)), kind=Kind.ALL)
-    room["a"].step("c", SwimMessage(Kind.PING, 1, "", "", [rumor("c")]), room.now)
+    room.tell(
+        room["a"], *(rumor(f"ghost{i}") for i in range(MAX_UNHEARD)), kind=SwimKind.FULL_STATE
+    )
+    room["a"].step("c", SwimMessage(SwimKind.PING, 1, "", "", [rumor("c")]), room.now)
     assert room["a"].owners() == tuple(sorted({"a", "b", "c", *room["a"].owners()}))
     assert "c" in room["a"].owners()
 
@@ -100,12 +102,14 @@ def test_a_node_that_joins_believes_all() -> None:
     room = Handful("a")
     for part in range(2):
         told = [rumor(f"n{part}-{i}") for i in range(MAX_IN_FULL)]
-        room.tell(room["a"], *told, kind=Kind.ALL)
+        room.tell(room["a"], *told, kind=SwimKind.FULL_STATE)
     assert len(room["a"].living()) == MAX_LIVING
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Kind.NEWS, MAX_RUMORS), (Kind.ALL, MAX_IN_FULL)])
-def test_a_message_with_too_many_rumors_is_nonsense(kind: Kind, most: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "most"), [(SwimKind.RUMORS, MAX_RUMORS), (SwimKind.FULL_STATE, MAX_IN_FULL)]
+)
+def test_a_message_with_too_many_rumors_is_nonsense(kind: SwimKind, most: int) -> None:
     room = joined("ab")
     room.tell(room["a"], *(rumor(f"x{i}") for i in range(most)), kind=kind)
     with pytest.raises(ValueError, match="rumors in one message"):

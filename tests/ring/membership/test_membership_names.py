@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate_ring.membership.membership import Rumor
-from sidegate_ring.membership.messages import MAX_SKEW, TAG_BITS, Kind, Life, claim_of, tag_of
+from sidegate_ring.membership.messages import MAX_SKEW, TAG_BITS, Life, SwimKind, claim_of, tag_of
 from tests.ring.handful import Handful, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
@@ -95,7 +95,7 @@ def test_a_claim_is_above_all_that_were_heard_of() -> None:
     """Also if the clock of the one before was ahead."""
     room = claimed(seconds=500)
     second = room.make("b")
-    room.tell(second, room["b"].me.rumor, kind=Kind.ALL)
+    room.tell(second, room["b"].me.rumor, kind=SwimKind.FULL_STATE)
     second.claim(2, 100, room.now)
     assert second.me.claim == claim_of(501, 2)
     room.tell(room["a"], second.me.rumor)

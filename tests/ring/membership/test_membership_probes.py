@@ -2,9 +2,9 @@
 
 import pytest
 
-from sidegate_ring.membership.membership import Kind, Life, SwimMessage
+from sidegate_ring.membership.membership import Life, SwimKind, SwimMessage
 from sidegate_ring.membership.parameters import least_suspicion
-from sidegate_ring.membership.probes import MAX_ERRANDS
+from sidegate_ring.membership.probes import MAX_INDIRECT_PROBES
 from tests.ring.handful import TICK, Handful, T, record, rumor
 
 ALIVE, SUSPECT, DEAD, LEFT = Life.ALIVE, Life.SUSPECT, Life.DEAD, Life.LEFT
@@ -15,7 +15,7 @@ MOST = LEAST * T.suspicion_most
 def run_until_pinged(room: Handful, by: str, whom: str) -> SwimMessage:
     """Let time pass until the turn of that one has come."""
     for _ in range(400):
-        if pings := room.said(Kind.PING, by, whom):
+        if pings := room.said(SwimKind.PING, by, whom):
             return pings[-1]
         room.run(TICK, only=by)
     raise AssertionError(f"{by} never pings {whom}")
@@ -31,7 +31,7 @@ def test_everyone_is_probed_once_in_a_round() -> None:
         room.run(TICK)
     room.forget()
     room.run(7 * (T.probe_every + TICK))
-    assert sorted(to for by, to, it in room.log if (by, it.kind) == ("a", Kind.PING)) == list(
+    assert sorted(to for by, to, it in room.log if (by, it.kind) == ("a", SwimKind.PING)) == list(
         "bcdefgh"
     )
 
@@ -51,7 +51,7 @@ def test_pings_and_answers_say_who_one_is_and_what_one_thinks_of_the_other() -> 
     room = Handful("abc")
     ping = run_until_pinged(room, "a", "b")
     assert list(ping.rumors[:2]) == [rumor("a"), rumor("b")]
-    (ack,) = (it for it in room.said(Kind.ACK, "b", "a") if it.id == ping.id)
+    (ack,) = (it for it in room.said(SwimKind.ACK, "b", "a") if it.id == ping.id)
     assert list(ack.rumors[:2]) == [rumor("b"), rumor("a")]
 
 
@@ -67,12 +67,15 @@ def test_who_does_not_answer_in_time_is_asked_for_by_others() -> None:
     room = Handful("abcdef")
     room.deaf = {"f"}
     ping = run_until_pinged(room, "a", "f")
-    assert not room.said(Kind.RELAY, "a")
+    assert not room.said(SwimKind.PING_REQ, "a")
     room.run(T.probe_within + TICK, only="a")
-    relays = room.said(Kind.RELAY, "a")
+    relays = room.said(SwimKind.PING_REQ, "a")
     assert {(it.id, it.about) for it in relays} == {(ping.id, "f")}
-    assert len({to for by, to, it in room.log if (by, it.kind) == ("a", Kind.RELAY)}) == T.relays
-    assert "f" not in {to for _, to, it in room.log if it.kind == Kind.RELAY}
+    assert (
+        len({to for by, to, it in room.log if (by, it.kind) == ("a", SwimKind.PING_REQ)})
+        == T.indirect_probes
+    )
+    assert "f" not in {to for _, to, it in room.log if it.kind == SwimKind.PING_REQ}
 
 
 def test_who_is_doubted_is_pinged_by_us_and_others_at_once_but_only_once_at_a_time() -> None:
@@ -82,10 +85,10 @@ def test_who_is_doubted_is_pinged_by_us_and_others_at_once_but_only_once_at_a_ti
     room.deaf = {"b"}
     for _ in range(2):
         room.do("a", room["a"].doubt("b", room.now))
-    assert len(room.said(Kind.PING, "a", "b")) == 1
-    assert [it.about for it in room.said(Kind.RELAY, "a", "c")] == ["b"]
+    assert len(room.said(SwimKind.PING, "a", "b")) == 1
+    assert [it.about for it in room.said(SwimKind.PING_REQ, "a", "c")] == ["b"]
     room.do("a", room["a"].doubt("nobody", room.now))
-    assert len(room.said(Kind.RELAY, "a")) == 1
+    assert len(room.said(SwimKind.PING_REQ, "a")) == 1
 
 
 def test_a_bad_way_between_two_is_not_taken_for_a_death() -> None:
@@ -95,7 +98,7 @@ def test_a_bad_way_between_two_is_not_taken_for_a_death() -> None:
     ping = run_until_pinged(room, "a", "b")
     room.deaf = set()
     room.run(T.probe_within + TICK, only="a")
-    (ack,) = (it for it in room.said(Kind.ACK, "c", "a") if it.about == "b")
+    (ack,) = (it for it in room.said(SwimKind.ACK, "c", "a") if it.about == "b")
     assert ack.id == ping.id
     assert rumor("b") in ack.rumors
     room.run(T.probe_every, only="a")
@@ -113,7 +116,7 @@ def test_an_answer_counts_only_from_the_target_or_from_one_who_was_asked(
     room = Handful("abcd")
     room.deaf = {"b"}
     ping = run_until_pinged(room, "a", "b")
-    room["a"].step(sender, SwimMessage(Kind.ACK, ping.id, about, "", []), room.now)
+    room["a"].step(sender, SwimMessage(SwimKind.ACK, ping.id, about, "", []), room.now)
     assert (room["a"]._probes.of("b") is None) == ends
 
 
@@ -121,36 +124,38 @@ def test_the_one_who_was_asked_says_nack_in_time_and_still_passes_on_a_late_answ
     room = Handful("abc")
     room.deaf = {"b"}
     node = room["c"]
-    node.step("a", SwimMessage(Kind.RELAY, 77, "b", "", []), room.now)
+    node.step("a", SwimMessage(SwimKind.PING_REQ, 77, "b", "", []), room.now)
     ping = node._last_id
     assert not node.tick(room.now + 0.7 * T.probe_within).sends
     sends = node.tick(room.now + 0.8 * T.probe_within).sends
-    assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", Kind.NACK, 77, "b")]
-    assert not any(it.kind == Kind.NACK for _, it in node.tick(room.now + 0.3).sends)
-    late = SwimMessage(Kind.ACK, ping, "", "", [])
+    assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", SwimKind.NACK, 77, "b")]
+    assert not any(it.kind == SwimKind.NACK for _, it in node.tick(room.now + 0.3).sends)
+    late = SwimMessage(SwimKind.ACK, ping, "", "", [])
     assert not node.step("a", late, room.now + 0.3).sends  # from another: not the answer
     sends = node.step("b", late, room.now + 0.3).sends
-    assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", Kind.ACK, 77, "b")]
+    assert [(to, it.kind, it.id, it.about) for to, it in sends] == [("a", SwimKind.ACK, 77, "b")]
     assert not node.step("b", late, room.now + 0.3).sends
 
 
-def test_who_runs_too_many_errands_says_nack_at_once() -> None:
+def test_who_runs_too_many_indirect_probes_says_nack_at_once() -> None:
     room = Handful("abc")
-    relay = SwimMessage(Kind.RELAY, 77, "b", "", [])
+    relay = SwimMessage(SwimKind.PING_REQ, 77, "b", "", [])
     kinds = [
         it.kind
-        for _ in range(MAX_ERRANDS + 1)
+        for _ in range(MAX_INDIRECT_PROBES + 1)
         for _, it in room["c"].step("a", relay, room.now).sends
     ]
-    assert kinds == [Kind.PING] * MAX_ERRANDS + [Kind.NACK]
+    assert kinds == [SwimKind.PING] * MAX_INDIRECT_PROBES + [SwimKind.NACK]
     room["c"].tick(room.now + T.probe_every)
-    assert not room["c"]._probes._errands
+    assert not room["c"]._probes._indirect
 
 
 @pytest.mark.parametrize("target", ["", "c", "a"])
-def test_an_errand_that_leads_nowhere_is_not_run(target: str) -> None:
+def test_an_indirect_probe_that_leads_nowhere_is_not_run(target: str) -> None:
     room = Handful("abc")
-    assert not room["c"].step("a", SwimMessage(Kind.RELAY, 1, target, "", []), room.now).sends
+    assert (
+        not room["c"].step("a", SwimMessage(SwimKind.PING_REQ, 1, target, "", []), room.now).sends
+    )
 
 
 # Suspicion
@@ -160,7 +165,7 @@ def test_who_is_silent_is_a_suspect_first_and_dead_only_after_its_time() -> None
     room = Handful("abc")
     room.deaf = {"c"}
     start = room.now
-    while not room.said(Kind.PING, "", "c"):
+    while not room.said(SwimKind.PING, "", "c"):
         room.run(TICK, only="ab")
     silent_since = room.now
     states: dict[Life, float] = {}
@@ -219,7 +224,7 @@ def test_one_who_has_left_declares_nobody_dead() -> None:
 def test_when_a_link_breaks_others_are_asked_at_once() -> None:
     room = Handful("abc")
     outcome = room["a"].lost("c", room.now)
-    assert [(to, it.kind, it.about) for to, it in outcome.sends] == [("b", Kind.RELAY, "c")]
+    assert [(to, it.kind, it.about) for to, it in outcome.sends] == [("b", SwimKind.PING_REQ, "c")]
     assert not outcome.changed
     assert not room["a"].lost("c", room.now).sends  # it is being looked into
     room.do("a", outcome)
@@ -251,14 +256,14 @@ def test_a_link_to_one_who_is_gone_or_unknown_may_break(state: Life) -> None:
     assert room["a"].lost("unknown", room.now) == ([], [])
 
 
-def test_a_dead_node_is_knocked_at_and_refutes_if_it_hears() -> None:
+def test_a_dead_node_is_tried_again_and_refutes_if_it_hears() -> None:
     """That heals a split whose links never broke."""
     room = Handful("abc")
     for name in "ab":
         room.tell(room[name], rumor("c", 10, DEAD))
     for name in "ab":
         room.tell(room["c"], rumor(name, 10, DEAD))
-    room.run(2 * T.knock_every + 2 * T.news_every)
+    room.run(2 * T.reconnect_every + 2 * T.news_every)
     assert {node.owners() for node in room.nodes.values()} == {("a", "b", "c")}
 
 
@@ -293,7 +298,9 @@ def test_a_node_that_hears_nothing_blames_itself_up_to_a_limit_and_gets_well_aga
     assert room["a"].health == T.health
     room.forget()
     room.run(8.0, only="a")
-    assert len({it.id for it in room.said(Kind.PING, "a") if it.id}) <= 2 + 8 / T.knock_every
+    assert (
+        len({it.id for it in room.said(SwimKind.PING, "a") if it.id}) <= 2 + 8 / T.reconnect_every
+    )
     room.deaf = set()
     room.run(40.0)
     assert room["a"].health == 0
@@ -318,7 +325,7 @@ def test_after_standing_still_nobody_else_is_to_blame() -> None:
     room["a"].woke(60.0, room.now)
     outcome = room["a"].tick(room.now)
     assert not outcome.changed  # no probe has failed, and no time is over
-    assert {it.kind for _, it in outcome.sends} == {Kind.NEWS}
+    assert {it.kind for _, it in outcome.sends} == {SwimKind.RUMORS}
     assert room["a"].health == 1
     assert room["a"]._updates.suspicions["c"].ends_at - room.now == pytest.approx(left)
     room.run(1.0)

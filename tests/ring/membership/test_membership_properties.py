@@ -5,7 +5,14 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_ring.membership.membership import Kind, Life, Membership, Rumor, SwimMessage, Timing
+from sidegate_ring.membership.membership import (
+    Life,
+    Membership,
+    Rumor,
+    SwimKind,
+    SwimMessage,
+    Timing,
+)
 from tests.ring.handful import record
 
 T = Timing(tombstone=5.0)
@@ -25,7 +32,7 @@ rumors = st.builds(
 )
 messages = st.builds(
     SwimMessage,
-    st.sampled_from(Kind),
+    st.sampled_from(SwimKind),
     st.integers(0, 5),
     st.sampled_from(["", *NAMES]),
     st.sampled_from(["", "one", "other"]),
@@ -60,7 +67,7 @@ def test_rumors_make_the_same_record_in_whatever_order_and_however_often(
     for order in (heard, other):
         node = make()
         for rumor in [said("b", 0, Life.ALIVE), *order]:
-            node.step("x", SwimMessage(Kind.NEWS, 0, "", "", [rumor]), 0.0)
+            node.step("x", SwimMessage(SwimKind.RUMORS, 0, "", "", [rumor]), 0.0)
         member = node.members["b"]
         records.add((*record(member), member.owner, member.address))
     assert len(records) == 1
@@ -122,8 +129,8 @@ def test_a_message_leads_to_an_answer_at_most_and_one_exchange_of_everything(
         kinds = [it.kind for _, it in sends]
         assert len(kinds) <= 2
         if len(kinds) == 2:
-            assert kinds[1] == Kind.ASK_ALL
-        if gossip.kind in {Kind.NACK, Kind.NEWS, Kind.ALL}:
+            assert kinds[1] == SwimKind.PUSH_PULL
+        if gossip.kind in {SwimKind.NACK, SwimKind.RUMORS, SwimKind.FULL_STATE}:
             assert not kinds
 
 
@@ -135,6 +142,9 @@ def test_what_a_node_says_makes_sense_to_another(heard: list[SwimMessage]) -> No
         outcomes = [node.step("b", gossip, float(at)), node.tick(at + 0.5), node.met("z", at + 0.5)]
         for outcome in outcomes:
             for _, sent in outcome.sends:
-                assert sent.kind in {Kind.ASK_ALL, Kind.ALL} or len(sent.rumors) <= T.rumors
+                assert (
+                    sent.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}
+                    or len(sent.rumors) <= T.rumors
+                )
                 assert len({it.name for it in sent.rumors}) == len(sent.rumors)
                 other.step("a", sent, at + 0.5)

@@ -7,7 +7,7 @@ import pytest
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Buckets, Gossip
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.membership import Kind, Life
+from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.routes.rings import SAMPLE
 from tests.sidecar.cluster.owners import KEYS, charged, enter
@@ -74,10 +74,10 @@ def test_who_was_taken_for_dead_holds_no_copy_until_it_is_confirmed() -> None:
     room, node, backed_up = backup_of("b", "ab")
     me = node.membership.me
     former = ("a", me.address, me.incarnation + 1, int(Life.DEAD), 1, "b", me.claim - 1)
-    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [former]), room.now)
+    node.step("b", Gossip(int(SwimKind.RUMORS), 0, "", "", [former]), room.now)
     assert node.decides(backed_up)
     dead = ("a", me.address, me.incarnation, int(Life.DEAD), 1, "b", me.claim)
-    node.step("b", Gossip(int(Kind.NEWS), 0, "", "", [dead]), room.now)
+    node.step("b", Gossip(int(SwimKind.RUMORS), 0, "", "", [dead]), room.now)
     assert not node.decides(backed_up)
     room.run_until(lambda: node.decides(backed_up), within=1)
 
@@ -127,7 +127,7 @@ def test_a_node_that_listens_everywhere_is_found_where_its_messages_come_from(
     """What it says of others is left as it is: they may be somewhere else."""
     room = Room("a")
     rumors = [("b", listens, 7, 0, 1, "", 0), ("c", "0.0.0.0:5", 7, 0, 1, "", 0)]
-    message = Gossip(int(Kind.NEWS), 0, "", "", rumors)
+    message = Gossip(int(SwimKind.RUMORS), 0, "", "", rumors)
     room["a"].step("b", message, room.now, host)
     members = room["a"].membership.members
     assert members["b"].address == address
@@ -154,7 +154,7 @@ def test_nonsense_from_another_node_is_an_error_and_changes_nothing() -> None:
     room = Room("ab")
     ring = room["a"].ring
     for message in (
-        Gossip(int(Kind.NEWS), 0, "", "", [("c", "c:1", 7, 9, 1, "", 0)]),
+        Gossip(int(SwimKind.RUMORS), 0, "", "", [("c", "c:1", 7, 9, 1, "", 0)]),
         Buckets(1, [("1/fortnight", ["key"], [1])]),
     ):
         with pytest.raises(ValueError, match=r"state 9|fortnight"):

@@ -13,7 +13,7 @@ import pytest
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.demo.cluster import DemoCluster
 from sidegate_sidecar.demo.setting import KEYS, NAMES
-from sidegate_sidecar.demo.story import StoryPhase, Story, StoryTimes, times_of
+from sidegate_sidecar.demo.story import Story, StoryPhase, StoryTimes, times_of
 from sidegate_sidecar.demo.summary import phases
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records

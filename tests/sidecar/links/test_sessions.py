@@ -27,7 +27,7 @@ from sidegate.protocol.messages import (
     Resets,
     Roster,
 )
-from sidegate_ring.membership.membership import Kind
+from sidegate_ring.membership.membership import SwimKind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
 from tests.sidecar.links.accepting import sidecar, turned_away
 from tests.support.in_process.beside import meet
@@ -111,10 +111,14 @@ async def test_a_node_is_answered_on_its_own_connection_while_there_is_no_other(
         await peer.send(Buckets(7, [("5/day", ["k"], [10**12])]), Pull(8, Part.NOTHING))
         assert [await peer.next(), await peer.next()] == [Merged(7), Pulled(8)]
         assert node.node.buckets.held("k", node.clock())
-        await peer.send(Gossip(int(Kind.PING), 9, "", "", []))
+        await peer.send(Gossip(int(SwimKind.PING), 9, "", "", []))
         answer = await peer.next()
         assert isinstance(answer, Gossip)
-        assert (answer.kind, answer.id, answer.digest) == (Kind.ACK, 9, node.cluster.ring.digest)
+        assert (answer.kind, answer.id, answer.digest) == (
+            SwimKind.ACK,
+            9,
+            node.cluster.ring.digest,
+        )
         assert [name for name, *_ in answer.rumors] == ["n1"]
 
 

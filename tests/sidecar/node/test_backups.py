@@ -16,7 +16,7 @@ from sidegate.protocol.messages import (
     Inspect,
     Merged,
 )
-from sidegate_ring.membership.membership import Kind
+from sidegate_ring.membership.membership import SwimKind
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -186,7 +186,7 @@ async def test_a_backup_asks_by_way_of_who_has_just_heard_from_the_owner() -> No
         owner.gossips = False
         await peer.send(checks(4, (key, "5/day", 1)))
         await owner.hear(Checks)
-        await other.say(Gossip(int(Kind.ACK), 99, "n3", "", []))
+        await other.say(Gossip(int(SwimKind.ACK), 99, "n3", "", []))
         asked = await other.hear(Checks)
         assert (asked.hops, asked.checks) == (1, [(key, "5/day", 1)])
         await other.say(Answers(asked.id, "owner", "n3", None, [[1, 22]]))

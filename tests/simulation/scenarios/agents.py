@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
     Effects,
-    Kind,
     Life,
     Member,
     Membership,
+    SwimKind,
     SwimMessage,
     Timing,
 )
@@ -165,10 +165,10 @@ class Cluster:
             for other in names[:at]:
                 self.network.link(name, other)
             knows = self.agents[name].membership
-            knows.step("", SwimMessage(Kind.ALL, 0, "", "", rumors), self.network.now)
+            knows.step("", SwimMessage(SwimKind.FULL_STATE, 0, "", "", rumors), self.network.now)
             knows.digest = digest_of(names)
             for other in names:
-                knows._voice.forget(other)  # everyone knows: it isn't news
+                knows._outgoing.forget(other)  # everyone knows: it isn't news
         return names
 
     def crash(self, name: str) -> None:

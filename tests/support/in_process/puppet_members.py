@@ -20,7 +20,7 @@ from sidegate.protocol.messages import (
 )
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import messages
-from sidegate_ring.membership.membership import Kind, Membership, Rumor
+from sidegate_ring.membership.membership import Membership, Rumor, SwimKind
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Answer, Message
@@ -74,7 +74,7 @@ def said(gossip: messages.SwimMessage, digest: str) -> Gossip:
 
 def news(*rumors: Rumor, digest: str = "digest") -> Gossip:
     """Return gossip that isn't answered, from a node whose ring has this digest."""
-    return said(messages.SwimMessage(Kind.NEWS, 0, "", digest, rumors), digest)
+    return said(messages.SwimMessage(SwimKind.RUMORS, 0, "", digest, rumors), digest)
 
 
 def _now() -> float:

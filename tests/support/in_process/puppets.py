@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.seal import Seal
 
-Kind = TypeVar("Kind")
+SwimKind = TypeVar("SwimKind")
 
 APP = Identity("app", "bare", "")
 
@@ -209,7 +209,7 @@ class Puppet:
         if error is not None:
             self.errors.append(error)
 
-    async def hear(self, kind: type[Kind], within: float = GENEROUS) -> Kind:
+    async def hear(self, kind: type[SwimKind], within: float = GENEROUS) -> SwimKind:
         """Wait for a message of this kind, and take it and those before it."""
         await eventually(lambda: any(isinstance(it, kind) for it in self.heard), within)
         while not isinstance(message := self.heard.pop(0), kind):
