@@ -41,10 +41,10 @@ class Host(Protocol):
     def receive(self, sender: str, message: Any) -> None:
         """Handle a message."""
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         """Called when a connection with a host is up, whoever dialled it."""
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Called when the connection with a host is gone."""
 
 
@@ -345,12 +345,12 @@ class Network:
             return
         if known is not None:
             del machine.links[peer]
-            machine.host.lost(peer)
+            machine.host.on_disconnected(peer)
         machine.links[peer] = life
-        machine.host.met(peer)
+        machine.host.on_connected(peer)
 
     def _broke(self, name: str, peer: str, life: int) -> None:
         machine = self._machines[name]
         if machine.links.get(peer) == life:
             del machine.links[peer]
-            machine.host.lost(peer)
+            machine.host.on_disconnected(peer)

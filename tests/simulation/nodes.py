@@ -112,7 +112,7 @@ class SimLink:
         self._flights.heard()
         if self._health.step(LinkEvent.HEARD, self._network.now):
             self._probe_timer.stop()
-            self._node.cluster.met(self._peer, self._node.clock())
+            self._node.cluster.on_connected(self._peer, self._node.clock())
 
     def answered(self, answers: Answers) -> None:
         """Hand answers over; late ones are for nobody."""
@@ -142,7 +142,7 @@ class SimLink:
                 self._probe_timer.set(net.now + PROBE_EVERY)
             case LinkProbe.GIVE_UP:
                 net.close(self._node.name, self._peer)
-                self._node.lost(self._peer)
+                self._node.on_disconnected(self._peer)
             case LinkProbe.NONE:
                 pass
 
@@ -239,7 +239,7 @@ class SimNode:
             if not net.connected(self.name, name):
                 net.dial(self.name, name)
             elif name not in self.cluster.introduced:
-                self.cluster.met(name, self.clock())
+                self.cluster.on_connected(name, self.clock())
         net.at(net.now + REDIAL, self.name, self._dial)
 
     def _beat(self) -> None:
@@ -288,16 +288,16 @@ class SimNode:
             if self.cluster.sync.working:
                 self._hurry()
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         """Note a connection."""
         self._link(name).up()
-        self.cluster.met(name, self.clock())
+        self.cluster.on_connected(name, self.clock())
         self._hurry()
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Note the loss of one."""
         self._link(name).broke()
-        self.cluster.lost(name, self.clock())
+        self.cluster.on_disconnected(name, self.clock())
         self._hurry()
 
     def _link(self, name: str) -> SimLink:

@@ -27,10 +27,10 @@ class Ear:
     def receive(self, sender: str, message: str) -> None:
         self.note(f"{sender}: {message}")
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         self.note(f"met {name}")
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         self.note(f"lost {name}")
 
 
@@ -274,7 +274,7 @@ class Chatterbox(Ear):
     def receive(self, sender: str, message: object) -> None:
         self.heard.append(f"{sender}: {message}")
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         self.network.dial(self.name, name)
 
 

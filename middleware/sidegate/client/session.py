@@ -164,7 +164,7 @@ class Session:
         self._loop_end.forget()
         self._ended(self)
 
-    def message(self, _link: Link, message: NodeMessage) -> None:
+    def on_message(self, _link: Link, message: NodeMessage) -> None:
         """Forget the denials of a key that was reset."""
         if not isinstance(message, Forget):
             refuse(message)

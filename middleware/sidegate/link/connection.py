@@ -33,13 +33,13 @@ _UNCONNECTED = asyncio.Transport()  # asyncio sets the real one before anything 
 class Handler(Protocol):
     """Who is told what happens on a connection."""
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Handle the end of the handshake: `connection.peer` is known."""
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Handle one message. A WireError closes the connection."""
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         """Handle the end of the connection, with the reason if one is known."""
 
 
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._handshake = handshake
         self._handler = handler
         self._loop = asyncio.get_running_loop()
-        self._handle = handler.message
+        self._handle = handler.on_message
         # Whoever dials is told the ring right behind the last word of the handshake, in one read.
         accepts = isinstance(handshake, Accepting)
         self._framer = Framer(MAX_HELLO_BYTES if accepts else MAX_FRAME_BYTES, shakes=True)
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
     def hand_to(self, handler: Handler) -> None:
         """Have another handler told from now on."""
         self._handler = handler
-        self._handle = handler.message
+        self._handle = handler.on_message
 
     @property
     def peer(self) -> Hello | None:
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
             self._seal, theirs = handshake.seals or (None, None)
             self._framer.up(theirs)
             self.shaken.set()
-            self._handler.up(self)
+            self._handler.on_connected(self)
 
     def send(self, message: Message) -> None:
         """Send a message."""
@@ -199,6 +199,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the handler, once."""
-        self._handler.lost(self, self._error or exc)
+        self._handler.on_disconnected(self, self._error or exc)
         self.closed.set()
         self.shaken.set()

@@ -53,17 +53,17 @@ class Parting:
 
     # --- what the connection tells
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Do nothing: it has been up all along."""
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Hand over answers; nothing else that is said here matters any more."""
         if isinstance(message, Answers):
             self._settled(self._flights.land(message))
             if not self._flights.open:
                 connection.close()
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:  # noqa: ARG002
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:  # noqa: ARG002
         """Give up what is left."""
         self._end()
 

@@ -136,7 +136,7 @@ class Link:
 
     # --- what the other side says
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Handle a message of the other side."""
         if self.health.state is _SUSPECT:
             self._trust_again()
@@ -156,7 +156,7 @@ class Link:
             case Pong():
                 pass
             case _ if isinstance(message, NODE_MESSAGES):
-                self._watcher.message(self, message)
+                self._watcher.on_message(self, message)
             case _:
                 refuse(message)
 
@@ -166,7 +166,7 @@ class Link:
         if not self.health.step(LinkEvent.SILENT, now):
             return
         if self.state is LinkState.DOWN:
-            self._questions.lost(now)
+            self._questions.on_disconnected(now)
         else:
             self._probe()
 
@@ -198,7 +198,7 @@ class Link:
             if self.state is not LinkState.CLOSED and not self.loop.is_closed():
                 self._end()
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Send what waited for the handshake."""
         assert connection.peer is not None  # the handshake is done
         now = self.loop.time()
@@ -207,7 +207,7 @@ class Link:
         self.peer, self._connection = connection.peer, connection
         self.health.step(LinkEvent.SHAKEN, now)
         self._dialler.up()
-        self._questions.up(connection)
+        self._questions.on_connected(connection)
         self._watcher.link_up(self, connection.peer)
 
     def unreached(self) -> None:
@@ -219,7 +219,7 @@ class Link:
         """Tell the watcher."""
         self._watcher.link_refused(self, why)
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         """Answer what was in flight by the policy for unreachable, at once."""
         if error is not None:
             self._dialler.lost(error)
@@ -233,7 +233,7 @@ class Link:
         now = self.loop.time()
         self._connection = None
         self.health.step(LinkEvent.LOST, now)
-        self._questions.lost(now)
+        self._questions.on_disconnected(now)
 
     def close_soon(self) -> None:
         """Close for good, without waiting for it."""

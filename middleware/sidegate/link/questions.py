@@ -114,14 +114,14 @@ class Questions:
 
     # --- the connection
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Send what waited for a connection, and from now on at once."""
         self._connection = connection
         for frame in self._waiting.values():
             connection.write(frame)
         self._waiting.clear()
 
-    def lost(self, now: float) -> None:
+    def on_disconnected(self, now: float) -> None:
         """Tell all who asked that there is no answer, and have who asks next wait."""
         self._connection = None
         self._waiting.clear()

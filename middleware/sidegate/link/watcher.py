@@ -33,5 +33,5 @@ class Watcher(Protocol):
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Handle the other side's view of the ring."""
 
-    def message(self, link: Link, message: NodeMessage, /) -> None:
+    def on_message(self, link: Link, message: NodeMessage, /) -> None:
         """Handle what the other side says without being asked. A WireError closes the link."""

@@ -192,14 +192,14 @@ class Membership:
         self._spread(now)
         return self._outcome()
 
-    def met(self, name: str, now: float) -> Effects:
+    def on_connected(self, name: str, now: float) -> Effects:
         """Called when a link to a node came up, maybe an unknown one: exchange everything."""
         del now
         if name != self.me.name:
             self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
         return self._outcome()
 
-    def lost(self, name: str, now: float) -> Effects:
+    def on_disconnected(self, name: str, now: float) -> Effects:
         """Called when the link to a node broke. Others probe it; without any it is a suspect."""
         if name in self._known.living and self.me.living:
             probe = self._probes.of(name) or self._probes.start(self._next_id(), name, now)
@@ -220,7 +220,7 @@ class Membership:
             self._ask_others(probe)
         return self._outcome()
 
-    def woke(self, gap: float, now: float) -> None:
+    def on_resume(self, gap: float, now: float) -> None:
         """Called when this process stood still for `gap` seconds, so that nobody else is blamed."""
         self._probes.clear()
         self._probes.worsen(1)
@@ -314,9 +314,9 @@ class Membership:
     def _ask_others(self, probe: Probe) -> None:
         members = self._known.living.values()
         others = [it.name for it in members if it.state == Life.ALIVE and it.name != probe.target]
-        relays = self._some(others, self._timing.relays)
-        self._probes.ask(probe, relays)
-        for name in relays:
+        asked = self._some(others, self._timing.indirect_probes)
+        self._probes.ask(probe, asked)
+        for name in asked:
             self._outgoing.talk(name, SwimKind.PING_REQ, probe.id, probe.target)
 
     def _give_up(self, probe: Probe, now: float) -> None:

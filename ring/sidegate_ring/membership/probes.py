@@ -89,10 +89,10 @@ class Probes:
         """Return the probes with which others should help now."""
         return [it for it in self._probes.values() if not it.asked and it.indirect_at <= now]
 
-    def ask(self, probe: Probe, relays: Sequence[str]) -> None:
+    def ask(self, probe: Probe, others: Sequence[str]) -> None:
         """Note who was asked to help."""
-        probe.asked = relays
-        probe.silent = set(relays)
+        probe.asked = others
+        probe.silent = set(others)
 
     def failed(self, now: float) -> list[Probe]:
         """Take out the probes whose time is over."""

@@ -143,20 +143,20 @@ class Cluster:
 
     # --- what happens
 
-    def met(self, name: str, now: int) -> None:
+    def on_connected(self, name: str, now: int) -> None:
         """Called when a link to a node came up."""
-        self.sync.resets.met(name)  # it is told of them before anything else
-        self._apply(self.membership.met(name, now / SECOND), now)
+        self.sync.resets.on_connected(name)  # it is told of them before anything else
+        self._apply(self.membership.on_connected(name, now / SECOND), now)
         if self.stage is Stage.RETURNING:
             self.place.ask_again()
         self._post(self.sync.tick(now))  # it may be owed something
 
-    def lost(self, name: str, now: int) -> None:
+    def on_disconnected(self, name: str, now: int) -> None:
         """Called when the link to a node broke."""
         self.introduced.discard(name)
-        self.place.heirs.lost(name)
+        self.place.heirs.on_disconnected(name)
         self.sync.unreachable(name, now)
-        self._apply(self.membership.lost(name, now / SECOND), now)
+        self._apply(self.membership.on_disconnected(name, now / SECOND), now)
         self.place.proceed(now)
 
     def reset(self, key: str, number: int, now: int) -> None:
@@ -229,7 +229,7 @@ class Cluster:
         self.late_at = now + TICK_EVERY + self.stall
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
-        self.membership.woke(gap / SECOND, now / SECOND)
+        self.membership.on_resume(gap / SECOND, now / SECOND)
         self.sync.copies.doubt()
         self.place.stood_still(gap, now)
 

@@ -77,7 +77,7 @@ class Discovery:
             found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
             self._peers.meet(sorted(found, key=str))
             for name in self._unintroduced():
-                self._peers.inbox.met(name)  # its answer was lost with an earlier link
+                self._peers.inbox.on_connected(name)  # its answer was lost with an earlier link
             self.look()
             await self._settle()
             self._peers.forget_strangers(found)

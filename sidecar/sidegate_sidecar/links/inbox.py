@@ -35,18 +35,18 @@ class Inbox:
     counts: Counts
     clock: Callable[[], int]
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""
         self.leaving.has_met = True
-        self.cluster.met(name, self.clock())
+        self.cluster.on_connected(name, self.clock())
         self.ticker.hurry()
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Called when the link to a node broke."""
-        self.cluster.lost(name, self.clock())
+        self.cluster.on_disconnected(name, self.clock())
         self.ticker.hurry()
 
-    def heard(self, name: str, message: NodeMessage, host: str) -> None:
+    def on_message(self, name: str, message: NodeMessage, host: str) -> None:
         """Called with each message of a node; WireError for one that makes no sense."""
         if isinstance(message, Forget):
             refuse(message)

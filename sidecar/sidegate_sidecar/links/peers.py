@@ -211,14 +211,14 @@ class Peers:
         if before is not None and before.name != hello.name:
             log.info("at %s is now node %s, not %s", link.address, hello.name, before.name)
             del self.by_name[before.name]
-            self.inbox.lost(before.name)
+            self.inbox.on_disconnected(before.name)
         peer = self.by_name.get(hello.name)
         if peer is None:
             self.by_name[hello.name] = Peer(hello.name, link)
             log.info("met node %s at %s", hello.name, link.address)
         elif peer.link is not link and not self._choose(peer, link, hello):
             return
-        self.inbox.met(hello.name)
+        self.inbox.on_connected(hello.name)
 
     def _hang_up(self, link: Link, known: str, hello: Hello) -> None:
         """Have nothing to do with another node than was dialled, at an address that isn't its own.
@@ -232,7 +232,7 @@ class Peers:
         link.close_soon()
         if self._at(link):
             del self.by_name[known]
-            self.inbox.lost(known)
+            self.inbox.on_disconnected(known)
 
     def _at(self, link: Link) -> Peer | None:
         return next((peer for peer in self.by_name.values() if peer.link is link), None)
@@ -277,7 +277,7 @@ class Peers:
             self.inbox.changed()
         if peer := self._at(link):
             log.warning("node %s at %s is out of reach", peer.name, link.address)
-            self.inbox.lost(peer.name)
+            self.inbox.on_disconnected(peer.name)
             if self.inbox.is_gone(peer.name):  # it only came by: don't dial it for ever
                 del self.by_name[peer.name]
                 link.close_soon()
@@ -285,7 +285,7 @@ class Peers:
     def link_trusted(self, link: Link, /) -> None:
         """Tell that a node which was silent speaks again."""
         if peer := self._at(link):
-            self.inbox.met(peer.name)
+            self.inbox.on_connected(peer.name)
 
     def link_refused(self, link: Link, why: str, /) -> None:
         """Say why a node isn't reached."""
@@ -298,10 +298,10 @@ class Peers:
     def roster(self, _link: Link, _roster: Roster, /) -> None:
         """Do nothing: nodes learn of each other by gossip."""
 
-    def message(self, link: Link, message: NodeMessage, /) -> None:
+    def on_message(self, link: Link, message: NodeMessage, /) -> None:
         """Pass on what a node says on our link to it."""
         if peer := self._at(link):
-            self.inbox.heard(peer.name, message, link.address.host)
+            self.inbox.on_message(peer.name, message, link.address.host)
 
     # --- what accepted connections tell
 

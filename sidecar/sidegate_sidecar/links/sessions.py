@@ -113,7 +113,7 @@ class Sessions:
         who = _who(arrival.session, arrival.remote)
         self.refusals.turned_away("displaced", who, "newer ones, which have proved nothing either")
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Count in a side that has proved who it is, tell it which nodes there are, and meet it."""
         assert isinstance(connection, _Session)  # made by `accept`
         assert connection.peer is not None  # the handshake is done
@@ -125,7 +125,7 @@ class Sessions:
             self._nodes += 1
             self._peers.dialled_by(connection)
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Handle a question."""
         match message:
             case Checks():
@@ -140,7 +140,7 @@ class Sessions:
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
-                self._peers.inbox.heard(peer.name, message, connection.remote_host)
+                self._peers.inbox.on_message(peer.name, message, connection.remote_host)
             case _:
                 refuse(message)
 
@@ -152,7 +152,7 @@ class Sessions:
         for outcome, count in message.counts:
             self._node.counts.app_outcomes[outcome] += count
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
         assert isinstance(connection, _Session)  # made by `accept`
         self.admission.remove(connection.arrival)

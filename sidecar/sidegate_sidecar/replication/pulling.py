@@ -58,7 +58,7 @@ class Pulling:
         self.waiting.discard(name)
         return self._part is Part.ALL
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Expect nothing from a node any more."""
         self.missed |= name in self.waiting
         self.waiting.discard(name)

@@ -216,20 +216,20 @@ class Sync:
 
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
-        self._pulling.lost(name)
+        self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
-        self.resets.lost(name)
+        self.resets.on_disconnected(name)
         self._walk.gone(name)
         self.copies.gone(name)
 
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
-        self._pulling.lost(name)
+        self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
-        self.resets.lost(name)
+        self.resets.on_disconnected(name)
         if name in self.ring:
             self._ledgers.unreachable(name, now)
         else:

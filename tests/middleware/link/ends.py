@@ -58,18 +58,18 @@ class Side:
         self.heard: list[Message] = []
         self.lost_with: list[Exception | None] = []
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         assert connection.is_up
         self.ups += 1
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         self.heard.append(message)
         if isinstance(message, Ping):
             connection.send(Pong(message.id))
         elif isinstance(message, Error):
             raise Refused(message.code, message.text)
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         assert connection.peer is None or connection.peer.name
         self.lost_with.append(error)
 

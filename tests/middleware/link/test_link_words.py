@@ -155,7 +155,7 @@ async def test_a_watcher_may_refuse_a_word() -> None:
     """Its WireError closes the connection, with the reason, and the link comes back."""
 
     class Choosy(Watching):
-        def message(self, _link: object, message: NodeMessage, /) -> None:
+        def on_message(self, _link: object, message: NodeMessage, /) -> None:
             raise WireError("bad-message", f"no {type(message).__name__} for me")
 
     choosy = Choosy()

@@ -90,7 +90,7 @@ def test_a_clock_that_went_back_makes_no_one_wait() -> None:
     room = Handful("ab")
     room.tell(room["a"], rumor("b", 10, DEAD))
     room.nodes["b"] = room.make("b", incarnation=3)
-    room.do("a", room["a"].met("b", room.now))
+    room.do("a", room["a"].on_connected("b", room.now))
     assert room["b"].me.incarnation == 11
     room.run(2 * T.news_every)
     assert record(room["a"].members["b"]) == (11, ALIVE)
@@ -184,7 +184,7 @@ def test_one_who_has_left_refutes_nothing_probes_nobody_and_still_answers() -> N
     assert not room.said(SwimKind.PING)
     outcome = room["a"].step("b", SwimMessage(SwimKind.PING, 7, "", "", []), room.now)
     assert [(to, it.kind, it.id) for to, it in outcome.sends] == [("b", SwimKind.ACK, 7)]
-    assert not room["a"].lost("b", room.now).sends
+    assert not room["a"].on_disconnected("b", room.now).sends
 
 
 def test_one_who_has_left_does_not_come_back_by_an_announcement() -> None:
@@ -199,7 +199,7 @@ def test_a_link_that_comes_up_has_everything_exchanged() -> None:
     """Also with one that nobody here has heard of."""
     room = Handful("abc")
     room.nodes["d"] = room.make("d")
-    room.do("a", room["a"].met("d", room.now))
+    room.do("a", room["a"].on_connected("d", room.now))
     assert room["d"].owners() == ("a", "b", "c", "d")
     assert not room.said(SwimKind.FULL_STATE, "a")
     (asked,) = room.said(SwimKind.PUSH_PULL, "a", "d")
@@ -240,7 +240,7 @@ def test_more_than_a_message_holds_goes_in_several() -> None:
     for state in (Life.ALIVE, LEFT):
         rumors = [rumor(f"{state.name}{i}", 10, state) for i in range(MAX_IN_FULL)]
         room.tell(room["a"], *rumors, kind=SwimKind.FULL_STATE)
-    sends = room["a"].met("b", room.now).sends
+    sends = room["a"].on_connected("b", room.now).sends
     assert [(it.kind, len(it.rumors)) for _, it in sends] == [
         (SwimKind.PUSH_PULL, 1_000),
         (SwimKind.FULL_STATE, 1_000),
@@ -337,7 +337,7 @@ def test_a_message_under_ones_own_name_is_not_heard() -> None:
     room = Handful("ab")
     outcome = room["a"].step("a", SwimMessage(SwimKind.PING, 1, "", "", [rumor("x")]), room.now)
     assert outcome == ([], [])
-    assert room["a"].met("a", room.now) == ([], [])
+    assert room["a"].on_connected("a", room.now) == ([], [])
 
 
 def test_a_node_alone_has_nothing_to_say() -> None:

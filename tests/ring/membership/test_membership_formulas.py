@@ -66,7 +66,7 @@ def test_a_node_that_is_ill_takes_its_time(health: int, seconds: float) -> None:
     assert slowed(0.5, health) == seconds
 
 
-@pytest.mark.parametrize("name", ["probe_every", "relays", "tombstone", "rumors"])
+@pytest.mark.parametrize("name", ["probe_every", "indirect_probes", "tombstone", "rumors"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_time_that_makes_no_sense_is_named(name: str, value: float) -> None:
     wrong: dict[str, Any] = {name: value}

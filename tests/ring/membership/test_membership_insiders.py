@@ -60,7 +60,7 @@ def test_a_new_life_outlives_what_was_said_of_the_old_one() -> None:
     room.nodes["b"] = room.make("b", incarnation=20)
     for node in room.nodes.values():
         node.max_incarnation = NOW + 2
-    room.do("a", room["a"].met("b", room.now))
+    room.do("a", room["a"].on_connected("b", room.now))
     room.run(1.0)
     assert room["a"].owners() == ("a", "b")
 

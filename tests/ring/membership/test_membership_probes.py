@@ -223,10 +223,10 @@ def test_one_who_has_left_declares_nobody_dead() -> None:
 
 def test_when_a_link_breaks_others_are_asked_at_once() -> None:
     room = Handful("abc")
-    outcome = room["a"].lost("c", room.now)
+    outcome = room["a"].on_disconnected("c", room.now)
     assert [(to, it.kind, it.about) for to, it in outcome.sends] == [("b", SwimKind.PING_REQ, "c")]
     assert not outcome.changed
-    assert not room["a"].lost("c", room.now).sends  # it is being looked into
+    assert not room["a"].on_disconnected("c", room.now).sends  # it is being looked into
     room.do("a", outcome)
     room.run(2 * T.probe_every)
     assert room.state("c", by="a") == ALIVE
@@ -235,7 +235,7 @@ def test_when_a_link_breaks_others_are_asked_at_once() -> None:
 def test_when_a_link_breaks_and_there_is_nobody_to_ask_the_other_is_a_suspect() -> None:
     room = Handful("ab")
     room.deaf = {"b"}
-    outcome = room["a"].lost("b", room.now)
+    outcome = room["a"].on_disconnected("b", room.now)
     assert [(it.name, it.state) for it in outcome.changed] == [("b", SUSPECT)]
     room.run(LEAST + 2 * TICK, only="a")
     assert room.state("b", by="a") == DEAD
@@ -244,7 +244,7 @@ def test_when_a_link_breaks_and_there_is_nobody_to_ask_the_other_is_a_suspect() 
 def test_suspects_are_not_asked_about_others() -> None:
     room = Handful("abc")
     room.tell(room["a"], rumor("b", 10, SUSPECT, by="x"))
-    room["a"].lost("c", room.now)
+    room["a"].on_disconnected("c", room.now)
     assert room.state("c", by="a") == SUSPECT
 
 
@@ -252,8 +252,8 @@ def test_suspects_are_not_asked_about_others() -> None:
 def test_a_link_to_one_who_is_gone_or_unknown_may_break(state: Life) -> None:
     room = Handful("abc")
     room.tell(room["a"], rumor("c", 10, state))
-    assert room["a"].lost("c", room.now) == ([], [])
-    assert room["a"].lost("unknown", room.now) == ([], [])
+    assert room["a"].on_disconnected("c", room.now) == ([], [])
+    assert room["a"].on_disconnected("unknown", room.now) == ([], [])
 
 
 def test_a_dead_node_is_tried_again_and_refutes_if_it_hears() -> None:
@@ -310,7 +310,7 @@ def test_a_node_that_hears_nothing_blames_itself_up_to_a_limit_and_gets_well_aga
 def test_that_a_suspect_is_silent_is_not_held_against_oneself_twice() -> None:
     room = Handful("ab")
     room.deaf = {"b"}
-    room["a"].lost("b", room.now)
+    room["a"].on_disconnected("b", room.now)
     assert room["a"].health == 1
     room.run(LEAST - TICK, only="a")
     assert room["a"].health == 1
@@ -319,10 +319,10 @@ def test_that_a_suspect_is_silent_is_not_held_against_oneself_twice() -> None:
 def test_after_standing_still_nobody_else_is_to_blame() -> None:
     room = Handful("abcd")
     room.tell(room["a"], rumor("c", 10, SUSPECT, by="x"))
-    assert room["a"].lost("b", room.now).sends  # it is being looked into
+    assert room["a"].on_disconnected("b", room.now).sends  # it is being looked into
     left = room["a"]._updates.suspicions["c"].ends_at - room.now
     room.now += 60.0
-    room["a"].woke(60.0, room.now)
+    room["a"].on_resume(60.0, room.now)
     outcome = room["a"].tick(room.now)
     assert not outcome.changed  # no probe has failed, and no time is over
     assert {it.kind for _, it in outcome.sends} == {SwimKind.RUMORS}

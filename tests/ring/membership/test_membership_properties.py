@@ -89,12 +89,12 @@ def test_nothing_that_may_be_said_or_happen_breaks_a_node(
                 now += seconds
                 node.tick(now)
             case "met", [str() as name]:
-                node.met(name, now)
+                node.on_connected(name, now)
             case "lost", [str() as name]:
-                node.lost(name, now)
+                node.on_disconnected(name, now)
             case "woke", [float() as gap]:
                 now += gap
-                node.woke(gap, now)
+                node.on_resume(gap, now)
             case _:
                 node.announce(now, owner=bool(args[0]), left=args[0] is None)
         assert node.me.incarnation >= before
@@ -139,7 +139,11 @@ def test_what_a_node_says_makes_sense_to_another(heard: list[SwimMessage]) -> No
     node, other = make(), make()
     other.me.name = "z"
     for at, gossip in enumerate(heard):
-        outcomes = [node.step("b", gossip, float(at)), node.tick(at + 0.5), node.met("z", at + 0.5)]
+        outcomes = [
+            node.step("b", gossip, float(at)),
+            node.tick(at + 0.5),
+            node.on_connected("z", at + 0.5),
+        ]
         for outcome in outcomes:
             for _, sent in outcome.sends:
                 assert (

@@ -63,13 +63,13 @@ class Agent:
         self._look_at_the_clock()
         self.act(self.membership.step(sender, message, self.network.now))
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         self._look_at_the_clock()
-        self.act(self.membership.met(name, self.network.now))
+        self.act(self.membership.on_connected(name, self.network.now))
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         self._look_at_the_clock()
-        self.act(self.membership.lost(name, self.network.now))
+        self.act(self.membership.on_disconnected(name, self.network.now))
 
     def _tick(self) -> None:
         self._look_at_the_clock()
@@ -84,7 +84,7 @@ class Agent:
         gap = self.network.now - self.heard
         self.heard = self.network.now
         if gap > STOOD_STILL:
-            self.membership.woke(gap, self.network.now)
+            self.membership.on_resume(gap, self.network.now)
 
     def _dial(self) -> None:
         """Connect with the living, the dead (it may have been a split), and the seeds.
@@ -97,7 +97,7 @@ class Agent:
             if name != self.name and not self.network.connected(self.name, name):
                 self.network.dial(self.name, name)
             elif name not in it.members:  # what it was told at first was lost
-                self.act(it.met(name, self.network.now))
+                self.act(it.on_connected(name, self.network.now))
 
     def act(self, outcome: Effects) -> None:
         """Do what the state machine says."""

@@ -55,14 +55,14 @@ class Named(Agent):
             self.membership.disclaim()
             self.act(outcome)
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         self._heard = name
-        super().met(name_of(name))
+        super().on_connected(name_of(name))
         self._heard = ""
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         if name == self.host_of(name_of(name)):
-            super().lost(name_of(name))
+            super().on_disconnected(name_of(name))
 
     def act(self, outcome: Effects) -> None:
         for to, gossip in outcome.sends:

@@ -125,7 +125,7 @@ class Room:
         if link not in self.links and {name, other} <= self.nodes.keys() and name != other:
             self.links.add(link)
             for it, peer in ((name, other), (other, name)):
-                self.nodes[it].met(peer, self.now)
+                self.nodes[it].on_connected(peer, self.now)
 
     def disconnect(self, name: str, other: str) -> None:
         """Have a link break, and what was on its way be lost."""
@@ -133,7 +133,7 @@ class Room:
         self._waiting = [it for it in self._waiting if {it[0], it[1]} != {name, other}]
         for it, peer in ((name, other), (other, name)):
             if it in self.nodes and it not in self.stopped:
-                self.nodes[it].lost(peer, self.now)
+                self.nodes[it].on_disconnected(peer, self.now)
 
     def crash(self, name: str) -> None:
         """Have a process end."""

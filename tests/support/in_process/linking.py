@@ -78,7 +78,7 @@ class Watching:
     def roster(self, _link: Link, roster: Roster, /) -> None:
         self.rosters.append(roster)
 
-    def message(self, _link: Link, message: NodeMessage, /) -> None:
+    def on_message(self, _link: Link, message: NodeMessage, /) -> None:
         self.messages.append(message)
 
     def has_gone_down(self, times: int) -> bool:

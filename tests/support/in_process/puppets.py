@@ -183,11 +183,11 @@ class Puppet:
         nonce = self.me.instance + token_bytes(NONCE_BYTES - len(self.me.instance))
         return Connection(Accepting(self.me, nonce, approve=self.approve), self)
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Keep the connection."""
         self.connections.append(connection)
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Keep the message; close when the other side says what is wrong."""
         self.heard.append(message)
         if isinstance(message, Error):
@@ -202,7 +202,7 @@ class Puppet:
         for message in messages if known else ():
             known[-1].send(message)
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         """Drop the connection, and keep why."""
         if connection in self.connections:
             self.connections.remove(connection)

@@ -188,12 +188,12 @@ class SidecarDouble:
 
     # --- what connections tell
 
-    def up(self, connection: Connection) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """Handle a new connection: tell the ring."""
         connection.send(Roster("digest", self.members, self.leaving))
         self._note()
 
-    def message(self, connection: Connection, message: Message) -> None:
+    def on_message(self, connection: Connection, message: Message) -> None:
         """Handle a message: decide checks, or hold them."""
         if isinstance(message, Checks):
             self.frames.append(message)
@@ -204,7 +204,7 @@ class SidecarDouble:
                 refuse(message)
         self._note()
 
-    def lost(self, connection: Connection, error: Exception | None) -> None:
+    def on_disconnected(self, connection: Connection, error: Exception | None) -> None:
         """Handle the end of a connection."""
         self.connections.discard(connection)
         if error is not None:

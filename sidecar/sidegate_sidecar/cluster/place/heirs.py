@@ -66,7 +66,7 @@ class Heirs:
         else:
             self._due[sender] -= ANSWER_WITHIN - ASK_EVERY
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Count on a node no more: it can't be reached, and may not be the same when it can."""
         self.promised.discard(name)
         self._asked.pop(name, None)

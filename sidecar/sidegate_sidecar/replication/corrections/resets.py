@@ -87,13 +87,13 @@ class KnownResets:
 
     # --- the others
 
-    def met(self, name: str) -> None:
+    def on_connected(self, name: str) -> None:
         """Tell a node everything; called when there is a link to it, whoever it was before."""
         if name not in self._hearers:
             known = {number: reset.key for number, reset in self._known.items()}
             self._hearers[name] = _Hearer(known)
 
-    def lost(self, name: str) -> None:
+    def on_disconnected(self, name: str) -> None:
         """Tell a node nothing until it is met again: it may be another life of it then."""
         self._hearers.pop(name, None)
 

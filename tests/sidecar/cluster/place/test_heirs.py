@@ -87,7 +87,7 @@ def test_a_promise_ends_with_the_link() -> None:
     heirs = Heirs("b")
     promised(heirs, "c")
     assert heirs.ask(["c"], 10 * ANSWER_WITHIN) == []
-    heirs.lost("c")
+    heirs.on_disconnected("c")
     assert not heirs.promised
     asked(heirs, "c")
 

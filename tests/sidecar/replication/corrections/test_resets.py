@@ -28,7 +28,7 @@ def test_who_was_not_told_is_told_when_it_is_met_and_believed_when_it_has_said_s
     resets = KnownResets()
     resets.add(1, RESET)
     assert resets.unheard("b") == {"k"}
-    resets.met("b")
+    resets.on_connected("b")
     assert resets.unheard("b") == {"k"}
     assert resets.take("b", 5, START).resets == [(1, "k", LASTS)]
     assert not resets.is_due("b")
@@ -36,15 +36,15 @@ def test_who_was_not_told_is_told_when_it_is_met_and_believed_when_it_has_said_s
     assert resets.unheard("b") == {"k"}
     resets.landed("b", 5)
     assert resets.unheard("b") == set()
-    resets.lost("b")
-    resets.met("b")
+    resets.on_disconnected("b")
+    resets.on_connected("b")
     assert resets.unheard("b") == {"k"}  # it may be another life of it
 
 
 def test_who_told_us_is_not_told() -> None:
     resets = KnownResets()
     for name in "bc":
-        resets.met(name)
+        resets.on_connected(name)
     resets.add(1, RESET, "b")
     assert [*resets.hearers] == ["c"]
     resets.add(1, RESET, "c")
@@ -53,7 +53,7 @@ def test_who_told_us_is_not_told() -> None:
 
 def test_what_gets_no_answer_is_told_again() -> None:
     resets = KnownResets()
-    resets.met("b")
+    resets.on_connected("b")
     resets.add(1, RESET)
     resets.take("b", 5, START)
     resets.give_back(START + 9, 10)
@@ -64,7 +64,7 @@ def test_what_gets_no_answer_is_told_again() -> None:
 
 def test_many_are_told_in_several_messages() -> None:
     resets = KnownResets()
-    resets.met("b")
+    resets.on_connected("b")
     for number in range(RESETS_A_MESSAGE + 1):
         resets.add(number, KnownReset(f"k{number}", START))
     assert len(resets.take("b", 5, START).resets) == RESETS_A_MESSAGE
@@ -74,7 +74,7 @@ def test_many_are_told_in_several_messages() -> None:
 
 def test_the_oldest_go_when_there_are_too_many() -> None:
     resets = KnownResets()
-    resets.met("b")
+    resets.on_connected("b")
     for number in range(MAX_RESETS + 1):
         resets.add(number, RESET)
     assert len(resets) == MAX_RESETS
@@ -84,7 +84,7 @@ def test_the_oldest_go_when_there_are_too_many() -> None:
 
 def test_what_is_past_is_forgotten() -> None:
     resets = KnownResets()
-    resets.met("b")
+    resets.on_connected("b")
     resets.add(1, RESET)
     resets.tick(START + LASTS - 1)
     assert len(resets) == 1
@@ -107,7 +107,7 @@ def meet(nodes: Syncs, *names: str) -> None:
     for name in names:
         for other in names:
             if name != other:
-                nodes[name].resets.met(other)
+                nodes[name].resets.on_connected(other)
 
 
 def test_a_copy_from_before_a_reset_brings_nothing_back() -> None:
