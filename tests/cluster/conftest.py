@@ -1,19 +1,14 @@
 """How tests of whole clusters run: on uvloop, as sidecars do; and what many of them ask."""
 
-from __future__ import annotations
-
 import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
-from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
 
 from tests.support.processes.services import Sidecar, running
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Generator, Iterator
 
 
 def pytest_asyncio_loop_factories(

@@ -1,23 +1,19 @@
 """The demo as its user runs it: what it shows, how it ends, and that nothing outlives it."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.processes.services import until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 DEMO: Final = (sys.executable, "-m", "sidegate_sidecar", "demo")
 PATIENCE: Final = 180.0  # seconds: for what takes ten on a machine with nothing else to do

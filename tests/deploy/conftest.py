@@ -1,7 +1,5 @@
 """Both Helms, for all tests that render the chart."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.deploy.helm import BOTH, Helm, find

@@ -1,24 +1,19 @@
 """Running the command in this process, and tests of TLS on both loops."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
 from sidegate_sidecar.cli import commands as cli
+from sidegate_sidecar.process import Process
 from tests.support.in_process.commands import Ending, Run
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
-
-    from sidegate_sidecar.process import Process
 
 
 def pytest_asyncio_loop_factories(

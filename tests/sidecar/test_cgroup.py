@@ -1,15 +1,10 @@
 """The memory limit of the container, and whether all fits into it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate_sidecar.cgroup import memory_limit, memory_needed, warning
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])

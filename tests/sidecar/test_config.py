@@ -1,8 +1,7 @@
 """The options of a sidecar: what can't be used is named, and why."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +9,6 @@ from sidegate.link.address import Address, parse_address
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import Config, OptionError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOOPBACK = parse_address("127.0.0.1:0")
 ANYWHERE = parse_address("0.0.0.0:7171")

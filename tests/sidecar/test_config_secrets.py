@@ -1,9 +1,8 @@
 """Secrets in the options: for apps, for nodes, for HTTP; how long, and where they must differ."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +11,6 @@ from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate_sidecar.config import Config, OptionError
 from tests.support.in_process.cluster import cluster, eventually
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHORT, LONG, OTHER = b"fifteen bytes..", b"sixteen bytes...", b"sixteen others.."
 HERE, ANYWHERE = Address("127.0.0.1", 1), Address("0.0.0.0", 1)

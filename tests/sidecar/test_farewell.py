@@ -1,13 +1,13 @@
 """How a sidecar that ends sees its apps off: they are told, and answered until they have gone."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from sidegate.buckets.decision import Decision
 from sidegate.link.address import Address
 from sidegate.protocol.codec import decode
 from sidegate.protocol.messages import Answers, Roster
@@ -15,12 +15,6 @@ from sidegate_sidecar.process import Process
 from sidegate_sidecar.sidecar import FAREWELL
 from tests.support.in_process.cluster import GENEROUS, client, config, eventually, sources
 from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from pathlib import Path
-
-    from sidegate.buckets.decision import Decision
 
 
 @asynccontextmanager

@@ -1,7 +1,5 @@
 """A sidecar that only decides, and is probed and scraped, is light."""
 
-from __future__ import annotations
-
 from tests.support.processes.commands import finish, start
 
 # Serves with plain arguments, is asked by another thread, told to end, and says what it imported.

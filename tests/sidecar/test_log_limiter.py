@@ -1,7 +1,5 @@
 """A limit for lines of the log: few at once, few for ever, and a count of those not said."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

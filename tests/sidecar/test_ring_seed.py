@@ -1,8 +1,7 @@
 """The seed of the ring: how it is given, who owns a key by it, and nodes with another one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +11,6 @@ from sidegate_sidecar.cli.options.credentials import ring_seed
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import client, cluster, config, eventually, key_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SEED = b"0123456789abcdef"
 OTHER = b"another seed of the ring"

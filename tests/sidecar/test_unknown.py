@@ -1,9 +1,7 @@
 """Variables of the command: which there are, and what is said of those that mean nothing."""
 
-from __future__ import annotations
-
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -12,10 +10,8 @@ from sidegate.client.environment import OF_SIDECARS
 from sidegate.link.address import parse_address
 from sidegate_sidecar.cli.commands import whole_app
 from sidegate_sidecar.cli.options.readers import seeds
+from tests.support.in_process.commands import Run
 from tests.support.processes.commands import finish, serving
-
-if TYPE_CHECKING:
-    from tests.support.in_process.commands import Run
 
 A_AND_B = (parse_address("a:1"), parse_address("b:2"))
 

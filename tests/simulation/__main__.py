@@ -1,15 +1,14 @@
 """Run the simulations with many seeds: `python -m tests.simulation [--seeds N] [--only NAMES]`."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import track
@@ -22,11 +21,7 @@ from tests.simulation.scenarios.large import Size, large
 from tests.simulation.scenarios.membership import percentile
 from tests.simulation.workers import MAX_BYTES, Workers
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
-    Run: TypeAlias = tuple[str, int]
+Run: TypeAlias = tuple[str, int]
 
 SMALL = {it.__name__: it for it in small.SMALL}
 LOSSES = 40  # seeds for false deaths under loss

@@ -9,23 +9,18 @@ at once, and the other ends are told `lost`, if word can get to them. They don't
 pauses, or a direction is cut: then messages wait, or are gone.
 """
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappop, heappush
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeAlias
-
-    Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
-    # when, number, host ("" for the experimenter), its life (0 for any), what
-    Event: TypeAlias = tuple[float, int, str, int, Job]
-    Direction: TypeAlias = tuple[str, str]
+Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+# when, number, host ("" for the experimenter), its life (0 for any), what
+Event: TypeAlias = tuple[float, int, str, int, Job]
+Direction: TypeAlias = tuple[str, str]
 
 MAX_RESEND = 2.0
 """Seconds, the longest wait for what is lost once more: a silent connection is given up in the end,

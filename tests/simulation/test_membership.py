@@ -3,10 +3,8 @@
 Each test runs its scenario with a few seeds; `make simulate` runs the same with many.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,9 +26,6 @@ from tests.simulation.scenarios.membership import (
     star_converges,
     storm_ends,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = Timing()
 ROUGH = Faults(delay=0.02, jitter=0.05, loss=0.05, duplication=0.05)

@@ -1,7 +1,5 @@
 """The simulated network: the same seed is the same run, and its faults are those of real ones."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

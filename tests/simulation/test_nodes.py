@@ -3,9 +3,7 @@
 `make simulate` runs the same scenarios with thousands of seeds. A failure names its seed.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -16,9 +14,6 @@ from tests.simulation.scenarios.large import form, large
 from tests.simulation.scenarios.outages import crash
 from tests.simulation.scenarios.small import SMALL
 from tests.simulation.world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SEEDS = range(12)
 

@@ -1,7 +1,5 @@
 """The processes that run simulations: results in their order, and the memory of all together."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.simulation import __main__ as command

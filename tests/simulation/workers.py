@@ -1,18 +1,13 @@
 """Workers: the processes that run the simulations, and the memory that they took at their worst."""
 
-from __future__ import annotations
-
 import os
 import resource
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
-    from typing import Self
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 

@@ -1,9 +1,7 @@
 """A whole cluster on a simulated network: its nodes, the apps that ask, and what they were told."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Answers, Checks
 from sidegate_ring.hashring import Ring
@@ -14,9 +12,6 @@ from sidegate_sidecar.cluster.place.stages import FLUSHING
 from tests.simulation.known import BY_TABLE, Known
 from tests.simulation.network import Faults, Network
 from tests.simulation.nodes import BUDGET, SimNode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
 EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))

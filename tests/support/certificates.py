@@ -1,19 +1,14 @@
 """Certificates for tests: a CA that lives as long as the process, and what it signs."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sidegate.trust.tls import Tls
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Authority:

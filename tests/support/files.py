@@ -1,11 +1,6 @@
 """Files that change while they are in use."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def replace(file: Path, text: str) -> None:

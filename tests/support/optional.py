@@ -1,7 +1,5 @@
 """What a test needs of a machine and may miss: then it is skipped, and in CI it fails."""
 
-from __future__ import annotations
-
 import os
 from typing import Final, NoReturn
 

@@ -1,13 +1,8 @@
 """A signal that interrupts whatever the main thread is doing."""
 
-from __future__ import annotations
-
 import signal
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 class Interrupted(Exception):  # noqa: N818  # named for what happened

@@ -1,14 +1,10 @@
 """Waiting for things that happen in other threads, with a deadline and without sleeping."""
 
-from __future__ import annotations
-
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import TypeVar
 
 T = TypeVar("T")
 

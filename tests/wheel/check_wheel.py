@@ -5,8 +5,6 @@ Then do what the documents say about installing it, word by word, in a copy of t
 Run by `make check`, not by pytest: it installs from the package index.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

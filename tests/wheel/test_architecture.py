@@ -1,7 +1,5 @@
 """What documents say of the house is so: its tree, its layers, and what is pure."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

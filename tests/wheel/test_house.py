@@ -1,14 +1,10 @@
 """Rule 1 and rule 2 of CONTRIBUTING: nothing is too long or too full, and no name is used twice."""
 
-from __future__ import annotations
-
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 PRODUCT: Final = ("ring", "middleware", "sidecar")

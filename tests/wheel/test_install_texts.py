@@ -1,7 +1,5 @@
 """Texts about installing: nothing is on a package index, and nobody is sent there."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Final

@@ -1,16 +1,12 @@
 """Links and paths in the documents: each leads to something that is there."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("ring/sidegate_ring", "middleware/sidegate", "sidecar/sidegate_sidecar")

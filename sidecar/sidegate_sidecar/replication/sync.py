@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.protocol.messages import Charge, NodeMessage
     from sidegate_ring.hashring import Ring
-    from sidegate_sidecar.replication.outgoing.sending import Outgoing
+    from sidegate_sidecar.replication.outgoing.sending import Sends
     from sidegate_sidecar.replication.rebalance import Rows
 
 SHORT = 50 * 10**6  # ns: a debt that is paid by the time a crash is noticed isn't backed up
@@ -185,7 +185,7 @@ class Sync:
         elif charge[2]:
             self._flush.stood_in(owner, check)
 
-    def reset(self, key: str, number: int, now: int) -> Outgoing:
+    def reset(self, key: str, number: int, now: int) -> Sends:
         """Make the buckets of a key full here, and on all nodes whenever they are met."""
         self._resetting.reset(key, number, now)
         return self._send(now)
@@ -235,13 +235,13 @@ class Sync:
         else:
             self._ledgers.drop(name)
 
-    def pull(self, names: Iterable[str], part: Part) -> Outgoing:
+    def pull(self, names: Iterable[str], part: Part) -> Sends:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         if part is Part.ALL:
             self.copies.pull(self.ring.with_node(self.name))
         return [*self._pulling.ask(names, part, self._sending.next_id())]
 
-    def step(self, sender: str, message: NodeMessage, now: int) -> Outgoing:
+    def step(self, sender: str, message: NodeMessage, now: int) -> Sends:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
@@ -288,7 +288,7 @@ class Sync:
                 self.changed.add((key, text, 0))
         return Settled(message.id, self._settling.settle_all(sender, message.rows, now))
 
-    def tick(self, now: int) -> Outgoing:
+    def tick(self, now: int) -> Sends:
         """Do what is due: flush changes, walk a slice, send what the windows have room for."""
         self.decided.tick(now)
         self.resets.tick(now)
@@ -308,7 +308,7 @@ class Sync:
         outgoing += self._pulling.ask_again(now)
         return outgoing
 
-    def flush(self, now: int, *, at_once: bool = False) -> Outgoing:
+    def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
         self._flush.place_all(now)
         return self._send(now, at_once=at_once)
@@ -326,11 +326,11 @@ class Sync:
                 for text, keys in texts.items():
                     self._outboxes.of(target).add(text, keys, now)
 
-    def _send(self, now: int, *, at_once: bool = False) -> Outgoing:
+    def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
         return [*self._sending.send(now, least, at_once=at_once), *self._tell_done()]
 
-    def _tell_done(self) -> Outgoing:
+    def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
         if self._walk.to_do:
             return []

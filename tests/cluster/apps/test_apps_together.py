@@ -1,20 +1,14 @@
 """Three FastAPI apps with a sidecar each, flooded over HTTP: together they admit one limit."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Generator
 
+import httpx2
 import pytest
 
 from tests.support.apps.clients import async_client, current, show, statuses
 from tests.support.processes.apps_trio import NAMES, Trio, api_key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    import httpx2
 
 EACH = 1_000  # requests at each app
 CONNECTIONS = 8  # to each app, kept alive

@@ -1,26 +1,26 @@
 """FastAPI, Flask and Django on real servers, asked by a real client: all are limited alike."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from tests.support.apps import clients as asking
 from tests.support.apps.clients import assert_is_refusal, current, policy, statuses
 from tests.support.apps.options import WORKER
-from tests.support.processes.services import GREENLETS, THREADS, UVICORN, App, running, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    import httpx2
-
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import (
+    GREENLETS,
+    THREADS,
+    UVICORN,
+    App,
+    Sidecar,
+    running,
+    until,
+)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,22 @@
 """An app that is busy with itself: its sidecar is asked all the same, nothing is let through."""
 
-from __future__ import annotations
-
 import asyncio
 import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from signal import SIGCONT, SIGSTOP
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 import pytest
 
+from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.link.health import LinkState
 from tests.support.in_process.cluster import admitted, eventually, link_of, sources
 from tests.support.processes.beside import process
 from tests.support.processes.hogs import hogs
+from tests.support.processes.services import Sidecar
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
-    from typing import Any, TypeAlias
-
-    from sidegate.buckets.decision import Decision
-    from tests.support.processes.services import Sidecar
-
-    Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]
+Load: TypeAlias = Callable[[Client, str, int], Coroutine[Any, Any, list[Decision]]]
 
 LIMIT = "20/hour"
 BLOCKED = 0.2  # seconds: four budgets

@@ -1,13 +1,11 @@
 """Sidecars that are killed or stopped under load over HTTP: the apps go on, and say how."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Generator
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +15,6 @@ from tests.support.in_process.cluster import eventually
 from tests.support.processes.apps_trio import FASTAPI, Trio, api_key_of
 from tests.support.processes.load import Load, load
 from tests.support.processes.services import GREENLETS, THREADS, App, Sidecar, running, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 BUDGET = 1.0  # seconds that a sidecar waits for an owner: enough for one that runs
 PATIENCE = 60.0  # seconds

@@ -1,25 +1,16 @@
 """Websocket handshakes on uvicorn, by a real client: limited like requests, but only once each."""
 
-from __future__ import annotations
-
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.http11 import Response
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.apps.clients import assert_is_refusal, current, policy
-from tests.support.processes.services import UVICORN, App, running
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from websockets.http11 import Response
-    from websockets.sync.client import ClientConnection
-
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import UVICORN, App, Sidecar, running
 
 
 @pytest.fixture(scope="module")

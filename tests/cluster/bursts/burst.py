@@ -1,7 +1,5 @@
 """A burst: many checks of one key at the same moment, from one client with all its defaults."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

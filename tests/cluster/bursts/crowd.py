@@ -1,7 +1,5 @@
 """A crowd at the door of an app: many requests over as many connections, sent at once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 

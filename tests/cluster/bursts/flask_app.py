@@ -1,7 +1,5 @@
 """A Flask app with a middleware that has all its defaults, and a limit."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 from sidegate.http.keys import header

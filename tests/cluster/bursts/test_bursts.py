@@ -4,14 +4,13 @@ Waiting for the CPU, for gevent's hub or for one's turn is no fault of the sidec
 through for it.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Generator
+from typing import Final
 
 import pytest
 
@@ -20,12 +19,7 @@ from sidegate.client.blocking import BlockingClient
 from tests.cluster.bursts.burst import PROCESSES, WAVES
 from tests.cluster.bursts.crowd import crowd
 from tests.support.processes.hogs import hogs
-from tests.support.processes.services import GUNICORN, PATIENCE, ROOT, App, running, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import GUNICORN, PATIENCE, ROOT, App, Sidecar, running, until
 
 AT_ONCE: Final = (50, 200, 500, 3_000)
 KINDS: Final = {

@@ -1,17 +1,11 @@
 """A service: one address, and behind it whichever sidecar is chosen when an app connects."""
 
-from __future__ import annotations
-
+from contextlib import AbstractAsyncContextManager
 from itertools import count
-from typing import TYPE_CHECKING
 
 from sidegate.link.address import Address, parse_address
 from tests.support.in_process.relaying import Relay
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import Sidecar
 
 
 class Service(Relay):

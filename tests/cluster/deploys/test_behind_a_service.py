@@ -3,30 +3,25 @@
 SIDEGATE_REPETITIONS says how often all sidecars are replaced, 5 times for a longer look.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from sidegate.buckets.decision import Decision
 from sidegate.client.blocking import BlockingClient
+from sidegate.client.client import Client
 from tests.cluster.deploys.service import Service, service
 from tests.support.apps.clients import show
 from tests.support.in_process.cluster import admitted, client, eventually
 from tests.support.processes.fleet import Fleet, fleet, repetitions
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.client.client import Client
 
 NODES: Final = ("n1", "n2", "n3")
 AT_ONCE: Final = 8  # checks of the app in asyncio

@@ -3,26 +3,22 @@
 SIDEGATE_REPETITIONS says how often each deploy is played, 20 for the whole of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from signal import SIGCONT, SIGSTOP, SIGTERM
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import pytest
 
 from tests.support.in_process.cluster import eventually
 from tests.support.processes.fleet import Fleet, ended, fleet, repetitions
 
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    class Deploy(Protocol):
-        """Changes which nodes run; `title` begins the names of new ones."""
+class Deploy(Protocol):
+    """Changes which nodes run; `title` begins the names of new ones."""
 
-        __name__: str
+    __name__: str
 
-        async def __call__(self, cluster: Fleet, title: str, /) -> None: ...
+    async def __call__(self, cluster: Fleet, title: str, /) -> None: ...
 
 
 LIMIT: Final = "10/hour"

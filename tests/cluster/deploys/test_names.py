@@ -1,22 +1,16 @@
 """Two nodes of one name: the second isn't ready, and who has lost its name decides no more."""
 
-from __future__ import annotations
-
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from signal import SIGCONT, SIGSTOP
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx2
 
 from tests.support.in_process.cluster import client, eventually_answered, sources
 from tests.support.processes.beside import process
 from tests.support.processes.fleet import Fleet, fleet
-from tests.support.processes.services import PATIENCE
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import PATIENCE, Sidecar
 
 LIMIT: Final = "10/hour"
 KEYS: Final = [f"k{at}" for at in range(30)]

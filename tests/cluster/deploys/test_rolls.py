@@ -3,18 +3,13 @@
 SIDEGATE_REPETITIONS says how many deploys in a row there are, 20 for the whole of it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.apps.clients import show
-from tests.support.processes.crowd import crowd
+from tests.support.processes.crowd import Crowd, crowd
 from tests.support.processes.fleet import Fleet, fleet, repetitions
-
-if TYPE_CHECKING:
-    from tests.support.processes.crowd import Crowd
 
 CLIENTS: Final = 64
 KEYS: Final = [f"customer-{at}" for at in range(200)]

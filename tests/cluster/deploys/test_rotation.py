@@ -1,24 +1,18 @@
 """A new secret takes the place of an old one while nodes come and go and apps ask: no gap."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import httpx2
+import pytest
 
 from tests.support.in_process.cluster import GENEROUS, client, eventually, eventually_answered
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.services import Sidecar
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
-
-    import pytest
 
 NAMES: Final = ("n1", "n2", "n3")
 BEFORE: Final = "old"

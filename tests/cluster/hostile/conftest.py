@@ -1,15 +1,10 @@
 """Watched sidecars for many tests of a file."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator
 
 import pytest_asyncio
 
 from tests.cluster.hostile.watched import SECRET, Watched, watched
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,8 +1,6 @@
 """Frames that are almost right, made by a generator of random numbers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from random import Random
 
 from sidegate.protocol.codec import Framer, decode, encode
 from sidegate.protocol.handshake import Identity
@@ -12,6 +10,7 @@ from sidegate.protocol.messages import (
     Error,
     Holdings,
     Inspect,
+    Message,
     Ping,
     Pong,
     Proof,
@@ -21,12 +20,6 @@ from sidegate.protocol.messages import (
 )
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from sidegate.protocol.messages import Message
-
 
 IDENTITY = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
 

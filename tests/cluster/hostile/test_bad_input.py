@@ -1,7 +1,5 @@
 """Bad input at a running sidecar: its own clear error, and nobody else notices."""
 
-from __future__ import annotations
-
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random

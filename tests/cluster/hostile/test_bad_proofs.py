@@ -1,9 +1,5 @@
 """Wrong secrets, replayed handshakes and our own proofs let nobody in."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sidegate.protocol.handshake import Dialling, Identity
@@ -16,12 +12,10 @@ from sidegate.protocol.messages import (
     Welcome,
 )
 from sidegate.trust.secrets import known
+from sidegate_sidecar.process import Process
 from tests.cluster.hostile.watched import NONCE, SECRET, Watched, hello, together
 from tests.support.in_process.cluster import cluster, witness
 from tests.support.in_process.puppets import APP, bare, frame, node_named
-
-if TYPE_CHECKING:
-    from sidegate_sidecar.process import Process
 
 
 async def secret_error(node: Process, me: Identity) -> str:

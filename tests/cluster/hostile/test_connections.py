@@ -1,18 +1,17 @@
 """Connections that behave badly: slow ones, idle ones, deaf ones, and too many of them."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import resource
 import socket
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
 from sidegate.protocol.codec import Framer, decode, encode
-from sidegate.protocol.messages import Error, Proof, Welcome
+from sidegate.protocol.messages import Error, Message, Proof, Welcome
 from sidegate_sidecar.links.sessions import Timeouts
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import (
@@ -23,15 +22,9 @@ from tests.support.in_process.cluster import (
     sources,
     witness,
 )
-from tests.support.in_process.puppets import APP, bare, checks
+from tests.support.in_process.puppets import APP, Bare, bare, checks
 from tests.support.processes import services
 from tests.support.processes.memory import resident
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
-
-    from sidegate.protocol.messages import Message
-    from tests.support.in_process.puppets import Bare
 
 HASTY = Timeouts(handshake=0.3, frame=0.3, unread=0.3, look_every=0.02)
 QUESTIONS = encode(checks(1, *[("k", "1/day", 1)] * 4_000))

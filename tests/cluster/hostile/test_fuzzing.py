@@ -5,14 +5,12 @@ SIDEGATE_FUZZ_FRAMES says how many (20,000 unless told). A million, as for a rel
     SIDEGATE_FUZZ_FRAMES=1000000 make test PYTEST_ARGS="-k million --log-cli-level=info"
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,10 +23,6 @@ from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
 from tests.support.in_process.puppets import APP, Bare, approve_all, bare, frame
 from tests.support.processes.memory import resident
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 log = logging.getLogger("sidegate")
 

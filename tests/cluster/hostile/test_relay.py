@@ -1,10 +1,10 @@
 """A relay that knows no secret is a wire: it may pass frames on or cut them off, nothing else."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,13 +34,7 @@ from tests.support.in_process.cluster import (
     eventually,
     eventually_answered,
 )
-from tests.support.in_process.relaying import Relay, relay
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
-
-    from tests.support.in_process.relaying import Way
+from tests.support.in_process.relaying import Relay, Way, relay
 
 SECRET = "a secret that nobody in between knows"
 HELD = SECRET.encode()

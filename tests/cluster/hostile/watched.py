@@ -1,23 +1,18 @@
 """A sidecar with a client that asks it all the time, and is to notice nothing; bad frames."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from sidegate.buckets.decision import Decision
 from sidegate.protocol.codec import encode
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, eventually, key_of, sources, witness
 from tests.support.in_process.puppets import APP, frame
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.buckets.decision import Decision
-    from sidegate_sidecar.process import Process
 NONCE = b"n" * 32
 SECRET = b"hush"
 

@@ -1,18 +1,17 @@
 """What a cluster admits: exactly the limit, whoever is asked, and however many ask at once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
 from sidegate.protocol.messages import Forget, Holdings, Reset
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import (
     admitted,
     client,
@@ -22,13 +21,6 @@ from tests.support.in_process.cluster import (
     key_of,
 )
 from tests.support.in_process.puppets import APP, bare
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.buckets.decision import Decision
-    from sidegate_sidecar.process import Process
-
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

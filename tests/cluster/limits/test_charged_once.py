@@ -1,7 +1,5 @@
 """Checks whose owner is late, as processes: each is charged once, whoever has decided it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from signal import SIGCONT, SIGSTOP

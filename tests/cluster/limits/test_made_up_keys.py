@@ -1,25 +1,19 @@
 """Made-up keys by the hundred thousand, at full speed, on a sidecar in a process of its own."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from sidegate import Client
 from sidegate.link.address import Address, parse_address
-from sidegate.protocol.messages import Answers
+from sidegate.protocol.messages import Answers, Check
 from tests.support.in_process.cluster import GENEROUS
 from tests.support.in_process.puppets import APP, bare, checks
 from tests.support.processes.fleet import fleet
 from tests.support.processes.memory import resident
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sidegate.protocol.messages import Check
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -1,15 +1,10 @@
 """Resets while a node is away: when it is back, with what it had saved, they still hold."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import are_one_ring, client, config, eventually, sources
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMIT = "10/hour"
 KEYS = [f"key{at}" for at in range(40)]

@@ -6,8 +6,6 @@ takes it away with its last process, however a test ends. To look inside while a
 `nsenter -t PID -n ip addr`, with the process id of a sidecar.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import os
@@ -16,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from errno import ENODEV, ENXIO
@@ -25,7 +24,7 @@ from itertools import permutations
 from pathlib import Path
 from stat import S_IFCHR
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -36,9 +35,6 @@ from tests.cluster.networks import wire
 from tests.cluster.networks.wire import MAX_COMMAND, Carried, Way, address
 from tests.support.optional import missing
 from tests.support.processes.services import PATIENCE, ROOT, Service
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
 
 T = TypeVar("T")
 

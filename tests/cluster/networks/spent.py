@@ -1,22 +1,16 @@
 """Checks of some keys in sidecars that are apart, and what became of them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from sidegate.buckets.decision import Decision
+from sidegate.client.client import Client
 from sidegate_ring.hashring import Ring
-from tests.cluster.networks.namespaces import apart
+from tests.cluster.networks.namespaces import Apart, apart
 from tests.support.in_process.cluster import clients, sources
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.client.client import Client
-    from tests.cluster.networks.namespaces import Apart
 
 BUDGET: Final = 1.0  # seconds: two fifths of it for the owner, twice what TCP takes to send again
 LIMIT: Final = 50
@@ -46,7 +40,7 @@ class Spent:
         """What the key had of which most was admitted."""
         return max(self.charged.values())
 
-    async def ask(self, *asking: Client, times: int = 1) -> Spent:
+    async def ask(self, *asking: Client, times: int = 1) -> "Spent":
         """Ask at each client for a token of each key, so many times; all are answered in time.
 
         In time: a decision with the name of a node came from a sidecar, and when the budget is

@@ -3,11 +3,11 @@
 What is lost is lost silently here: no connection is refused or reset.
 """
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sidegate.client.client import Client
+from tests.cluster.networks.namespaces import Apart
 from tests.cluster.networks.spent import (
     BY_NODES,
     HEALED_WITHIN,
@@ -21,10 +21,6 @@ from tests.cluster.networks.spent import (
     trio,
 )
 from tests.support.processes.services import PATIENCE
-
-if TYPE_CHECKING:
-    from sidegate.client.client import Client
-    from tests.cluster.networks.namespaces import Apart
 
 
 async def test_each_side_of_a_split_admits_at_most_one_limit() -> None:

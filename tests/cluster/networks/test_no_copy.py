@@ -1,13 +1,13 @@
 """Sidecars that can't ask who knows: who holds no copy doesn't answer as one that does."""
 
-from __future__ import annotations
-
 import asyncio
 from signal import SIGCONT, SIGSTOP
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from sidegate.client.client import Client
+from tests.cluster.networks.namespaces import Apart
 from tests.cluster.networks.spent import (
     BY_NODES,
     HEALED_WITHIN,
@@ -19,10 +19,6 @@ from tests.cluster.networks.spent import (
     trio,
 )
 from tests.support.processes.services import PATIENCE
-
-if TYPE_CHECKING:
-    from sidegate.client.client import Client
-    from tests.cluster.networks.namespaces import Apart
 
 USUAL: Final = 0.05  # seconds: the budget of a node that has no reason for another
 SHARE: Final = LIMIT // 3  # of each of the three nodes

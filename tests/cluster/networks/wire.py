@@ -10,8 +10,6 @@ down doesn't.
 The file CONTROL is a socket on which it is told which ways are bad; it ends when that is closed.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import socket

@@ -1,11 +1,10 @@
 """Nodes and apps that decide alone: no more than the limit, by their own policy, at once."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from signal import SIGKILL
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -25,10 +24,6 @@ from tests.support.in_process.cluster import (
     sources,
 )
 from tests.support.processes.beside import process
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
 
 # --- decided alone
 

@@ -1,7 +1,5 @@
 """Sidecars that are killed or stopped: every check has one answer, which says by whom."""
 
-from __future__ import annotations
-
 import asyncio
 from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
 

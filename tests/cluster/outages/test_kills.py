@@ -4,18 +4,17 @@ SIDEGATE_REPETITIONS says how many owners are killed one after the other, 20 for
 SIDEGATE_STORM how many seconds nodes are killed and started at random, 60 for the whole of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from random import Random
 from signal import SIGCONT, SIGSTOP
 from statistics import median
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from sidegate_ring.hashring import Ring
 from tests.support.apps.clients import show
 from tests.support.in_process.cluster import (
     admitted,
@@ -26,9 +25,6 @@ from tests.support.in_process.cluster import (
 )
 from tests.support.processes.crowd import WITHIN, crowd
 from tests.support.processes.fleet import Fleet, fleet, repetitions
-
-if TYPE_CHECKING:
-    from sidegate_ring.hashring import Ring
 
 LIMIT: Final = "200/second"
 """With a burst of a second: a bucket that is lost shows, since it is more than the bound."""

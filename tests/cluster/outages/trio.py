@@ -1,23 +1,18 @@
 """Three sidecars, of which one is a process that may be killed, and clients that keep asking."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sidegate.buckets.decision import Decision
+from sidegate.client.client import Client
+from sidegate.link.link import Link
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, eventually, key_of, sources
 from tests.support.processes.beside import process
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.client.client import Client
-    from sidegate.link.link import Link
-    from sidegate_sidecar.process import Process
-    from tests.support.processes.services import Sidecar
+from tests.support.processes.services import Sidecar
 
 BUDGET = 1.0  # seconds: enough for an owner that runs, on a busy machine too
 RING = Ring(["n1", "n2", "n3"])

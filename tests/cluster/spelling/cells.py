@@ -1,7 +1,5 @@
 """The cells of the table: each framework on each server that can serve it."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Final
 

@@ -1,18 +1,11 @@
 """Every server with every framework, started once for all tests of this folder."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Generator
 
 import pytest
 
 from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
-from tests.support.processes.services import Sidecar, running
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.support.processes.services import App
+from tests.support.processes.services import App, Sidecar, running
 
 
 @pytest.fixture(scope="package")

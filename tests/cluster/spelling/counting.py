@@ -1,17 +1,13 @@
 """Asking for views in many spellings, and finding what was served past its rule."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
 
 from tests.cluster.spelling.frameworks.limited import TIGHT
 from tests.cluster.spelling.frameworks.views import LIMITED, View
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.spellings import LINE, request
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
 # By which rules a view may be counted. Of a path whose last piece is empty or a dot each framework
 # makes its own: it is the list, or one of it.

@@ -1,18 +1,14 @@
 """Requests written by hand, byte by byte, and what comes back."""
 
-from __future__ import annotations
-
 import re
 import socket
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.cluster.spelling.frameworks.views import SEEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PATIENCE: Final = 20.0  # seconds for one answer, of which most take a millisecond
 AT_ONCE: Final = 8  # connections: enough to keep two cores busy

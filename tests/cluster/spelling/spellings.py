@@ -1,12 +1,8 @@
 """Spellings of a request line: what a client may write for the path and the method of a view."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from itertools import product
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Final
 
 # In all of them {path} is the path as it should be (/v1/items), {tail} the same without its first
 # slash; the others are at `_words`.

@@ -1,9 +1,8 @@
 """Whoever is let in by a credential was counted by it, however it was spelled."""
 
-from __future__ import annotations
-
+from collections.abc import Generator, Iterable, Iterator
 from itertools import count, product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -14,12 +13,7 @@ from tests.cluster.spelling.frameworks.views import PICK
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI, FOLDER, WSGI, serving
 from tests.cluster.spelling.spellings import request
-from tests.support.processes.services import running
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
-
-    from tests.support.processes.services import App, Sidecar
+from tests.support.processes.services import App, Sidecar, running
 
 ASGI_SERVERS: Final = ("uvicorn-h11", "hypercorn", "daphne")
 WSGI_SERVERS: Final = ("gunicorn-sync", "waitress", "wsgiref")

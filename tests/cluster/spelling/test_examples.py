@@ -1,22 +1,16 @@
 """The examples as they stand: no spelling of a request gets past their limits."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Generator
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI, WSGI, serving
 from tests.cluster.spelling.spellings import LINE, request, request_lines
-from tests.support.processes.services import running
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.support.processes.services import App, Sidecar
+from tests.support.processes.services import App, Sidecar, running
 
 LOGINS: Final = 5  # a minute, as the examples have it
 REFILL: Final = 60 / LOGINS  # seconds until another one is allowed

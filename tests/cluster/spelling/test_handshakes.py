@@ -1,8 +1,6 @@
 """Websocket handshakes: once the limit is spent, no spelling of the path is accepted."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -11,9 +9,7 @@ from tests.cluster.spelling.frameworks.views import PICK, WEBSOCKET
 from tests.cluster.spelling.raw import ask, ask_all
 from tests.cluster.spelling.serving.servers import ASGI
 from tests.cluster.spelling.spellings import LINE, targets
-
-if TYPE_CHECKING:
-    from tests.support.processes.services import App
+from tests.support.processes.services import App
 
 SWITCHED: Final = 101
 

@@ -1,8 +1,6 @@
 """The first rule that matches applies, and no spelling makes a more generous one the first."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -11,9 +9,7 @@ from tests.cluster.spelling.counting import served, spend
 from tests.cluster.spelling.frameworks.limited import CASE
 from tests.cluster.spelling.frameworks.views import LIMITED, PICK, View
 from tests.cluster.spelling.spellings import LINE, targets
-
-if TYPE_CHECKING:
-    from tests.support.processes.services import App
+from tests.support.processes.services import App
 
 # What an earlier rule would match, if dots were resolved, is served by a view that takes them.
 DECOYS: Final = (

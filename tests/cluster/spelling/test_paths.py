@@ -1,9 +1,5 @@
 """What a view serves was counted by its rule, however the request was spelled."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.cluster.spelling.cells import each_cell
@@ -11,9 +7,7 @@ from tests.cluster.spelling.counting import look, served, spend
 from tests.cluster.spelling.frameworks.limited import CASE
 from tests.cluster.spelling.frameworks.views import FREE, LIMITED, PICK, View
 from tests.cluster.spelling.spellings import BARE, LINE, request_lines, values
-
-if TYPE_CHECKING:
-    from tests.support.processes.services import App
+from tests.support.processes.services import App
 
 
 @each_cell

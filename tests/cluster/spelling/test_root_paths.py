@@ -1,9 +1,8 @@
 """Views under a root path: one of the server, of a client's own words, or of the app."""
 
-from __future__ import annotations
-
+from collections.abc import Generator
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -19,12 +18,7 @@ from tests.cluster.spelling.serving.servers import (
     serving,
 )
 from tests.cluster.spelling.spellings import LINE, targets
-from tests.support.processes.services import running
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.support.processes.services import App, Sidecar
+from tests.support.processes.services import App, Sidecar, running
 
 # What a client may write before a path, if the root path is {root}: the first two before every
 # spelling of it, the others before a few.

@@ -1,12 +1,11 @@
 """The chart, rendered by both Helms: objects that every Kubernetes since 1.29 takes."""
 
-from __future__ import annotations
-
 import base64
 import re
 import subprocess
+from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -14,11 +13,7 @@ import yaml
 from sidegate.version import __version__
 from tests.support.deploy import manifests
 from tests.support.deploy.helm import BOTH, CHART, NEWEST, PATIENCE, Helm, ci_values, find
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.deploy.manifests import Object, PodShape
+from tests.support.deploy.manifests import Object, PodShape
 
 CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_values())
 RUN_BY_US = ("daemonset", "deployment")  # modes whose pods are the chart's own

@@ -1,7 +1,5 @@
 """The test that the example chart brings: what its probe takes for a limit that holds."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

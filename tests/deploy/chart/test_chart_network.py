@@ -1,16 +1,12 @@
 """Who reaches whom: the network policy, Services and names, meshes, and who is scraped."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.deploy import manifests
 from tests.support.deploy.helm import Helm, ci_values
-
-if TYPE_CHECKING:
-    from tests.support.deploy.manifests import Object, PodShape
+from tests.support.deploy.manifests import Object, PodShape
 
 RUN_BY_US: Final = ("daemonset", "deployment")  # modes whose pods are the chart's own
 MODES: Final = ("sidecar", *RUN_BY_US)

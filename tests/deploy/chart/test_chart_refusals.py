@@ -1,7 +1,5 @@
 """Values that the chart refuses, and that the message says which value it was and why."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

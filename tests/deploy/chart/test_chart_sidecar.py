@@ -1,9 +1,8 @@
 """The sidecar in the pods of an app's chart: the order of the pod, and who it rings with."""
 
-from __future__ import annotations
-
+from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -13,12 +12,8 @@ from sidegate_sidecar.cluster.place import place
 from sidegate_sidecar.links import discovery
 from tests.support.deploy import manifests
 from tests.support.deploy.helm import CHART, NEWEST, RELEASE, Helm, rendering
+from tests.support.deploy.manifests import Object, PodShape
 from tests.support.processes.services import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.deploy.manifests import Object, PodShape
 
 EXAMPLE: Final = ROOT / "examples" / "kubernetes"
 RING_SEED: Final = "limits-sidegate-ring-seed"

@@ -1,11 +1,10 @@
 """The values of the chart: what each becomes in `sidegate serve`."""
 
-from __future__ import annotations
-
 import base64
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final, get_args, get_type_hints
+from pathlib import Path
+from typing import Final, get_args, get_type_hints
 
 import pytest
 from typer.models import OptionInfo
@@ -18,12 +17,8 @@ from sidegate_sidecar.sizes import parse_size
 from tests.support.certificates import Authority
 from tests.support.deploy import manifests
 from tests.support.deploy.helm import Helm, ci_values
+from tests.support.deploy.manifests import Object
 from tests.support.processes.services import Port, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.deploy.manifests import Object
 
 ETC: Final = "/etc/sidegate"
 CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_values())
@@ -51,7 +46,7 @@ def sidecar(helm: Helm, *options: str | Path) -> Object:
 
 
 @pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConfigOf:
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "ConfigOf":
     """Give what reads the environment of a container as `sidegate serve` does."""
     return ConfigOf(monkeypatch, tmp_path)
 

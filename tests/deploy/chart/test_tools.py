@@ -1,15 +1,10 @@
 """Tools that Go builds for the tests: what is said when it can't."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support.deploy import go, tools
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 UNREACHABLE = "http://127.0.0.1:9"  # discard: nobody listens
 

@@ -1,19 +1,14 @@
 """Our docker-compose.yml, run by whichever Compose this machine has."""
 
-from __future__ import annotations
-
 import os
 import shutil
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from sidegate_sidecar.lab.processes import free_ports
+from tests.deploy.containers.engine import Done, Engine
 from tests.support.optional import missing
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from tests.deploy.containers.engine import Done, Engine
 
 PAIRS: Final = (1, 2, 3)
 # All but Grafana, which has no stand-in.

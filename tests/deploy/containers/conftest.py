@@ -1,20 +1,14 @@
 """What tests of the deployment share: an engine, our image on it, and a checkout beside it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.deploy.containers import engine as engines
 from tests.deploy.containers import images
 from tests.deploy.containers.compose import Compose
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from tests.deploy.containers.engine import Engine
+from tests.deploy.containers.engine import Engine
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,19 @@
 """A Docker engine for tests: the one of this machine, or one started for them by root."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import time
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.optional import missing
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
 
 PATIENCE: Final = 60.0  # seconds for the engine to start or end
 A_MOMENT: Final = 0.1  # seconds between two looks at it

@@ -1,21 +1,16 @@
 """The images that our Dockerfile and compose file start from: of a registry, or stand-ins."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from tests.deploy.containers import standin
+from tests.deploy.containers.engine import Engine
 from tests.support.optional import in_ci, missing
 from tests.support.processes.services import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.deploy.containers.engine import Engine
 
 WHEELS: Final = "wheels"  # the folder that the Dockerfile knows
 _STANDINS: Final = {

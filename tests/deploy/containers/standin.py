@@ -4,8 +4,6 @@ python -m tests.deploy.containers.standin makes them as archives in .venv/tools,
 minute.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

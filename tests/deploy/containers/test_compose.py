@@ -3,27 +3,21 @@
 All of it on a real engine: our compose file as it is, but for Grafana, which has no stand-in.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from runpy import run_path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx2
 import pytest
 import yaml
 
-from tests.deploy.containers.compose import PAIRS, SERVICES
+from tests.deploy.containers.compose import PAIRS, SERVICES, Compose
 from tests.support.processes.services import ROOT, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from tests.deploy.containers.compose import Compose
 
 LIMIT: Final = 10  # of /limited/hourly, an hour
 SPENT: Final = 5

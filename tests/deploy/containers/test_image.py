@@ -1,20 +1,15 @@
 """The image: locked down as Kubernetes would have it, it serves, says how it is, and leaves."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
 from sidegate.version import __version__
+from tests.deploy.containers.engine import Engine
 from tests.support.processes.services import ROOT, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from tests.deploy.containers.engine import Engine
 
 LOCKED_DOWN: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 SECRET: Final = ("--env", "SIDEGATE_SECRET=for-these-tests-only")

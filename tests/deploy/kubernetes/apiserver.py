@@ -4,17 +4,16 @@ So objects are admitted, defaulted and stored as in any cluster, and nothing com
 Deployment makes pods, no namespace gets its ServiceAccount, and nothing runs.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
 import ssl
 import subprocess
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx2
 import msgspec
@@ -25,9 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.deploy.kubernetes.cluster_objects import ApiServer, eventually
 from tests.support.deploy.tools import TOOLS
 from tests.support.optional import missing_build
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 PATIENCE: Final = 60.0  # seconds until the API server is ready: 4 on two idle cores
 A_MOMENT: Final = 0.05  # seconds between two looks at a program that starts

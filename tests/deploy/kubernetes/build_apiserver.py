@@ -6,8 +6,6 @@ It takes Go (see `tests/support/deploy/go.py`), 450 s of CPU, and 2 GB of memory
 has compiled it before, 7 s. CI does it in the background. What is there already stays.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial

@@ -1,16 +1,12 @@
 """What tests ask of a Kubernetes API server."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import httpx2
+import httpx2
 
 Object = dict[str, Any]
 

@@ -1,20 +1,14 @@
 """A release of a chart on an API server, and the pods that its controllers would make."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import yaml
 
-from tests.support.deploy.helm import CHART, NEWEST, RELEASE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.deploy.kubernetes.cluster_objects import ApiServer, Object
-    from tests.support.deploy.helm import Helm
+from tests.deploy.kubernetes.cluster_objects import ApiServer, Object
+from tests.support.deploy.helm import CHART, NEWEST, RELEASE, Helm
 
 SECURE: Final[Any] = {  # what the Pod Security Standard "restricted" asks of an app
     "allowPrivilegeEscalation": False,

@@ -1,22 +1,17 @@
 """The chart on a Kubernetes API server: what it installs is accepted, kept and taken away."""
 
-from __future__ import annotations
-
+from collections.abc import Generator
+from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.deploy.kubernetes.apiserver import api_server
+from tests.deploy.kubernetes.cluster_objects import ApiServer
 from tests.deploy.kubernetes.releases import Release, app_pod
 from tests.support.deploy.helm import BOTH, CHART, Helm, ci_values, find
 from tests.support.processes.services import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from tests.deploy.kubernetes.cluster_objects import ApiServer
 
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 RING_SEED: Final = "limits-sidegate-ring-seed"

@@ -1,8 +1,8 @@
 """Injection by label, on a Kubernetes API server: which pods get a sidecar, and what they get."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
 
 import pytest
 import yaml
@@ -12,10 +12,6 @@ from tests.deploy.kubernetes.cluster_objects import ApiServer, Object, eventuall
 from tests.deploy.kubernetes.releases import Release, app, app_pod
 from tests.support.deploy.helm import BOTH, Helm, find, rendering
 from tests.support.deploy.manifests import container, of_kind, the
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
 
 ENABLED: Final = ("--set", "injection.enabled=true")
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}

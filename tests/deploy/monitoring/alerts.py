@@ -1,7 +1,5 @@
 """The alert rules as tests read them: the chart's file, whole, without its texts, or sped up."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The dashboard as tests read it: its panels, and their queries with the variables filled in."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final, NamedTuple
 

@@ -1,25 +1,19 @@
 """What a sidecar exports: the labels of every sample, and their values, once all have happened."""
 
-from __future__ import annotations
-
 import asyncio
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link.health import LinkState
+from sidegate_sidecar.process import Process
 from tests.deploy.monitoring.promql import read
 from tests.support.in_process.cluster import eventually, key_of
 from tests.support.in_process.http_client import beside, check, http
 from tests.support.in_process.puppets import bare, puppet
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from sidegate_sidecar.process import Process
-
-    Labels: TypeAlias = dict[str, set[str]]
+Labels: TypeAlias = dict[str, set[str]]
 
 BY_PROMETHEUS: Final[dict[str, Labels]] = {
     "up": {},

@@ -1,13 +1,13 @@
 """A real Prometheus on loopback, and its promtool; tests that need them skip without, not in CI."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil
 import subprocess
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import httpx2
 
@@ -15,10 +15,6 @@ from tests.support.apps.clients import async_client
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.optional import missing
 from tests.support.processes.services import PATIENCE, Port
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
-    from pathlib import Path
 
 EVERY: Final = "500ms"  # between two scrapes, and two evaluations
 WINDOW: Final = "15s"  # of rates: three times as long as a standstill that may happen

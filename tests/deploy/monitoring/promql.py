@@ -3,14 +3,10 @@
 A tokenizer and a walk through the tokens, no more: promtool says whether a query is right.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 _TOKENS: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)

@@ -1,23 +1,17 @@
 """The dashboard: every query asks for what is exported, and every panel says what it shows."""
 
-from __future__ import annotations
-
 import json
 import re
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from tests.deploy.monitoring.dashboard import PATH, dashboard, filled, panels
+from tests.deploy.monitoring.dashboard import PATH, Panel, dashboard, filled, panels
 from tests.deploy.monitoring.exported import exported, require_exported
 from tests.deploy.monitoring.prometheus import promtool
 from tests.deploy.monitoring.promql import read
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.deploy.monitoring.dashboard import Panel
 
 WIDTH: Final = 24  # columns of Grafana's grid
 NOT_SHOWN: Final = {

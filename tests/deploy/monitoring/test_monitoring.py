@@ -4,24 +4,17 @@ Each minute of the rules is three seconds here, and scrapes come as much more of
 do takes as long as ever, so a deploy has twenty times the chance to raise an alert.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from sidegate_sidecar.lab.waiting import until
 from tests.deploy.monitoring.alerts import alerts, sped_up
 from tests.deploy.monitoring.dashboard import filled, panels
-from tests.deploy.monitoring.prometheus import WINDOW, prometheus, tool
+from tests.deploy.monitoring.prometheus import WINDOW, Prometheus, prometheus, tool
 from tests.support.in_process.cluster import eventually_answered
-from tests.support.processes.crowd import crowd
+from tests.support.processes.crowd import Crowd, crowd
 from tests.support.processes.fleet import Fleet, fleet
 from tests.support.processes.services import PATIENCE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.deploy.monitoring.prometheus import Prometheus
-    from tests.support.processes.crowd import Crowd
 
 NAMES: Final = ("n1", "n2", "n3")
 KEYS: Final = [f"k{at}" for at in range(20)]

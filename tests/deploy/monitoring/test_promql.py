@@ -1,7 +1,5 @@
 """What a query reads, as the tests of the dashboard and of the alerts see it."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.deploy.monitoring.promql import Matcher, Selector, read

@@ -1,7 +1,5 @@
 """The alert rules: they ask for what is exported, and fire when they should and not else."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

@@ -1,14 +1,9 @@
 """A Client in a process that was forked from one whose loop was running."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.middleware.client.scripts.run import run
 from tests.support.in_process.sidecar_double import SidecarDouble
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_fork_within_a_turn(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
 """The commands that ask a sidecar: what they print, and with which code they end."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +14,9 @@ from sidegate_sidecar.config import Role
 from sidegate_sidecar.process import Process
 from tests.support.in_process.beside import meet, ring_with_puppet
 from tests.support.in_process.cluster import cluster, config, eventually, key_of
+from tests.support.in_process.commands import Run
 from tests.support.in_process.http_client import charged, no_sidecar, silent_seed
 from tests.support.in_process.puppets import puppet
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.in_process.commands import Run
-
 
 # --- check
 

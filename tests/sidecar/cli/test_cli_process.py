@@ -1,21 +1,16 @@
 """The command as a process of its own: how it starts, logs, and ends."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import signal
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sidegate_sidecar.telemetry.logs import LineFormatter
 from tests.support.in_process.cluster import GENEROUS, client, cluster
 from tests.support.processes.commands import FREE, Serving, finish, serving, sidegate, start
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from pathlib import Path
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S+: .+\n")
 

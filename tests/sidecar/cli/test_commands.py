@@ -1,9 +1,7 @@
 """The command: what it is told, what it says, and with which code it ends."""
 
-from __future__ import annotations
-
+from pathlib import Path
 from socket import gethostname
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,14 +13,9 @@ from sidegate.version import __version__
 from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
 from tests.support.certificates import Authority
-from tests.support.in_process.commands import Ending
+from tests.support.in_process.commands import Ending, Run
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.in_process.commands import Run
-
-    Told = list[tuple[Config, str]]
+Told = list[tuple[Config, str]]
 
 
 # --- help

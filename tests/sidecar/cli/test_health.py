@@ -1,18 +1,12 @@
 """`sidegate health`: what a health check of a container learns, by the exit code."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
 
+from sidegate.link.address import Address
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import config, eventually
-from tests.support.in_process.commands import Ending
+from tests.support.in_process.commands import Ending, Run
 from tests.support.in_process.http_client import no_sidecar, silent_seed
-
-if TYPE_CHECKING:
-    from sidegate.link.address import Address
-    from tests.support.in_process.commands import Run
 
 
 async def health(run: Run, http: Address | str) -> Ending:

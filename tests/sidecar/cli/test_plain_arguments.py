@@ -1,7 +1,5 @@
 """Arguments of `serve` that need no library to be read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

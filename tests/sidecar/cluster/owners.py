@@ -1,7 +1,5 @@
 """Rooms in which keys were charged, which of them a node owns, and what befalls a node there."""
 
-from __future__ import annotations
-
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Timing
 from tests.support.in_memory.clusters import Room

@@ -1,7 +1,5 @@
 """Cluster: the stages of a node, from its start to its end, and what it does in each."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import SECOND, parse_limits

@@ -1,9 +1,5 @@
 """Joining: a newcomer has its buckets before it is on the ring, and decides after that."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sidegate.buckets.limits import SECOND
@@ -13,11 +9,7 @@ from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.place.handover import Passage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, SETTLE_WITHIN
 from tests.sidecar.cluster.owners import KEYS, PATIENT, charged, owned_by
-from tests.support.in_memory.clusters import Room, nobody, says
-
-if TYPE_CHECKING:
-    from tests.support.in_memory.clusters import Post
-
+from tests.support.in_memory.clusters import Post, Room, nobody, says
 
 # Alone, and at once
 

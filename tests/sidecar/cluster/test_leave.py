@@ -1,29 +1,23 @@
 """`sidegate leave` and POST /v1/leave: the buckets go on, and so does the node, as a forwarder."""
 
-from __future__ import annotations
-
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sidegate.protocol.messages import Merged, Pulled
+import httpx2
+import pytest
+
+from sidegate.protocol.messages import Merged, NodeMessage, Pulled
+from sidegate_ring.membership.membership import Member
 from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import ALONE, NO_HEIR, OVERDUE
 from sidegate_sidecar.process import Process, _leave
 from tests.support.in_process.cluster import are_one_ring, client, cluster, config, eventually
+from tests.support.in_process.commands import Run
 from tests.support.in_process.http_client import charged, check, http, problem
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    import httpx2
-    import pytest
-
-    from sidegate.protocol.messages import NodeMessage
-    from sidegate_ring.membership.membership import Member
-    from tests.support.in_process.commands import Run
 
 LEFT = {
     "name": "n1",
@@ -47,7 +41,7 @@ NOT_LEFT = {
 
 
 @asynccontextmanager
-async def answering(content: object, *, slowly: bool = False) -> AsyncGenerator[Answering]:
+async def answering(content: object, *, slowly: bool = False) -> "AsyncGenerator[Answering]":
     """Answer every request with this; slowly: only when it is told to."""
     server = Answering(content)
     if not slowly:

@@ -1,7 +1,5 @@
 """Leaving: a node hands over all it has, decides until its place is free, and stays as a leaf."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import SECOND

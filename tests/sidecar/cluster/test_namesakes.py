@@ -1,13 +1,12 @@
 """Two nodes of one name: which of them the others are linked to, and which one joins."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
 
 import pytest
 
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Hello
 from sidegate_ring.membership.membership import Life, Rumor
 from sidegate_ring.membership.messages import claim_of
 from sidegate_sidecar.cluster.cluster import Stage
@@ -16,11 +15,6 @@ from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import are_one_ring, cluster, eventually, running
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import bare, node_named, puppet
-
-if TYPE_CHECKING:
-    from contextlib import AsyncExitStack
-
-    from sidegate.protocol.messages import Hello
 
 FIRST, SECOND = b"a" * 16, b"b" * 16
 

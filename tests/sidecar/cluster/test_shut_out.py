@@ -1,7 +1,5 @@
 """A node that every node which answers refuses is not ready, and decides nothing for the ring."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack
 from typing import Any

@@ -1,7 +1,5 @@
 """A node that stood still: it decides nothing before it was told what happened meanwhile."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import SECOND

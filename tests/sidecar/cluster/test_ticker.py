@@ -1,23 +1,17 @@
 """The pulse: when a cluster is told to do what is due, and how it makes way for checks."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
-from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Ticker
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from sidegate_sidecar.cluster.cluster import Cluster
 
 NS = 10**9
 

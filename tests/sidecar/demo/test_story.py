@@ -1,12 +1,10 @@
 """The demo's story: how long its parts are, and what it says of them."""
 
-from __future__ import annotations
-
 import asyncio
 import re
+from collections.abc import Sequence
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +19,6 @@ from sidegate_sidecar.loadtest.send.sender import Sender, Target
 from sidegate_sidecar.loadtest.show.display import WatchedRun, display
 from tests.sidecar.loadtest.records import DENIED, facts, note
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @pytest.mark.parametrize(

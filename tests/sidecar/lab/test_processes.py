@@ -1,7 +1,5 @@
 """Child processes, and the ports they listen on."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from sidegate_sidecar.lab.processes import PORTS, Child, end_all, free_ports

@@ -1,7 +1,5 @@
 """Sidecars as processes: how one is run, and when it says that the ring is whole."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Waiting: until something is so."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_sidecar.lab.waiting import until

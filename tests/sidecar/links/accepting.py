@@ -1,17 +1,11 @@
 """A sidecar, and whom it turned away."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from sidegate_sidecar.links.sessions import Timeouts
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import config
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
 
 PATIENT = Timeouts()
 HASTY = Timeouts(handshake=0.05, frame=0.05, unread=0.05, look_every=0.01)

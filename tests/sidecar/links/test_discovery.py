@@ -1,14 +1,13 @@
 """Names of seeds: all their addresses, again and again, and none that stops the search."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from socket import AF_INET, IPPROTO_TCP, gaierror
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -17,9 +16,6 @@ from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import are_one_ring, config, eventually, running
 from tests.support.in_process.puppets import puppet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
 
 # Names that can't be resolved, for which nobody asks a name server.
 NO_NAMES = ["two..dots", f"{'long' * 16}.example", "fe80::1%no-such-interface"]

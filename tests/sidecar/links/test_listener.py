@@ -1,17 +1,17 @@
 """TLS with certificates on both sides: who gets in, and certificates that change meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import ssl
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
-from sidegate.link.address import parse_address
+from sidegate.link.address import Address, parse_address
+from sidegate.trust.tls import Tls
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.listener import Listener, first_word
 from sidegate_sidecar.links.sockets import listen
@@ -30,13 +30,6 @@ from tests.support.in_process.cluster import (
     witness,
 )
 from tests.support.in_process.puppets import bare
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from contextlib import AsyncExitStack
-
-    from sidegate.link.address import Address
-    from sidegate.trust.tls import Tls
 
 FIRST_RECORD = b"\x16\x03\x01\0\1\1"  # whole, but holds only the first byte of its message
 ALERT = b"\x15"  # how TLS says that something is wrong

@@ -1,19 +1,13 @@
 """What apps decided alone: they tell their sidecar, which exports it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 
 from sidegate.protocol.messages import OUTCOMES, Outcomes, Ping, Pong
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, witness
 from tests.support.in_process.http_client import http
 from tests.support.in_process.puppets import APP, bare, frame, node_named
-
-if TYPE_CHECKING:
-    from sidegate_sidecar.process import Process
 
 
 async def exported(node: Process) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """How nodes meet, what makes two of them the same, and what happens when one moves."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -31,11 +31,6 @@ from tests.support.in_process.cluster import (
 )
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import bare, node_named, puppet
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AsyncExitStack
-    from pathlib import Path
 
 
 def discovery_of(node: Process, *seeds: Address) -> Discovery:

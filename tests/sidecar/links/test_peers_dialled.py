@@ -1,21 +1,15 @@
 """Who answers at an address that another node is known by: who has it now, or somebody between."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Hello
 from sidegate_ring.membership.membership import Life, Rumor
 from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.puppet_members import news
 from tests.support.in_process.puppets import node_named, puppet
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Hello
 
 
 async def test_another_node_at_the_address_of_one_that_was_linked(

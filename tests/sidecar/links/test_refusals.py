@@ -1,9 +1,9 @@
 """What a sidecar logs of those that it refuses, and of those that refuse it: who, where and why."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.messages import Error
@@ -12,11 +12,6 @@ from sidegate_sidecar.process import Process
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import client, cluster, config, eventually
 from tests.support.in_process.puppets import APP, bare, frame, node_named
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 WHY = "the two sides don't have the same secret (secret)"
 

@@ -1,28 +1,22 @@
 """Limits of sessions: slow, deaf and too many sides are told so and closed."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time
 from contextlib import AsyncExitStack, suppress
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
-from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.link.connection import Connection
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Dialling
 from sidegate.protocol.messages import Answers, Error, Ping, Pong
 from sidegate_sidecar.links.sessions import LATE, Timeouts
+from sidegate_sidecar.process import Process
 from tests.sidecar.links.accepting import HASTY, sidecar, turned_away
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, Bare, bare, checks, node_named
-
-if TYPE_CHECKING:
-    from sidegate.link.connection import Connection
-    from sidegate_sidecar.process import Process
-
 
 # How long they may take
 

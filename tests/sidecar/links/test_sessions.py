@@ -1,7 +1,5 @@
 """Accepted connections: what they may do, how long they may take, how many there may be."""
 
-from __future__ import annotations
-
 from contextlib import AsyncExitStack
 
 import pytest

@@ -1,22 +1,16 @@
 """Listening: a taken address is named, and leaves nothing behind."""
 
-from __future__ import annotations
-
 import socket
+from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from sidegate.link.address import Address
 from sidegate_sidecar.links.sockets import ListenError, listen
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, config
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from sidegate.link.address import Address
 
 
 @pytest.fixture

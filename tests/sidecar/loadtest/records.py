@@ -1,18 +1,12 @@
 """Records of runs that never were, with the requests that a test wants, and their reports."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.facts import Facts
+from sidegate_sidecar.loadtest.judge.report import Promise, Report
 from sidegate_sidecar.loadtest.plan.scenario import Expect, Scenario, Stream
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
-
-if TYPE_CHECKING:
-    from sidegate_sidecar.loadtest.judge.report import Promise, Report
 
 ADMITTED, DENIED = Outcome.ADMITTED, Outcome.DENIED
 

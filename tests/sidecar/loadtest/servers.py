@@ -1,24 +1,18 @@
 """Servers to be load-tested: one that limits as it should, and some that don't keep their word."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import uvicorn
 from aiohttp import web
 
 from sidegate import RateLimitMiddleware, Rule, header
+from sidegate.asgi.types import App, Receive, Scope, Send
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS, client, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from sidegate.asgi.types import App, Receive, Scope, Send
-    from sidegate_sidecar.process import Process
 
 LIMIT = "5/second"
 

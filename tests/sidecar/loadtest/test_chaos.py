@@ -1,7 +1,5 @@
 """What is promised of the sources of answers while compose/chaos.py kills sidecars."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

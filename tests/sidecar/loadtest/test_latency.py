@@ -1,7 +1,5 @@
 """Which times are in percentiles, and from when they count."""
 
-from __future__ import annotations
-
 from html import unescape
 
 import pytest

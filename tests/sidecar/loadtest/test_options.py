@@ -1,21 +1,15 @@
 """What the options of `sidegate load` order, and how a wrong one is told."""
 
-from __future__ import annotations
-
 import re
 import socket
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from sidegate_sidecar.cli.options.load_arguments import Given, order_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sidegate_sidecar.loadtest.plan.settings import Order
-    from tests.support.in_process.commands import Run
+from sidegate_sidecar.loadtest.plan.settings import Order
+from tests.support.in_process.commands import Run
 
 URL = "http://localhost:8080/items"
 

@@ -1,7 +1,5 @@
 """`sidegate load` as its user runs it, against servers that keep their word and some that don't."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal
@@ -9,7 +7,8 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,10 +18,6 @@ from sidegate_sidecar.loadtest.judge.report import Report
 from tests.sidecar.loadtest.servers import LIMIT, Held, Stalling, lying, says, truthful
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.processes.commands import finish, start
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
 SCENARIO = f"""
 seconds = 3

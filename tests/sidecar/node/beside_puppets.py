@@ -1,21 +1,15 @@
 """A sidecar in a ring with puppets, and what is asked of either."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import NOBODY, Answers, Checks
+from sidegate.protocol.messages import NOBODY, Answer, Answers, Checks
+from sidegate_ring.hashring import Ring
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, config, eventually, key_of
 from tests.support.in_process.puppets import APP, Bare, Puppet, bare, checks, puppet
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.protocol.messages import Answer
-    from sidegate_ring.hashring import Ring
 
 DAY = 86_400 * 10**9  # ns
 SOON = 0.05  # seconds: a budget that is to run out

@@ -1,7 +1,5 @@
 """Limits that were never used: they are read a few at a time, and everybody is answered."""
 
-from __future__ import annotations
-
 import asyncio
 from itertools import count
 

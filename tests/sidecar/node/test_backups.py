@@ -1,7 +1,5 @@
 """The owner fails: its backup, whoever comes next, or a share decides, within the budget."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.link.health import LinkState

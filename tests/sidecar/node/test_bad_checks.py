@@ -1,8 +1,6 @@
 """Checks that cannot be decided: each gets its reason, whoever is asked, and harms no other."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator
 
 import pytest
 import pytest_asyncio
@@ -10,14 +8,10 @@ import pytest_asyncio
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import MAX_CHECKS
 from sidegate_sidecar.config import Role
+from sidegate_sidecar.process import Process
 from tests.sidecar.node.beside_puppets import SOON, answer_each, beside_a_puppet, make
 from tests.support.in_process.cluster import cluster, key_of
 from tests.support.in_process.puppets import APP, bare
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate_sidecar.process import Process
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,7 +1,5 @@
 """A check is charged once, however late its owner, its backup and their words are."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import parse_limits

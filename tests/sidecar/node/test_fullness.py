@@ -1,7 +1,5 @@
 """What the log says of a table that is full."""
 
-from __future__ import annotations
-
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.node.fullness import PAUSE, Fullness

@@ -1,7 +1,5 @@
 """Inspections: who is looked at when the owner is silent or gone, and what fits into a frame."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.protocol.messages import Buckets, Holdings, Inspect, Merged, Reset, Resets

@@ -1,7 +1,5 @@
 """A node: what it decides itself, what it asks the owner, and what it answers when it can't."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.protocol.messages import MAX_CHECKS, Answers, Checks

@@ -1,7 +1,5 @@
 """How long a check waits for those who know: a bit longer each time, and not twice in vain."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.node.patience import LEAST, VAIN_FOR, Patience
 
 MS = 10**6  # ns

@@ -1,7 +1,5 @@
 """What a node lets through when it can't ask anyone who knows."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.buckets import BucketTable

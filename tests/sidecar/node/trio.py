@@ -4,21 +4,15 @@ Of two nodes, what one says to the other arrives in its order, as on a connectio
 `owner` and a `backup`, and the app is beside the `asker`, which is one of them or the other node.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.in_flight import Flight
-from sidegate.protocol.messages import Answers, Checks
+from sidegate.link.in_flight import Asker, Flight
+from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
-
-if TYPE_CHECKING:
-    from sidegate.link.in_flight import Asker
-    from sidegate.protocol.messages import Check, Holdings, Ids
 
 MS = 10**6  # ns
 BUDGET = 0.05  # seconds
@@ -30,7 +24,7 @@ class TrioLink:
 
     takes_checks = True
 
-    def __init__(self, trio: Trio, me: str, peer: str) -> None:
+    def __init__(self, trio: "Trio", me: str, peer: str) -> None:
         self._trio = trio
         self._way = me, peer
         self.flights: dict[int, Flight] = {}
@@ -63,7 +57,7 @@ class TrioLink:
 class TrioLinks:
     """The links of one node."""
 
-    def __init__(self, trio: Trio, me: str) -> None:
+    def __init__(self, trio: "Trio", me: str) -> None:
         self.by_name = {peer: TrioLink(trio, me, peer) for peer in trio.room.nodes if peer != me}
 
     def link_to(self, name: str, /) -> TrioLink | None:

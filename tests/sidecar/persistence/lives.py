@@ -1,21 +1,16 @@
 """Lives of a node with a state file: its buckets, on clocks that a test moves."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.buckets.store import MAX_MEMORY
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile
 from sidegate_sidecar.replication.corrections.resets import KnownResets
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 SECOND = 10**9
 HOUR = 3_600 * SECOND

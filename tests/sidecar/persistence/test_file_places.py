@@ -1,22 +1,17 @@
 """Where a state file may be: places that are refused, damaged files, links, and permissions."""
 
-from __future__ import annotations
-
 import os
 import stat
 import tempfile
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.persistence.state_file import require_place
 from tests.sidecar.persistence.lives import Life, saved, unfinished, warnings
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 NOBODY = 65_534
 

@@ -1,9 +1,8 @@
 """The bytes of a state file: of one that isn't whole, nothing counts, and the log says why."""
 
-from __future__ import annotations
-
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,9 +11,6 @@ from sidegate_sidecar.persistence.format import MAX_CHUNK
 from sidegate_sidecar.persistence.state_file import SLICE
 from sidegate_sidecar.replication.corrections.resets import MAX_RESETS, KnownReset
 from tests.sidecar.persistence.lives import HOUR, SAVED_AT, Life, saved, warnings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BEGINNING = b"sidegate buckets 1\n"
 

@@ -1,7 +1,5 @@
 """Moments: how much time has passed since a file was saved, whatever the clocks were set to."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,12 +1,11 @@
 """Saving: one that fails keeps the file before, and none keeps checks waiting."""
 
-from __future__ import annotations
-
 import asyncio
 import resource
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,6 @@ from sidegate_sidecar.persistence.format import Reader
 from sidegate_sidecar.persistence.state_file import SLICE, StateFile
 from tests.sidecar.persistence.lives import Life, saved, unfinished, warnings
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from pathlib import Path
 
 
 @contextmanager

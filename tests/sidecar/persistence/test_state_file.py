@@ -1,7 +1,5 @@
 """The state file: what comes back from it, where it can be, and how it is saved."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Of which keys a node holds a copy, through changes of the ring."""
 
-from __future__ import annotations
-
 from sidegate.protocol.messages import Confirm, Confirmed
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.copies import ASK_AGAIN, MAX_RINGS, Copies

@@ -1,9 +1,5 @@
 """Sync: what is decided on one node gets to those that are to know it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sidegate.protocol.messages import (
@@ -12,6 +8,7 @@ from sidegate.protocol.messages import (
     Charged,
     Confirmed,
     Merged,
+    NodeMessage,
     Part,
     Pulled,
 )
@@ -31,9 +28,6 @@ from tests.support.in_memory.syncs import (
     nothing,
     ring_of,
 )
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import NodeMessage
 
 KEYS = [f"key{at}" for at in range(60)]
 QUICK = "100/second"  # a token is back after 10 ms, before anyone notices that a node is gone

@@ -1,7 +1,5 @@
 """Sync when nodes can't be reached, and when messages get lost."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,8 +1,6 @@
 """Sync when nodes come, leave and crash: each bucket gets to those who hold it then."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +12,6 @@ from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import WALK_WAITS_AT
 from sidegate_sidecar.replication.rebalance import SLICE
 from tests.support.in_memory.syncs import MS, Syncs, key_of, nothing, only, ring_of
-
-if TYPE_CHECKING:
-    from random import Random
 
 KEYS = [f"key{at}" for at in range(60)]
 QUICK = "100/second"  # a token is back after 10 ms, before anyone notices that a node is gone

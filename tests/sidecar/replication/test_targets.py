@@ -1,9 +1,7 @@
 """Targets: who is sent a copy of a bucket by whom, when the ring has changed."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -11,9 +9,6 @@ from hypothesis import strategies as st
 
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.targets import Move
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def identity(text: str) -> int:

@@ -1,16 +1,12 @@
 """What a sidecar says of itself to a scraper."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sidegate_sidecar.process import Process
+from sidegate_sidecar.process import Process
 
 
 class Scrape:

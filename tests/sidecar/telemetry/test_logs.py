@@ -1,7 +1,5 @@
 """The log on stderr: whatever comes, no kind of line is said without end."""
 
-from __future__ import annotations
-
 import logging
 
 from sidegate_sidecar.telemetry.logs import BURST, MAX_KINDS, FewOfAKind

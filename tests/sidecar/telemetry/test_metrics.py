@@ -1,9 +1,7 @@
 """Metrics: what a scrape says after something has happened."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +16,6 @@ from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster, eventually, key_of
 from tests.support.in_process.http_client import charged, check, http, problem
 from tests.support.in_process.puppets import APP, bare
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 LABELS = {
     "sidegate_checks": {"asker", "source", "outcome"},

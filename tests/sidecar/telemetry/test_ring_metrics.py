@@ -1,7 +1,5 @@
 """Metrics of the ring: its nodes, their places, departures, copies and links."""
 
-from __future__ import annotations
-
 import asyncio
 
 from sidegate_ring.membership.membership import Life

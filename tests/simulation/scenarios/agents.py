@@ -1,11 +1,9 @@
 """Nodes that do nothing but know the others, on a network with a virtual clock."""
 
-from __future__ import annotations
-
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import (
     Effects,
@@ -17,9 +15,6 @@ from sidegate_ring.membership.membership import (
     Timing,
 )
 from tests.simulation.network import Faults, Network
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 TICK = 0.05
 """Seconds between two ticks of a node."""
@@ -34,7 +29,9 @@ REDIAL = 0.5
 class Agent:
     """A node that does nothing but know the others: what a sidecar does around a Membership."""
 
-    def __init__(self, cluster: Cluster, host: str, *, name: str = "", owner: bool = True) -> None:
+    def __init__(
+        self, cluster: "Cluster", host: str, *, name: str = "", owner: bool = True
+    ) -> None:
         self.network = cluster.network
         self.name = host  # of the host, which is its own unless `name` says another
         self.seeds: Sequence[str] = ()

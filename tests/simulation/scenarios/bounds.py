@@ -1,16 +1,11 @@
 """What scenarios of whole nodes share: names and keys, and bounds that fail a run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
 from sidegate.buckets.limits import parse_limits
 from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
 from tests.simulation.world import TCP, World
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 SLOW = "10/hour"  # a token in six minutes: what is admitted in a run is the burst and no more
 FAST = "100/second burst 20"

@@ -3,21 +3,16 @@
 `make test` runs each a few times and `make simulate` often, as those of `scenarios_nodes`.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.replication.corrections.resets import KnownReset
 from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import SLOW, begin
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.simulation.world import World
+from tests.simulation.world import World
 
 ROOMY = "1000/day"  # nothing is denied, and a token comes back in 86 s
 BUSY = 6.0  # seconds

@@ -3,9 +3,8 @@
 Each is made from one seed, with the bound that docs/running/guarantees.md promises for it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import (
@@ -18,11 +17,7 @@ from tests.simulation.scenarios.bounds import (
     begin,
     exactly,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tests.simulation.world import World
+from tests.simulation.world import World
 
 BURST: Final = 10  # of SLOW
 STEADY: Final = "10/second"

@@ -1,7 +1,5 @@
 """Scenarios of deploys: nodes are replaced, surge, scale and stay, and nothing is lost."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from tests.simulation.network import Faults

@@ -1,7 +1,5 @@
 """Large clusters: what their nodes say, and how they take the crash of one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tests.simulation.world import World

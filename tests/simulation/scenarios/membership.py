@@ -4,18 +4,13 @@
 returns what it measured, and raises an AssertionError that names its seed.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.membership import Life, Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.agents import TICK, Cluster
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 MAX_MESSAGES = 60.0
 """Sent by a node in a second, on average over a storm: news alone may be 30. More is a loop."""

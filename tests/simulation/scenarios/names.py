@@ -1,17 +1,12 @@
 """Scenarios of two processes with one name: whatever they say of themselves, one of them has it."""
 
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Final
 
-from typing import TYPE_CHECKING, Final
-
+from sidegate_ring.membership.membership import Effects, Member, SwimMessage
 from sidegate_ring.membership.messages import tag_of
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.agents import Agent, Cluster
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sidegate_ring.membership.membership import Effects, Member, SwimMessage
 
 SECOND: Final = "'"  # ends the host of the second process of a name
 FOUND_WITHIN: Final = 5.0  # seconds from when both are awake until all know whose the name is

@@ -4,10 +4,6 @@
 raises an AssertionError that names its seed.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.known import BY_TABLE
 from tests.simulation.network import Faults
@@ -26,9 +22,7 @@ from tests.simulation.scenarios.bounds import (
     deciders,
     exactly,
 )
-
-if TYPE_CHECKING:
-    from tests.simulation.world import World
+from tests.simulation.world import World
 
 
 def crash(seed: int) -> World:

@@ -1,8 +1,7 @@
 """All scenarios on small clusters, each of which takes a tenth of a second."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from tests.simulation.scenarios import charges, names
 from tests.simulation.scenarios.copies import COPIES
@@ -18,9 +17,6 @@ from tests.simulation.scenarios.outages import (
     stall,
 )
 from tests.simulation.scenarios.storms import bustle, kills, storm
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NODES: Final[tuple[Callable[[int], object], ...]] = (
     deploy,

@@ -1,15 +1,11 @@
 """Scenarios of storms: anything happens to any node, and when it ends the ring is whole soon."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.simulation.scenarios.bounds import HEALED_WITHIN, MAX_MESSAGES, SLOW, WHOLE_WITHIN, begin
-
-if TYPE_CHECKING:
-    from tests.simulation.world import World
+from tests.simulation.world import World
 
 SECONDS: Final = 30.0
 

@@ -1,16 +1,12 @@
 """Clients for limited apps, and what the responses say."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import httpx2
 
 from tests.support.apps.options import WORKER
 from tests.support.middleware.checker import items
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # Nobody speaks TLS here, and to load its certificates takes 60 ms for each client.
 _PLAIN: Final[dict[str, Any]] = {"verify": False, "trust_env": False, "timeout": 60}

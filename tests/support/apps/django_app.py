@@ -4,8 +4,6 @@
 # mypy: disable-error-code="import-untyped"
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
 
-from __future__ import annotations
-
 import os
 
 import django

@@ -1,7 +1,5 @@
 """A FastAPI app, limited."""
 
-from __future__ import annotations
-
 import os
 
 from fastapi import FastAPI, Request, Response

@@ -1,7 +1,5 @@
 """A Flask app, limited."""
 
-from __future__ import annotations
-
 import os
 
 from flask import Flask, Response, jsonify, request

@@ -1,14 +1,10 @@
 """What all apps under test hand to the middleware."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sidegate.http.keys import header
 from sidegate.http.rules import Rule
-
-if TYPE_CHECKING:
-    from sidegate.middleware_options import Options
+from sidegate.middleware_options import Options
 
 BY_KEY: Final = header("x-api-key")
 

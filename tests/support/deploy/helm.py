@@ -1,11 +1,11 @@
 """Helm, of both major versions, away from the user's own settings and clusters."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -14,10 +14,6 @@ from tests.support.deploy import tools
 from tests.support.deploy.go import GoError
 from tests.support.optional import in_ci, missing, missing_build
 from tests.support.processes.services import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 CHART: Final = ROOT / "charts" / "sidegate"
 BOTH: Final = ("helm3", "helm4")

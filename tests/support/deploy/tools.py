@@ -6,21 +6,17 @@ It takes Go (see `go.py`), and two minutes on two cores, so CI starts it early, 
 a test that comes before it is done waits for it.
 """
 
-from __future__ import annotations
-
 import fcntl
 import signal
 import sys
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.support.deploy import go
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
 
 TOOLS: Final = Path(sys.prefix) / "tools"
 

@@ -1,23 +1,16 @@
 """A few real Clusters in one room with a clock of its own; links come up and break as told."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate.protocol.messages import Gossip
-from sidegate_ring.membership.membership import Timing
+from sidegate.protocol.messages import Gossip, NodeMessage
+from sidegate_ring.membership.membership import Member, Timing
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from sidegate.protocol.messages import NodeMessage
-    from sidegate_ring.membership.membership import Member
-
-    Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
+Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 
 START = 10**15
 STEP = SECOND // 100
@@ -34,7 +27,7 @@ def nobody(_: Post) -> bool:
 class Port:
     """The links of one node."""
 
-    def __init__(self, room: Room, name: str) -> None:
+    def __init__(self, room: "Room", name: str) -> None:
         self._room = room
         self._name = name
         self.rings_seen = 0

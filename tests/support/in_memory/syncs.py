@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.protocol.messages import NodeMessage
-    from sidegate_sidecar.replication.outgoing.sending import Outgoing
+    from sidegate_sidecar.replication.outgoing.sending import Sends
 
     Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 
@@ -106,7 +106,7 @@ class Syncs:
 
     # --- messages
 
-    def post(self, sender: str, outgoing: Outgoing) -> None:
+    def post(self, sender: str, outgoing: Sends) -> None:
         """Send messages; they wait until they are delivered."""
         for to, message in outgoing:
             self.log.append((sender, to, message))

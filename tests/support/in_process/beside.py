@@ -1,21 +1,15 @@
 """A sidecar and puppets: in a ring with one of them from its start, or meeting some later."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import httpx2
+
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import eventually, key_of
 from tests.support.in_process.http_client import beside, http
-from tests.support.in_process.puppets import puppet
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    import httpx2
-
-    from sidegate_sidecar.process import Process
-    from tests.support.in_process.puppets import Puppet
+from tests.support.in_process.puppets import Puppet, puppet
 
 
 class WithPuppet(NamedTuple):

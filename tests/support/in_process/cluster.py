@@ -4,26 +4,21 @@ Everything listens on free ports of loopback. Budgets are generous, so that a bu
 turns an answer of the owner into one by the policy; a test about budgets sets its own.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.link.address import Address, parse_address
+from sidegate.link.link import Link
+from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.config import Config
 from sidegate_sidecar.lab.waiting import until
 from sidegate_sidecar.process import Process
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.link.link import Link
-    from sidegate_ring.hashring import Ring
 
 T = TypeVar("T")
 

@@ -1,7 +1,5 @@
 """The command run in this process: how it ended, and what it said."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

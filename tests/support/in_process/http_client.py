@@ -1,10 +1,9 @@
 """Clients of the HTTP API of sidecars in this process."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
@@ -13,11 +12,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.link.address import Address
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS, config, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from tests.support.in_process.puppets import Puppet
+from tests.support.in_process.puppets import Puppet
 
 PROBLEM = "application/problem+json"
 

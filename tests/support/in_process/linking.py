@@ -1,23 +1,17 @@
 """A link to a puppet, and who asks over it."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sidegate.link.address import Address
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Answers, Checks
+from sidegate.protocol.messages import Answers, Check, Checks, Hello, NodeMessage, Roster
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.puppets import Puppet, puppet
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
-    from sidegate.link.address import Address
-    from sidegate.protocol.messages import Check, Hello, NodeMessage, Roster
 
 ME = Identity("app", "me", "")
 SOON = 0.05  # seconds: a budget that is to run out

@@ -1,13 +1,11 @@
 """What a puppet says so that sidecars take it for an owner: real membership, and no buckets."""
 
-from __future__ import annotations
-
 import time
 from random import Random
-from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import (
     NOBODY,
+    Answer,
     Answers,
     Buckets,
     Checks,
@@ -15,15 +13,13 @@ from sidegate.protocol.messages import (
     Confirmed,
     Gossip,
     Merged,
+    Message,
     Pull,
     Pulled,
 )
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership import messages
 from sidegate_ring.membership.membership import Membership, Rumor, SwimKind
-
-if TYPE_CHECKING:
-    from sidegate.protocol.messages import Answer, Message
 
 
 class Life:

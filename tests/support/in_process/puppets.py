@@ -1,27 +1,22 @@
 """Bare peers of both sides: real sockets that say just what the test makes them say."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sidegate.link.address import Address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import Bytes, Framer, decode, encode
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting, Approval, Dialling, Identity
 from sidegate.protocol.messages import Checks, Error, Hello, Message, Ping, Pong, Roster
+from sidegate.protocol.seal import Seal
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.puppet_members import Life
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.protocol.seal import Seal
-
-SwimKind = TypeVar("SwimKind")
+Expected = TypeVar("Expected")
 
 APP = Identity("app", "bare", "")
 
@@ -209,7 +204,7 @@ class Puppet:
         if error is not None:
             self.errors.append(error)
 
-    async def hear(self, kind: type[SwimKind], within: float = GENEROUS) -> SwimKind:
+    async def hear(self, kind: type[Expected], within: float = GENEROUS) -> Expected:
         """Wait for a message of this kind, and take it and those before it."""
         await eventually(lambda: any(isinstance(it, kind) for it in self.heard), within)
         while not isinstance(message := self.heard.pop(0), kind):

@@ -1,23 +1,16 @@
 """Somebody in between, who knows no secret: passes bytes on, keeps them, and adds his own."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Self
 
 from sidegate.link.address import Address
 from sidegate.protocol.codec import HEADER_BYTES
 from sidegate.protocol.seal import TAG_BYTES
+from sidegate.trust.tls import Tls
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from contextlib import AbstractAsyncContextManager
-    from typing import Self
-
-    from sidegate.trust.tls import Tls
 
 _HANDSHAKE = 2  # frames of each side, which aren't sealed
 

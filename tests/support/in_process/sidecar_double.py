@@ -1,14 +1,13 @@
 """A real sidecar of one node in a thread, with real sockets, that misbehaves when it is told to."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from secrets import token_bytes
-from typing import TYPE_CHECKING, TypeVar
+from typing import Self, TypeVar
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
@@ -17,16 +16,20 @@ from sidegate.link.address import parse_address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
-from sidegate.protocol.messages import Answers, Checks, Outcomes, Pong, Roster, require_key
+from sidegate.protocol.messages import (
+    Answer,
+    Answers,
+    Check,
+    Checks,
+    Message,
+    Outcomes,
+    Pong,
+    Roster,
+    require_key,
+)
 from sidegate.trust.secrets import known
+from sidegate.trust.tls import Tls
 from tests.support.waiting import PATIENCE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Self
-
-    from sidegate.protocol.messages import Answer, Check, Message
-    from sidegate.trust.tls import Tls
 
 T = TypeVar("T")
 

@@ -1,7 +1,5 @@
 """An ASGI app, its scopes, and a server of one request, for the tests of the middleware."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

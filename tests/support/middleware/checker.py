@@ -1,17 +1,13 @@
 """What the tests of the middlewares share: clients that decide here, and a reader of fields."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import http_sf
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
-
-if TYPE_CHECKING:
-    from sidegate.buckets.limits import Limits
+from sidegate.buckets.limits import Limits
 
 
 class BlockingChecker:

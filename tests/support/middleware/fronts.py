@@ -1,9 +1,8 @@
 """Both middlewares behind one way to ask, for tests of what they have in common."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.support.middleware.asgi_app import App as AsgiApp
 from tests.support.middleware.asgi_app import http, run
@@ -12,9 +11,6 @@ from tests.support.middleware.checker import BlockingChecker, Checker
 from tests.support.middleware.wsgi_app import App as WsgiApp
 from tests.support.middleware.wsgi_app import environ
 from tests.support.middleware.wsgi_app import limit as limit_wsgi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Lines = list[tuple[str, str]]
 

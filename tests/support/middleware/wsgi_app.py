@@ -1,16 +1,12 @@
 """A WSGI app, what a server gets from it, and its environment, for the tests of the middleware."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
 from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.support.middleware.checker import BlockingChecker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
 
 class Body:

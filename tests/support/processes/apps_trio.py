@@ -1,17 +1,13 @@
 """Three sidecars that make one ring, with a FastAPI app beside each."""
 
-from __future__ import annotations
-
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.lab.sidecars import is_whole
 from tests.support.processes.services import UVICORN, App, Sidecar, running, until
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 NAMES: Final = ("a", "b", "c")
 RING: Final = Ring(NAMES)

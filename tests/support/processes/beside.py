@@ -1,17 +1,12 @@
 """A sidecar in a process of its own, beside those in this one."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sidegate_sidecar.process import Process
 from tests.support.processes.services import Sidecar
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate_sidecar.process import Process
 
 
 @asynccontextmanager

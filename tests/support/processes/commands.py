@@ -1,20 +1,15 @@
 """The command as a process of its own, from its start to its end."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tests.support.in_process.cluster import GENEROUS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 FREE = ("--link", "127.0.0.1:0", "--http", "127.0.0.1:0")
 ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("SIDEGATE_")}

@@ -1,25 +1,18 @@
 """A crowd: many clients that check all the time, and a tally of what they were answered."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.decision import Decision
+from sidegate.buckets.limits import Limit, parse_limits
+from sidegate.client.client import Client
 from tests.support.in_process.cluster import client, eventually
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-
-    from sidegate.buckets.decision import Decision
-    from sidegate.buckets.limits import Limit
-    from sidegate.client.client import Client
-    from tests.support.processes.fleet import Fleet
+from tests.support.processes.fleet import Fleet
 
 STEADY = 0.5  # seconds of a limit's rate: five times as long as changes wait to be sent
 WITHIN = 120.0  # seconds for what takes a few on a machine with nothing else to do

@@ -1,12 +1,11 @@
 """A fleet: sidecars as processes of their own that come, go and die while apps ask them."""
 
-from __future__ import annotations
-
 import asyncio
 import os
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from signal import SIGTERM
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import httpx2
 
@@ -16,10 +15,6 @@ from sidegate_sidecar.lab.waiting import until
 from tests.support.apps.clients import async_client
 from tests.support.in_process.cluster import GENEROUS, admitted, clients, eventually, sources
 from tests.support.processes.services import PATIENCE, Sidecar
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-    from contextlib import AbstractAsyncContextManager
 
 LOOK_EVERY: Final = 0.02  # seconds between two looks at a process
 

@@ -1,15 +1,10 @@
 """Hogs: processes that keep a core busy each, for two minutes at most."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from sidegate_sidecar.lab.processes import Child
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 @contextmanager

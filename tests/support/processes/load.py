@@ -1,23 +1,18 @@
 """Requests that go on while something happens, and what became of each."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import httpx2
 
 from tests.support.apps.clients import async_client
 from tests.support.apps.options import WORKER
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    import httpx2
-
-    from tests.support.processes.services import App
+from tests.support.processes.services import App
 
 KEPT_ALIVE: Final = (True, True, False)
 """The connections to each app; one is opened anew for each request, so it meets all workers."""

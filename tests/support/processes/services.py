@@ -1,16 +1,15 @@
 """Sidecars and apps as processes, on ports that stay theirs while they are dead."""
 
-from __future__ import annotations
-
 import os
 import socket
 import sys
 import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import sample
-from signal import SIGCONT
-from typing import TYPE_CHECKING, Any, Final, Self
+from signal import SIGCONT, Signals
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx2
@@ -18,13 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sidegate_sidecar.lab.processes import PORTS, Child, end_all
 from sidegate_sidecar.lab.sidecars import serve
+from sidegate_sidecar.process import Process
 from tests.support.apps.clients import client
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-    from signal import Signals
-
-    from sidegate_sidecar.process import Process
 
 ROOT: Final = Path(__file__).parents[3]
 PATHS: Final = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -174,7 +168,7 @@ class Sidecar(Service):
     ready_at = "/readyz"
 
     def __init__(
-        self, name: str, *seeds: Sidecar | Process, budget: float = 20.0, **options: object
+        self, name: str, *seeds: "Sidecar | Process", budget: float = 20.0, **options: object
     ) -> None:
         super().__init__(f"sidecar {name}")
         self.name = name

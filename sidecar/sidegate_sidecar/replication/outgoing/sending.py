@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.outgoing.outbox import Outbox
     from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
 
-    Outgoing: TypeAlias = list[tuple[str, NodeMessage]]
+    Sends: TypeAlias = list[tuple[str, NodeMessage]]
 
 AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
 
@@ -52,12 +52,12 @@ class Sending:
         self._last_id += 1
         return self._last_id
 
-    def send(self, now: int, least: int, *, at_once: bool = False) -> Outgoing:
+    def send(self, now: int, least: int, *, at_once: bool = False) -> Sends:
         """Return what the windows have room for; `at_once` all, without waiting for answers.
 
         Debts of no more than `least` ns are left out, but for newcomers, who have nothing else.
         """
-        outgoing: Outgoing = []
+        outgoing: Sends = []
         deaf = {*self._resets.hearers} if self._resets else set[str]()
         for name in deaf:
             if self._resets.is_due(name) and self._usable(name):

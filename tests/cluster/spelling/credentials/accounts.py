@@ -1,16 +1,13 @@
 """The credentials that the apps under test know, and the ways in which apps read them."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
 import hmac
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from werkzeug.datastructures import Authorization
+from werkzeug.datastructures import Authorization
 
 KEY: Final = re.compile(r"good-\d+")  # a key an app knows; each case of a test has its own
 PASSWORDS: Final = (b"password", "pässwörd".encode(), "pässwörd".encode("latin-1"))

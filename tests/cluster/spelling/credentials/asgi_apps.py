@@ -2,9 +2,7 @@
 
 # Litestar reads the types of views when it is built.
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.params import HeaderParameter
@@ -15,10 +13,8 @@ from sidegate import RateLimitMiddleware
 from tests.cluster.spelling.credentials import django_secrets, fastapi_secrets
 from tests.cluster.spelling.credentials.accounts import knows_basic, knows_bearer, knows_key
 from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.credentials.readers import Knows
 from tests.cluster.spelling.serving.picking import asgi
-
-if TYPE_CHECKING:
-    from tests.cluster.spelling.credentials.readers import Knows
 
 
 def _quart(knows: Knows, **options: Any) -> Quart:

@@ -1,15 +1,11 @@
 """Spellings of a credential: header lines in which an app may still see the one it knows."""
 
-from __future__ import annotations
-
 import base64
+from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.cluster.spelling.credentials.accounts import PASSWORDS, basic, jwt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # {good} is the value an app knows, {junk} one that nobody wrote before; lines end at "|".
 TWO_LINES: Final = (

@@ -1,14 +1,10 @@
 """The limits under which apps are served that know credentials."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from sidegate import Rule, basic_user, bearer, header
 from tests.cluster.spelling.credentials.readers import READERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 SPENT_BY: Final = 3  # requests
 

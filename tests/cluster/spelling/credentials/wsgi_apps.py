@@ -1,8 +1,6 @@
 """Apps that know credentials, in both WSGI frameworks: a field of the request picks one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from flask import Flask, Response, request
 
@@ -10,10 +8,8 @@ from sidegate import RateLimitWSGIMiddleware
 from tests.cluster.spelling.credentials import django_secrets
 from tests.cluster.spelling.credentials.accounts import knows_basic, knows_bearer
 from tests.cluster.spelling.credentials.keyed import by_text, limits
+from tests.cluster.spelling.credentials.readers import Knows
 from tests.cluster.spelling.serving.picking import wsgi
-
-if TYPE_CHECKING:
-    from tests.cluster.spelling.credentials.readers import Knows
 
 
 def flask(knows: Knows, **options: Any) -> Flask:

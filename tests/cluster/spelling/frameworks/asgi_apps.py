@@ -1,7 +1,5 @@
 """The views in all ASGI frameworks, in one process."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sidegate import Rule

@@ -1,13 +1,9 @@
 """The views in blueprints, as Flask and Quart have them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from tests.cluster.spelling.frameworks.views import MOUNT, declared
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def register(app: Any, blueprint: type[Any], view: Callable[[str], Any]) -> None:

@@ -6,25 +6,19 @@
 # pyright: reportUnknownVariableType=false, reportUntypedFunctionDecorator=false
 # pyright: reportArgumentType=false
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import django
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.http import require_POST, require_safe
 
 from sidegate import RateLimitMiddleware, RateLimitWSGIMiddleware
 from tests.cluster.spelling.frameworks.views import MOUNT, SEEN, declared, seen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.http import HttpRequest
 
 settings.configure(
     ROOT_URLCONF=__name__,

@@ -1,22 +1,17 @@
 """The views in FastAPI and in Starlette, with the middleware added as their people add one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from sidegate import RateLimitMiddleware
 from tests.cluster.spelling.frameworks.views import MOUNT, SEEN, declared, seen
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from starlette.requests import Request
-    from starlette.websockets import WebSocket
 
 T = TypeVar("T", APIRouter, FastAPI)
 

@@ -1,17 +1,13 @@
 """The views in Flask."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, Flask, Response
 
 from sidegate import RateLimitWSGIMiddleware
 from tests.cluster.spelling.frameworks.blueprints import register
 from tests.cluster.spelling.frameworks.views import SEEN, seen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _view(name: str) -> Callable[..., Response]:

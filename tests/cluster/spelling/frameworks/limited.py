@@ -1,14 +1,10 @@
 """The limits under which every framework is served: wide ones, tight ones, and both."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from sidegate import Rule, header
 from tests.cluster.spelling.frameworks.views import EXEMPT, rules
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 CASE: Final = "x-case"  # a field that gives each test buckets of its own
 TIGHT: Final = 3  # requests

@@ -1,7 +1,5 @@
 """The views in Litestar."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from litestar import Litestar, Response, Router, get, post

@@ -1,17 +1,13 @@
 """The views in Quart."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from quart import Blueprint, Quart, Response
 
 from sidegate import RateLimitMiddleware
 from tests.cluster.spelling.frameworks.blueprints import register
 from tests.cluster.spelling.frameworks.views import SEEN, seen
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 def _view(name: str) -> Callable[..., Awaitable[Response]]:

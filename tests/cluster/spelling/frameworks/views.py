@@ -1,15 +1,11 @@
 """The views that every framework serves, and the rules that limit them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sidegate import Rule, client_ip
-
-if TYPE_CHECKING:
-    from sidegate.http.keys import Identity
+from sidegate.http.keys import Identity
 
 SEEN: Final = "x-view"  # the field by which a view says that it ran
 PICK: Final = "x-app"  # the field by which a client picks an app of a process

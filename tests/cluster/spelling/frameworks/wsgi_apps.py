@@ -1,7 +1,5 @@
 """The views in both WSGI frameworks, in one process."""
 
-from __future__ import annotations
-
 from tests.cluster.spelling.frameworks import django_views, flask_views
 from tests.cluster.spelling.frameworks.limited import apps
 from tests.cluster.spelling.serving.picking import wsgi

@@ -3,8 +3,6 @@
 SERVER is wsgiref or werkzeug.
 """
 
-from __future__ import annotations
-
 import socketserver
 import sys
 from importlib import import_module

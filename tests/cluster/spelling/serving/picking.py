@@ -1,16 +1,11 @@
 """Many apps in one process: a field of the request picks the app, and the path stays as it is."""
 
-from __future__ import annotations
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from typing import TYPE_CHECKING, Any, Final
-
+from sidegate.asgi.types import App, Receive, Scope, Send
 from tests.cluster.spelling.frameworks.views import PICK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from sidegate.asgi.types import App, Receive, Scope, Send
 
 _FIELD: Final = PICK.encode()
 _VARIABLE: Final = "HTTP_" + PICK.upper().replace("-", "_")

@@ -1,14 +1,10 @@
 """The servers, by their command lines; all of them serve the same apps."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from tests.cluster.spelling.frameworks.limited import ROOT_PATH
 from tests.support.processes.services import GREENLETS, GUNICORN, THREADS, UVICORN, App, Sidecar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FOLDER: Final = "tests.cluster.spelling"
 

@@ -1,7 +1,5 @@
 """Fork in the midst of a loop's turn, and checks in both processes. Run by test_client_forks.py."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,17 +1,12 @@
 """Readers: the text of an option in, its value out, or what is wrong with it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate_sidecar.cli.options import readers
 from sidegate_sidecar.config import OptionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _octet(option: str, text: str) -> int:

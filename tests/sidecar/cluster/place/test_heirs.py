@@ -1,7 +1,5 @@
 """Heirs: nodes that leave at the same time don't leave to each other; the last one waits."""
 
-from __future__ import annotations
-
 from random import Random
 
 import pytest

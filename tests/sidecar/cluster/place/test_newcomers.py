@@ -1,7 +1,5 @@
 """How long all nodes but one have only just come, as that one sees it."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import SECOND

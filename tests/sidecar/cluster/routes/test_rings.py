@@ -1,7 +1,5 @@
 """The next ring: made from the last, and the same as one made anew."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from hypothesis import given

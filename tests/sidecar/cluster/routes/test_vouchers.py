@@ -1,7 +1,5 @@
 """Who has lately heard from a node that doesn't answer us."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.cluster.routes.vouchers import LASTS, RENEW_AFTER, Vouchers
 
 NOW = 10**15

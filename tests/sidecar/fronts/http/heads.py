@@ -1,7 +1,5 @@
 """Heads of requests, for tests."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.fronts.http.http11.head import Head
 
 

@@ -1,17 +1,12 @@
 """Strangers: what may come to the HTTP port, as plain sockets write it."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import GENEROUS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate_sidecar.process import Process
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 ALIVE = b'{"status":"ok"}'

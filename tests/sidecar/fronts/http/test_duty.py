@@ -1,7 +1,5 @@
 """The share of the loop's time that HTTP may take."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.fronts.http.duty import BURST, BUSY_FOR, BUSY_SHARE, IDLE_SHARE, Duty
 
 

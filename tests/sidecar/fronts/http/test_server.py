@@ -1,12 +1,10 @@
 """The HTTP port, asked by those who mean it and by those who don't. On both loops."""
 
-from __future__ import annotations
-
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,18 +12,14 @@ from sidegate_sidecar.fronts.http import server as server_module
 from sidegate_sidecar.fronts.http.app import lazy as app_module
 from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.http11.exchange import Phase
+from sidegate_sidecar.fronts.http.http11.head import HttpRequest
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json
 from sidegate_sidecar.fronts.http.responder import Responder
 from sidegate_sidecar.links.sessions import LATE
+from sidegate_sidecar.process import Process
 from tests.sidecar.fronts.http.strangers import ALIVE, GET, stranger
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.http_client import check, http
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate_sidecar.fronts.http.http11.head import HttpRequest
-    from sidegate_sidecar.process import Process
 
 SECRET = b"a good secret for tests"
 POST = b"POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -1,7 +1,5 @@
 """Whose turn it is."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.fronts.http.work_turns import WorkTurns
 
 

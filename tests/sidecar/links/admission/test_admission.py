@@ -1,13 +1,11 @@
 """Connections that have proved nothing: how many there may be, and that they hurt nobody else."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import ssl
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +13,7 @@ from sidegate.link.address import Address
 from sidegate.protocol.codec import encode
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Error, Proof
+from sidegate.trust.tls import Tls
 from sidegate_sidecar.links.admission import admission as module
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.sessions import Timeouts
@@ -22,11 +21,6 @@ from sidegate_sidecar.process import Process
 from tests.support.certificates import Authority
 from tests.support.in_process.cluster import client, config, eventually, witness
 from tests.support.in_process.puppets import APP, Bare, bare, node_named
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from sidegate.trust.tls import Tls
 
 OURS = Authority("ours")
 PLACES = 4  # in all, and two of them at an address

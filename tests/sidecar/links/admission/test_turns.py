@@ -1,7 +1,5 @@
 """Turns: who waits is served one origin after the other."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """Connections that have proved nothing: who has to go when there are too many."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import count
 

@@ -1,7 +1,5 @@
 """How much of a stream its limits let through: at most, at least, and with kills."""
 
-from __future__ import annotations
-
 from random import Random
 
 import pytest

@@ -1,7 +1,5 @@
 """Bounds: what a limit lets through, and what a kill may cost, by the figures of replication."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.limits import SECOND, parse_limits

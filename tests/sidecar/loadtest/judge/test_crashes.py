@@ -1,9 +1,7 @@
 """The file of crashes, and which of them concern a run."""
 
-from __future__ import annotations
-
 from math import inf
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,6 @@ from sidegate_sidecar.loadtest.judge.crashes import (
     crashes,
     read_events,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def kill(time: float, node: str = "n1") -> CrashEvent:

@@ -1,7 +1,5 @@
 """Which promise is broken by what."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a reader is warned of who sees a verdict."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.decision import Source

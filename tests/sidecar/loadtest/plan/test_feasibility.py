@@ -1,7 +1,5 @@
 """What a plan can come to, known before anything is sent."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

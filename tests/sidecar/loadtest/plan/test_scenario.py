@@ -1,7 +1,5 @@
 """Scenarios: how they are read, scaled, and refused."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What is sent when: arrivals, keys, and all streams in one plan."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import islice, pairwise
 from random import Random

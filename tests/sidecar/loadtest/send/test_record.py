@@ -1,7 +1,5 @@
 """Records: what is counted as it comes, and streams seen as one."""
 
-from __future__ import annotations
-
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.send.outcome import Outcome, OutcomeKind
 from sidegate_sidecar.loadtest.send.record import Records

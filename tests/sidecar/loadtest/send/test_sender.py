@@ -1,10 +1,8 @@
 """The sender: an open loop that loses nothing and tells of its own lateness."""
 
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 import pytest
 from aiohttp import web
@@ -15,9 +13,6 @@ from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import WARM_UP, Sender, Target
 from tests.sidecar.loadtest.servers import Held, lying, says
 from tests.support.in_process.cluster import eventually
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 async def send(

@@ -1,13 +1,11 @@
 """How a run that goes on is shown in a terminal."""
 
-from __future__ import annotations
-
 from io import StringIO
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.send.outcome import OutcomeKind
@@ -15,9 +13,6 @@ from sidegate_sidecar.loadtest.send.record import Records
 from sidegate_sidecar.loadtest.send.sender import Sender, Target
 from sidegate_sidecar.loadtest.show.bars import chart
 from sidegate_sidecar.loadtest.show.display import MAX_TOLD, WatchedRun, frame
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 NAMES: Final = ("app-a", "app-b", "app-c")
 

@@ -1,11 +1,8 @@
 """The report as a page: whole by itself, well-formed, and it shows what was found."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -15,14 +12,12 @@ from hypothesis import strategies as st
 
 from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.crashes import Crash
+from sidegate_sidecar.loadtest.judge.report import Report
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.show.page import page
 from sidegate_sidecar.loadtest.show.plot import linear, logarithmic
 from sidegate_sidecar.loadtest.show.summary import summary
 from tests.sidecar.loadtest.records import ADMITTED, DENIED, facts, note
-
-if TYPE_CHECKING:
-    from sidegate_sidecar.loadtest.judge.report import Report
 
 
 def report(url: str = "http://localhost/") -> Report:

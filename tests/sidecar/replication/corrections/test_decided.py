@@ -1,7 +1,5 @@
 """What was decided: known by its id, and forgotten when there is no room or it is long ago."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_sidecar.replication.corrections.decided import (

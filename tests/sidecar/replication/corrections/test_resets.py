@@ -1,7 +1,5 @@
 """Resets: known once, told to everyone, and stronger than any older bucket."""
 
-from __future__ import annotations
-
 from sidegate_sidecar.replication.corrections.resets import (
     LASTS,
     MAX_RESETS,

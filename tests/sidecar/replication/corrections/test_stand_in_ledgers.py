@@ -1,7 +1,5 @@
 """A ledger, and the owner who settles it: each check counts once, however it is told."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate.buckets.buckets import BucketTable

@@ -1,7 +1,5 @@
 """Outbox: what is sent when, what is sent again, and that it holds no more than there is to say."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Who may do what over HTTP."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """For which hosts, and from which pages, requests are served."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_sidecar.fronts.http.admission.hosts import Hosts

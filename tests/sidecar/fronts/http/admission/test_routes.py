@@ -1,7 +1,5 @@
 """What the front says there is, against what the API has."""
 
-from __future__ import annotations
-
 import re
 
 from sidegate_sidecar.fronts.http.admission.routes import KEYS, ROUTES, Answerer, Right, route_of

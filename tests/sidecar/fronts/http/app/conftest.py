@@ -1,18 +1,12 @@
 """A node that is alone, for many tests of its API."""
 
-from __future__ import annotations
+from collections.abc import AsyncGenerator
 
-from typing import TYPE_CHECKING
-
+import httpx2
 import pytest_asyncio
 
 from tests.support.in_process.cluster import cluster
 from tests.support.in_process.http_client import http
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    import httpx2
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,9 +1,9 @@
 """The HTTP API: what it decides, what it refuses, and how it says so."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,11 +16,6 @@ from sidegate_sidecar.fronts.http.app.api import create_app
 from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster
 from tests.support.in_process.http_client import check, http, problem
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

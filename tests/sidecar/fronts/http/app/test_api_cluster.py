@@ -1,10 +1,9 @@
 """The HTTP API about the cluster: keys, their owners, the nodes, and probes."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx2
 import pytest
 
 from sidegate.link.health import LinkState
@@ -17,10 +16,6 @@ from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import are_one_ring, cluster, config, eventually, key_of
 from tests.support.in_process.http_client import charged, check, http, path_of, problem, silent_seed
 from tests.support.in_process.puppet_members import news
-
-if TYPE_CHECKING:
-    import httpx2
-
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

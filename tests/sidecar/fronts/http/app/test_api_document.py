@@ -1,18 +1,13 @@
 """The OpenAPI document, and the pages that show it."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
 from re import findall
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx2
 import pytest
-
-if TYPE_CHECKING:
-    import httpx2
-
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,7 +1,5 @@
 """Requests as they are read off a connection, and replies as they are written, without a socket."""
 
-from __future__ import annotations
-
 import pytest
 
 from sidegate_sidecar.fronts.http.http11.exchange import (
