@@ -14,8 +14,7 @@ from heapq import heappop, heappush
 
 from sidegate.buckets.footprint import LEDGER, SLOT, bytes_of
 from sidegate.buckets.fragments import Fragments
-from sidegate.buckets.ledger import Ledger, Payer, PayerKind, Shares
-from sidegate.buckets.shards import Table
+from sidegate.buckets.ledger import Ledger, LedgerTable, Payer, PayerKind, Shares
 
 MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory is full of them
 
@@ -35,7 +34,7 @@ class Accounts:
 
     # --- in and out
 
-    def enter(self, table: Table, key: str, size: int, at: int, now: int) -> None:
+    def enter(self, table: LedgerTable, key: str, size: int, at: int, now: int) -> None:
         """Count a new bucket of so many bytes, which will be full at `at` (ns)."""
         rule = key[: key.find(":") + 1]
         ledger = table.ledgers.get(rule)
@@ -104,7 +103,7 @@ class Accounts:
 
     # --- ledgers
 
-    def _ledger_for(self, table: Table, rule: str) -> Ledger:
+    def _ledger_for(self, table: LedgerTable, rule: str) -> Ledger:
         """Open a ledger for a rule; or return that of the rest, if there are too many."""
         if self._own < MAX_PAYERS:
             payer = Payer(PayerKind.RULE if rule else PayerKind.KEYS)

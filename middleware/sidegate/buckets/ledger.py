@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.expiry import DueTimes
+from sidegate.buckets.shards import Table
 
 if TYPE_CHECKING:
-    from sidegate.buckets.shards import Table
+    from sidegate.buckets.limits import Limit
 
 _NOWHERE = -1  # the level of a payer that holds nothing
 _LEVELS = 10  # bits: payers are told apart to 1/1,024 of the bound
@@ -71,6 +72,16 @@ class Payer:
         return str(next(iter(self._ledgers)))
 
 
+class LedgerTable(Table):
+    """A table, and the ledgers of the rules whose buckets are there."""
+
+    __slots__ = ("ledgers",)
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(limit)
+        self.ledgers: dict[str | None, Ledger] = {}  # None: of the rules without their own
+
+
 class Ledger:
     """The buckets of one rule under one limit, in the order in which they become full.
 
@@ -79,7 +90,7 @@ class Ledger:
 
     __slots__ = ("due", "payer", "rule", "table")
 
-    def __init__(self, table: Table, rule: str | None, payer: Payer) -> None:
+    def __init__(self, table: LedgerTable, rule: str | None, payer: Payer) -> None:
         self.table = table
         self.rule = rule  # what its keys begin with, up to the first colon; None for all others
         self.payer = payer

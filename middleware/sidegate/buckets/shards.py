@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.footprint import DICT_ENTRY
 
 if TYPE_CHECKING:
-    from sidegate.buckets.ledger import Ledger
     from sidegate.buckets.limits import Limit
 
 # A dict grows by being copied whole, which stops the process for 55 ms at 700,000 keys. So a
@@ -25,10 +24,10 @@ class Table:
     """The tick at which each key's bucket is full again; a key that isn't there has a full one.
 
     The fields are open for `Buckets.take`, which is faster than a call; only `add` and `remove`
-    may change which keys there are. `ledgers` are those of the rules whose buckets are here.
+    may change which keys there are.
     """
 
-    __slots__ = ("capacity", "interval", "ledgers", "limit", "one", "scale", "shards", "size")
+    __slots__ = ("capacity", "interval", "limit", "one", "scale", "shards", "size")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -38,7 +37,6 @@ class Table:
         self.size = 0
         self.one: dict[str, int] = {}  # all keys, while there are few
         self.shards: list[dict[str, int]] | None = None  # then they are here
-        self.ledgers: dict[str | None, Ledger] = {}  # None: of the rules without their own
 
     def dict_of(self, key: str) -> dict[str, int]:
         """Return the dict that holds this key, or would."""

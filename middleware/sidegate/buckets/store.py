@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from sidegate.buckets.accounts import Accounts
 from sidegate.buckets.expiry import due_time
 from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
-from sidegate.buckets.ledger import Ledger, PayerKind
+from sidegate.buckets.ledger import Ledger, LedgerTable, PayerKind
 from sidegate.buckets.limits import Limit
 from sidegate.buckets.listing import all_keys, in_debt, some_keys
-from sidegate.buckets.shards import Table
 
 MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
 MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes
@@ -61,7 +60,7 @@ class Store:
         # Buckets forgotten at the bound while still in debt.
         self.evicted: dict[PayerKind, int] = dict.fromkeys(PayerKind, 0)
         self._count = 0
-        self._tables: dict[str, Table] = {}  # by the text of their limit; none is empty
+        self._tables: dict[str, LedgerTable] = {}  # by the text of their limit; none is empty
         self._accounts = Accounts(max_memory)
         self._slack = max_memory // _SLACK
         self._tolerated = max_memory // _LOST
@@ -119,7 +118,7 @@ class Store:
         return most
 
     @staticmethod
-    def _full_at(table: Table, key: str) -> int:
+    def _full_at(table: LedgerTable, key: str) -> int:
         """When the bucket is full again (ns, rounded up)."""
         return to_ns(table.dict_of(key)[key], table.scale)
 
@@ -131,7 +130,7 @@ class Store:
         # Not before there is room: the last bucket of a table takes it along.
         table = self._tables.get(limit.text)
         if table is None:
-            table = self._tables[limit.text] = Table(limit)
+            table = self._tables[limit.text] = LedgerTable(limit)
         if table.add(key, full_at):
             accounts.shares.bytes += SPREAD
         self._count += 1

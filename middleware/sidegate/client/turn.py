@@ -11,11 +11,25 @@ from sidegate.errors import CheckError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
 
     from sidegate.buckets.limits import Limits
-    from sidegate.client.session import Session
+    from sidegate.client.unreachable.alone import Alone
     from sidegate.protocol.messages import Answer, Answers, Check
+
+    class Deciding(Protocol):
+        """What a turn needs of its session."""
+
+        alone: Alone
+
+        def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
+            """Remember a denial, as of when it was asked."""
+            ...
+
+        def decides_alone(self) -> Callable[[Check, Limits], Decision]:
+            """Return what decides checks that get no answer."""
+            ...
 
 
 class Turn:
@@ -23,7 +37,7 @@ class Turn:
 
     __slots__ = ("_session", "asked_at", "checks", "futures", "limits")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Deciding) -> None:
         self._session = session
         self.asked_at = 0  # ns
         self.checks: list[Check] = []

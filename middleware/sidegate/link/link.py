@@ -12,7 +12,7 @@ When the tasks of its loop are cancelled, as asyncio.run does in the end, a link
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sidegate.link.dialing import Context, Dialler, Redial
 from sidegate.link.draining import Partings
@@ -37,7 +37,6 @@ from sidegate.protocol.messages import (
 if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
-    from sidegate.link.watcher import Watcher
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids
 
@@ -49,6 +48,34 @@ _CONNECTING, _UP, _SUSPECT = (
     LinkState.UP,
     LinkState.SUSPECT,
 )  # quicker to look up
+
+
+class Watcher(Protocol):
+    """Who is told what happens on a link besides answers, in the loop of the link."""
+
+    def link_up(self, link: Link, peer: Hello, /) -> None:
+        """Called when the handshake is done."""
+
+    def link_down(self, link: Link, /) -> None:
+        """Called when the connection is gone; it is being dialled again."""
+
+    def link_trusted(self, link: Link, /) -> None:
+        """Called when the other side, which had been silent, speaks again."""
+
+    def link_refused(self, link: Link, why: str, /) -> None:
+        """Handle another reason why there is no connection than the last time: `why`, for people.
+
+        Told once, not for each dial; and not that it is our own address, which is usual in seeds.
+        """
+
+    def link_ended(self, link: Link, /) -> None:
+        """Called when the loop ends, and the link with it."""
+
+    def roster(self, link: Link, roster: Roster, /) -> None:
+        """Handle the other side's view of the ring."""
+
+    def on_message(self, link: Link, message: NodeMessage, /) -> None:
+        """Handle what the other side says without being asked. A WireError closes the link."""
 
 
 class Link:

@@ -10,10 +10,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sidegate.protocol.codec import Bytes
 
 TAG_BYTES = 16  # one guess in 2**128 is right, and the first that is wrong ends the connection
 _HEADER_BYTES = 4  # of a frame: its length, without the tag
@@ -49,7 +45,7 @@ class Seal:
             start = end
         return b"".join(parts)
 
-    def opened(self, sealed: Bytes) -> Bytes | None:
+    def opened(self, sealed: bytes | memoryview) -> bytes | memoryview | None:
         """Return the body of the next frame that came; None if it isn't the next one."""
         self._update(sealed[:-TAG_BYTES])
         if compare_digest(self._digest(), sealed[-TAG_BYTES:]):

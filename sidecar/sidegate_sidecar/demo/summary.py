@@ -1,4 +1,4 @@
-"""What the summary of the demo begins with: its story in figures. Pure."""
+"""What the summary of the demo begins with: its story in figures."""
 
 from __future__ import annotations
 
