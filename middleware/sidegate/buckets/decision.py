@@ -34,6 +34,7 @@ class Source(StrEnum):
     OPEN = "open"  # nobody could be asked: let through
     CLOSED = "closed"  # nobody could be asked: refused
     REMEMBERED = "remembered"  # this process, which was denied a moment ago
+    MEMORY = "memory"  # this process, which has no sidecar and wants none
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

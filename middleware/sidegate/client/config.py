@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
 from sidegate.client.environment import unknown
+from sidegate.client.memory import MODES
 from sidegate.client.unreachable.alone import Alone
 from sidegate.client.unreachable.outage import CONSEQUENCE
 from sidegate.errors import shown
@@ -52,7 +53,8 @@ class Configured(ABC):
     ) -> None:
         """Read the options; ValueError names one that can't be used.
 
-        - `sidecar`: "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171).
+        - `sidecar`: "HOST:PORT" or "unix:/PATH" (default: SIDEGATE_SIDECAR, or 127.0.0.1:7171);
+          "memory" keeps limits in this process only, "off" allows everything: nobody is asked.
         - `budget`: the seconds that a check may take, up to 60.
         - `on_unreachable`: what is answered when the sidecar doesn't: "open", "closed" or "local".
         - `secret`: proves who we are on TCP (default: that in the file SIDEGATE_SECRET_FILE, which
@@ -88,14 +90,34 @@ def client_options(
     seconds, who = require_seconds("budget", budget), _name(name)
     if tls is not None and not isinstance(tls, Tls):
         raise _wrong("tls", tls, "a sidegate.Tls, or None")
-    address = _address(sidecar)
+    mode = _mode(sidecar)
+    address = None if mode else _address(sidecar)
     for line in unknown(os.environ):
         log_once(logging.WARNING, f"sidegate: {line}")
+    if mode:
+        return _without_sidecar(mode, seconds, who, secret, tls)
     address, fault = (address, "") if address else _address_of_environment(policy)
     least = 1 if address.is_local else MIN_BYTES
     given = None if secret is None else _secrets(secret, least)
     secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
     return Endpoint(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
+
+
+def _mode(sidecar: object) -> str:
+    """Return which of MODES is in the place of an address, "" for none."""
+    given = sidecar or os.environ.get("SIDEGATE_SIDECAR")
+    return given if isinstance(given, str) and given in MODES else ""
+
+
+def _without_sidecar(
+    mode: str, seconds: float, who: str, secret: object, tls: Tls | None
+) -> Endpoint:
+    """Return what nobody dials; a wrong secret in code is an error all the same."""
+    decide, says = MODES[mode]
+    log_once(logging.WARNING, f"sidegate: {says}")
+    if secret is not None:
+        _secrets(secret)
+    return Endpoint(NOWHERE, seconds, Identity("app", who, "", known()), tls, instead=decide)
 
 
 @lru_cache(maxsize=256)  # lines; what is wrong with an environment takes a few

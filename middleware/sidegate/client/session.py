@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
+from sidegate.client.memory import STANDING
 from sidegate.client.turn import Turn
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
@@ -57,7 +58,7 @@ class Session:
         self.alone = alone
         self._ended = ended
         self._remembers = remembers
-        self.link = None if options.fault else self._linked()
+        self.link = None if options.fault or options.instead else self._linked()
         self._loop_end = LoopEnd(self._end)
 
     def _linked(self) -> Link:
@@ -92,7 +93,7 @@ class Session:
         if turn is None:
             return
         turn.asked_at = time.monotonic_ns()
-        link = self.link
+        link = None if STANDING.decide else self.link
         if self.alone.has_outcomes:
             self._tell_outcomes()
         if link is None or not link.ask(turn.checks, 0, self.budget, turn):
@@ -115,9 +116,12 @@ class Session:
     def decides_alone(self) -> Callable[[Check, Limits], Decision]:
         """Return what decides checks that get no answer.
 
-        The policy for unreachable, if the sidecar is away or silent, or if we have closed the link.
-        Else checks only waited for this process, which then answers for them by its share.
+        Whoever stands in for all sidecars, or for this one. The policy for unreachable, if the
+        sidecar is away or silent, or if we have closed the link. Else checks only waited for this
+        process, which then answers for them by its share.
         """
+        if instead := STANDING.decide or self._options.instead:
+            return instead
         link = self.link
         if link is None:
             return partial(self.alone.unreachable, why=self._options.fault)

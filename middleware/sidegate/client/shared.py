@@ -6,9 +6,11 @@ import os
 import random
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.client.answers import decision
+from sidegate.client.memory import STANDING
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
@@ -38,7 +40,9 @@ class Shared:
         self.breaker = Breaker(random.uniform)
         self.multiplexer = Multiplexer(options, self)
         self._lock = threading.Lock()  # over the table of denials
-        self._options = options
+        self._instead = options.instead  # who decides, if nobody is asked
+        if fault := options.fault:
+            self._instead = partial(alone.unreachable, why=fault)
         self._why = ""  # why the sidecar gave no answer the last time
 
     # --- checks
@@ -58,8 +62,8 @@ class Shared:
 
     def decide(self, question: Question, limits: Limits) -> Decision:
         """Return the sidecar's decision, or what is decided here if there is none."""
-        if self._options.fault:
-            return self.alone.unreachable(question.check, limits, self._options.fault)
+        if instead := STANDING.decide or self._instead:
+            return instead(question.check, limits)
         entry = self.breaker.enter(time.monotonic())
         if entry is Entry.REFUSED:
             return self.alone.unreachable(question.check, limits, self._why)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
     from sidegate.link.address import Address
     from sidegate.protocol.handshake import Identity
+    from sidegate.protocol.messages import Check
     from sidegate.trust.tls import Tls
 
 
@@ -22,6 +26,7 @@ class Endpoint:
     identity: Identity
     tls: Tls | None
     fault: str = ""  # what is wrong with the environment; then nobody is asked
+    instead: Callable[[Check, Limits], Decision] | None = None  # who decides, if nobody is asked
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context for one connection, None on a Unix socket or without TLS.

@@ -104,7 +104,7 @@ def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, s
 
 
 _SOURCES = frozenset(source.value for source in Source)
-_DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value})  # that one is for apps only
+_DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value, Source.MEMORY.value})  # of apps only
 
 
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:

@@ -23,7 +23,7 @@ _HOP = _OF_THE_HOP | {"transfer-encoding", "upgrade"}
 _OWN = frozenset({"connection", "content-length", "content-type", "date", "transfer-encoding"})
 
 
-class Memory(asyncio.Transport):
+class MemoryTransport(asyncio.Transport):
     """A transport that keeps what is written, until it is closed."""
 
     def __init__(self, peer: str) -> None:
@@ -69,7 +69,7 @@ class AppServer:
 
     async def answer(self, request: HttpRequest) -> Reply:
         """Return what the app replies."""
-        transport = Memory(request.head.peer)
+        transport = MemoryTransport(request.head.peer)
         protocol = H11Protocol(self._config, self._state, {})
         protocol.connection_made(transport)
         client = h11.Connection(h11.CLIENT)

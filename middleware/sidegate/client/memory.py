@@ -1,0 +1,135 @@
+"""Limits without a sidecar, on purpose: kept in this process alone, or switched off.
+
+For laptops and tests, where `SIDEGATE_SIDECAR` is `memory` or `off`. Nobody is dialled, and nothing
+is known of other processes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from sidegate.buckets.buckets import BucketTable
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from sidegate.buckets.limits import Limits
+    from sidegate.protocol.messages import Check
+
+    Decide: TypeAlias = Callable[[Check, Limits], Decision]
+
+MAX_MEMORY: Final = 24 << 20  # bytes, 100,000 keys
+_SWEPT: Final = 2  # buckets looked at for each check: more than can come
+
+
+class Memory:
+    """Buckets in this process, for any number of threads and event loops. They hold whole limits.
+
+    Its time can be moved, for tests: it is that of the machine, and what `advance` has added.
+    """
+
+    def __init__(self) -> None:
+        self._buckets = BucketTable(MAX_MEMORY)
+        self._ahead = 0  # ns that time was moved by
+        self._lock = threading.Lock()
+        _MEMORIES.add(self)
+
+    def decide(self, check: Check, limits: Limits) -> Decision:
+        """Decide a check. CostError for a cost that can never pass."""
+        key, _, cost = check
+        with self._lock:
+            now = self._now()
+            self._buckets.sweep(now, _SWEPT)
+            allowed, debts = self._buckets.take(key, limits, cost, now)
+        return Decision(allowed, limits, cost, debts, Source.MEMORY)
+
+    def reset(self) -> None:
+        """Make all buckets full again, and have the time of the machine."""
+        with self._lock:
+            self._buckets = BucketTable(MAX_MEMORY)
+            self._ahead = 0
+
+    def advance(self, seconds: float) -> None:
+        """Move time on by so many seconds, at once: buckets are refilled, nobody waits.
+
+        ValueError for a number below 0, and one that isn't finite.
+        """
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"seconds={seconds!r}: expected a number from 0 up")
+        with self._lock:
+            self._ahead += round(seconds * SECOND)
+
+    def fill(self, key: str) -> None:
+        """Make all buckets of a key full again."""
+        with self._lock:
+            self._buckets.reset(key)
+
+    def spent(self, key: str) -> dict[str, int]:
+        """Return the tokens that a key has spent and not got back yet, by the text of the limit.
+
+        A token that is partly back counts as spent. Limits of which nothing is spent are left out.
+        """
+        with self._lock:
+            held = self._buckets.held(key, self._now())
+        # Debts are rounded up to whole ns, tokens from what a debt is at least.
+        ticks = [(limit, (debt - 1) * limit.scale + 1) for limit, debt in held]
+        return {limit.text: -(-debt // limit.interval) for limit, debt in ticks}
+
+    def keys(self) -> list[str]:
+        """Return the keys that have spent something, in the order of the alphabet.
+
+        A key of a middleware is "RULE:IDENTITY", "SERVICE/RULE:IDENTITY" with a service.
+        """
+        with self._lock:
+            now = self._now()
+            found = {key for part in self._buckets.export(now) for key, _, _ in part}
+        return sorted(found)
+
+    def begin_child(self) -> None:
+        """Begin in a forked process, where a thread that isn't there may hold the lock."""
+        self._lock = threading.Lock()
+
+    def _now(self) -> int:
+        return time.monotonic_ns() + self._ahead
+
+
+def switched_off(check: Check, limits: Limits) -> Decision:
+    """Allow a check, whatever the limits say."""
+    return Decision(True, limits, check[2], [], Source.OPEN)
+
+
+class _Standing:
+    """Who stands in for the sidecars of all clients of the process; None: nobody."""
+
+    decide: Decide | None = None
+
+
+_MEMORIES: Final[WeakSet[Memory]] = WeakSet()
+PROCESS: Final = Memory()
+"""That of the clients whose sidecar is `memory`."""
+
+STANDING: Final = _Standing()
+
+MODES: Final[dict[str, tuple[Decide, str]]] = {
+    "memory": (
+        PROCESS.decide,
+        "limits are kept in this process only (sidecar=memory), so each process has whole ones",
+    ),
+    "off": (switched_off, "requests are not limited (sidecar=off)"),
+}
+"""What may stand in the place of an address: who decides then, and what the log says of it."""
+
+
+def _begin_child() -> None:
+    for memory in _MEMORIES:
+        memory.begin_child()
+
+
+os.register_at_fork(after_in_child=_begin_child)
