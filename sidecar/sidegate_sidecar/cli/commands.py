@@ -44,6 +44,9 @@ _EPILOG = (
     " could not be saved (serve)."
 )
 
+# What follows the app's command is the app's, options too, with or without "--" before it.
+_PASSED_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
 Version = Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)]
 Seconds = Annotated[
     str,
@@ -89,6 +92,7 @@ def whole_app() -> typer.Typer:
         asking = (ask.check, ask.nodes, ask.owner, ask.peek, ask.reset, ask.leave, ask.health)
         for command in (*asking, demo, load):
             app.command(epilog=_EPILOG)(command)
+        app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
     return app
 
 
@@ -167,6 +171,20 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     from sidegate_sidecar.process import run_until_signal
 
     return run_until_signal(config, level)
+
+
+def dev(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="How the app is run, with its options.")
+    ],
+) -> int:
+    """Run an app with a sidecar of its own beside it, for development; both end together.
+
+    For example: sidegate dev -- uvicorn app:app --reload. The exit code is the app's.
+    """
+    from sidegate_sidecar.cli.dev import run_beside
+
+    return run_beside(command)
 
 
 def demo(*, seconds: Seconds = "") -> int:

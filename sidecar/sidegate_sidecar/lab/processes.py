@@ -113,10 +113,11 @@ def end_all(children: Iterable[Child]) -> None:
 def free_ports(count: int) -> list[int]:
     """Return ports of loopback on which nobody listens."""
     shuffled = sample(PORTS, len(PORTS))
-    return list(islice(filter(_is_free, shuffled), count))
+    return list(islice(filter(is_free, shuffled), count))
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Could a sidecar listen on this port of loopback?"""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
