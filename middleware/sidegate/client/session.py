@@ -106,6 +106,8 @@ class Session:
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
+        if STANDING.decide:  # what a sidecar said has no say
+            return None
         return self.denials.recall(key, limits, cost, time.monotonic_ns())
 
     def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:

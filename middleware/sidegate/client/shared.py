@@ -49,7 +49,7 @@ class Shared:
 
     def recall(self, key: str, limits: Limits, cost: int, now: int) -> Decision | None:
         """Return a denial that still holds."""
-        if not self.denials:  # nobody was denied of late
+        if not self.denials or STANDING.decide:  # nobody was denied of late, by who has a say
             return None
         with self._lock:
             return self.denials.recall(key, limits, cost, now)
