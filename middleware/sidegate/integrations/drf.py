@@ -216,7 +216,9 @@ class _Checker:
         """Read Django's settings; ImproperlyConfigured names what is wrong in them."""
         options: object = getattr(settings, "SIDEGATE", {})
         if not isinstance(options, Mapping):
-            raise ImproperlyConfigured(f"SIDEGATE={shown(options)}: expected a dict of options")
+            raise ImproperlyConfigured(
+                f"SIDEGATE: expected a dict of options, not {shown(type(options))}"
+            )
         given = cast("Mapping[str, Any]", options)
         for option in given:
             _require_known(option)

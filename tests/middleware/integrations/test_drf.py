@@ -181,6 +181,14 @@ def test_a_wrong_option_is_told_when_a_throttle_is_made(
         UserThrottle()
 
 
+def test_options_that_are_none_are_told_without_what_they_hold() -> None:
+    with (
+        override_settings(SIDEGATE="s3cret"),
+        pytest.raises(ImproperlyConfigured, match=r"^SIDEGATE: expected a dict .* 'str'>$"),
+    ):
+        UserThrottle()
+
+
 def test_a_scope_that_has_no_rate_is_told(sidegate: Memory) -> None:
     with rates(other="5/min"), pytest.raises(ImproperlyConfigured, match="no scope 'uploads'"):
         ask_view(ScopedThrottle, throttle_scope="uploads")
