@@ -1,0 +1,1 @@
+"""Integrations: what fits sidegate into one library each, imported by name."""
