@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from sidegate.client.memory import PROCESS, STANDING, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["Memory", "in_this_process", "isolated"]
 
 
 @contextmanager
-def isolated() -> Iterator[Memory]:
+def isolated() -> Generator[Memory]:
     """Have all clients of this process decide by buckets of the block alone; give these.
 
     All buckets are full at its begin, and nobody is dialled. Blocks may lie in each other. It is of

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -55,7 +55,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+def running(*command: str) -> Generator[tuple[subprocess.Popen[str], int, str]]:
     """Run it until the block ends; give its process, the app's id, the sidecar's HTTP address."""
     with subprocess.Popen((*DEV, *command), stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -17,7 +17,7 @@ from sidegate_sidecar.lab.processes import Child, free_ports, is_free
 from sidegate_sidecar.lab.sidecars import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from typing import Self
 
 NAME: Final = "dev"
@@ -106,7 +106,7 @@ class _App:
             return None
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self) -> Generator[None]:
         """Pass signals on to the app. A Ctrl-C it gets from the terminal itself, so that waits."""
 
         def interrupted(_number: int, _frame: object) -> None:
