@@ -4,8 +4,8 @@ import asyncio
 import gc
 import time
 import weakref
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import pytest
 import uvloop
@@ -17,9 +17,11 @@ from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError, NoEve
 from sidegate.protocol.messages import Checks, Forget
 from sidegate.testing import Memory
 from tests.middleware.client.puppet_client import SOON, nobody, pair, say
-from tests.support.in_process.cluster import eventually
+from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, in_threads
+
+T = TypeVar("T")
 
 LIMIT = "1/minute"
 
@@ -32,6 +34,12 @@ def is_idle(client: Client) -> bool:
     """Tell if nothing is left of those who waited."""
     here = waiting(client)
     return not (here.queues.table or here.timer.heap or here.timer.handle)
+
+
+async def soon(happens: Awaitable[T]) -> T:
+    """Await what must happen, with a deadline."""
+    async with asyncio.timeout(GENEROUS):
+        return await happens
 
 
 def waiters(client: Client) -> int:
@@ -66,7 +74,7 @@ async def test_it_waits_until_the_bucket_has_what_it_costs(sidegate: Memory) -> 
     await asleep(client)
     assert len(waiting(client).timer.heap) == 1
     sidegate.advance(24)
-    assert (await task).allowed
+    assert (await soon(task)).allowed
     assert is_idle(client)
 
 
@@ -88,7 +96,7 @@ async def test_they_are_served_in_the_order_in_which_they_came(sidegate: Memory)
             before = len(served)
             await asyncio.gather(*(client.check("other", LIMIT) for _ in range(5)))
             await asyncio.sleep(0)
-    await asyncio.gather(*tasks)
+    await soon(asyncio.gather(*tasks))
     assert served == [0, 1, 2, 3, 4, 5]
     assert is_idle(client)
 
@@ -138,7 +146,7 @@ async def test_what_would_be_too_late_raises_at_once(sidegate: Memory) -> None:
         await client.acquire("k", LIMIT, timeout=59)
     assert waiters(client) == 1
     sidegate.advance(60)
-    await task
+    await soon(task)
     assert sidegate.spent("k") == {LIMIT: 1}
 
 
@@ -162,7 +170,7 @@ async def test_who_stands_behind_longer_than_its_timeout_leaves_nothing(sidegate
     assert list(queue.waiters) == [queue.first]
     assert len(waiting(client).timer.heap) == 1
     sidegate.advance(60)
-    await task
+    await soon(task)
 
 
 async def test_who_is_cancelled_leaves_nothing_and_the_next_takes_its_place(
@@ -183,7 +191,7 @@ async def test_who_is_cancelled_leaves_nothing_and_the_next_takes_its_place(
     assert [it() for it in seen] == [None, None]
     assert waiters(client) == 1
     sidegate.advance(60)
-    assert (await second).allowed
+    assert (await soon(second)).allowed
     assert is_idle(client)
 
 
@@ -196,7 +204,7 @@ async def test_the_first_is_cancelled_while_it_asks() -> None:
         first.cancel()
         frame = await say(other, [1, 0])
         assert frame.checks == [("k", LIMIT, 1)]
-        assert (await second).allowed
+        assert (await soon(second)).allowed
         assert is_idle(client)
 
 
@@ -207,7 +215,7 @@ async def test_a_reset_of_the_key_ends_the_wait() -> None:
         await asleep(client)
         await other.say(Forget("other"), Forget("k"))
         await say(other, [1, 0])
-        assert (await task).allowed
+        assert (await soon(task)).allowed
         assert not [it for it in other.heard if isinstance(it, Checks)]
 
 
@@ -235,7 +243,7 @@ async def test_where_closed_it_passes_when_the_sidecar_is_there(sidecar: Sidecar
         queues = waiting(client).queues.table
         await eventually(lambda: queues and next(iter(queues.values()))._pauses)
         await asyncio.to_thread(sidecar.start)
-        assert {it.source for it in await asyncio.gather(*tasks)} == {"owner"}
+        assert {it.source for it in await soon(asyncio.gather(*tasks))} == {"owner"}
 
 
 async def test_what_can_not_be_asked_raises_as_a_check_does(sidegate: Memory) -> None:
@@ -258,7 +266,7 @@ async def test_a_check_that_can_not_be_decided_raises_and_the_next_asks() -> Non
         tasks = [asyncio.create_task(client.acquire("k", LIMIT)) for _ in range(2)]
         await say(other, "the moon is too bright")
         await say(other, [1, 0])
-        first, second = await asyncio.gather(*tasks, return_exceptions=True)
+        first, second = await soon(asyncio.gather(*tasks, return_exceptions=True))
         assert isinstance(first, CheckError)
         assert not isinstance(second, BaseException)
         assert is_idle(client)
