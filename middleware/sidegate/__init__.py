@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         NoEventLoop,
         RepeatedField,
         SidegateError,
+        WaitTooLong,
     )
     from sidegate.http.keys import basic_user, bearer, client_ip, header
     from sidegate.http.request.request import Request
@@ -52,6 +53,7 @@ __all__ = [
     "SidegateError",
     "Source",
     "Tls",
+    "WaitTooLong",
     "__version__",
     "basic_user",
     "bearer",
@@ -73,6 +75,7 @@ _HOMES = {
     "NoEventLoop": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "SidegateError": "sidegate.errors",
+    "WaitTooLong": "sidegate.errors",
     "basic_user": "sidegate.http.keys",
     "bearer": "sidegate.http.keys",
     "client_ip": "sidegate.http.keys",

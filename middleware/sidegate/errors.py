@@ -2,6 +2,7 @@
 
 import json
 from reprlib import Repr
+from typing import Self
 
 
 class SidegateError(Exception):
@@ -73,6 +74,29 @@ class NoEventLoop(SidegateError, RuntimeError):  # noqa: N818 - named for what i
 
     def __str__(self) -> str:
         return "a Client needs a running asyncio event loop; elsewhere use a BlockingClient"
+
+
+class WaitTooLong(SidegateError, TimeoutError):  # noqa: N818 - named for what went wrong
+    """The timeout is over before a check could pass, or will be: nothing was charged.
+
+    `retry_after` is how many seconds it would have had to wait from now, as far as is known.
+    """
+
+    def __init__(self, key: str, limits: str, retry_after: float) -> None:
+        super().__init__(key)
+        self.key = key
+        self.limits = limits
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, float]]:
+        return type(self), (self.key, self.limits, self.retry_after)
+
+    def __str__(self) -> str:
+        key, limits = quoted(self.key), quoted(self.limits)
+        if not self.retry_after:
+            return f"key {key} waited for {limits} until its timeout"
+        wait = f"{self.retry_after:.3g} s more"
+        return f"key {key} would have to wait {wait} for {limits}, longer than its timeout"
 
 
 class CheckError(SidegateError):

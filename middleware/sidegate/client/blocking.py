@@ -14,6 +14,8 @@ from sidegate.client.checks import question
 from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
 from sidegate.client.shared import Shared
+from sidegate.client.waiting.in_threads import ThreadWaiting
+from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.link.blocking.exchange import Question
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class BlockingClient(Configured):
     def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
         self._options = options
         self._shared = Shared(options, alone, Denials() if remembers else None)
+        self._waiting = ThreadWaiting()
 
     @property
     def nodes(self) -> int:
@@ -65,6 +68,19 @@ class BlockingClient(Configured):
             shared.remember(key, decided, asked_at)
         return decided
 
+    def acquire(
+        self, key: str, limits: str | Limits, cost: int = 1, timeout: float | None = None
+    ) -> Decision:
+        """Charge `cost` tokens as soon as all buckets have them; return the Decision that did it.
+
+        As `Client.acquire`: the threads that wait for the same key and limits are served in the
+        order in which they came.
+        """
+        (key, _, cost), limits = question(key, limits, cost)
+        self._here()
+        deadline = deadline_of(timeout, time.monotonic())
+        return self._waiting.acquire(self.check, (key, limits, cost), deadline)
+
     def count(self, outcome: str) -> None:
         """Count one of `wire.OUTCOMES` that was decided without us, so that the sidecar hears."""
         self._here().alone.count(outcome)
@@ -80,6 +96,7 @@ class BlockingClient(Configured):
         if shared.pid != os.getpid():
             shared.close()
             self._shared = shared = Shared(self._options, shared.alone.afresh(), shared.denials)
+            self._waiting = ThreadWaiting()
         return shared
 
     def close(self) -> None:

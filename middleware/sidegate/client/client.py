@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from asyncio import Future, gather, get_running_loop
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.checks import question
 from sidegate.client.config import Configured
 from sidegate.client.session import Session
+from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop
 from sidegate.protocol.messages import SURELY_SHORT_KEY
 
@@ -99,6 +101,25 @@ class Client(Configured):
         turn.limits.append(limits)
         turn.futures.append(future)
         return future
+
+    async def acquire(
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        timeout: float | None = None,  # noqa: ASYNC109  # it raises before, if it can't be kept
+    ) -> Decision:
+        """Charge `cost` tokens as soon as all buckets have them; return the Decision that did it.
+
+        Those of a loop who wait for the same key and limits are served in the order in which they
+        came. After `timeout` seconds (None: never), and as soon as it is known that they won't do,
+        it raises WaitTooLong, a TimeoutError, and nothing was charged; a check that is under way
+        then is waited for. Where nobody could decide and `on_unreachable` is closed, it asks again
+        after a pause; where it is open, nobody waits. What can't be asked raises as in `check`.
+        """
+        (key, _, cost), limits = question(key, limits, cost)
+        deadline = deadline_of(timeout, time.monotonic())
+        return await self._here().waiting.acquire(self.check, (key, limits, cost), deadline)
 
     def _here(self) -> Session:
         """Return the session of the running loop, a new one if it has none. NoEventLoop."""

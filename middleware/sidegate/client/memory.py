@@ -15,6 +15,7 @@ from weakref import WeakSet
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND
+from sidegate.client.waiting.moves import MOVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +56,10 @@ class Memory:
         with self._lock:
             self._buckets = BucketTable(MAX_MEMORY)
             self._ahead = 0
+        MOVES.moved()
 
     def advance(self, seconds: float) -> None:
-        """Move time on by so many seconds, at once: buckets are refilled, nobody waits.
+        """Move time on by so many seconds, at once: buckets are refilled, and who waits asks again.
 
         ValueError for a number below 0, and one that isn't finite.
         """
@@ -65,11 +67,13 @@ class Memory:
             raise ValueError(f"seconds={seconds!r}: expected a number from 0 up")
         with self._lock:
             self._ahead += round(seconds * SECOND)
+        MOVES.moved()
 
     def fill(self, key: str) -> None:
         """Make all buckets of a key full again."""
         with self._lock:
             self._buckets.reset(key)
+        MOVES.moved()
 
     def spent(self, key: str) -> dict[str, int]:
         """Return the tokens that a key has spent and not got back yet, by the text of the limit.
@@ -128,6 +132,7 @@ MODES: Final[dict[str, tuple[Decide, str]]] = {
 
 
 def _begin_child() -> None:
+    MOVES.begin_child()
     for memory in _MEMORIES:
         memory.begin_child()
 

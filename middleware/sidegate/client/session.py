@@ -11,6 +11,7 @@ from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING
 from sidegate.client.turn import Turn
+from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
@@ -52,6 +53,7 @@ class Session:
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
         self.denials = Denials()
+        self.waiting = LoopWaiting(loop)
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
         self._options = options
@@ -171,10 +173,11 @@ class Session:
         self._ended(self)
 
     def on_message(self, _link: Link, message: NodeMessage) -> None:
-        """Forget the denials of a key that was reset."""
+        """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)
         self.denials.forget(message.key)
+        self.waiting.queues.forget(message.key)
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""

@@ -1,0 +1,1 @@
+"""Waiting until a check passes: who waits, in which order, and until when."""
