@@ -74,11 +74,11 @@ class Stalling:
 
 
 @asynccontextmanager
-async def truthful(sidecar: Process) -> AsyncGenerator[str]:
+async def truthful(sidecar: Process, limit: str = LIMIT) -> AsyncGenerator[str]:
     """Serve an app that our middleware limits below /limited, by a sidecar; yield the URL."""
     api_key = header("x-api-key")
     async with client(sidecar, budget=5.0, remember_denials=True) as asking:
-        rules = [Rule("api", LIMIT, path="/limited", key=api_key)]
+        rules = [Rule("api", limit, path="/limited", key=api_key)]
         app = RateLimitMiddleware(hello, rules=rules, client=asking)
         async with _running(app) as url:
             yield url

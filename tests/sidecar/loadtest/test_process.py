@@ -62,9 +62,11 @@ class Load:
         assert err == "", err
         return code, msgspec.json.decode(path.read_bytes(), type=Report)
 
-    async def limited(self, url: str, *options: str) -> tuple[int | None, Report]:
+    async def limited(
+        self, url: str, *options: str, limit: str = LIMIT
+    ) -> tuple[int | None, Report]:
         """Run it with three times what the limit of one key allows."""
-        more = ("--rate", "15", "--seconds", "2", "--limit", LIMIT)
+        more = ("--rate", "15", "--seconds", "2", "--limit", limit)
         return await self(url, "--key-header", "x-api-key", *more, *options)
 
 
@@ -243,17 +245,17 @@ async def test_a_stall_shows_in_all_that_was_planned_meanwhile(load: Load) -> No
 async def test_answers_by_policy_need_a_crash_to_explain_them(load: Load) -> None:
     """The sidecar goes on the way: its app lets all through, and says so."""
     path = load.folder / "kills.jsonl"
-    async with cluster("n1") as (sidecar,), truthful(sidecar) as url:
-        running = asyncio.create_task(
-            load.limited(f"{url}/limited", "--crashes", str(path), "--seconds", "4")
-        )
+    limit = "20/hour"  # of a fast one, how many pass goes by when a busy machine asks
+    async with cluster("n1") as (sidecar,), truthful(sidecar, limit) as url:
+        options = ("--crashes", str(path), "--seconds", "4")
+        running = asyncio.create_task(load.limited(f"{url}/limited", *options, limit=limit))
         await eventually(lambda: sidecar.node.counts.checks.total() > 5)
         path.write_text(json.dumps({"time": time.time(), "node": "n1", "event": "kill"}) + "\n")
         await sidecar.stop()
         code, explained = await running
         assert (code, broken(explained)) == (0, [])
         assert "killed: n1 at" in load.out
-        code, unexplained = await load.limited(f"{url}/limited")
+        code, unexplained = await load.limited(f"{url}/limited", limit=limit)
     assert [crash.node for crash in explained.crashes] == ["n1"]
     assert explained.streams[0].by_policy > 0
     assert (code, broken(unexplained)) == (1, ["nodes decide"])
