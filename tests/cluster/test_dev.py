@@ -69,7 +69,8 @@ def running(*command: str) -> Generator[tuple[subprocess.Popen[str], int, str]]:
             assert http
             yield process, int(found.group(1)), http.group(1)
         finally:
-            process.kill()
+            process.terminate()  # which ends the app too; killed, it would leave it behind
+            process.wait(PATIENCE)
 
 
 def is_alive(pid: int) -> bool:
