@@ -6,13 +6,11 @@ coroutine, no task and no timer of its own. That buys a factor of three over the
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from asyncio import Future, gather, get_running_loop
 from threading import get_ident
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
@@ -21,6 +19,7 @@ from sidegate.client.config import Configured
 from sidegate.client.session import Session
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop
+from sidegate.forks import begins_in_children
 from sidegate.protocol.messages import SURELY_SHORT_KEY
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ class Client(Configured):
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
         self._lock = threading.Lock()  # over the two above, when they change
         self._closing: set[asyncio.Task[None]] = set()
-        _CLIENTS.add(self)
+        # To look for a fork at each check would take a system call, 70 ns of 1,700 under load.
+        begins_in_children(self)
 
     @property
     def fallback(self) -> Fallback:
@@ -211,16 +211,3 @@ class Client(Configured):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-# One set for the process: what is registered for forks stays so for ever, a client must not. To
-# look for a fork at each check would take a system call, 70 ns of 1,700 for a check under load.
-_CLIENTS: WeakSet[Client] = WeakSet()
-
-
-def _begin_child() -> None:
-    for client in _CLIENTS:
-        client.begin_child()
-
-
-os.register_at_fork(after_in_child=_begin_child)

@@ -6,16 +6,16 @@ is known of other processes.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND
+from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
+from sidegate.forks import begins_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Check
 
     Decide: TypeAlias = Callable[[Check, Limits], Decision]
-
-MAX_MEMORY: Final = 24 << 20  # bytes, 100,000 keys
-_SWEPT: Final = 2  # buckets looked at for each check: more than can come
 
 
 class Memory:
@@ -40,14 +37,14 @@ class Memory:
         self._buckets = BucketTable(MAX_MEMORY)
         self._ahead = 0  # ns that time was moved by
         self._lock = threading.Lock()
-        _MEMORIES.add(self)
+        begins_in_children(self)
 
     def decide(self, check: Check, limits: Limits) -> Decision:
         """Decide a check. CostError for a cost that can never pass."""
         key, _, cost = check
         with self._lock:
             now = self._now()
-            self._buckets.sweep(now, _SWEPT)
+            self._buckets.sweep(now, SWEPT)
             allowed, debts = self._buckets.take(key, limits, cost, now)
         return Decision(allowed, limits, cost, debts, Source.MEMORY)
 
@@ -115,7 +112,6 @@ class _Standing:
     decide: Decide | None = None
 
 
-_MEMORIES: Final[WeakSet[Memory]] = WeakSet()
 PROCESS: Final = Memory()
 """That of the clients whose sidecar is `memory`."""
 
@@ -129,12 +125,3 @@ MODES: Final[dict[str, tuple[Decide, str]]] = {
     "off": (switched_off, "requests are not limited (sidecar=off)"),
 }
 """What may stand in the place of an address: who decides then, and what the log says of it."""
-
-
-def _begin_child() -> None:
-    MOVES.begin_child()
-    for memory in _MEMORIES:
-        memory.begin_child()
-
-
-os.register_at_fork(after_in_child=_begin_child)

@@ -5,7 +5,7 @@ from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_o
 from sidegate.buckets.limits import Limits
 
 MAX_MEMORY = 24 << 20  # bytes of an app's memory, 100,000 keys; a sidecar brings its own buckets
-_SWEPT = 2  # buckets looked at for each one taken from: more than can come
+SWEPT = 2  # buckets looked at for each one taken from: more than can come
 
 
 class Fallback:
@@ -59,6 +59,6 @@ class Fallback:
 
     def _take(self, key: str, share: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
         if self._mine:
-            self._buckets.sweep(now, _SWEPT)
+            self._buckets.sweep(now, SWEPT)
         cost = min(cost, share.smallest_burst)
         return self._buckets.take(key, share, cost, now)

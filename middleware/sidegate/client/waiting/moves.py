@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from sidegate.forks import begins_in_children
+
 if TYPE_CHECKING:
     from typing import Protocol
 
@@ -21,6 +23,7 @@ class Moves:
     """Tells all that live and watch; for any number of threads."""
 
     def __init__(self) -> None:
+        begins_in_children(self)
         self._watching: WeakSet[Watching] = WeakSet()
         self._lock = threading.Lock()
 
