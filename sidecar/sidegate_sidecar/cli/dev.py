@@ -62,17 +62,12 @@ def _wait_until_ready(sidecar: Child, http: Address) -> None:
             require_ready(http)
         except Failure as failure:
             if sidecar.exit_code is not None:
-                raise _ended(sidecar) from None
+                raise sidecar.failure(f"ended with exit code {sidecar.exit_code}") from None
             if time.monotonic() > deadline:
                 raise Failure(NOT_SERVING, f"the sidecar isn't ready: {failure}") from None
             time.sleep(LOOK_EVERY)
         else:
             return
-
-
-def _ended(sidecar: Child) -> Failure:
-    said = sidecar.last_words or "(nothing)"
-    return Failure(NOT_SERVING, f"the sidecar ended ({sidecar.exit_code}). Its last words:\n{said}")
 
 
 class _App:
@@ -94,7 +89,7 @@ class _App:
         with self._signals():
             while (code := self._poll()) is None:
                 if sidecar.exit_code is not None:
-                    raise _ended(sidecar)
+                    raise sidecar.failure(f"ended with exit code {sidecar.exit_code}")
                 if time.monotonic() > self._end_at:
                     self.end()
         return code if code >= 0 else _SIGNALLED - code

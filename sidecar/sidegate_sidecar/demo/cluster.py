@@ -11,7 +11,6 @@ import httpx2
 from sidegate.http.keys import bucket_key
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.demo.setting import BUDGET, DRAIN, KEY_HEADER, KEY_PREFIX, KEYS, NAMES, RULE
-from sidegate_sidecar.errors import NOT_SERVING, Failure
 from sidegate_sidecar.lab.processes import Child, end_all, free_ports
 from sidegate_sidecar.lab.sidecars import is_whole, serve
 from sidegate_sidecar.lab.waiting import until
@@ -159,17 +158,11 @@ async def _until(child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         if await ready():
             return True
         if child.exit_code is not None:
-            raise _failed(child, f"ended with exit code {child.exit_code}")
+            raise child.failure(f"ended with exit code {child.exit_code}")
         return False
 
     if not await until(is_ready, within=START_WITHIN, look_every=LOOK_EVERY):
-        raise _failed(child, f"wasn't ready after {START_WITHIN:g} s")
-
-
-def _failed(child: Child, how: str) -> Failure:
-    said = child.last_words or "(nothing)"
-    text = f"{child.title} (pid {child.pid}) {how}. Its last words:\n{said}"
-    return Failure(NOT_SERVING, text)
+        raise child.failure(f"wasn't ready after {START_WITHIN:g} s")
 
 
 def _http() -> httpx2.AsyncClient:

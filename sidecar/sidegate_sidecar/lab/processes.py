@@ -14,6 +14,8 @@ from random import sample
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
+from sidegate_sidecar.errors import NOT_SERVING, Failure
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -70,6 +72,11 @@ class Child:
         if self.exit_code is not None:
             self._reader.join(1.0)  # not for ever: a grandchild may hold the pipe
         return "\n".join(self._lines)
+
+    def failure(self, how: str) -> Failure:
+        """Return what to tell of a child that did this or didn't do that, with its last words."""
+        text = f"{self.title} (pid {self.pid}) {how}. Its last words:\n"
+        return Failure(NOT_SERVING, text + (self.last_words or "(nothing)"))
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; to a child that has ended it does nothing."""
