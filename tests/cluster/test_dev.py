@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,18 +76,19 @@ def running(*command: str) -> Generator[tuple[subprocess.Popen[str], int, str]]:
 def is_alive(pid: int) -> bool:
     """Does this process run, and is it no child of ours that has ended?"""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the latter: it has gone meanwhile
         return False
-    return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def pid_of_sidecar(parent: int) -> int:
     """Return the id of the sidecar that a `sidegate dev` has started."""
     for status in Path("/proc").glob("[0-9]*/stat"):
-        fields = status.read_text().rpartition(")")[2].split()
-        if int(fields[1]) == parent and b"--name=dev" in (status.parent / "cmdline").read_bytes():
-            return int(status.parent.name)
+        with suppress(OSError):  # it has ended meanwhile
+            fields = status.read_text().rpartition(")")[2].split()
+            command = (status.parent / "cmdline").read_bytes()
+            if int(fields[1]) == parent and b"--name=dev" in command:
+                return int(status.parent.name)
     raise AssertionError(f"no sidecar of {parent}")
 
 
