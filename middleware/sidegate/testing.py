@@ -30,12 +30,12 @@ def isolated() -> Generator[Memory]:
     All buckets are full at its begin, and nobody is dialled. Blocks may lie in each other. It is of
     the process, so tests that run at the same time in threads of one process share it.
     """
-    before, memory = STANDING.decide, Memory()
-    STANDING.decide = memory.decide
+    before, memory = (STANDING.decide, STANDING.memory), Memory()
+    STANDING.decide, STANDING.memory = memory.decide, memory
     try:
         yield memory
     finally:
-        STANDING.decide = before
+        STANDING.decide, STANDING.memory = before
 
 
 def in_this_process() -> Memory:

@@ -62,6 +62,7 @@ MESSAGES: dict[str, messages.Message] = {
     "Holdings": messages.Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
     "Forget": messages.Forget(KEY),
     "Outcomes": messages.Outcomes([("open", 3)]),
+    "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),
     "Error": messages.Error("secret", "the secrets differ"),
     "Gossip": messages.Gossip(
         0,

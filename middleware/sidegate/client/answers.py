@@ -1,5 +1,7 @@
 """Answers as decisions: what a client makes of what a sidecar says. Pure."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits
 from sidegate.errors import CheckError
@@ -27,3 +29,23 @@ def decision(answers: Answers, answer: Answer, limits: Limits, cost: int) -> Dec
     if debts and len(debts) != len(limits):
         raise WireError("bad-message", f"{len(debts)} debts for {len(limits)} limits")
     return Decision(answer[0] == 1, limits, cost, debts, source, answers.node)
+
+
+def all_or_none(
+    keys: Iterable[str],
+    made: Sequence[Decision | BaseException],
+    refund: Callable[[str, Decision], None],
+) -> list[Decision | None]:
+    """Return decisions of checks that were made together; raise the first exception among them.
+
+    Unless all are allowed, what they have charged is given back.
+    """
+    errors = [it for it in made if isinstance(it, BaseException)]
+    decisions = [it for it in made if not isinstance(it, BaseException)]
+    if errors or not all(it.allowed for it in decisions):
+        for key, it in zip(keys, made, strict=True):
+            if not isinstance(it, BaseException):
+                refund(key, it)
+    if errors:
+        raise errors[0]
+    return [*decisions]

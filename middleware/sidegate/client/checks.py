@@ -1,11 +1,23 @@
 """A question: key, limits and cost, made fit for the wire or refused at once. Pure.
 
-What the codec can't write must not get near a connection: a key of half a surrogate pair would
-spoil the whole frame that it travels in, with the checks of everybody else.
+A refund is a check as well, the one that has charged what is given back. What the codec can't
+write must not get near a connection: a key of half a surrogate pair would spoil the whole frame
+that it travels in, with the checks of everybody else.
 """
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits, parse_limits, require_cost
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Check, require_key
+
+MAX_TOGETHER = 64  # checks of one call: what one request asks for, not a table of them
+
+Wanted: TypeAlias = tuple[str, str | Limits, int]
+"""(key, limits, cost): a check as a caller has it."""
+
+_CHARGING = frozenset({Source.OWNER, Source.BACKUP, Source.MEMORY})  # who can give back
 
 
 def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
@@ -22,6 +34,31 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
     if len(key) > SURELY_SHORT_KEY or not key.isascii():
         require_key(key)
     return (key, limits.text, cost), limits
+
+
+def questions(checks: Sequence[Wanted]) -> list[tuple[Check, Limits]]:
+    """Return checks to send together; what can't be asked raises as in `question`.
+
+    ValueError for more than MAX_TOGETHER.
+    """
+    if len(checks) > MAX_TOGETHER:
+        raise ValueError(f"{len(checks):,} checks: expected at most {MAX_TOGETHER} together")
+    return [question(*check) for check in checks]
+
+
+def refund_of(key: str, decision: Decision, limits: Limits | None) -> tuple[Check, Limits] | None:
+    """Return what gives back the charge of a decision, to these of its limits or (None) to all.
+
+    None if it has charged nothing that could be given back. ValueError for a limit that the check
+    didn't have.
+    """
+    if limits is None:
+        limits = decision.limits
+    elif other := [limit for limit in limits if limit not in decision.limits.items]:
+        raise ValueError(f"limits={limits.text!r}: {other[0].text!r} isn't one of the decision's")
+    if not decision.allowed or not decision.cost or decision.source not in _CHARGING:
+        return None
+    return question(key, limits, decision.cost)
 
 
 def _read(limits: object) -> Limits:

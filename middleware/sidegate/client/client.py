@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
-from sidegate.client.checks import question
+from sidegate.client.answers import all_or_none
+from sidegate.client.checks import question, questions, refund_of
 from sidegate.client.config import Configured
+from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop
@@ -24,9 +26,11 @@ from sidegate.protocol.messages import SURELY_SHORT_KEY
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
     from typing import Self
 
     from sidegate.buckets.decision import Decision
+    from sidegate.client.checks import Wanted
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
@@ -101,6 +105,44 @@ class Client(Configured):
         turn.limits.append(limits)
         turn.futures.append(future)
         return future
+
+    async def check_all(self, checks: Sequence[Wanted]) -> list[Decision | None]:
+        """Make several checks, each (key, limits, cost), in one frame: all are charged, or none.
+
+        Unless all are allowed, what the others have charged is given back as by `refund`. Where one
+        was denied a moment ago nobody is asked: that one has its decision, the others have None.
+        What can't be asked raises before anything is charged; where the sidecar can't decide one
+        (CheckError), the others are given back. Up to 64; who is cancelled meanwhile may have paid.
+        """
+        if len(checks) == 1:
+            return [await self.check(*checks[0])]
+        asked = questions(checks)
+        session = self._here()
+        if session.denied:
+            recalled = [session.recall(key, limits, cost) for (key, _, cost), limits in asked]
+            if any(recalled):
+                return recalled
+        futures = [self.check(key, limits, cost) for (key, _, cost), limits in asked]
+        made = await gather(*futures, return_exceptions=True)
+        return all_or_none([key for (key, _, _), _ in asked], made, self.refund)
+
+    def refund(self, key: str, decision: Decision, limits: Limits | None = None) -> None:
+        """Give back the tokens that this decision has charged to the key, none beyond full.
+
+        To all of its limits, or to these of them. It isn't waited for, and never tried again: what
+        gets lost stays charged. Nothing is given back of a denial, of a cost of 0, and where no
+        owner or backup has decided (sources open, closed, local, remembered). Call it once, and
+        soon: time gives tokens back as well, and what it has given isn't taken off.
+        """
+        if (given := refund_of(key, decision, limits)) is None:
+            return
+        check, limits = given
+        session = self._here()
+        if decision.source is Source.MEMORY:
+            STANDING.memory.refund(check, limits)
+        else:
+            session.refund(check)
+        session.note_refund(key, decision)
 
     async def acquire(
         self,

@@ -58,6 +58,10 @@ class Denials:
         debts = [max(debt - age, 0) for debt in decision.debts]
         return replace(decision, debts=debts, source=Source.REMEMBERED)
 
+    def forget_check(self, check: _Question) -> None:
+        """Drop the denial of a check that may pass now."""
+        self.table.pop(check, None)
+
     def forget(self, key: str) -> None:
         """Drop the denials of a key that was reset."""
         for question in [question for question in self.table if question[0] == key]:

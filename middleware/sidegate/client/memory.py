@@ -48,6 +48,12 @@ class Memory:
             allowed, debts = self._buckets.take(key, limits, cost, now)
         return Decision(allowed, limits, cost, debts, Source.MEMORY)
 
+    def refund(self, check: Check, limits: Limits) -> None:
+        """Give back what a check of these limits has charged, none beyond full."""
+        key, _, cost = check
+        with self._lock:
+            self._buckets.refund(key, limits, cost, self._now())
+
     def reset(self) -> None:
         """Make all buckets full again, and have the time of the machine."""
         with self._lock:
@@ -106,14 +112,20 @@ def switched_off(check: Check, limits: Limits) -> Decision:
     return Decision(True, limits, check[2], [], Source.OPEN)
 
 
-class _Standing:
-    """Who stands in for the sidecars of all clients of the process; None: nobody."""
-
-    decide: Decide | None = None
-
-
 PROCESS: Final = Memory()
 """That of the clients whose sidecar is `memory`."""
+
+
+class _Standing:
+    """Who stands in for the sidecars of all clients of the process; None: nobody.
+
+    `memory` has the buckets of what is decided in this process, by whoever stands in or else by
+    the mode "memory".
+    """
+
+    decide: Decide | None = None
+    memory: Memory = PROCESS
+
 
 STANDING: Final = _Standing()
 

@@ -15,7 +15,14 @@ from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
-from sidegate.protocol.messages import Forget, Hello, NodeMessage, Roster
+from sidegate.protocol.messages import (
+    MAX_REFUNDS,
+    Forget,
+    Hello,
+    NodeMessage,
+    Refund,
+    Roster,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,6 +59,7 @@ class Session:
         self.loop = loop
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
+        self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
@@ -98,6 +106,10 @@ class Session:
         link = None if STANDING.decide else self.link
         if self.alone.has_outcomes:
             self._tell_outcomes()
+        if self._refunds:
+            self._tell_refunds(link)
+        if not turn.checks:
+            return
         if link is None or not link.ask(turn.checks, 0, self.budget, turn):
             turn.unanswered(None)
 
@@ -105,6 +117,24 @@ class Session:
         link = self.link
         if link is not None and link.state is LinkState.UP and (told := self.alone.outcomes()):
             link.tell(told)
+
+    def refund(self, check: Check) -> None:
+        """Give back what a check has charged: in this turn, in front of its checks, or never."""
+        if len(self._refunds) >= MAX_REFUNDS:
+            self._tell_refunds(None if STANDING.decide else self.link)
+        self._refunds.append(check)
+        if self.turn is None:
+            self.open_turn()
+
+    def _tell_refunds(self, link: Link | None) -> None:
+        refunds, self._refunds = self._refunds, []
+        if link is not None:
+            link.tell(Refund(0, refunds))
+
+    def note_refund(self, key: str, decision: Decision) -> None:
+        """Have this check asked about again, and by who waits for its key."""
+        self.denials.forget_check((key, decision.limits.text, decision.cost))
+        self.waiting.queues.forget(key)
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""

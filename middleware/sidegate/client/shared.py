@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 from sidegate.client.answers import decision
 from sidegate.client.memory import STANDING
 from sidegate.client.unreachable.breaker import Breaker, Entry
+from sidegate.errors import CheckError
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.messages import Forget, Roster
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.denials import Denials
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.messages import Check
 
 
 class Shared:
@@ -60,8 +64,14 @@ class Shared:
             with self._lock:
                 self.denials.remember(key, denial, asked_at)
 
+    def forget_check(self, check: Check) -> None:
+        """Ask about a check again: it may pass now."""
+        if self.denials:
+            with self._lock:
+                self.denials.forget_check(check)
+
     def decide(self, question: Question, limits: Limits) -> Decision:
-        """Return the sidecar's decision, or what is decided here if there is none."""
+        """Return the sidecar's decision, or what is decided here if there is none. CheckError."""
         if instead := STANDING.decide or self._instead:
             return instead(question.check, limits)
         entry = self.breaker.enter(time.monotonic())
@@ -69,14 +79,44 @@ class Shared:
             return self.alone.unreachable(question.check, limits, self._why)
         try:
             self.multiplexer.ask(question)
+            return self._decided(question, limits, entry)
+        except BaseException:
+            self.breaker.abandoned(entry)
+            raise
+
+    def decide_all(
+        self, asked: Sequence[tuple[Question, Limits]]
+    ) -> list[Decision | BaseException]:
+        """Return what `decide` does of each question, or the CheckError; all are asked as one."""
+        if instead := STANDING.decide or self._instead:
+            return [instead(question.check, limits) for question, limits in asked]
+        entry = self.breaker.enter(time.monotonic())
+        if entry is Entry.REFUSED:
+            return [self.alone.unreachable(it.check, limits, self._why) for it, limits in asked]
+        try:
+            self.multiplexer.ask_all([question for question, _ in asked])
+        except BaseException:
+            self.breaker.abandoned(entry)
+            raise
+        entries = [entry, *[Entry.FREE] * (len(asked) - 1)]  # what a probe finds counts once
+        return [self._outcome(*it, by) for it, by in zip(asked, entries, strict=True)]
+
+    def _outcome(
+        self, question: Question, limits: Limits, entry: Entry
+    ) -> Decision | BaseException:
+        try:
+            return self._decided(question, limits, entry)
+        except CheckError as error:
+            return error
+
+    def _decided(self, question: Question, limits: Limits, entry: Entry) -> Decision:
+        """Return the decision about a question that is settled. CheckError."""
+        try:
             if question.answers is not None:
                 return decision(question.answers, question.answer, limits, question.check[2])
         except WireError as error:  # an answer to something else
             question.failure = error
             self.failed(error)
-        except BaseException:
-            self.breaker.abandoned(entry)
-            raise
         if question.failure is None:
             self.breaker.abandoned(entry)
             trouble = question.trouble or Trouble.BUSY
@@ -84,6 +124,11 @@ class Shared:
         if entry is Entry.PROBE:  # for the others the leader has said so, once for all
             self.breaker.failed(entry, time.monotonic())
         return self.alone.unreachable(question.check, limits, _reason(question.failure))
+
+    def refund(self, check: Check) -> None:
+        """Give back what a check has charged, if the sidecar can be told now."""
+        if not (STANDING.decide or self._instead):
+            self.multiplexer.refund(check)
 
     # --- what the leader tells
 

@@ -31,6 +31,7 @@ from sidegate.protocol.messages import (
     Outcomes,
     Ping,
     Pong,
+    Refund,
     Roster,
 )
 
@@ -153,7 +154,7 @@ class Link:
         """Return the buckets of a key there, or those forgotten; None if there is no answer."""
         return await self._questions.inspect(key, reset=reset, hops=hops, budget=budget)
 
-    def tell(self, message: NodeMessage | Outcomes) -> bool:
+    def tell(self, message: NodeMessage | Outcomes | Refund) -> bool:
         """Say something that isn't answered; False if the other side can't be reached now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:

@@ -20,6 +20,7 @@ MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should 
 SURELY_SHORT_KEY = MAX_KEY_BYTES // 4  # characters: up to it, no key needs to be encoded to know
 MAX_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
+MAX_REFUNDS = 512  # in one frame: they fit, with the longest keys and limits there are
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
 Check: TypeAlias = tuple[str, str, int]
@@ -257,6 +258,17 @@ class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
 
 
+class Refund(Struct, array_like=True, frozen=True, gc=False, tag=27):
+    """Give back what these checks have charged, each to all of its limits. Not answered.
+
+    Whoever can't pass it on at once drops it, and nobody says it twice: then too little is let
+    through. Said twice, it would be too much.
+    """
+
+    hops: Hops
+    checks: Annotated[list[Check], Meta(max_length=MAX_REFUNDS)]
+
+
 class Charged(Struct, array_like=True, frozen=True, gc=False, tag=20):
     """What was decided in place of the receiver, who owns these keys. Answered by Settled."""
 
@@ -334,6 +346,7 @@ Message: TypeAlias = (
     | Holdings
     | Error
     | Outcomes
+    | Refund
     | NodeMessage
 )
 

@@ -8,6 +8,7 @@ from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYT
 from sidegate.protocol.messages import (
     MAX_CHECKS,
     MAX_KEY_BYTES,
+    MAX_REFUNDS,
     Answers,
     Buckets,
     Charged,
@@ -16,6 +17,7 @@ from sidegate.protocol.messages import (
     Hello,
     Message,
     Ping,
+    Refund,
     Resets,
     StoodIn,
     require_key,
@@ -43,7 +45,7 @@ class TestBytes:
         assert {type(message) for message in MESSAGES.values()} == set(Message.__args__)
 
     def test_protocol_md_states_the_limits_that_the_code_has(self) -> None:
-        for limit in (MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_KEY_BYTES, MAX_CHECKS):
+        for limit in (MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_KEY_BYTES, MAX_CHECKS, MAX_REFUNDS):
             assert f"{limit:,}" in PROTOCOL
 
     def test_whole_numbers_may_be_wide(self) -> None:
@@ -113,6 +115,9 @@ def test_largest_frames() -> None:
     rows: list[StoodIn] = [("k" * MAX_KEY_BYTES, "10000/365 days burst 100000", debts, [charge])]
     charged = Charged(2**62, rows * CHARGES_A_MESSAGE)
     resets = Resets(2**62, [(2**62, "k" * MAX_KEY_BYTES, 2**62)] * RESETS_A_MESSAGE)
+    limits = "; ".join([f"1000000000000/{at} days burst 1000000000000" for at in range(100, 108)])
+    refund = Refund(0, [("k" * MAX_KEY_BYTES, limits, 10**12)] * MAX_REFUNDS)
+    assert len(encode(refund)) <= MAX_FRAME_BYTES
     assert len(encode(charged)) <= MAX_FRAME_BYTES
     assert len(encode(resets)) <= MAX_FRAME_BYTES
     assert len(encode(gossip)) <= MAX_FRAME_BYTES

@@ -24,6 +24,7 @@ from sidegate.protocol.messages import (
     Message,
     Outcomes,
     Pong,
+    Refund,
     Roster,
     require_key,
 )
@@ -43,6 +44,7 @@ class SidecarDouble:
     def __init__(self, address: str, *, secret: bytes = b"", tls: Tls | None = None) -> None:
         self.address = address
         self.frames: list[Checks] = []
+        self.refunds: list[Check] = []
         self.heard: list[Message] = []  # everything else
         self.errors: list[Exception] = []  # with which connections were lost
         self.accepted = 0
@@ -201,6 +203,10 @@ class SidecarDouble:
         if isinstance(message, Checks):
             self.frames.append(message)
             self._take(connection, message)
+        elif isinstance(message, Refund):
+            self.refunds += message.checks
+            for key, limits, cost in message.checks:
+                self._buckets.refund(key, parse_limits(limits), cost, time.monotonic_ns())
         else:
             self.heard.append(message)
             if not isinstance(message, (Pong, Outcomes) if self.knows_outcomes else Pong):

@@ -58,6 +58,11 @@ class ThreadWaiting:
             with self._lock:
                 self.queues.leave(queue, waiter)
 
+    def forget(self, key: str) -> None:
+        """Have who waits for a key ask at once: tokens were given back."""
+        with self._lock:
+            self.queues.forget(key)
+
     def time_moved(self) -> None:
         """Called from any thread when a test has moved time."""
         with self._lock:

@@ -10,7 +10,7 @@ from sidegate.link.blocking.exchange import Exchange
 from sidegate.link.blocking.line import Line
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse
-from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Roster
+from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Refund, Roster
 
 if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
@@ -113,10 +113,26 @@ class Conversation:
 
     def _write(self, line: Line, now: float) -> None:
         """Write checks with the whole budget: until now their askers have waited for ourselves."""
+        if self._waiting.refunds:
+            self._give_back(line)
         if questions := self._waiting.take():
             report = self._watcher.report() if self._exchange.has_answered else b""
             frames = self._exchange.write(questions, self._budget, now + 2 * self._patience)
             line.send(report + frames)
+
+    def _give_back(self, line: Line) -> None:
+        line.send(encode(Refund(0, self._waiting.take_refunds())))
+
+    def say_refunds(self) -> None:
+        """Say what is to be given back, if the line can take it now; else drop it."""
+        line = self._line
+        if line is None or not line.is_up or line.is_clogged:
+            self._waiting.take_refunds()
+            return
+        try:
+            self._give_back(line)
+        except _FAULTS as error:
+            self._lose(error)
 
     def _hear(self, line: Line, body: Bytes) -> None:
         message = decode(body)
@@ -202,6 +218,7 @@ class Conversation:
         line, self._line = self._line, None
         if line is not None:
             line.fail(error)
+        self._waiting.take_refunds()
         stranded = self._exchange.abandon()
         broke = isinstance(error, (OSError, Refused)) and not isinstance(error, TimeoutError)
         if broke and self._exchange.has_answered:

@@ -30,6 +30,7 @@ class Question:
         "check",
         "failure",
         "is_again",
+        "is_queued",
         "is_settled",
         "trouble",
     )
@@ -42,6 +43,7 @@ class Question:
         self.failure: Exception | None = None
         self.trouble: Trouble | None = None
         self.is_again = False  # was it asked before, on a line that then broke?
+        self.is_queued = False  # is it going to be written, though nobody waits for it yet?
         self.is_settled = False
 
     def fail(self, failure: Exception) -> None:

@@ -24,15 +24,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.conversation import Conversation, patience
+from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.link.blocking.waiting import Waiting
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
 
     from sidegate.link.blocking.conversation import ConversationWatcher
-    from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.messages import Check
+
+_OURS = (Trouble.BUSY, Trouble.RESOLVING)  # troubles of a thread, whatever it asked
 
 
 class Multiplexer:
@@ -68,8 +72,51 @@ class Multiplexer:
             raise
         finally:
             waiting.leave(question)
+            if waiting.refunds:
+                self._say_refunds()
             if self._is_closed:
                 self.close()
+
+    def ask_all(self, questions: Sequence[Question]) -> None:
+        """Return when all questions are settled: they travel in one frame, and wait together.
+
+        While its thread waits with one of them, others may settle the rest.
+        """
+        self.waiting.enqueue(questions)
+        try:
+            for question in questions:
+                if not question.is_settled:
+                    self.ask(question)
+                if question.trouble in _OURS:  # the rest has waited for as long
+                    for other in questions:
+                        self.waiting.give_up(other, question.trouble)
+        finally:
+            for question in questions:
+                question.is_settled = True  # if it was killed: nobody wants their answers any more
+
+    def refund(self, check: Check) -> None:
+        """Have the sidecar told of a refund: by who leads, or by this thread if nobody does.
+
+        Said once, on a connection that is up, or never: it isn't kept for another one.
+        """
+        self.waiting.give_back(check)
+        self._say_refunds()
+
+    def _say_refunds(self) -> None:
+        """Say what waits to be given back, unless somebody leads, who does it in its next step.
+
+        Who leaves the lead calls this too, so nothing is left behind by who came too late for it.
+        """
+        while self.waiting.lead(nothing := Question(("", "", 0), 0.0)):
+            try:
+                self._conversation.say_refunds()
+            except BaseException:
+                self._conversation.break_off()
+                raise
+            finally:
+                self.waiting.leave(nothing)
+                if self._is_closed:
+                    self.close()
 
     def _follow(self, question: Question, wake: threading.Lock) -> None:
         """Wait until the question is settled, or for the lead.

@@ -6,18 +6,21 @@ import threading
 from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.messages import MAX_CHECKS
+from sidegate.protocol.messages import MAX_CHECKS, MAX_REFUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sidegate.link.blocking.exchange import Question
+    from sidegate.protocol.messages import Check
 
 MAX_WAITING = 65_536  # checks: about 40 MB, as on a Link; beyond it, waiting longer helps no one
 
 
 class Waiting:
-    """The questions that aren't settled, and what of them is still to be written.
+    """The questions that aren't settled, what of them is still to be written, and refunds.
 
-    The lock guards all three, and is never held while something is waited for. Its module is asked
+    The lock guards all of it, and is never held while something is waited for. Its module is asked
     for locks at each call, so that gevent may have replaced them.
     """
 
@@ -27,8 +30,16 @@ class Waiting:
         self._most = most
         self._followers: dict[Question, threading.Lock] = {}  # in the order in which they came
         self._queue: list[Question] = []
+        self.refunds: list[Check] = []  # to be written by the leader, or by nobody
 
     # --- for everybody
+
+    def enqueue(self, questions: Iterable[Question]) -> None:
+        """Have questions of one thread written together; it joins with each of them in turn."""
+        with self.lock:
+            for question in questions:
+                question.is_queued = True
+                self._queue.append(question)
 
     def join(self, question: Question) -> threading.Lock | None:
         """Become the leader, or a follower with a lock that is released when it is to wake up.
@@ -38,7 +49,8 @@ class Waiting:
         with self.lock:
             if self.leader is None:
                 self.leader = question
-                self._queue.append(question)
+                if not question.is_queued:
+                    self._queue.append(question)
                 return None
             wake = threading.Lock()
             if len(self._followers) >= self._most:
@@ -46,8 +58,23 @@ class Waiting:
                 return wake
             wake.acquire()
             self._followers[question] = wake
-            self._queue.append(question)
+            if not question.is_queued:
+                self._queue.append(question)
             return wake
+
+    def lead(self, question: Question) -> bool:
+        """Become the leader with a question that isn't asked, if refunds wait and nobody leads."""
+        with self.lock:
+            if self.leader is not None or not self.refunds:
+                return False
+            self.leader = question
+            return True
+
+    def give_back(self, check: Check) -> None:
+        """Have a refund written; one too many is dropped."""
+        with self.lock:
+            if len(self.refunds) < MAX_REFUNDS:
+                self.refunds.append(check)
 
     def give_up(self, question: Question, trouble: Trouble) -> None:
         """Settle a follower's question, unless it was settled or made the leader just now."""
@@ -89,6 +116,12 @@ class Waiting:
             taken = self._queue[:MAX_CHECKS]
             self._queue = self._queue[MAX_CHECKS:]
         return [question for question in taken if not question.is_settled]
+
+    def take_refunds(self) -> list[Check]:
+        """Return the refunds to be written now, or never."""
+        with self.lock:
+            taken, self.refunds = self.refunds, []
+        return taken
 
     def take_all(self) -> list[Question]:
         """Return everything that is still to be written; nobody is to write it."""
