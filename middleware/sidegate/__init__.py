@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from sidegate.http.keys import basic_user, bearer, client_ip, header
     from sidegate.http.request.request import Request
     from sidegate.http.rules import Rule
-    from sidegate.limiter import Limiter
+    from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.checks.exceeded import RateLimitExceeded
+    from sidegate.limiter.limiter import Limiter
     from sidegate.trust.tls import Tls
     from sidegate.version import __version__
     from sidegate.wsgi import RateLimitWSGIMiddleware
@@ -38,6 +40,7 @@ __all__ = [
     "CheckError",
     "Client",
     "CostError",
+    "Current",
     "Decision",
     "KeyTooLong",
     "Limit",
@@ -45,6 +48,7 @@ __all__ = [
     "Limiter",
     "Limits",
     "NoEventLoop",
+    "RateLimitExceeded",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
     "RepeatedField",
@@ -80,7 +84,9 @@ _HOMES = {
     "bearer": "sidegate.http.keys",
     "client_ip": "sidegate.http.keys",
     "header": "sidegate.http.keys",
-    "Limiter": "sidegate.limiter",
+    "Limiter": "sidegate.limiter.limiter",
+    "Current": "sidegate.limiter.checks.current",
+    "RateLimitExceeded": "sidegate.limiter.checks.exceeded",
     "Limit": "sidegate.buckets.limits",
     "Limits": "sidegate.buckets.limits",
     "parse_limits": "sidegate.buckets.limits",

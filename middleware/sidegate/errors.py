@@ -1,6 +1,8 @@
 """What callers of sidegate may be told they did wrong, or what went wrong around them."""
 
+import difflib
 import json
+from collections.abc import Iterable
 from reprlib import Repr
 from typing import Self
 
@@ -114,3 +116,13 @@ def shown(value: object) -> str:
     cut.maxstring = cut.maxother = 120
     text: str = cut.repr(value)
     return text
+
+
+def require_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise TypeError for a name that isn't among the options of something, with the closest."""
+    options = list(known)
+    for option in given:
+        if option not in options:
+            close = difflib.get_close_matches(option, options, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise TypeError(f"{option} is no option of {what}{hint}")

@@ -1,6 +1,5 @@
 """Options of both middlewares, read and checked when they are made."""
 
-import difflib
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreachable
 from sidegate.buckets.limits import Limits
 from sidegate.client.config import DEFAULT_BUDGET, require_seconds
+from sidegate.errors import require_known
 from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
@@ -50,7 +50,7 @@ class CommonOptions(TypedDict, Generic[C], total=False):
     key_timeout: float
     preflights: bool
     on_denied: Callable[[Request, Decision], object] | None
-    headers: str | bool
+    headers: str | bool | None
     expose_source: bool
     shadow: bool
     enabled: bool
@@ -75,7 +75,7 @@ class Options(CommonOptions[C], total=False):
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
     - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
-    - `headers`: "draft-11" (default), "legacy" (X-RateLimit-*), "both", or False for none.
+    - `headers`: "draft" (default), "legacy" (X-RateLimit-*), "both", or None for none.
     - `expose_source`: False leaves out Sidegate-Source, which tells who decided.
     - `shadow`: count and mark what would have been refused, and let it through.
     - `enabled`: False passes everything and asks nobody.
@@ -88,15 +88,16 @@ class Options(CommonOptions[C], total=False):
     limits: str | Limits | Iterable[str] | None
 
 
-def settings_of(options: Options[C]) -> Settings:
+def settings_of(options: Options[C], *, needs_rules: bool = True) -> Settings:
     """Return the options of one middleware, checked; ValueError names what is wrong with one.
 
-    An option that there isn't is a TypeError, as for any argument.
+    An option that there isn't is a TypeError, as for any argument. Without `needs_rules`, neither
+    limits nor rules need to be given.
     """
     _require_known(options)
     proxies = parse_proxies(options.get("trusted_proxies", 0))
     exempt = [path_matcher("exempt", it) for it in _listed("exempt", options.get("exempt", ()))]
-    service, given = service_name(options.get("service")), _rules(options)
+    service, given = service_name(options.get("service")), _rules(options, needs_rules)
     _require_reachable(given, exempt)
     if proxies is NO_PROXIES:
         _require_no_proxies(given)
@@ -104,13 +105,14 @@ def settings_of(options: Options[C]) -> Settings:
     on_unreachable = require_on_unreachable(options.get("on_unreachable", OnUnreachable.OPEN))
     return Settings(
         rules=tuple(rule.of(service) for rule in given),
+        service=service,
         exempt=exempt,
         proxies=proxies,
         budget=require_seconds("budget", options.get("budget", DEFAULT_BUDGET)),
         key_timeout=require_seconds("key_timeout", timeout, MAX_KEY_TIMEOUT),
         on_unreachable=on_unreachable,
         on_key_error=_on_key_error(options.get("on_key_error"), on_unreachable),
-        headers=_headers(options.get("headers", HeaderStyle.DRAFT_11)),
+        headers=_headers(options.get("headers", HeaderStyle.DRAFT)),
         on_denied=_on_denied(options.get("on_denied")),
         expose_source=flag("expose_source", options.get("expose_source", True)),
         preflights=flag("preflights", options.get("preflights", False)),
@@ -148,19 +150,17 @@ def service_name(option: object) -> str:
 
 
 def _require_known(options: Options[C]) -> None:
-    for option in options:
-        if option not in Options.__annotations__:
-            close = difflib.get_close_matches(option, Options.__annotations__, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise TypeError(f"{option} is no option of the middleware{hint}")
+    require_known("the middleware", options, Options.__annotations__)
     if options.get("client") is not None:
         for option in ("sidecar", "secret", "tls"):
             if options.get(option) is not None:
                 raise ValueError(f"{option}= given with client=, which has its own")
 
 
-def _rules(options: Options[C]) -> tuple[Rule, ...]:
+def _rules(options: Options[C], needs_rules: bool) -> tuple[Rule, ...]:
     limits, rules = options.get("limits"), options.get("rules")
+    if limits is None and rules is None and not needs_rules:
+        return ()
     if (limits is None) == (rules is None):
         raise ValueError(
             f"limits={limits!r:.80}, rules={rules!r:.80}: exactly one of them must be given,"
@@ -231,8 +231,8 @@ def _one_of(option: str, value: object, choices: type[E]) -> E:
 
 def _headers(value: object) -> HeaderStyle:
     if value is True:
-        return HeaderStyle.DRAFT_11
-    if value is False:
+        return HeaderStyle.DRAFT
+    if value is False or value is None:
         return HeaderStyle.NONE
     return _one_of("headers", value, HeaderStyle)
 

@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.http.evaluation import Asking, RuleQuestion, asking
+from sidegate.http.evaluation import RuleQuestion, asking, run
 from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
@@ -121,16 +121,15 @@ class RateLimitWSGIMiddleware:
         if verdict is None:
             return self._app(environ, start_response)
         if not verdict.status:
-            return self._app(environ, _adding(verdict.fields, start_response))
-        start_response(_status_line(verdict), _as_text(verdict.fields))
-        return [] if request.method == "HEAD" else [verdict.body]
+            return self._app(environ, adding(verdict.fields, start_response))
+        return refuse(verdict, request, start_response)
 
     def _judge(
         self, chain: Chain, request: EnvironRequest, environ: WSGIEnvironment
     ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         limiter = self._limiter
-        asked = _asked(asking(limiter, chain, request))
+        asked = run(asking(limiter, chain, request))
         if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
@@ -144,20 +143,15 @@ class RateLimitWSGIMiddleware:
             return limiter.check_failed(rule, error)
 
 
-def _asked(steps: Asking) -> RuleQuestion | Verdict | None:
-    """Run through the rules; what has to be awaited is handed back as it is, and is no key."""
-    try:
-        pending = next(steps)
-        while True:
-            pending = steps.send(pending.value)
-    except StopIteration as end:
-        asked: RuleQuestion | Verdict | None = end.value
-        return asked
+def refuse(verdict: Verdict, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request in the place of the app."""
+    start_response(_status_line(verdict), as_text(verdict.fields))
+    return [] if request.method == "HEAD" else [verdict.body]
 
 
-def _adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:
+def adding(fields: list[Pair], start_response: StartResponse) -> StartResponse:
     """Return a `start_response` that adds fields, also when it is called again for an error."""
-    added = _as_text(fields)
+    added = as_text(fields)
 
     def start_with_fields(
         status: str,
@@ -174,5 +168,6 @@ def _status_line(verdict: Verdict) -> str:
     return f"{verdict.status} {HTTPStatus(verdict.status).phrase if known else 'Denied'}"
 
 
-def _as_text(fields: list[Pair]) -> list[tuple[str, str]]:
+def as_text(fields: Iterable[Pair]) -> list[tuple[str, str]]:
+    """Return fields as WSGI has them."""
     return [(name.decode("ascii").title(), value.decode("ascii")) for name, value in fields]

@@ -39,8 +39,8 @@ async def test_its_clients_have_its_options_and_are_one_of_each_kind(
         with limiter.wait_blocking("k", "9/day") as decision:
             assert decision.source == "owner"
     assert sidecar.accepted == 2
-    await limiter._for_loops().close()
-    limiter._for_threads().close()
+    await limiter._core.clients.to_wait_in_loops().close()
+    limiter._core.clients.threads.close()
 
 
 async def test_a_client_that_it_was_given_waits(sidegate: Memory) -> None:

@@ -4,16 +4,18 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, Unpack
 
+from sidegate.asgi.evaluation import run
 from sidegate.asgi.other_loops import AnyLoop, within
 from sidegate.asgi.refusal import refuse, refuse_handshake
 from sidegate.asgi.types import App, Message, Receive, Scope, Send
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
-from sidegate.http.evaluation import Asking, Pending, RuleQuestion, asking
+from sidegate.http.evaluation import RuleQuestion, asking
 from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
+from sidegate.http.settings import Settings
 from sidegate.middleware_options import Options, settings_of
 from sidegate.wrapped_app import require_asgi
 
@@ -78,13 +80,17 @@ class RateLimitMiddleware:
     """
 
     def __init__(self, app: App, **options: Unpack[Options[Checker]]) -> None:
+        own = AnyLoop(options) if options.get("client") is None else None
+        self._set_up(app, settings_of(options), options.get("client") or own, own)
+
+    def _set_up(self, app: App, settings: Settings, client: Any, own: AnyLoop | None) -> None:  # noqa: ANN401 - a Checker
+        """Keep what the options said; `own` is the client if it is closed with the app."""
         self._app = require_asgi(app)
-        self._limiter = RequestLimiter(settings_of(options), time.monotonic)
-        self._own: AnyLoop | None = None
-        if (given := options.get("client")) is None:
-            given = self._own = AnyLoop(options)
-            self._limiter.count = self._own.count
-        self._client: Checker = given
+        self._limiter = RequestLimiter(settings, time.monotonic)
+        self._client: Checker = client
+        self._own = own
+        if own is not None:
+            self._limiter.count = own.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -129,7 +135,7 @@ class RateLimitMiddleware:
             )
         else:
             request = ScopeRequest(scope, limiter.proxies)
-            asked = await self._asked(asking(limiter, chain, request))
+            asked = await run(asking(limiter, chain, request), limiter)
         if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
@@ -143,32 +149,6 @@ class RateLimitMiddleware:
             return limiter.verdict(rule, decision, epoch, request)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return limiter.check_failed(rule, error)
-
-    async def _asked(self, steps: Asking) -> RuleQuestion | Verdict | None:
-        try:
-            pending = next(steps)
-            while True:
-                try:
-                    value = await self._awaited(pending)
-                except Exception as error:  # noqa: BLE001 - of the rule's function, which gets it
-                    pending = steps.throw(error)
-                else:
-                    pending = steps.send(value)
-        except StopIteration as end:
-            asked: RuleQuestion | Verdict | None = end.value
-            return asked
-
-    async def _awaited(self, pending: Pending) -> object:
-        began, timeout = time.monotonic(), self._limiter.settings.key_timeout
-        try:
-            async with within(timeout):
-                value = await pending.value
-        except TimeoutError:
-            if time.monotonic() - began < timeout:
-                raise
-            raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
-        self._limiter.key_took(pending.rule, pending.function, time.monotonic() - began)
-        return value
 
     # --- the end
 

@@ -16,7 +16,7 @@ from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable, Sequence
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
@@ -38,8 +38,8 @@ class AnyLoop:
         self._options: dict[str, Any] = {
             name: value for name in _OPTIONS if (value := options.get(name)) is not None
         }
-        self._client = Client(**self._options)
-        self._check = self._client.check
+        self.client = Client(**self._options)  # asyncio's
+        self._check = self.client.check
         self._blocking: BlockingClient | None = None
         self._limiters: Any = None  # one over the threads of each trio run
 
@@ -54,10 +54,30 @@ class AnyLoop:
         trio = _running_trio()
         if trio is None:
             why = "its event loop is neither asyncio's nor trio's"
-            return self._client.decide_alone(key, limits, cost, why)
+            return self.client.decide_alone(key, limits, cost, why)
         asked = (self._in_threads(trio).check, key, limits, cost)
         decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
         return decided
+
+    async def check_all(self, checks: Sequence[tuple[str, Limits, int]]) -> list[Decision | None]:
+        """Return the decisions of several checks, which are charged all or none."""
+        if _runs_asyncio():
+            return await self.client.check_all(checks)
+        trio = _running_trio()
+        if trio is None:
+            return [await self._check_elsewhere(*check) for check in checks]
+        asked = (self._in_threads(trio).check_all, checks)
+        decided: list[Decision | None] = await trio.to_thread.run_sync(
+            *asked, limiter=self._limiter(trio)
+        )
+        return decided
+
+    def refund(self, key: str, decision: Decision, limits: Limits | None = None) -> None:
+        """Give back what a decision charged; see `Client.refund`."""
+        if _runs_asyncio():
+            self.client.refund(key, decision, limits)
+        elif self._blocking is not None:
+            self._blocking.refund(key, decision, limits)
 
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:
@@ -84,26 +104,19 @@ class AnyLoop:
 
     def count(self, outcome: str) -> None:
         """Count an outcome that the sidecar is to show in its metrics."""
-        self._client.count(outcome)
+        self.client.count(outcome)
 
     async def close_here(self) -> None:
         """Close what belongs to the running loop."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._blocking is not None:
-                self._blocking.close()
-        else:
-            await self._client.close_here()
+        if _runs_asyncio():
+            await self.client.close_here()
+        elif self._blocking is not None:
+            self._blocking.close()
 
 
 def within(seconds: float) -> AbstractAsyncContextManager[object]:
     """Return what raises TimeoutError when its body takes longer, in asyncio or in trio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _within_elsewhere(seconds)
-    return asyncio.timeout(seconds)
+    return asyncio.timeout(seconds) if _runs_asyncio() else _within_elsewhere(seconds)
 
 
 @asynccontextmanager
@@ -116,6 +129,14 @@ async def _within_elsewhere(seconds: float) -> AsyncGenerator[None]:
         yield
     if scope.cancelled_caught:
         raise TimeoutError
+
+
+def _runs_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _running_trio() -> Any:  # noqa: ANN401 - a module that need not be installed

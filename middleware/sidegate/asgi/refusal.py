@@ -1,6 +1,7 @@
 """Refusing: how an ASGI app says no, to a request and to a websocket's handshake."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from sidegate.asgi.types import App, Receive, Scope, Send
@@ -19,9 +20,9 @@ async def refuse(app: App, verdict: Verdict, scope: Scope, receive: Receive, sen
     """
 
     async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
-        await _answer(verdict, send, with_body=scope.get("method", "").upper() != "HEAD")
+        await answer_with(verdict, send, with_body=scope.get("method", "").upper() != "HEAD")
 
-    cors = _cors_inside(app) if _has_origin(scope) else None
+    cors = cors_inside(app) if _has_origin(scope) else None
     if cors is None:
         await answer(scope, receive, send)
     else:
@@ -36,12 +37,12 @@ async def refuse_handshake(verdict: Verdict, scope: Scope, receive: Receive, sen
     if message["type"] != "websocket.connect":
         return  # the client is gone
     if "websocket.http.response" in (scope.get("extensions") or ()):
-        await _answer(verdict, send, "websocket.http", with_body=True)
+        await answer_with(verdict, send, "websocket.http", with_body=True)
     else:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
-async def _answer(verdict: Verdict, send: Send, kind: str = "http", *, with_body: bool) -> None:
+async def answer_with(verdict: Verdict, send: Send, kind: str = "http", *, with_body: bool) -> None:
     start = {"status": verdict.status, "headers": list(verdict.fields)}
     await send({"type": f"{kind}.response.start", **start})
     await send({"type": f"{kind}.response.body", "body": verdict.body if with_body else b""})
@@ -51,14 +52,20 @@ def _has_origin(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
-def _cors_inside(app: object) -> object | None:
+def cors_inside(app: object) -> object | None:
     """Return the CORSMiddleware that an app is wrapped in, found by its name, or None."""
+    for layer in layers_of(app):
+        if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
+            return layer
+    return None
+
+
+def layers_of(app: object) -> Iterator[object]:
+    """Give an ASGI app and what it goes around, from the outside to the inside."""
     layer: object | None = app
     for _ in range(MAX_LAYERS):
         if layer is None:
-            return None
-        if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
-            return layer
+            return
+        yield layer
         found = (getattr(layer, name, None) for name in _INSIDE)
         layer = next((inner for inner in found if inner is not None), None)
-    return None

@@ -7,7 +7,7 @@ is a generator: it yields what is to be awaited, and is sent what that gave.
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict
     from sidegate.http.rules import Rule
+
+R = TypeVar("R")
 
 
 class RuleQuestion(NamedTuple):
@@ -45,7 +47,7 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
         function: object = rule.key
         try:
             identity: object = rule.key(request)
-            if _is_pending(identity):
+            if is_pending(identity):
                 identity = yield Pending(rule, function, identity)
             if identity is None:
                 if rule.next_rule:
@@ -54,7 +56,7 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
             key = limiter.key_of(rule, identity)
             function = rule.cost
             cost: object = rule.cost(request) if callable(rule.cost) else rule.cost
-            if _is_pending(cost):
+            if is_pending(cost):
                 cost = yield Pending(rule, function, cost)
             return RuleQuestion(rule, key, limiter.cost_of(rule, cost))
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
@@ -62,5 +64,20 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
     return None
 
 
-def _is_pending(value: object) -> TypeGuard[Awaitable[object]]:
+def run(steps: Generator[Pending, object, R]) -> R:
+    """Go through steps where there is no loop.
+
+    What has to be awaited is handed back as it is, and is no key.
+    """
+    try:
+        pending = next(steps)
+        while True:
+            pending = steps.send(pending.value)
+    except StopIteration as end:
+        result: R = end.value
+        return result
+
+
+def is_pending(value: object) -> TypeGuard[Awaitable[object]]:
+    """Tell whether a function gave what has to be awaited."""
     return not isinstance(value, str | int) and isawaitable(value)  # in this order: 0.3 µs less

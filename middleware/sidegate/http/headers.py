@@ -26,7 +26,7 @@ CLOSED_RETRY = 1  # seconds; a sidecar that is gone is tried again several times
 
 _PROBLEM = (
     b'{"type":"https://iana.org/assignments/http-problem-types#%b","title":"%b","status":%d,'
-    b'"detail":"%b","violated-policies":[%b]}'
+    b'"detail":%b,"violated-policies":[%b]}'
 )
 NO_STORE: Pair = (b"cache-control", b"no-store")
 _NOT_STORED: tuple[Pair, ...] = ((b"content-type", b"application/problem+json"), NO_STORE)
@@ -64,27 +64,25 @@ class Policy:
             parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
         return b", ".join(parts)
 
-    def problem(self, decision: Decision, retry: int) -> bytes:
-        """Return the body of a refusal (RFC 9457); `retry` is its `retry_after`."""
+    def problem(self, decision: Decision, detail: str) -> bytes:
+        """Return the body of a refusal (RFC 9457); `detail` is its sentence for people."""
+        said = msgspec.json.encode(detail)
         if decision.source is Source.CLOSED:
-            detail = f"The limits can't be checked now. Retry in {retry} s."
             return _PROBLEM % (
                 b"temporary-reduced-capacity",
                 b"Temporary Reduced Capacity",
                 503,
-                detail.encode("ascii"),
+                said,
                 b"",  # nobody knows of one
             )
-        violated = _refusing(decision)
-        return _PROBLEM % (
-            b"quota-exceeded",
-            b"Quota Exceeded",
-            429,
-            self._detail(decision, violated, retry).encode("ascii"),
-            b", ".join(self._quoted[at] for at in violated),
-        )
+        violated = b", ".join(self._quoted[at] for at in _refusing(decision))
+        return _PROBLEM % (b"quota-exceeded", b"Quota Exceeded", 429, said, violated)
 
-    def _detail(self, decision: Decision, violated: list[int], retry: int) -> str:
+    def detail(self, decision: Decision, retry: int) -> str:
+        """Return a sentence for people, why a request is refused; `retry` is its `retry_after`."""
+        if decision.source is Source.CLOSED:
+            return f"The limits can't be checked now. Retry in {retry} s."
+        violated = _refusing(decision)
         limits = ", ".join(str(self.limits.items[at]) for at in violated)
         if not retry:
             return f"A request of cost {decision.cost} never fits in {limits}."
@@ -133,6 +131,11 @@ def refusal(retry: int, body: bytes) -> list[Pair]:
     if retry:
         fields.append((RETRY_AFTER, b"%d" % retry))
     return fields
+
+
+def tells_of_limits(name: bytes) -> bool:
+    """Tell whether a field is about limits, and belongs to whatever body a response has."""
+    return name.startswith((CURRENT, b"x-ratelimit-", b"sidegate-", RETRY_AFTER))
 
 
 def legacy(decision: Decision, retry: int, epoch: float) -> list[Pair]:

@@ -5,9 +5,9 @@ Whatever carries requests and asks for decisions uses it. A fault is logged.
 
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -48,18 +48,41 @@ Chain: TypeAlias = tuple[Rule, ...]
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a request: the app gets it (status 0), or the response is this one.
 
-    `fields` belong to the response in either case.
+    `fields` belong to the response in either case. `decision` is what refused it, None where the
+    request itself was wrong, and `detail` says so to people.
     """
 
     fields: list[Pair]
     status: int = 0
     body: bytes = b""
+    decision: Decision | None = None
+    detail: str = ""
 
     def after(self, earlier: "Verdict | None") -> "Verdict":
         """Return this verdict behind that of another rule, whose fields stand first."""
         if earlier is None or self.status:
             return self
         return Verdict([*earlier.fields, *self.fields])
+
+    def without(self, name: bytes) -> "Verdict":
+        """Return it without a field."""
+        return msgspec.structs.replace(
+            self, fields=[pair for pair in self.fields if pair[0] != name]
+        )
+
+
+class Form(NamedTuple):
+    """How a refusal is to look: `make` is a function of the decision, `detail` for its usual form.
+
+    `function` is whose fault it is if that fails.
+    """
+
+    function: object = None
+    make: Callable[[Decision], object] | None = None
+    detail: str = ""
+
+
+_USUAL = Form()
 
 
 class RequestLimiter:
@@ -76,12 +99,12 @@ class RequestLimiter:
         self.proxies = settings.proxies
         self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
         self._plain = (  # nearly all decisions say the same, and are made up the short way
-            settings.headers is HeaderStyle.DRAFT_11 and not settings.shadow
+            settings.headers is HeaderStyle.DRAFT and not settings.shadow
         )
         self._faults = KeyFaults()
-        first = self.rules[0] if not settings.exempt else None
+        first = self.rules[0] if self.rules and not settings.exempt else None
         self._every: tuple[Chain, ...] | None = None
-        if not settings.enabled:
+        if not settings.enabled or not self.rules:
             self._every = ()
         elif first and first.matches_all and len(self.rules) == 1:
             self._every = ((first,),)
@@ -121,6 +144,10 @@ class RequestLimiter:
     def _add(chains: dict[str, Chain], chain: Chain) -> None:
         if chain:
             chains.setdefault(chain[0].name, chain)
+
+    def is_exempt(self, path: str, root: str) -> bool:
+        """Tell whether a path is never limited."""
+        return bool(self.settings.exempt) and self._is_exempt(path, readings(path, root))
 
     def _is_exempt(self, path: str, read: Readings) -> bool:
         """Tell whether a path is exempt in all of its readings, and spelled as it should be."""
@@ -216,11 +243,17 @@ class RequestLimiter:
     # --- what to answer
 
     def verdict(
-        self, rule: Rule, decision: Decision, epoch: float = 0.0, request: Request | None = None
+        self,
+        rule: Rule,
+        decision: Decision,
+        epoch: float = 0.0,
+        request: Request | None = None,
+        form: Form | None = None,
     ) -> Verdict:
         """Turn a decision into what becomes of the request.
 
-        `epoch` is now, in seconds since 1970, for legacy fields; `request` is for `on_denied`.
+        `epoch` is now, in seconds since 1970, for legacy fields; `request` is for `on_denied`, or
+        `form` has another way to make a refusal.
         """
         policy = rule.policy
         if decision.limits is not rule.limits:
@@ -236,11 +269,13 @@ class RequestLimiter:
         if rule.shadow or self.settings.shadow:
             fields.append((SHADOW, b"denied"))
             return Verdict(fields)
-        return self._refused(rule, policy, decision, retry, fields, request)
+        if form is None and request is not None and (on_denied := self.settings.on_denied):
+            form = Form(on_denied, partial(on_denied, request))
+        return self._refused(rule, policy, decision, fields, form or _USUAL)
 
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
         style, fields = self.settings.headers, list[Pair]()
-        if style in {HeaderStyle.DRAFT_11, HeaderStyle.BOTH}:
+        if style in {HeaderStyle.DRAFT, HeaderStyle.BOTH}:
             fields.append(policy.field)
             if decision.debts:
                 fields.append((CURRENT, policy.current(decision, retry)))
@@ -249,26 +284,22 @@ class RequestLimiter:
         return fields
 
     def _refused(
-        self,
-        rule: Rule,
-        policy: Policy,
-        decision: Decision,
-        retry: int,
-        fields: list[Pair],
-        request: Request | None,
+        self, rule: Rule, policy: Policy, decision: Decision, fields: list[Pair], form: Form
     ) -> Verdict:
         status = 503 if decision.source is Source.CLOSED else 429
-        body = policy.problem(decision, retry)
+        retry = retry_after(decision)
+        detail = form.detail or policy.detail(decision, retry)
+        body = policy.problem(decision, detail)
         made = Refusal(status, body, refusal(retry, body))
-        on_denied = self.settings.on_denied
-        if on_denied is not None and request is not None:
+        if form.make is not None:
             try:
-                made = own_refusal(on_denied(request, decision), made, retry)
+                made = own_refusal(form.make(decision), made, retry)
             except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
                 done = "refused in the usual form"
-                if line := self._faults.failed(rule.name, on_denied, error, done, self._clock()):
+                named, now = form.function, self._clock()
+                if line := self._faults.failed(rule.name, named, error, done, now):
                     log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
-        return Verdict([*fields, *made.fields], made.status, made.body)
+        return Verdict([*fields, *made.fields], made.status, made.body, decision, detail)
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.

@@ -80,10 +80,10 @@ class Rule:
     ) -> None:
         parsed = read_limits(limits)
         self._set(
-            name=_name(name),
+            name=require_name("name", name),
             limits=parsed,
             path=path,
-            methods=_methods(methods),
+            methods=read_methods(methods),
             key=_callable("key", key),
             cost=_cost(cost, parsed),
             shadow=flag("shadow", shadow),
@@ -98,9 +98,9 @@ class Rule:
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 
-    def of(self, service: str) -> Self:
-        """Return this rule with buckets of that service's own."""
-        bucket = f"{service}/{self.name}" if service else self.name
+    def of(self, service: str, bucket: str = "") -> Self:
+        """Return this rule with buckets of that service's own, by another name than its own."""
+        bucket = f"{service}/{bucket or self.name}" if service else bucket or self.name
         copy = object.__new__(type(self))
         copy._set(**{name: getattr(self, name) for name in self.__slots__})
         copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
@@ -179,16 +179,18 @@ def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:
     return all(isinstance(each, str) for each in cast("list[object]", limits))
 
 
-def _name(name: object) -> str:
+def require_name(option: str, name: object) -> str:
+    """Return a name that may stand in a key and in a field; ValueError for what can't."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     raise ValueError(
-        f"name={name!r:.80}: must be 1 to {MAX_NAME} printable ASCII characters"
+        f"{option}={name!r:.80}: must be 1 to {MAX_NAME} printable ASCII characters"
         " without colons, slashes, double quotes and backslashes"
     )
 
 
-def _methods(methods: object) -> frozenset[str] | None:
+def read_methods(methods: object) -> frozenset[str] | None:
+    """Return methods in capitals, None for all; ValueError names one that is none."""
     if methods is None:
         return None
     listed = list(cast("Iterable[object]", methods)) if isinstance(methods, Iterable) else []

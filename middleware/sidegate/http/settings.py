@@ -26,7 +26,7 @@ class OnKeyError(StrEnum):
 class HeaderStyle(StrEnum):
     """Which fields tell clients where they stand."""
 
-    DRAFT_11 = "draft-11"  # RateLimit and RateLimit-Policy
+    DRAFT = "draft"  # RateLimit and RateLimit-Policy
     LEGACY = "legacy"  # X-RateLimit-Limit, -Remaining and -Reset
     BOTH = "both"
     NONE = "none"
@@ -36,7 +36,8 @@ class HeaderStyle(StrEnum):
 class Settings:
     """The options of one middleware, which were checked."""
 
-    rules: tuple[Rule, ...]  # at least one
+    rules: tuple[Rule, ...]
+    service: str  # "" for none
     exempt: Sequence[Matcher]
     proxies: Proxies
     budget: float  # seconds

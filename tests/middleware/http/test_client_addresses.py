@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from sidegate import Limiter
 from sidegate.http.keys import client_ip, header
 from sidegate.http.request.proxies import forwarded_for, parse_proxies
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
-from sidegate.limiter import Limiter
 from tests.middleware.http.requests import asgi, both
 
 

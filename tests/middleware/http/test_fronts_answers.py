@@ -22,7 +22,7 @@ LEGACY = {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ("draft-11", DRAFT),
+        ("draft", DRAFT),
         (True, DRAFT),
         ("legacy", LEGACY),
         ("both", DRAFT | LEGACY),

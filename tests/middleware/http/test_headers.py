@@ -150,7 +150,8 @@ TITLES = {429: "Quota Exceeded", 503: "Temporary Reduced Capacity"}
 def test_a_refusal_explains_itself(
     decision: Decision, status: int, detail: str, violated: list[str]
 ) -> None:
-    body = Policy("api", decision.limits).problem(decision, retry_after(decision))
+    policy = Policy("api", decision.limits)
+    body = policy.problem(decision, policy.detail(decision, retry_after(decision)))
     assert json.loads(body) == {
         "type": TYPES + TITLES[status].lower().replace(" ", "-"),
         "title": TITLES[status],

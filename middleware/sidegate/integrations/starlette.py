@@ -1,0 +1,251 @@
+"""Starlette, and with it FastAPI: limits are checked when the route of a request is known.
+
+`app.add_middleware(limiter.asgi)` sets all of it up. What it does is here: each route, before it
+handles a request, has the Guards in its scope check the limits of its endpoint.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+
+from sidegate.asgi.middleware import ScopeRequest
+from sidegate.asgi.refusal import answer_with, refuse_handshake
+from sidegate.limiter.asgi_app import GUARDS
+from sidegate.limiter.checks.asking import enforce
+from sidegate.limiter.checks.current import Current
+from sidegate.limiter.checks.exceeded import RateLimitExceeded
+from sidegate.limiter.limits.applied import applied, route_of
+from sidegate.limiter.limits.route_limit import marks_of, route_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeAlias
+
+    from starlette.types import Message, Receive, Scope, Send
+    from starlette.websockets import WebSocket
+
+    from sidegate.buckets.decision import Decision
+    from sidegate.http.request_limiter import Verdict
+    from sidegate.limiter.asgi_app import Guard
+    from sidegate.limiter.checks.enforcer import Checked
+    from sidegate.limiter.core import Core, RequestOf
+    from sidegate.limiter.limits.applied import Applied
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
+
+    Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
+
+_PATCHED = "_sidegate_guarded"
+_FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has written
+_POLICY_VIOLATION = 1008
+
+
+class HTTPRateLimitExceeded(RateLimitExceeded, HTTPException):
+    """RateLimitExceeded for handlers of HTTP exceptions: of the status 429, or of all of them."""
+
+
+class WebSocketRateLimitExceeded(RateLimitExceeded, WebSocketException):
+    """RateLimitExceeded in a websocket, which it closes with code 1008."""
+
+    def __init__(self, decision: Decision, verdict: Verdict, detail: str) -> None:
+        super().__init__(decision, verdict, detail)
+        self.code = _POLICY_VIOLATION
+        self.reason = detail
+
+
+def install() -> RequestOf:
+    """Have all routes check limits, from now on; return what makes requests.
+
+    A route of a request without a limiter does what it did before.
+    """
+    kinds: list[Any] = [Route, WebSocketRoute, Mount, Host]
+    fastapi = sys.modules.get("fastapi.routing")
+    if fastapi is not None:
+        kinds.append(fastapi.APIRoute)
+    for kind in kinds:
+        if "handle" in vars(kind) and not hasattr(kind.handle, _PATCHED):
+            kind.handle = _guarded(kind.handle)
+    return request_of
+
+
+def init_app(core: Core, app: Any) -> None:  # noqa: ANN401 - Starlette, of any state
+    """Set an app up, as `app.add_middleware(limiter.asgi)`."""
+    app.add_middleware(core.limiter.asgi)
+
+
+def request_of(scope: Scope, receive: Receive | None = None) -> HTTPConnection:
+    """Return the request of a scope, for functions of the app; without `receive` it has no body."""
+    if scope["type"] != "http":
+        return HTTPConnection(scope)
+    return Request(scope) if receive is None else Request(scope, receive)
+
+
+class _Tape:
+    """The messages of a request's body: functions of the app may read them before the route."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read: list[Message] = []
+
+    async def read(self) -> Message:
+        """Return the next message, and keep it for the route."""
+        message = await self._receive()
+        self._read.append(message)
+        return message
+
+    async def receive(self) -> Message:
+        """Return the next message for the route: first those that were read before."""
+        return self._read.pop(0) if self._read else await self._receive()
+
+
+def _guarded(handle: Handle) -> Handle:
+    @wraps(handle)
+    async def handle_guarded(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401 - any route
+        guards: Sequence[Guard] = scope.get(GUARDS, ())
+        if guards and _is_last(self, scope):
+            for guard in guards:
+                if not guard.current.is_enforced:
+                    tape = _Tape(receive)
+                    receive = tape.receive
+                    guard.current.make = partial(request_of, scope, tape.read)
+                    outcome = await guard.check(_limits(guard, self, scope))
+                    if outcome.verdict:
+                        await _refuse(outcome, scope, receive, send)
+                        return
+        await handle(self, scope, receive, send)
+
+    setattr(handle_guarded, _PATCHED, True)
+    return handle_guarded
+
+
+def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
+    """Tell whether no other route comes behind this one, and it takes the request's method."""
+    if isinstance(route, Mount | Host):
+        return not route.routes
+    methods = getattr(route, "methods", None)
+    return not methods or scope["type"] != "http" or scope["method"] in methods
+
+
+def _limits(guard: Guard, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
+    """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
+    endpoint = scope.get("endpoint")
+    method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
+    limiter = guard.current.limiter
+    marks = marks_of(endpoint, limiter)
+    if isinstance(endpoint, type):
+        view = getattr(endpoint, "get" if method == "HEAD" else method.lower(), None)
+        marks += marks_of(view, limiter)
+    marks += _marks_of_dependencies(route, limiter)
+    suffix = "" if hasattr(endpoint, "__qualname__") else str(getattr(route, "path", ""))
+    return guard.limits(route_of(endpoint, suffix), method, marks)
+
+
+def _marks_of_dependencies(route: Any, limiter: object) -> list[Mark]:  # noqa: ANN401 - any route
+    """Return the marks of each `Depends(limiter.dep(…))`: limits that a route has otherwise."""
+    return [
+        mark
+        for dependency in getattr(route, "dependencies", ())
+        for mark in marks_of(getattr(dependency, "dependency", None), limiter)
+    ]
+
+
+# --- checks that the app asks for
+
+
+async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) -> None:
+    """Check a limit of the route that a request has come to; RateLimitExceeded refuses it."""
+    scope = connection.scope
+    current = _current(core, scope) or _alone(core, connection)
+    method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
+    if limit.methods is not None and method not in limit.methods:
+        return
+    one = applied(limit, route_of(scope.get("endpoint")), method)
+    _raise(await enforce(core.enforcer, core.clients.loops, current, [one]), scope)
+
+
+async def check_message(
+    core: Core, websocket: WebSocket, limits: LimitsOf | None, options: LimitOptions
+) -> Decision | None:
+    """Check a message of a websocket; see `Limiter.check_message`."""
+    scope = websocket.scope
+    current = Current(core.limiter, ScopeRequest(scope, core.settings.proxies))
+    current.make, current.is_message, current.is_enforced = (lambda: websocket), True, True
+    endpoint = scope.get("endpoint")
+    route = route_of(endpoint)
+    if limits is not None:
+        found = [route_limit(limits, core.key, options)]
+    else:
+        found = [mark.limit for mark in marks_of(endpoint, core.limiter) if mark.limit]
+    if not found:
+        raise ValueError("limits=None: expected limits, since the websocket's route has none")
+    asked = [applied(limit, route, "GET", " message") for limit in found]
+    _raise(await enforce(core.enforcer, core.clients.loops, current, asked), scope)
+    return current.decision
+
+
+def _current(core: Core, scope: Scope) -> Current | None:
+    guards: Sequence[Guard] = scope.get(GUARDS, ())
+    found = (guard.current for guard in guards if guard.current.limiter is core.limiter)
+    return next(found, None)
+
+
+def _alone(core: Core, connection: HTTPConnection) -> Current:
+    """Return what stands for the request where the middleware doesn't."""
+    current = Current(core.limiter, ScopeRequest(connection.scope, core.settings.proxies))
+    current.make, current.is_enforced = (lambda: connection), True
+    return current
+
+
+def _raise(outcome: Checked, scope: Scope) -> None:
+    if outcome.exceeded is not None:
+        raise exception_of(outcome.exceeded, scope)
+    if outcome.verdict is not None:
+        raise HTTPException(outcome.verdict.status, "The request is malformed.")
+
+
+# --- refusing
+
+
+async def _refuse(outcome: Checked, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request at its route: by the app's own error handler, if it has one for that."""
+    assert outcome.verdict
+    if scope["type"] == "websocket":
+        await refuse_handshake(outcome.verdict, scope, receive, send)
+    elif outcome.exceeded is None:
+        await answer_with(outcome.verdict, send, with_body=scope["method"] != "HEAD")
+    else:
+        raise exception_of(outcome.exceeded, scope)
+
+
+def exception_of(exceeded: RateLimitExceeded, scope: Scope) -> RateLimitExceeded:
+    """Return what to raise in a request, and see to it that somebody answers it.
+
+    The app's own handlers come first: for RateLimitExceeded, for its status, or for HTTPException.
+    If it has none, the ready one answers; it stands as far inside, so the response goes through
+    all middleware of the app.
+    """
+    told = exceeded.decision, exceeded.verdict, exceeded.detail
+    if scope["type"] == "websocket":
+        return WebSocketRateLimitExceeded(*told)
+    made = HTTPRateLimitExceeded(*told)
+    handlers, by_status = scope.get("starlette.exception_handlers", ({}, {}))
+    if made.status_code not in by_status:
+        kind = next((kind for kind in type(made).__mro__ if kind in handlers), None)
+        if kind is None or handlers[kind].__module__.startswith(_FRAMEWORKS):
+            handlers[HTTPRateLimitExceeded] = ready_handler
+    return made
+
+
+async def ready_handler(request: Request, error: Exception) -> Response:
+    """Answer a request that its limits refuse in the usual form; made for `exception_handlers`."""
+    assert isinstance(error, RateLimitExceeded)
+    verdict = error.verdict
+    response = Response(verdict.body if request.method != "HEAD" else b"", verdict.status)
+    response.raw_headers = list(verdict.fields)
+    return response

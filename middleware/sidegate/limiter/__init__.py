@@ -1,0 +1,1 @@
+"""Limiter: the front for code, above the middleware. Its parts are private."""

@@ -1,0 +1,1 @@
+"""Checks: what becomes of one request, by all of its limits."""

@@ -1,0 +1,246 @@
+"""The enforcer: checks all limits of a request at once, in a loop or in a thread.
+
+It knows no framework. Each integration tells it the request and the route, and what it answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from msgspec import structs
+
+from sidegate.http.headers import SOURCE, tells_of_limits
+from sidegate.http.key_faults import KeyFaults
+from sidegate.http.request_limiter import Form, RequestLimiter, Verdict
+from sidegate.limiter.checks.current import Payment
+from sidegate.limiter.checks.exceeded import RateLimitExceeded
+from sidegate.limiter.checks.planning import planning, questions_of
+from sidegate.limiter.limits.applied import Applied, RouteName, limits_at, plain_method
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+    from typing import Any
+
+    from sidegate.buckets.decision import Decision
+    from sidegate.http.headers import Pair
+    from sidegate.http.settings import Settings
+    from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
+    from sidegate.limiter.limits.functions import AppFunction
+    from sidegate.limiter.limits.route_limit import Mark, RouteLimit
+
+log = logging.getLogger("sidegate")
+
+MAX_ROUTES = 4_096  # routes times methods whose limits are remembered
+_LEGACY = b"x-ratelimit-"
+_LEGACY_LIMIT = b"x-ratelimit-limit"  # the first of them
+
+
+class Checked(NamedTuple):
+    """What becomes of a request: refused with this verdict, and as this exception; or not."""
+
+    verdict: Verdict | None = None
+    exceeded: RateLimitExceeded | None = None
+
+
+PASSED = Checked()
+
+
+class Enforcer:
+    """All limits of an app: rules, the application's, the default ones, and those of its routes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        application: RouteLimit | None,
+        defaults: Sequence[RouteLimit],
+        on_denied: AppFunction | None,
+    ) -> None:
+        self.settings = settings
+        self.limiter = RequestLimiter(settings, time.monotonic)
+        self.filters: list[AppFunction] = []
+        self.application = application
+        self.defaults = defaults
+        self._always = (Applied(application, "default", "default"),) if application else ()
+        self._on_denied = on_denied
+        self._faults = KeyFaults()
+        self._limits = lru_cache(MAX_ROUTES)(self._limits_at)
+
+    # --- which limits
+
+    def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> tuple[Applied, ...]:
+        """Return the limits of a route; none at all if a mark says that it is exempt."""
+        known = method if method == "HEAD" else plain_method(method)
+        return self._limits(route, known, tuple(marks))
+
+    def _limits_at(
+        self, route: RouteName, method: str, marks: tuple[Mark, ...]
+    ) -> tuple[Applied, ...]:
+        if any(mark.limit is None for mark in marks):
+            return ()
+        return (*self._always, *limits_at(route, method, marks, self.defaults))
+
+    @property
+    def elsewhere(self) -> tuple[Applied, ...]:
+        """The limits of what is no route, such as a path that isn't found: the application's."""
+        return self._always
+
+    def is_off(self, current: Current) -> bool:
+        """Tell whether a request is never limited, by its path or since all is switched off."""
+        if not self.settings.enabled:
+            return True
+        return self.limiter.is_exempt(current.path, current.root)
+
+    # --- the check
+
+    def plan(self, current: Current, limits: Sequence[Applied]) -> Planning:
+        """Return the steps that find out what to ask."""
+        return planning(self.limiter, limits, self.filters, current)
+
+    def questions(self, plan: Plan, current: Current) -> Sequence[KeyQuestion]:
+        """Return what to ask about a request: what it hasn't paid for yet, as few as can be."""
+        if current.is_message:
+            return questions_of(plan.parts)
+        is_paid, carrier = self.limiter.is_paid, cast("MutableMapping[str, Any]", current.view.raw)
+        return questions_of(
+            [part for part in plan.parts if not is_paid(carrier, part.key, part.rule.limits)]
+        )
+
+    def conclude(
+        self,
+        current: Current,
+        plan: Plan,
+        questions: Sequence[KeyQuestion],
+        decisions: Sequence[Decision | None],
+    ) -> Checked:
+        """Turn decisions into what becomes of the request, and note them in `current`."""
+        epoch = time.time() if self.limiter.legacy else 0.0
+        made = [
+            (decision, self._verdict(current, question, decision, epoch))
+            for question, decision in zip(questions, decisions, strict=True)
+            if decision is not None
+        ]
+        current.decisions = (*current.decisions, *(decision for decision, _ in made))
+        refused = next((verdict for _, verdict in made if verdict.status), None)
+        if refused is not None:
+            fields = _once([*current.fields, *plan.fields, *refused.fields], current)
+            return self.refused(current, structs.replace(refused, fields=fields))
+        fields = [*current.fields, *plan.fields]
+        for _, verdict in made:
+            fields += verdict.fields
+        current.fields = fields if len(made) == 1 else _once(fields, current)
+        self._note_charged(current, questions, decisions)
+        return PASSED
+
+    def decided(self, current: Current, plan: Plan) -> Checked:
+        """Return the outcome of a request about which nothing needs to be asked."""
+        current.fields = [*current.fields, *plan.fields]
+        if (verdict := plan.verdict) is None:
+            return PASSED
+        return self.refused(current, structs.replace(verdict, fields=current.fields))
+
+    def refused(self, current: Current, verdict: Verdict) -> Checked:
+        """Return the outcome of a request that is refused."""
+        current.is_refused = True
+        current.fields = [pair for pair in verdict.fields if tells_of_limits(pair[0])]
+        if verdict.decision is None:
+            return Checked(verdict)
+        if verdict.decision not in current.decisions:  # a cost that never fits isn't asked about
+            current.decisions = (*current.decisions, verdict.decision)
+        return Checked(verdict, RateLimitExceeded(verdict.decision, verdict, verdict.detail))
+
+    def failed(
+        self, current: Current, questions: Sequence[KeyQuestion], error: Exception
+    ) -> Checked:
+        """Return what becomes of a request that the sidecar can't decide, and log why."""
+        verdict = self.limiter.check_failed(questions[0].rule, error)
+        if verdict.status:
+            return self.refused(current, verdict)
+        current.fields = [*current.fields, *verdict.fields]
+        return PASSED
+
+    def _verdict(
+        self, current: Current, question: KeyQuestion, decision: Decision, epoch: float
+    ) -> Verdict:
+        form = None if decision.allowed else self._form(current, question, decision)
+        return self.limiter.verdict(question.rule, decision, epoch, None, form)
+
+    def _form(self, current: Current, question: KeyQuestion, decision: Decision) -> Form:
+        """Return how the limit that refuses wants its refusal to look."""
+        limit = _refusing(question, decision)
+        on_denied = limit.on_denied if limit and limit.on_denied else self._on_denied
+        detail = self._message(current, question, limit)
+        if on_denied is None:
+            return Form(detail=detail)
+        return Form(on_denied.function, partial(on_denied, current), detail)
+
+    def _message(self, current: Current, question: KeyQuestion, limit: RouteLimit | None) -> str:
+        message = limit.error_message if limit else None
+        if message is None or isinstance(message, str):
+            return message or ""
+        try:
+            return str(message(current))
+        except Exception as error:  # noqa: BLE001 - the app's own, and it is logged
+            self._tell(question.rule.name, message.function, error, "refused in the usual form")
+            return ""
+
+    # --- charges that depend on the response
+
+    @staticmethod
+    def _note_charged(
+        current: Current, questions: Sequence[KeyQuestion], decisions: Sequence[Decision | None]
+    ) -> None:
+        for question, decision in zip(questions, decisions, strict=True):
+            for part in question.parts:
+                if decision is not None and part.limit is not None and part.limit.charge_when:
+                    limits = part.rule.limits
+                    current.charged.append(Payment(part.limit, limits, part.key, decision))
+
+    def unwanted(self, current: Current, response: object) -> list[Payment]:
+        """Return the charges that `charge_when` doesn't want for this response; each only once."""
+        charged, current.charged = current.charged, []
+        return [one for one in charged if not self._is_wanted(one, response)]
+
+    def _is_wanted(self, one: Payment, response: object) -> bool:
+        function = one.limit.charge_when
+        assert function is not None
+        try:
+            return bool(function(response))
+        except Exception as error:  # noqa: BLE001 - the app's own, and it is logged
+            self._tell(one.limits.text, function, error, "charged")
+            return True
+
+    def _tell(self, rule: str, function: object, error: Exception, done: str) -> None:
+        if line := self._faults.failed(rule, function, error, done, time.monotonic()):
+            log.error(line)
+
+
+def _refusing(question: KeyQuestion, decision: Decision) -> RouteLimit | None:
+    """Return the limit of a route that refused, of several that were decided together."""
+    binding = decision.binding
+    for part in question.parts:
+        if binding is None or binding[0] in part.rule.limits.items:
+            return part.limit
+    return question.parts[0].limit
+
+
+def _once(fields: list[Pair], current: Current) -> list[Pair]:
+    """Leave one of each field that isn't a list: those of the decision that matters most."""
+    tightest = current.decision
+    if tightest is None or len(current.decisions) < 2:
+        return fields
+    limit = b"%d" % tightest.limit
+    kept: dict[bytes, bytes] = {}
+    rest: list[Pair] = []
+    is_tightest = False
+    for name, value in fields:
+        if name == _LEGACY_LIMIT:
+            is_tightest = value == limit
+        if not name.startswith(_LEGACY) and name != SOURCE:
+            rest.append((name, value))
+        elif name not in kept or (is_tightest and name != SOURCE):
+            kept[name] = value
+    return [*rest, *kept.items()]

@@ -1,0 +1,208 @@
+"""Planning: what to ask about a request, by the app's own functions, for loops and threads alike.
+
+The functions may be coroutine functions where the framework has a loop. So the one road through
+them is a generator, as in `http/evaluation.py`: it yields what is to be awaited.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from sidegate.buckets.limits import MAX_LIMITS, Limits
+from sidegate.errors import LimitError
+from sidegate.http.evaluation import Pending, RuleQuestion, asking, is_pending
+from sidegate.http.headers import POLICY
+from sidegate.http.request_limiter import Verdict
+from sidegate.http.rules import Rule, read_limits
+from sidegate.limiter.limits.functions import AppFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from sidegate.http.headers import Pair
+    from sidegate.http.request_limiter import RequestLimiter
+    from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.limits.applied import Applied
+    from sidegate.limiter.limits.route_limit import RouteLimit
+
+MAX_JOINED = 4_096  # sets of rules: routes times plans
+_UNKNOWN = read_limits("1/second")  # stands for limits that a function failed to tell; never sent
+
+
+class LimitPart(NamedTuple):
+    """One limit of a request: its rule, whose it is, and what it costs."""
+
+    rule: Rule
+    key: str
+    cost: int
+    limit: RouteLimit | None  # None: it comes from `rules=`
+
+
+class KeyQuestion(NamedTuple):
+    """Limits of a request with the same key, to be decided together, all or none."""
+
+    rule: Rule
+    key: str
+    cost: int
+    parts: Sequence[LimitPart]
+
+
+class Plan(NamedTuple):
+    """What to ask, and fields of what can't be asked; or what becomes of the request at once."""
+
+    parts: Sequence[LimitPart]
+    fields: list[Pair]
+    verdict: Verdict | None = None
+
+
+Planning: TypeAlias = "Generator[Pending, object, Plan]"
+
+_NOTHING = Plan((), [])
+
+
+def planning(
+    limiter: RequestLimiter,
+    limits: Sequence[Applied],
+    filters: Sequence[AppFunction],
+    current: Current,
+) -> Planning:
+    """Go through the rules and the limits of a request. It never raises.
+
+    A function that fails has its request let through by this limit, or refused: `on_key_error`.
+    """
+    for filtering in filters:
+        if (yield from _is_filtered(limiter, filtering, current)):
+            return _NOTHING
+    parts: list[LimitPart] = []
+    fields: list[Pair] = []
+    for chain in () if current.is_enforced else limiter.chains(*current.target):
+        found = yield from asking(limiter, chain, current.view)
+        part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
+        if refused := _take(part, parts, fields):
+            return Plan((), fields, refused)
+    for one in limits:
+        part = yield from _part(limiter, one, current)
+        if refused := _take(part, parts, fields):
+            return Plan((), fields, refused)
+    return Plan(parts, fields)
+
+
+def _take(
+    found: LimitPart | Verdict | None, parts: list[LimitPart], fields: list[Pair]
+) -> Verdict | None:
+    """Keep what was found out about one limit; return the verdict that refuses the request."""
+    if isinstance(found, Verdict):
+        fields += found.fields
+        return found if found.status else None
+    if found is not None:
+        parts.append(found)
+    return None
+
+
+def _is_filtered(
+    limiter: RequestLimiter, filtering: AppFunction, current: Current
+) -> Generator[Pending, object, bool]:
+    """Ask a request filter; one that fails filters nothing, and is told of as a key would be."""
+    rule = Rule("request_filter", _UNKNOWN)
+    try:
+        return bool((yield from _value(rule, filtering, current)))
+    except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+        limiter.key_failed(rule, error, function=filtering.function)
+        return False
+
+
+def _part(
+    limiter: RequestLimiter, one: Applied, current: Current
+) -> Generator[Pending, object, LimitPart | Verdict | None]:
+    """Ask the functions of one limit; None if the request isn't limited by it."""
+    limit, service = one.limit, limiter.settings.service
+    limits = limit.limits if isinstance(limit.limits, Limits) else _UNKNOWN
+    rule = one.rule(limits, service)
+    function: object = limit.key
+    try:
+        if not limiter.counts(rule, current.method, current.view) and not _names_options(limit):
+            return None
+        if (exempt := limit.exempt_when) is not None:
+            function = exempt.function
+            if (yield from _value(rule, exempt, current)):
+                return None
+        if isinstance(limit.limits, AppFunction):
+            function = limit.limits.function
+            given = yield from _value(rule, limit.limits, current)
+            if given is None:
+                return None
+            rule = one.rule(_limits(given), service)
+        if isinstance(limit.scope, AppFunction):
+            function = limit.scope.function
+            scope = yield from _value(rule, limit.scope, current)
+            rule = one.of(_text(scope)).rule(rule.limits, service)
+        function = limit.key.function
+        identity = yield from _value(rule, limit.key, current)
+        if identity is None:
+            return None
+        key = limiter.key_of(rule, identity)
+        cost: object = limit.cost
+        if isinstance(cost, AppFunction):
+            function = cost.function
+            cost = yield from _value(rule, cost, current)
+        return LimitPart(rule, key, limiter.cost_of(rule, cost), limit)
+    except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+        failed = limiter.key_failed(rule, error, function=function)
+        return failed if rule.limits is not _UNKNOWN else failed.without(POLICY)
+
+
+def _value(
+    rule: Rule, function: AppFunction, current: Current
+) -> Generator[Pending, object, object]:
+    value = function(current)
+    if is_pending(value):
+        value = yield Pending(rule, function.function, value)
+    return value
+
+
+def _limits(given: object) -> Limits:
+    """Return limits that a function gave: those of sidegate, or a text or a list of texts."""
+    return given if isinstance(given, Limits) else read_limits(given)
+
+
+def _text(scope: object) -> str:
+    if isinstance(scope, str) and scope:
+        return scope
+    raise TypeError(f"the scope is {scope!r:.80}, expected a text")
+
+
+def _names_options(limit: RouteLimit) -> bool:
+    return limit.methods is not None and "OPTIONS" in limit.methods
+
+
+# --- one check
+
+
+def questions_of(parts: Iterable[LimitPart]) -> Sequence[KeyQuestion]:
+    """Put together what has the same key and cost: one check, which charges all limits or none."""
+    groups: dict[tuple[str, int], list[LimitPart]] = {}
+    for part in parts:
+        groups.setdefault((part.key, part.cost), []).append(part)
+    return [question for group in groups.values() for question in _questions(group)]
+
+
+def _questions(group: list[LimitPart]) -> list[KeyQuestion]:
+    if len(group) == 1:
+        part = group[0]
+        return [KeyQuestion(part.rule, part.key, part.cost, group)]
+    first = group[0]
+    try:
+        joined = _joined(tuple(part.rule for part in group))
+    except LimitError:  # more than one check holds
+        return [KeyQuestion(part.rule, part.key, part.cost, [part]) for part in group]
+    return [KeyQuestion(joined, first.key, first.cost, group)]
+
+
+@lru_cache(MAX_JOINED)
+def _joined(rules: tuple[Rule, ...]) -> Rule:
+    """Return one rule with the limits of several that have the same buckets."""
+    items = dict.fromkeys(limit for rule in rules for limit in rule.limits)
+    if len(items) > MAX_LIMITS:
+        raise LimitError(f"more than {MAX_LIMITS} limits")
+    return Rule(rules[0].name, Limits(items)).of("", rules[0].bucket)

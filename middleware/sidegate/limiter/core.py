@@ -1,0 +1,165 @@
+"""The core of a Limiter: its options read, its clients, and what each framework makes of it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from sidegate.asgi.refusal import layers_of
+from sidegate.errors import require_known, shown
+from sidegate.http.keys import client_ip, is_async
+from sidegate.http.rules import flag
+from sidegate.limiter.checks.enforcer import Enforcer
+from sidegate.limiter.clients import Clients
+from sidegate.limiter.limits.functions import AppFunction
+from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
+from sidegate.middleware_options import CommonOptions, Options, settings_of
+
+if TYPE_CHECKING:
+    from sidegate.asgi.types import App
+    from sidegate.http.settings import Settings
+
+log = logging.getLogger("sidegate")
+
+_FRAMEWORKS = (  # of an app, and the integration that sets it up
+    ("flask", "Flask", "flask"),
+    ("quart", "Quart", "quart"),
+    ("starlette.applications", "Starlette", "starlette"),
+)
+
+RequestOf: TypeAlias = Callable[..., Any]
+"""Makes a framework's own request of a scope and a Guard."""
+
+
+class LimiterOptions(CommonOptions[Any], total=False):
+    """The options of a Limiter: those of the middleware (see `Options`), and these.
+
+    - `limits`: of the whole app: one bucket for each client, whichever route it asks. It may be a
+      function of the request, where the framework is known.
+    - `default_limits`: of each route for itself, where it has none of its own; limits, or a
+      function.
+    - `default_limits_per_method`: count each method of a route for itself in them.
+
+    `key` and `cost` may be functions of the framework's own request, and `key` is the default of
+    routes' limits too.
+    """
+
+    default_limits: Any
+    default_limits_per_method: bool
+
+
+class Core:
+    """What the parts of one Limiter share. Everything is read here, so a mistake shows at once."""
+
+    def __init__(self, limiter: Any, limits: object, options: dict[str, Any]) -> None:  # noqa: ANN401 - a Limiter
+        self.limiter = limiter
+        self.options = options
+        known = {*LimiterOptions.__annotations__, *CommonOptions.__annotations__}
+        require_known("a Limiter", options, known)
+        for option in ("rules", "exempt"):  # they are read again for each app
+            if isinstance(values := options.get(option), Iterator):
+                options[option] = tuple(cast("Iterator[object]", values))
+        self.key = AppFunction("key", options.get("key") or client_ip())
+        self._limits = limits
+        self.settings = self._settings()
+        self.enforcer = Enforcer(
+            self.settings, self._application(), self._defaults(), self._on_denied()
+        )
+        self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
+        self.clients = Clients(options, self.settings)
+        self.enforcer.limiter.count = self.clients.count
+
+    # --- options
+
+    def _middleware_options(self) -> Options[Any]:
+        ours = {"limits", "default_limits", "default_limits_per_method"}
+        kept = {name: value for name, value in self.options.items() if name not in ours}
+        if self.options.get("rules") is None:  # else they belong to a rule, as settings_of says
+            kept = {name: kept[name] for name in kept if name not in {"key", "cost"}}
+        return cast("Options[Any]", kept)
+
+    def _settings(self) -> Settings:
+        options = self._middleware_options()
+        if self._limits is not None and options.get("rules") is not None:
+            options["limits"] = cast("Any", self._limits)  # which is one too many
+        return settings_of(options, needs_rules=False)
+
+    def _application(self) -> RouteLimit | None:
+        if self._limits is None:
+            return None
+        options: LimitOptions = {"scope": "default", "cost": self.options.get("cost", 1)}
+        return route_limit(self._limits, self.key, options)
+
+    def _defaults(self) -> list[RouteLimit]:
+        per_method = flag(
+            "default_limits_per_method", self.options.get("default_limits_per_method", False)
+        )
+        given = self.options.get("default_limits")
+        if given is None:
+            return []
+        try:
+            return [route_limit(given, self.key, {"per_method": per_method})]
+        except ValueError as error:
+            raise ValueError(f"default_{error}") from None
+
+    def _on_denied(self) -> AppFunction | None:
+        given = self.options.get("on_denied")
+        return None if given is None else AppFunction("on_denied", given, 1)
+
+    # --- frameworks
+
+    def framework_inside(self, app: App) -> RequestOf | None:
+        """Return what makes the requests of the framework inside an ASGI app, if it is known.
+
+        From then on its routes check the limits of each request.
+        """
+        for layer in layers_of(app):
+            if _is_of(layer, "starlette.routing", "Router", "starlette.applications", "Starlette"):
+                integration = import_module("sidegate.integrations.starlette")
+                made: RequestOf = integration.install()
+                return made
+        self.tell_of_routes(app)
+        return None
+
+    def tell_of_routes(self, app: object) -> None:
+        """Log that limits of routes don't apply in an app, if there are any."""
+        if self.is_marked:
+            log.error(
+                "sidegate: limits of routes and default_limits do NOT apply in %.80r: its framework"
+                " isn't known here; docs/apps says how each is set up",
+                app,
+            )
+
+    def require_plain_functions(self) -> None:
+        """Raise ValueError if a function of the application's limits has to be awaited."""
+        limits = [self.enforcer.application] if self.enforcer.application else []
+        functions = [function for limit in limits for function in limit.functions]
+        for function in [*functions, *self.enforcer.filters]:
+            if is_async(function.function):
+                raise ValueError(f"{function!r}: must be a plain function in WSGI")
+        for rule in self.settings.rules:
+            if rule.awaits:
+                raise ValueError(f"{rule!r}: key and cost must be plain functions in WSGI")
+
+    def init_app(self, app: Any) -> None:  # noqa: ANN401 - of any framework
+        """Set an app up; ValueError if its framework isn't known."""
+        for module, kind, integration in _FRAMEWORKS:
+            if _is_of(app, module, kind):
+                import_module(f"sidegate.integrations.{integration}").init_app(self, app)
+                return
+        raise ValueError(
+            f"app={shown(app)}: expected an app of Flask, Quart, FastAPI or Starlette; docs/apps"
+            " says how others are set up"
+        )
+
+
+def _is_of(value: object, *places: str) -> bool:
+    """Tell whether something is of a class that a framework has, without importing it."""
+    for module, name in zip(places[::2], places[1::2], strict=True):
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(value, kind):
+            return True
+    return False

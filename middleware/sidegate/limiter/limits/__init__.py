@@ -1,0 +1,1 @@
+"""Limits of an app, as its code declares them."""

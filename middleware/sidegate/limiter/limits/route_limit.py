@@ -1,0 +1,187 @@
+"""A route limit: what one `limiter.limit(…)` says, checked where it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
+
+from sidegate.buckets.limits import Limits
+from sidegate.errors import require_known, shown
+from sidegate.http.rules import flag, read_limits, read_methods, require_name
+from sidegate.limiter.limits.functions import AppFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sidegate.buckets.decision import Decision
+
+F = TypeVar("F")
+
+LimitsOf: TypeAlias = "str | Limits | Iterable[str] | Callable[..., object]"
+"""Limits, or a function that returns them, or None where a request isn't limited."""
+
+MARKS = "__sidegate_limits__"  # on a function, a class or a blueprint: its Marks
+
+
+class SharedOptions(TypedDict, total=False):
+    """The options of `Limiter.shared_limit`: those of `LimitOptions` but the scope."""
+
+    key: Callable[..., object] | None
+    cost: int | Callable[..., object]
+    methods: Iterable[str] | None
+    per_method: bool
+    exempt_when: Callable[..., object] | None
+    override_defaults: bool
+    charge_when: Callable[[Any], object] | None
+    on_denied: Callable[[Any, Decision], object] | None
+    error_message: str | Callable[..., object] | None
+
+
+class LimitOptions(SharedOptions, total=False):
+    """The options of `Limiter.limit`.
+
+    - `key`: whose limit it is, a function of the request (default: the limiter's); None from it
+      means that the request isn't limited by this.
+    - `cost`: the tokens that a request takes (default: 1), or a function.
+    - `methods`: only these; GET stands for HEAD too.
+    - `per_method`: count each method for itself.
+    - `scope`: who shares the buckets: a name, or a function of the request that returns one
+      (default: each route has its own).
+    - `exempt_when`: a function that says whether this request is let off.
+    - `override_defaults`: False has `default_limits` apply too.
+    - `charge_when`: a function of the framework's response that says whether to charge for it. The
+      request is charged at once, and gets its tokens back when this returns False.
+    - `on_denied`: makes the body of a refusal, of the request and the decision.
+    - `error_message`: a text for people in the usual form of a refusal, or a function.
+    """
+
+    scope: str | Callable[..., object] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # one is only the same as itself
+class RouteLimit:
+    """Limits of a route, or of many; functions are those of the app."""
+
+    limits: Limits | AppFunction
+    key: AppFunction
+    cost: int | AppFunction
+    methods: frozenset[str] | None
+    per_method: bool
+    scope: str | AppFunction | None
+    exempt_when: AppFunction | None
+    override_defaults: bool
+    charge_when: Callable[[Any], object] | None
+    on_denied: AppFunction | None
+    error_message: str | AppFunction | None
+
+    @property
+    def functions(self) -> list[AppFunction]:
+        """Those that are called with a request before it is decided."""
+        given = (self.limits, self.key, self.cost, self.scope, self.exempt_when)
+        return [each for each in given if isinstance(each, AppFunction)]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no function needs the framework's own request."""
+        return all(function.is_ours for function in self.functions)
+
+
+def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> RouteLimit:
+    """Return what limits and options say; `key` is for who has none. ValueError names an option.
+
+    An option that there isn't is a TypeError, as for any argument.
+    """
+    require_known("limit", options, (*SharedOptions.__annotations__, "scope"))
+    read = AppFunction("limits", limits) if callable(limits) else read_limits(limits)
+    own = options.get("key")
+    return RouteLimit(
+        limits=read,
+        key=key if own is None else AppFunction("key", own),
+        cost=_cost(options.get("cost", 1), read),
+        methods=read_methods(options.get("methods")),
+        per_method=flag("per_method", options.get("per_method", False)),
+        scope=_scope(options.get("scope")),
+        exempt_when=_function("exempt_when", options.get("exempt_when")),
+        override_defaults=flag("override_defaults", options.get("override_defaults", True)),
+        charge_when=_charge_when(options.get("charge_when")),
+        on_denied=_function("on_denied", options.get("on_denied"), 1),
+        error_message=_message(options.get("error_message")),
+    )
+
+
+def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
+    return None if value is None else AppFunction(option, value, more)
+
+
+def _cost(cost: object, limits: Limits | AppFunction) -> int | AppFunction:
+    if callable(cost):
+        return AppFunction("cost", cost)
+    most = limits.smallest_burst if isinstance(limits, Limits) else None
+    if type(cost) is int and cost >= 0 and (most is None or cost <= most):
+        return cost
+    whole = "a whole number from 0 up" if most is None else f"from 0 to {most}, the smallest burst"
+    raise ValueError(f"cost={shown(cost)}: expected {whole}, or a function of the request")
+
+
+def _scope(scope: object) -> str | AppFunction | None:
+    if scope is None:
+        return None
+    return AppFunction("scope", scope) if callable(scope) else require_name("scope", scope)
+
+
+def _message(message: object) -> str | AppFunction | None:
+    if message is None or isinstance(message, str):
+        return message
+    if callable(message):
+        return AppFunction("error_message", message)
+    raise ValueError(f"error_message={shown(message)}: expected a text, or a function")
+
+
+def _charge_when(function: object) -> Callable[[Any], object] | None:
+    if function is None:
+        return None
+    if callable(function) and not iscoroutinefunction(function):
+        AppFunction("charge_when", function)
+        return function
+    raise ValueError(f"charge_when={shown(function)}: expected a plain function of the response")
+
+
+# --- marks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What a decorator of a limiter leaves on a function; without a limit: it is exempt.
+
+    `is_dependency`: the function itself checks the limit, as a dependency of the route.
+    """
+
+    limiter: object
+    limit: RouteLimit | None
+    is_dependency: bool = False
+
+
+def put_mark(marked: F, mark: Mark) -> F:
+    """Leave a mark on a function, a class or a blueprint, and return it. TypeError if it can't be.
+
+    It stays what it is: so it doesn't matter whether a route was made of it before or after.
+    """
+    if not (callable(marked) or hasattr(marked, "before_request")):
+        raise TypeError(
+            f"{shown(marked)} can't have limits: expected a function, a class or a blueprint; for"
+            " a router give it dependencies=[Depends(limiter.dep(…))]"
+        )
+    wrapped = getattr(marked, "__func__", marked)  # a method of an object has no attributes
+    marks = (*cast("tuple[Mark, ...]", getattr(wrapped, MARKS, ())), mark)
+    try:
+        setattr(wrapped, MARKS, marks)
+    except AttributeError:
+        raise TypeError(f"{shown(marked)} can't have limits: it takes no attributes") from None
+    return marked
+
+
+def marks_of(marked: object, limiter: object) -> list[Mark]:
+    """Return the marks that a limiter left on something, the outermost first."""
+    marks = cast("tuple[Mark, ...]", getattr(marked, MARKS, ()))
+    return [mark for mark in reversed(marks) if mark.limiter is limiter]
