@@ -91,3 +91,11 @@ def test_blocks_are_found(page: str) -> None:
     assert not re.search(r"^ *```(py|py3|python3|Python|pycon)\b", text, re.MULTILINE)
     found = list(python_blocks(page))
     assert len(found) == len(re.findall(r"^ *```python$|^<!-- run\b", text, re.MULTILINE))
+
+
+def test_the_index_has_each_page() -> None:
+    """Whoever writes apps finds all pages of docs/apps by a question."""
+    index = (ROOT / "docs/apps/README.md").read_text("utf-8")
+    found = re.findall(r"^\|.*\]\(([\w-]+\.md)\) \|$", index, re.MULTILINE)
+    there = {Path(it).name for it in pages("docs/apps/*.md")}
+    assert {*found} == there - {"README.md"}
