@@ -12,11 +12,14 @@ SECONDS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := ring middleware sidecar tests bench compose examples
+CODE := ring middleware sidecar tests bench compose examples docs
 MANIFEST := pyproject.toml constraints.txt
 # pip prints nothing but errors; the first line of each recipe says what is going on
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALL := $(PIP) install -c constraints.txt
+# From nothing each time, so that a link to what is gone is noticed.
+DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
+	-c docs/reference -d build/doctrees -b html . build/docs
 
 # The project names its own virtual environment; one that happens to be active has no say.
 unexport VIRTUAL_ENV
@@ -28,7 +31,7 @@ test: export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one .venv
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate check bench format build pin clean
+.PHONY: help demo test simulate check docs bench format build pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,13 +45,18 @@ test: $(VENV)/.test ## all tests; PYTEST_ARGS for pytest
 simulate: $(VENV)/.test ## thousands of clusters on simulated networks; SIMULATE_ARGS for its options
 	@$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
-check: $(VENV)/.check ## lint, format, types, imports, and the built wheel
+check: $(VENV)/.check ## lint, format, types, imports, the documentation, and the built wheel
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(DOCS)
 	$(BIN)/python tests/wheel/check_wheel.py
+
+docs: $(VENV)/.docs ## the pages and the reference of all public names, in build/docs; a warning is an error
+	@$(DOCS)
+	@echo "docs: build/docs/index.html"
 
 bench: $(VENV)/.bench ## side by side with what else you could use; BENCH_ARGS for the benchmark
 	@$(BIN)/python -m bench $(BENCH_ARGS)
@@ -73,7 +81,7 @@ pin: ## resolve all dependencies anew, and write them to constraints.txt
 	@rm -rf $(VENV)-pin
 
 clean: ## remove everything that make made
-	@rm -rf $(VENV) $(VENV)-* dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-* build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 
 # One stamp for each set of dependencies, so that the second run installs nothing.
@@ -92,7 +100,7 @@ $(VENV)/.demo: $(MANIFEST) | $(VENV)/.made
 	@$(INSTALL) -e ".[sidecar]"
 	@touch $@
 
-$(VENV)/.test $(VENV)/.check $(VENV)/.bench: $(VENV)/.%: $(VENV)/.demo
+$(VENV)/.test $(VENV)/.check $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.demo
 	@echo "setup: installing what make $* needs"
 	@$(INSTALL) --group $*
 	@touch $@

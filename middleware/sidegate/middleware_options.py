@@ -66,7 +66,7 @@ class Options(CommonOptions[C], total=False):
     - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
     - `service`: keeps the buckets of this service apart from those of others on the same ring
       (default: SIDEGATE_SERVICE, or none).
-    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a Client; see `Configured`.
+    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`: as for a `Client`.
     - `client`: a client that exists, instead of these; it is shared, and not closed.
     - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
     - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or
@@ -75,7 +75,7 @@ class Options(CommonOptions[C], total=False):
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
     - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
-    - `headers`: "draft" (default), "legacy" (X-RateLimit-*), "both", or None for none.
+    - `headers`: "draft" (default), "legacy" (`X-RateLimit-*`), "both", or None for none.
     - `expose_source`: False leaves out Sidegate-Source, which tells who decided.
     - `shadow`: count and mark what would have been refused, and let it through.
     - `enabled`: False passes everything and asks nobody.

@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 PRODUCT: Final = ("ring", "middleware", "sidecar")
-CODE: Final = (*PRODUCT, "tests", "bench", "compose", "examples")
+CODE: Final = (*PRODUCT, "tests", "bench", "compose", "examples", "docs")
 MAX_LINES: Final = 400  # of a file
 MAX_MODULES: Final = 12  # of a folder
 MAX_FUNCTION: Final = 50  # lines

@@ -28,13 +28,13 @@ def require_on_unreachable(value: object) -> OnUnreachable:
 class Source(StrEnum):
     """Who decided."""
 
-    OWNER = "owner"  # the node that holds the bucket
-    BACKUP = "backup"  # the next node on the ring, which holds a copy
-    LOCAL = "local"  # the sidecar that was asked, by its share of the limit
-    OPEN = "open"  # nobody could be asked: let through
-    CLOSED = "closed"  # nobody could be asked: refused
-    REMEMBERED = "remembered"  # this process, which was denied a moment ago
-    MEMORY = "memory"  # this process, which has no sidecar and wants none
+    OWNER = "owner"  #: the node that holds the bucket
+    BACKUP = "backup"  #: the next node on the ring, which holds a copy
+    LOCAL = "local"  #: the sidecar that was asked, by its share of the limit
+    OPEN = "open"  #: nobody could be asked: let through
+    CLOSED = "closed"  #: nobody could be asked: refused
+    REMEMBERED = "remembered"  #: this process, which was denied a moment ago
+    MEMORY = "memory"  #: this process, which has no sidecar and wants none
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

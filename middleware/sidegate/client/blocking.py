@@ -58,8 +58,8 @@ class BlockingClient(Configured):
         """Charge `cost` tokens to the key's buckets, if all have them; return the Decision.
 
         It comes within the budget, whatever happens to the sidecar. Only a process that gets no
-        CPU, or whose gevent hub is busy, may wait for longer (see `multiplexer.patience`), and is
-        then answered by its own share of the limit, with source `local`. A cost of 0 only looks.
+        CPU, or whose gevent hub is busy, may wait for longer, and is then answered by its own share
+        of the limit, with source `local`. A cost of 0 only looks.
         What can't be asked raises at once: limits that don't parse, a cost above a burst, a key of
         over 512 bytes. CheckError if the sidecar can't decide it.
         """
@@ -128,7 +128,7 @@ class BlockingClient(Configured):
         return self._waiting.acquire(self.check, (key, limits, cost), deadline)
 
     def count(self, outcome: str) -> None:
-        """Count one of `wire.OUTCOMES` that was decided without us, so that the sidecar hears."""
+        """Count one of the protocol's OUTCOMES, decided without us, so that the sidecar hears."""
         self._here().alone.count(outcome)
 
     def _here(self) -> Shared:

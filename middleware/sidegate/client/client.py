@@ -210,7 +210,7 @@ class Client(Configured):
         return self._alone.unreachable((key, limits.text, cost), limits, why)
 
     def count(self, outcome: str) -> None:
-        """Count an outcome of `wire.OUTCOMES` that the sidecar is to show in its metrics."""
+        """Count one of the protocol's OUTCOMES, which the sidecar is to show in its metrics."""
         self._alone.count(outcome)
 
     async def connect(self) -> bool:

@@ -39,18 +39,20 @@ _BY_ADDRESS = client_ip()
 class Rule:
     """Requests that match share these limits, one set of buckets for each identity.
 
-    `name` says which rule it was in the response fields, and begins the keys of its buckets: apps
-    that use one ring of sidecars share the buckets of rules with the same service, name and
-    limits. `limits` is a text, or a list of texts, decided together.
-    `path` is a path as the app's routes have it, or has `*` for any run of characters, also with
-    slashes: "/api/*" matches "/api" and all below. Every spelling that a framework takes for the
-    same path is the same here; so is the whole path of an app that is mounted somewhere.
-    `methods` is None for all of them; GET stands for HEAD too, since the same code answers both,
-    and a websocket's handshake is a GET.
-    `cost` is what a request takes from the limits; 0 only looks. `shadow` counts and marks what
-    would have been refused, and lets it through.
-    `next_rule` says what happens when `key` returns None: the next rule that matches is looked
-    at (True, the default), or the request isn't limited at all (False).
+    - `name`: says which rule it was in the response fields, and begins the keys of its buckets:
+      apps that use one ring of sidecars share the buckets of rules with the same service, name
+      and limits.
+    - `limits`: a text, or a list of texts, decided together.
+    - `path`: as the app's routes have it, or with `*` for any run of characters, also with
+      slashes: `/api/*` matches `/api` and all below. Every spelling that a framework takes for
+      the same path is the same here; so is the whole path of an app that is mounted somewhere.
+    - `methods`: None for all of them; GET stands for HEAD too, since the same code answers both,
+      and a websocket's handshake is a GET.
+    - `key`: a function of the `Request` that returns whom it counts for (default: `client_ip()`).
+    - `cost`: what a request takes from the limits, or a function of the request; 0 only looks.
+    - `shadow`: counts and marks what would have been refused, and lets it through.
+    - `next_rule`: what happens when `key` returns None: the next rule that matches is looked at
+      (True, the default), or the request isn't limited at all (False).
     """
 
     name: str
