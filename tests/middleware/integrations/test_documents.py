@@ -33,6 +33,15 @@ INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "rest_fr
 """
 
 
+def test_celery(pytester: pytest.Pytester) -> None:
+    """Tasks, and a test of them, as the blocks have them."""
+    blocks = dict(BLOCK.findall((DOCUMENTS / "celery.md").read_text("utf-8")))
+    assert blocks.keys() == {"tasks", "payments", "test_tasks"}
+    pytester.makepyfile(conftest="import payments", **blocks)
+    done = pytester.runpytest_subprocess("-Werror", "-pno:cacheprovider", "-pno:asyncio")
+    done.assert_outcomes(passed=1)
+
+
 def test_django_rest_framework(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project of the blocks: settings, views, and tests of them."""
     blocks = dict(BLOCK.findall((DOCUMENTS / "django-rest-framework.md").read_text("utf-8")))

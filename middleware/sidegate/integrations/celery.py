@@ -1,0 +1,210 @@
+"""`limited`: a limit of a Celery task that all workers share, where Celery's is each worker's.
+
+    @app.task
+    @limited("10/minute", key=lambda account: f"account={account}")
+    def fetch(account: int) -> None: ...
+
+A task takes a token before its body runs. Where there is none it is sent again, with a countdown
+until one may be there. That is done here and not by `Task.retry`, which would count it as one of
+the task's own retries.
+"""
+
+# Celery comes without types.
+# mypy: disable-error-code="import-untyped"
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import wraps
+from inspect import signature
+from random import uniform
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
+
+from celery import Task, current_task
+from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
+from celery.local import Proxy
+
+from sidegate.buckets.decision import Decision, OnUnreachable, Source
+from sidegate.buckets.limits import Limits, parse_limits
+from sidegate.client.blocking import BlockingClient
+from sidegate.errors import shown
+from sidegate.http.headers import CLOSED_RETRY
+from sidegate.http.key_faults import KeyFaults
+from sidegate.http.keys import Id, bucket_key, identity_text, is_async
+from sidegate.middleware_options import service_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["limited"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("sidegate")
+
+MAX_COUNTDOWN: Final = 1_800.0  # seconds: Redis delivers again what nobody has acked in 3,600
+JITTER: Final = 0.1  # of the wait, added to it, so that those that wait don't all come at once
+MIN_JITTER: Final = 0.1  # seconds
+_RULE: Final = "celery"
+
+
+class RunningTask(Protocol):
+    """What is looked at in a task of Celery that a worker runs."""
+
+    name: str
+    request: Any
+
+    def signature_from_request(self, request: object, **options: object) -> Any:  # noqa: ANN401  # no types
+        """Return the task with its arguments and options, to be sent again."""
+        ...
+
+
+def limited(
+    limits: str | Limits,
+    *,
+    key: str | Callable[..., Id | None] | None = None,
+    client: BlockingClient | None = None,
+    service: str | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Limit a task, over all workers; it stands below `@app.task`. ValueError for a wrong option.
+
+    - `key`: a text, which other tasks may share; or a function that is called as the task is, and
+      returns who is counted (None: not limited). The default is the task's name.
+    - `client`: whom it asks (default: one that all tasks of the process share, which has its
+      options from the environment). Its `on_unreachable` is also for keys that fail.
+    - `service`: as for a Limiter.
+
+    A task that is called as a function, outside of a worker, isn't limited.
+    """
+    _require_key(key)
+    limit = _TaskLimit(limits, key, client, service_name(service))
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        _require_function(function)
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            task = _running()
+            if task is not None:
+                decision = limit.decide(task.name, args, kwargs)
+                if not decision.allowed:
+                    raise _sent_again(task, _countdown(decision))
+            return function(*args, **kwargs)
+
+        cast("Any", run).__signature__ = signature(function)  # by which Celery checks arguments
+        return run
+
+    return decorate
+
+
+def _require_key(key: object) -> None:
+    """Raise ValueError for what is no text, no function and not None."""
+    usable = bool(key) if isinstance(key, str) else key is None or callable(key)
+    if not usable or is_async(key):
+        raise ValueError(
+            f"key={shown(key)}: expected a text, a function of the task's arguments, or None"
+        )
+
+
+def _require_function(function: object) -> None:
+    """Raise TypeError for a task: the decorators are the wrong way round."""
+    if issubclass(type(function), Proxy | Task):  # its type: a proxy says it is what it stands for
+        raise TypeError("@limited must stand below @app.task or @shared_task, and is above it")
+    if not callable(function):
+        raise TypeError(f"@limited: expected the function of a task, not {shown(function)}")
+
+
+def _running() -> RunningTask | None:
+    """Return the task that a worker runs here, None where it was called as a function."""
+    task = cast("RunningTask", current_task)
+    return task if task and not task.request.called_directly else None
+
+
+def _countdown(decision: Decision) -> float:
+    """Return the seconds after which to try again: what the limit says, and some more."""
+    closed = decision.source is Source.CLOSED
+    wait = min(CLOSED_RETRY if closed else decision.retry_after, MAX_COUNTDOWN)
+    return wait + uniform(0, max(wait * JITTER, MIN_JITTER))  # noqa: S311  # no secret
+
+
+def _sent_again(task: RunningTask, countdown: float) -> Exception:
+    """Send the task once more, as it is; return what tells the worker so.
+
+    In eager mode nothing is sent: Celery would run it at once, and again.
+    """
+    request = task.request
+    if request.is_eager:
+        return cast("Exception", Retry(when=countdown, is_eager=True))
+    again = task.signature_from_request(request, countdown=countdown, retries=request.retries)
+    try:
+        again.apply_async()
+    except Exception as error:  # the broker's: whatever its library raises
+        log.exception("task %r has no token, and could not be sent again", task.name)
+        return cast("Exception", Reject(error, requeue=True))  # it is kept if it is acked late
+    return cast("Exception", Retry(when=countdown, sig=again))
+
+
+class _TaskLimit:
+    """Decides for one task."""
+
+    def __init__(
+        self,
+        limits: str | Limits,
+        key: str | Callable[..., Id | None] | None,
+        client: BlockingClient | None,
+        service: str,
+    ) -> None:
+        self._limits = limits if isinstance(limits, Limits) else parse_limits(limits)
+        self._key = key
+        self._given = client
+        self._rule = f"{service}/{_RULE}" if service else _RULE
+        self._faults = KeyFaults()
+
+    def decide(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Decision:
+        """Charge one token. It never raises, but for the end of the task's time."""
+        try:
+            key = self._bucket(task, args, kwargs)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001 - the task must not suffer for its limiter
+            self._client.count("key-error")
+            return self._failed(task, self._key, error)
+        if key is None:
+            return Decision(True, self._limits, 0, (), Source.OPEN)
+        try:
+            return self._client.check(key, self._limits)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001 - the task must not suffer for its limiter
+            return self._failed(task, "the check", error)
+
+    def _bucket(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        if not callable(self._key):
+            return bucket_key(self._rule, self._key or task)
+        identity = self._key(*args, **kwargs)
+        return (
+            None
+            if identity is None
+            else bucket_key(f"{self._rule}:{task}", identity_text(identity))
+        )
+
+    def _failed(self, task: str, what: object, error: Exception) -> Decision:
+        policy = self._client.fallback.policy
+        closed = policy is OnUnreachable.CLOSED
+        done = f"{'put off' if closed else 'let through'} (on_unreachable={policy.value})"
+        if line := self._faults.failed(task, what, error, done, time.monotonic()):
+            log.error(line)
+        source = Source.CLOSED if closed else Source.OPEN
+        return Decision(not closed, self._limits, 0, (), source)
+
+    @property
+    def _client(self) -> BlockingClient:
+        """That which was given, or that of this process. Of two threads', one's is kept."""
+        return self._given or _KEPT.get(True) or _KEPT.setdefault(True, BlockingClient())
+
+
+_KEPT: Final[dict[bool, BlockingClient]] = {}
+"""That of this process, once it is made: a decorator at import has nobody who hands it one."""
