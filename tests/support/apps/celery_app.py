@@ -10,13 +10,14 @@ Their broker is a folder, CELERY_TEST_FOLDER, so that no network is needed.
 import os
 import time
 from pathlib import Path
+from queue import Empty
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from celery import Celery
 from celery.signals import task_retry
-from kombu.transport import TRANSPORT_ALIASES, filesystem
-from kombu.utils.json import dumps
+from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.utils.json import dumps, loads
 
 from sidegate.client.blocking import BlockingClient
 from sidegate.integrations.celery import limited
@@ -24,28 +25,39 @@ from sidegate.integrations.celery import limited
 FOLDER: Final = "CELERY_TEST_FOLDER"
 
 
-class FolderChannel(filesystem.Channel):
-    """That of kombu, but safe for several processes.
+class FolderChannel(virtual.Channel):
+    """Queues of files, which several processes may fill and empty.
 
-    Kombu's hands out messages that are half written, and tables of queues that are.
+    A message is written under another name, and taken by another: each is one rename, which
+    succeeds for one process. (Kombu's own transport of files hands out some that are half written,
+    and loses or doubles some where a folder is on another disk than the temporary one.)
     """
 
-    def _put(self, queue: str, payload: object, **_: object) -> None:
-        name = f"{time.monotonic_ns()}_{uuid4()}.{queue}.msg"
-        whole = Path(self.data_folder_out) / name
+    def _put(self, queue: str, message: object, **_: object) -> None:
+        whole = self._folder / f"{time.monotonic_ns():020}_{uuid4()}.{queue}.msg"
         part = whole.with_suffix(".part")
-        part.write_text(dumps(payload), "utf-8")
-        part.replace(whole)
+        part.write_text(dumps(message), "utf-8")
+        part.rename(whole)
 
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Know it already."""
+    def _get(self, queue: str, timeout: float | None = None) -> object:
+        del timeout
+        for path in sorted(self._folder.glob(f"*.{queue}.msg")):
+            taken = path.with_suffix(".taken")
+            try:
+                path.rename(taken)
+            except FileNotFoundError:  # somebody else has it
+                continue
+            message: object = loads(taken.read_text("utf-8"))
+            taken.unlink()
+            return message
+        raise Empty
 
-    def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
-        """Return the one queue that there is."""
-        return [(exchange, "", exchange)]
+    @property
+    def _folder(self) -> Path:
+        return Path(self.connection.client.transport_options["folder"])
 
 
-class Folder(filesystem.Transport):
+class Folder(virtual.Transport):
     """A broker of files; kombu makes it by its name."""
 
     Channel = FolderChannel
@@ -66,17 +78,11 @@ class Note(NamedTuple):
 
 def make_app(folder: Path) -> Any:
     """Return an app whose broker is a folder."""
-    queue, control = folder / "queue", folder / "control"
-    for made in (queue, control):
-        made.mkdir(exist_ok=True)
+    queue = folder / "queue"
+    queue.mkdir(exist_ok=True)
     app = Celery("tests", broker="folder://", set_as_current=False)
     app.conf.update(
-        broker_transport_options={
-            "data_folder_in": str(queue),
-            "data_folder_out": str(queue),
-            "control_folder": str(control),
-            "polling_interval": 0.02,
-        },
+        broker_transport_options={"folder": str(queue), "polling_interval": 0.02},
         worker_enable_remote_control=False,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=False,
