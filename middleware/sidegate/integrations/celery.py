@@ -23,7 +23,7 @@ from random import uniform
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from celery import Task, current_task
-from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from celery.local import Proxy
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
@@ -56,6 +56,7 @@ class RunningTask(Protocol):
 
     name: str
     request: Any
+    acks_late: bool
 
     def signature_from_request(self, request: object, **options: object) -> Any:  # noqa: ANN401  # no types
         """Return the task with its arguments and options, to be sent again."""
@@ -91,7 +92,7 @@ def limited(
             if task is not None:
                 decision = limit.decide(task.name, args, kwargs)
                 if not decision.allowed:
-                    raise _sent_again(task, _countdown(decision))
+                    _put_off(task, _countdown(decision))
             return function(*args, **kwargs)
 
         cast("Any", run).__signature__ = signature(function)  # by which Celery checks arguments
@@ -130,21 +131,31 @@ def _countdown(decision: Decision) -> float:
     return wait + uniform(0, max(wait * JITTER, MIN_JITTER))  # noqa: S311  # no secret
 
 
-def _sent_again(task: RunningTask, countdown: float) -> Exception:
-    """Send the task once more, as it is; return what tells the worker so.
+class _Returned(Reject, Ignore):  # type: ignore[misc]  # which have no types
+    """A message that the broker is to keep; `autoretry_for` makes no retry of what is an Ignore."""
 
-    In eager mode nothing is sent: Celery would run it at once, and again.
+
+def _put_off(task: RunningTask, countdown: float) -> None:
+    """Send the task once more, as it is, and raise what tells the worker so.
+
+    It returns where the task would be lost: it can't be sent, and was acknowledged before. In eager
+    mode nothing is sent: Celery would run it at once, and again.
     """
     request = task.request
     if request.is_eager:
-        return cast("Exception", Retry(when=countdown, is_eager=True))
+        raise Retry(when=countdown, is_eager=True)
     again = task.signature_from_request(request, countdown=countdown, retries=request.retries)
     try:
         again.apply_async()
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:  # the broker's: whatever its library raises
-        log.exception("task %r has no token, and could not be sent again", task.name)
-        return cast("Exception", Reject(error, requeue=True))  # it is kept if it is acked late
-    return cast("Exception", Retry(when=countdown, sig=again))
+        kept = "goes back to its queue" if task.acks_late else "runs all the same"
+        log.exception("task %r has no token, can't be sent again, and %s", task.name, kept)
+        if task.acks_late:
+            raise _Returned(shown(error), requeue=True) from error
+        return
+    raise Retry(when=countdown, sig=again)
 
 
 class _TaskLimit:

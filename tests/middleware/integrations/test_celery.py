@@ -95,18 +95,24 @@ def test_the_countdown_is_never_less_than_the_wait_nor_without_end(app: Any) -> 
         assert all(wait - 5 < seconds_until(it) <= wait * (1 + JITTER) for it in sent(app))
 
 
+@pytest.mark.parametrize(("late", "state"), [(True, "REJECTED"), (False, "ran")])
 @pytest.mark.usefixtures("sidegate")
-def test_what_cannot_be_sent_again_is_logged_and_rejected(
-    app: Any, caplog: pytest.LogCaptureFixture
+def test_what_cannot_be_sent_again_is_logged_and_not_lost(
+    app: Any, late: bool, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As here for an argument that JSON can't hold, so elsewhere for a broker that is gone."""
+    """As here for an argument that JSON can't hold, so elsewhere for a broker that is gone.
 
-    @app.task(shared=False, name="send")
+    It is none of the retries that a task makes by itself.
+    """
+
+    @app.task(shared=False, name="send", acks_late=late, autoretry_for=(Exception,))
     @limited("1/day")
-    def send(_: object) -> None: ...
+    def send(_: object) -> str:
+        return "ran"
 
-    assert [work(app, send, object()) for _ in range(2)] == ["None", "REJECTED"]
-    assert "task 'send' has no token, and could not be sent again" in caplog.messages
+    assert [work(app, send, object()) for _ in range(2)] == ["ran", state]
+    (line,) = [it for it in caplog.messages if it.startswith("task 'send' has no token, can't be")]
+    assert line.endswith("goes back to its queue" if late else "runs all the same")
     assert sent(app) == []
 
 
