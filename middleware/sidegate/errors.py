@@ -1,6 +1,8 @@
 """What callers of sidegate may be told they did wrong, or what went wrong around them."""
 
 import json
+from collections.abc import Iterable
+from difflib import get_close_matches
 from reprlib import Repr
 from typing import Self
 
@@ -114,3 +116,12 @@ def shown(value: object) -> str:
     cut.maxstring = cut.maxother = 120
     text: str = cut.repr(value)
     return text
+
+
+def did_you_mean(wrong: str, names: Iterable[str], prefix: str = "", alike: float = 0.6) -> str:
+    """Return the end of a line about a name that there isn't: which one was meant, if one is alike.
+
+    `prefix` stands before each of the names, and `alike` is from 0 to 1.
+    """
+    close = get_close_matches(wrong.removeprefix(prefix), [*names], 1, alike)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

@@ -1,6 +1,5 @@
 """Options of both middlewares, read and checked when they are made."""
 
-import difflib
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreachable
 from sidegate.buckets.limits import Limits
 from sidegate.client.config import DEFAULT_BUDGET, require_seconds
+from sidegate.errors import did_you_mean
 from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
@@ -150,8 +150,7 @@ def service_name(option: object) -> str:
 def _require_known(options: Options[C]) -> None:
     for option in options:
         if option not in Options.__annotations__:
-            close = difflib.get_close_matches(option, Options.__annotations__, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(option, Options.__annotations__)
             raise TypeError(f"{option} is no option of the middleware{hint}")
     if options.get("client") is not None:
         for option in ("sidecar", "secret", "tls"):

@@ -23,7 +23,6 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol, cast
 
@@ -37,7 +36,7 @@ from rest_framework.throttling import BaseThrottle
 from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_on_unreachable
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.errors import shown
+from sidegate.errors import did_you_mean, shown
 from sidegate.http.headers import retry_after
 from sidegate.http.key_faults import KeyFaults
 from sidegate.http.keys import Id, bucket_key, client_ip, identity_text
@@ -250,8 +249,7 @@ class _Checker:
 
 def _require_known(option: object) -> None:
     if option not in _OPTIONS:
-        close = get_close_matches(str(option), _OPTIONS, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(option), _OPTIONS)
         raise ImproperlyConfigured(
             f"SIDEGATE: {shown(option)} is no option, expected {', '.join(_OPTIONS)}{hint}"
         )

@@ -16,7 +16,7 @@ from sidegate.buckets.limits import Limits, parse_limits, require_cost
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.waiting.wait_queue import deadline_of
-from sidegate.errors import shown
+from sidegate.errors import did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,10 @@ class _Turns:
     """What each request waits for; ValueError names an option that can't be used."""
 
     def __init__(self, limits: str | Limits, options: WaitOptions[C]) -> None:
-        if unknown := {*options} - {*WaitOptions.__annotations__}:
-            raise TypeError(f"{min(unknown)} is no option")
+        for option in options:
+            if option not in WaitOptions.__annotations__:
+                hint = did_you_mean(option, WaitOptions.__annotations__)
+                raise TypeError(f"{option} is no option of what waits for its turn{hint}")
         self._limits = limits if isinstance(limits, Limits) else parse_limits(limits)
         self._key = options.get("key", _host)
         self._cost = options.get("cost", 1)

@@ -171,7 +171,7 @@ def test_a_wrong_rate_is_told_when_a_throttle_is_made(
         ({"on_unreachable": "maybe"}, "SIDEGATE: on_unreachable='maybe'"),
         ({"trusted_proxies": -1}, "SIDEGATE: trusted_proxies=-1"),
         ({"service": "a/b"}, "SIDEGATE: service='a/b'"),
-        ({"sidcar": "memory"}, "SIDEGATE: 'sidcar' is no option, .*did you mean 'sidecar'"),
+        ({"sidcar": "memory"}, r"SIDEGATE: 'sidcar' is no option, .*did you mean sidecar\?"),
     ],
 )
 def test_a_wrong_option_is_told_when_a_throttle_is_made(
