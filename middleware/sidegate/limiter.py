@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.client.config import Configured, client_options
-from sidegate.errors import shown
+from sidegate.client.config import Configured, client_options, require_client
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 from sidegate.wsgi import RateLimitWSGIMiddleware
 
@@ -104,11 +103,8 @@ class Limiter:
 
     def _own(self, kind: type[C]) -> C:
         options, settings = self._options, self._settings
-        given = options.get("client")
-        if isinstance(given, kind):
+        if (given := require_client(options.get("client"), kind)) is not None:
             return given
-        if given is not None:
-            raise ValueError(f"client={shown(given)}: expected a {kind.__name__} to wait with")
         return kind(
             options.get("sidecar") if settings.enabled else "off",
             budget=settings.budget,

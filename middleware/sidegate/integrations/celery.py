@@ -18,7 +18,8 @@ from __future__ import annotations
 import logging
 import time
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
+from itertools import product
 from random import uniform
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
@@ -27,16 +28,19 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from celery.local import Proxy
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
-from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.blocking import BlockingClient
+from sidegate.client.config import require_client
 from sidegate.errors import shown
 from sidegate.http.headers import CLOSED_RETRY
 from sidegate.http.key_faults import KeyFaults
 from sidegate.http.keys import Id, bucket_key, identity_text, is_async
+from sidegate.http.rules import read_limits
 from sidegate.middleware_options import service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from sidegate.buckets.limits import Limits
 
 __all__ = ["limited"]
 
@@ -49,6 +53,7 @@ MAX_COUNTDOWN: Final = 1_800.0  # seconds: Redis delivers again what nobody has 
 JITTER: Final = 0.1  # of the wait, added to it, so that those that wait don't all come at once
 MIN_JITTER: Final = 0.1  # seconds
 _RULE: Final = "celery"
+_VARIABLE: Final = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class RunningTask(Protocol):
@@ -64,7 +69,7 @@ class RunningTask(Protocol):
 
 
 def limited(
-    limits: str | Limits,
+    limits: str | Limits | Iterable[str],
     *,
     key: str | Callable[..., Id | None] | None = None,
     client: BlockingClient | None = None,
@@ -72,8 +77,9 @@ def limited(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Limit a task, over all workers; it stands below `@app.task`. ValueError for a wrong option.
 
-    - `key`: a text, which other tasks may share; or a function that is called as the task is, and
-      returns who is counted (None: not limited). The default is the task's name.
+    - `key`: a text, which other tasks may share; or a function that is called as the task is, so
+      it has the same parameters, and returns who is counted (None: not limited). The default is
+      the task's name.
     - `client`: whom it asks (default: one that all tasks of the process share, which has its
       options from the environment). Its `on_unreachable` is also for keys that fail.
     - `service`: as for a Limiter.
@@ -81,10 +87,13 @@ def limited(
     A task that is called as a function, outside of a worker, isn't limited.
     """
     _require_key(key)
-    limit = _TaskLimit(limits, key, client, service_name(service))
+    asked = require_client(client, BlockingClient)
+    limit = _TaskLimit(read_limits(limits), key, asked, service_name(service))
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         _require_function(function)
+        if callable(key):
+            _require_callable_as(function, key)
 
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -114,8 +123,37 @@ def _require_function(function: object) -> None:
     """Raise TypeError for a task: the decorators are the wrong way round."""
     if issubclass(type(function), Proxy | Task):  # its type: a proxy says it is what it stands for
         raise TypeError("@limited must stand below @app.task or @shared_task, and is above it")
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise TypeError(f"@limited: expected the function of a task, not {shown(function)}")
+
+
+def _require_callable_as(function: Callable[..., object], key: Callable[..., object]) -> None:
+    """Raise ValueError for a key that doesn't take all arguments that a task does."""
+    try:
+        task, takes = signature(function), signature(key)
+    except ValueError:  # as for `str`, which doesn't tell
+        return
+    every = [it for it in task.parameters.values() if it.kind not in _VARIABLE]
+    needed = [it for it in every if it.default is Parameter.empty]
+    for passed, by_name in product((every, needed), (False, True)):
+        named = {it.name: it for it in passed if _is_named(it, by_name=by_name)}
+        try:
+            takes.bind(*(it for it in passed if it.name not in named), **named)
+        except TypeError as error:
+            raise ValueError(
+                f"key={shown(key)}: {error}, and it is called as the task is: expected a function"
+                f" with the parameters {task.replace(return_annotation=Parameter.empty)}"
+            ) from None
+
+
+def _is_named(parameter: Parameter, *, by_name: bool) -> bool:
+    """Tell whether an argument is passed by its name, if all are that may be.
+
+    `self` never is: Celery passes it where a task is bound.
+    """
+    if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD:
+        return by_name and parameter.name != "self"
+    return parameter.kind is Parameter.KEYWORD_ONLY
 
 
 def _running() -> RunningTask | None:
@@ -163,12 +201,12 @@ class _TaskLimit:
 
     def __init__(
         self,
-        limits: str | Limits,
+        limits: Limits,
         key: str | Callable[..., Id | None] | None,
         client: BlockingClient | None,
         service: str,
     ) -> None:
-        self._limits = limits if isinstance(limits, Limits) else parse_limits(limits)
+        self._limits = limits
         self._key = key
         self._given = client
         self._rule = f"{service}/{_RULE}" if service else _RULE
