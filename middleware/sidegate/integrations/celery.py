@@ -24,7 +24,7 @@ from random import uniform
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from celery import Task, current_task
-from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, OperationalError, Reject, Retry, SoftTimeLimitExceeded
 from celery.local import Proxy
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
@@ -176,7 +176,8 @@ class _Returned(Reject, Ignore):  # type: ignore[misc]  # which have no types
 def _put_off(task: RunningTask, countdown: float) -> None:
     """Send the task once more, as it is, and raise what tells the worker so.
 
-    It returns where the task would be lost: it can't be sent, and was acknowledged before. In eager
+    It returns where the task would be lost otherwise: it can't be sent, and the broker doesn't keep
+    it, or it never could be (and would be taken from its queue again at once, for ever). In eager
     mode nothing is sent: Celery would run it at once, and again.
     """
     request = task.request
@@ -188,9 +189,10 @@ def _put_off(task: RunningTask, countdown: float) -> None:
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # the broker's: whatever its library raises
-        kept = "goes back to its queue" if task.acks_late else "runs all the same"
-        log.exception("task %r has no token, can't be sent again, and %s", task.name, kept)
-        if task.acks_late:
+        kept = task.acks_late and isinstance(error, OperationalError)
+        then = "goes back to its queue" if kept else "runs all the same"
+        log.exception("task %r has no token, can't be sent again, and %s", task.name, then)
+        if kept:
             raise _Returned(shown(error), requeue=True) from error
         return
     raise Retry(when=countdown, sig=again)
