@@ -1,8 +1,8 @@
 """What callers of sidegate may be told they did wrong, or what went wrong around them."""
 
-import difflib
 import json
 from collections.abc import Iterable
+from difflib import get_close_matches
 from reprlib import Repr
 from typing import Self
 
@@ -123,6 +123,13 @@ def require_known(what: str, given: Iterable[str], known: Iterable[str]) -> None
     options = list(known)
     for option in given:
         if option not in options:
-            close = difflib.get_close_matches(option, options, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise TypeError(f"{option} is no option of {what}{hint}")
+            raise TypeError(f"{option} is no option of {what}{did_you_mean(option, options)}")
+
+
+def did_you_mean(wrong: str, names: Iterable[str], prefix: str = "", alike: float = 0.6) -> str:
+    """Return the end of a line about a name that there isn't: which one was meant, if one is alike.
+
+    `prefix` stands before each of the names, and `alike` is from 0 to 1.
+    """
+    close = get_close_matches(wrong.removeprefix(prefix), [*names], 1, alike)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

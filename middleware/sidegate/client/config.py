@@ -11,7 +11,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
 from sidegate.client.environment import unknown
@@ -27,6 +27,8 @@ from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Secrets
+
+C = TypeVar("C", bound="Configured")
 
 log = logging.getLogger("sidegate")
 
@@ -137,6 +139,13 @@ def require_seconds(option: str, value: object, most: float = MAX_BUDGET) -> flo
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most:
         return value
     raise _wrong(option, value, f"seconds, more than 0 and at most {most:g}")
+
+
+def require_client(client: object, kind: type[C]) -> C | None:
+    """Return the client that an option gives, None for none; ValueError for another kind."""
+    if client is None or isinstance(client, kind):
+        return client
+    raise _wrong("client", client, f"a {kind.__name__}, or None")
 
 
 def _name(name: object) -> str:

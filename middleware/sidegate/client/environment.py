@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from sidegate.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,8 +76,8 @@ KNOWN = OF_APPS | OF_SIDECARS | OF_THE_PROJECT
 
 MAX_TOLD = 20  # an environment with more of them isn't a slip of the pen
 
-_OPTIONS = {name.removeprefix(PREFIX): name for name in sorted(OF_APPS | OF_SIDECARS)}
-del _OPTIONS["SEED"]  # taken too, but SEEDS is the name
+_OPTIONS = [name.removeprefix(PREFIX) for name in sorted(OF_APPS | OF_SIDECARS)]
+_OPTIONS.remove("SEED")  # taken too, but SEEDS is the name
 _ALIKE = 0.7  # MAX_MEM and MAX_MEMORY are; TIMEOUT and BUDGET, PORT and HTTP aren't
 
 _OF_A_SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
@@ -100,5 +101,4 @@ def _is_of_a_service(name: str, value: str) -> bool:
 
 def _line(name: str) -> str:
     told = f"{name[:80]!a} is set, but it is no option of sidegate and does nothing"
-    close = get_close_matches(name.removeprefix(PREFIX), _OPTIONS, n=1, cutoff=_ALIKE)
-    return f"{told}; did you mean {_OPTIONS[close[0]]}?" if close else told
+    return told + did_you_mean(name, _OPTIONS, PREFIX, _ALIKE)

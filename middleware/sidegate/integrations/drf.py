@@ -23,7 +23,6 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol, cast
 
@@ -37,11 +36,11 @@ from rest_framework.throttling import BaseThrottle
 from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_on_unreachable
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.errors import shown
+from sidegate.errors import did_you_mean, shown
 from sidegate.http.headers import retry_after
 from sidegate.http.key_faults import KeyFaults
-from sidegate.http.keys import Id, bucket_key, client_ip, identity_text
-from sidegate.http.request.proxies import parse_proxies
+from sidegate.http.keys import Id, bucket_key, client_ip, identity_text, is_async
+from sidegate.http.request.proxies import MAX_HOPS, Proxies, parse_proxies
 from sidegate.http.rules import Rule
 from sidegate.middleware_options import service_name
 from sidegate.wsgi import EnvironRequest
@@ -55,6 +54,15 @@ MAX_RULES: Final = 1_024  # remembered: more than a project has scopes
 _EXPECTED: Final = "expected a rate such as '100/day', or None for no limit"
 _OF_CLIENT: Final = ("sidecar", "secret", "tls", "budget", "on_unreachable")
 _OPTIONS: Final = (*_OF_CLIENT, "service", "trusted_proxies")
+_ONLY_OF_DRF: Final = (
+    "THROTTLE_RATES",
+    "get_rate",
+    "parse_rate",
+    "throttle_failure",
+    "throttle_success",
+)
+"""What a subclass of its SimpleRateThrottle may change of a limit, and nobody asks for here."""
+
 _BY_ADDRESS: Final = client_ip()
 _DRF: Final = cast("Any", api_settings)
 
@@ -66,6 +74,46 @@ class ThrottledRequest(Protocol):
     user: Any
 
 
+def _rates() -> Mapping[object, object]:
+    """Return the rates of all scopes; ImproperlyConfigured if they are no dict."""
+    rates: object = _DRF.DEFAULT_THROTTLE_RATES
+    if isinstance(rates, Mapping):
+        return cast("Mapping[object, object]", rates)
+    raise ImproperlyConfigured(f"{RATES}={shown(rates)}: expected a dict of scopes and their rates")
+
+
+def _rate_of(scope: object) -> str:
+    """Return how the rate of a scope is called in what is told."""
+    return f"{RATES}[{shown(scope)}]"
+
+
+def _require_scope(where: str, scope: object) -> None:
+    """Raise ImproperlyConfigured for what isn't None, and can't begin the keys of buckets."""
+    if scope is None:
+        return
+    try:
+        Rule(cast("str", scope), parse_limits("1/day"))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{where}={shown(scope)}: {error}") from error
+
+
+def _rule(scope: object, rate: object, where: str, service: str) -> Rule | None:
+    """Return what a rate says, None for no limit; ImproperlyConfigured if it can't be read."""
+    if rate is None:
+        return None
+    if not isinstance(rate, str):
+        raise ImproperlyConfigured(f"{where}={shown(rate)}: {_EXPECTED}")
+    try:
+        return _made(cast("str", scope), rate, service)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{where}={shown(rate)}: {error}") from error
+
+
+@lru_cache(MAX_RULES)
+def _made(scope: str, rate: str, service: str) -> Rule:
+    return Rule(scope, parse_limits(rate)).of(service)
+
+
 class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no types
     """Limits whom `get_cache_key` names, by the rate of its scope or by `rate`.
 
@@ -75,6 +123,20 @@ class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no typ
 
     scope: ClassVar[str | None] = None
     rate: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Check what a project's own throttle says; ImproperlyConfigured names what is wrong."""
+        super().__init_subclass__(**options)
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        for name in _ONLY_OF_DRF:
+            if hasattr(cls, name):
+                raise ImproperlyConfigured(
+                    f"{where}.{name} would do nothing: expected rate, scope or get_cache_key"
+                )
+        if is_async(cls.get_cache_key):
+            raise ImproperlyConfigured(f"{where}.get_cache_key: expected a plain function")
+        _require_scope(f"{where}.scope", cls.scope)
+        _rule(cls.scope or cls.__name__, cls.rate, f"{where}.rate", "")
 
     def __init__(self) -> None:
         """Read the settings; ImproperlyConfigured names what is wrong in them."""
@@ -92,14 +154,13 @@ class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no typ
 
     def _rule_of(self, scope: object) -> Rule | None:
         """Return what limits a scope by DEFAULT_THROTTLE_RATES."""
-        rates: Mapping[object, object] = _DRF.DEFAULT_THROTTLE_RATES
-        if scope not in rates:
+        rates = _rates()
+        if not isinstance(scope, str) or scope not in rates:
             raise ImproperlyConfigured(
                 f"{RATES} has no scope {shown(scope)}, which {type(self).__qualname__} goes by:"
                 f" {_EXPECTED}"
             )
-        where = f"{RATES}[{shown(scope)}]"
-        return _rule(scope, rates[scope], where, self._checker.service)
+        return _rule(scope, rates[scope], _rate_of(scope), self._checker.service)
 
     @abstractmethod
     def get_cache_key(self, request: ThrottledRequest, view: object) -> Id | None:
@@ -162,10 +223,26 @@ class ScopedThrottle(UserThrottle):
     scope = None
     scope_attr: ClassVar[str] = "throttle_scope"
 
+    def __init_subclass__(cls, **options: object) -> None:
+        """Check what a project's own throttle says; ImproperlyConfigured names what is wrong."""
+        super().__init_subclass__(**options)
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        for name in ("rate", "scope"):
+            if (value := getattr(cls, name)) is not None:
+                raise ImproperlyConfigured(
+                    f"{where}.{name}={shown(value)} would do nothing, since the view's scope"
+                    " counts: expected another throttle's subclass, such as of UserThrottle"
+                )
+        attribute = cast("object", cls.scope_attr)
+        if not isinstance(attribute, str) or not attribute.isidentifier():
+            raise ImproperlyConfigured(
+                f"{where}.scope_attr={shown(attribute)}: expected the name of a view's attribute"
+            )
+
     def _own_rule(self) -> Rule | None:
         """Read all rates, so that a wrong one is told before a view is asked that has it."""
-        for scope in _DRF.DEFAULT_THROTTLE_RATES:
-            self._rule_of(scope)
+        for scope, rate in _rates().items():
+            _rule(scope, rate, _rate_of(scope), self._checker.service)
         return None
 
     def allow_request(self, request: ThrottledRequest, view: object) -> bool:
@@ -179,30 +256,13 @@ def _is_user(request: ThrottledRequest) -> bool:
     return bool(request.user and request.user.is_authenticated)
 
 
-def _rule(scope: object, rate: object, where: str, service: str) -> Rule | None:
-    """Return what a rate says, None for no limit; ImproperlyConfigured if it can't be read."""
-    if rate is None:
-        return None
-    if not isinstance(rate, str):
-        raise ImproperlyConfigured(f"{where}={shown(rate)}: {_EXPECTED}")
-    try:
-        return _made(cast("str", scope), rate, service)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{where}={shown(rate)}: {error}") from error
-
-
-@lru_cache(MAX_RULES)
-def _made(scope: str, rate: str, service: str) -> Rule:
-    return Rule(scope, parse_limits(rate)).of(service)
-
-
 class _Checker:
     """Decides for all throttles of a process: by one client, and what SIDEGATE says besides."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.client = BlockingClient(**{it: options[it] for it in _OF_CLIENT if it in options})
         self.service = service_name(options.get("service"))
-        self.proxies = parse_proxies(options.get("trusted_proxies", _DRF.NUM_PROXIES or 0))
+        self.proxies = _proxies(options)
         self._policy = require_on_unreachable(options.get("on_unreachable", OnUnreachable.OPEN))
         self._faults = KeyFaults()
 
@@ -248,10 +308,22 @@ class _Checker:
         return Decision(not closed, rule.limits, 0, (), source)
 
 
+def _proxies(options: Mapping[str, Any]) -> Proxies:
+    if "trusted_proxies" in options:
+        return parse_proxies(options["trusted_proxies"])
+    hops: object = _DRF.NUM_PROXIES
+    try:
+        return parse_proxies(0 if hops is None else hops)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"REST_FRAMEWORK['NUM_PROXIES']={shown(hops)}: expected a count of proxies from 0 to"
+            f" {MAX_HOPS}, or None"
+        ) from error
+
+
 def _require_known(option: object) -> None:
     if option not in _OPTIONS:
-        close = get_close_matches(str(option), _OPTIONS, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(option), _OPTIONS)
         raise ImproperlyConfigured(
             f"SIDEGATE: {shown(option)} is no option, expected {', '.join(_OPTIONS)}{hint}"
         )
@@ -268,3 +340,5 @@ def _forget(*, setting: str, **_: object) -> None:
 
 
 cast("Any", setting_changed).connect(_forget)
+
+_Checker.of_settings()  # what is wrong in SIDEGATE is told at import, not at the first request

@@ -12,15 +12,19 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack
 
-from sidegate.buckets.limits import Limits, parse_limits, require_cost
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
+from sidegate.client.config import require_client
 from sidegate.client.waiting.wait_queue import deadline_of
-from sidegate.errors import shown
+from sidegate.errors import did_you_mean, shown
+from sidegate.http.keys import is_async
+from sidegate.http.rules import read_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Self
+
+    from sidegate.buckets.limits import Limits
 
     # Of either library: they fit where httpx wants one, and where httpx2 does.
     AnyTransport: TypeAlias = Any
@@ -51,21 +55,46 @@ class WaitOptions(TypedDict, Generic[C], total=False):
 class _Turns:
     """What each request waits for; ValueError names an option that can't be used."""
 
-    def __init__(self, limits: str | Limits, options: WaitOptions[C]) -> None:
-        if unknown := {*options} - {*WaitOptions.__annotations__}:
-            raise TypeError(f"{min(unknown)} is no option")
-        self._limits = limits if isinstance(limits, Limits) else parse_limits(limits)
-        self._key = options.get("key", _host)
-        self._cost = options.get("cost", 1)
+    def __init__(self, limits: str | Limits | Iterable[str], options: WaitOptions[C]) -> None:
+        for option in options:
+            if option not in WaitOptions.__annotations__:
+                hint = did_you_mean(option, WaitOptions.__annotations__)
+                raise TypeError(f"{option} is no option of what waits for its turn{hint}")
+        self._limits = read_limits(limits)
+        self._key = _require_key(options.get("key", _host))
+        self._cost = _require_cost(options.get("cost", 1), self._limits)
         self._timeout = options.get("timeout")
-        if not callable(self._key):
-            raise ValueError(f"key={shown(self._key)}: expected a function of the request")  # noqa: TRY004  # as any option
-        require_cost(self._cost, self._limits)
         deadline_of(self._timeout, 0.0)
 
     def of(self, request: AnyRequest) -> tuple[str, Limits, int, float | None]:
         """Return the arguments of `acquire` for a request."""
         return self._key(request), self._limits, self._cost, self._timeout
+
+
+def _require_key(key: Callable[[AnyRequest], str]) -> Callable[[AnyRequest], str]:
+    if callable(key) and not is_async(key):
+        return key
+    raise ValueError(f"key={shown(key)}: expected a plain function of the request")
+
+
+def _require_cost(cost: object, limits: Limits) -> int:
+    burst = limits.smallest_burst
+    if isinstance(cost, int) and not isinstance(cost, bool) and 0 <= cost <= burst:
+        return cost
+    raise ValueError(
+        f"cost={shown(cost)}: expected a whole number from 0 to {burst}, the smallest burst of"
+        f" {limits.text!r}"
+    )
+
+
+def _require_transport(transport: object, method: str) -> AnyTransport | None:
+    """Return a transport that has the method, or None; ValueError for what is none."""
+    made = not isinstance(transport, type) and callable(getattr(transport, method, None))
+    if transport is None or made:
+        return transport
+    raise ValueError(
+        f"transport={shown(transport)}: expected a transport, which has {method}(), or None"
+    )
 
 
 def _host(request: AnyRequest) -> str:
@@ -79,12 +108,12 @@ class RequestHook:
     """
 
     def __init__(
-        self, limits: str | Limits, **options: Unpack[WaitOptions[BlockingClient]]
+        self, limits: str | Limits | Iterable[str], **options: Unpack[WaitOptions[BlockingClient]]
     ) -> None:
         self._turns = _Turns(limits, options)
-        given = options.get("client")
+        given = require_client(options.get("client"), BlockingClient)
         self._owns = given is None
-        self._client = BlockingClient() if given is None else given
+        self._client = given or BlockingClient()
 
     def __call__(self, request: AnyRequest) -> None:
         """Called before each request, also before one that follows a redirect."""
@@ -99,11 +128,13 @@ class RequestHook:
 class AsyncRequestHook:
     """A hook for the event `request` of an asyncio client; see WaitOptions and RequestHook."""
 
-    def __init__(self, limits: str | Limits, **options: Unpack[WaitOptions[Client]]) -> None:
+    def __init__(
+        self, limits: str | Limits | Iterable[str], **options: Unpack[WaitOptions[Client]]
+    ) -> None:
         self._turns = _Turns(limits, options)
-        given = options.get("client")
+        given = require_client(options.get("client"), Client)
         self._owns = given is None
-        self._client = Client() if given is None else given
+        self._client = given or Client()
 
     async def __call__(self, request: AnyRequest) -> None:
         """Called before each request, also before one that follows a redirect."""
@@ -123,13 +154,13 @@ class RateLimitedTransport(AnyTransport):  # type: ignore[misc]  # see there
 
     def __init__(
         self,
-        limits: str | Limits,
+        limits: str | Limits | Iterable[str],
         transport: AnyTransport | None = None,
         **options: Unpack[WaitOptions[BlockingClient]],
     ) -> None:
-        self._hook = RequestHook(limits, **options)
-        self._transport = transport
+        self._transport = _require_transport(transport, "handle_request")
         self._lock = threading.Lock()  # over the line above
+        self._hook = RequestHook(limits, **options)
 
     def handle_request(self, request: AnyRequest) -> AnyResponse:
         """Send a request when it may go, and return its response."""
@@ -165,12 +196,12 @@ class AsyncRateLimitedTransport(AnyTransport):  # type: ignore[misc]  # see ther
 
     def __init__(
         self,
-        limits: str | Limits,
+        limits: str | Limits | Iterable[str],
         transport: AnyTransport | None = None,
         **options: Unpack[WaitOptions[Client]],
     ) -> None:
+        self._transport = _require_transport(transport, "handle_async_request")
         self._hook = AsyncRequestHook(limits, **options)
-        self._transport = transport
 
     async def handle_async_request(self, request: AnyRequest) -> AnyResponse:
         """Send a request when it may go, and return its response."""

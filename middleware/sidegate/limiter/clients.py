@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sidegate.asgi.other_loops import AnyLoop
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.client.config import client_options
-from sidegate.errors import shown
+from sidegate.client.config import client_options, require_client
 from sidegate.forks import begins_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sidegate.http.settings import Settings
-
-C = TypeVar("C")
 
 
 class Clients:
@@ -67,12 +64,13 @@ class Clients:
 
     def to_wait_in_loops(self) -> Client:
         """Return a Client to wait with; ValueError if another kind was given."""
-        own = self.own
-        return self._of_kind(Client) if own is None else own.client
+        given = require_client(self._given, Client)
+        return self.loops.client if given is None else given
 
     def to_wait_in_threads(self) -> BlockingClient:
         """Return a BlockingClient to wait with; ValueError if another kind was given."""
-        return self._of_kind(BlockingClient) if self._given is not None else self.threads
+        given = require_client(self._given, BlockingClient)
+        return self.threads if given is None else given
 
     def count(self, outcome: str) -> None:
         """Count an outcome that the sidecar is to show in its metrics."""
@@ -84,8 +82,3 @@ class Clients:
     def begin_child(self) -> None:
         """Begin in a forked process, where a thread that isn't there may hold the lock."""
         self._lock = threading.Lock()
-
-    def _of_kind(self, kind: type[C]) -> C:
-        if isinstance(self._given, kind):
-            return self._given
-        raise ValueError(f"client={shown(self._given)}: expected a {kind.__name__} to wait with")

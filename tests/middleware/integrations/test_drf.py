@@ -21,7 +21,7 @@ from sidegate.integrations.drf import (
 )
 from sidegate.protocol.messages import Outcomes
 from sidegate.testing import Memory
-from tests.support.apps.drf_app import REST_FRAMEWORK, SIDEGATE, Things
+from tests.support.apps.drf_app import REST_FRAMEWORK, Things, options, rates
 from tests.support.in_process.sidecar_double import SidecarDouble
 
 NOBODY = "127.0.0.1:9"
@@ -44,16 +44,6 @@ def ask_view(*throttles: type[RateThrottle], times: int = 1, **attributes: objec
 
 def statuses(answers: list[Any]) -> list[int]:
     return [it.status_code for it in answers]
-
-
-def rates(**given: object) -> Any:
-    """Have these rates in the settings."""
-    return override_settings(REST_FRAMEWORK=REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": given})
-
-
-def options(**given: object) -> Any:
-    """Have these options in SIDEGATE, besides those of the app."""
-    return override_settings(SIDEGATE=SIDEGATE | given)
 
 
 def test_who_is_not_logged_in_counts_by_address(sidegate: Memory) -> None:
@@ -136,57 +126,6 @@ def test_throttles_of_a_projects_own(sidegate: Memory) -> None:
         "shop/phone:none",
         f"shop/user:{ADDRESS}",
     ]
-
-
-class Wrong(UserThrottle):
-    rate = "5/minuet"
-
-
-RATES = r"REST_FRAMEWORK\['DEFAULT_THROTTLE_RATES'\]"
-
-
-@pytest.mark.parametrize(
-    ("given", "throttle", "said"),
-    [
-        ({"user": "5/minuet"}, UserThrottle, rf"{RATES}\['user'\]='5/minuet': .*expected second"),
-        ({"user": "5/minuet"}, ScopedThrottle, rf"{RATES}\['user'\]='5/minuet': .*\"minuet\""),
-        ({"user": 100}, UserThrottle, rf"{RATES}\['user'\]=100: expected a rate such as"),
-        ({"user": ["5/min"]}, UserThrottle, rf"{RATES}\['user'\]=.*: expected a rate such as"),
-        ({"anon": "5/min"}, UserThrottle, rf"{RATES} has no scope 'user'.*: expected a rate"),
-        ({"a:b": "5/min"}, ScopedThrottle, rf"{RATES}\['a:b'\]='5/min': name='a:b': must be"),
-        ({}, Wrong, r"test_drf\.Wrong\.rate='5/minuet': .*expected second"),
-    ],
-)
-def test_a_wrong_rate_is_told_when_a_throttle_is_made(
-    given: dict[str, object], throttle: type[RateThrottle], said: str
-) -> None:
-    with rates(**given), pytest.raises(ImproperlyConfigured, match=said):
-        throttle()
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"budget": "fast"}, "SIDEGATE: budget='fast'"),
-        ({"on_unreachable": "maybe"}, "SIDEGATE: on_unreachable='maybe'"),
-        ({"trusted_proxies": -1}, "SIDEGATE: trusted_proxies=-1"),
-        ({"service": "a/b"}, "SIDEGATE: service='a/b'"),
-        ({"sidcar": "memory"}, "SIDEGATE: 'sidcar' is no option, .*did you mean 'sidecar'"),
-    ],
-)
-def test_a_wrong_option_is_told_when_a_throttle_is_made(
-    given: dict[str, object], said: str
-) -> None:
-    with options(**given), pytest.raises(ImproperlyConfigured, match=said):
-        UserThrottle()
-
-
-def test_options_that_are_none_are_told_without_what_they_hold() -> None:
-    with (
-        override_settings(SIDEGATE="s3cret"),
-        pytest.raises(ImproperlyConfigured, match=r"^SIDEGATE: expected a dict .* 'str'>$"),
-    ):
-        UserThrottle()
 
 
 def test_a_scope_that_has_no_rate_is_told(sidegate: Memory) -> None:

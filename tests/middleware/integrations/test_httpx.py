@@ -15,7 +15,7 @@ import httpx
 import httpx2
 import pytest
 
-from sidegate import BlockingClient, Client, CostError, LimitError, WaitTooLong
+from sidegate import BlockingClient, Client, WaitTooLong
 from sidegate.integrations.httpx import (
     AsyncRateLimitedTransport,
     AsyncRequestHook,
@@ -200,22 +200,6 @@ async def test_any_transport_below_is_entered_and_closed_in_a_loop(library: Any)
 def test_type_checkers_take_it_where_either_library_wants_one() -> None:
     httpx.Client(transport=RateLimitedTransport(LIMIT)).close()
     httpx2.Client(transport=RateLimitedTransport(LIMIT)).close()
-
-
-@pytest.mark.parametrize(
-    "make", [RequestHook, AsyncRequestHook, RateLimitedTransport, AsyncRateLimitedTransport]
-)
-def test_a_mistake_is_an_error_when_it_is_made(make: Any) -> None:
-    mistakes: list[tuple[type[Exception], dict[str, Any]]] = [
-        (LimitError, {"limits": "5/minuet"}),
-        (CostError, {"limits": LIMIT, "cost": 3}),
-        (ValueError, {"limits": LIMIT, "timeout": -1}),
-        (ValueError, {"limits": LIMIT, "key": "host"}),
-        (TypeError, {"limits": LIMIT, "keys": "host"}),
-    ]
-    for error, options in mistakes:
-        with pytest.raises(error):
-            make(**options)
 
 
 def test_neither_library_is_imported_with_it() -> None:

@@ -43,6 +43,7 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.test.utils import override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
 from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
@@ -50,6 +51,16 @@ from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
 from tests.support.apps.options import WORKER  # noqa: E402
+
+
+def rates(**given: object) -> Any:
+    """Have these rates in the settings, in a block."""
+    return override_settings(REST_FRAMEWORK=REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": given})
+
+
+def options(**given: object) -> Any:
+    """Have these options in SIDEGATE, besides those of the app, in a block."""
+    return override_settings(SIDEGATE=SIDEGATE | given)
 
 
 class ByHeader(BaseAuthentication):  # type: ignore[misc]  # which has no types

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sidegate.http.request.request import Request
@@ -134,8 +133,22 @@ class _Outside(Request):
     """The request of who has none."""
 
     __slots__ = ()
-    method = path = peer = ""
-    raw: Mapping[str, object] = MappingProxyType({})
+
+    @property
+    def method(self) -> str:
+        return ""
+
+    @property
+    def path(self) -> str:
+        return ""
+
+    @property
+    def peer(self) -> str:
+        return ""
+
+    @property
+    def raw(self) -> Mapping[str, object]:
+        return {}
 
     def lines(self, name: str) -> list[str]:  # noqa: ARG002 - as any request
         return []
