@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 
 from sidegate.asgi.middleware import ScopeRequest
-from sidegate.asgi.refusal import answer_with, refuse_handshake
-from sidegate.limiter.asgi_app import GUARDS
+from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse_handshake
+from sidegate.limiter.asgi_app import GUARDS, guard_of
 from sidegate.limiter.checks.asking import enforce
 from sidegate.limiter.checks.current import Current
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 _PATCHED = "_sidegate_guarded"
 _FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has written
-_POLICY_VIOLATION = 1008
 
 
 class HTTPRateLimitExceeded(RateLimitExceeded, HTTPException):
@@ -55,7 +54,7 @@ class WebSocketRateLimitExceeded(RateLimitExceeded, WebSocketException):
 
     def __init__(self, decision: Decision, verdict: Verdict, detail: str) -> None:
         super().__init__(decision, verdict, detail)
-        self.code = _POLICY_VIOLATION
+        self.code = POLICY_VIOLATION
         self.reason = detail
 
 
@@ -127,7 +126,8 @@ def _guarded(handle: Handle) -> Handle:
 def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
     """Tell whether no other route comes behind this one, and it takes the request's method."""
     if isinstance(route, Mount | Host):
-        return not route.routes
+        inner: Any = route.routes  # those of another framework are of another kind
+        return not any(isinstance(each, BaseRoute) for each in inner)
     methods = getattr(route, "methods", None)
     return not methods or scope["type"] != "http" or scope["method"] in methods
 
@@ -161,7 +161,8 @@ def _marks_of_dependencies(route: Any, limiter: object) -> list[Mark]:  # noqa: 
 async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) -> None:
     """Check a limit of the route that a request has come to; RateLimitExceeded refuses it."""
     scope = connection.scope
-    current = _current(core, scope) or _alone(core, connection)
+    guard = guard_of(scope, core.limiter)
+    current = guard.current if guard else _alone(core, connection)
     method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
     if limit.methods is not None and method not in limit.methods:
         return
@@ -187,12 +188,6 @@ async def check_message(
     asked = [applied(limit, route, "GET", " message") for limit in found]
     _raise(await enforce(core.enforcer, core.clients.loops, current, asked), scope)
     return current.decision
-
-
-def _current(core: Core, scope: Scope) -> Current | None:
-    guards: Sequence[Guard] = scope.get(GUARDS, ())
-    found = (guard.current for guard in guards if guard.current.limiter is core.limiter)
-    return next(found, None)
 
 
 def _alone(core: Core, connection: HTTPConnection) -> Current:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.asgi.middleware import RateLimitMiddleware, ScopeRequest
-from sidegate.asgi.refusal import refuse, refuse_handshake
+from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse, refuse_handshake
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.sent import SentResponse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
+    from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
@@ -59,11 +60,9 @@ class Guard:
             current.is_answered = True
             if not current.is_enforced:
                 outcome = await self.check(self._core.enforcer.elsewhere)
-                if outcome.verdict:
+                if outcome.verdict is not None:
                     self._is_refused = True
-                    status, body = outcome.verdict.status, outcome.verdict.body
-                    kind = message["type"].removesuffix(".start").removesuffix(".accept")
-                    await self._refuse(kind, status, outcome.verdict.fields, body)
+                    await self._refuse(message["type"], outcome.verdict)
                     return
             if current.charged:
                 response = SentResponse(message)
@@ -74,15 +73,19 @@ class Guard:
         if not self._is_refused:
             await self._send(message)
 
-    async def _refuse(self, kind: str, status: int, fields: list[Pair], body: bytes) -> None:
-        """Send a refusal in the place of what the app has answered."""
-        if kind == "websocket":
-            await self._send({"type": "websocket.close", "code": 1008})
-            return
-        await self._send(
-            {"type": f"{kind}.response.start", "status": status, "headers": list(fields)}
-        )
-        await self._send({"type": f"{kind}.response.body", "body": body})
+    async def _refuse(self, start: str, verdict: Verdict) -> None:
+        """Send a refusal in the place of what the app has begun to answer."""
+        if start == "websocket.accept":
+            await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        else:
+            kind, with_body = start.removesuffix(".response.start"), self.current.method != "HEAD"
+            await answer_with(verdict, self._send, kind, with_body=with_body)
+
+
+def guard_of(scope: Scope, limiter: object) -> Guard | None:
+    """Return the Guard of a limiter for this request, None where its middleware doesn't stand."""
+    guards: Sequence[Guard] = scope.get(GUARDS, ())
+    return next((guard for guard in guards if guard.current.limiter is limiter), None)
 
 
 def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pair]:
@@ -97,17 +100,21 @@ def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pa
 class LimitedASGIApp(RateLimitMiddleware):
     """See `Limiter.asgi`."""
 
-    def __init__(self, app: App, core: Core) -> None:
+    def __init__(self, app: App, core: Core, request_of: RequestOf | None = None) -> None:
+        """Go around an app; `request_of` is of its framework, which otherwise is looked for."""
         self._core = core
         self._set_up(app, core.settings, core.clients.loops, core.clients.own)
-        self._request_of: RequestOf | None = None
-        self._is_known = False  # has anybody looked which framework this is?
+        self._request_of = request_of
+        self._is_known = request_of is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - as in the middleware
             await super().__call__(scope, receive, send)
+            return
+        if guard_of(scope, self._core.limiter):  # it stands further outside too
+            await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework()
         view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)

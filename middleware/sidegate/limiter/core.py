@@ -29,6 +29,11 @@ _FRAMEWORKS = (  # of an app, and the integration that sets it up
     ("quart", "Quart", "quart"),
     ("starlette.applications", "Starlette", "starlette"),
 )
+_ROUTERS = (  # of what is inside an ASGI app, and the integration that knows its routes
+    ("starlette.routing", "Router", "starlette"),
+    ("starlette.applications", "Starlette", "starlette"),
+    ("litestar", "Litestar", "litestar"),
+)
 
 RequestOf: TypeAlias = Callable[..., Any]
 """Makes a framework's own request of a scope and a Guard."""
@@ -117,10 +122,11 @@ class Core:
         From then on its routes check the limits of each request.
         """
         for layer in layers_of(app):
-            if _is_of(layer, "starlette.routing", "Router", "starlette.applications", "Starlette"):
-                integration = import_module("sidegate.integrations.starlette")
-                made: RequestOf = integration.install()
-                return made
+            for module, kind, integration in _ROUTERS:
+                if _is_of(layer, module, kind):
+                    place = f"sidegate.integrations.{integration}"
+                    made: RequestOf = import_module(place).install()
+                    return made
         self.tell_of_routes(app)
         return None
 
@@ -156,10 +162,7 @@ class Core:
         )
 
 
-def _is_of(value: object, *places: str) -> bool:
+def _is_of(value: object, module: str, name: str) -> bool:
     """Tell whether something is of a class that a framework has, without importing it."""
-    for module, name in zip(places[::2], places[1::2], strict=True):
-        kind = getattr(sys.modules.get(module), name, None)
-        if kind is not None and isinstance(value, kind):
-            return True
-    return False
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
