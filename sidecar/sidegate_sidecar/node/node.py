@@ -104,6 +104,7 @@ class Node:
 
     def refund(self, message: Refund) -> None:
         """Give tokens back, here or by their owners; what can't be given back now stays charged."""
+        self.asked += 1
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
