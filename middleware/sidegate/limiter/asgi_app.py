@@ -18,7 +18,8 @@ from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
+    from types import FunctionType
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
@@ -53,25 +54,39 @@ class Guard:
         """Return the limits of a route: none if a mark says that it is exempt."""
         return self._core.enforcer.limits(route, method, marks)
 
-    async def send(self, message: Message) -> None:
-        """Be the `send` of the app, and add the fields."""
+    def limits_of(self, function: FunctionType, method: str) -> Sequence[Applied]:
+        """Return the limits of a route that is a function, all of whose marks are its own."""
+        return self._core.enforcer.limits_of(function, method, self.current.limiter)
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
         current = self.current
-        if message["type"] in _STARTS and not current.is_answered:
-            current.is_answered = True
-            if not current.is_enforced:
-                outcome = await self.check(self._core.enforcer.elsewhere)
-                if outcome.verdict is not None:
-                    self._is_refused = True
-                    await self._refuse(message["type"], outcome.verdict)
-                    return
-            if current.charged:
-                response = SentResponse(message)
-                give_back(self._core.enforcer, self._core.clients.loops, current, response)
-            if current.fields:
-                headers = _added(message, current.fields, is_refused=current.is_refused)
-                message = {**message, "headers": headers}
-        if not self._is_refused:
-            await self._send(message)
+        if current.is_answered or message["type"] not in _STARTS:
+            return _dropped() if self._is_refused else self._send(message)
+        current.is_answered = True
+        if current.is_enforced:
+            return self._send(self._with_fields(message))
+        return self._send_checked(message)
+
+    async def _send_checked(self, message: Message) -> None:
+        """Begin a response that comes from no route, if the limits of elsewhere let it."""
+        outcome = await self.check(self._core.enforcer.elsewhere)
+        if outcome.verdict is None:
+            await self._send(self._with_fields(message))
+        else:
+            self._is_refused = True
+            await self._refuse(message["type"], outcome.verdict)
+
+    def _with_fields(self, message: Message) -> Message:
+        """Return the start of a response with the fields, and give back what it isn't charged."""
+        current = self.current
+        if current.charged:
+            response = SentResponse(message)
+            give_back(self._core.enforcer, self._core.clients.loops, current, response)
+        if not current.fields:
+            return message
+        headers = _added(message, current.fields, is_refused=current.is_refused)
+        return {**message, "headers": headers}
 
     async def _refuse(self, start: str, verdict: Verdict) -> None:
         """Send a refusal in the place of what the app has begun to answer."""
@@ -80,6 +95,10 @@ class Guard:
         else:
             kind, with_body = start.removesuffix(".response.start"), self.current.method != "HEAD"
             await answer_with(verdict, self._send, kind, with_body=with_body)
+
+
+async def _dropped() -> None:
+    """Send nothing, of a response that was refused."""
 
 
 def guard_of(scope: Scope, limiter: object) -> Guard | None:
@@ -120,16 +139,19 @@ class LimitedASGIApp(RateLimitMiddleware):
         view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
         current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
+        guards: list[Guard] = []
         token = begin(current)
         try:
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
                 current.make = partial(request_of, scope)
-                scope[GUARDS] = [*scope.get(GUARDS, ()), guard]
+                guards[:] = *scope.get(GUARDS, ()), guard
+                scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
         finally:
             end(token)
+            guards.clear()  # else the scope and the guard hold each other: garbage of 28 objects
 
     async def _at_the_door(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = await guard.check(self._core.enforcer.elsewhere)

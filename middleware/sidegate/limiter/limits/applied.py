@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sidegate.http.keys import client_ip, is_total
 from sidegate.http.rules import MAX_NAME, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sidegate.buckets.limits import Limits
+    from sidegate.http.keys import Identity
     from sidegate.limiter.limits.route_limit import Mark, RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _OTHER = "OTHER"  # for all methods that nobody has defined, which a client may make up
 _UNFIT = re.compile(r"[^ !#-.0-9;-[\]-~]")
+_ADDRESS = client_ip()
 _DIGITS = 8  # of a hash: tells routes of one app apart
 
 
@@ -58,7 +61,7 @@ def route_of(endpoint: object, suffix: str = "") -> RouteName:
     return RouteName(fit_name(f"{key} {suffix}" if suffix else key), fit_name(name))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # as a RouteLimit, and so quickly looked up
 class Applied:
     """One limit at one route, for one method: `bucket` begins its keys, `name` is for clients."""
 
@@ -68,7 +71,8 @@ class Applied:
 
     def rule(self, limits: Limits, service: str) -> Rule:
         """Return the rule that these limits are here."""
-        return _rule(self.name, self.bucket, limits, service)
+        key = self.limit.key.function
+        return _rule(self.name, self.bucket, limits, service, key if is_total(key) else _ADDRESS)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
@@ -77,10 +81,11 @@ class Applied:
 
 
 @lru_cache(MAX_RULES)
-def _rule(name: str, bucket: str, limits: Limits, service: str) -> Rule:
-    return Rule(name, limits).of(service, bucket)
+def _rule(name: str, bucket: str, limits: Limits, service: str, key: Identity) -> Rule:
+    return Rule(name, limits, key=key).of(service, bucket)
 
 
+@lru_cache(MAX_RULES)
 def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") -> Applied:
     """Return a limit at a route; `suffix` keeps what is counted apart, as the messages of one."""
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
