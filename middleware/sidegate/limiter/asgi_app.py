@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.limits.route_limit import Mark
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
-_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_CLOSE = "websocket.close"  # of a handshake, if nothing was accepted: it has no fields
+_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start", _CLOSE}
 
 
 class Guard:
@@ -71,7 +72,7 @@ class Guard:
     async def _send_checked(self, message: Message) -> None:
         """Begin a response that comes from no route, if the limits of elsewhere let it."""
         outcome = await self.check(self._core.enforcer.elsewhere)
-        if outcome.verdict is None:
+        if outcome.verdict is None or message["type"] == _CLOSE:
             await self._send(self._with_fields(message))
         else:
             self._is_refused = True
@@ -83,7 +84,7 @@ class Guard:
         if current.charged:
             response = SentResponse(message)
             give_back(self._core.enforcer, self._core.clients.loops, current, response)
-        if not current.fields:
+        if not current.fields or message["type"] == _CLOSE:
             return message
         headers = _added(message, current.fields, is_refused=current.is_refused)
         return {**message, "headers": headers}

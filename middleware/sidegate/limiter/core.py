@@ -74,6 +74,7 @@ class Core:
             self.settings, self._application(), self._defaults(), self._on_denied()
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
+        self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
 
@@ -137,6 +138,22 @@ class Core:
                 "sidegate: limits of routes and default_limits do NOT apply in %.80r: its framework"
                 " isn't known here; docs/apps says how each is set up",
                 app,
+            )
+
+    def mark(self) -> None:
+        """Note that routes have limits; where their framework is there already, they check them."""
+        self.is_marked = True
+        if "starlette.routing" in sys.modules:
+            import_module("sidegate.integrations.starlette").install()
+
+    def tell_of_no_middleware(self) -> None:
+        """Log, once, which limits don't apply in an app that lacks the middleware, if any."""
+        others = self.enforcer.application or self.enforcer.defaults or self.settings.rules
+        if others and not self._is_told:
+            self._is_told = True
+            log.warning(
+                "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"
+                " default_limits= do NOT apply but to routes with limits of their own"
             )
 
     def require_plain_functions(self) -> None:

@@ -53,7 +53,7 @@ class Limiter:
         and needs no argument for the request. ValueError at once for a wrong option.
         """
         limit = route_limit(limits, self._core.key, options)
-        self._core.is_marked = True
+        self._core.mark()
         return lambda marked: put_mark(marked, Mark(self, limit))
 
     def shared_limit(
@@ -81,7 +81,7 @@ class Limiter:
         """
         fastapi = import_module("sidegate.integrations.fastapi")
         made: Callable[..., Any] = fastapi.dependency(self._core, limits, options)
-        self._core.is_marked = True
+        self._core.mark()
         return made
 
     async def check_message(

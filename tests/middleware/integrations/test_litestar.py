@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("sidegate")
 
 def client_of(limiter: Limiter, *handlers: Any, **options: Any) -> TestClient[Litestar]:
     """Return a client of an app with these handlers."""
-    return TestClient(Litestar(handlers, plugins=[LimiterPlugin(limiter)], **options))
+    plugins = [LimiterPlugin(limiter)]
+    return TestClient(Litestar(handlers, plugins=plugins, logging_config=None, **options))
 
 
 def statuses(client: TestClient[Litestar], path: str, count: int, **options: Any) -> list[int]:
@@ -157,7 +158,7 @@ def test_around_the_app_paths_that_are_not_found_count_too() -> None:
     async def view() -> int:
         return 1
 
-    inner: Any = Litestar([view], plugins=[LimiterPlugin(limiter)])
+    inner: Any = Litestar([view], plugins=[LimiterPlugin(limiter)], logging_config=None)
     app: Any = limiter.asgi(inner)
     client = TestClient(app)
     answers = [client.get(path).status_code for path in ("/", "/nowhere", "/nowhere", "/")]
