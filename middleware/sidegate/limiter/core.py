@@ -12,6 +12,7 @@ from sidegate.asgi.refusal import layers_of
 from sidegate.errors import require_known, shown
 from sidegate.http.keys import client_ip, is_async
 from sidegate.http.rules import flag
+from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.functions import AppFunction
@@ -21,6 +22,7 @@ from sidegate.middleware_options import CommonOptions, Options, settings_of
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.http.settings import Settings
+    from sidegate.limiter.checks.current import Current
 
 log = logging.getLogger("sidegate")
 
@@ -71,6 +73,7 @@ class Core:
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
+        self._finders: list[Callable[[Core], Current | None]] = []
 
     # --- options
 
@@ -133,11 +136,23 @@ class Core:
                 app,
             )
 
+    def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
+        """Have a framework say what its present request is, where it keeps that itself."""
+        if finder not in self._finders:
+            self._finders.append(finder)
+
+    def current(self) -> Current:
+        """Return the present request and its decisions; without any outside of one."""
+        found = (finder(self) for finder in self._finders)
+        return next(filter(None, found), None) or current_of(self.limiter) or outside(self.limiter)
+
     def require_plain_functions(self) -> None:
-        """Raise ValueError if a function of the application's limits has to be awaited."""
-        limits = [self.enforcer.application] if self.enforcer.application else []
+        """Raise ValueError if a function of the limits of all routes has to be awaited."""
+        limits = [*self.enforcer.defaults]
+        if self.enforcer.application:
+            limits.append(self.enforcer.application)
         functions = [function for limit in limits for function in limit.functions]
-        for function in [*functions, *self.enforcer.filters]:
+        for function in [self.key, *functions, *self.enforcer.filters]:
             if is_async(function.function):
                 raise ValueError(f"{function!r}: must be a plain function in WSGI")
         for rule in self.settings.rules:

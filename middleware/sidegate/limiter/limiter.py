@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from sidegate.limiter.asgi_app import LimitedASGIApp
-from sidegate.limiter.checks.current import Current, current_of, outside
 from sidegate.limiter.core import Core
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.route_limit import F, Mark, put_mark, route_limit
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.limiter.checks.current import Current
     from sidegate.limiter.core import LimiterOptions
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, SharedOptions
 
@@ -103,7 +103,7 @@ class Limiter:
     @property
     def current(self) -> Current:
         """The present request and its decisions; without any outside of one."""
-        return current_of(self) or outside(self)
+        return self._core.current()
 
     # --- apps
 

@@ -109,5 +109,22 @@ def limits_at(
     return tuple(applied(limit, route, method) for limit in [*own, *rest])
 
 
+def nearest(levels: Iterable[Sequence[Mark]], method: str) -> list[Mark]:
+    """Return the marks that count, of a view and of what lies around it: the innermost first.
+
+    Those further outside count where there are none for the method, or where each that is there
+    says so by `override_defaults=False`.
+    """
+    found: list[Mark] = []
+    for level in levels:
+        if any(mark.limit is None for mark in level):
+            return found or list(level)
+        counted = [mark for mark in level if mark.limit and _counts(mark.limit, method)]
+        found += counted
+        if any(mark.limit and mark.limit.override_defaults for mark in counted):
+            break
+    return found
+
+
 def _counts(limit: RouteLimit, method: str) -> bool:
     return limit.methods is None or method in limit.methods

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
@@ -108,6 +108,11 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         on_denied=_function("on_denied", options.get("on_denied"), 1),
         error_message=_message(options.get("error_message")),
     )
+
+
+def apart(limit: RouteLimit) -> RouteLimit:
+    """Return a limit that counts each method for itself, unless others share its buckets."""
+    return limit if limit.scope is not None else replace(limit, per_method=True)
 
 
 def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
