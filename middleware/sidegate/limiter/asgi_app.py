@@ -19,15 +19,13 @@ from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
-    from types import FunctionType
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
     from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
-    from sidegate.limiter.limits.applied import Applied, RouteName
-    from sidegate.limiter.limits.route_limit import Mark
+    from sidegate.limiter.limits.applied import Applied
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -36,27 +34,20 @@ _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.s
 class Guard:
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_core", "_is_refused", "_send", "current")
+    __slots__ = ("_clients", "_is_refused", "_send", "current", "enforcer")
 
     def __init__(self, core: Core, current: Current, send: Send) -> None:
-        self._core = core
+        self.enforcer = core.enforcer
+        self._clients = core.clients
         self.current = current
         self._send = send
         self._is_refused = False
 
     async def check(self, limits: Sequence[Applied]) -> Checked:
         """Check these limits, and the first time the rules too."""
-        outcome = await enforce(self._core.enforcer, self._core.clients.loops, self.current, limits)
+        outcome = await enforce(self.enforcer, self._clients.loops, self.current, limits)
         self.current.is_enforced = True
         return outcome
-
-    def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> Sequence[Applied]:
-        """Return the limits of a route: none if a mark says that it is exempt."""
-        return self._core.enforcer.limits(route, method, marks)
-
-    def limits_of(self, function: FunctionType, method: str) -> Sequence[Applied]:
-        """Return the limits of a route that is a function, all of whose marks are its own."""
-        return self._core.enforcer.limits_of(function, method, self.current.limiter)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
@@ -70,7 +61,7 @@ class Guard:
 
     async def _send_checked(self, message: Message) -> None:
         """Begin a response that comes from no route, if the limits of elsewhere let it."""
-        outcome = await self.check(self._core.enforcer.elsewhere)
+        outcome = await self.check(self.enforcer.elsewhere)
         if outcome.verdict is None:
             await self._send(self._with_fields(message))
         else:
@@ -83,10 +74,15 @@ class Guard:
         current = self.current
         if current.charged:
             response = SentResponse(message)
-            give_back(self._core.enforcer, self._core.clients.loops, current, response)
+            give_back(self.enforcer, self._clients.loops, current, response)
         if not current.fields:
             return message
-        headers = _added(message, current.fields, is_refused=current.is_refused)
+        headers: list[Pair] = list(message.get("headers", ()))
+        if current.is_refused:  # then some of them are there
+            own = {name.lower() for name, _ in headers}
+            headers += [pair for pair in current.fields if pair[0] not in own]
+        else:
+            headers += current.fields
         return {**message, "headers": headers}
 
     async def _refuse(self, kind: str, verdict: Verdict) -> None:
@@ -101,15 +97,6 @@ class Guard:
 
 async def _dropped() -> None:
     """Send nothing, of a response that was refused."""
-
-
-def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pair]:
-    """Return the headers of a response with fields; a refusal has set some of them itself."""
-    headers: list[Pair] = list(message.get("headers", ()))
-    if is_refused:
-        own = {name.lower() for name, _ in headers}
-        fields = [pair for pair in fields if pair[0] not in own]
-    return [*headers, *fields]
 
 
 class LimitedASGIApp(RateLimitMiddleware):
