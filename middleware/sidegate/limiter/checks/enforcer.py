@@ -285,6 +285,8 @@ def _refusing(question: KeyQuestion, decision: Decision) -> RouteLimit | None:
 
 def _once(fields: list[Pair], current: Current) -> list[Pair]:
     """Leave one of each field that isn't a list: those of the decision that matters most."""
+    if not any(name == SOURCE or name.startswith(_LEGACY) for name, _ in fields):
+        return fields  # nearly all
     tightest = current.decision
     if tightest is None or len(current.decisions) < 2:
         return fields
