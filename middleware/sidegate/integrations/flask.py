@@ -32,14 +32,14 @@ def init_app(core: Core, app: Any) -> None:  # noqa: ANN401 - Flask, with method
     core.require_plain_functions()
     if werkzeug.is_new(core, app):
         core.find_current_by(_find_current)
-        app.preprocess_request = _checking(core, app, app.preprocess_request)
+        app.preprocess_request = _checking(core, werkzeug.Routes(core, app), app.preprocess_request)
         app.finalize_request = _concluding(core, app.finalize_request)
 
 
-def _checking(core: Core, app: Any, preprocess: Step) -> Step:  # noqa: ANN401 - as above
+def _checking(core: Core, routes: werkzeug.Routes, preprocess: Step) -> Step:
     @wraps(preprocess)
     def preprocess_request(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - Flask's
-        check = partial(_check, core, app, _request())
+        check = partial(_check, core, routes, _request())
         try:
             answer = preprocess(*arguments, **named)
         except RateLimitExceeded:  # of another limiter
@@ -53,17 +53,18 @@ def _checking(core: Core, app: Any, preprocess: Step) -> Step:  # noqa: ANN401 -
     return preprocess_request
 
 
-def _check(core: Core, app: Any, asked: Any) -> Response | None:  # noqa: ANN401 - as above
+def _check(core: Core, routes: werkzeug.Routes, asked: Any) -> Response | None:  # noqa: ANN401 - a request
     """Check a request once; raise its refusal, or return a response to one that is malformed."""
     if werkzeug.current_at(core, asked) is not None:
         return None
     view = EnvironRequest(asked.environ, core.settings.proxies)
     current = Current(core.limiter, view, innermost(), view.root)
     werkzeug.keep(core, current, asked)
-    limits = werkzeug.limits_of(core, app, asked)
     token = begin(current)
     try:
-        checked = enforce_blocking(core.enforcer, core.clients.threads, current, limits)
+        checked = enforce_blocking(
+            core.enforcer, core.clients.threads, current, routes.limits(asked)
+        )
     finally:
         end(token)
     current.is_enforced = True

@@ -32,7 +32,7 @@ EXTENSION = "sidegate"  # in app.extensions: the limiters of an app
 _CURRENTS = "sidegate_currents"  # on a request: what each limiter has decided about it
 _FRAMEWORKS = ("flask.", "quart.")  # where views are that no app has written
 _MAX_KINDS = 256  # statuses that on_denied may choose: 400 to 599
-_MAX_ROUTES = 4_096
+_MAX_MARKS = 4_096  # of methods of classes
 
 
 def is_new(core: Core, app: Any) -> bool:  # noqa: ANN401 - Flask or Quart
@@ -65,48 +65,63 @@ def keep(core: Core, current: Current, request: Any) -> None:  # noqa: ANN401 - 
 # --- which limits
 
 
-def limits_of(core: Core, app: Any, request: Any) -> Sequence[Applied]:  # noqa: ANN401 - of both
-    """Return the limits of the view that a request has come to.
+class Routes:
+    """The limits of an app's views, which are looked up once for each view and method."""
 
-    What comes to none has the limits of the application: a path that isn't found, a redirect to
-    the right one, and OPTIONS where the framework answers. So have the framework's static files.
-    """
-    rule = request.url_rule
-    if request.routing_exception is not None or rule is None:
-        return core.enforcer.elsewhere
-    view = app.view_functions.get(rule.endpoint)
-    method = method_of(request)
-    marks = marks_at(core, app, request)
-    is_exempt = any(mark.limit is None for mark in marks)
-    if not is_exempt and _is_of_framework(core, rule, view, method):
-        return core.enforcer.elsewhere
-    return core.enforcer.limits(route_at(app, request), method, marks)
+    def __init__(self, core: Core, app: Any) -> None:  # noqa: ANN401 - Flask or Quart
+        self._core = core
+        self._app = app
+        # By endpoint and method, so no more than the app has; with the view, which may be replaced.
+        self._known: dict[tuple[str, str], tuple[object, Sequence[Applied]]] = {}
 
+    def limits(self, request: Any) -> Sequence[Applied]:  # noqa: ANN401 - of both
+        """Return the limits of the view that a request has come to.
 
-def marks_at(core: Core, app: Any, request: Any) -> Sequence[Mark]:  # noqa: ANN401 - of both
-    """Return the marks that count for a request: of its view, else of its blueprints."""
-    method, limiter = method_of(request), core.limiter
-    view = app.view_functions.get(request.url_rule.endpoint)
-    blueprints = (app.blueprints.get(name) for name in request.blueprints)
-    levels = [_marks_of_view(view, method, limiter)]
-    levels += [marks_of(blueprint, limiter) for blueprint in blueprints]
-    return nearest(levels, method)
+        What comes to none has the limits of the application: a path that isn't found, a redirect
+        to the right one, and what the framework answers itself: OPTIONS, and its static files.
+        """
+        rule = request.url_rule
+        if request.routing_exception is not None or rule is None:
+            return self._core.enforcer.elsewhere
+        view, method = self._app.view_functions.get(rule.endpoint), method_of(request)
+        known = self._known.get((rule.endpoint, method))
+        if known is None or known[0] is not view:
+            known = self._known[rule.endpoint, method] = view, self._look_up(request, view, method)
+        return known[1]
 
+    def marks(self, request: Any) -> Sequence[Mark]:  # noqa: ANN401 - of both
+        """Return the marks that count for a request: of its view, else of its blueprints."""
+        method, limiter = method_of(request), self._core.limiter
+        view = self._app.view_functions.get(request.url_rule.endpoint)
+        blueprints = (self._app.blueprints.get(name) for name in request.blueprints)
+        levels = [_marks_of_view(view, method, limiter)]
+        levels += [marks_of(blueprint, limiter) for blueprint in blueprints]
+        return nearest(levels, method)
 
-def route_at(app: Any, request: Any) -> RouteName:  # noqa: ANN401 - of both
-    """Return the route of a request: of its app and endpoint, which are the same in all workers."""
-    return _route(app.name, request.url_rule.endpoint)
+    def name(self, request: Any) -> RouteName:  # noqa: ANN401 - of both
+        """Return the route: of app and endpoint, which are the same in all workers."""
+        endpoint = request.url_rule.endpoint
+        name = endpoint.rpartition(".")[2]  # behind its blueprints: that of the function, usually
+        return RouteName(fit_name(f"{self._app.name}.{endpoint}"), fit_name(name))
+
+    def _look_up(self, request: Any, view: object, method: str) -> Sequence[Applied]:  # noqa: ANN401 - of both
+        enforcer, marks = self._core.enforcer, self.marks(request)
+        is_exempt = any(mark.limit is None for mark in marks)
+        if not is_exempt and self._is_of_framework(request.url_rule, view, method):
+            return enforcer.elsewhere
+        return enforcer.limits(self.name(request), method, marks)
+
+    def _is_of_framework(self, rule: Any, view: object, method: str) -> bool:  # noqa: ANN401 - of both
+        """Tell whether the framework itself answers: with its static files, or to OPTIONS."""
+        if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+            return True
+        home = str(getattr(view, "__module__", ""))
+        return home.startswith(_FRAMEWORKS) and not marks_of(view, self._core.limiter)
 
 
 def method_of(request: Any) -> str:  # noqa: ANN401 - of both
     """Return the method of a request; the handshake of a websocket is a GET."""
     return str(getattr(request, "method", "GET")).upper()
-
-
-@lru_cache(_MAX_ROUTES)
-def _route(app: str, endpoint: str) -> RouteName:
-    name = endpoint.rpartition(".")[2]  # behind its blueprints: that of the function, by default
-    return RouteName(fit_name(f"{app}.{endpoint}"), fit_name(name))
 
 
 def _marks_of_view(view: object, method: str, limiter: object) -> list[Mark]:
@@ -122,18 +137,10 @@ def _marks_of_view(view: object, method: str, limiter: object) -> list[Mark]:
     return marks + [_of_method(mark) for mark in marks_of(function, limiter)]
 
 
-@lru_cache(_MAX_ROUTES)
+@lru_cache(_MAX_MARKS)
 def _of_method(mark: Mark) -> Mark:
     """Return the mark of a method of a view: each method has buckets of its own."""
     return mark if mark.limit is None else Mark(mark.limiter, apart(mark.limit))
-
-
-def _is_of_framework(core: Core, rule: Any, view: object, method: str) -> bool:  # noqa: ANN401 - of both
-    """Tell whether the framework itself answers: with its static files, or to OPTIONS."""
-    if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-        return True
-    home = str(getattr(view, "__module__", ""))
-    return home.startswith(_FRAMEWORKS) and not marks_of(view, core.limiter)
 
 
 # --- refusing

@@ -31,6 +31,11 @@ _FRAMEWORKS = (  # of an app, and the integration that sets it up
     ("quart", "Quart", "quart"),
     ("starlette.applications", "Starlette", "starlette"),
 )
+_ROUTERS = (  # of what is inside an ASGI app, and the integration that knows its routes
+    ("starlette.routing", "Router", "starlette"),
+    ("starlette.applications", "Starlette", "starlette"),
+    ("litestar", "Litestar", "litestar"),
+)
 
 RequestOf: TypeAlias = Callable[..., Any]
 """Makes a framework's own request of a scope and a Guard."""
@@ -71,6 +76,7 @@ class Core:
             self.settings, self._application(), self._defaults(), self._on_denied()
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
+        self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
         self._finders: list[Callable[[Core], Current | None]] = []
@@ -120,10 +126,11 @@ class Core:
         From then on its routes check the limits of each request.
         """
         for layer in layers_of(app):
-            if _is_of(layer, "starlette.routing", "Router", "starlette.applications", "Starlette"):
-                integration = import_module("sidegate.integrations.starlette")
-                made: RequestOf = integration.install()
-                return made
+            for module, kind, integration in _ROUTERS:
+                if _is_of(layer, module, kind):
+                    place = f"sidegate.integrations.{integration}"
+                    made: RequestOf = import_module(place).install()
+                    return made
         self.tell_of_routes(app)
         return None
 
@@ -134,6 +141,22 @@ class Core:
                 "sidegate: limits of routes and default_limits do NOT apply in %.80r: its framework"
                 " isn't known here; docs/apps says how each is set up",
                 app,
+            )
+
+    def mark(self) -> None:
+        """Note that routes have limits; where their framework is there already, they check them."""
+        self.is_marked = True
+        if "starlette.routing" in sys.modules:
+            import_module("sidegate.integrations.starlette").install()
+
+    def tell_of_no_middleware(self) -> None:
+        """Log, once, which limits don't apply in an app that lacks the middleware, if any."""
+        others = self.enforcer.application or self.enforcer.defaults or self.settings.rules
+        if others and not self._is_told:
+            self._is_told = True
+            log.warning(
+                "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"
+                " default_limits= do NOT apply but to routes with limits of their own"
             )
 
     def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
@@ -171,10 +194,7 @@ class Core:
         )
 
 
-def _is_of(value: object, *places: str) -> bool:
+def _is_of(value: object, module: str, name: str) -> bool:
     """Tell whether something is of a class that a framework has, without importing it."""
-    for module, name in zip(places[::2], places[1::2], strict=True):
-        kind = getattr(sys.modules.get(module), name, None)
-        if kind is not None and isinstance(value, kind):
-            return True
-    return False
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)

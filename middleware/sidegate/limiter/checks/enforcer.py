@@ -19,7 +19,7 @@ from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.planning import planning, questions_of
-from sidegate.limiter.limits.applied import Applied, RouteName, limits_at, plain_method, route_of
+from sidegate.limiter.limits.applied import OTHER, STANDARD, Applied, RouteName, limits_at, route_of
 from sidegate.limiter.limits.route_limit import MARKS, marks_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 MAX_ROUTES = 4_096  # routes times methods whose limits are remembered
-_FREQUENT = {"GET", "POST", "HEAD"}
 _LEGACY = b"x-ratelimit-"
 _LEGACY_LIMIT = b"x-ratelimit-limit"  # the first of them
 
@@ -81,8 +80,14 @@ class Enforcer:
 
     def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> tuple[Applied, ...]:
         """Return the limits of a route; none at all if a mark says that it is exempt."""
-        known = method if method == "HEAD" else plain_method(method)
-        return self._limits(route, known, tuple(marks))
+        return self._limits(route, self._known(method, marks), tuple(marks))
+
+    def _known(self, method: str, marks: Sequence[Mark]) -> str:
+        """Return a method that limits may tell apart; a client may make up any number of others."""
+        if method in STANDARD:
+            return method
+        limits = [*self.defaults, *(mark.limit for mark in marks if mark.limit)]
+        return method if any(method in (limit.methods or ()) for limit in limits) else OTHER
 
     def _limits_at(
         self, route: RouteName, method: str, marks: tuple[Mark, ...]
@@ -95,8 +100,9 @@ class Enforcer:
         self, function: FunctionType, method: str, limiter: object
     ) -> tuple[Applied, ...]:
         """Return the limits of a route that is a function, all of whose marks are its own."""
-        known = method if method in _FREQUENT else plain_method(method)
-        return self._limits_of(function, getattr(function, MARKS, ()), known, limiter)
+        marks: tuple[Mark, ...] = getattr(function, MARKS, ())
+        known = method if method in STANDARD else self._known(method, marks)
+        return self._limits_of(function, marks, known, limiter)
 
     def _limits_of_function(
         self, function: FunctionType, _marks: tuple[Mark, ...], method: str, limiter: object

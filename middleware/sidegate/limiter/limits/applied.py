@@ -19,18 +19,13 @@ if TYPE_CHECKING:
     from sidegate.limiter.limits.route_limit import Mark, RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-_OTHER = "OTHER"  # for all methods that nobody has defined, which a client may make up
+STANDARD = frozenset(  # RFC 9110 and 5789
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)
+OTHER = "OTHER"  # for all methods that no limit names, which a client may make up
 _UNFIT = re.compile(r"[^ !#-.0-9;-[\]-~]")
 _ADDRESS = client_ip()
 _DIGITS = 8  # of a hash: tells routes of one app apart
-
-
-def plain_method(method: str) -> str:
-    """Return a method by which a route may count: HEAD is GET, as the same code answers both."""
-    if method == "HEAD":
-        return "GET"
-    return method if method in _METHODS else _OTHER
 
 
 def fit_name(text: str) -> str:
@@ -91,8 +86,15 @@ def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") 
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
-        suffix = f"{suffix} {plain_method(method)}"
+        suffix = f"{suffix} {_counted_as(limit, method)}"
     return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"))
+
+
+def _counted_as(limit: RouteLimit, method: str) -> str:
+    """Return a method as it is counted: HEAD is GET, as the same code answers both."""
+    if method == "HEAD":
+        return "GET"
+    return method if method in STANDARD or method in (limit.methods or ()) else OTHER
 
 
 def limits_at(
