@@ -59,10 +59,17 @@ class AnyLoop:
         decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
         return decided
 
-    async def check_all(self, checks: Sequence[tuple[str, Limits, int]]) -> list[Decision | None]:
+    def check_all(
+        self, checks: Sequence[tuple[str, Limits, int]]
+    ) -> Awaitable[list[Decision | None]]:
         """Return the decisions of several checks, which are charged all or none."""
         if _runs_asyncio():
-            return await self.client.check_all(checks)
+            return self.client.check_all(checks)
+        return self._check_all_elsewhere(checks)
+
+    async def _check_all_elsewhere(
+        self, checks: Sequence[tuple[str, Limits, int]]
+    ) -> list[Decision | None]:
         trio = _running_trio()
         if trio is None:
             return [await self._check_elsewhere(*check) for check in checks]

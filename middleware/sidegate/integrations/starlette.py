@@ -112,14 +112,16 @@ def _guarded(handle: Handle) -> Handle:
     async def handle_guarded(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401 - any route
         guards: Sequence[Guard] = scope.get(GUARDS, ())
         marks = _marks(scope)
-        if not (guards or marks) or not _is_last(self, scope):
+        if (
+            not (guards or marks)
+            or (guards and guards[0].route is self)  # then a route calls what its class inherits
+            or not _is_last(self, scope)
+        ):
             await handle(self, scope, receive, send)
             return
-        known = {id(guard.current.limiter) for guard in guards}
-        alone = [mark.limiter for mark in marks if mark.limit and id(mark.limiter) not in known]
-        if alone:
+        if alone := _unguarded(marks, guards):
             with ExitStack() as stack:
-                for limiter in dict.fromkeys(alone):
+                for limiter in alone:
                     send = stack.enter_context(_alone(limiter, scope, send))
                 await _check_and_handle(handle, self, scope, receive, send)
         else:
@@ -137,6 +139,17 @@ def _marks(scope: Scope) -> Sequence[Mark]:
         method = "get" if scope["type"] == "websocket" else scope["method"].lower()
         marks = (*marks, *getattr(getattr(endpoint, method, None), MARKS, ()))
     return marks
+
+
+def _unguarded(marks: Sequence[Mark], guards: Sequence[Guard]) -> dict[object, None]:
+    """Return the limiters that an endpoint has limits of, and whose middleware the app lacks."""
+    limiters: dict[object, None] = {}
+    for mark in marks:
+        if mark.limit is not None:
+            limiters[mark.limiter] = None
+    for guard in guards:
+        limiters.pop(guard.current.limiter, None)
+    return limiters
 
 
 @contextmanager
@@ -163,6 +176,7 @@ async def _check_and_handle(
     send: Send,
 ) -> None:
     for guard in tuple(scope[GUARDS]):
+        guard.route = route
         if not guard.current.is_enforced:
             tape = _Tape(receive)
             receive = tape.receive
