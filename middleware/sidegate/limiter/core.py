@@ -142,6 +142,12 @@ class Core:
                 app,
             )
 
+    @staticmethod
+    def integration_of(websocket: object) -> Any:  # noqa: ANN401 - a module
+        """Return the integration that knows a framework's websocket."""
+        kind = "quart" if _is_of(websocket, "quart.wrappers", "Websocket") else "starlette"
+        return import_module(f"sidegate.integrations.{kind}")
+
     def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
         """Have a framework say what its present request is, where it keeps that itself."""
         if finder not in self._finders:
