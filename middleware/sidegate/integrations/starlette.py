@@ -25,7 +25,8 @@ from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.route_limit import MARKS, marks_of, route_limit
+from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -242,19 +243,11 @@ async def check_message(
 ) -> Decision | None:
     """Check a message of a websocket; see `Limiter.check_message`."""
     scope = websocket.scope
-    current = Current(core.limiter, ScopeRequest(scope, core.settings.proxies))
-    current.make, current.is_message, current.is_enforced = (lambda: websocket), True, True
-    endpoint = scope.get("endpoint")
-    route = route_of(endpoint)
-    if limits is not None:
-        found = [route_limit(limits, core.key, options)]
-    else:
-        found = [mark.limit for mark in marks_of(endpoint, core.limiter) if mark.limit]
-    if not found:
-        raise ValueError("limits=None: expected limits, since the websocket's route has none")
-    asked = [applied(limit, route, "GET", " message") for limit in found]
-    _raise(await enforce(core.enforcer, core.clients.loops, current, asked), scope)
-    return current.decision
+    endpoint, given = scope.get("endpoint"), (limits, options)
+    message = message_of(core, websocket, ScopeRequest(scope, core.settings.proxies))
+    marks = marks_of(endpoint, core.limiter)
+    _raise(await enforce_message(core, message, route_of(endpoint), given, marks), scope)
+    return message.decision
 
 
 def _without_guard(core: Core, connection: HTTPConnection) -> Current:

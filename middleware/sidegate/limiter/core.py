@@ -37,6 +37,11 @@ _ROUTERS = (  # of what is inside an ASGI app, and the integration that knows it
     ("litestar", "Litestar", "litestar"),
 )
 
+_SOCKETS = (  # a websocket, and the integration that knows it
+    ("quart.wrappers", "Websocket", "quart"),
+    ("litestar.connection", "WebSocket", "litestar"),
+)
+
 RequestOf: TypeAlias = Callable[..., Any]
 """Makes a framework's own request of a scope and a Guard."""
 
@@ -158,6 +163,12 @@ class Core:
                 "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"
                 " default_limits= do NOT apply but to routes with limits of their own"
             )
+
+    @staticmethod
+    def integration_of(websocket: object) -> Any:  # noqa: ANN401 - a module
+        """Return the integration that knows a framework's websocket."""
+        found = (name for module, kind, name in _SOCKETS if _is_of(websocket, module, kind))
+        return import_module(f"sidegate.integrations.{next(found, 'starlette')}")
 
     def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
         """Have a framework say what its present request is, where it keeps that itself."""

@@ -95,8 +95,8 @@ class Limiter:
         `limits` are by default those of the websocket's route, counted apart from its handshakes.
         Not caught, the exception closes the websocket with code 1008.
         """
-        starlette = import_module("sidegate.integrations.starlette")
-        decision: Decision | None = await starlette.check_message(
+        integration = self._core.integration_of(websocket)
+        decision: Decision | None = await integration.check_message(
             self._core, websocket, limits, options
         )
         return decision
