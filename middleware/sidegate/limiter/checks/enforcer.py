@@ -18,7 +18,7 @@ from sidegate.http.request_limiter import Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.planning import planning, questions_of
-from sidegate.limiter.limits.applied import Applied, RouteName, limits_at, plain_method
+from sidegate.limiter.limits.applied import APPLICATION, Applied, RouteName, limits_at, plain_method
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -64,7 +64,7 @@ class Enforcer:
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
-        self._always = (Applied(application, "default", "default"),) if application else ()
+        self._always = (Applied(application, APPLICATION, APPLICATION),) if application else ()
         self._on_denied = on_denied
         self._faults = KeyFaults()
         self._limits = lru_cache(MAX_ROUTES)(self._limits_at)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.limits.route_limit import Mark, RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
+APPLICATION = "default"  # the scope of limits of the application
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _OTHER = "OTHER"  # for all methods that nobody has defined, which a client may make up
 _UNFIT = re.compile(r"[^ !#-.0-9;-[\]-~]")
@@ -86,8 +87,15 @@ def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") 
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
-        suffix = f"{suffix} {plain_method(method)}"
+        return Applied(
+            limit, of_method(f"{bucket}{suffix}", method), of_method(f"{name}{suffix}", method)
+        )
     return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"))
+
+
+def of_method(name: str, method: str) -> str:
+    """Return the name of what counts one method of a route or a scope for itself."""
+    return fit_name(f"{name} {plain_method(method)}")
 
 
 def limits_at(
