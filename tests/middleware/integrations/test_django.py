@@ -179,3 +179,18 @@ def test_shadow_refuses_nothing() -> None:
         answers = ask("/", 5) + ask("/limited", 3)
     assert statuses(answers) == [200] * 8
     assert answers[4]["sidegate-shadow"] == "denied"
+
+
+def test_what_csrf_refuses_counts_for_the_application(sidegate: Memory) -> None:
+    csrf = "django.middleware.csrf.CsrfViewMiddleware"
+    with override_settings(MIDDLEWARE=[csrf, *MIDDLEWARE]):
+        posted: Any = Client(enforce_csrf_checks=True).post("/class")
+    assert posted.status_code == 403
+    assert sidegate.keys() == ["shop/default:127.0.0.1"]
+
+
+def test_a_body_is_read_by_keys_and_views_alike() -> None:
+    with options(KEY="post:name", DEFAULT_LIMITS="1/hour"):
+        names = ["ann", "ann", "bob"]
+        answers: list[Any] = [Client().post("/", {"name": name}) for name in names]
+    assert statuses(answers) == [200, 429, 200]

@@ -246,3 +246,10 @@ def test_options_mean_what_they_do_for_the_middleware(
     with options(**option):
         assert statuses(ask(times=5)) == [200] * 5
     assert bool(sidegate.keys()) is ("SHADOW" in option)
+
+
+def test_a_rate_of_nothing_lets_nothing_pass(sidegate: Memory) -> None:
+    with rates(anon="0/day", user=None):
+        answers = ask(times=2)
+    assert statuses(answers) == [429, 429]
+    assert sidegate.keys() == []

@@ -15,7 +15,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpResponse
 from django.urls import get_callable, get_resolver, get_urlconf
 
-from sidegate.http.headers import CURRENT, POLICY
+from sidegate.http.headers import CURRENT, POLICY, tells_of_limits
 from sidegate.integrations.django.meta import http_request
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.wsgi import as_text
@@ -70,7 +70,7 @@ def answer(exceeded: RateLimitExceeded, request: Any) -> Any:  # noqa: ANN401  #
         return _usual(exceeded.verdict)
     try:
         response = handler(request, exception=exceeded)
-        told = [pair for pair in exceeded.verdict.fields if _title(pair[0]) in exceeded.headers]
+        told = [pair for pair in exceeded.verdict.fields if tells_of_limits(pair[0])]
     except Exception:
         log.exception("handler429 failed; refused in the usual form")
         return _usual(exceeded.verdict)
