@@ -20,7 +20,9 @@ from sidegate.middleware_options import CommonOptions, Options, settings_of
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.buckets.decision import Decision
     from sidegate.http.settings import Settings
+    from sidegate.limiter.limits.route_limit import LimitsOf
 
 log = logging.getLogger("sidegate")
 
@@ -43,12 +45,15 @@ class LimiterOptions(CommonOptions[Any], total=False):
       function.
     - `default_limits_per_method`: count each method of a route for itself in them.
 
-    `key` and `cost` may be functions of the framework's own request, and `key` is the default of
-    routes' limits too.
+    `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
+    `on_denied` are the default of routes' limits too.
     """
 
-    default_limits: Any
+    default_limits: LimitsOf
     default_limits_per_method: bool
+    key: Callable[..., object] | None
+    cost: int | Callable[..., object]
+    on_denied: Callable[[Any, Decision], object] | None
 
 
 class Core:
