@@ -183,6 +183,15 @@ def basic_user(missing: Identity | None = _BY_ADDRESS) -> Header:
     return Header("authorization", credentials.basic_user, _missing(missing), "basic", written)
 
 
+def require_made(option: str, key: object) -> None:
+    """Raise ValueError for `client_ip` and the like themselves, where what they return is meant."""
+    for maker in (client_ip, header, bearer, basic_user):
+        if key is maker:
+            name = maker.__name__
+            made = f"{name}('x-api-key')" if maker is header else f"{name}()"
+            raise ValueError(f"{option}={name}: expected what it returns, as in {option}={made}")
+
+
 def _missing(missing: Identity | None) -> Identity | None:
     if missing is not None and not callable(missing):
         raise ValueError(f"missing={missing!r:.80}: must be an identity or None")

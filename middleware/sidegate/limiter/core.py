@@ -15,6 +15,7 @@ from sidegate.http.rules import flag
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.functions import AppFunction
+from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 
@@ -63,7 +64,7 @@ class Core:
         self.limiter = limiter
         self.options = options
         known = {*LimiterOptions.__annotations__, *CommonOptions.__annotations__}
-        require_known("a Limiter", options, known)
+        require_known("a Limiter", options, known, OF_LIMITERS)
         for option in ("rules", "exempt"):  # they are read again for each app
             if isinstance(values := options.get(option), Iterator):
                 options[option] = tuple(cast("Iterator[object]", values))
