@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidegate.link.in_flight import Asker
-    from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Rumor
+    from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Refund, Rumor
     from sidegate_ring.membership.membership import Member
     from tests.simulation.network import Network
     from tests.simulation.world import World
@@ -96,6 +96,10 @@ class SimLink:
         if wake_at < inf:
             self._timer.set(wake_at)
         return True
+
+    def tell(self, message: Refund) -> bool:
+        """Not simulated."""
+        raise AssertionError(message)
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Not simulated."""

@@ -7,7 +7,7 @@ from typing import Any
 from sidegate.asgi.types import App, Receive, Scope, Send
 from sidegate.http.request_limiter import Verdict
 
-_POLICY_VIOLATION = 1008
+POLICY_VIOLATION = 1008
 _INSIDE = ("app", "middleware_stack", "asgi_handler")  # where ASGI apps keep what they wrap
 MAX_LAYERS = 64  # of middleware that are looked through; real apps have ten
 
@@ -39,7 +39,7 @@ async def refuse_handshake(verdict: Verdict, scope: Scope, receive: Receive, sen
     if "websocket.http.response" in (scope.get("extensions") or ()):
         await answer_with(verdict, send, "websocket.http", with_body=True)
     else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
 
 
 async def answer_with(verdict: Verdict, send: Send, kind: str = "http", *, with_body: bool) -> None:

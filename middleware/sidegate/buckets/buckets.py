@@ -35,8 +35,8 @@ class BucketTable(Store):
     def take(self, key: str, limits: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
         """Charge `cost` tokens to every limit, or to none: whether they were charged, and debts.
 
-        The debts are the ns until each limit's bucket is full, after the charge, rounded up.
-        A cost of 0 only looks. CostError for a cost that can never pass.
+        The debts are the ns until each limit's bucket is full, after the charge, rounded up; none
+        where nothing ever passes. A cost of 0 only looks. CostError for a cost that can never pass.
         """
         # The common case, one limit, by hand: half the time of _take.
         table = self._tables.get(limits.text)
@@ -91,6 +91,8 @@ class BucketTable(Store):
             places.append(place)
             debts.append(debt)
         if not allowed:
+            if limits.is_blocked:
+                return False, []
             debts = [debts[at] - cost * limit.interval for at, limit in enumerate(limits.items)]
         elif cost:
             self._put_all(key, limits, places, debts, now)

@@ -42,7 +42,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     `debts` are nanoseconds until each limit's bucket is full again, rounded up and in the order
     of `limits`, after this check was charged if it was allowed; empty when nobody knows them
-    (open, closed). `node` is the name of the node that decided, "" when unknown.
+    (open, closed), and where a limit lets nothing pass ("0/minute"). `node` is the name of the
+    node that decided, "" when unknown.
     """
 
     allowed: bool
@@ -129,4 +130,4 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         if not self.allowed:
             return self.wait_of(at)
         limit = self.limits.items[at]
-        return self.debts[at] * limit.scale / limit.capacity
+        return self.debts[at] * limit.scale / (limit.capacity or 1)

@@ -50,6 +50,8 @@ _PART = re.compile(
 class Limit:
     """`tokens` refilled evenly in each `window` (seconds), and a bucket that holds `burst`.
 
+    Without tokens (0) nothing ever passes, and there is no bucket.
+
     The other fields are derived. A bucket is counted in ticks, of which `scale` make a
     nanosecond: as many as it takes for one token to be a whole number of them, so nothing that a
     bucket does is ever rounded. For most limits a tick is a nanosecond.
@@ -67,12 +69,12 @@ class Limit:
         burst = tokens if burst is None else burst
         _check_counts(tokens, window, burst)
         common = gcd(window * SECOND, tokens)
-        interval = window * SECOND // common
+        interval = window * SECOND // common if tokens else 1
         derived = {
             "tokens": tokens,
             "window": window,
             "burst": burst,
-            "scale": tokens // common,
+            "scale": tokens // common if tokens else 1,
             "interval": interval,
             "capacity": burst * interval,
             "text": _written(tokens, window, burst),
@@ -86,6 +88,8 @@ class Limit:
         The burst is divided too, rounded down, but at least 1. A window never grows beyond the
         largest there is (146 years), so the rate of "1/year" stops falling at 146 parts.
         """
+        if not self.tokens:
+            return self
         common = gcd(self.tokens, parts)
         window = min(self.window * (parts // common), MAX_DEBT // SECOND)
         return Limit(self.tokens // common, window, max(1, self.burst // parts))
@@ -100,7 +104,8 @@ class Limits:
 
     text: str
     items: tuple[Limit, ...] = field(compare=False)
-    smallest_burst: int = field(compare=False, repr=False)  # a larger cost can never pass
+    smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
+    is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
 
     def __init__(self, items: Iterable[Limit]) -> None:
         items = tuple(items)
@@ -111,7 +116,9 @@ class Limits:
         one = len(items) == 1
         object.__setattr__(self, "text", items[0].text if one else "; ".join(map(str, items)))
         object.__setattr__(self, "items", items)
-        object.__setattr__(self, "smallest_burst", min(limit.burst for limit in items))
+        smallest = min(limit.burst for limit in items)
+        object.__setattr__(self, "smallest_burst", smallest or 1)
+        object.__setattr__(self, "is_blocked", not smallest)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.
@@ -149,9 +156,11 @@ def _short(number: int) -> str:
 
 
 def _check_counts(tokens: int, window: int, burst: int) -> None:
-    if not 1 <= tokens <= MAX_TOKENS:
-        raise LimitError(f"{_short(tokens)} tokens, expected 1 to {MAX_TOKENS}")
-    if not 1 <= burst <= MAX_TOKENS:
+    if not 0 <= tokens <= MAX_TOKENS:
+        raise LimitError(f"{_short(tokens)} tokens, expected 0 to {MAX_TOKENS}")
+    if not tokens and burst:
+        raise LimitError(f"a burst of {_short(burst)} without tokens to refill it")
+    if tokens and not 1 <= burst <= MAX_TOKENS:
         raise LimitError(f"a burst of {_short(burst)}, expected 1 to {MAX_TOKENS}")
     if not 1 <= window <= MAX_DEBT // SECOND:
         raise LimitError(f"a window of {_short(window)} seconds, expected 1 second to 146 years")

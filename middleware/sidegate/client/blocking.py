@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import question, questions, refund_of
+from sidegate.client.checks import question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
 from sidegate.client.memory import STANDING
@@ -122,7 +122,7 @@ class BlockingClient(Configured):
         As `Client.acquire`: the threads that wait for the same key and limits are served in the
         order in which they came.
         """
-        (key, _, cost), limits = question(key, limits, cost)
+        (key, _, cost), limits = waited_for(key, limits, cost)
         self._here()
         deadline = deadline_of(timeout, time.monotonic())
         return self._waiting.acquire(self.check, (key, limits, cost), deadline)

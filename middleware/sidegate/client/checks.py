@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits, parse_limits, require_cost
+from sidegate.errors import CostError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Check, require_key
 
 MAX_TOGETHER = 64  # checks of one call: what one request asks for, not a table of them
@@ -34,6 +35,14 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
     if len(key) > SURELY_SHORT_KEY or not key.isascii():
         require_key(key)
     return (key, limits.text, cost), limits
+
+
+def waited_for(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
+    """Return a check that is to be waited for; CostError too for limits that let nothing pass."""
+    check, limits = question(key, limits, cost)
+    if limits.is_blocked and cost:
+        raise CostError(cost, 0)
+    return check, limits
 
 
 def questions(checks: Sequence[Wanted]) -> list[tuple[Check, Limits]]:

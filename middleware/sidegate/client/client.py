@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import question, questions, refund_of
+from sidegate.client.checks import question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
@@ -159,7 +159,7 @@ class Client(Configured):
         then is waited for. Where nobody could decide and `on_unreachable` is closed, it asks again
         after a pause; where it is open, nobody waits. What can't be asked raises as in `check`.
         """
-        (key, _, cost), limits = question(key, limits, cost)
+        (key, _, cost), limits = waited_for(key, limits, cost)
         deadline = deadline_of(timeout, time.monotonic())
         return await self._here().waiting.acquire(self.check, (key, limits, cost), deadline)
 

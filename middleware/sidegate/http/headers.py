@@ -157,7 +157,7 @@ def legacy(decision: Decision, retry: int, epoch: float) -> list[Pair]:
 
 
 def _policy(name: bytes, limit: Limit) -> bytes:
-    refill = -(-limit.capacity // (limit.scale * SECOND))
+    refill = -(-limit.capacity // (limit.scale * SECOND)) or limit.window
     return b"%b;q=%d;w=%d" % (name, limit.burst, refill)
 
 

@@ -179,6 +179,8 @@ class RequestLimiter:
         if not isinstance(cost, int) or isinstance(cost, bool) or cost < 0:
             raise TypeError(f"the cost is {cost!r:.80}, expected a whole number from 0 up")
         require_cost(cost, rule.limits)
+        if rule.limits.is_blocked:  # nobody needs to be asked
+            raise CostError(cost, 0)
         return cost
 
     @staticmethod

@@ -191,9 +191,10 @@ def _put_off(task: RunningTask, countdown: float) -> None:
     except Exception as error:  # the broker's: whatever its library raises
         kept = task.acks_late and isinstance(error, OperationalError)
         then = "goes back to its queue" if kept else "runs all the same"
-        log.exception("task %r has no token, can't be sent again, and %s", task.name, then)
+        why = shown(error)
+        log.error("task %r has no token, can't be sent again (%s), and %s", task.name, why, then)  # noqa: TRY400  # not our fault
         if kept:
-            raise _Returned(shown(error), requeue=True) from error
+            raise _Returned(why, requeue=True) from error
         return
     raise Retry(when=countdown, sig=again)
 

@@ -16,7 +16,7 @@ from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.config import require_client
 from sidegate.client.waiting.wait_queue import deadline_of
-from sidegate.errors import did_you_mean, shown
+from sidegate.errors import require_known, shown
 from sidegate.http.keys import is_async
 from sidegate.http.rules import read_limits
 
@@ -56,10 +56,7 @@ class _Turns:
     """What each request waits for; ValueError names an option that can't be used."""
 
     def __init__(self, limits: str | Limits | Iterable[str], options: WaitOptions[C]) -> None:
-        for option in options:
-            if option not in WaitOptions.__annotations__:
-                hint = did_you_mean(option, WaitOptions.__annotations__)
-                raise TypeError(f"{option} is no option of what waits for its turn{hint}")
+        require_known("what waits for its turn", options, WaitOptions.__annotations__)
         self._limits = read_limits(limits)
         self._key = _require_key(options.get("key", _host))
         self._cost = _require_cost(options.get("cost", 1), self._limits)

@@ -12,23 +12,26 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.asgi.middleware import RateLimitMiddleware, ScopeRequest
-from sidegate.asgi.refusal import refuse, refuse_handshake
+from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse, refuse_handshake
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
+    from types import FunctionType
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
+    from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
     from sidegate.limiter.limits.route_limit import Mark
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
-_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_CLOSE = "websocket.close"  # of a handshake, if nothing was accepted: it has no fields
+_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start", _CLOSE}
 
 
 class Guard:
@@ -52,37 +55,57 @@ class Guard:
         """Return the limits of a route: none if a mark says that it is exempt."""
         return self._core.enforcer.limits(route, method, marks)
 
-    async def send(self, message: Message) -> None:
-        """Be the `send` of the app, and add the fields."""
-        current = self.current
-        if message["type"] in _STARTS and not current.is_answered:
-            current.is_answered = True
-            if not current.is_enforced:
-                outcome = await self.check(self._core.enforcer.elsewhere)
-                if outcome.verdict:
-                    self._is_refused = True
-                    status, body = outcome.verdict.status, outcome.verdict.body
-                    kind = message["type"].removesuffix(".start").removesuffix(".accept")
-                    await self._refuse(kind, status, outcome.verdict.fields, body)
-                    return
-            if current.charged:
-                response = SentResponse(message)
-                give_back(self._core.enforcer, self._core.clients.loops, current, response)
-            if current.fields:
-                headers = _added(message, current.fields, is_refused=current.is_refused)
-                message = {**message, "headers": headers}
-        if not self._is_refused:
-            await self._send(message)
+    def limits_of(self, function: FunctionType, method: str) -> Sequence[Applied]:
+        """Return the limits of a route that is a function, all of whose marks are its own."""
+        return self._core.enforcer.limits_of(function, method, self.current.limiter)
 
-    async def _refuse(self, kind: str, status: int, fields: list[Pair], body: bytes) -> None:
-        """Send a refusal in the place of what the app has answered."""
-        if kind == "websocket":
-            await self._send({"type": "websocket.close", "code": 1008})
-            return
-        await self._send(
-            {"type": f"{kind}.response.start", "status": status, "headers": list(fields)}
-        )
-        await self._send({"type": f"{kind}.response.body", "body": body})
+    def send(self, message: Message) -> Awaitable[None]:
+        """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
+        current = self.current
+        if current.is_answered or message["type"] not in _STARTS:
+            return _dropped() if self._is_refused else self._send(message)
+        current.is_answered = True
+        if current.is_enforced:
+            return self._send(self._with_fields(message))
+        return self._send_checked(message)
+
+    async def _send_checked(self, message: Message) -> None:
+        """Begin a response that comes from no route, if the limits of elsewhere let it."""
+        outcome = await self.check(self._core.enforcer.elsewhere)
+        if outcome.verdict is None or message["type"] == _CLOSE:
+            await self._send(self._with_fields(message))
+        else:
+            self._is_refused = True
+            await self._refuse(message["type"], outcome.verdict)
+
+    def _with_fields(self, message: Message) -> Message:
+        """Return the start of a response with the fields, and give back what it isn't charged."""
+        current = self.current
+        if current.charged:
+            response = SentResponse(message)
+            give_back(self._core.enforcer, self._core.clients.loops, current, response)
+        if not current.fields or message["type"] == _CLOSE:
+            return message
+        headers = _added(message, current.fields, is_refused=current.is_refused)
+        return {**message, "headers": headers}
+
+    async def _refuse(self, start: str, verdict: Verdict) -> None:
+        """Send a refusal in the place of what the app has begun to answer."""
+        if start == "websocket.accept":
+            await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        else:
+            kind, with_body = start.removesuffix(".response.start"), self.current.method != "HEAD"
+            await answer_with(verdict, self._send, kind, with_body=with_body)
+
+
+async def _dropped() -> None:
+    """Send nothing, of a response that was refused."""
+
+
+def guard_of(scope: Scope, limiter: object) -> Guard | None:
+    """Return the Guard of a limiter for this request, None where its middleware doesn't stand."""
+    guards: Sequence[Guard] = scope.get(GUARDS, ())
+    return next((guard for guard in guards if guard.current.limiter is limiter), None)
 
 
 def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pair]:
@@ -97,11 +120,12 @@ def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pa
 class LimitedASGIApp(RateLimitMiddleware):
     """See `Limiter.asgi`."""
 
-    def __init__(self, app: App, core: Core) -> None:
+    def __init__(self, app: App, core: Core, request_of: RequestOf | None = None) -> None:
+        """Go around an app; `request_of` is of its framework, which otherwise is looked for."""
         self._core = core
         self._set_up(app, core.settings, core.clients.loops, core.clients.own)
-        self._request_of: RequestOf | None = None
-        self._is_known = False  # has anybody looked which framework this is?
+        self._request_of = request_of
+        self._is_known = request_of is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -109,20 +133,26 @@ class LimitedASGIApp(RateLimitMiddleware):
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - as in the middleware
             await super().__call__(scope, receive, send)
             return
+        if guard_of(scope, self._core.limiter):  # it stands further outside too
+            await self._app(scope, receive, send)
+            return
         request_of = self._request_of if self._is_known else self._find_framework()
         view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
         current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
+        guards: list[Guard] = []
         token = begin(current)
         try:
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
                 current.make = partial(request_of, scope)
-                scope[GUARDS] = [*scope.get(GUARDS, ()), guard]
+                guards[:] = *scope.get(GUARDS, ()), guard
+                scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
         finally:
             end(token)
+            guards.clear()  # else the scope and the guard hold each other: garbage of 28 objects
 
     async def _at_the_door(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = await guard.check(self._core.enforcer.elsewhere)

@@ -47,20 +47,22 @@ class Clients:
         """The client for event loops, if the app gave none."""
         if self._given is not None:
             return None
-        with self._lock:
-            if self._any_loop is None:
-                self._any_loop = AnyLoop(self._options)
-            return self._any_loop
+        if self._any_loop is None:  # looked at twice, so that no request waits for the lock
+            with self._lock:
+                if self._any_loop is None:
+                    self._any_loop = AnyLoop(self._options)
+        return self._any_loop
 
     @property
     def threads(self) -> Any:  # noqa: ANN401 - BlockingClient, or what the app gave
         """The client for threads."""
         if self._given is not None:
             return self._given
-        with self._lock:
-            if self._blocking is None:
-                self._blocking = BlockingClient(**self._options)
-            return self._blocking
+        if self._blocking is None:  # as above
+            with self._lock:
+                if self._blocking is None:
+                    self._blocking = BlockingClient(**self._options)
+        return self._blocking
 
     def to_wait_in_loops(self) -> Client:
         """Return a Client to wait with; ValueError if another kind was given."""

@@ -12,6 +12,7 @@ from sidegate.asgi.refusal import layers_of
 from sidegate.errors import require_known, shown
 from sidegate.http.keys import client_ip, is_async
 from sidegate.http.rules import flag
+from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.functions import AppFunction
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.buckets.decision import Decision
     from sidegate.http.settings import Settings
+    from sidegate.limiter.checks.current import Current
     from sidegate.limiter.limits.route_limit import LimitsOf
 
 log = logging.getLogger("sidegate")
@@ -31,6 +33,11 @@ _FRAMEWORKS = (  # of an app, and the integration that sets it up
     ("flask", "Flask", "flask"),
     ("quart", "Quart", "quart"),
     ("starlette.applications", "Starlette", "starlette"),
+)
+_ROUTERS = (  # of what is inside an ASGI app, and the integration that knows its routes
+    ("starlette.routing", "Router", "starlette"),
+    ("starlette.applications", "Starlette", "starlette"),
+    ("litestar", "Litestar", "litestar"),
 )
 
 RequestOf: TypeAlias = Callable[..., Any]
@@ -75,8 +82,10 @@ class Core:
             self.settings, self._application(), self._defaults(), self._on_denied()
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
+        self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
+        self._finders: list[Callable[[Core], Current | None]] = []
 
     # --- options
 
@@ -123,10 +132,11 @@ class Core:
         From then on its routes check the limits of each request.
         """
         for layer in layers_of(app):
-            if _is_of(layer, "starlette.routing", "Router", "starlette.applications", "Starlette"):
-                integration = import_module("sidegate.integrations.starlette")
-                made: RequestOf = integration.install()
-                return made
+            for module, kind, integration in _ROUTERS:
+                if _is_of(layer, module, kind):
+                    place = f"sidegate.integrations.{integration}"
+                    made: RequestOf = import_module(place).install()
+                    return made
         self.tell_of_routes(app)
         return None
 
@@ -139,11 +149,39 @@ class Core:
                 app,
             )
 
+    def mark(self) -> None:
+        """Note that routes have limits; where their framework is there already, they check them."""
+        self.is_marked = True
+        if "starlette.routing" in sys.modules:
+            import_module("sidegate.integrations.starlette").install()
+
+    def tell_of_no_middleware(self) -> None:
+        """Log, once, which limits don't apply in an app that lacks the middleware, if any."""
+        others = self.enforcer.application or self.enforcer.defaults or self.settings.rules
+        if others and not self._is_told:
+            self._is_told = True
+            log.warning(
+                "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"
+                " default_limits= do NOT apply but to routes with limits of their own"
+            )
+
+    def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
+        """Have a framework say what its present request is, where it keeps that itself."""
+        if finder not in self._finders:
+            self._finders.append(finder)
+
+    def current(self) -> Current:
+        """Return the present request and its decisions; without any outside of one."""
+        found = (finder(self) for finder in self._finders)
+        return next(filter(None, found), None) or current_of(self.limiter) or outside(self.limiter)
+
     def require_plain_functions(self) -> None:
-        """Raise ValueError if a function of the application's limits has to be awaited."""
-        limits = [self.enforcer.application] if self.enforcer.application else []
+        """Raise ValueError if a function of the limits of all routes has to be awaited."""
+        limits = [*self.enforcer.defaults]
+        if self.enforcer.application:
+            limits.append(self.enforcer.application)
         functions = [function for limit in limits for function in limit.functions]
-        for function in [*functions, *self.enforcer.filters]:
+        for function in [self.key, *functions, *self.enforcer.filters]:
             if is_async(function.function):
                 raise ValueError(f"{function!r}: must be a plain function in WSGI")
         for rule in self.settings.rules:
@@ -162,10 +200,7 @@ class Core:
         )
 
 
-def _is_of(value: object, *places: str) -> bool:
+def _is_of(value: object, module: str, name: str) -> bool:
     """Tell whether something is of a class that a framework has, without importing it."""
-    for module, name in zip(places[::2], places[1::2], strict=True):
-        kind = getattr(sys.modules.get(module), name, None)
-        if kind is not None and isinstance(value, kind):
-            return True
-    return False
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)

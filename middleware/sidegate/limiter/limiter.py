@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from sidegate.errors import shown
 from sidegate.limiter.asgi_app import LimitedASGIApp
-from sidegate.limiter.checks.current import Current, current_of, outside
 from sidegate.limiter.core import Core
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.route_limit import F, Mark, put_mark, route_limit
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.limiter.checks.current import Current
     from sidegate.limiter.core import LimiterOptions
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, SharedOptions
 
@@ -52,7 +53,7 @@ class Limiter:
         and needs no argument for the request. ValueError at once for a wrong option.
         """
         limit = route_limit(limits, self._core.key, options)
-        self._core.is_marked = True
+        self._core.mark()
         return lambda marked: put_mark(marked, Mark(self, limit))
 
     def shared_limit(
@@ -80,7 +81,7 @@ class Limiter:
         """
         fastapi = import_module("sidegate.integrations.fastapi")
         made: Callable[..., Any] = fastapi.dependency(self._core, limits, options)
-        self._core.is_marked = True
+        self._core.mark()
         return made
 
     async def check_message(
@@ -103,7 +104,7 @@ class Limiter:
     @property
     def current(self) -> Current:
         """The present request and its decisions; without any outside of one."""
-        return current_of(self) or outside(self)
+        return self._core.current()
 
     # --- apps
 
@@ -141,3 +142,10 @@ class Limiter:
     ) -> Generator[Decision]:
         """Enter the block when a check passes, in a thread; see `BlockingClient.acquire`."""
         yield self._core.clients.to_wait_in_threads().acquire(key, limits, cost, timeout)
+
+
+def core_of(limiter: object) -> Core:
+    """Return what an integration needs of a Limiter; ValueError for what is none."""
+    if isinstance(limiter, Limiter):
+        return limiter._core  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - its own module
+    raise ValueError(f"limiter={shown(limiter)}: expected a Limiter")

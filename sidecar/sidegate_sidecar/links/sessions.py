@@ -22,6 +22,7 @@ from sidegate.protocol.messages import (
     Outcomes,
     Ping,
     Pong,
+    Refund,
     Reset,
     Roster,
 )
@@ -135,6 +136,8 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
                 self._inspections.ask(connection, message)
+            case Refund():
+                self._node.refund(message)
             case Outcomes() if not _is_node(connection):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
@@ -57,6 +58,14 @@ class Tally:
                 self.error += 1
 
 
+class RefundOutcome(StrEnum):
+    """What became of tokens that were to be given back."""
+
+    GIVEN_BACK = "given_back"  # here
+    FORWARDED = "forwarded"  # to the owner, who counts it too
+    DROPPED = "dropped"  # they stay charged
+
+
 @dataclass(slots=True)
 class Counts:
     """Counters since the start of the process."""
@@ -69,6 +78,10 @@ class Counts:
     """Connections closed for a fault of the other side, by error code."""
     app_outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     """Checks that apps decided without us, or whose key failed, as they told us."""
+    refunds: dict[RefundOutcome, int] = field(
+        default_factory=lambda: dict.fromkeys(RefundOutcome, 0)
+    )
+    """Charges of checks that were to be given back."""
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict[tuple[str, str], Tally])
 
     def count_unanswered(self, name: str, checks: int) -> None:

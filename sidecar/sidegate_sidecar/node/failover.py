@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sidegate.link.in_flight import Asker
-    from sidegate.protocol.messages import Check, Holdings, Ids
+    from sidegate.protocol.messages import Check, Holdings, Ids, Refund
     from sidegate_sidecar.cluster.cluster import Cluster
 
     class NodeLink(Protocol):
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
             self, key: str, *, reset: bool, hops: int, budget: float
         ) -> Holdings | None:
             """Return the buckets of a key there, None if there is no answer."""
+            ...
+
+        def tell(self, message: Refund) -> bool:
+            """Say it now, once, or return False."""
             ...
 
     class Links(Protocol):

@@ -166,6 +166,23 @@ class Local:
             return str(error)[:MAX_ERROR]
         return [int(charged == cost), *debts]
 
+    def refund(self, check: Check, now: int) -> bool:
+        """Give back what a check of a key of ours has charged; False if it makes no sense.
+
+        And if too many limits are new in this turn, of which these are one.
+        """
+        key, text, cost = check
+        try:
+            require_key(key)
+            limits = known_limits(text) or self._read(text)
+            require_cost(cost, limits)
+        except SidegateError:
+            return False
+        if not cost:
+            return False
+        self._cluster.sync.refund(key, limits, cost, now)
+        return True
+
     # --- limits that are new wait their turn
 
     def deadline(self, frame: Checks, now: int) -> int:

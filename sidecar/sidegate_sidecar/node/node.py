@@ -24,12 +24,14 @@ from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
 from sidegate_sidecar.node.local import Local
+from sidegate_sidecar.node.refunds import Refunds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.client.unreachable.fallback import Fallback
+    from sidegate.protocol.messages import Refund
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.failover import Links
     from sidegate_sidecar.node.forward import Send
@@ -75,6 +77,7 @@ class Node:
         self.forwarding = Forwarding(
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
+        self._refunds = Refunds(cluster, links, self.local, counts)
         self._links = links
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:
@@ -98,6 +101,14 @@ class Node:
             self.local.decide(frame, mine, send, now)
         if elsewhere:
             self.forwarding.begin(frame, send, by, elsewhere, now)
+
+    def refund(self, message: Refund) -> None:
+        """Give tokens back, here or by their owners; what can't be given back now stays charged."""
+        self.asked += 1
+        now = self.clock()
+        if now > self.cluster.late_at:
+            self.cluster.notice(now)
+        self._refunds.take(message, now)
 
     def _split(self, frame: Checks) -> tuple[list[int] | None, Split]:
         """Return the positions of checks whose keys are mine (None: all), and those of others.

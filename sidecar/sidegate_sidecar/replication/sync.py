@@ -185,6 +185,10 @@ class Sync:
         elif charge[2]:
             self._flush.stood_in(owner, check)
 
+    def refund(self, key: str, limits: Limits, cost: int, now: int) -> None:
+        """Give back tokens of a key of ours. Others hear of it only when nothing of it is owed."""
+        self._settling.refund(key, limits, cost, now)
+
     def reset(self, key: str, number: int, now: int) -> Sends:
         """Make the buckets of a key full here, and on all nodes whenever they are met."""
         self._resetting.reset(key, number, now)

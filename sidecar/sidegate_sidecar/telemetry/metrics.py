@@ -86,6 +86,9 @@ def _checks(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Checks that apps decided without a sidecar (open, closed, local), or whose key failed."
     outcomes = {(outcome,): count for outcome, count in counts.app_outcomes.items()}
     yield counter("app_outcomes", text, ("outcome",), outcomes)
+    text = "Charges to give back: given back here, forwarded to the owner, or dropped."
+    refunds = {(outcome.value,): count for outcome, count in counts.refunds.items()}
+    yield counter("refunds", text, ("outcome",), refunds)
     text = "Checks of apps that the backup of the key's owner decided: those of source backup."
     yield counter("failovers", text, (), {(): counts.failovers})
 

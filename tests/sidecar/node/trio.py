@@ -8,9 +8,10 @@ from collections import deque
 from random import Random
 from typing import Any
 
+from sidegate.buckets.decision import Source
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.in_flight import Asker, Flight
-from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids
+from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Refund
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
 
@@ -36,6 +37,11 @@ class TrioLink:
         self.flights[number] = Flight(asker, len(checks))
         frame = Checks(number, hops, int(budget * 1e6), checks, *ids)
         self._trio.send(*self._way, frame)
+        return True
+
+    def tell(self, message: Refund) -> bool:
+        """Say it, on the way of the checks."""
+        self._trio.send(*self._way, message)
         return True
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
@@ -105,6 +111,14 @@ class Trio:
         frame = Checks(1, 0, int(BUDGET * 1e6), [(self.key, self.limit, 1)] * checks)
         self.nodes[self.asker].decide(frame, self.told.append)
 
+    def refund(self, answers: Answers) -> int:
+        """Have the app give back what answers have charged; return how many tokens."""
+        if answers.source not in {Source.OWNER, Source.BACKUP}:
+            return 0
+        charged = [(self.key, self.limit, 1) for answer in answers.answers if answer[0] == 1]
+        self.nodes[self.asker].refund(Refund(0, charged))
+        return len(charged)
+
     def give_up(self, name: str, peer: str) -> None:
         """Have all budgets of what one node has asked another run out."""
         link = self.links[name].by_name[peer]
@@ -123,6 +137,8 @@ class Trio:
                 self.nodes[to].decide(message, lambda it: self.send(to, sender, it), sender)
             case Answers():
                 self.links[to].by_name[sender].answered(message)
+            case Refund():
+                self.nodes[to].refund(message)
             case _:
                 for name, reply in self.room[to].sync.step(sender, message, self.room.now):
                     self.send(to, name, reply)

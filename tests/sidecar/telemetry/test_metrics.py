@@ -22,6 +22,7 @@ LABELS = {
     "sidegate_forward_seconds": set[str](),
     "sidegate_unanswered_checks": {"owner"},
     "sidegate_app_outcomes": {"outcome"},
+    "sidegate_refunds": {"outcome"},
     "sidegate_failovers": set[str](),
     "sidegate_keys": set[str](),
     "sidegate_keys_by_role": {"role"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sidegate.asgi.evaluation import run
 from sidegate.http import evaluation
 from sidegate.limiter.checks.enforcer import PASSED
+from sidegate.limiter.checks.planning import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,10 @@ async def enforce(
     """Check limits of a request, and return what becomes of it. It never raises."""
     if enforcer.is_off(current):
         return PASSED
-    plan = await run(enforcer.plan(current, limits), enforcer.limiter)
-    questions = enforcer.questions(plan, current)
+    plan, questions = NOTHING, enforcer.at_once(current, limits)
+    if questions is None:
+        plan = await run(enforcer.plan(current, limits), enforcer.limiter)
+        questions = enforcer.questions(plan, current)
     if not questions:
         return enforcer.decided(current, plan)
     try:
@@ -47,8 +50,10 @@ def enforce_blocking(
     """Check the limits of a request in a thread; as `enforce`, with plain functions only."""
     if enforcer.is_off(current):
         return PASSED
-    plan = evaluation.run(enforcer.plan(current, limits))
-    questions = enforcer.questions(plan, current)
+    plan, questions = NOTHING, enforcer.at_once(current, limits)
+    if questions is None:
+        plan = evaluation.run(enforcer.plan(current, limits))
+        questions = enforcer.questions(plan, current)
     if not questions:
         return enforcer.decided(current, plan)
     try:

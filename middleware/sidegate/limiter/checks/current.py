@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sidegate.http.request.present import PRESENT, Seen
@@ -69,15 +68,15 @@ class Current:
         self.is_message = False  # is it a message of a websocket, each of which pays for itself?
         self.is_answered = False  # has the response begun?
         self.is_refused = False
-        # Makes the framework's own request, when it is asked for; outside of one it is ours.
-        self.make: Callable[[], Any] = partial(_same, view)
+        # Makes the framework's own request, when it is asked for; without a framework it is ours.
+        self.make: Callable[[], Any] | None = None
         self._request: Any = None
 
     @property
     def request(self) -> Any:  # noqa: ANN401 - whatever the framework has
         """The request as its framework has it."""
         if self._request is None:
-            self._request = self.make()
+            self._request = self.view if self.make is None else self.make()
         return self._request
 
     @property
@@ -118,10 +117,6 @@ class Current:
         """Seconds until the bucket that matters most is full."""
         decision = self.decision
         return None if decision is None else decision.reset_after
-
-
-def _same(view: Request) -> Request:
-    return view
 
 
 def _left(decision: Decision) -> tuple[bool, float]:

@@ -14,20 +14,24 @@ from msgspec import structs
 
 from sidegate.http.headers import SOURCE, tells_of_limits
 from sidegate.http.key_faults import KeyFaults
-from sidegate.http.request_limiter import Form, RequestLimiter, Verdict
+from sidegate.http.request_limiter import COUNTED, Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
+from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.planning import planning, questions_of
-from sidegate.limiter.limits.applied import Applied, RouteName, limits_at, plain_method
+from sidegate.limiter.limits.applied import OTHER, STANDARD, Applied, RouteName, limits_at, route_of
+from sidegate.limiter.limits.route_limit import MARKS, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
+    from types import FunctionType
     from typing import Any
 
     from sidegate.buckets.decision import Decision
     from sidegate.http.headers import Pair
     from sidegate.http.settings import Settings
     from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.checks.fixed import FixedQuestion
     from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
     from sidegate.limiter.limits.functions import AppFunction
     from sidegate.limiter.limits.route_limit import Mark, RouteLimit
@@ -68,13 +72,21 @@ class Enforcer:
         self._on_denied = on_denied
         self._faults = KeyFaults()
         self._limits = lru_cache(MAX_ROUTES)(self._limits_at)
+        self._limits_of = lru_cache(MAX_ROUTES)(self._limits_of_function)
+        self._fixed = lru_cache(MAX_ROUTES)(self._fixed_at)
 
     # --- which limits
 
     def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> tuple[Applied, ...]:
         """Return the limits of a route; none at all if a mark says that it is exempt."""
-        known = method if method == "HEAD" else plain_method(method)
-        return self._limits(route, known, tuple(marks))
+        return self._limits(route, self._known(method, marks), tuple(marks))
+
+    def _known(self, method: str, marks: Sequence[Mark]) -> str:
+        """Return a method that limits may tell apart; a client may make up any number of others."""
+        if method in STANDARD:
+            return method
+        limits = [*self.defaults, *(mark.limit for mark in marks if mark.limit)]
+        return method if any(method in (limit.methods or ()) for limit in limits) else OTHER
 
     def _limits_at(
         self, route: RouteName, method: str, marks: tuple[Mark, ...]
@@ -82,6 +94,20 @@ class Enforcer:
         if any(mark.limit is None for mark in marks):
             return ()
         return (*self._always, *limits_at(route, method, marks, self.defaults))
+
+    def limits_of(
+        self, function: FunctionType, method: str, limiter: object
+    ) -> tuple[Applied, ...]:
+        """Return the limits of a route that is a function, all of whose marks are its own."""
+        marks: tuple[Mark, ...] = getattr(function, MARKS, ())
+        known = method if method in STANDARD else self._known(method, marks)
+        return self._limits_of(function, marks, known, limiter)
+
+    def _limits_of_function(
+        self, function: FunctionType, _marks: tuple[Mark, ...], method: str, limiter: object
+    ) -> tuple[Applied, ...]:
+        """Find limits; `_marks` is there so that a function with another one is looked up anew."""
+        return self._limits(route_of(function), method, tuple(marks_of(function, limiter)))
 
     @property
     def elsewhere(self) -> tuple[Applied, ...]:
@@ -95,6 +121,33 @@ class Enforcer:
         return self.limiter.is_exempt(current.path, current.root)
 
     # --- the check
+
+    def at_once(self, current: Current, limits: Sequence[Applied]) -> Sequence[KeyQuestion] | None:
+        """Return what to ask about a request if its limits are fixed; None if it needs a plan."""
+        limiter, view = self.limiter, current.view
+        if (limiter.rules and not current.is_enforced) or self.filters or current.is_message:
+            return None
+        carrier = cast("MutableMapping[str, Any]", view.raw)
+        if current.method == "OPTIONS" or COUNTED in carrier:  # a preflight? paid elsewhere?
+            return None
+        fixed = self._fixed(tuple(limits))
+        if not fixed:
+            return None
+        try:
+            questions = [question.of(view, limiter) for question in fixed]
+        except Exception:  # noqa: BLE001 - the plan asks again, and tells of it
+            return None
+        if len(questions) > 1 and len({question.key for question in questions}) < len(questions):
+            return None  # two have the same key here, such as a header's that is missing
+        carrier[COUNTED] = {
+            (question.key, part.rule.limits.text)
+            for question in questions
+            for part in question.parts
+        }
+        return questions
+
+    def _fixed_at(self, limits: tuple[Applied, ...]) -> Sequence[FixedQuestion] | None:
+        return fixed_questions(limits, self.settings.service)
 
     def plan(self, current: Current, limits: Sequence[Applied]) -> Planning:
         """Return the steps that find out what to ask."""
@@ -118,6 +171,13 @@ class Enforcer:
     ) -> Checked:
         """Turn decisions into what becomes of the request, and note them in `current`."""
         epoch = time.time() if self.limiter.legacy else 0.0
+        if len(questions) == 1 and not (current.fields or current.decisions or plan.fields):
+            decision = decisions[0]
+            if decision is not None and decision.allowed:  # nearly all, in half the time
+                current.decisions = (decision,)
+                current.fields = self._verdict(current, questions[0], decision, epoch).fields
+                self._note_charged(current, questions, decisions)
+                return PASSED
         made = [
             (decision, self._verdict(current, question, decision, epoch))
             for question, decision in zip(questions, decisions, strict=True)
@@ -197,7 +257,7 @@ class Enforcer:
             for part in question.parts:
                 if decision is not None and part.limit is not None and part.limit.charge_when:
                     limits = part.rule.limits
-                    current.charged.append(Payment(part.limit, limits, part.key, decision))
+                    current.charged.append(Payment(part.limit, limits, question.key, decision))
 
     def unwanted(self, current: Current, response: object) -> list[Payment]:
         """Return the charges that `charge_when` doesn't want for this response; each only once."""

@@ -30,13 +30,20 @@ MAX_JOINED = 4_096  # sets of rules: routes times plans
 _UNKNOWN = read_limits("1/second")  # stands for limits that a function failed to tell; never sent
 
 
+class LimitRule(NamedTuple):
+    """One limit of those that are decided together, as the rule that it is at its route."""
+
+    rule: Rule
+    limit: RouteLimit | None  # None: it comes from `rules=`
+
+
 class LimitPart(NamedTuple):
     """One limit of a request: its rule, whose it is, and what it costs."""
 
     rule: Rule
     key: str
     cost: int
-    limit: RouteLimit | None  # None: it comes from `rules=`
+    limit: RouteLimit | None  # as above
 
 
 class KeyQuestion(NamedTuple):
@@ -45,7 +52,7 @@ class KeyQuestion(NamedTuple):
     rule: Rule
     key: str
     cost: int
-    parts: Sequence[LimitPart]
+    parts: Sequence[LimitRule]
 
 
 class Plan(NamedTuple):
@@ -58,7 +65,7 @@ class Plan(NamedTuple):
 
 Planning: TypeAlias = "Generator[Pending, object, Plan]"
 
-_NOTHING = Plan((), [])
+NOTHING = Plan((), [])
 
 
 def planning(
@@ -73,7 +80,7 @@ def planning(
     """
     for filtering in filters:
         if (yield from _is_filtered(limiter, filtering, current)):
-            return _NOTHING
+            return NOTHING
     parts: list[LimitPart] = []
     fields: list[Pair] = []
     for chain in () if current.is_enforced else limiter.chains(*current.target):
@@ -188,21 +195,24 @@ def questions_of(parts: Iterable[LimitPart]) -> Sequence[KeyQuestion]:
 
 
 def _questions(group: list[LimitPart]) -> list[KeyQuestion]:
+    first, parts = group[0], [LimitRule(part.rule, part.limit) for part in group]
     if len(group) == 1:
-        part = group[0]
-        return [KeyQuestion(part.rule, part.key, part.cost, group)]
-    first = group[0]
+        return [KeyQuestion(first.rule, first.key, first.cost, parts)]
     try:
-        joined = _joined(tuple(part.rule for part in group))
+        rule = joined(tuple(part.rule for part in group))
     except LimitError:  # more than one check holds
-        return [KeyQuestion(part.rule, part.key, part.cost, [part]) for part in group]
-    return [KeyQuestion(joined, first.key, first.cost, group)]
+        return [KeyQuestion(part.rule, first.key, first.cost, [part]) for part in parts]
+    return [KeyQuestion(rule, first.key, first.cost, parts)]
 
 
 @lru_cache(MAX_JOINED)
-def _joined(rules: tuple[Rule, ...]) -> Rule:
-    """Return one rule with the limits of several that have the same buckets."""
+def joined(rules: tuple[Rule, ...]) -> Rule:
+    """Return one rule with the limits of several that have the same buckets.
+
+    LimitError if they are more than one check holds.
+    """
     items = dict.fromkeys(limit for rule in rules for limit in rule.limits)
     if len(items) > MAX_LIMITS:
         raise LimitError(f"more than {MAX_LIMITS} limits")
-    return Rule(rules[0].name, Limits(items)).of("", rules[0].bucket)
+    first = rules[0]
+    return Rule(first.name, Limits(items), key=first.key).of("", first.bucket)

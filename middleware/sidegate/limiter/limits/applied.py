@@ -8,26 +8,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sidegate.http.keys import client_ip, is_total
 from sidegate.http.rules import MAX_NAME, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sidegate.buckets.limits import Limits
+    from sidegate.http.keys import Identity
     from sidegate.limiter.limits.route_limit import Mark, RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-_OTHER = "OTHER"  # for all methods that nobody has defined, which a client may make up
+STANDARD = frozenset(  # RFC 9110 and 5789
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)
+OTHER = "OTHER"  # for all methods that no limit names, which a client may make up
 _UNFIT = re.compile(r"[^ !#-.0-9;-[\]-~]")
+_ADDRESS = client_ip()
 _DIGITS = 8  # of a hash: tells routes of one app apart
-
-
-def plain_method(method: str) -> str:
-    """Return a method by which a route may count: HEAD is GET, as the same code answers both."""
-    if method == "HEAD":
-        return "GET"
-    return method if method in _METHODS else _OTHER
 
 
 def fit_name(text: str) -> str:
@@ -58,7 +56,7 @@ def route_of(endpoint: object, suffix: str = "") -> RouteName:
     return RouteName(fit_name(f"{key} {suffix}" if suffix else key), fit_name(name))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # as a RouteLimit, and so quickly looked up
 class Applied:
     """One limit at one route, for one method: `bucket` begins its keys, `name` is for clients."""
 
@@ -68,7 +66,8 @@ class Applied:
 
     def rule(self, limits: Limits, service: str) -> Rule:
         """Return the rule that these limits are here."""
-        return _rule(self.name, self.bucket, limits, service)
+        key = self.limit.key.function
+        return _rule(self.name, self.bucket, limits, service, key if is_total(key) else _ADDRESS)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
@@ -77,17 +76,25 @@ class Applied:
 
 
 @lru_cache(MAX_RULES)
-def _rule(name: str, bucket: str, limits: Limits, service: str) -> Rule:
-    return Rule(name, limits).of(service, bucket)
+def _rule(name: str, bucket: str, limits: Limits, service: str, key: Identity) -> Rule:
+    return Rule(name, limits, key=key).of(service, bucket)
 
 
+@lru_cache(MAX_RULES)
 def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") -> Applied:
     """Return a limit at a route; `suffix` keeps what is counted apart, as the messages of one."""
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
-        suffix = f"{suffix} {plain_method(method)}"
+        suffix = f"{suffix} {_counted_as(limit, method)}"
     return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"))
+
+
+def _counted_as(limit: RouteLimit, method: str) -> str:
+    """Return a method as it is counted: HEAD is GET, as the same code answers both."""
+    if method == "HEAD":
+        return "GET"
+    return method if method in STANDARD or method in (limit.methods or ()) else OTHER
 
 
 def limits_at(
@@ -102,6 +109,23 @@ def limits_at(
     overridden = any(limit.override_defaults for _, limit in found)
     rest = [] if overridden else [limit for limit in defaults if _counts(limit, method)]
     return tuple(applied(limit, route, method) for limit in [*own, *rest])
+
+
+def nearest(levels: Iterable[Sequence[Mark]], method: str) -> list[Mark]:
+    """Return the marks that count, of a view and of what lies around it: the innermost first.
+
+    Those further outside count where there are none for the method, or where each that is there
+    says so by `override_defaults=False`.
+    """
+    found: list[Mark] = []
+    for level in levels:
+        if any(mark.limit is None for mark in level):
+            return found or list(level)
+        counted = [mark for mark in level if mark.limit and _counts(mark.limit, method)]
+        found += counted
+        if any(mark.limit and mark.limit.override_defaults for mark in counted):
+            break
+    return found
 
 
 def _counts(limit: RouteLimit, method: str) -> bool:

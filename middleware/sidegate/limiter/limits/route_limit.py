@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
@@ -114,6 +114,11 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
     )
 
 
+def apart(limit: RouteLimit) -> RouteLimit:
+    """Return a limit that counts each method for itself, unless others share its buckets."""
+    return limit if limit.scope is not None else replace(limit, per_method=True)
+
+
 def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
     return None if value is None else AppFunction(option, value, more)
 
@@ -171,18 +176,27 @@ def put_mark(marked: F, mark: Mark) -> F:
 
     It stays what it is: so it doesn't matter whether a route was made of it before or after.
     """
-    if not (callable(marked) or hasattr(marked, "before_request")):
-        raise TypeError(
-            f"{shown(marked)} can't have limits: expected a function, a class or a blueprint; for"
-            " a router give it dependencies=[Depends(limiter.dep(…))]"
-        )
-    wrapped = getattr(marked, "__func__", marked)  # a method of an object has no attributes
-    marks = (*cast("tuple[Mark, ...]", getattr(wrapped, MARKS, ())), mark)
-    try:
-        setattr(wrapped, MARKS, marks)
-    except AttributeError:
-        raise TypeError(f"{shown(marked)} can't have limits: it takes no attributes") from None
+    for each in _places(marked):
+        # A method of an object has no attributes; Litestar's decorators make objects of functions.
+        holder = getattr(each, "__func__", None) or getattr(each, "fn", each)
+        marks = (*cast("tuple[Mark, ...]", getattr(holder, MARKS, ())), mark)
+        try:
+            setattr(holder, MARKS, marks)
+        except AttributeError:
+            raise TypeError(f"{shown(each)} can't have limits: it takes no attributes") from None
     return marked
+
+
+def _places(marked: object) -> Iterable[object]:
+    """Return what bears the mark: of a controller of Litestar, which it forgets, its handlers."""
+    if isinstance(marked, type):
+        return [each for each in vars(marked).values() if hasattr(each, "fn")] or [marked]
+    if callable(marked) or hasattr(marked, "before_request"):
+        return [marked]
+    raise TypeError(
+        f"{shown(marked)} can't have limits: expected a function, a class or a blueprint; for a"
+        " router give it dependencies=[Depends(limiter.dep(…))]"
+    )
 
 
 def marks_of(marked: object, limiter: object) -> list[Mark]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.buckets.limits import Limit
+    from sidegate.buckets.limits import Limit, Limits
     from sidegate.protocol.messages import Account, Charge, StoodIn
     from sidegate_sidecar.replication.corrections.decided import Decided
     from sidegate_sidecar.replication.corrections.resets import KnownResets
@@ -77,15 +77,26 @@ class Settling:
     def _add(self, key: str, limit: Limit, more: int, most: int, now: int) -> int:
         """Change a bucket by tokens, but by no more than `most` ns; return its debt (ns).
 
-        What is paid by now for the sender doesn't count any more. What is given back first makes
-        up for what was let through beyond the capacity: that was no debt, and yet spent.
+        What is paid by now for the sender doesn't count any more.
+        """
+        self._change(key, limit, min(more * limit.interval, most * limit.scale), now)
+        return sum(self._table.debts(limit.text, (key,), now, 0)[1])
+
+    def refund(self, key: str, limits: Limits, cost: int, now: int) -> None:
+        """Give back tokens to each of these limits, none beyond full."""
+        for limit in limits.items:
+            self._change(key, limit, -cost * limit.interval, now)
+
+    def _change(self, key: str, limit: Limit, ticks: int, now: int) -> None:
+        """Change a bucket by ticks.
+
+        What is given back first makes up for what was let through beyond the capacity: that was no
+        debt, and yet spent.
         """
         bucket = limit.text, key
-        change = min(more * limit.interval, most * limit.scale)
-        if change < 0:
-            change += self._decided.take_beyond(bucket, -change)
-        beyond = self._table.change(key, limit, change, now)
+        if ticks < 0:
+            ticks += self._decided.take_beyond(bucket, -ticks)
+        beyond = self._table.change(key, limit, ticks, now)
         if beyond:
             self._decided.note_beyond(bucket, beyond)
             self.over_admitted += beyond / limit.interval
-        return sum(self._table.debts(limit.text, (key,), now, 0)[1])

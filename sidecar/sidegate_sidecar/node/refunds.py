@@ -1,0 +1,52 @@
+"""Refunds: tokens that are given back here, or by the nodes that own their keys. Pure.
+
+A refund may get lost, since then too little is let through, but must never count where its charge
+doesn't. So it goes by the ring that all nodes agree on, once, to the owner; and only an owner that
+was told everything gives back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidegate.protocol.messages import MAX_HOPS, MAX_KEY_BYTES, Refund
+from sidegate_sidecar.node.counts import RefundOutcome
+
+if TYPE_CHECKING:
+    from sidegate.protocol.messages import Check
+    from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.node.counts import Counts
+    from sidegate_sidecar.node.failover import Links
+    from sidegate_sidecar.node.local import Local
+
+
+class Refunds:
+    """What one node is told to give back."""
+
+    def __init__(self, cluster: Cluster, links: Links, local: Local, counts: Counts) -> None:
+        self._cluster = cluster
+        self._links = links
+        self._local = local
+        self._counts = counts.refunds
+
+    def take(self, message: Refund, now: int) -> None:
+        """Give back what is ours, have the owners of the rest do it, and drop what can't be."""
+        pair, me = self._cluster.ring.pair, self._cluster.name
+        elsewhere: dict[str, list[Check]] = {}
+        for check in message.checks:
+            key = check[0]
+            owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
+            if owner != me:
+                elsewhere.setdefault(owner, []).append(check)
+            elif self._cluster.decides(key) and self._local.refund(check, now):
+                self._counts[RefundOutcome.GIVEN_BACK] += 1
+            else:
+                self._counts[RefundOutcome.DROPPED] += 1
+        for owner, checks in elsewhere.items():
+            is_told = message.hops < MAX_HOPS and self._tell(owner, message.hops + 1, checks)
+            outcome = RefundOutcome.FORWARDED if is_told else RefundOutcome.DROPPED
+            self._counts[outcome] += len(checks)
+
+    def _tell(self, owner: str, hops: int, checks: list[Check]) -> bool:
+        link = self._links.link_to(owner)
+        return link is not None and link.tell(Refund(hops, checks))
