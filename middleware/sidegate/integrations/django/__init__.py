@@ -1,17 +1,8 @@
 """Django: a middleware with the limits of SIDEGATE, and decorators of views.
 
-MIDDLEWARE = [
-    ...,
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "sidegate.integrations.django.LimiterMiddleware",
-]
-SIDEGATE = {"limits": "1000/hour", "default_limits": "60/minute", "key": "user_or_ip"}
-
-@limiter.limit("5/minute")
-def login(request): ...
-
-@ratelimit(key="ip", rate="5/m")   # with the arguments of django-ratelimit's
-def search(request): ...
+`sidegate.integrations.django.LimiterMiddleware` stands in MIDDLEWARE behind authentication.
+`limiter.limit` is the decorator of every framework, `ratelimit` has the arguments of
+django-ratelimit's.
 """
 
 from sidegate.integrations.django import checks

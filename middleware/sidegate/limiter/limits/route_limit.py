@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import require_known, shown
+from sidegate.http.keys import ClientIP, Header
 from sidegate.http.rules import flag, read_limits, read_methods, require_name
 from sidegate.limiter.limits.functions import AppFunction
+from sidegate.limiter.limits.other_names import OF_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,7 +94,9 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
 
     An option that there isn't is a TypeError, as for any argument.
     """
-    require_known("limit", options, (*SharedOptions.__annotations__, "scope"))
+    require_known("limit", options, (*SharedOptions.__annotations__, "scope"), OF_LIMITS)
+    if isinstance(limits, ClientIP | Header):  # other libraries have their key there
+        raise ValueError(f"limits={limits!r}: expected limits such as '100/minute', not a key")  # noqa: TRY004 - options raise ValueError by house rule
     read = AppFunction("limits", limits) if callable(limits) else read_limits(limits)
     own = options.get("key")
     return RouteLimit(
