@@ -63,13 +63,18 @@ class Clients:
                 self._blocking = BlockingClient(**self._options)
             return self._blocking
 
+    def to_inspect_in_loops(self) -> Client | AnyLoop:
+        """Return what peeks and resets in any loop; ValueError if another kind was given."""
+        given = require_client(self._given, Client)
+        return self.loops if given is None else given
+
     def to_wait_in_loops(self) -> Client:
         """Return a Client to wait with; ValueError if another kind was given."""
         given = require_client(self._given, Client)
         return self.loops.client if given is None else given
 
-    def to_wait_in_threads(self) -> BlockingClient:
-        """Return a BlockingClient to wait with; ValueError if another kind was given."""
+    def to_use_in_threads(self) -> BlockingClient:
+        """Return a BlockingClient to wait, peek and reset; ValueError if another kind was given."""
         given = require_client(self._given, BlockingClient)
         return self.threads if given is None else given
 

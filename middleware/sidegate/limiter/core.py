@@ -15,6 +15,7 @@ from sidegate.http.rules import flag
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
+from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
@@ -104,7 +105,7 @@ class Core:
     def _application(self) -> RouteLimit | None:
         if self._limits is None:
             return None
-        options: LimitOptions = {"scope": "default", "cost": self.options.get("cost", 1)}
+        options: LimitOptions = {"scope": APPLICATION, "cost": self.options.get("cost", 1)}
         return route_limit(self._limits, self.key, options)
 
     def _defaults(self) -> list[RouteLimit]:

@@ -19,7 +19,15 @@ from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.planning import planning, questions_of
-from sidegate.limiter.limits.applied import OTHER, STANDARD, Applied, RouteName, limits_at, route_of
+from sidegate.limiter.limits.applied import (
+    APPLICATION,
+    OTHER,
+    STANDARD,
+    Applied,
+    RouteName,
+    limits_at,
+    route_of,
+)
 from sidegate.limiter.limits.route_limit import MARKS, marks_of
 
 if TYPE_CHECKING:
@@ -68,7 +76,7 @@ class Enforcer:
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
-        self._always = (Applied(application, "default", "default"),) if application else ()
+        self._always = (Applied(application, APPLICATION, APPLICATION),) if application else ()
         self._may_be_off = bool(settings.exempt) or not settings.enabled
         self._on_denied = on_denied
         self._faults = KeyFaults()
