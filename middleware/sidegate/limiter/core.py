@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sidegate.asgi.refusal import layers_of
 from sidegate.errors import require_known, shown
 from sidegate.http.keys import client_ip, is_async
-from sidegate.http.rules import flag
+from sidegate.http.rules import flag, read_limits
 from sidegate.limiter.checks.enforcer import Enforcer
+from sidegate.limiter.checks.meta import META
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
@@ -21,6 +22,7 @@ from sidegate.middleware_options import CommonOptions, Options, settings_of
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.buckets.limits import Limits
     from sidegate.http.settings import Settings
 
 log = logging.getLogger("sidegate")
@@ -47,6 +49,8 @@ class LimiterOptions(CommonOptions[Any], total=False):
       function of the request, where the framework is known.
     - `default_limits`: of each route for itself, where it has none of its own; limits, or a
       function.
+    - `meta_limits`: how often a client may be refused by limits of routes and default ones. After
+      that all of its requests are refused, until time has given a token back.
     - `default_limits_per_method`: count each method of a route for itself in them.
 
     `key` and `cost` may be functions of the framework's own request, and `key` is the default of
@@ -55,6 +59,7 @@ class LimiterOptions(CommonOptions[Any], total=False):
 
     default_limits: Any
     default_limits_per_method: bool
+    meta_limits: str | Limits | Iterable[str]
 
 
 class Core:
@@ -72,7 +77,7 @@ class Core:
         self._limits = limits
         self.settings = self._settings()
         self.enforcer = Enforcer(
-            self.settings, self._application(), self._defaults(), self._on_denied()
+            self.settings, self._application(), self._defaults(), self._on_denied(), self._meta()
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self.clients = Clients(options, self.settings)
@@ -81,7 +86,7 @@ class Core:
     # --- options
 
     def _middleware_options(self) -> Options[Any]:
-        ours = {"limits", "default_limits", "default_limits_per_method"}
+        ours = {"limits", "default_limits", "default_limits_per_method", "meta_limits"}
         kept = {name: value for name, value in self.options.items() if name not in ours}
         if self.options.get("rules") is None:  # else they belong to a rule, as settings_of says
             kept = {name: kept[name] for name in kept if name not in {"key", "cost"}}
@@ -110,6 +115,15 @@ class Core:
             return [route_limit(given, self.key, {"per_method": per_method})]
         except ValueError as error:
             raise ValueError(f"default_{error}") from None
+
+    def _meta(self) -> RouteLimit | None:
+        given = self.options.get("meta_limits")
+        if given is None:
+            return None
+        try:
+            return route_limit(read_limits(given), self.key, {"scope": META, "cost": 0})
+        except ValueError as error:
+            raise ValueError(f"meta_{error}") from None
 
     def _on_denied(self) -> AppFunction | None:
         given = self.options.get("on_denied")
@@ -142,7 +156,7 @@ class Core:
 
     def require_plain_functions(self) -> None:
         """Raise ValueError if a function of the application's limits has to be awaited."""
-        limits = [self.enforcer.application] if self.enforcer.application else []
+        limits = [each.limit for each in self.enforcer.elsewhere]
         functions = [function for limit in limits for function in limit.functions]
         for function in [*functions, *self.enforcer.filters]:
             if is_async(function.function):

@@ -33,9 +33,22 @@ async def enforce(
         return enforcer.decided(current, plan)
     try:
         decisions = await _ask(client, questions)
-        return enforcer.conclude(current, plan, questions, decisions)
+        if enforcer.meta is None:
+            return enforcer.conclude(current, plan, questions, decisions)
+        judged = enforcer.meta.judged(current, questions, decisions)
+        checked = enforcer.conclude(current, plan, questions, judged)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         return enforcer.failed(current, questions, error)
+    if checked.exceeded is None:
+        return checked
+    try:
+        asked = list(zip(questions, decisions, judged, strict=True))
+        charged = enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
+        if charged is not None:
+            await charged
+    except Exception as error:  # noqa: BLE001 - it stays refused
+        enforcer.limiter.check_failed(questions[0].rule, error)
+    return checked
 
 
 def enforce_blocking(
@@ -53,9 +66,20 @@ def enforce_blocking(
         return enforcer.decided(current, plan)
     try:
         decisions = _ask_blocking(client, questions)
-        return enforcer.conclude(current, plan, questions, decisions)
+        if enforcer.meta is None:
+            return enforcer.conclude(current, plan, questions, decisions)
+        judged = enforcer.meta.judged(current, questions, decisions)
+        checked = enforcer.conclude(current, plan, questions, judged)
     except Exception as error:  # noqa: BLE001 - as above
         return enforcer.failed(current, questions, error)
+    if checked.exceeded is None:
+        return checked
+    try:
+        asked = list(zip(questions, decisions, judged, strict=True))
+        enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
+    except Exception as error:  # noqa: BLE001 - as above
+        enforcer.limiter.check_failed(questions[0].rule, error)
+    return checked
 
 
 async def _ask(client: Any, questions: Sequence[KeyQuestion]) -> list[Decision | None]:  # noqa: ANN401
