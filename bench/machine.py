@@ -17,10 +17,13 @@ _PACKAGES: Final = (
     "uvloop",
     "uvicorn",
     "fastapi",
+    "flask",
+    "gunicorn",
     "redis",
     "hiredis",
     "limits",
     "slowapi",
+    "flask-limiter",
     "uhashring",
 )
 _PROGRAMS: Final = (("redis-server", "--version"), ("wrk", "-v"))

@@ -24,6 +24,7 @@ HELD_TOKENS: Final = 100
 HELD_LIMIT: Final = f"{HELD_TOKENS}/day"  # a key stays in debt for longer than it takes to fill
 
 OUT_OF_REACH: Final = "10000000/hour"  # for the web apps, where all requests share one key
+THREE: Final = (OUT_OF_REACH, "1000000/minute", "100000000/day")
 TINY: Final = "1/hour"
 
 
@@ -36,6 +37,7 @@ class Plan:
     seconds: float
     warm_up: float
     wrk_seconds: int  # wrk knows whole seconds only
+    slices: int  # of one second, for each web app that is compared with others in turn
     keys_held: int  # for the memory of a key, and to hand over
     kills: int  # of owners, in all
     idle: float  # in all rounds, for each cluster that nobody asks
@@ -44,12 +46,12 @@ class Plan:
 
 def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
     """Return the plan behind the published figures: about twenty minutes."""
-    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 1_000_000, 20, 10.0, 100)
+    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 15, 1_000_000, 20, 10.0, 100)
 
 
 def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
     """Return a plan for someone at work on the code: four minutes, and only roughly right."""
-    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 200_000, 5, 3.0, 10)
+    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 3, 200_000, 5, 3.0, 10)
 
 
 def rotated(contenders: Sequence[T], round_: int) -> list[T]:

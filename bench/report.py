@@ -11,6 +11,7 @@ from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
 from bench.parts import decisions, fastapi_app, memory, ring, threads
+from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets
@@ -68,6 +69,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         yield _by_setting(results, threads.PART, "rate", title, threads.OURS)
     if results.contenders(fastapi_app.PART):
         yield _web(results)
+    yield from front_tables(results)
     if results.contenders(memory.PART):
         yield _memory(results)
     if results.contenders(ring.PART):

@@ -11,7 +11,7 @@ from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
-from bench.parts import decisions, fastapi_app
+from bench.parts import decisions, fastapi_app, front
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
-    return [*_speed(results), *_cluster(results), *_light(results)]
+    return [*_speed(results), *_front(results), *_cluster(results), *_light(results)]
 
 
 def _speed(results: Results) -> list[Target]:
@@ -80,6 +80,30 @@ def _speed(results: Results) -> list[Target]:
             1.0,
             _ratio(_web(results, "sidegate denied"), bare),
         ),
+    ]
+
+
+def _front(results: Results) -> list[Target]:
+    app, flask = (
+        {
+            name: results.median(part, name, front.SETTING, "left")
+            for name in results.contenders(part)
+        }
+        for part in (front.FASTAPI, front.FLASK)
+    )
+    (setting,) = results.settings(front.CHECKS) or [""]
+    times = results.median(front.CHECKS, front.THREE, setting, "times")
+    return [
+        Target(
+            "CPU of a FastAPI request that a decorator leaves, over what the middleware leaves",
+            0.97,
+            _ratio(app.get(front.DECORATOR), app.get(front.MIDDLEWARE)),
+        ),
+        *(
+            Target(f"CPU of a Flask request over that with {name}", 0.9, flask.get(name))
+            for name in (front.WSGI, front.DECORATOR)
+        ),
+        Target("CPU of a check with three limits, over one", 1.3, times, at_least=False),
     ]
 
 

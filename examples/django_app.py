@@ -1,4 +1,4 @@
-"""A Django project in one file, limited under ASGI and under WSGI.
+"""A Django project in one file: the limits of its settings and of its views, WSGI or ASGI.
 
 pip install "..[sidecar]" django gunicorn
 sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
@@ -15,12 +15,19 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from sidegate import Limiter
+# --- settings.py
 
-# --- your project: settings.py, views.py and urls.py
-
-settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["localhost", "127.0.0.1"])
+settings.configure(
+    ROOT_URLCONF=__name__,
+    ALLOWED_HOSTS=["localhost", "127.0.0.1"],
+    MIDDLEWARE=["sidegate.integrations.django.LimiterMiddleware"],
+    SIDEGATE={"LIMITS": "1000/hour", "DEFAULT_LIMITS": "100/minute"},
+)
 django.setup()
+
+# --- views.py
+
+from sidegate.integrations.django import limiter  # noqa: E402  # it reads the settings above
 
 
 def hello(_: HttpRequest) -> JsonResponse:
@@ -28,16 +35,18 @@ def hello(_: HttpRequest) -> JsonResponse:
     return JsonResponse({"hello": "world"})
 
 
-urlpatterns = [path("", hello)]
+@limiter.limit("5/minute")
+async def login(_: HttpRequest) -> JsonResponse:
+    """Let each address try five times a minute."""
+    return JsonResponse({"welcome": True})
 
-# --- asgi.py: the middleware goes around the application
 
-limiter = Limiter("100/minute")
-asgi = limiter.asgi(get_asgi_application())
+# --- urls.py, wsgi.py and asgi.py
 
-# --- wsgi.py: the same, or the one without the other
+urlpatterns = [path("", hello), path("login", login)]
 
-wsgi = limiter.wsgi(get_wsgi_application())
+wsgi = get_wsgi_application()
+asgi = get_asgi_application()
 
 # For our own `make check`, since Django comes without types:
 # mypy: disable-error-code="import-untyped"

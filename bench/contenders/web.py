@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 from fastapi import FastAPI, Request
 
-from bench.plan import OUT_OF_REACH, TINY
+from bench.plan import OUT_OF_REACH, THREE, TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,18 @@ def _sidegate(store: str, limits: str) -> FastAPI:
     return app
 
 
+def _limited(store: str, *routes: str, app_wide: str | None = None) -> FastAPI:
+    from sidegate import Limiter  # noqa: PLC0415
+
+    limiter = Limiter(app_wide, sidecar=store)
+    app, home = FastAPI(), _home
+    for limits in routes:
+        home = limiter.limit(limits)(home)
+    app.get("/")(home)
+    app.add_middleware(limiter.asgi)
+    return app
+
+
 def _slowapi(store: str, limits: str) -> FastAPI:
     slowapi = import_module("slowapi")  # its types don't hold
     address, exceeded = import_module("slowapi.util"), import_module("slowapi.errors")
@@ -57,6 +69,10 @@ VARIANTS: Final[dict[str, Callable[[str], FastAPI]]] = {
     "bare": _bare,
     "sidegate allowed": lambda store: _sidegate(store, OUT_OF_REACH),
     "sidegate denied": lambda store: _sidegate(store, TINY),
+    "Limiter.asgi": lambda store: _limited(store, app_wide=OUT_OF_REACH),
+    "decorator": lambda store: _limited(store, OUT_OF_REACH),
+    "three decorators": lambda store: _limited(store, *THREE),
+    "two keys": lambda store: _limited(store, OUT_OF_REACH, app_wide=OUT_OF_REACH),
     "slowapi allowed": lambda store: _slowapi(store, OUT_OF_REACH),
     "slowapi denied": lambda store: _slowapi(store, TINY),
 }

@@ -57,6 +57,12 @@ def cpu_ns(pid: int) -> int:
         raise UnavailableError(f"no CPU clock of process {pid}: {error.strerror}") from None
 
 
+def family_cpu_ns(pid: int) -> int:
+    """Return the CPU time of a process and its children that live, such as a server's workers."""
+    children = _lines(pid, f"task/{pid}/children")
+    return sum(map(cpu_ns, [pid, *map(int, " ".join(children).split())]))
+
+
 def memory_of(pid: int) -> Memory:
     """Return what a process has in memory."""
     shares = _kilobytes(pid, "smaps_rollup")

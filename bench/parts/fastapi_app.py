@@ -44,7 +44,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
             for app in rotated(apps, round_):
                 tell(f"round {round_ + 1}: {app.variant}")
                 found = await wrk(app.url, plan.wrk_seconds)
-                _verify(app, found)
+                verify(app, found)
                 results.add(PART, app.variant, SETTING, round_, **_values(found))
 
 
@@ -57,7 +57,7 @@ def _values(found: Requests) -> dict[str, float]:
     }
 
 
-def _verify(app: App, found: Requests) -> None:
+def verify(app: App, found: Requests) -> None:
     """Void the figures if requests were refused that should pass, or the other way round."""
     least, most, status = (0.999, 1, 429) if app.denies else (0, 0, 200)
     refused = found.refused / found.requests

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         NoEventLoop,
         RepeatedField,
         SidegateError,
+        Unreachable,
         WaitTooLong,
     )
     from sidegate.http.keys import basic_user, bearer, client_ip, header
@@ -57,6 +58,7 @@ __all__ = [
     "SidegateError",
     "Source",
     "Tls",
+    "Unreachable",
     "WaitTooLong",
     "__version__",
     "basic_user",
@@ -79,6 +81,7 @@ _HOMES = {
     "NoEventLoop": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "SidegateError": "sidegate.errors",
+    "Unreachable": "sidegate.errors",
     "WaitTooLong": "sidegate.errors",
     "basic_user": "sidegate.http.keys",
     "bearer": "sidegate.http.keys",

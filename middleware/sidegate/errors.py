@@ -102,6 +102,21 @@ class WaitTooLong(SidegateError, TimeoutError):  # noqa: N818 - named for what w
         return f"key {key} would have to wait {wait} for {limits}, longer than its timeout"
 
 
+class Unreachable(SidegateError):  # noqa: N818 - named for what went wrong
+    """Nobody can say what a key has spent: its owner, or the sidecar, can't be asked in time.
+
+    A reset may have been done all the same, if only its answer was lost. Doing it again is no harm.
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(key, why)
+        self.key = key
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"key {quoted(self.key)}: {self.why}"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

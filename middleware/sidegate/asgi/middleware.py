@@ -37,7 +37,8 @@ class ScopeRequest(Request):
     __slots__ = ("_scope",)
 
     def __init__(self, scope: Scope, proxies: Proxies) -> None:
-        super().__init__(proxies)
+        self.proxies = proxies
+        self._headers = None
         self._scope = scope
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.errors import NoEventLoop
+from sidegate.errors import NoEventLoop, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Sequence
@@ -59,10 +59,17 @@ class AnyLoop:
         decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
         return decided
 
-    async def check_all(self, checks: Sequence[tuple[str, Limits, int]]) -> list[Decision | None]:
+    def check_all(
+        self, checks: Sequence[tuple[str, Limits, int]]
+    ) -> Awaitable[list[Decision | None]]:
         """Return the decisions of several checks, which are charged all or none."""
         if _runs_asyncio():
-            return await self.client.check_all(checks)
+            return self.client.check_all(checks)
+        return self._check_all_elsewhere(checks)
+
+    async def _check_all_elsewhere(
+        self, checks: Sequence[tuple[str, Limits, int]]
+    ) -> list[Decision | None]:
         trio = _running_trio()
         if trio is None:
             return [await self._check_elsewhere(*check) for check in checks]
@@ -78,6 +85,26 @@ class AnyLoop:
             self.client.refund(key, decision, limits)
         elif self._blocking is not None:
             self._blocking.refund(key, decision, limits)
+
+    async def peek(self, key: str) -> dict[str, int]:
+        """Return what a key has spent; see `Client.peek`."""
+        return await self._inspect("peek", key)
+
+    async def reset(self, key: str) -> dict[str, int]:
+        """Forget what a key has spent; see `Client.reset`."""
+        return await self._inspect("reset", key)
+
+    async def _inspect(self, method: str, key: str) -> dict[str, int]:
+        found: dict[str, int]
+        if _runs_asyncio():
+            found = await getattr(self.client, method)(key)
+            return found
+        trio = _running_trio()
+        if trio is None:
+            raise Unreachable(key, "its event loop is neither asyncio's nor trio's")
+        asked = (getattr(self._in_threads(trio), method), key)
+        found = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
+        return found
 
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.buckets.limits import Limits
-from sidegate.errors import CheckError
+from sidegate.buckets.limits import Limit, Limits, parse_limits
+from sidegate.errors import CheckError, Unreachable
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.messages import Answer, Answers
+from sidegate.protocol.messages import Answer, Answers, Holdings
 
+_HOLDERS = frozenset({Source.OWNER, Source.BACKUP})
 _SOURCES = {source.value: source for source in Source}  # a fifth of the time of Source(…)
 
 
@@ -29,6 +30,23 @@ def decision(answers: Answers, answer: Answer, limits: Limits, cost: int) -> Dec
     if debts and len(debts) != len(limits):
         raise WireError("bad-message", f"{len(debts)} debts for {len(limits)} limits")
     return Decision(answer[0] == 1, limits, cost, debts, source, answers.node)
+
+
+def spent(held: Iterable[tuple[Limit, int]]) -> dict[str, int]:
+    """Return the tokens that debts (ns, rounded up) stand for, by the text of the limit.
+
+    A token that is partly back counts as spent.
+    """
+    # Debts are rounded up to whole ns, tokens from what a debt is at least.
+    ticks = [(limit, (debt - 1) * limit.scale + 1) for limit, debt in held]
+    return {limit.text: -(-debt // limit.interval) for limit, debt in ticks}
+
+
+def spent_of(key: str, holdings: Holdings) -> dict[str, int]:
+    """Return the tokens that a key has spent, as a sidecar says; Unreachable if it doesn't know."""
+    if holdings.source not in _HOLDERS:
+        raise Unreachable(key, "the sidecar can reach neither its owner nor the backup")
+    return spent((parse_limits(text).items[0], debt) for text, debt in holdings.buckets)
 
 
 def all_or_none(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
 from sidegate.client.memory import STANDING
@@ -113,6 +113,22 @@ class BlockingClient(Configured):
             shared.refund(check)
         shared.forget_check((key, decision.limits.text, decision.cost))
         self._waiting.forget(key)
+
+    def peek(self, key: str) -> dict[str, int]:
+        """Return the tokens that a key has spent and not got back yet, by the text of the limit.
+
+        As `Client.peek`. Each call dials the sidecar, so as not to hold up the checks of others.
+        """
+        return self._here().inspect(plain_key(key), reset=False)
+
+    def reset(self, key: str) -> dict[str, int]:
+        """Make all buckets of a key full again; return what was forgotten, as `peek` does.
+
+        As `Client.reset`.
+        """
+        forgotten = self._here().inspect(plain_key(key), reset=True)
+        self._waiting.forget(key)
+        return forgotten
 
     def acquire(
         self, key: str, limits: str | Limits, cost: int = 1, timeout: float | None = None

@@ -45,6 +45,15 @@ def waited_for(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits
     return check, limits
 
 
+def plain_key(key: object) -> str:
+    """Return a key to ask about; what no key can be raises as in `question`."""
+    if not isinstance(key, str):
+        raise TypeError(f"key={key!r:.80}: expected a text")
+    key = str.__str__(key)
+    require_key(key)
+    return key
+
+
 def questions(checks: Sequence[Wanted]) -> list[tuple[Check, Limits]]:
     """Return checks to send together; what can't be asked raises as in `question`.
 

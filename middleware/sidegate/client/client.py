@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
@@ -123,7 +123,16 @@ class Client(Configured):
             if any(recalled):
                 return recalled
         futures = [self.check(key, limits, cost) for (key, _, cost), limits in asked]
-        made = await gather(*futures, return_exceptions=True)
+        made: list[Decision | BaseException] = []
+        try:
+            for future in futures:  # all come at once: half the time of gather
+                try:
+                    made.append(await future)
+                except Exception as error:  # noqa: BLE001 - raised below
+                    made.append(error)
+        finally:
+            for future in futures[len(made) :]:  # of who is cancelled
+                future.cancel()
         return all_or_none([key for (key, _, _), _ in asked], made, self.refund)
 
     def refund(self, key: str, decision: Decision, limits: Limits | None = None) -> None:
@@ -143,6 +152,25 @@ class Client(Configured):
         else:
             session.refund(check)
         session.note_refund(key, decision)
+
+    async def peek(self, key: str) -> dict[str, int]:
+        """Return the tokens that a key has spent and not got back yet, by the text of the limit.
+
+        A token that is partly back counts as spent. Limits of which nothing is spent are left out.
+        It comes within the budget, or as Unreachable; a key that no check may have raises as there.
+        It is for people and scripts: it takes a sidecar more than a check, and 64 are asked at a
+        time.
+        """
+        return await self._here().inspect(plain_key(key), reset=False)
+
+    async def reset(self, key: str) -> dict[str, int]:
+        """Make all buckets of a key full again; return what was forgotten, as `peek` does.
+
+        Whoever waits for the key asks again, and nobody is told that it was denied, here at once
+        and elsewhere as soon as it is known there. Unreachable if no answer has come: then it may
+        have been done all the same.
+        """
+        return await self._here().inspect(plain_key(key), reset=True)
 
     async def acquire(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND
+from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
@@ -72,11 +73,13 @@ class Memory:
             self._ahead += round(seconds * SECOND)
         MOVES.moved()
 
-    def fill(self, key: str) -> None:
-        """Make all buckets of a key full again."""
+    def fill(self, key: str) -> dict[str, int]:
+        """Make all buckets of a key full again; return what was spent of them, as `spent` does."""
         with self._lock:
+            held = self._buckets.held(key, self._now())
             self._buckets.reset(key)
         MOVES.moved()
+        return spent(held)
 
     def spent(self, key: str) -> dict[str, int]:
         """Return the tokens that a key has spent and not got back yet, by the text of the limit.
@@ -85,9 +88,7 @@ class Memory:
         """
         with self._lock:
             held = self._buckets.held(key, self._now())
-        # Debts are rounded up to whole ns, tokens from what a debt is at least.
-        ticks = [(limit, (debt - 1) * limit.scale + 1) for limit, debt in held]
-        return {limit.text: -(-debt // limit.interval) for limit, debt in ticks}
+        return spent(held)
 
     def keys(self) -> list[str]:
         """Return the keys that have spent something, in the order of the alphabet.
@@ -128,6 +129,17 @@ class _Standing:
 
 
 STANDING: Final = _Standing()
+
+
+def spent_here(decide: Decide, key: str, *, reset: bool) -> dict[str, int]:
+    """Return what a key has spent where no sidecar is asked but `decide`, and forget it if `reset`.
+
+    That is nothing where limits are switched off.
+    """
+    if decide is switched_off:
+        return {}
+    return STANDING.memory.fill(key) if reset else STANDING.memory.spent(key)
+
 
 MODES: Final[dict[str, tuple[Decide, str]]] = {
     "memory": (

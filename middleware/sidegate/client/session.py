@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
-from sidegate.client.memory import STANDING
+from sidegate.client.memory import STANDING, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
+from sidegate.errors import Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
@@ -25,7 +28,6 @@ from sidegate.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from sidegate.buckets.decision import Decision
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Check
 
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
+# A sidecar closes a connection that asks it about 250 keys at a time.
+_MAX_INSPECTIONS = 64
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -68,6 +72,7 @@ class Session:
         self.alone = alone
         self._ended = ended
         self._remembers = remembers
+        self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
         self.link = None if options.fault or options.instead else self._linked()
         self._loop_end = LoopEnd(self._end)
 
@@ -135,6 +140,25 @@ class Session:
         """Have this check asked about again, and by who waits for its key."""
         self.denials.forget_check((key, decision.limits.text, decision.cost))
         self.waiting.queues.forget(key)
+
+    async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
+        """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
+        if instead := STANDING.decide or self._options.instead:
+            return spent_here(instead, key, reset=reset)
+        link = self.link
+        if link is None:
+            raise Unreachable(key, self._options.fault)
+        deadline = self.loop.time() + self.budget
+        async with self._inspecting:  # for a budget at most: those before give up by then
+            budget = deadline - self.loop.time()
+            found = None
+            if budget > 0:
+                found = await link.inspect(key, reset=reset, hops=0, budget=budget)
+        if found is None:
+            raise Unreachable(key, self._why(link))
+        if reset:
+            self._forget(key)
+        return spent_of(key, found)
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -206,8 +230,11 @@ class Session:
         """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)
-        self.denials.forget(message.key)
-        self.waiting.queues.forget(message.key)
+        self._forget(message.key)
+
+    def _forget(self, key: str) -> None:
+        self.denials.forget(key)
+        self.waiting.queues.forget(key)
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""

@@ -9,10 +9,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sidegate.client.answers import decision
-from sidegate.client.memory import STANDING
+from sidegate.client.answers import decision, spent_of
+from sidegate.client.memory import STANDING, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
-from sidegate.errors import CheckError
+from sidegate.errors import CheckError, Unreachable
+from sidegate.link.blocking.inspection import inspect
+from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
@@ -43,6 +45,7 @@ class Shared:
         self.denials = denials
         self.breaker = Breaker(random.uniform)
         self.multiplexer = Multiplexer(options, self)
+        self._options = options
         self._lock = threading.Lock()  # over the table of denials
         self._instead = options.instead  # who decides, if nobody is asked
         if fault := options.fault:
@@ -130,15 +133,36 @@ class Shared:
         if not (STANDING.decide or self._instead):
             self.multiplexer.refund(check)
 
+    # --- single keys
+
+    def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
+        """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
+        options = self._options
+        if instead := STANDING.decide or options.instead:
+            return spent_here(instead, key, reset=reset)
+        if options.fault:
+            raise Unreachable(key, options.fault)
+        try:
+            found = inspect(options, key, reset=reset)
+        except FAULTS as error:
+            raise Unreachable(key, _reason(error)) from error
+        if reset:
+            self._forget(key)
+        return spent_of(key, found)
+
     # --- what the leader tells
 
     def told(self, message: Roster | Forget) -> None:
         """Keep the size of the ring; forget the denials of a key that was reset."""
         if isinstance(message, Roster):
             self.alone.nodes = max(len(message.members), 1)
-        elif self.denials:
+        else:
+            self._forget(message.key)
+
+    def _forget(self, key: str) -> None:
+        if self.denials:
             with self._lock:
-                self.denials.forget(message.key)
+                self.denials.forget(key)
 
     def answered(self) -> None:
         """Let everybody through again, and say so."""

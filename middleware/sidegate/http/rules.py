@@ -103,7 +103,7 @@ class Rule:
 
     def of(self, service: str, bucket: str = "") -> Self:
         """Return this rule with buckets of that service's own, by another name than its own."""
-        bucket = f"{service}/{bucket or self.name}" if service else bucket or self.name
+        bucket = bucket_of(service, bucket or self.name)
         copy = object.__new__(type(self))
         copy._set(**{name: getattr(self, name) for name in self.__slots__})
         copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
@@ -151,6 +151,11 @@ def _key_of_peer(bucket: str, key: Identity, cost: int | Cost) -> Callable[[str]
         return bucket_key(bucket, group(peer, prefix))
 
     return lru_cache(MAX_ADDRESSES)(key_of_peer)
+
+
+def bucket_of(service: str, name: str) -> str:
+    """Return what the keys of a rule or a limit begin with."""
+    return f"{service}/{name}" if service else name
 
 
 def flag(option: str, value: object) -> bool:

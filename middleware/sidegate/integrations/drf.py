@@ -26,7 +26,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol, cast
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from rest_framework.exceptions import APIException
@@ -36,12 +35,13 @@ from rest_framework.throttling import BaseThrottle
 from sidegate.buckets.decision import Decision, OnUnreachable, Source, require_on_unreachable
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.errors import did_you_mean, shown
+from sidegate.errors import shown
 from sidegate.http.headers import retry_after
 from sidegate.http.key_faults import KeyFaults
 from sidegate.http.keys import Id, bucket_key, client_ip, identity_text, is_async
 from sidegate.http.request.proxies import MAX_HOPS, Proxies, parse_proxies
-from sidegate.http.rules import Rule
+from sidegate.http.rules import Rule, flag
+from sidegate.integrations.django.options import settings_options
 from sidegate.middleware_options import service_name
 from sidegate.wsgi import EnvironRequest
 
@@ -53,7 +53,6 @@ RATES: Final = "REST_FRAMEWORK['DEFAULT_THROTTLE_RATES']"
 MAX_RULES: Final = 1_024  # remembered: more than a project has scopes
 _EXPECTED: Final = "expected a rate such as '100/day', or None for no limit"
 _OF_CLIENT: Final = ("sidecar", "secret", "tls", "budget", "on_unreachable")
-_OPTIONS: Final = (*_OF_CLIENT, "service", "trusted_proxies")
 _ONLY_OF_DRF: Final = (
     "THROTTLE_RATES",
     "get_rate",
@@ -176,7 +175,7 @@ class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no typ
     def allow_request(self, request: ThrottledRequest, view: object) -> bool:
         """Charge one token; tell whether there was one. What APIException is raised passes."""
         rule = self._rule
-        if rule is None:
+        if rule is None or not self._checker.enabled:
             return True
         try:
             identity = self.get_cache_key(request, view)
@@ -187,7 +186,7 @@ class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no typ
             self._decision = self._checker.key_failed(rule, self.get_cache_key, error)
         else:
             self._decision = None if key is None else self._checker.decide(rule, key)
-        return self._decision is None or self._decision.allowed
+        return self._decision is None or self._decision.allowed or self._checker.shadow
 
     def wait(self) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]  # it says None
         """Return the whole seconds until a refused request can pass: DRF's Retry-After."""
@@ -260,7 +259,10 @@ class _Checker:
     """Decides for all throttles of a process: by one client, and what SIDEGATE says besides."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self.client = BlockingClient(**{it: options[it] for it in _OF_CLIENT if it in options})
+        given = {it: options[it] for it in _OF_CLIENT if it in options}
+        self.enabled = flag("enabled", options.get("enabled", True))
+        self.client = BlockingClient(**given)
+        self.shadow = flag("shadow", options.get("shadow", False))
         self.service = service_name(options.get("service"))
         self.proxies = _proxies(options)
         self._policy = require_on_unreachable(options.get("on_unreachable", OnUnreachable.OPEN))
@@ -274,16 +276,9 @@ class _Checker:
     @staticmethod
     def of_settings() -> _Checker:
         """Read Django's settings; ImproperlyConfigured names what is wrong in them."""
-        options: object = getattr(settings, "SIDEGATE", {})
-        if not isinstance(options, Mapping):
-            raise ImproperlyConfigured(
-                f"SIDEGATE: expected a dict of options, not {shown(type(options))}"
-            )
-        given = cast("Mapping[str, Any]", options)
-        for option in given:
-            _require_known(option)
+        options = settings_options()
         try:
-            return _Checker(given)
+            return _Checker(options)
         except ValueError as error:
             raise ImproperlyConfigured(f"SIDEGATE: {error}") from error
 
@@ -319,14 +314,6 @@ def _proxies(options: Mapping[str, Any]) -> Proxies:
             f"REST_FRAMEWORK['NUM_PROXIES']={shown(hops)}: expected a count of proxies from 0 to"
             f" {MAX_HOPS}, or None"
         ) from error
-
-
-def _require_known(option: object) -> None:
-    if option not in _OPTIONS:
-        hint = did_you_mean(str(option), _OPTIONS)
-        raise ImproperlyConfigured(
-            f"SIDEGATE: {shown(option)} is no option, expected {', '.join(_OPTIONS)}{hint}"
-        )
 
 
 _KEPT: Final[dict[bool, _Checker]] = {}

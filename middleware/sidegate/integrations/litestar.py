@@ -14,12 +14,14 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, WebSocketException
 from litestar.plugins import InitPlugin
 
+from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION
 from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import route_of
 from sidegate.limiter.limits.route_limit import marks_of
+from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limiter import Limiter
     from sidegate.limiter.limits.applied import Applied
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf
 
 
 class LitestarRateLimitExceeded(RateLimitExceeded, HTTPException):
@@ -107,6 +110,22 @@ def _limits(guard: Guard, scope: Scope, handler: BaseRouteHandler) -> Sequence[A
     method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
     function = handler.fn
     return guard.limits(route_of(function), method, marks_of(function, guard.current.limiter))
+
+
+async def check_message(
+    core: Core,
+    websocket: Any,  # noqa: ANN401 - Litestar's WebSocket
+    limits: LimitsOf | None,
+    options: LimitOptions,
+) -> Decision | None:
+    """Check a message of a websocket; see `Limiter.check_message`."""
+    function = websocket.scope["route_handler"].fn
+    message = message_of(core, websocket, ScopeRequest(websocket.scope, core.settings.proxies))
+    given, marks = (limits, options), marks_of(function, core.limiter)
+    checked = await enforce_message(core, message, route_of(function), given, marks)
+    if checked.verdict is not None:
+        raise _exception(checked, websocket.scope)
+    return message.decision
 
 
 # --- refusing

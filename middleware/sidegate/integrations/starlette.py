@@ -25,7 +25,8 @@ from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.route_limit import MARKS, marks_of, route_limit
+from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -112,14 +113,16 @@ def _guarded(handle: Handle) -> Handle:
     async def handle_guarded(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401 - any route
         guards: Sequence[Guard] = scope.get(GUARDS, ())
         marks = _marks(scope)
-        if not (guards or marks) or not _is_last(self, scope):
+        if (
+            not (guards or marks)
+            or (guards and guards[0].route is self)  # then a route calls what its class inherits
+            or not _is_last(self, scope)
+        ):
             await handle(self, scope, receive, send)
             return
-        known = {id(guard.current.limiter) for guard in guards}
-        alone = [mark.limiter for mark in marks if mark.limit and id(mark.limiter) not in known]
-        if alone:
+        if alone := _unguarded(marks, guards):
             with ExitStack() as stack:
-                for limiter in dict.fromkeys(alone):
+                for limiter in alone:
                     send = stack.enter_context(_alone(limiter, scope, send))
                 await _check_and_handle(handle, self, scope, receive, send)
         else:
@@ -137,6 +140,17 @@ def _marks(scope: Scope) -> Sequence[Mark]:
         method = "get" if scope["type"] == "websocket" else scope["method"].lower()
         marks = (*marks, *getattr(getattr(endpoint, method, None), MARKS, ()))
     return marks
+
+
+def _unguarded(marks: Sequence[Mark], guards: Sequence[Guard]) -> dict[object, None]:
+    """Return the limiters that an endpoint has limits of, and whose middleware the app lacks."""
+    limiters: dict[object, None] = {}
+    for mark in marks:
+        if mark.limit is not None:
+            limiters[mark.limiter] = None
+    for guard in guards:
+        limiters.pop(guard.current.limiter, None)
+    return limiters
 
 
 @contextmanager
@@ -163,6 +177,7 @@ async def _check_and_handle(
     send: Send,
 ) -> None:
     for guard in tuple(scope[GUARDS]):
+        guard.route = route
         if not guard.current.is_enforced:
             tape = _Tape(receive)
             receive = tape.receive
@@ -228,19 +243,11 @@ async def check_message(
 ) -> Decision | None:
     """Check a message of a websocket; see `Limiter.check_message`."""
     scope = websocket.scope
-    current = Current(core.limiter, ScopeRequest(scope, core.settings.proxies))
-    current.make, current.is_message, current.is_enforced = (lambda: websocket), True, True
-    endpoint = scope.get("endpoint")
-    route = route_of(endpoint)
-    if limits is not None:
-        found = [route_limit(limits, core.key, options)]
-    else:
-        found = [mark.limit for mark in marks_of(endpoint, core.limiter) if mark.limit]
-    if not found:
-        raise ValueError("limits=None: expected limits, since the websocket's route has none")
-    asked = [applied(limit, route, "GET", " message") for limit in found]
-    _raise(await enforce(core.enforcer, core.clients.loops, current, asked), scope)
-    return current.decision
+    endpoint, given = scope.get("endpoint"), (limits, options)
+    message = message_of(core, websocket, ScopeRequest(scope, core.settings.proxies))
+    marks = marks_of(endpoint, core.limiter)
+    _raise(await enforce_message(core, message, route_of(endpoint), given, marks), scope)
+    return message.decision
 
 
 def _without_guard(core: Core, connection: HTTPConnection) -> Current:

@@ -37,13 +37,14 @@ _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.s
 class Guard:
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_core", "_is_refused", "_send", "current")
+    __slots__ = ("_core", "_is_refused", "_send", "current", "route")
 
     def __init__(self, core: Core, current: Current, send: Send) -> None:
         self._core = core
         self.current = current
         self._send = send
         self._is_refused = False
+        self.route: object = None  # that a request has come to
 
     async def check(self, limits: Sequence[Applied]) -> Checked:
         """Check these limits, and the first time the rules too."""
@@ -86,7 +87,12 @@ class Guard:
             give_back(self._core.enforcer, self._core.clients.loops, current, response)
         if not current.fields or message["type"] == _CLOSE:
             return message
-        headers = _added(message, current.fields, is_refused=current.is_refused)
+        headers: list[Pair] = list(message.get("headers", ()))
+        if current.is_refused:  # then some of them are there
+            own = {name.lower() for name, _ in headers}
+            headers += [pair for pair in current.fields if pair[0] not in own]
+        else:
+            headers += current.fields
         return {**message, "headers": headers}
 
     async def _refuse(self, start: str, verdict: Verdict) -> None:
@@ -108,15 +114,6 @@ def guard_of(scope: Scope, limiter: object) -> Guard | None:
     return next((guard for guard in guards if guard.current.limiter is limiter), None)
 
 
-def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pair]:
-    """Return the headers of a response with fields; a refusal has set some of them itself."""
-    headers: list[Pair] = list(message.get("headers", ()))
-    if is_refused:
-        own = {name.lower() for name, _ in headers}
-        fields = [pair for pair in fields if pair[0] not in own]
-    return [*headers, *fields]
-
-
 class LimitedASGIApp(RateLimitMiddleware):
     """See `Limiter.asgi`."""
 
@@ -133,7 +130,7 @@ class LimitedASGIApp(RateLimitMiddleware):
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - as in the middleware
             await super().__call__(scope, receive, send)
             return
-        if guard_of(scope, self._core.limiter):  # it stands further outside too
+        if GUARDS in scope and guard_of(scope, self._core.limiter):  # it stands further outside too
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework()

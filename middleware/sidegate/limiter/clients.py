@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sidegate.asgi.other_loops import AnyLoop
@@ -37,7 +38,7 @@ class Clients:
         if self._given is None:
             client_options(name="app", **self._options)
 
-    @property
+    @cached_property
     def loops(self) -> Any:  # noqa: ANN401 - AnyLoop, or what the app gave
         """The client for event loops."""
         return self.own if self._given is None else self._given
@@ -47,30 +48,33 @@ class Clients:
         """The client for event loops, if the app gave none."""
         if self._given is not None:
             return None
-        if self._any_loop is None:  # looked at twice, so that no request waits for the lock
-            with self._lock:
-                if self._any_loop is None:
-                    self._any_loop = AnyLoop(self._options)
-        return self._any_loop
+        with self._lock:
+            if self._any_loop is None:
+                self._any_loop = AnyLoop(self._options)
+            return self._any_loop
 
-    @property
+    @cached_property
     def threads(self) -> Any:  # noqa: ANN401 - BlockingClient, or what the app gave
         """The client for threads."""
         if self._given is not None:
             return self._given
-        if self._blocking is None:  # as above
-            with self._lock:
-                if self._blocking is None:
-                    self._blocking = BlockingClient(**self._options)
-        return self._blocking
+        with self._lock:
+            if self._blocking is None:
+                self._blocking = BlockingClient(**self._options)
+            return self._blocking
+
+    def to_inspect_in_loops(self) -> Client | AnyLoop:
+        """Return what peeks and resets in any loop; ValueError if another kind was given."""
+        given = require_client(self._given, Client)
+        return self.loops if given is None else given
 
     def to_wait_in_loops(self) -> Client:
         """Return a Client to wait with; ValueError if another kind was given."""
         given = require_client(self._given, Client)
         return self.loops.client if given is None else given
 
-    def to_wait_in_threads(self) -> BlockingClient:
-        """Return a BlockingClient to wait with; ValueError if another kind was given."""
+    def to_use_in_threads(self) -> BlockingClient:
+        """Return a BlockingClient to wait, peek and reset; ValueError if another kind was given."""
         given = require_client(self._given, BlockingClient)
         return self.threads if given is None else given
 

@@ -15,6 +15,7 @@ from sidegate.http.rules import flag
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
+from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
@@ -38,6 +39,11 @@ _ROUTERS = (  # of what is inside an ASGI app, and the integration that knows it
     ("starlette.routing", "Router", "starlette"),
     ("starlette.applications", "Starlette", "starlette"),
     ("litestar", "Litestar", "litestar"),
+)
+
+_SOCKETS = (  # a websocket, and the integration that knows it
+    ("quart.wrappers", "Websocket", "quart"),
+    ("litestar.connection", "WebSocket", "litestar"),
 )
 
 RequestOf: TypeAlias = Callable[..., Any]
@@ -105,7 +111,7 @@ class Core:
     def _application(self) -> RouteLimit | None:
         if self._limits is None:
             return None
-        options: LimitOptions = {"scope": "default", "cost": self.options.get("cost", 1)}
+        options: LimitOptions = {"scope": APPLICATION, "cost": self.options.get("cost", 1)}
         return route_limit(self._limits, self.key, options)
 
     def _defaults(self) -> list[RouteLimit]:
@@ -164,6 +170,12 @@ class Core:
                 "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"
                 " default_limits= do NOT apply but to routes with limits of their own"
             )
+
+    @staticmethod
+    def integration_of(websocket: object) -> Any:  # noqa: ANN401 - a module
+        """Return the integration that knows a framework's websocket."""
+        found = (name for module, kind, name in _SOCKETS if _is_of(websocket, module, kind))
+        return import_module(f"sidegate.integrations.{next(found, 'starlette')}")
 
     def find_current_by(self, finder: Callable[[Core], Current | None]) -> None:
         """Have a framework say what its present request is, where it keeps that itself."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from sidegate.errors import shown
 from sidegate.limiter.asgi_app import LimitedASGIApp
 from sidegate.limiter.core import Core
+from sidegate.limiter.keys import key_of
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.route_limit import F, Mark, put_mark, route_limit
 from sidegate.limiter.wsgi_app import LimitedWSGIApp
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.http.keys import Id
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.core import LimiterOptions
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, SharedOptions
@@ -95,8 +97,8 @@ class Limiter:
         `limits` are by default those of the websocket's route, counted apart from its handshakes.
         Not caught, the exception closes the websocket with code 1008.
         """
-        starlette = import_module("sidegate.integrations.starlette")
-        decision: Decision | None = await starlette.check_message(
+        integration = self._core.integration_of(websocket)
+        decision: Decision | None = await integration.check_message(
             self._core, websocket, limits, options
         )
         return decision
@@ -105,6 +107,54 @@ class Limiter:
     def current(self) -> Current:
         """The present request and its decisions; without any outside of one."""
         return self._core.current()
+
+    # --- what is spent
+
+    def key(
+        self, identity: Id, view: object = None, *, scope: str | None = None, method: str = ""
+    ) -> str:
+        """Return the key of a client's buckets, as a Client's `peek`, `reset` and `refund` take it.
+
+        Those of a route for itself (`view`: its function or class, or its name in keys), else of a
+        scope or a rule by its name, else of the application. `identity` is what the limits' `key`
+        returns; of `client_ip` an address. `method` is for limits that count each for itself.
+        ValueError for what names no buckets, TypeError for what is no identity.
+        """
+        return key_of(self._core, identity, view, scope, method)
+
+    async def peek(
+        self, identity: Id, view: object = None, *, scope: str | None = None, method: str = ""
+    ) -> dict[str, int]:
+        """Return the tokens that a client has spent and not got back yet, by the text of the limit.
+
+        The buckets are those of `key`; see `Client.peek`.
+        """
+        key = self.key(identity, view, scope=scope, method=method)
+        return await self._core.clients.to_inspect_in_loops().peek(key)
+
+    async def reset(
+        self, identity: Id, view: object = None, *, scope: str | None = None, method: str = ""
+    ) -> dict[str, int]:
+        """Make a client's buckets full again, and return what was forgotten.
+
+        The buckets are those of `key`; see `Client.reset`.
+        """
+        key = self.key(identity, view, scope=scope, method=method)
+        return await self._core.clients.to_inspect_in_loops().reset(key)
+
+    def peek_blocking(
+        self, identity: Id, view: object = None, *, scope: str | None = None, method: str = ""
+    ) -> dict[str, int]:
+        """Do as `peek`, in a thread."""
+        key = self.key(identity, view, scope=scope, method=method)
+        return self._core.clients.to_use_in_threads().peek(key)
+
+    def reset_blocking(
+        self, identity: Id, view: object = None, *, scope: str | None = None, method: str = ""
+    ) -> dict[str, int]:
+        """Do as `reset`, in a thread."""
+        key = self.key(identity, view, scope=scope, method=method)
+        return self._core.clients.to_use_in_threads().reset(key)
 
     # --- apps
 
@@ -141,7 +191,7 @@ class Limiter:
         self, key: str, limits: str | Limits, cost: int = 1, timeout: float | None = None
     ) -> Generator[Decision]:
         """Enter the block when a check passes, in a thread; see `BlockingClient.acquire`."""
-        yield self._core.clients.to_wait_in_threads().acquire(key, limits, cost, timeout)
+        yield self._core.clients.to_use_in_threads().acquire(key, limits, cost, timeout)
 
 
 def core_of(limiter: object) -> Core:

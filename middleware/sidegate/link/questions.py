@@ -42,7 +42,7 @@ class Questions:
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._waiting: dict[int, bytes] = {}  # for the handshake
-        self._inspections: dict[int, asyncio.Future[Holdings]] = {}
+        self._inspections: dict[int, asyncio.Future[Holdings | None]] = {}
         self._last_id = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,14 +88,12 @@ class Questions:
         if not self._health.takes_checks:
             return None
         self._last_id = number = self._last_id + 1
-        answer: asyncio.Future[Holdings] = self._loop.create_future()
+        answer: asyncio.Future[Holdings | None] = self._loop.create_future()
         self._inspections[number] = answer
         self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
         try:
-            async with asyncio.timeout(budget):
-                return await answer
-        except TimeoutError:
-            return None
+            await asyncio.wait((answer,), timeout=budget)
+            return answer.result() if answer.done() else None  # also one that our loop read late
         finally:
             del self._inspections[number]
             self._waiting.pop(number, None)
@@ -125,6 +123,9 @@ class Questions:
         """Tell all who asked that there is no answer, and have who asks next wait."""
         self._connection = None
         self._waiting.clear()
+        for answer in self._inspections.values():
+            if not answer.done():
+                answer.set_result(None)
         self._flights.give_up(self._flights.take_all(now).values())
 
     def stop(self) -> None:

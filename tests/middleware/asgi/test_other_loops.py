@@ -9,7 +9,10 @@ import pytest
 import trio
 
 from sidegate.asgi.middleware import RateLimitMiddleware
+from sidegate.asgi.other_loops import AnyLoop
+from sidegate.buckets.limits import parse_limits
 from sidegate.client.client import Client
+from sidegate.errors import Unreachable
 from sidegate.http.request.request import Request
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
@@ -132,3 +135,17 @@ def test_a_given_client_that_needs_asyncio_is_a_fault_elsewhere(
     app = limit(App(), limits="3/day", client=Client(NOWHERE), on_unreachable="closed")
     assert trio.run(partial(statuses, app, count=2)) == [503] * 2
     assert ["use a BlockingClient" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_under_trio_keys_are_peeked_at_and_reset_in_threads(sidecar: SidecarDouble) -> None:
+    async def peeked() -> tuple[dict[str, int], dict[str, int]]:
+        asking = AnyLoop({"sidecar": sidecar.address, "budget": AMPLE})
+        await asking.check("k", parse_limits("3/day"), 2)
+        return await asking.peek("k"), await asking.reset("k")
+
+    assert trio.run(peeked) == asyncio.run(peeked()) == ({"3/day": 2}, {"3/day": 2})
+
+
+def test_in_another_loop_nobody_can_be_asked_about_keys() -> None:
+    with pytest.raises(Unreachable, match="neither asyncio's nor trio's"):
+        in_no_loop(AnyLoop({"sidecar": NOWHERE}).peek("k"))

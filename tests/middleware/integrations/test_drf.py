@@ -236,3 +236,20 @@ def test_throttles_of_a_process_have_one_client(monkeypatch: pytest.MonkeyPatch)
 def test_a_throttle_that_says_nobody_is_none() -> None:
     with pytest.raises(TypeError, match="get_cache_key"):
         cast("Any", RateThrottle)()
+
+
+@pytest.mark.parametrize("option", [{"SHADOW": True}, {"ENABLED": False}])
+def test_options_mean_what_they_do_for_the_middleware(
+    sidegate: Memory, option: dict[str, bool]
+) -> None:
+    """Shadow counts and refuses nothing; what isn't enabled doesn't count either."""
+    with options(**option):
+        assert statuses(ask(times=5)) == [200] * 5
+    assert bool(sidegate.keys()) is ("SHADOW" in option)
+
+
+def test_a_rate_of_nothing_lets_nothing_pass(sidegate: Memory) -> None:
+    with rates(anon="0/day", user=None):
+        answers = ask(times=2)
+    assert statuses(answers) == [429, 429]
+    assert sidegate.keys() == []

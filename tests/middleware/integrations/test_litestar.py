@@ -151,6 +151,29 @@ def test_a_websocket_is_limited_at_its_handshake() -> None:
     assert refused.value.code == 1008
 
 
+def test_each_message_of_a_websocket_is_charged() -> None:
+    limiter = Limiter()
+
+    @websocket("/ws")
+    @limiter.limit("2/minute")
+    async def talk(socket: WebSocket[Any, Any, Any]) -> None:
+        await socket.accept()
+        while True:
+            text = await socket.receive_text()
+            await limiter.check_message(socket)
+            await socket.send_text(text)
+
+    client = client_of(limiter, talk)
+    with client.websocket_connect("/ws") as socket:
+        for text in ("a", "b"):
+            socket.send_text(text)
+            assert socket.receive_text() == text
+        socket.send_text("c")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == 1008
+
+
 def test_around_the_app_paths_that_are_not_found_count_too() -> None:
     limiter = Limiter("2/minute")
 

@@ -21,10 +21,13 @@ from sidegate.protocol.messages import (
     Answers,
     Check,
     Checks,
+    Holdings,
+    Inspect,
     Message,
     Outcomes,
     Pong,
     Refund,
+    Reset,
     Roster,
     require_key,
 )
@@ -207,6 +210,8 @@ class SidecarDouble:
             self.refunds += message.checks
             for key, limits, cost in message.checks:
                 self._buckets.refund(key, parse_limits(limits), cost, time.monotonic_ns())
+        elif isinstance(message, (Inspect, Reset)):
+            self._inspect(connection, message)
         else:
             self.heard.append(message)
             if not isinstance(message, (Pong, Outcomes) if self.knows_outcomes else Pong):
@@ -240,6 +245,13 @@ class SidecarDouble:
             answers = [self._decide(check) for check in frame.checks]
             connection.send(Answers(frame.id, self.source, "double", None, answers))
         self._held.clear()
+
+    def _inspect(self, connection: Connection, message: Inspect | Reset) -> None:
+        held = self._buckets.held(message.key, time.monotonic_ns())
+        if isinstance(message, Reset):
+            self._buckets.reset(message.key)
+        told = [(limit.text, debt) for limit, debt in held]
+        connection.send(Holdings(message.id, self.source, "double", told))
 
     def _decide(self, check: Check) -> Answer:
         key, limits, cost = check

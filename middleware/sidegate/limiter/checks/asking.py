@@ -12,7 +12,6 @@ from sidegate.limiter.checks.planning import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidegate.buckets.decision import Decision
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.enforcer import Checked, Enforcer
     from sidegate.limiter.checks.planning import KeyQuestion
@@ -35,7 +34,10 @@ async def enforce(
     if not questions:
         return enforcer.decided(current, plan)
     try:
-        decisions = await _ask(client, questions)
+        if len(questions) == 1:  # nearly all
+            decisions = [await _ask_one(client, questions[0])]
+        else:
+            decisions = await _ask_all(client, questions)
         return enforcer.conclude(current, plan, questions, decisions)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         return enforcer.failed(current, questions, error)
@@ -57,30 +59,21 @@ def enforce_blocking(
     if not questions:
         return enforcer.decided(current, plan)
     try:
-        decisions = _ask_blocking(client, questions)
+        if len(questions) == 1:  # nearly all
+            decisions = [_ask_one(client, questions[0])]
+        else:
+            decisions = _ask_all(client, questions)
         return enforcer.conclude(current, plan, questions, decisions)
     except Exception as error:  # noqa: BLE001 - as above
         return enforcer.failed(current, questions, error)
 
 
-async def _ask(client: Any, questions: Sequence[KeyQuestion]) -> list[Decision | None]:  # noqa: ANN401
-    if len(questions) == 1:  # nearly all
-        question = questions[0]
-        return [await client.check(question.key, question.rule.limits, question.cost)]
-    decided: list[Decision | None] = await client.check_all(_checks(questions))
-    return decided
+def _ask_one(client: Any, question: KeyQuestion) -> Any:  # noqa: ANN401 - a Decision, or what gives one
+    return client.check(question.key, question.rule.limits, question.cost)
 
 
-def _ask_blocking(client: Any, questions: Sequence[KeyQuestion]) -> list[Decision | None]:  # noqa: ANN401
-    if len(questions) == 1:
-        question = questions[0]
-        return [client.check(question.key, question.rule.limits, question.cost)]
-    decided: list[Decision | None] = client.check_all(_checks(questions))
-    return decided
-
-
-def _checks(questions: Sequence[KeyQuestion]) -> list[tuple[str, Any, int]]:
-    return [(question.key, question.rule.limits, question.cost) for question in questions]
+def _ask_all(client: Any, questions: Sequence[KeyQuestion]) -> Any:  # noqa: ANN401 - as above
+    return client.check_all([(each.key, each.rule.limits, each.cost) for each in questions])
 
 
 def give_back(

@@ -19,7 +19,15 @@ from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.planning import planning, questions_of
-from sidegate.limiter.limits.applied import OTHER, STANDARD, Applied, RouteName, limits_at, route_of
+from sidegate.limiter.limits.applied import (
+    APPLICATION,
+    OTHER,
+    STANDARD,
+    Applied,
+    RouteName,
+    limits_at,
+    route_of,
+)
 from sidegate.limiter.limits.route_limit import MARKS, marks_of
 
 if TYPE_CHECKING:
@@ -68,7 +76,8 @@ class Enforcer:
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
-        self._always = (Applied(application, "default", "default"),) if application else ()
+        self._always = (Applied(application, APPLICATION, APPLICATION),) if application else ()
+        self._may_be_off = bool(settings.exempt) or not settings.enabled
         self._on_denied = on_denied
         self._faults = KeyFaults()
         self._limits = lru_cache(MAX_ROUTES)(self._limits_at)
@@ -116,9 +125,9 @@ class Enforcer:
 
     def is_off(self, current: Current) -> bool:
         """Tell whether a request is never limited, by its path or since all is switched off."""
-        if not self.settings.enabled:
-            return True
-        return self.limiter.is_exempt(current.path, current.root)
+        if not self._may_be_off:
+            return False
+        return not self.settings.enabled or self.limiter.is_exempt(current.path, current.root)
 
     # --- the check
 
@@ -127,23 +136,24 @@ class Enforcer:
         limiter, view = self.limiter, current.view
         if (limiter.rules and not current.is_enforced) or self.filters or current.is_message:
             return None
-        carrier = cast("MutableMapping[str, Any]", view.raw)
+        carrier: Any = view.raw  # a dictionary that can be added to
         if current.method == "OPTIONS" or COUNTED in carrier:  # a preflight? paid elsewhere?
             return None
         fixed = self._fixed(tuple(limits))
         if not fixed:
             return None
+        questions: list[KeyQuestion] = []
+        paid: set[tuple[str, str]] = set()
         try:
-            questions = [question.of(view, limiter) for question in fixed]
+            for each in fixed:
+                questions.append(question := each.of(view, limiter))
+                for text in each.texts:
+                    paid.add((question.key, text))
         except Exception:  # noqa: BLE001 - the plan asks again, and tells of it
             return None
         if len(questions) > 1 and len({question.key for question in questions}) < len(questions):
             return None  # two have the same key here, such as a header's that is missing
-        carrier[COUNTED] = {
-            (question.key, part.rule.limits.text)
-            for question in questions
-            for part in question.parts
-        }
+        carrier[COUNTED] = paid
         return questions
 
     def _fixed_at(self, limits: tuple[Applied, ...]) -> Sequence[FixedQuestion] | None:
@@ -175,8 +185,8 @@ class Enforcer:
             decision = decisions[0]
             if decision is not None and decision.allowed:  # nearly all, in half the time
                 current.decisions = (decision,)
-                current.fields = self._verdict(current, questions[0], decision, epoch).fields
-                self._note_charged(current, questions, decisions)
+                current.fields = self.limiter.verdict(questions[0].rule, decision, epoch).fields
+                _note_charged(current, questions[0], decision)
                 return PASSED
         made = [
             (decision, self._verdict(current, question, decision, epoch))
@@ -192,7 +202,9 @@ class Enforcer:
         for _, verdict in made:
             fields += verdict.fields
         current.fields = fields if len(made) == 1 else _once(fields, current)
-        self._note_charged(current, questions, decisions)
+        for question, decision in zip(questions, decisions, strict=True):
+            if decision is not None:
+                _note_charged(current, question, decision)
         return PASSED
 
     def decided(self, current: Current, plan: Plan) -> Checked:
@@ -249,16 +261,6 @@ class Enforcer:
 
     # --- charges that depend on the response
 
-    @staticmethod
-    def _note_charged(
-        current: Current, questions: Sequence[KeyQuestion], decisions: Sequence[Decision | None]
-    ) -> None:
-        for question, decision in zip(questions, decisions, strict=True):
-            for part in question.parts:
-                if decision is not None and part.limit is not None and part.limit.charge_when:
-                    limits = part.rule.limits
-                    current.charged.append(Payment(part.limit, limits, question.key, decision))
-
     def unwanted(self, current: Current, response: object) -> list[Payment]:
         """Return the charges that `charge_when` doesn't want for this response; each only once."""
         charged, current.charged = current.charged, []
@@ -278,6 +280,14 @@ class Enforcer:
             log.error(line)
 
 
+def _note_charged(current: Current, question: KeyQuestion, decision: Decision) -> None:
+    """Note what `charge_when` is to decide about."""
+    for part in question.parts:
+        if part.limit is not None and part.limit.charge_when:
+            payment = Payment(part.limit, part.rule.limits, question.key, decision)
+            current.charged.append(payment)
+
+
 def _refusing(question: KeyQuestion, decision: Decision) -> RouteLimit | None:
     """Return the limit of a route that refused, of several that were decided together."""
     binding = decision.binding
@@ -289,6 +299,8 @@ def _refusing(question: KeyQuestion, decision: Decision) -> RouteLimit | None:
 
 def _once(fields: list[Pair], current: Current) -> list[Pair]:
     """Leave one of each field that isn't a list: those of the decision that matters most."""
+    if not any(name == SOURCE or name.startswith(_LEGACY) for name, _ in fields):
+        return fields  # nearly all
     tightest = current.decision
     if tightest is None or len(current.decisions) < 2:
         return fields

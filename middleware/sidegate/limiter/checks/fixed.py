@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sidegate.buckets.limits import Limits
 from sidegate.errors import LimitError
 from sidegate.http.keys import is_total
-from sidegate.http.request.proxies import MAX_ADDRESS
+from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES
 from sidegate.limiter.checks.planning import KeyQuestion, LimitRule, joined
 
 if TYPE_CHECKING:
@@ -30,14 +30,17 @@ class FixedQuestion(NamedTuple):
     rule: Rule
     cost: int
     parts: Sequence[LimitRule]
+    texts: Sequence[str]  # of their limits
 
     def of(self, request: Request, limiter: RequestLimiter) -> KeyQuestion:
         """Return the question about a request. It raises what its identity raises."""
         rule = self.rule
-        if rule.key_of_peer is not None and len(address := request.client) <= MAX_ADDRESS:
-            key = rule.key_of_peer(address)  # which is cached
-        else:
-            key = limiter.key_of(rule, rule.key(request))
+        if rule.key_of_peer is not None:
+            address = request.peer if limiter.proxies is NO_PROXIES else request.client
+            if len(address) <= MAX_ADDRESS:
+                key = rule.key_of_peer(address)  # which is cached
+                return KeyQuestion(rule, key, self.cost, self.parts)
+        key = limiter.key_of(rule, rule.key(request))
         return KeyQuestion(rule, key, self.cost, self.parts)
 
 
@@ -55,7 +58,7 @@ def fixed_questions(limits: Sequence[Applied], service: str) -> Sequence[FixedQu
         if all(other.rule is not part.rule for other in group):  # else the first has paid for it
             group.append(part)
     try:
-        return [FixedQuestion(_rule(parts), key[2], parts) for key, parts in groups.items()]
+        return [_question(parts, cost) for (_, _, cost), parts in groups.items()]
     except LimitError:  # more than one check holds
         return None
 
@@ -65,5 +68,7 @@ def _is_fixed(limit: RouteLimit) -> bool:
     return not any(map(callable, called)) and is_total(limit.key.function)
 
 
-def _rule(parts: list[LimitRule]) -> Rule:
-    return parts[0].rule if len(parts) == 1 else joined(tuple(part.rule for part in parts))
+def _question(parts: list[LimitRule], cost: int) -> FixedQuestion:
+    rules = [part.rule for part in parts]
+    rule = rules[0] if len(rules) == 1 else joined(tuple(rules))
+    return FixedQuestion(rule, cost, parts, [rule.limits.text for rule in rules])

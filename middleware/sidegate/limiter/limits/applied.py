@@ -12,7 +12,7 @@ from sidegate.http.keys import client_ip, is_total
 from sidegate.http.rules import MAX_NAME, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Identity
@@ -23,6 +23,7 @@ STANDARD = frozenset(  # RFC 9110 and 5789
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 )
 OTHER = "OTHER"  # for all methods that no limit names, which a client may make up
+APPLICATION = "default"  # the scope of limits of the application
 _UNFIT = re.compile(r"[^ !#-.0-9;-[\]-~]")
 _ADDRESS = client_ip()
 _DIGITS = 8  # of a hash: tells routes of one app apart
@@ -86,15 +87,20 @@ def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") 
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
-        suffix = f"{suffix} {_counted_as(limit, method)}"
+        named = limit.methods or ()
+        bucket, name = f"{bucket}{suffix}", f"{name}{suffix}"
+        return Applied(limit, of_method(bucket, method, named), of_method(name, method, named))
     return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"))
 
 
-def _counted_as(limit: RouteLimit, method: str) -> str:
-    """Return a method as it is counted: HEAD is GET, as the same code answers both."""
-    if method == "HEAD":
-        return "GET"
-    return method if method in STANDARD or method in (limit.methods or ()) else OTHER
+def of_method(name: str, method: str, named: Container[str] = ()) -> str:
+    """Return the name of what counts one method of a route or a scope for itself.
+
+    HEAD is GET, as the same code answers both. `named` are methods that a limit knows beside the
+    standard ones; all others are one.
+    """
+    counted = "GET" if method == "HEAD" else method
+    return fit_name(f"{name} {counted if counted in STANDARD or counted in named else OTHER}")
 
 
 def limits_at(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from sidegate.link.blocking.contention import is_contended
 from sidegate.link.blocking.exchange import Exchange
-from sidegate.link.blocking.line import Line
+from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse
+from sidegate.protocol.codec import Refused, decode, encode, refuse
 from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Refund, Roster
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ LEAST_PATIENCE = 2.0
 # Seconds between two looks for another connection when the sidecar is going: it says so 2 seconds
 # before it closes, and until then nobody else may be there, or the same one answers.
 RELIEF_EVERY = 0.1
-_FAULTS = (OSError, ValueError, WireError)  # ValueError: a host that can't be one
 
 
 class ConversationWatcher(Protocol):
@@ -87,7 +86,7 @@ class Conversation:
             if not heard or began >= self._expire_at:
                 self._expire(mine, began)
             self._exchange.listening.add(time.monotonic() - began, heard=heard)
-        except _FAULTS as error:
+        except FAULTS as error:
             self._lose(error)
 
     def _dial(self) -> Line:
@@ -131,7 +130,7 @@ class Conversation:
             return
         try:
             self._give_back(line)
-        except _FAULTS as error:
+        except FAULTS as error:
             self._lose(error)
 
     def _hear(self, line: Line, body: Bytes) -> None:
@@ -164,7 +163,7 @@ class Conversation:
         try:
             while not relief.is_up and time.monotonic() < now + self._budget / 2:
                 relief.advance()
-        except _FAULTS as error:
+        except FAULTS as error:
             relief.fail(error)
         except BaseException:
             relief.close()

@@ -37,6 +37,7 @@ _Steps: TypeAlias = "Generator[bool, None, None]"
 """What takes several steps; each yields whether something was heard in it."""
 
 _READ = 65_536  # bytes at a time: an answer has 30; what came while the line was idle may be more
+FAULTS = (OSError, ValueError, WireError)  # of a line; ValueError: a host that can't be one
 _NOT_NOW = (TimeoutError, BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 

@@ -1,0 +1,88 @@
+"""Which route a view is, and which limits were left on it: a function, a class, or of DRF."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sidegate.limiter.limits.applied import RouteName, fit_name
+from sidegate.limiter.limits.route_limit import MARKS, marks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidegate.limiter.limits.route_limit import Mark
+
+_OF_API_VIEW: Final = "WrappedAPIView"  # the class that each @api_view makes
+_GENERIC: Final = ("django.", "rest_framework.")  # whose views stand at many routes
+
+
+def route_of_view(view: Any, match: Any, method: str) -> RouteName:  # noqa: ANN401  # no types
+    """Return the route of a view by its own name, not by the path that was asked.
+
+    So a view at two paths has one route. `match` is the ResolverMatch, which tells views apart that
+    have no name of their own: generic ones, and those that a decorator hides.
+    """
+    named, action = _named(view, method)
+    name = str(getattr(named, "__name__", "view"))
+    place = str(getattr(named, "__qualname__", name))
+    place = name if place == _OF_API_VIEW else place
+    module = str(getattr(named, "__module__", ""))
+    key = f"{module}.{place}"
+    if action:
+        key, name = f"{key}.{action}", f"{name}.{action}"
+    elif module.startswith(_GENERIC) or "<" in place or _arguments(view):
+        told = str(getattr(match, "view_name", "") or getattr(match, "route", ""))
+        key, name = f"{key} {told}", f"{name} {told}"
+    return RouteName(fit_name(key), fit_name(name))
+
+
+def marks_of_view(view: Any, method: str, limiter: object) -> list[Mark]:  # noqa: ANN401  # no types
+    """Return the marks that a limiter left on a view, its class, or its method."""
+    places = list(_places(view, method))
+    return list(dict.fromkeys(mark for place in places for mark in marks_of(place, limiter)))
+
+
+def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401  # no types
+    yield view
+    while isinstance(view, partial):
+        view = view.func
+        yield view
+    kind = _class(view)
+    if kind is None:
+        return
+    yield kind
+    handler = getattr(kind, _action(view, method) or _handler(method), None)
+    yield handler
+    if kind.__qualname__ == _OF_API_VIEW:  # it keeps the function in a closure only
+        for cell in getattr(handler, "__closure__", None) or ():
+            if hasattr(cell.cell_contents, MARKS):
+                yield cell.cell_contents
+
+
+def _named(view: Any, method: str) -> tuple[Any, str]:  # noqa: ANN401  # no types
+    """Return what has the name of a view, and the action of a viewset."""
+    while isinstance(view, partial):
+        view = view.func
+    kind = _class(view)
+    if kind is not None:
+        return kind, _action(view, method)
+    return view if hasattr(view, "__qualname__") else cast("Any", type(view)), ""
+
+
+def _class(view: Any) -> Any:  # noqa: ANN401  # no types
+    return getattr(view, "view_class", None) or getattr(view, "cls", None)
+
+
+def _handler(method: str) -> str:
+    return "get" if method == "HEAD" else method.lower()
+
+
+def _action(view: Any, method: str) -> str:  # noqa: ANN401  # no types
+    actions = cast("dict[str, str]", getattr(view, "actions", None) or {})
+    return actions.get(_handler(method), "")
+
+
+def _arguments(view: Any) -> object:  # noqa: ANN401  # no types
+    """Return what `as_view` was given, by which views of one class differ."""
+    return getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", None)

@@ -1,0 +1,56 @@
+"""An inspection: one question about a key, by a thread, over a connection of its own.
+
+So it needs none of the multiplexer's rules: nobody else waits behind it, and how long an owner
+takes to be asked says nothing about the sidecar. It is for people and scripts, who can wait for
+a handshake.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sidegate.link.blocking.conversation import LONGEST_STEP
+from sidegate.link.blocking.line import Line
+from sidegate.protocol.codec import decode, encode, refuse
+from sidegate.protocol.messages import Forget, Holdings, Inspect, Ping, Reset, Roster
+
+if TYPE_CHECKING:
+    from sidegate.link.endpoint import Endpoint
+
+
+def inspect(options: Endpoint, key: str, *, reset: bool) -> Holdings:
+    """Return the buckets of a key, or those forgotten, within the budget; else one of FAULTS."""
+    line = Line(options, min(LONGEST_STEP, options.budget / 8))
+    deadline = time.monotonic() + options.budget
+    try:
+        return _answer(line, (Reset if reset else Inspect)(1, 0, key), deadline)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {options.budget * 1e3:g} ms") from None
+    except Exception as error:
+        line.fail(error)
+        raise
+    finally:
+        line.close()
+
+
+def _answer(line: Line, question: Inspect | Reset, deadline: float) -> Holdings:
+    while not line.is_up:
+        _require_time(deadline, heard=line.advance())
+    line.send(encode(question))
+    while True:
+        if line.is_clogged:
+            line.send(b"")
+        bodies = line.receive()
+        for body in bodies:
+            if isinstance(answer := decode(body), Holdings):
+                return answer
+            if not isinstance(answer, (Roster, Forget, Ping)):
+                refuse(answer)
+        _require_time(deadline, heard=bool(bodies))
+
+
+def _require_time(deadline: float, *, heard: bool) -> None:
+    """Raise TimeoutError if time is up, and nothing has come that may be read already."""
+    if not heard and time.monotonic() >= deadline:
+        raise TimeoutError
