@@ -12,6 +12,8 @@
 
     @ratelimit(key="ip", rate="5/m")   # with the arguments of django-ratelimit's
     def search(request): ...
+
+The options in SIDEGATE are those of a Limiter; docs/apps/django.md says more.
 """
 
 from sidegate.integrations.django import checks
