@@ -184,8 +184,8 @@ def test_shadow_refuses_nothing() -> None:
 def test_what_csrf_refuses_counts_for_the_application(sidegate: Memory) -> None:
     csrf = "django.middleware.csrf.CsrfViewMiddleware"
     with override_settings(MIDDLEWARE=[csrf, *MIDDLEWARE]):
-        posted: Any = Client(enforce_csrf_checks=True).post("/class")
-    assert posted.status_code == 403
+        client: Any = Client(enforce_csrf_checks=True)
+        assert client.post("/class").status_code == 403
     assert sidegate.keys() == ["shop/default:127.0.0.1"]
 
 
