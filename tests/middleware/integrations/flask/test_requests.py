@@ -187,7 +187,9 @@ def test_an_app_is_set_up_once_and_a_limiter_for_many() -> None:
     limiter = Limiter("3/minute", default_limits="2/minute")
     apps = [new_app(limiter, name) for name in ("shop", "blog")]
     for app in apps:
+        set_up = app.preprocess_request
         limiter.init_app(app)
+        assert app.preprocess_request is set_up
         app.add_url_rule("/", "index", lambda: "ok")
     assert [statuses(app, "/", 2) for app in apps] == [[200, 200], [200, 429]]
 
