@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
@@ -22,6 +23,7 @@ F = TypeVar("F")
 LimitsOf: TypeAlias = "str | Limits | Iterable[str] | Callable[..., object]"
 """Limits, or a function that returns them, or None where a request isn't limited."""
 
+MAX_MARKS = 4_096  # of methods of classes
 MARKS = "__sidegate_limits__"  # on a function, a class or a blueprint: its Marks
 
 
@@ -113,11 +115,6 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
     )
 
 
-def apart(limit: RouteLimit) -> RouteLimit:
-    """Return a limit that counts each method for itself, unless others share its buckets."""
-    return limit if limit.scope is not None else replace(limit, per_method=True)
-
-
 def _function(option: str, value: object) -> AppFunction | None:
     return None if value is None else AppFunction(option, value)
 
@@ -177,6 +174,14 @@ class Mark:
     limiter: object
     limit: RouteLimit | None
     is_dependency: bool = False
+
+
+@lru_cache(MAX_MARKS)
+def of_method(mark: Mark) -> Mark:
+    """Return the mark of a class's method: each has its own buckets, unless others share them."""
+    if mark.limit is None or mark.limit.scope is not None:
+        return mark
+    return replace(mark, limit=replace(mark.limit, per_method=True))
 
 
 def put_mark(marked: F, mark: Mark) -> F:
