@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from reprlib import Repr
 from typing import Self
 
+_SHOWN = 160  # characters of a value
+
 
 class SidegateError(Exception):
     """Every error that sidegate raises on purpose."""
@@ -111,11 +113,12 @@ def quoted(text: str, most: int = 80) -> str:
 
 
 def shown(value: object) -> str:
-    """Return how a value is shown to people, cut short; it may be anything."""
+    """Return how a value is shown to people, in one line, cut short; it may be anything."""
     cut = Repr()
     cut.maxstring = cut.maxother = 120
     text: str = cut.repr(value)
-    return text
+    line = " ".join(text.split()) if "\n" in text else text
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
 
 
 def require_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -15,11 +15,12 @@ from sidegate.http.rules import flag
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.functions import AppFunction
-from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
+from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, on_denied, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.buckets.decision import Decision
     from sidegate.http.settings import Settings
 
 log = logging.getLogger("sidegate")
@@ -43,10 +44,13 @@ class LimiterOptions(CommonOptions[Any], total=False):
       function.
     - `default_limits_per_method`: count each method of a route for itself in them.
 
-    `key` and `cost` may be functions of the framework's own request, and `key` is the default of
-    routes' limits too.
+    `key`, `cost` and `on_denied` may be functions of the framework's own request; `key` and
+    `on_denied` are the defaults of routes' limits too.
     """
 
+    key: Callable[..., object] | None
+    cost: int | Callable[..., object]
+    on_denied: Callable[[Any, Decision], object] | None
     default_limits: Any
     default_limits_per_method: bool
 
@@ -65,9 +69,8 @@ class Core:
         self.key = AppFunction("key", options.get("key") or client_ip())
         self._limits = limits
         self.settings = self._settings()
-        self.enforcer = Enforcer(
-            self.settings, self._application(), self._defaults(), self._on_denied()
-        )
+        denying = on_denied(options.get("on_denied"))
+        self.enforcer = Enforcer(self.settings, self._application(), self._defaults(), denying)
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
@@ -104,10 +107,6 @@ class Core:
             return [route_limit(given, self.key, {"per_method": per_method})]
         except ValueError as error:
             raise ValueError(f"default_{error}") from None
-
-    def _on_denied(self) -> AppFunction | None:
-        given = self.options.get("on_denied")
-        return None if given is None else AppFunction("on_denied", given, 1)
 
     # --- frameworks
 

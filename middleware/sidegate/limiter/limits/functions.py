@@ -50,7 +50,7 @@ class AppFunction:
     def __init__(self, option: str, function: object, more: int = 0) -> None:
         """ValueError if it can't be called so; `option` is named there."""
         if not callable(function):
-            raise ValueError(f"{option}={shown(function)}: expected a function of the request")  # noqa: TRY004 - options raise ValueError by house rule
+            raise ValueError(_expected(option, function, more))  # noqa: TRY004 - options raise ValueError by house rule
         self.function: Callable[..., object] = function
         self._takes = _takes(option, function, more)
 
@@ -82,12 +82,16 @@ def _takes(option: str, function: Callable[..., object], more: int) -> _Takes:
     required = sum(each.default is Parameter.empty for each in positional)
     unnamed = any(each.kind is Parameter.VAR_POSITIONAL for each in parameters)
     if required > more + 1 or any(_is_needed_by_name(each) for each in parameters):
-        also = ("", " and the decision")[more]
-        raise ValueError(f"{option}={shown(function)}: expected a function of the request{also}")
+        raise ValueError(_expected(option, function, more))
     if len(positional) <= more and not unnamed:
         return _Takes.NOTHING
     first = positional[0].name if positional else ""
     return _Takes.OURS if _hints(function).get(first) is Request else _Takes.OWN
+
+
+def _expected(option: str, function: object, more: int) -> str:
+    also = " and the decision" if more else ""
+    return f"{option}={shown(function)}: expected a function of the request{also}"
 
 
 def _is_needed_by_name(parameter: Parameter) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import require_known, shown
+from sidegate.http.keys import is_async
 from sidegate.http.rules import flag, read_limits, read_methods, require_name
 from sidegate.limiter.limits.functions import AppFunction
 
@@ -105,13 +107,13 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         exempt_when=_function("exempt_when", options.get("exempt_when")),
         override_defaults=flag("override_defaults", options.get("override_defaults", True)),
         charge_when=_charge_when(options.get("charge_when")),
-        on_denied=_function("on_denied", options.get("on_denied"), 1),
+        on_denied=on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),
     )
 
 
-def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
-    return None if value is None else AppFunction(option, value, more)
+def _function(option: str, value: object) -> AppFunction | None:
+    return None if value is None else AppFunction(option, value)
 
 
 def _cost(cost: object, limits: Limits | AppFunction) -> int | AppFunction:
@@ -133,15 +135,24 @@ def _scope(scope: object) -> str | AppFunction | None:
 def _message(message: object) -> str | AppFunction | None:
     if message is None or isinstance(message, str):
         return message
-    if callable(message):
+    if callable(message) and not is_async(message):
         return AppFunction("error_message", message)
-    raise ValueError(f"error_message={shown(message)}: expected a text, or a function")
+    raise ValueError(f"error_message={shown(message)}: expected a text, or a plain function")
+
+
+def on_denied(function: object) -> AppFunction | None:
+    """Return what makes the bodies of refusals, None for the usual ones."""
+    if function is None:
+        return None
+    if is_async(function):
+        raise ValueError(f"on_denied={shown(function)}: expected a plain function, not a coroutine")
+    return AppFunction("on_denied", function, 1)
 
 
 def _charge_when(function: object) -> Callable[[Any], object] | None:
     if function is None:
         return None
-    if callable(function) and not iscoroutinefunction(function):
+    if callable(function) and not is_async(function):
         AppFunction("charge_when", function)
         return function
     raise ValueError(f"charge_when={shown(function)}: expected a plain function of the response")
@@ -154,12 +165,14 @@ def _charge_when(function: object) -> Callable[[Any], object] | None:
 class Mark:
     """What a decorator of a limiter leaves on a function; without a limit: it is exempt.
 
-    `is_dependency`: the function itself checks the limit, as a dependency of the route.
+    `is_dependency`: the function itself checks the limit, as a dependency of the route. `view` is
+    the name of the function; "" for a class or a blueprint.
     """
 
     limiter: object
     limit: RouteLimit | None
     is_dependency: bool = False
+    view: str = ""
 
 
 def put_mark(marked: F, mark: Mark) -> F:
@@ -167,21 +180,38 @@ def put_mark(marked: F, mark: Mark) -> F:
 
     It stays what it is: so it doesn't matter whether a route was made of it before or after.
     """
-    if not (callable(marked) or hasattr(marked, "before_request")):
+    if not _can_have_limits(marked):
         raise TypeError(
             f"{shown(marked)} can't have limits: expected a function, a class or a blueprint; for"
             " a router give it dependencies=[Depends(limiter.dep(…))]"
         )
     wrapped = getattr(marked, "__func__", marked)  # a method of an object has no attributes
+    if isfunction(wrapped):
+        mark = replace(mark, view=wrapped.__name__)
     marks = (*cast("tuple[Mark, ...]", getattr(wrapped, MARKS, ())), mark)
     try:
         setattr(wrapped, MARKS, marks)
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise TypeError(f"{shown(marked)} can't have limits: it takes no attributes") from None
     return marked
 
 
+def _can_have_limits(marked: object) -> bool:
+    """Tell whether an endpoint may be this; a router, an app or a route is asked for its own."""
+    if hasattr(marked, "before_request"):
+        return True
+    if not callable(getattr(marked, "__func__", marked)):
+        return False
+    return not (hasattr(marked, "routes") or hasattr(marked, "matches"))
+
+
 def marks_of(marked: object, limiter: object) -> list[Mark]:
-    """Return the marks that a limiter left on something, the outermost first."""
+    """Return the marks that a limiter left on something, the outermost first.
+
+    Those of a partial are also those of its function.
+    """
     marks = cast("tuple[Mark, ...]", getattr(marked, MARKS, ()))
-    return [mark for mark in reversed(marks) if mark.limiter is limiter]
+    found = [mark for mark in reversed(marks) if mark.limiter is limiter]
+    if isinstance(marked, partial):  # which may have copied them
+        found += [mark for mark in marks_of(marked.func, limiter) if mark not in found]
+    return found
