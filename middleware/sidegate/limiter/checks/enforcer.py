@@ -17,7 +17,7 @@ from sidegate.http.key_faults import KeyFaults
 from sidegate.http.request_limiter import Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
-from sidegate.limiter.checks.planning import planning, questions_of
+from sidegate.limiter.checks.planning import planning, questions_of, text_of
 from sidegate.limiter.limits.applied import Applied, RouteName, limits_at, plain_method
 
 if TYPE_CHECKING:
@@ -73,8 +73,16 @@ class Enforcer:
 
     def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> tuple[Applied, ...]:
         """Return the limits of a route; none at all if a mark says that it is exempt."""
-        known = method if method == "HEAD" else plain_method(method)
-        return self._limits(route, known, tuple(marks))
+        return self._limits(route, self._known(method, marks), tuple(marks))
+
+    @staticmethod
+    def _known(method: str, marks: Sequence[Mark]) -> str:
+        """Return a method by which limits are chosen: those that nobody names are one."""
+        plain = plain_method(method)
+        if method in {plain, "HEAD"}:
+            return method
+        named = (mark.limit.methods for mark in marks if mark.limit and mark.limit.methods)
+        return method if any(method in methods for methods in named) else plain
 
     def _limits_at(
         self, route: RouteName, method: str, marks: tuple[Mark, ...]
@@ -182,7 +190,7 @@ class Enforcer:
         if message is None or isinstance(message, str):
             return message or ""
         try:
-            return str(message(current))
+            return text_of("message", message(current))
         except Exception as error:  # noqa: BLE001 - the app's own, and it is logged
             self._tell(question.rule.name, message.function, error, "refused in the usual form")
             return ""
