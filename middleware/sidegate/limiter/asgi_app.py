@@ -11,8 +11,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from sidegate.asgi.middleware import RateLimitMiddleware, ScopeRequest
-from sidegate.asgi.refusal import refuse, refuse_handshake
+from sidegate.asgi.refusal import answer_with, refuse, refuse_handshake
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.sent import SentResponse
@@ -22,23 +24,26 @@ if TYPE_CHECKING:
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
+    from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
     from sidegate.limiter.limits.route_limit import Mark
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
+_CORS = (b"access-control-", b"vary")  # begin the names of fields that CORS sets
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 
 
 class Guard:
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_core", "_is_refused", "_send", "current")
+    __slots__ = ("_core", "_is_refused", "_send", "current", "is_routed")
 
     def __init__(self, core: Core, current: Current, send: Send) -> None:
         self._core = core
         self.current = current
+        self.is_routed = False  # has the last of its routes checked its limits?
         self._send = send
         self._is_refused = False
 
@@ -55,34 +60,42 @@ class Guard:
     async def send(self, message: Message) -> None:
         """Be the `send` of the app, and add the fields."""
         current = self.current
+        if message["type"] == "websocket.close" and not current.is_enforced:  # no route
+            await self.check(self._core.enforcer.elsewhere)
         if message["type"] in _STARTS and not current.is_answered:
             current.is_answered = True
             if not current.is_enforced:
                 outcome = await self.check(self._core.enforcer.elsewhere)
                 if outcome.verdict:
                     self._is_refused = True
-                    status, body = outcome.verdict.status, outcome.verdict.body
-                    kind = message["type"].removesuffix(".start").removesuffix(".accept")
-                    await self._refuse(kind, status, outcome.verdict.fields, body)
+                    await self._refuse(outcome.verdict, message)
                     return
-            if current.charged:
-                response = SentResponse(message)
-                give_back(self._core.enforcer, self._core.clients.loops, current, response)
+            self._give_back(message)
             if current.fields:
                 headers = _added(message, current.fields, is_refused=current.is_refused)
                 message = {**message, "headers": headers}
         if not self._is_refused:
             await self._send(message)
 
-    async def _refuse(self, kind: str, status: int, fields: list[Pair], body: bytes) -> None:
-        """Send a refusal in the place of what the app has answered."""
-        if kind == "websocket":
+    def failed(self) -> None:
+        """Called when the app has raised: whoever stands around it answers 500."""
+        if not self.current.is_answered:
+            self._give_back({"type": "http.response.start", "status": 500})
+
+    def _give_back(self, start: Message) -> None:
+        if self.current.charged:
+            core, response = self._core, SentResponse(start)
+            give_back(core.enforcer, core.clients.loops, self.current, response)
+
+    async def _refuse(self, verdict: Verdict, start: Message) -> None:
+        """Send a refusal in the place of what the app has answered, but for what CORS said."""
+        if start["type"] == "websocket.accept":
             await self._send({"type": "websocket.close", "code": 1008})
             return
-        await self._send(
-            {"type": f"{kind}.response.start", "status": status, "headers": list(fields)}
-        )
-        await self._send({"type": f"{kind}.response.body", "body": body})
+        kept = [pair for pair in start.get("headers", ()) if pair[0].lower().startswith(_CORS)]
+        told = structs.replace(verdict, fields=[*verdict.fields, *kept])
+        kind = start["type"].removesuffix(".response.start")
+        await answer_with(told, self._send, kind, with_body=self.current.method != "HEAD")
 
 
 def _added(message: Message, fields: list[Pair], *, is_refused: bool) -> list[Pair]:
@@ -121,6 +134,9 @@ class LimitedASGIApp(RateLimitMiddleware):
                 current.make = partial(request_of, scope)
                 scope[GUARDS] = [*scope.get(GUARDS, ()), guard]
                 await self._app(scope, receive, guard.send)
+        except Exception:
+            guard.failed()
+            raise
         finally:
             end(token)
 
