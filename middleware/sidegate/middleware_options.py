@@ -68,7 +68,8 @@ class Options(CommonOptions[C], total=False):
     - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
     - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or
       isn't there within `key_timeout` seconds (1); "closed" answers it with 503. The default is
-      "closed" where `on_unreachable` is, else "open".
+      "closed" where `on_unreachable` is, else "open". While a key of a Limiter awaits the body of
+      a request, its time stands still: a client that sends slowly isn't let through for it.
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
     - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
