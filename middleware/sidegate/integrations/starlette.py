@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
+_OUTER = (Mount, Host)  # routes behind which others may come; a union would be made at each look
 _PATCHED = "_sidegate_guarded"
 _FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has written
 _HANDLERS = "starlette.exception_handlers"  # in a scope: those of the app, by class and by status
@@ -131,12 +132,10 @@ def _guarded(handle: Handle) -> Handle:
         send: Send,
     ) -> Awaitable[None]:
         guards: Sequence[Guard] = scope.get(GUARDS, ())
+        if guards and guards[-1].is_routed:  # then a route calls what its class inherits
+            return handle(self, scope, receive, send)
         marks = _marks(scope)
-        if (
-            not (guards or marks)
-            or (guards and guards[-1].is_routed)  # then a route calls what its class inherits
-            or not _is_last(self, scope)
-        ):
+        if not (guards or marks) or not _is_last(self, scope):
             return handle(self, scope, receive, send)
         if alone := _unguarded(marks, guards):
             return _stand_in(alone, handle, self, scope, receive, send)
@@ -207,11 +206,13 @@ async def _check_and_handle(
 ) -> None:
     for guard in tuple(scope[GUARDS]):
         if not guard.is_routed:
-            guard.is_routed = not isinstance(route, Mount | Host)
-            tape = _Tape(receive)
-            receive = tape.receive
-            guard.current.make_by(partial(request_of, scope, tape.read))
-            checked = await guard.check(_limits(guard, route, scope))
+            guard.is_routed = not isinstance(route, _OUTER)
+            limits, read = _limits(guard, route, scope), receive
+            if guard.asks_the_app(limits):  # whose functions may read the body
+                tape = _Tape(receive)
+                read, receive = tape.read, tape.receive
+            guard.current.make_by(partial(request_of, scope, read))
+            checked = await guard.check(limits)
             if checked.verdict is not None:
                 await _refuse(checked, scope, receive, send)
                 return
@@ -223,8 +224,8 @@ def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
 
     Behind a mounted app whose layers can't be seen one may come nevertheless: it checks its own.
     """
-    if isinstance(route, Mount | Host):
-        return not any(isinstance(layer, Router | Starlette) for layer in layers_of(route.app))
+    if isinstance(route, _OUTER):
+        return not any(isinstance(layer, (Router, Starlette)) for layer in layers_of(route.app))
     methods = getattr(route, "methods", None)
     return not methods or scope["type"] != "http" or scope["method"] in methods
 

@@ -59,6 +59,10 @@ class Guard:
         """Return the limits of a route: none if a mark says that it is exempt."""
         return self._core.enforcer.limits(route, method, marks)
 
+    def asks_the_app(self, limits: Sequence[Applied]) -> bool:
+        """Tell whether functions of the app have a say in these limits."""
+        return self._core.enforcer.asks_the_app(limits)
+
     def limits_of(self, function: FunctionType, path: str, method: str) -> Sequence[Applied]:
         """Return the limits of a route that is a function, all of whose marks are its own."""
         return self._core.enforcer.limits_of(function, path, method, self.current.limiter)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidegate.errors import shown
 from sidegate.http.keys import bucket_key, identity_text
 from sidegate.http.rules import bucket_of
-from sidegate.limiter.limits.applied import APPLICATION, fit_name, of_method, route_of
+from sidegate.limiter.limits.applied import APPLICATION, fit_name, is_named, of_method, route_of
 from sidegate.limiter.limits.route_limit import marks_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def _name_of(core: Core, view: object, method: str) -> str:
     if not callable(view):
         raise ValueError(f"view={shown(view)}: expected a function, a class, or a route's name")  # noqa: TRY004 - as any option
     view = getattr(view, "fn", view)  # of Litestar, whose decorators make objects of functions
+    if not is_named(view):
+        raise ValueError(
+            f"view={shown(view)}: its buckets are called by its path too, expected the name in the"
+            " keys as text, or limits with a scope"
+        )
     own = [mark.limit for mark in marks_of(view, core.limiter) if mark.limit]
     limits = [limit for limit in own if limit.scope is None] or core.enforcer.defaults
     if limits and not method and all(limit.per_method for limit in limits):

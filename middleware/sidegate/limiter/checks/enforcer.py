@@ -152,7 +152,7 @@ class Enforcer:
         if current.method == "OPTIONS" or COUNTED in carrier:  # a preflight? paid elsewhere?
             return None
         fixed = self._fixed(tuple(limits))
-        if not fixed:
+        if fixed is None:
             return None
         questions: list[KeyQuestion] = []
         paid: set[tuple[str, str]] = set()
@@ -167,6 +167,10 @@ class Enforcer:
             return None  # two have the same key here, such as a header's that is missing
         carrier[COUNTED] = paid
         return questions
+
+    def asks_the_app(self, limits: Sequence[Applied]) -> bool:
+        """Tell whether functions of the app have a say in these limits."""
+        return bool(self.filters) or self._fixed(tuple(limits)) is None
 
     def _fixed_at(self, limits: tuple[Applied, ...]) -> Sequence[FixedQuestion] | None:
         return fixed_questions(limits, self.settings.service)

@@ -126,6 +126,10 @@ async def test_a_rule_is_found_by_its_name(sidegate: Memory) -> None:
         ({"view": ""}, r"^view='': expected a name$"),
         ({"scope": ""}, r"^scope='': expected a name$"),
         ({"view": items}, r"^method='': expected one, which <function items.* counts for itself$"),
+        (
+            {"view": lambda: None},
+            r"^view=<function <lambda>.*: its buckets are called by its path too",
+        ),
     ],
 )
 def test_what_names_no_buckets_is_an_error(arguments: dict[str, Any], told: str) -> None:
