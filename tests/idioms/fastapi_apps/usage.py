@@ -1,0 +1,46 @@
+"""Checks that a handler makes itself, and waits."""
+
+from fastapi import FastAPI, HTTPException
+
+from sidegate import Client, WaitTooLong
+from tests.idioms.limiters import limiter_of
+
+limiter = limiter_of("usage")
+client = Client(budget=60.0)
+app = FastAPI()
+
+
+@app.post("/mails/{to}")
+async def mail(to: str) -> int:
+    """Check a limit where it is known whom it is about."""
+    decision = await client.check(f"mail:{to}", "2/day")
+    if not decision.allowed:
+        raise HTTPException(429, headers={"retry-after": str(int(decision.retry_after))})
+    return decision.remaining or 0
+
+
+@app.get("/paced/{by}")
+async def paced(by: str) -> str:
+    """Take the time that it takes."""
+    async with limiter.wait(f"paced:{by}", "20/second burst 1"):
+        return by
+
+
+@app.get("/paced-in-threads/{by}")
+def paced_in_threads(by: str) -> str:
+    """Do the same in a thread."""
+    with limiter.wait_blocking(f"paced:{by}", "20/second burst 1"):
+        return by
+
+
+@app.get("/impatient/{by}")
+async def impatient(by: str) -> str:
+    """Give up at once where it would take too long."""
+    try:
+        async with limiter.wait(f"impatient:{by}", "1/day", timeout=5):
+            return by
+    except WaitTooLong as error:
+        raise HTTPException(503, f"in {error.retry_after:.0f} s") from error
+
+
+app.add_middleware(limiter.asgi)
