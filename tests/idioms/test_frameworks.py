@@ -138,7 +138,7 @@ def test_throttles_of_the_settings_and_of_scopes(drf: App, address: str) -> None
 @pytest.fixture(scope="module")
 def litestar(sidecar: Sidecar) -> Generator[App]:
     """Run it on uvicorn."""
-    app = App("litestar", sidecar, *UVICORN, "tests.idioms.litestar_app:app")
+    app = App("litestar", sidecar, *UVICORN, "tests.idioms.apps.litestar_app:app")
     with running(app):
         yield app
 

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from sidegate import Decision, RateLimitExceeded
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 log = logging.getLogger("breaches")
 breaches: list[str] = []

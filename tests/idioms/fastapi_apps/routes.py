@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 limiter = limiter_of("routes", "9/day", default_limits="4/day")
 

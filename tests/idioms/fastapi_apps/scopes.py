@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI, Request
 
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 limiter = limiter_of("scopes", default_limits="2/day", exempt=["/metrics", "/static/*"])
 app = FastAPI()

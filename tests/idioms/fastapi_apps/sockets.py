@@ -3,7 +3,7 @@
 from fastapi import FastAPI, WebSocket
 
 from sidegate import RateLimitExceeded
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 limiter = limiter_of("sockets")
 app = FastAPI()

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 POLICIES = ("open", "closed", "local")
 

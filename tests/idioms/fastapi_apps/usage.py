@@ -3,7 +3,7 @@
 from fastapi import FastAPI, HTTPException
 
 from sidegate import Client, WaitTooLong
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 limiter = limiter_of("usage")
 client = Client(budget=60.0)

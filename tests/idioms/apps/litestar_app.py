@@ -6,7 +6,7 @@ from litestar import Controller, Litestar, Request, get, post
 from litestar.params import FromPath
 
 from sidegate.integrations.litestar import LimiterPlugin
-from tests.idioms.limiters import limiter_of
+from tests.idioms.apps.limiters import limiter_of
 
 limiter = limiter_of("litestar", default_limits="4/day", exempt=["/healthz"])
 
