@@ -145,8 +145,16 @@ def test_a_template_knows_what_is_left(flask: Caller) -> None:
     assert [flask.ask("/current").text for _ in range(2)] == ["2 of 3", "1 of 3"]
 
 
+@shows("usage", "reset")
+def test_a_client_s_usage_is_shown_and_forgotten(flask: Caller, address: str) -> None:
+    """Of a scope, by any worker."""
+    assert flask.passed("/shared-a", 4) == 3
+    assert flask.ask(f"/spent/{address}").json() == {"3/day": 3}
+    assert flask.ask(f"/spent/{address}", "DELETE").json() == {"3/day": 3}
+    assert flask.passed("/shared-b", 1) == 1
+
+
 @shows("test client")
-@pytest.mark.usefixtures("sidegate")
 def test_the_test_client_needs_no_sidecar(sidegate: Memory) -> None:
     asking = flask_app.app.test_client()
     assert [asking.get("/decorated/1").status_code for _ in range(3)] == [200, 200, 429]

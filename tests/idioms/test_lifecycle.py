@@ -84,3 +84,13 @@ def test_a_handler_waits_for_its_turn(fastapi: Caller, address: str) -> None:
 @shows("wait for a turn")
 def test_a_wait_that_would_be_too_long_ends_at_once(fastapi: Caller, address: str) -> None:
     assert fastapi.statuses(f"/usage/impatient/{address}", 2) == [200, 503]
+
+
+@shows("usage", "reset")
+def test_a_client_s_usage_is_shown_and_forgotten(fastapi: Caller, address: str) -> None:
+    """Of a route."""
+    assert fastapi.passed("/usage/limited", 3) == 2
+    assert fastapi.ask(f"/usage/spent/{address}").json() == {"2/day": 2}
+    assert fastapi.ask(f"/usage/spent/{address}", "DELETE").json() == {"2/day": 2}
+    assert fastapi.ask(f"/usage/spent/{address}").json() == {}
+    assert fastapi.passed("/usage/limited", 3) == 2

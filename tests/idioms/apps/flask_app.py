@@ -204,6 +204,15 @@ def current() -> str:
     return render_template_string(left, limits=limiter.current)
 
 
+@app.route("/spent/<address>", methods=["GET", "DELETE"])
+@limiter.exempt
+def spent(address: str) -> dict[str, int]:
+    """Show what a client has spent of a shared limit, or make it whole again."""
+    if request.method == "DELETE":
+        return limiter.reset_blocking(address, scope="database")
+    return limiter.peek_blocking(address, scope="database")
+
+
 # --- classes and blueprints
 
 

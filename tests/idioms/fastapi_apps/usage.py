@@ -19,6 +19,25 @@ async def mail(to: str) -> int:
     return decision.remaining or 0
 
 
+@app.get("/limited")
+@limiter.limit("2/day")
+async def limited() -> str:
+    """Have a limit."""
+    return "ok"
+
+
+@app.get("/spent/{address}")
+async def spent(address: str) -> dict[str, int]:
+    """Show what a client has spent of it."""
+    return await limiter.peek(address, limited)
+
+
+@app.delete("/spent/{address}")
+async def start_anew(address: str) -> dict[str, int]:
+    """Make it whole again."""
+    return await limiter.reset(address, limited)
+
+
 @app.get("/paced/{by}")
 async def paced(by: str) -> str:
     """Take the time that it takes."""
