@@ -1,32 +1,14 @@
-"""What the idioms run on: a sidecar, an app of each framework, clients of new addresses."""
+"""What the idioms run on: a sidecar, FastAPI and Starlette, and clients of new addresses."""
 
-from collections.abc import Generator, Iterator
-from itertools import count
+from collections.abc import Generator
 
 import pytest
 
 from tests.support.apps.caller import Caller
+from tests.support.processes.fixtures import address, addresses, sidecar
 from tests.support.processes.services import UVICORN, App, Sidecar, running
 
-
-@pytest.fixture(scope="session")
-def sidecar() -> Generator[Sidecar]:
-    """Run a sidecar for all of them."""
-    sidecar = Sidecar("idioms")
-    with running(sidecar):
-        yield sidecar
-
-
-@pytest.fixture(scope="session")
-def addresses() -> Iterator[str]:
-    """Give addresses that no test calls from."""
-    return (f"198.18.{number // 250}.{number % 250}" for number in count())
-
-
-@pytest.fixture
-def address(addresses: Iterator[str]) -> str:
-    """Return an address that no other test calls from."""
-    return next(addresses)
+__all__ = ["address", "addresses", "sidecar"]
 
 
 @pytest.fixture(scope="session")

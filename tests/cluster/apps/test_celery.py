@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.support.apps.celery_app import notes
-from tests.support.apps.celery_workers import noted, send, wait_for, working
+from tests.support.processes.celery_workers import noted, send, wait_for, working
 from tests.support.processes.services import Sidecar
 
 POOLS: Final = (("--pool=solo",), ("--pool=prefork", "--concurrency=2"))
