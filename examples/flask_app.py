@@ -1,4 +1,4 @@
-"""A Flask app with two rules, for any WSGI server.
+"""A Flask app with limits on its views and on a blueprint, for any WSGI server.
 
 pip install "..[sidecar]" flask gunicorn
 sidegate serve                    # in another terminal: the sidecar, on 127.0.0.1:7171
@@ -7,36 +7,50 @@ gunicorn --workers 2 --threads 8 flask_app:app
 curl -i localhost:8000/api/hello -H "x-api-key: alice"
 """
 
-from flask import Flask
+from typing import Any
 
-from sidegate import Limiter, Rule, header
+from flask import Blueprint, Flask, jsonify
 
-app = Flask(__name__)
+from sidegate import Limiter, RateLimitExceeded, header
 
-# Around wsgi_app, so that `app` stays a Flask app. Workers and threads share the limits; it makes
-# no difference whether the server forks before or after this line (gunicorn --preload).
-limiter = Limiter(
-    rules=[
-        Rule("login", "5/minute", path="/login", methods=["POST"]),
-        Rule("api", "100/minute burst 20", path="/api/*", key=header("x-api-key")),
-    ],
-)
-app.wsgi_app = limiter.wsgi(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents it
+# Of each client over the whole app, and of each view that has no limit of its own. Workers and
+# threads share them; the server may fork before or after this line (gunicorn --preload).
+limiter = Limiter("1000/minute", default_limits="100/minute", service="shop")
+
+api = Blueprint("api", __name__, url_prefix="/api")
+limiter.limit("100/minute burst 20", key=header("x-api-key"))(api)
 
 
-@app.post("/login")
-def login() -> dict[str, bool]:
-    """Let each address try five times a minute."""
-    return {"welcome": True}
-
-
-@app.get("/api/hello")
-def hello() -> dict[str, str]:
+@api.get("/hello")
+def hello() -> dict[str, Any]:
     """Say it a hundred times a minute to each API key, twenty times at once."""
-    return {"hello": "world"}
+    return {"hello": "world", "left": limiter.current.remaining}
 
 
-@app.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Answer as often as anybody likes: no rule matches."""
-    return {"status": "ok"}
+def create_app() -> Flask:
+    """Make the app."""
+    app = Flask(__name__)
+    limiter.init_app(app)
+    app.register_blueprint(api)
+
+    @app.post("/login")
+    @limiter.limit("5/minute", charge_when=lambda response: response.status_code == 401)
+    def login() -> dict[str, bool]:
+        """Let each address fail five times a minute."""
+        return {"welcome": True}
+
+    @app.get("/healthz")
+    @limiter.exempt
+    def healthz() -> dict[str, str]:
+        """Answer as often as anybody likes."""
+        return {"status": "ok"}
+
+    @app.errorhandler(RateLimitExceeded)
+    def slow_down(error: RateLimitExceeded) -> Any:  # noqa: ANN401 - a response and its status
+        """Answer a refusal; without this, it would be problem+json."""
+        return jsonify(error=error.detail), error.status_code
+
+    return app
+
+
+app = create_app()

@@ -1,9 +1,10 @@
 """What callers of sidegate may be told they did wrong, or what went wrong around them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from reprlib import Repr
+from types import MappingProxyType
 from typing import Self
 
 
@@ -133,12 +134,22 @@ def shown(value: object) -> str:
     return text
 
 
-def require_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise TypeError for a name that isn't among the options of something, with the closest."""
+def require_known(
+    what: str,
+    given: Iterable[str],
+    known: Iterable[str],
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Raise TypeError for a name that isn't among the options of something, with what was meant.
+
+    That is how ours is written for a name that other libraries have (`elsewhere`), or the closest.
+    """
     options = list(known)
     for option in given:
         if option not in options:
-            raise TypeError(f"{option} is no option of {what}{did_you_mean(option, options)}")
+            ours = elsewhere.get(option)
+            meant = f"; here it is {ours}" if ours else did_you_mean(option, options)
+            raise TypeError(f"{option} is no option of {what}{meant}")
 
 
 def did_you_mean(wrong: str, names: Iterable[str], prefix: str = "", alike: float = 0.6) -> str:

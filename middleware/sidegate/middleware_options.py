@@ -32,11 +32,9 @@ _SERVICE = re.compile(r"[!-.0-9;-~]{1,64}")  # printable ASCII but blank, colon 
 
 
 class CommonOptions(TypedDict, Generic[C], total=False):
-    """The options that a Limiter takes by name; see `Options`."""
+    """The options that the middleware and a Limiter share; see `Options`."""
 
     rules: Iterable[Rule] | None
-    key: Identity | None
-    cost: int | Cost
     exempt: Iterable[str]
     service: str | None
     sidecar: str | None
@@ -49,7 +47,6 @@ class CommonOptions(TypedDict, Generic[C], total=False):
     on_key_error: str | None
     key_timeout: float
     preflights: bool
-    on_denied: Callable[[Request, Decision], object] | None
     headers: str | bool | None
     expose_source: bool
     shadow: bool
@@ -86,6 +83,9 @@ class Options(CommonOptions[C], total=False):
     """
 
     limits: str | Limits | Iterable[str] | None
+    key: Identity | None
+    cost: int | Cost
+    on_denied: Callable[[Request, Decision], object] | None
 
 
 def settings_of(options: Options[C], *, needs_rules: bool = True) -> Settings:

@@ -7,6 +7,8 @@ An identity is any callable that takes a `Request` and returns whom to count:
 
     Rule("api", "100/minute", path="/api/*", key=tenant)
 
+Those of this file may be called in a function of the framework's own request too, with that one.
+
 It returns a text, a number, a UUID or an IP address; None means that this rule isn't for this
 request. It may be a coroutine function in ASGI; WSGI refuses one when the middleware is made.
 
@@ -24,6 +26,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from sidegate.http.request import credentials
+from sidegate.http.request.present import as_ours
 from sidegate.http.request.proxies import (
     MAX_ADDRESS,
     MAX_ADDRESSES,
@@ -56,8 +59,9 @@ class ClientIP:
         self.v6_prefix = v6_prefix
         self.from_header = from_header
 
-    def __call__(self, request: Request) -> str:
-        address = self._named(request) if self.from_header else request.client
+    def __call__(self, request: object) -> str:
+        ours = as_ours(request)
+        address = self._named(ours) if self.from_header else ours.client
         return group(address, self.v6_prefix)
 
     @property
@@ -95,11 +99,12 @@ class Header:
         self._written = written
         self.missing = missing
 
-    def __call__(self, request: Request) -> Id | Awaitable[Id | None] | None:
-        field = request.header(self._name)
+    def __call__(self, request: object) -> Id | Awaitable[Id | None] | None:
+        ours = as_ours(request)
+        field = ours.header(self._name)
         if field and (value := self._normalize(field)):
             return self._label + value
-        return self.missing(request) if self.missing is not None else None
+        return self.missing(ours) if self.missing is not None else None
 
     def __repr__(self) -> str:
         return self._written
@@ -176,6 +181,15 @@ def basic_user(missing: Identity | None = _BY_ADDRESS) -> Header:
     """
     written = f"basic_user(missing={missing!r})"
     return Header("authorization", credentials.basic_user, _missing(missing), "basic", written)
+
+
+def require_made(option: str, key: object) -> None:
+    """Raise ValueError for `client_ip` and the like themselves, where what they return is meant."""
+    for maker in (client_ip, header, bearer, basic_user):
+        if key is maker:
+            name = maker.__name__
+            made = f"{name}('x-api-key')" if maker is header else f"{name}()"
+            raise ValueError(f"{option}={name}: expected what it returns, as in {option}={made}")
 
 
 def _missing(missing: Identity | None) -> Identity | None:

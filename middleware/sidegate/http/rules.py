@@ -17,6 +17,7 @@ from sidegate.http.keys import (
     group,
     is_async,
     is_total,
+    require_made,
 )
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import MAX_ADDRESSES
@@ -216,6 +217,7 @@ def _method(method: object) -> str:
 
 
 def _callable(option: str, value: Identity) -> Identity:
+    require_made(option, value)
     if not callable(value):
         raise ValueError(f"{option}={value!r:.80}: must be a callable that takes a Request")  # noqa: TRY004 - options raise ValueError by house rule
     return value

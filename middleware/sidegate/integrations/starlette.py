@@ -29,7 +29,7 @@ from sidegate.limiter.limits.route_limit import MARKS, marks_of
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
     from typing import TypeAlias
 
     from starlette.types import Message, Receive, Scope, Send
@@ -109,8 +109,14 @@ class _Tape:
 
 
 def _guarded(handle: Handle) -> Handle:
+    # A plain function: one coroutine less through which each await of the app goes.
     @wraps(handle)
-    async def handle_guarded(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401 - any route
+    def handle_guarded(
+        self: Any,  # noqa: ANN401 - any route
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> Awaitable[None]:
         guards: Sequence[Guard] = scope.get(GUARDS, ())
         marks = _marks(scope)
         if (
@@ -118,15 +124,10 @@ def _guarded(handle: Handle) -> Handle:
             or (guards and guards[0].route is self)  # then a route calls what its class inherits
             or not _is_last(self, scope)
         ):
-            await handle(self, scope, receive, send)
-            return
+            return handle(self, scope, receive, send)
         if alone := _unguarded(marks, guards):
-            with ExitStack() as stack:
-                for limiter in alone:
-                    send = stack.enter_context(_alone(limiter, scope, send))
-                await _check_and_handle(handle, self, scope, receive, send)
-        else:
-            await _check_and_handle(handle, self, scope, receive, send)
+            return _stand_in(alone, handle, self, scope, receive, send)
+        return _check_and_handle(handle, self, scope, receive, send)
 
     setattr(handle_guarded, _PATCHED, True)
     return handle_guarded
@@ -151,6 +152,20 @@ def _unguarded(marks: Sequence[Mark], guards: Sequence[Guard]) -> dict[object, N
     for guard in guards:
         limiters.pop(guard.current.limiter, None)
     return limiters
+
+
+async def _stand_in(
+    limiters: Iterable[object],
+    handle: Handle,
+    route: Any,  # noqa: ANN401 - any route
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    with ExitStack() as stack:
+        for limiter in limiters:
+            send = stack.enter_context(_alone(limiter, scope, send))
+        await _check_and_handle(handle, route, scope, receive, send)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from sidegate.limiter.checks.asking import give_back
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limits.applied import RouteName, fit_name, nearest
-from sidegate.limiter.limits.route_limit import Mark, apart, marks_of
+from sidegate.limiter.limits.route_limit import Mark, marks_of, of_method
 from sidegate.wsgi import as_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ EXTENSION = "sidegate"  # in app.extensions: the limiters of an app
 _CURRENTS = "sidegate_currents"  # on a request: what each limiter has decided about it
 _FRAMEWORKS = ("flask.", "quart.")  # where views are that no app has written
 _MAX_KINDS = 256  # statuses that on_denied may choose: 400 to 599
-_MAX_MARKS = 4_096  # of methods of classes
 
 
 def is_new(core: Core, app: Any) -> bool:  # noqa: ANN401 - Flask or Quart
@@ -134,13 +133,7 @@ def _marks_of_view(view: object, method: str, limiter: object) -> list[Mark]:
     function = getattr(view_class, method.lower(), None)
     if function is None and method == "HEAD":
         function = getattr(view_class, "get", None)
-    return marks + [_of_method(mark) for mark in marks_of(function, limiter)]
-
-
-@lru_cache(_MAX_MARKS)
-def _of_method(mark: Mark) -> Mark:
-    """Return the mark of a method of a view: each method has buckets of its own."""
-    return mark if mark.limit is None else Mark(mark.limiter, apart(mark.limit))
+    return marks + [of_method(mark) for mark in marks_of(function, limiter)]
 
 
 # --- refusing

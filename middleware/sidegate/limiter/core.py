@@ -17,13 +17,16 @@ from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
+from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.buckets.decision import Decision
     from sidegate.http.settings import Settings
     from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.limits.route_limit import LimitsOf
 
 log = logging.getLogger("sidegate")
 
@@ -56,12 +59,15 @@ class LimiterOptions(CommonOptions[Any], total=False):
       function.
     - `default_limits_per_method`: count each method of a route for itself in them.
 
-    `key` and `cost` may be functions of the framework's own request, and `key` is the default of
-    routes' limits too.
+    `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
+    `on_denied` are the default of routes' limits too.
     """
 
-    default_limits: Any
+    default_limits: LimitsOf
     default_limits_per_method: bool
+    key: Callable[..., object] | None
+    cost: int | Callable[..., object]
+    on_denied: Callable[[Any, Decision], object] | None
 
 
 class Core:
@@ -71,7 +77,7 @@ class Core:
         self.limiter = limiter
         self.options = options
         known = {*LimiterOptions.__annotations__, *CommonOptions.__annotations__}
-        require_known("a Limiter", options, known)
+        require_known("a Limiter", options, known, OF_LIMITERS)
         for option in ("rules", "exempt"):  # they are read again for each app
             if isinstance(values := options.get(option), Iterator):
                 options[option] = tuple(cast("Iterator[object]", values))

@@ -68,6 +68,7 @@ def test_a_route_is_counted_and_not_the_path(sidegate: Memory) -> None:
     assert statuses([ask(f"/same/{at}/")[0] for at in range(4)]) == [200] * 3 + [429]
     assert statuses([ask(f"/things/{at}")[0] for at in range(4)]) == [200] * 3 + [429]
     assert statuses(ask("/old", 4) + ask("/older")) == [302] * 3 + [429, 302]
+    assert statuses(ask("/unnamed", 4) + ask("/unnamed-too")) == [302] * 3 + [429, 302]
     assert f"shop/django.views.generic.base.RedirectView old:{ADDRESS}" in [*sidegate.keys()]
 
 
@@ -78,7 +79,7 @@ def test_marks_are_found_wherever_they_stand(path: str) -> None:
 
 
 def test_methods_and_actions_have_their_own_marks() -> None:
-    assert statuses(ask("/class", 2, "post")) == [200, 429]
+    assert statuses(ask("/class", 2, "post") + ask("/class", 2, "put")) == [200, 429] * 2
     assert statuses(ask("/class", 2)) == [200, 200]
     assert statuses(ask("/set/1", 4)) == [200] * 3 + [429]
 
@@ -184,7 +185,8 @@ def test_shadow_refuses_nothing() -> None:
 def test_what_csrf_refuses_counts_for_the_application(sidegate: Memory) -> None:
     csrf = "django.middleware.csrf.CsrfViewMiddleware"
     with override_settings(MIDDLEWARE=[csrf, *MIDDLEWARE]):
-        posted: Any = Client(enforce_csrf_checks=True).post("/class")
+        client: Any = Client(enforce_csrf_checks=True)
+        posted = client.post("/class")
     assert posted.status_code == 403
     assert sidegate.keys() == ["shop/default:127.0.0.1"]
 

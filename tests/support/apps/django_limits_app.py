@@ -129,6 +129,11 @@ class Things(View):  # type: ignore[misc]  # which has no types
         return HttpResponse("got")
 
     @limiter.limit("1/hour")
+    def put(self, _: HttpRequest) -> HttpResponse:
+        """Have the same limit as the next, counted apart."""
+        return HttpResponse("put")
+
+    @limiter.limit("1/hour")
     def post(self, _: HttpRequest) -> HttpResponse:
         """Have a limit of its own."""
         return HttpResponse("posted")
@@ -212,6 +217,8 @@ urlpatterns = [
     path("dispatched", Dispatched.as_view()),
     path("limited", Limited.as_view()),
     path("old", RedirectView.as_view(url="/"), name="old"),
+    path("unnamed", RedirectView.as_view(url="/")),
+    path("unnamed-too", RedirectView.as_view(url="/")),
     path("older", RedirectView.as_view(url="/"), name="older"),
     path("api", api),
     path("api-above", api_above),

@@ -1,17 +1,15 @@
 """Django: a middleware with the limits of SIDEGATE, and decorators of views.
 
-MIDDLEWARE = [
-    ...,
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "sidegate.integrations.django.LimiterMiddleware",
-]
-SIDEGATE = {"limits": "1000/hour", "default_limits": "60/minute", "key": "user_or_ip"}
+    MIDDLEWARE = [..., "sidegate.integrations.django.LimiterMiddleware"]
+    SIDEGATE = {"limits": "1000/hour", "default_limits": "60/minute", "key": "user_or_ip"}
 
-@limiter.limit("5/minute")
-def login(request): ...
+    @limiter.limit("5/minute")
+    def login(request): ...
 
-@ratelimit(key="ip", rate="5/m")   # with the arguments of django-ratelimit's
-def search(request): ...
+    @ratelimit(key="ip", rate="5/m")
+    def search(request): ...
+
+The first decorator is that of any Limiter, the second has the arguments of django-ratelimit's.
 """
 
 from sidegate.integrations.django import checks

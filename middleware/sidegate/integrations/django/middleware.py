@@ -12,16 +12,14 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 
 from sidegate.integrations.django.responses import add_fields, answer, refusal_of
 from sidegate.integrations.django.settings_limiter import limiter
-from sidegate.integrations.django.views import marks_of_view, route_of_view
 from sidegate.limiter.checks.asking import give_back
 from sidegate.limiter.checks.current import begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from sidegate.limiter.checks.current import Current
-    from sidegate.limiter.limits.applied import Applied
 
 
 class LimiterMiddleware:
@@ -77,12 +75,12 @@ class LimiterMiddleware:
 
     def _process_view(self, request: Any, view: Any, _args: object, _kwargs: object) -> Any:  # noqa: ANN401
         """Return a refusal, or None: the view may run."""
-        checked = limiter.check(request.sidegate, _limits(request, view))
+        checked = limiter.check(request.sidegate, limiter.limits(request, view))
         request.sidegate.is_enforced = True
         return None if checked.verdict is None else refusal_of(checked, request)
 
     async def _aprocess_view(self, request: Any, view: Any, _args: object, _kwargs: object) -> Any:  # noqa: ANN401
-        checked = await limiter.acheck(request.sidegate, _limits(request, view))
+        checked = await limiter.acheck(request.sidegate, limiter.limits(request, view))
         request.sidegate.is_enforced = True
         if checked.verdict is None:
             return None
@@ -91,12 +89,6 @@ class LimiterMiddleware:
     def process_exception(self, request: Any, exception: Exception) -> Any:  # noqa: ANN401
         """Answer RateLimitExceeded out of a view; Django asks in a thread."""
         return answer(exception, request) if isinstance(exception, RateLimitExceeded) else None
-
-
-def _limits(request: Any, view: Any) -> Sequence[Applied]:  # noqa: ANN401  # no types
-    method = str(request.method).upper()
-    route = route_of_view(view, request.resolver_match, method)
-    return limiter.core.enforcer.limits(route, method, marks_of_view(view, method, limiter))
 
 
 def _finished(current: Current, response: Any, client: Any) -> Any:  # noqa: ANN401  # no types

@@ -16,6 +16,7 @@ from django.core.signals import setting_changed
 from sidegate.http.keys import is_async
 from sidegate.integrations.django.meta import MetaRequest, http_request
 from sidegate.integrations.django.options import limiter_options
+from sidegate.integrations.django.views import marks_of_view, route_of_view
 from sidegate.limiter.checks.asking import enforce, enforce_blocking
 from sidegate.limiter.checks.current import Current, innermost
 from sidegate.limiter.limiter import Limiter
@@ -48,6 +49,7 @@ class SettingsLimiter(Limiter):
         except ValueError as error:
             raise ImproperlyConfigured(f"SIDEGATE: {error}") from error
         self._kind_of = lru_cache(MAX_ROUTES)(self._kind)
+        self._limits_of = lru_cache(MAX_ROUTES)(self._look_up)
 
     def forget(self) -> None:
         """Read SIDEGATE again before it is needed next."""
@@ -70,6 +72,19 @@ class SettingsLimiter(Limiter):
         current = Current(self, view, innermost(), view.root)
         current.make = lambda: request
         return current
+
+    # --- limits
+
+    def limits(self, request: Any, view: object) -> Sequence[Applied]:  # noqa: ANN401  # no types
+        """Return the limits of the view that Django has found for a request."""
+        match = request.resolver_match
+        told = str(match.view_name if match.url_name else match.route)
+        _ = self.core  # the present one
+        return self._limits_of(view, told, str(request.method).upper())
+
+    def _look_up(self, view: object, told: str, method: str) -> Sequence[Applied]:
+        route = route_of_view(view, told, method)
+        return self._core.enforcer.limits(route, method, marks_of_view(view, method, self))
 
     # --- checks
 

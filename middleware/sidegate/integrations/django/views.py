@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sidegate.limiter.limits.applied import RouteName, fit_name
-from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.limits.route_limit import MARKS, marks_of, of_method
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,11 @@ _OF_API_VIEW: Final = "WrappedAPIView"  # the class that each @api_view makes
 _GENERIC: Final = ("django.", "rest_framework.")  # whose views stand at many routes
 
 
-def route_of_view(view: Any, match: Any, method: str) -> RouteName:  # noqa: ANN401  # no types
+def route_of_view(view: Any, told: str, method: str) -> RouteName:  # noqa: ANN401  # no types
     """Return the route of a view by its own name, not by the path that was asked.
 
-    So a view at two paths has one route. `match` is the ResolverMatch, which tells views apart that
-    have no name of their own: generic ones, and those that a decorator hides.
+    So a view at two paths has one route. `told`, the name of its URL or the pattern, tells views
+    apart that have no name of their own: generic ones, and those that a decorator hides.
     """
     named, action = _named(view, method)
     name = str(getattr(named, "__name__", "view"))
@@ -32,15 +32,15 @@ def route_of_view(view: Any, match: Any, method: str) -> RouteName:  # noqa: ANN
     if action:
         key, name = f"{key}.{action}", f"{name}.{action}"
     elif module.startswith(_GENERIC) or "<" in place or _arguments(view):
-        told = str(getattr(match, "view_name", "") or getattr(match, "route", ""))
         key, name = f"{key} {told}", f"{name} {told}"
     return RouteName(fit_name(key), fit_name(name))
 
 
 def marks_of_view(view: Any, method: str, limiter: object) -> list[Mark]:  # noqa: ANN401  # no types
     """Return the marks that a limiter left on a view, its class, or its method."""
-    places = list(_places(view, method))
-    return list(dict.fromkeys(mark for place in places for mark in marks_of(place, limiter)))
+    marks = [mark for place in _places(view, method) for mark in marks_of(place, limiter)]
+    marks += [of_method(mark) for mark in marks_of(_method_of(view, method), limiter)]
+    return list(dict.fromkeys(marks))
 
 
 def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401  # no types
@@ -48,16 +48,19 @@ def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401  # no t
     while isinstance(view, partial):
         view = view.func
         yield view
-    kind = _class(view)
-    if kind is None:
-        return
-    yield kind
-    handler = getattr(kind, _action(view, method) or _handler(method), None)
-    yield handler
-    if kind.__qualname__ == _OF_API_VIEW:  # it keeps the function in a closure only
-        for cell in getattr(handler, "__closure__", None) or ():
-            if hasattr(cell.cell_contents, MARKS):
-                yield cell.cell_contents
+    if (kind := _class(view)) is not None:
+        yield kind
+        if kind.__qualname__ == _OF_API_VIEW:  # it keeps the function in a closure only
+            for cell in getattr(_method_of(view, method), "__closure__", None) or ():
+                if hasattr(cell.cell_contents, MARKS):
+                    yield cell.cell_contents
+
+
+def _method_of(view: Any, method: str) -> object:  # noqa: ANN401  # no types
+    """Return the method of a view's class that handles a request, or None."""
+    while isinstance(view, partial):
+        view = view.func
+    return getattr(_class(view), _action(view, method) or _handler(method), None)
 
 
 def _named(view: Any, method: str) -> tuple[Any, str]:  # noqa: ANN401  # no types

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from sidegate.http.request.present import PRESENT, Seen
 from sidegate.http.request.request import Request
 
 if TYPE_CHECKING:
@@ -163,27 +163,24 @@ def _none() -> None:
     """Be the framework's request where there is none."""
 
 
-_CURRENT: ContextVar[Current | None] = ContextVar("sidegate", default=None)
-
-
-def begin(current: Current) -> Token[Current | None]:
+def begin(current: Current) -> Token[Seen | None]:
     """Have a request be the current one, until `end` with what this returns."""
-    return _CURRENT.set(current)
+    return PRESENT.set(current)
 
 
-def end(token: Token[Current | None]) -> None:
+def end(token: Token[Seen | None]) -> None:
     """Have the request of before be the current one again."""
-    _CURRENT.reset(token)
+    PRESENT.reset(token)
 
 
 def innermost() -> Current | None:
     """Return the current request of whichever limiter stands innermost."""
-    return _CURRENT.get()
+    return cast("Current | None", PRESENT.get())  # no one else sets it
 
 
 def current_of(limiter: object) -> Current | None:
     """Return the current request of a limiter, None outside of one that it saw."""
-    current = _CURRENT.get()
+    current = innermost()
     while current is not None and current.limiter is not limiter:
         current = current.outer
     return current

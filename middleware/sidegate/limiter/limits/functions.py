@@ -13,13 +13,16 @@ from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 from sidegate.errors import shown
-from sidegate.http.keys import ClientIP, Header
+from sidegate.http.keys import ClientIP, Header, require_made
 from sidegate.http.request.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+_NOT_OF_A_REQUEST = "expected a function of the request, but its argument is"
+_NO_REQUESTS = (str, bytes, int, float, bool)  # slowapi's functions of limits take a key
 
 
 class BothRequests(Protocol):
@@ -51,6 +54,7 @@ class AppFunction:
         """ValueError if it can't be called so; `option` is named there."""
         if not callable(function):
             raise ValueError(f"{option}={shown(function)}: expected a function of the request")  # noqa: TRY004 - options raise ValueError by house rule
+        require_made(option, function)
         self.function: Callable[..., object] = function
         self._takes = _takes(option, function, more)
 
@@ -87,7 +91,14 @@ def _takes(option: str, function: Callable[..., object], more: int) -> _Takes:
     if len(positional) <= more and not unnamed:
         return _Takes.NOTHING
     first = positional[0].name if positional else ""
-    return _Takes.OURS if _hints(function).get(first) is Request else _Takes.OWN
+    kind = _hints(function).get(first)
+    if kind is None and first == "key":
+        raise ValueError(f"{option}={shown(function)}: {_NOT_OF_A_REQUEST} 'key'")
+    for other in _NO_REQUESTS:
+        if kind is other:
+            said = f"{_NOT_OF_A_REQUEST} {first!r} of type {other.__name__}"
+            raise ValueError(f"{option}={shown(function)}: {said}")
+    return _Takes.OURS if kind is Request else _Takes.OWN
 
 
 def _is_needed_by_name(parameter: Parameter) -> bool:

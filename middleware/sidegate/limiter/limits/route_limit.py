@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import require_known, shown
+from sidegate.http.keys import ClientIP, Header
 from sidegate.http.rules import flag, read_limits, read_methods, require_name
 from sidegate.limiter.limits.functions import AppFunction
+from sidegate.limiter.limits.other_names import OF_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +24,7 @@ F = TypeVar("F")
 LimitsOf: TypeAlias = "str | Limits | Iterable[str] | Callable[..., object]"
 """Limits, or a function that returns them, or None where a request isn't limited."""
 
+MAX_MARKS = 4_096  # of methods of classes
 MARKS = "__sidegate_limits__"  # on a function, a class or a blueprint: its Marks
 
 
@@ -92,7 +96,9 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
 
     An option that there isn't is a TypeError, as for any argument.
     """
-    require_known("limit", options, (*SharedOptions.__annotations__, "scope"))
+    require_known("limit", options, (*SharedOptions.__annotations__, "scope"), OF_LIMITS)
+    if isinstance(limits, ClientIP | Header):  # other libraries have their key there
+        raise ValueError(f"limits={limits!r}: expected limits such as '100/minute', not a key")  # noqa: TRY004 - options raise ValueError by house rule
     read = AppFunction("limits", limits) if callable(limits) else read_limits(limits)
     own = options.get("key")
     return RouteLimit(
@@ -108,11 +114,6 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         on_denied=_function("on_denied", options.get("on_denied"), 1),
         error_message=_message(options.get("error_message")),
     )
-
-
-def apart(limit: RouteLimit) -> RouteLimit:
-    """Return a limit that counts each method for itself, unless others share its buckets."""
-    return limit if limit.scope is not None else replace(limit, per_method=True)
 
 
 def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
@@ -165,6 +166,14 @@ class Mark:
     limiter: object
     limit: RouteLimit | None
     is_dependency: bool = False
+
+
+@lru_cache(MAX_MARKS)
+def of_method(mark: Mark) -> Mark:
+    """Return the mark of a class's method: each has its own buckets, unless others share them."""
+    if mark.limit is None or mark.limit.scope is not None:
+        return mark
+    return replace(mark, limit=replace(mark.limit, per_method=True))
 
 
 def put_mark(marked: F, mark: Mark) -> F:

@@ -66,6 +66,22 @@ async def test_each_message_pays_for_itself() -> None:
     assert await talk(app_with(limiter, limited), *"abcd") == ["a 1", "b 0", 1008]
 
 
+@pytest.mark.parametrize("limits", ["2/minute", ["2/minute", "90/day"]])
+async def test_limits_at_messages_have_the_options_of_any(limits: Any) -> None:
+    limiter = Limiter()
+
+    async def limited() -> None:
+        while True:
+            message: Any = await websocket.receive()
+            await limiter.check_message(
+                websocket, limits, key=lambda: websocket.path, cost=len(message), scope="words"
+            )
+            await websocket.send(message)
+
+    assert await talk(app_with(limiter, limited), "a", "b", "c") == ["a", "b", 1008]
+    assert await talk(app_with(limiter, limited), "ab") == [1008]
+
+
 async def test_a_refusal_may_be_caught() -> None:
     """By default the limits are those of the route, counted apart from handshakes."""
     limiter = Limiter()
