@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sidegate.asgi.refusal import layers_of
 from sidegate.errors import require_known, shown
 from sidegate.http.keys import client_ip, is_async
-from sidegate.http.rules import flag
+from sidegate.http.rules import flag, read_limits
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
+from sidegate.limiter.checks.meta import META
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
@@ -24,6 +25,7 @@ from sidegate.middleware_options import CommonOptions, Options, settings_of
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
     from sidegate.http.settings import Settings
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.limits.route_limit import LimitsOf
@@ -57,6 +59,8 @@ class LimiterOptions(CommonOptions[Any], total=False):
       function of the request, where the framework is known.
     - `default_limits`: of each route for itself, where it has none of its own; limits, or a
       function.
+    - `meta_limits`: how often a client may be refused by limits of routes and default ones. After
+      that all of its requests are refused, until time has given a token back.
     - `default_limits_per_method`: count each method of a route for itself in them.
 
     `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
@@ -68,6 +72,7 @@ class LimiterOptions(CommonOptions[Any], total=False):
     key: Callable[..., object] | None
     cost: int | Callable[..., object]
     on_denied: Callable[[Any, Decision], object] | None
+    meta_limits: str | Limits | Iterable[str]
 
 
 class Core:
@@ -85,7 +90,7 @@ class Core:
         self._limits = limits
         self.settings = self._settings()
         self.enforcer = Enforcer(
-            self.settings, self._application(), self._defaults(), self._on_denied()
+            self.settings, self._application(), self._defaults(), self._on_denied(), self._meta()
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self._is_told = False  # has the log said that the middleware is missing?
@@ -96,7 +101,7 @@ class Core:
     # --- options
 
     def _middleware_options(self) -> Options[Any]:
-        ours = {"limits", "default_limits", "default_limits_per_method"}
+        ours = {"limits", "default_limits", "default_limits_per_method", "meta_limits"}
         kept = {name: value for name, value in self.options.items() if name not in ours}
         if self.options.get("rules") is None:  # else they belong to a rule, as settings_of says
             kept = {name: kept[name] for name in kept if name not in {"key", "cost"}}
@@ -125,6 +130,15 @@ class Core:
             return [route_limit(given, self.key, {"per_method": per_method})]
         except ValueError as error:
             raise ValueError(f"default_{error}") from None
+
+    def _meta(self) -> RouteLimit | None:
+        given = self.options.get("meta_limits")
+        if given is None:
+            return None
+        try:
+            return route_limit(read_limits(given), self.key, {"scope": META, "cost": 0})
+        except ValueError as error:
+            raise ValueError(f"meta_{error}") from None
 
     def _on_denied(self) -> AppFunction | None:
         given = self.options.get("on_denied")
@@ -189,9 +203,7 @@ class Core:
 
     def require_plain_functions(self) -> None:
         """Raise ValueError if a function of the limits of all routes has to be awaited."""
-        limits = [*self.enforcer.defaults]
-        if self.enforcer.application:
-            limits.append(self.enforcer.application)
+        limits = [*self.enforcer.defaults, *(each.limit for each in self.enforcer.elsewhere)]
         functions = [function for limit in limits for function in limit.functions]
         for function in [self.key, *functions, *self.enforcer.filters]:
             if is_async(function.function):

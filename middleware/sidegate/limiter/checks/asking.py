@@ -38,9 +38,22 @@ async def enforce(
             decisions = [await _ask_one(client, questions[0])]
         else:
             decisions = await _ask_all(client, questions)
-        return enforcer.conclude(current, plan, questions, decisions)
+        if enforcer.meta is None:
+            return enforcer.conclude(current, plan, questions, decisions)
+        judged = enforcer.meta.judged(current, questions, decisions)
+        checked = enforcer.conclude(current, plan, questions, judged)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         return enforcer.failed(current, questions, error)
+    if checked.exceeded is None:
+        return checked
+    try:
+        asked = list(zip(questions, decisions, judged, strict=True))
+        charged = enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
+        if charged is not None:
+            await charged
+    except Exception as error:  # noqa: BLE001 - it stays refused
+        enforcer.limiter.check_failed(questions[0].rule, error)
+    return checked
 
 
 def enforce_blocking(
@@ -59,13 +72,24 @@ def enforce_blocking(
     if not questions:
         return enforcer.decided(current, plan)
     try:
-        if len(questions) == 1:  # nearly all
+        if len(questions) == 1:
             decisions = [_ask_one(client, questions[0])]
         else:
             decisions = _ask_all(client, questions)
-        return enforcer.conclude(current, plan, questions, decisions)
+        if enforcer.meta is None:
+            return enforcer.conclude(current, plan, questions, decisions)
+        judged = enforcer.meta.judged(current, questions, decisions)
+        checked = enforcer.conclude(current, plan, questions, judged)
     except Exception as error:  # noqa: BLE001 - as above
         return enforcer.failed(current, questions, error)
+    if checked.exceeded is None:
+        return checked
+    try:
+        asked = list(zip(questions, decisions, judged, strict=True))
+        enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
+    except Exception as error:  # noqa: BLE001 - as above
+        enforcer.limiter.check_failed(questions[0].rule, error)
+    return checked
 
 
 def _ask_one(client: Any, question: KeyQuestion) -> Any:  # noqa: ANN401 - a Decision, or what gives one

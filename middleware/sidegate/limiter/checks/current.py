@@ -45,6 +45,7 @@ class Current:
         "is_refused",
         "limiter",
         "make",
+        "meta",
         "method",
         "outer",
         "path",
@@ -64,6 +65,7 @@ class Current:
         self.decisions: Sequence[Decision] = ()
         self.fields: list[Pair] = []  # that belong to the response
         self.charged: list[Payment] = []  # that `charge_when` is to decide about
+        self.meta: tuple[str, Limits] | None = None  # whose refusals are counted, by which limits
         self.is_enforced = False  # are rules, and the limits of its route, checked?
         self.is_message = False  # is it a message of a websocket, each of which pays for itself?
         self.is_answered = False  # has the response begun?

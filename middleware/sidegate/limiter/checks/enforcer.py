@@ -18,6 +18,7 @@ from sidegate.http.request_limiter import COUNTED, Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
+from sidegate.limiter.checks.meta import MetaLimit
 from sidegate.limiter.checks.planning import planning, questions_of
 from sidegate.limiter.limits.applied import (
     APPLICATION,
@@ -70,13 +71,19 @@ class Enforcer:
         application: RouteLimit | None,
         defaults: Sequence[RouteLimit],
         on_denied: AppFunction | None,
+        meta: RouteLimit | None = None,
     ) -> None:
         self.settings = settings
         self.limiter = RequestLimiter(settings, time.monotonic)
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
-        self._always = (Applied(application, APPLICATION, APPLICATION),) if application else ()
+        self._always: tuple[Applied, ...] = ()
+        if application:
+            self._always = (Applied(application, APPLICATION, APPLICATION),)
+        self.meta = MetaLimit(meta) if meta else None
+        if self.meta:
+            self._always += (self.meta.applied,)
         self._may_be_off = bool(settings.exempt) or not settings.enabled
         self._on_denied = on_denied
         self._faults = KeyFaults()
