@@ -11,7 +11,7 @@ from tests.idioms.fastapi_apps import routes
 from tests.idioms.fastapi_apps.unreachable import POLICIES
 from tests.idioms.rows import shows
 from tests.support.apps.caller import Caller
-from tests.support.processes.services import UVICORN, App, Port, running
+from tests.support.processes.services import UVICORN, App, Port, running, until
 
 UNREACHABLE = "tests.idioms.fastapi_apps.unreachable:app"
 
@@ -94,3 +94,12 @@ def test_a_client_s_usage_is_shown_and_forgotten(fastapi: Caller, address: str) 
     assert fastapi.ask(f"/usage/spent/{address}", "DELETE").json() == {"2/day": 2}
     assert fastapi.ask(f"/usage/spent/{address}").json() == {}
     assert fastapi.passed("/usage/limited", 3) == 2
+
+
+@shows("limit of breaches")
+def test_who_is_refused_too_often_is_refused_everything(fastapi: Caller) -> None:
+    path = "/usage/strict"
+    assert fastapi.passed(f"{path}/login", 2) == 1
+    assert fastapi.passed(f"{path}/other", 2) == 2
+    assert fastapi.passed(f"{path}/login", 1) == 0
+    until(lambda: fastapi.passed(f"{path}/other", 1) == 0)

@@ -63,3 +63,25 @@ async def impatient(by: str) -> str:
 
 
 app.add_middleware(limiter.asgi)
+
+# --- limits of breaches
+
+strict = FastAPI()
+impatient_with = limiter_of("strict", meta_limits="2/day")
+
+
+@strict.get("/login")
+@impatient_with.limit("1/day")
+async def login() -> str:
+    """Have a limit."""
+    return "ok"
+
+
+@strict.get("/other")
+async def other() -> str:
+    """Have none, but for those who were refused too often elsewhere."""
+    return "ok"
+
+
+strict.add_middleware(impatient_with.asgi)
+app.mount("/strict", strict)
