@@ -11,7 +11,7 @@ from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreac
 from sidegate.buckets.limits import Limits
 from sidegate.client.config import DEFAULT_BUDGET, require_seconds
 from sidegate.errors import require_known
-from sidegate.http.keys import Cost, Identity, client_ip, needs_proxies
+from sidegate.http.keys import Cost, Identity, client_ip, is_async, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
 from sidegate.http.request.request import Request
@@ -240,8 +240,8 @@ def _headers(value: object) -> HeaderStyle:
 def _on_denied(
     value: Callable[[Request, Decision], object] | None,
 ) -> Callable[[Request, Decision], object] | None:
-    if value is None or callable(value):
+    if value is None or (callable(value) and not is_async(value)):
         return value
     raise ValueError(
-        f"on_denied={value!r:.80}: expected a function of the request and the decision"
+        f"on_denied={value!r:.80}: expected a plain function of the request and the decision"
     )

@@ -22,6 +22,7 @@ CASES: dict[str, list[tuple[str, LimitOptions]]] = {
     "one": [("2/minute", {})],
     "twice the same": [("2/minute", {}), ("2/minute", {})],
     "three of one key": [("5/minute", {}), ("3/hour", {}), ("2/day", {})],
+    "a cost": [("5/minute", {"cost": 2})],
     "other costs": [("5/minute", {"cost": 2}), ("9/minute", {})],
     "a header, else the address": [("3/minute", {}), ("2/minute", {"key": header("x-key")})],
     "a header, else nobody": [("3/minute", {}), ("2/minute", {"key": header("x-key", None)})],

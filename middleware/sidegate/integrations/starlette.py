@@ -250,7 +250,12 @@ async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) 
     if limit.methods is not None and method not in limit.methods:
         return
     one = applied(limit, route_of(scope.get("endpoint")), method)
-    _raise(await enforce(core.enforcer, core.clients.loops, current, (one,)), scope)
+    token = begin(current)  # for its key, also where no middleware has seen the request
+    try:
+        outcome = await enforce(core.enforcer, core.clients.loops, current, (one,))
+    finally:
+        end(token)
+    _raise(outcome, scope)
 
 
 async def check_message(

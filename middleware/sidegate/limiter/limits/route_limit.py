@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import require_known, shown
-from sidegate.http.keys import ClientIP, Header
+from sidegate.http.keys import ClientIP, Header, is_async
 from sidegate.http.rules import flag, read_limits, read_methods, require_name
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITS
@@ -111,13 +110,13 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         exempt_when=_function("exempt_when", options.get("exempt_when")),
         override_defaults=flag("override_defaults", options.get("override_defaults", True)),
         charge_when=_charge_when(options.get("charge_when")),
-        on_denied=_function("on_denied", options.get("on_denied"), 1),
+        on_denied=_on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),
     )
 
 
-def _function(option: str, value: object, more: int = 0) -> AppFunction | None:
-    return None if value is None else AppFunction(option, value, more)
+def _function(option: str, value: object) -> AppFunction | None:
+    return None if value is None else AppFunction(option, value)
 
 
 def _cost(cost: object, limits: Limits | AppFunction) -> int | AppFunction:
@@ -139,15 +138,24 @@ def _scope(scope: object) -> str | AppFunction | None:
 def _message(message: object) -> str | AppFunction | None:
     if message is None or isinstance(message, str):
         return message
-    if callable(message):
+    if callable(message) and not is_async(message):
         return AppFunction("error_message", message)
-    raise ValueError(f"error_message={shown(message)}: expected a text, or a function")
+    raise ValueError(f"error_message={shown(message)}: expected a text, or a plain function")
+
+
+def _on_denied(function: object) -> AppFunction | None:
+    if function is not None and is_async(function):
+        raise ValueError(
+            f"on_denied={shown(function)}: expected a plain function of the request and the"
+            " decision; what awaits belongs in an error handler for RateLimitExceeded"
+        )
+    return None if function is None else AppFunction("on_denied", function, 1)
 
 
 def _charge_when(function: object) -> Callable[[Any], object] | None:
     if function is None:
         return None
-    if callable(function) and not iscoroutinefunction(function):
+    if callable(function) and not is_async(function):
         AppFunction("charge_when", function)
         return function
     raise ValueError(f"charge_when={shown(function)}: expected a plain function of the response")

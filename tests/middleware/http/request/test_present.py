@@ -35,6 +35,15 @@ def test_in_a_dependency_that_runs_in_a_thread(sidegate: Memory) -> None:
     assert set(sidegate.keys()) == {"db:192.0.2.1"}
 
 
+def test_in_a_key_of_a_dependency_without_the_middleware(sidegate: Memory) -> None:
+    """The dependency has the request, too."""
+    limit = Limiter().dep("2/minute", scope="db", key=user_or_address)
+    app = FastAPI()
+    app.get("/", dependencies=[Depends(limit)])(lambda: None)
+    assert TestClient(app, client=("192.0.2.1", 1)).get("/").status_code == 200
+    assert set(sidegate.keys()) == {"db:192.0.2.1"}
+
+
 def test_outside_of_a_request_that_a_limiter_sees() -> None:
     """What isn't ours is an error that says what is missing."""
     with pytest.raises(TypeError, match=r"expected a sidegate\.Request, or to be called in a"):

@@ -85,12 +85,14 @@ def test_an_exempt_blueprint_and_what_lies_in_it() -> None:
     LIMITER.limit("2/minute")(limited)
     outer.register_blueprint(limited, url_prefix="/limited")
     outer.add_url_rule("/own", "own", LIMITER.limit("1/minute")(lambda: "ok"))
+    added = LIMITER.limit("2/minute", override_defaults=False)(lambda: "ok")
+    outer.add_url_rule("/added", "added", added)
     app = app_with(outer)
     asked = {path: passed(app, f"/outer/{path}") for path in EXEMPT}
     assert asked == EXEMPT
 
 
-EXEMPT = {"a": 11, "inner/b": 11, "limited/c": 2, "own": 1}
+EXEMPT = {"a": 11, "inner/b": 11, "limited/c": 2, "own": 1, "added": 2}
 
 
 @pytest.mark.usefixtures("sidegate")

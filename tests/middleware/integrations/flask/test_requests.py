@@ -187,13 +187,14 @@ def test_an_app_is_set_up_once_and_a_limiter_for_many() -> None:
     limiter = Limiter("3/minute", default_limits="2/minute")
     apps = [new_app(limiter, name) for name in ("shop", "blog")]
     for app in apps:
+        set_up = app.preprocess_request
         limiter.init_app(app)
+        assert app.preprocess_request is set_up
         app.add_url_rule("/", "index", lambda: "ok")
     assert [statuses(app, "/", 2) for app in apps] == [[200, 200], [200, 429]]
 
 
-@pytest.mark.usefixtures("sidegate")
-def test_two_limiters_of_one_app() -> None:
+def test_two_limiters_of_one_app(sidegate: Memory) -> None:
     """Both count, and both say so; what one refuses the other doesn't charge."""
     inner = Limiter("2/minute", service="inner")
     outer = Limiter(default_limits="5/minute", service="outer")
@@ -209,6 +210,7 @@ def test_two_limiters_of_one_app() -> None:
     assert answers[0].headers["ratelimit-policy"] == '"default";q=2;w=60'
     assert answers[0].headers.getlist("ratelimit-policy")[1] == '"index";q=5;w=60'
     assert answers[2].status_code == 429
+    assert spent(sidegate) == {"inner/default:127.0.0.1": 2, "outer/shop.index:127.0.0.1": 2}
 
 
 def test_what_the_app_answers_before_its_view_counts_for_the_view(sidegate: Memory) -> None:
