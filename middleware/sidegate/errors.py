@@ -7,6 +7,8 @@ from reprlib import Repr
 from types import MappingProxyType
 from typing import Self
 
+_SHOWN = 160  # characters of a value
+
 
 class SidegateError(Exception):
     """Every error that sidegate raises on purpose."""
@@ -127,11 +129,12 @@ def quoted(text: str, most: int = 80) -> str:
 
 
 def shown(value: object) -> str:
-    """Return how a value is shown to people, cut short; it may be anything."""
+    """Return how a value is shown to people, in one line, cut short; it may be anything."""
     cut = Repr()
     cut.maxstring = cut.maxother = 120
     text: str = cut.repr(value)
-    return text
+    line = " ".join(text.split()) if "\n" in text else text
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
 
 
 def require_known(

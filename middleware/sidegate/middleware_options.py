@@ -10,7 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreachable
 from sidegate.buckets.limits import Limits
 from sidegate.client.config import DEFAULT_BUDGET, require_seconds
-from sidegate.errors import require_known
+from sidegate.errors import require_known, shown
 from sidegate.http.keys import Cost, Identity, client_ip, is_async, needs_proxies
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
@@ -68,7 +68,8 @@ class Options(CommonOptions[C], total=False):
     - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
     - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or
       isn't there within `key_timeout` seconds (1); "closed" answers it with 503. The default is
-      "closed" where `on_unreachable` is, else "open".
+      "closed" where `on_unreachable` is, else "open". While a key of a Limiter awaits the body of
+      a request, its time stands still: a client that sends slowly isn't let through for it.
     - `preflights`: count the preflights of CORS too, which rules leave alone unless their
       methods name OPTIONS.
     - `on_denied`: makes the body of a refusal, see docs/apps/responses.md.
@@ -136,7 +137,7 @@ def service_name(option: object) -> str:
     if option is not None:
         if isinstance(option, str) and _SERVICE.fullmatch(option):
             return option
-        raise ValueError(f"service={option!r:.80}: {expected}")
+        raise ValueError(f"service={shown(option)}: {expected}")
     name = os.environ.get("SIDEGATE_SERVICE", "")
     if not name or _SERVICE.fullmatch(name):
         return name
@@ -163,7 +164,7 @@ def _rules(options: Options[C], needs_rules: bool) -> tuple[Rule, ...]:
         return ()
     if (limits is None) == (rules is None):
         raise ValueError(
-            f"limits={limits!r:.80}, rules={rules!r:.80}: exactly one of them must be given,"
+            f"limits={shown(limits)}, rules={shown(rules)}: exactly one of them must be given,"
             " expected limits='100/minute' or rules=[Rule(…), …]"
         )
     if limits is not None:
@@ -208,12 +209,12 @@ def _require_no_proxies(rules: tuple[Rule, ...]) -> None:
 def _name_of(rule: object) -> str:
     if isinstance(rule, Rule):
         return rule.name
-    raise ValueError(f"rules: {rule!r:.80} must be a Rule")
+    raise ValueError(f"rules: {shown(rule)} must be a Rule")
 
 
 def _listed(option: str, values: Iterable[T]) -> tuple[T, ...]:
     if isinstance(values, str | bytes) or not _is_iterable(values):
-        raise ValueError(f"{option}={values!r:.80}: must be a list")
+        raise ValueError(f"{option}={shown(values)}: must be a list")
     return tuple(values)
 
 
@@ -226,7 +227,7 @@ def _one_of(option: str, value: object, choices: type[E]) -> E:
         return choices(str(value))
     except ValueError:
         names = ", ".join(choices)
-        raise ValueError(f"{option}={value!r:.80}: expected one of {names}") from None
+        raise ValueError(f"{option}={shown(value)}: expected one of {names}") from None
 
 
 def _headers(value: object) -> HeaderStyle:
@@ -243,5 +244,5 @@ def _on_denied(
     if value is None or (callable(value) and not is_async(value)):
         return value
     raise ValueError(
-        f"on_denied={value!r:.80}: expected a plain function of the request and the decision"
+        f"on_denied={shown(value)}: expected a plain function of the request and the decision"
     )

@@ -1,14 +1,19 @@
-"""Evaluation in a loop: awaits what the app's functions give, each within its time."""
+"""Evaluation in a loop: awaits what the app's functions give, each within its time.
+
+While one of them awaits the body of a request its time stands still: else a client that sends
+slowly would have it fail, and get past its limit.
+"""
 
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
-from sidegate.asgi.other_loops import within
+from sidegate.asgi.other_loops import paused, within
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Generator
 
     from sidegate.http.evaluation import Pending
     from sidegate.http.request_limiter import RequestLimiter
@@ -32,14 +37,49 @@ async def run(steps: Generator[Pending, object, R], limiter: RequestLimiter) -> 
         return result
 
 
+class _Stopwatch:
+    """Measures a function of the app, without what its client takes."""
+
+    def __init__(self, timed: object) -> None:
+        self._timed = timed
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    async def stopped_for(self, awaitable: Awaitable[R]) -> R:
+        stopped = time.monotonic()
+        try:
+            with paused(self._timed):
+                return await awaitable
+        finally:
+            self._began += time.monotonic() - stopped
+
+
+_STOPWATCH: ContextVar[_Stopwatch | None] = ContextVar("sidegate.stopwatch", default=None)
+
+
+async def sent_by_client(awaitable: Awaitable[R]) -> R:
+    """Await what a client sends, whose time isn't that of the function that asks for it."""
+    stopwatch = _STOPWATCH.get()
+    return await (awaitable if stopwatch is None else stopwatch.stopped_for(awaitable))
+
+
 async def _awaited(pending: Pending, limiter: RequestLimiter) -> object:
-    began, timeout = time.monotonic(), limiter.settings.key_timeout
+    timeout = limiter.settings.key_timeout
+    stopwatch = _Stopwatch(None)
     try:
-        async with within(timeout):
-            value = await pending.value
+        async with within(timeout) as timed:
+            stopwatch = _Stopwatch(timed)
+            token = _STOPWATCH.set(stopwatch)
+            try:
+                value = await pending.value
+            finally:
+                _STOPWATCH.reset(token)
     except TimeoutError:
-        if time.monotonic() - began < timeout:
+        if stopwatch.seconds < timeout:
             raise
         raise TimeoutError(f"no answer within {timeout:g} s, the key_timeout") from None
-    limiter.key_took(pending.rule, pending.function, time.monotonic() - began)
+    limiter.key_took(pending.rule, pending.function, stopwatch.seconds)
     return value

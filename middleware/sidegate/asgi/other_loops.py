@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sidegate.client.blocking import BlockingClient
@@ -16,7 +17,7 @@ from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
@@ -142,20 +143,47 @@ class AnyLoop:
 
 
 def within(seconds: float) -> AbstractAsyncContextManager[object]:
-    """Return what raises TimeoutError when its body takes longer, in asyncio or in trio."""
+    """Return what raises TimeoutError when its body takes longer, in asyncio or in trio.
+
+    It gives what `paused` takes.
+    """
     return asyncio.timeout(seconds) if _runs_asyncio() else _within_elsewhere(seconds)
 
 
 @asynccontextmanager
-async def _within_elsewhere(seconds: float) -> AsyncGenerator[None]:
+async def _within_elsewhere(seconds: float) -> AsyncGenerator[object]:
     trio = _running_trio()
     if trio is None:  # what can't be bounded runs: the app's own key, mostly at once
-        yield
+        yield None
         return
     with trio.move_on_after(seconds) as scope:
-        yield
+        yield scope
     if scope.cancelled_caught:
         raise TimeoutError
+
+
+@contextmanager
+def paused(timed: Any) -> Generator[None]:  # noqa: ANN401 - of asyncio or of trio
+    """Have the time of a `within` stand still in this block."""
+    if isinstance(timed, asyncio.Timeout):
+        loop, end = asyncio.get_running_loop(), timed.when()
+        left = inf if end is None else end - loop.time()
+        timed.reschedule(None)
+        try:
+            yield
+        finally:
+            if left < inf and not timed.expired():
+                timed.reschedule(loop.time() + left)
+    elif timed is not None:  # trio's
+        trio = _running_trio()
+        left = timed.deadline - trio.current_time()
+        timed.deadline = inf
+        try:
+            yield
+        finally:
+            timed.deadline = trio.current_time() + left
+    else:
+        yield
 
 
 def _runs_asyncio() -> bool:

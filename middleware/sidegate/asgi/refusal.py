@@ -8,7 +8,7 @@ from sidegate.asgi.types import App, Receive, Scope, Send
 from sidegate.http.request_limiter import Verdict
 
 POLICY_VIOLATION = 1008
-_INSIDE = ("app", "middleware_stack", "asgi_handler")  # where ASGI apps keep what they wrap
+_INSIDE = ("app", "_app", "middleware_stack", "asgi_handler")  # where apps keep what they wrap
 MAX_LAYERS = 64  # of middleware that are looked through; real apps have ten
 
 

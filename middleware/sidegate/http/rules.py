@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Self, TypeGuard, cast
 
 from sidegate.buckets.limits import Limits, parse_limits
+from sidegate.errors import shown
 from sidegate.http.headers import Policy
 from sidegate.http.keys import (
     ClientIP,
@@ -162,7 +163,7 @@ def flag(option: str, value: object) -> bool:
     """Return an option that is true or false; ValueError for anything else."""
     if isinstance(value, bool):
         return value
-    raise ValueError(f"{option}={value!r:.80}: expected True or False")
+    raise ValueError(f"{option}={shown(value)}: expected True or False")
 
 
 def read_limits(limits: object) -> Limits:
@@ -172,13 +173,13 @@ def read_limits(limits: object) -> Limits:
     text = "; ".join(limits) if _are_texts(limits) else limits
     if not isinstance(text, str):
         raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
-            f"limits={limits!r:.80}: expected a text such as '100/minute', or a list of them,"
+            f"limits={shown(limits)}: expected a text such as '100/minute', or a list of them,"
             f" not {type(limits).__name__}"
         )
     try:
         return parse_limits(text)
     except ValueError as error:
-        raise ValueError(f"limits={limits!r:.80}: {error}") from error
+        raise ValueError(f"limits={shown(limits)}: {error}") from error
 
 
 def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:
@@ -192,7 +193,7 @@ def require_name(option: str, name: object) -> str:
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     raise ValueError(
-        f"{option}={name!r:.80}: must be 1 to {MAX_NAME} printable ASCII characters"
+        f"{option}={shown(name)}: must be 1 to {MAX_NAME} printable ASCII characters"
         " without colons, slashes, double quotes and backslashes"
     )
 
@@ -201,9 +202,10 @@ def read_methods(methods: object) -> frozenset[str] | None:
     """Return methods in capitals, None for all; ValueError names one that is none."""
     if methods is None:
         return None
+    given = methods
     listed = list(cast("Iterable[object]", methods)) if isinstance(methods, Iterable) else []
     if isinstance(methods, str | bytes) or not listed:
-        raise ValueError(f"methods={methods!r:.80}: must be a list of methods, or None for all")
+        raise ValueError(f"methods={shown(given)}: must be a list of methods, or None for all")
     names = {_method(method) for method in listed}
     return frozenset(names | {"HEAD"} if "GET" in names else names)
 
@@ -213,13 +215,13 @@ def _method(method: object) -> str:
     if name and name not in _NO_METHODS:
         return name
     instead = _NO_METHODS.get(name, "expected a name such as 'POST', or methods=None for all")
-    raise ValueError(f"methods: {method!r:.80} is no method: {instead}")
+    raise ValueError(f"methods: {shown(method)} is no method: {instead}")
 
 
 def _callable(option: str, value: Identity) -> Identity:
     require_made(option, value)
     if not callable(value):
-        raise ValueError(f"{option}={value!r:.80}: must be a callable that takes a Request")  # noqa: TRY004 - options raise ValueError by house rule
+        raise ValueError(f"{option}={shown(value)}: must be a callable that takes a Request")  # noqa: TRY004 - options raise ValueError by house rule
     return value
 
 
@@ -227,6 +229,6 @@ def _cost(cost: int | Cost, limits: Limits) -> int | Cost:
     if callable(cost) or (type(cost) is int and 0 <= cost <= limits.smallest_burst):
         return cost
     raise ValueError(
-        f"cost={cost!r:.80}: must be a callable, or from 0 to {limits.smallest_burst},"
+        f"cost={shown(cost)}: must be a callable, or from 0 to {limits.smallest_burst},"
         f" the smallest burst of {limits.text!r}"
     )

@@ -32,7 +32,7 @@ def _of_dependency(request: HTTPConnection) -> object:
 def dependency(core: Core, limits: LimitsOf, options: LimitOptions) -> Callable[..., Any]:
     """Return a dependency that checks limits; see `Limiter.dep`. ValueError for a wrong option."""
     depends = options.get("key")
-    is_depends = hasattr(depends, "dependency")
+    is_depends = callable(getattr(depends, "dependency", None))
     if is_depends:
         options = {**options, "key": _of_dependency}
     limit = route_limit(limits, core.key, options)

@@ -7,25 +7,28 @@ handles a request, has the Guards in its scope check the limits of its endpoint.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
+from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
-from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse_handshake
+from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
 from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of
 from sidegate.limiter.checks.asking import enforce
 from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.limits.route_limit import MARKS, marks_of, of_method
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
@@ -39,16 +42,23 @@ if TYPE_CHECKING:
     from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
-    from sidegate.limiter.limits.applied import Applied
+    from sidegate.limiter.limits.applied import Applied, RouteName
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
 
     Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
 _PATCHED = "_sidegate_guarded"
 _FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has written
+_HANDLERS = "starlette.exception_handlers"  # in a scope: those of the app, by class and by status
 
 
-class HTTPRateLimitExceeded(RateLimitExceeded, HTTPException):
+def _http_exception() -> Any:  # noqa: ANN401 - a class
+    """Return FastAPI's kind where that is imported: it is Starlette's too, for handlers of both."""
+    fastapi = sys.modules.get("fastapi.exceptions")
+    return HTTPException if fastapi is None else fastapi.HTTPException
+
+
+class HTTPRateLimitExceeded(RateLimitExceeded, _http_exception()):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  # of either
     """RateLimitExceeded for handlers of HTTP exceptions: of the status 429, or of all of them."""
 
 
@@ -66,14 +76,17 @@ def install() -> RequestOf:
 
     A route of a request without a limiter does what it did before.
     """
-    kinds: list[Any] = [Route, WebSocketRoute, Mount, Host]
-    fastapi = sys.modules.get("fastapi.routing")
-    if fastapi is not None:
-        kinds.append(fastapi.APIRoute)
-    for kind in kinds:
-        if "handle" in vars(kind) and not hasattr(kind.handle, _PATCHED):
-            kind.handle = _guarded(kind.handle)
+    for kind in (Route, WebSocketRoute, Mount, Host):
+        _guard(kind)
     return request_of
+
+
+def _guard(kind: Any) -> None:  # noqa: ANN401 - a class of routes
+    """Have a class of routes check limits, and those below it: FastAPI's, and the app's own."""
+    if "handle" in vars(kind) and not hasattr(kind.handle, _PATCHED):
+        kind.handle = _guarded(kind.handle)
+    for own in kind.__subclasses__():
+        _guard(own)
 
 
 def init_app(core: Core, app: Any) -> None:  # noqa: ANN401 - Starlette, of any state
@@ -95,17 +108,17 @@ class _Tape:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read: list[Message] = []
+        self._read: deque[Message] = deque()
 
     async def read(self) -> Message:
         """Return the next message, and keep it for the route."""
-        message = await self._receive()
+        message = await sent_by_client(self._receive())
         self._read.append(message)
         return message
 
     async def receive(self) -> Message:
         """Return the next message for the route: first those that were read before."""
-        return self._read.pop(0) if self._read else await self._receive()
+        return self._read.popleft() if self._read else await self._receive()
 
 
 def _guarded(handle: Handle) -> Handle:
@@ -121,7 +134,7 @@ def _guarded(handle: Handle) -> Handle:
         marks = _marks(scope)
         if (
             not (guards or marks)
-            or (guards and guards[0].route is self)  # then a route calls what its class inherits
+            or (guards and guards[-1].is_routed)  # then a route calls what its class inherits
             or not _is_last(self, scope)
         ):
             return handle(self, scope, receive, send)
@@ -136,10 +149,11 @@ def _guarded(handle: Handle) -> Handle:
 def _marks(scope: Scope) -> Sequence[Mark]:
     """Return the marks of an endpoint, and of the method of one that is a class."""
     endpoint = scope.get("endpoint")
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
     marks: Sequence[Mark] = getattr(endpoint, MARKS, ())
     if isinstance(endpoint, type):
-        method = "get" if scope["type"] == "websocket" else scope["method"].lower()
-        marks = (*marks, *getattr(getattr(endpoint, method, None), MARKS, ()))
+        marks = (*marks, *getattr(_view(endpoint, scope), MARKS, ()))
     return marks
 
 
@@ -192,11 +206,11 @@ async def _check_and_handle(
     send: Send,
 ) -> None:
     for guard in tuple(scope[GUARDS]):
-        guard.route = route
-        if not guard.current.is_enforced:
+        if not guard.is_routed:
+            guard.is_routed = not isinstance(route, Mount | Host)
             tape = _Tape(receive)
             receive = tape.receive
-            guard.current.make = partial(request_of, scope, tape.read)
+            guard.current.make_by(partial(request_of, scope, tape.read))
             checked = await guard.check(_limits(guard, route, scope))
             if checked.verdict is not None:
                 await _refuse(checked, scope, receive, send)
@@ -205,37 +219,64 @@ async def _check_and_handle(
 
 
 def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
-    """Tell whether no other route comes behind this one, and it takes the request's method."""
+    """Tell whether no other route comes behind this one, and it takes the request's method.
+
+    Behind a mounted app whose layers can't be seen one may come nevertheless: it checks its own.
+    """
     if isinstance(route, Mount | Host):
-        inner: Any = route.routes  # those of another framework are of another kind
-        return not any(isinstance(each, BaseRoute) for each in inner)
+        return not any(isinstance(layer, Router | Starlette) for layer in layers_of(route.app))
     methods = getattr(route, "methods", None)
     return not methods or scope["type"] != "http" or scope["method"] in methods
 
 
 def _limits(guard: Guard, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
     """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
+    limiter, method = guard.current.limiter, _method(scope)
+    endpoint, dependant = scope.get("endpoint"), _dependant(route, scope)
+    if isinstance(endpoint, FunctionType) and not getattr(dependant, "dependencies", ()):
+        path = str(getattr(route, "path", ""))
+        return guard.limits_of(endpoint, path, method)  # nearly all, in a tenth of the time
+    marks = _marks_of_endpoint(scope, limiter) + _marks_of_dependencies(dependant, limiter)
+    return guard.limits(_name(scope, route), method, marks)
+
+
+def _method(scope: Scope) -> str:
+    return "GET" if scope["type"] == "websocket" else str(scope["method"]).upper()
+
+
+def _name(scope: Scope, route: Any) -> RouteName:  # noqa: ANN401 - any route
+    return route_of(scope.get("endpoint"), str(getattr(route, "path", "")))
+
+
+def _marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
+    """Return the marks of the function or the class, and those of its method."""
     endpoint = scope.get("endpoint")
-    method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
-    limiter = guard.current.limiter
-    if isinstance(endpoint, FunctionType) and not getattr(route, "dependencies", ()):
-        return guard.limits_of(endpoint, method)  # nearly all, in a tenth of the time
     marks = marks_of(endpoint, limiter)
     if isinstance(endpoint, type):
-        view = getattr(endpoint, "get" if method == "HEAD" else method.lower(), None)
-        marks += marks_of(view, limiter)
-    marks += _marks_of_dependencies(route, limiter)
-    suffix = "" if hasattr(endpoint, "__qualname__") else str(getattr(route, "path", ""))
-    return guard.limits(route_of(endpoint, suffix), method, marks)
+        marks += [of_method(mark) for mark in marks_of(_view(endpoint, scope), limiter)]
+    return marks
 
 
-def _marks_of_dependencies(route: Any, limiter: object) -> list[Mark]:  # noqa: ANN401 - any route
+def _view(endpoint: type, scope: Scope) -> object:
+    """Return the method of a class of views that answers."""
+    method = _method(scope)
+    is_get = method == "HEAD" and not hasattr(endpoint, "head")
+    return getattr(endpoint, "get" if is_get else method.lower(), None)
+
+
+def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI
+    """Return what FastAPI knows of a route's dependencies, with those of routers around it."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    is_of_route = getattr(included, "original_route", None) is route
+    return getattr(included if is_of_route else route, "dependant", None)
+
+
+def _marks_of_dependencies(dependant: Any, limiter: object) -> list[Mark]:  # noqa: ANN401 - as above
     """Return the marks of each `Depends(limiter.dep(…))`: limits that a route has otherwise."""
-    return [
-        mark
-        for dependency in getattr(route, "dependencies", ())
-        for mark in marks_of(getattr(dependency, "dependency", None), limiter)
-    ]
+    marks: list[Mark] = []
+    for inner in getattr(dependant, "dependencies", ()):
+        marks += [*marks_of(inner.call, limiter), *_marks_of_dependencies(inner, limiter)]
+    return marks
 
 
 # --- checks that the app asks for
@@ -244,12 +285,13 @@ def _marks_of_dependencies(route: Any, limiter: object) -> list[Mark]:  # noqa: 
 async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) -> None:
     """Check a limit of the route that a request has come to; RateLimitExceeded refuses it."""
     scope = connection.scope
-    guard = guard_of(scope, core.limiter)
-    current = guard.current if guard else _without_guard(core, connection)
-    method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
+    guard, method = guard_of(scope, core.limiter), _method(scope)
     if limit.methods is not None and method not in limit.methods:
         return
-    one = applied(limit, route_of(scope.get("endpoint")), method)
+    if any(mark.limit is None for mark in _marks_of_endpoint(scope, core.limiter)):
+        return
+    current = guard.current if guard else _without_guard(core, connection)
+    one = applied(limit, _name(scope, scope.get("route")), method)
     token = begin(current)  # for its key, also where no middleware has seen the request
     try:
         outcome = await enforce(core.enforcer, core.clients.loops, current, (one,))
@@ -263,10 +305,10 @@ async def check_message(
 ) -> Decision | None:
     """Check a message of a websocket; see `Limiter.check_message`."""
     scope = websocket.scope
-    endpoint, given = scope.get("endpoint"), (limits, options)
+    given, route = (limits, options), _name(scope, scope.get("route"))
     message = message_of(core, websocket, ScopeRequest(scope, core.settings.proxies))
-    marks = marks_of(endpoint, core.limiter)
-    _raise(await enforce_message(core, message, route_of(endpoint), given, marks), scope)
+    marks = _marks_of_endpoint(scope, core.limiter)
+    _raise(await enforce_message(core, message, route, given, marks), scope)
     return message.decision
 
 
@@ -292,7 +334,7 @@ async def _refuse(outcome: Checked, scope: Scope, receive: Receive, send: Send) 
     assert outcome.verdict
     if scope["type"] == "websocket":
         await refuse_handshake(outcome.verdict, scope, receive, send)
-    elif outcome.exceeded is None:
+    elif outcome.exceeded is None or _HANDLERS not in scope:  # a Router alone has none
         await answer_with(outcome.verdict, send, with_body=scope["method"] != "HEAD")
     else:
         raise exception_of(outcome.exceeded, scope)
@@ -306,13 +348,15 @@ def exception_of(exceeded: RateLimitExceeded, scope: Scope) -> RateLimitExceeded
     all middleware of the app.
     """
     told = exceeded.decision, exceeded.verdict, exceeded.detail
+    handlers, by_status = scope.get(_HANDLERS, ({}, {}))
     if scope["type"] == "websocket":
+        if WebSocketException in handlers:  # one for RateLimitExceeded answers requests
+            handlers.setdefault(WebSocketRateLimitExceeded, handlers[WebSocketException])
         return WebSocketRateLimitExceeded(*told)
     made = HTTPRateLimitExceeded(*told)
-    handlers, by_status = scope.get("starlette.exception_handlers", ({}, {}))
     if made.status_code not in by_status:
         kind = next((kind for kind in type(made).__mro__ if kind in handlers), None)
-        if kind is None or handlers[kind].__module__.startswith(_FRAMEWORKS):
+        if kind is None or str(handlers[kind].__module__).startswith(_FRAMEWORKS):
             handlers[HTTPRateLimitExceeded] = ready_handler
     return made
 

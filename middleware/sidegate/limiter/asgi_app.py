@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from sidegate.asgi.middleware import RateLimitMiddleware, ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse, refuse_handshake
 from sidegate.limiter.checks.asking import enforce, give_back
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.limits.route_limit import Mark
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
+_CORS = (b"access-control-", b"vary")  # begin the names of fields that CORS sets
 _CLOSE = "websocket.close"  # of a handshake, if nothing was accepted: it has no fields
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start", _CLOSE}
 
@@ -37,14 +40,14 @@ _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.s
 class Guard:
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_core", "_is_refused", "_send", "current", "route")
+    __slots__ = ("_core", "_is_refused", "_send", "current", "is_routed")
 
     def __init__(self, core: Core, current: Current, send: Send) -> None:
         self._core = core
         self.current = current
+        self.is_routed = False  # has the last of its routes checked its limits?
         self._send = send
         self._is_refused = False
-        self.route: object = None  # that a request has come to
 
     async def check(self, limits: Sequence[Applied]) -> Checked:
         """Check these limits, and the first time the rules too."""
@@ -56,9 +59,9 @@ class Guard:
         """Return the limits of a route: none if a mark says that it is exempt."""
         return self._core.enforcer.limits(route, method, marks)
 
-    def limits_of(self, function: FunctionType, method: str) -> Sequence[Applied]:
+    def limits_of(self, function: FunctionType, path: str, method: str) -> Sequence[Applied]:
         """Return the limits of a route that is a function, all of whose marks are its own."""
-        return self._core.enforcer.limits_of(function, method, self.current.limiter)
+        return self._core.enforcer.limits_of(function, path, method, self.current.limiter)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
@@ -77,14 +80,13 @@ class Guard:
             await self._send(self._with_fields(message))
         else:
             self._is_refused = True
-            await self._refuse(message["type"], outcome.verdict)
+            await self._refuse(message, outcome.verdict)
 
     def _with_fields(self, message: Message) -> Message:
         """Return the start of a response with the fields, and give back what it isn't charged."""
         current = self.current
         if current.charged:
-            response = SentResponse(message)
-            give_back(self._core.enforcer, self._core.clients.loops, current, response)
+            self._give_back(message)
         if not current.fields or message["type"] == _CLOSE:
             return message
         headers: list[Pair] = list(message.get("headers", ()))
@@ -95,13 +97,24 @@ class Guard:
             headers += current.fields
         return {**message, "headers": headers}
 
-    async def _refuse(self, start: str, verdict: Verdict) -> None:
-        """Send a refusal in the place of what the app has begun to answer."""
-        if start == "websocket.accept":
+    def failed(self) -> None:
+        """Called when the app has raised: whoever stands around it answers 500."""
+        if self.current.charged and not self.current.is_answered:
+            self._give_back({"type": "http.response.start", "status": 500})
+
+    def _give_back(self, start: Message) -> None:
+        core, response = self._core, SentResponse(start)
+        give_back(core.enforcer, core.clients.loops, self.current, response)
+
+    async def _refuse(self, start: Message, verdict: Verdict) -> None:
+        """Send a refusal in the place of what the app has answered, but for what CORS said."""
+        if start["type"] == "websocket.accept":
             await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        else:
-            kind, with_body = start.removesuffix(".response.start"), self.current.method != "HEAD"
-            await answer_with(verdict, self._send, kind, with_body=with_body)
+            return
+        kept = [pair for pair in start.get("headers", ()) if pair[0].lower().startswith(_CORS)]
+        told = structs.replace(verdict, fields=[*verdict.fields, *kept])
+        kind = start["type"].removesuffix(".response.start")
+        await answer_with(told, self._send, kind, with_body=self.current.method != "HEAD")
 
 
 async def _dropped() -> None:
@@ -147,6 +160,9 @@ class LimitedASGIApp(RateLimitMiddleware):
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
+        except Exception:
+            guard.failed()
+            raise
         finally:
             end(token)
             guards.clear()  # else the scope and the guard hold each other: garbage of 28 objects

@@ -19,7 +19,7 @@ from sidegate.limiter.clients import Clients
 from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITERS
-from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, route_limit
+from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, on_denied, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ class Core:
         self._limits = limits
         self.settings = self._settings()
         self.enforcer = Enforcer(
-            self.settings, self._application(), self._defaults(), self._on_denied(), self._meta()
+            self.settings,
+            self._application(),
+            self._defaults(),
+            on_denied(options.get("on_denied")),
+            self._meta(),
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self._is_told = False  # has the log said that the middleware is missing?
@@ -152,10 +156,6 @@ class Core:
             return route_limit(read_limits(given), self.key, {"scope": META, "cost": 0})
         except ValueError as error:
             raise ValueError(f"meta_{error}") from None
-
-    def _on_denied(self) -> AppFunction | None:
-        given = self.options.get("on_denied")
-        return None if given is None else AppFunction("on_denied", given, 1)
 
     # --- frameworks
 

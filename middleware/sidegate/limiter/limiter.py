@@ -52,7 +52,8 @@ class Limiter:
         """Limit a function, a class of views or a blueprint: a decorator; see `LimitOptions`.
 
         It may stand above or below the decorator that makes the route. The function stays as it is,
-        and needs no argument for the request. ValueError at once for a wrong option.
+        and needs no argument for the request. A function that is made in another one, and a method
+        of an object, count for each path that leads to them. ValueError at once for a wrong option.
         """
         limit = route_limit(limits, self._core.key, options)
         self._core.mark()

@@ -81,6 +81,11 @@ class Current:
             self._request = self.view if self.make is None else self.make()
         return self._request
 
+    def make_by(self, make: Callable[[], Any]) -> None:
+        """Have the framework's request be made so from now on, also if it was made before."""
+        self.make = make
+        self._request = None
+
     @property
     def target(self) -> tuple[str, str, str]:
         """Path, root and method, as rules are chosen by."""

@@ -19,7 +19,7 @@ from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.meta import MetaLimit
-from sidegate.limiter.checks.planning import planning, questions_of
+from sidegate.limiter.checks.planning import planning, questions_of, text_of
 from sidegate.limiter.limits.applied import (
     APPLICATION,
     OTHER,
@@ -112,18 +112,23 @@ class Enforcer:
         return (*self._always, *limits_at(route, method, marks, self.defaults))
 
     def limits_of(
-        self, function: FunctionType, method: str, limiter: object
+        self, function: FunctionType, path: str, method: str, limiter: object
     ) -> tuple[Applied, ...]:
         """Return the limits of a route that is a function, all of whose marks are its own."""
         marks: tuple[Mark, ...] = getattr(function, MARKS, ())
         known = method if method in STANDARD else self._known(method, marks)
-        return self._limits_of(function, marks, known, limiter)
+        return self._limits_of(function, path, marks, known, limiter)
 
     def _limits_of_function(
-        self, function: FunctionType, _marks: tuple[Mark, ...], method: str, limiter: object
+        self,
+        function: FunctionType,
+        path: str,
+        _marks: tuple[Mark, ...],
+        method: str,
+        limiter: object,
     ) -> tuple[Applied, ...]:
         """Find limits; `_marks` is there so that a function with another one is looked up anew."""
-        return self._limits(route_of(function), method, tuple(marks_of(function, limiter)))
+        return self._limits(route_of(function, path), method, tuple(marks_of(function, limiter)))
 
     @property
     def elsewhere(self) -> tuple[Applied, ...]:
@@ -261,7 +266,7 @@ class Enforcer:
         if message is None or isinstance(message, str):
             return message or ""
         try:
-            return str(message(current))
+            return text_of("message", message(current))
         except Exception as error:  # noqa: BLE001 - the app's own, and it is logged
             self._tell(question.rule.name, message.function, error, "refused in the usual form")
             return ""

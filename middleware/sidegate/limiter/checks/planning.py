@@ -143,7 +143,7 @@ def _part(
         if isinstance(limit.scope, AppFunction):
             function = limit.scope.function
             scope = yield from _value(rule, limit.scope, current)
-            rule = one.of(_text(scope)).rule(rule.limits, service)
+            rule = one.of(text_of("scope", scope)).rule(rule.limits, service)
         function = limit.key.function
         identity = yield from _value(rule, limit.key, current)
         if identity is None:
@@ -173,10 +173,11 @@ def _limits(given: object) -> Limits:
     return given if isinstance(given, Limits) else read_limits(given)
 
 
-def _text(scope: object) -> str:
-    if isinstance(scope, str) and scope:
-        return scope
-    raise TypeError(f"the scope is {scope!r:.80}, expected a text")
+def text_of(what: str, given: object) -> str:
+    """Return a text that a function gave; TypeError for anything else, and for an empty one."""
+    if isinstance(given, str) and given:
+        return given
+    raise TypeError(f"the {what} is {given!r:.80}, expected a text")
 
 
 def _names_options(limit: RouteLimit) -> bool:

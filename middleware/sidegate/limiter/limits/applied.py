@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from inspect import isclass, isfunction
 from typing import TYPE_CHECKING
 
 from sidegate.http.keys import client_ip, is_total
@@ -49,21 +50,39 @@ class RouteName:
     name: str
 
 
-def route_of(endpoint: object, suffix: str = "") -> RouteName:
-    """Return the route of a function, a method or a class; `suffix` tells several objects apart."""
+def route_of(endpoint: object, path: str = "") -> RouteName:
+    """Return the route of a function, a method, a class or an object.
+
+    `path` is that of the route: it tells apart what there may be several of under one name, such as
+    objects, their methods, and functions that are made in functions.
+    """
+    suffix = "" if is_named(endpoint) else path
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
     named = endpoint if hasattr(endpoint, "__qualname__") else type(endpoint)
     name = str(getattr(named, "__name__", "route"))
     key = f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', name)}"
     return RouteName(fit_name(f"{key} {suffix}" if suffix else key), fit_name(name))
 
 
+def is_named(endpoint: object) -> bool:
+    """Tell whether an endpoint is the only one of its name in its module."""
+    if not (isfunction(endpoint) or isclass(endpoint)):
+        return False
+    return "<" not in endpoint.__qualname__  # of <locals> and <lambda>
+
+
 @dataclass(frozen=True, slots=True, eq=False)  # as a RouteLimit, and so quickly looked up
 class Applied:
-    """One limit at one route, for one method: `bucket` begins its keys, `name` is for clients."""
+    """One limit at one route, for one method: `bucket` begins its keys, `name` is for clients.
+
+    `suffix` keeps apart what is counted apart: methods, or the messages of a websocket.
+    """
 
     limit: RouteLimit
     bucket: str
     name: str
+    suffix: str = ""
 
     def rule(self, limits: Limits, service: str) -> Rule:
         """Return the rule that these limits are here."""
@@ -72,8 +91,8 @@ class Applied:
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
-        name = fit_name(scope)
-        return Applied(self.limit, name, name)
+        name = fit_name(f"{scope}{self.suffix}")
+        return Applied(self.limit, name, name, self.suffix)
 
 
 @lru_cache(MAX_RULES)
@@ -83,24 +102,27 @@ def _rule(name: str, bucket: str, limits: Limits, service: str, key: Identity) -
 
 @lru_cache(MAX_RULES)
 def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") -> Applied:
-    """Return a limit at a route; `suffix` keeps what is counted apart, as the messages of one."""
+    """Return a limit at a route; `suffix` keeps apart what is counted apart."""
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
-        named = limit.methods or ()
-        bucket, name = f"{bucket}{suffix}", f"{name}{suffix}"
-        return Applied(limit, of_method(bucket, method, named), of_method(name, method, named))
-    return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"))
+        suffix = f"{suffix} {counted_as(method, limit.methods or ())}"
+    return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"), suffix)
 
 
-def of_method(name: str, method: str, named: Container[str] = ()) -> str:
-    """Return the name of what counts one method of a route or a scope for itself.
+def of_method(name: str, method: str) -> str:
+    """Return the name of what counts one method of a route or a scope for itself."""
+    return fit_name(f"{name} {counted_as(method)}")
 
-    HEAD is GET, as the same code answers both. `named` are methods that a limit knows beside the
-    standard ones; all others are one.
+
+def counted_as(method: str, named: Container[str] = ()) -> str:
+    """Return a method as it is counted: HEAD is GET, as the same code answers both.
+
+    `named` are methods that a limit knows beside the standard ones; all others are one.
     """
-    counted = "GET" if method == "HEAD" else method
-    return fit_name(f"{name} {counted if counted in STANDARD or counted in named else OTHER}")
+    if method == "HEAD":
+        return "GET"
+    return method if method in STANDARD or method in named else OTHER
 
 
 def limits_at(

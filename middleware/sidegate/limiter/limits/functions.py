@@ -53,7 +53,7 @@ class AppFunction:
     def __init__(self, option: str, function: object, more: int = 0) -> None:
         """ValueError if it can't be called so; `option` is named there."""
         if not callable(function):
-            raise ValueError(f"{option}={shown(function)}: expected a function of the request")  # noqa: TRY004 - options raise ValueError by house rule
+            raise ValueError(_expected(option, function, more))  # noqa: TRY004 - options raise ValueError by house rule
         require_made(option, function)
         self.function: Callable[..., object] = function
         self._takes = _takes(option, function, more)
@@ -86,8 +86,7 @@ def _takes(option: str, function: Callable[..., object], more: int) -> _Takes:
     required = sum(each.default is Parameter.empty for each in positional)
     unnamed = any(each.kind is Parameter.VAR_POSITIONAL for each in parameters)
     if required > more + 1 or any(_is_needed_by_name(each) for each in parameters):
-        also = ("", " and the decision")[more]
-        raise ValueError(f"{option}={shown(function)}: expected a function of the request{also}")
+        raise ValueError(_expected(option, function, more))
     if len(positional) <= more and not unnamed:
         return _Takes.NOTHING
     first = positional[0].name if positional else ""
@@ -99,6 +98,11 @@ def _takes(option: str, function: Callable[..., object], more: int) -> _Takes:
             said = f"{_NOT_OF_A_REQUEST} {first!r} of type {other.__name__}"
             raise ValueError(f"{option}={shown(function)}: {said}")
     return _Takes.OURS if kind is Request else _Takes.OWN
+
+
+def _expected(option: str, function: object, more: int) -> str:
+    also = " and the decision" if more else ""
+    return f"{option}={shown(function)}: expected a function of the request{also}"
 
 
 def _is_needed_by_name(parameter: Parameter) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from sidegate.buckets.limits import Limits
@@ -110,7 +110,7 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         exempt_when=_function("exempt_when", options.get("exempt_when")),
         override_defaults=flag("override_defaults", options.get("override_defaults", True)),
         charge_when=_charge_when(options.get("charge_when")),
-        on_denied=_on_denied(options.get("on_denied")),
+        on_denied=on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),
     )
 
@@ -143,7 +143,8 @@ def _message(message: object) -> str | AppFunction | None:
     raise ValueError(f"error_message={shown(message)}: expected a text, or a plain function")
 
 
-def _on_denied(function: object) -> AppFunction | None:
+def on_denied(function: object) -> AppFunction | None:
+    """Return what makes the bodies of refusals, None for the usual ones."""
     if function is not None and is_async(function):
         raise ValueError(
             f"on_denied={shown(function)}: expected a plain function of the request and the"
@@ -195,7 +196,7 @@ def put_mark(marked: F, mark: Mark) -> F:
         marks = (*cast("tuple[Mark, ...]", getattr(holder, MARKS, ())), mark)
         try:
             setattr(holder, MARKS, marks)
-        except AttributeError:
+        except (AttributeError, TypeError):
             raise TypeError(f"{shown(each)} can't have limits: it takes no attributes") from None
     return marked
 
@@ -204,7 +205,9 @@ def _places(marked: object) -> Iterable[object]:
     """Return what bears the mark: of a controller of Litestar, which it forgets, its handlers."""
     if isinstance(marked, type):
         return [each for each in vars(marked).values() if hasattr(each, "fn")] or [marked]
-    if callable(marked) or hasattr(marked, "before_request"):
+    is_blueprint = hasattr(marked, "before_request") and hasattr(marked, "record")
+    is_whole = hasattr(marked, "routes") or hasattr(marked, "matches")  # a router, an app, a route
+    if is_blueprint or (callable(getattr(marked, "__func__", marked)) and not is_whole):
         return [marked]
     raise TypeError(
         f"{shown(marked)} can't have limits: expected a function, a class or a blueprint; for a"
@@ -213,6 +216,12 @@ def _places(marked: object) -> Iterable[object]:
 
 
 def marks_of(marked: object, limiter: object) -> list[Mark]:
-    """Return the marks that a limiter left on something, the outermost first."""
+    """Return the marks that a limiter left on something, the outermost first.
+
+    Those of a partial are also those of its function.
+    """
     marks = cast("tuple[Mark, ...]", getattr(marked, MARKS, ()))
-    return [mark for mark in reversed(marks) if mark.limiter is limiter]
+    found = [mark for mark in reversed(marks) if mark.limiter is limiter]
+    if isinstance(marked, partial):  # which may have copied them
+        found += [mark for mark in marks_of(marked.func, limiter) if mark not in found]
+    return found
