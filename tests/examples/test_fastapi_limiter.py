@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import UVICORN, App, Sidecar, running
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import THREADS, App, Sidecar, running, until
 
 

@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import statuses
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import UVICORN, App, Sidecar, running
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 from tests.support.processes.fixtures import address, addresses, sidecar
 from tests.support.processes.services import UVICORN, App, Sidecar, running
 

@@ -5,8 +5,8 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import policy
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import THREADS, App, Sidecar, running
 
 

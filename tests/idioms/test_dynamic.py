@@ -3,8 +3,8 @@
 import pytest
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import current, policy, statuses
+from tests.support.processes.caller import Caller
 
 
 @shows("limit by plan")

@@ -7,8 +7,8 @@ import pytest
 from sidegate.testing import Memory
 from tests.idioms.apps import flask_app
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import client, policy, statuses
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import THREADS, App, Sidecar, running, until
 
 

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 from sidegate import BlockingClient, Client
 from sidegate.integrations.httpx import AsyncRateLimitedTransport, RateLimitedTransport
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 from tests.support.processes.celery_workers import noted, send, wait_for, working
 from tests.support.processes.services import THREADS, UVICORN, App, Sidecar, running
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 
 
 @shows("several keys on one request")

@@ -10,7 +10,7 @@ from sidegate.testing import Memory
 from tests.idioms.fastapi_apps import routes
 from tests.idioms.fastapi_apps.unreachable import POLICIES
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 from tests.support.processes.services import UVICORN, App, Port, running, until
 
 UNREACHABLE = "tests.idioms.fastapi_apps.unreachable:app"

@@ -1,8 +1,8 @@
 """What a refused client reads, who is told of it, and what a handler knows."""
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import assert_is_refusal
+from tests.support.processes.caller import Caller
 
 
 @shows("refusal of one's own")

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
 from tests.support.apps.clients import assert_is_refusal, policy
+from tests.support.processes.caller import Caller
 
 
 @shows("decorator of a route")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.idioms.rows import shows
-from tests.support.apps.caller import Caller
+from tests.support.processes.caller import Caller
 
 
 @shows("limit that routes share")
