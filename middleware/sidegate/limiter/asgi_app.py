@@ -9,12 +9,18 @@ app the limits of the application are checked at its door.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from sidegate.asgi.middleware import RateLimitMiddleware, ScopeRequest
-from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse, refuse_handshake
+from sidegate.asgi.refusal import (
+    POLICY_VIOLATION,
+    answer_with,
+    layers_of,
+    refuse,
+    refuse_handshake,
+)
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.sent import SentResponse
@@ -150,7 +156,7 @@ class LimitedASGIApp(RateLimitMiddleware):
         if GUARDS in scope and guard_of(scope, self._core.limiter):  # it stands further outside too
             await self._app(scope, receive, send)
             return
-        request_of = self._request_of if self._is_known else self._find_framework()
+        request_of = self._request_of if self._is_known else self._find_framework(scope)
         view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
         current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
@@ -181,7 +187,10 @@ class LimitedASGIApp(RateLimitMiddleware):
         else:
             await refuse_handshake(verdict, scope, receive, send)
 
-    def _find_framework(self) -> RequestOf | None:
+    def _find_framework(self, scope: Scope) -> RequestOf | None:
         self._is_known = True
-        self._request_of = self._core.framework_inside(self._app)
+        # A middleware inside may hide what it goes around; Starlette says who it is.
+        around: Any = scope.get("app")
+        is_own = any(layer is self for layer in layers_of(around))
+        self._request_of = self._core.framework_inside(around if is_own else self._app)
         return self._request_of

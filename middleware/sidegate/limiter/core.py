@@ -48,6 +48,9 @@ _SOCKETS = (  # a websocket, and the integration that knows it
     ("litestar.connection", "WebSocket", "litestar"),
 )
 
+_DEFAULT = "default_limits_"
+_OF_DEFAULTS = ("per_method", "cost", "exempt_when", "charge_when")
+
 RequestOf: TypeAlias = Callable[..., Any]
 """Makes a framework's own request of a scope and a Guard."""
 
@@ -62,6 +65,8 @@ class LimiterOptions(CommonOptions[Any], total=False):
     - `meta_limits`: how often a client may be refused by limits of routes and default ones. After
       that all of its requests are refused, until time has given a token back.
     - `default_limits_per_method`: count each method of a route for itself in them.
+    - `default_limits_cost`, `default_limits_exempt_when`, `default_limits_charge_when`: of these
+      limits what `cost`, `exempt_when` and `charge_when` are of a route's (see `LimitOptions`).
 
     `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
     `on_denied` are the default of routes' limits too.
@@ -69,6 +74,9 @@ class LimiterOptions(CommonOptions[Any], total=False):
 
     default_limits: LimitsOf
     default_limits_per_method: bool
+    default_limits_cost: int | Callable[..., object]
+    default_limits_exempt_when: Callable[..., object] | None
+    default_limits_charge_when: Callable[[Any], object] | None
     key: Callable[..., object] | None
     cost: int | Callable[..., object]
     on_denied: Callable[[Any, Decision], object] | None
@@ -105,8 +113,8 @@ class Core:
     # --- options
 
     def _middleware_options(self) -> Options[Any]:
-        ours = {"limits", "default_limits", "default_limits_per_method", "meta_limits"}
-        kept = {name: value for name, value in self.options.items() if name not in ours}
+        ours = ("default_limits", "meta_limits", "limits")
+        kept = {name: it for name, it in self.options.items() if not name.startswith(ours)}
         if self.options.get("rules") is None:  # else they belong to a rule, as settings_of says
             kept = {name: kept[name] for name in kept if name not in {"key", "cost"}}
         return cast("Options[Any]", kept)
@@ -124,16 +132,21 @@ class Core:
         return route_limit(self._limits, self.key, options)
 
     def _defaults(self) -> list[RouteLimit]:
-        per_method = flag(
-            "default_limits_per_method", self.options.get("default_limits_per_method", False)
-        )
         given = self.options.get("default_limits")
+        options = {
+            name: self.options[f"{_DEFAULT}{name}"]
+            for name in _OF_DEFAULTS
+            if self.options.get(f"{_DEFAULT}{name}") is not None
+        }
+        flag(f"{_DEFAULT}per_method", options.get("per_method", False))
         if given is None:
+            _require_none(options)
             return []
         try:
-            return [route_limit(given, self.key, {"per_method": per_method})]
+            return [route_limit(given, self.key, cast("LimitOptions", options))]
         except ValueError as error:
-            raise ValueError(f"default_{error}") from None
+            of_limits = str(error).startswith("limits=")
+            raise ValueError(f"{'default_' if of_limits else _DEFAULT}{error}") from None
 
     def _meta(self) -> RouteLimit | None:
         given = self.options.get("meta_limits")
@@ -222,6 +235,13 @@ class Core:
             f"app={shown(app)}: expected an app of Flask, Quart, FastAPI or Starlette; docs/apps"
             " says how others are set up"
         )
+
+
+def _require_none(options: dict[str, object]) -> None:
+    """Raise ValueError for options of default limits that there aren't."""
+    for name in options.keys() - {"per_method"}:
+        told = f"{_DEFAULT}{name}={shown(options[name])}"
+        raise ValueError(f"{told}: belongs to default_limits=, which is not given")
 
 
 def _is_of(value: object, module: str, name: str) -> bool:

@@ -3,22 +3,14 @@
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from sidegate_sidecar.lab.processes import Child, end_all
-from tests.support.apps.celery_app import FOLDER, Note, make_app, notes
-from tests.support.processes.services import PATHS, Sidecar, until
+from tests.support.apps.celery_app import notes
+from tests.support.processes.celery_workers import noted, send, wait_for, working
+from tests.support.processes.services import Sidecar
 
-WORKER: Final = (
-    "--app=tests.support.apps.celery_app",
-    "worker",
-    "--loglevel=warning",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-)
 POOLS: Final = (("--pool=solo",), ("--pool=prefork", "--concurrency=2"))
 
 
@@ -26,35 +18,8 @@ POOLS: Final = (("--pool=solo",), ("--pool=prefork", "--concurrency=2"))
 def folder(sidecar: Sidecar, tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
     """Run two workers, of three processes that run tasks, which take from one folder."""
     folder = tmp_path_factory.mktemp("celery")
-    make_app(folder)
-    ours = {"PYTHONPATH": PATHS, "SIDEGATE_SIDECAR": str(sidecar.link), FOLDER: str(folder)}
-    workers = [
-        Child(
-            f"worker {pool[0]}", "celery", *WORKER, f"--hostname={at}@test", *pool, environment=ours
-        )
-        for at, pool in enumerate(POOLS)
-    ]
-    try:
+    with working(folder, sidecar, *POOLS):
         yield folder
-    finally:
-        end_all(workers)
-    for worker in workers:
-        assert "Traceback" not in worker.last_words, worker.last_words
-
-
-def send(folder: Path, task: str, times: int, *arguments: Any) -> None:
-    """Put a task into the queue so many times."""
-    with make_app(folder) as app:
-        for _ in range(times):
-            app.send_task(task, arguments)
-
-
-def noted(folder: Path, what: str, task: str) -> list[Note]:
-    return [it for it in notes(folder) if (it.what, it.task) == (what, task)]
-
-
-def wait_for(folder: Path, what: str, task: str, times: int) -> None:
-    until(lambda: len(noted(folder, what, task)) == times, lambda: str(notes(folder)))
 
 
 def test_all_workers_share_a_limit(folder: Path, sidecar: Sidecar) -> None:

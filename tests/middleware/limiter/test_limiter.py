@@ -49,6 +49,16 @@ EVERYTHING: list[Any] = [None, 7, True, 1.5, b"x", "x", [], {}, object()]
         ({"limits": divmod}, "expected a function of the request"),
         ({"default_limits": "1/parsec"}, "default_limits='1/parsec': limit"),
         ({"default_limits_per_method": 1}, "default_limits_per_method=1: expected True or False"),
+        ({"default_limits": "2/s", "default_limits_cost": 3}, "default_limits_cost=3: expected"),
+        ({"default_limits_cost": 3}, "default_limits_cost=3: belongs to default_limits="),
+        (
+            {"default_limits": "2/s", "default_limits_exempt_when": "admin"},
+            "default_limits_exempt_when='admin': expected a function",
+        ),
+        (
+            {"default_limits": "2/s", "default_limits_charge_when": True},
+            "default_limits_charge_when=True: expected a plain function of the response",
+        ),
         ({"limits": "1/s", "rules": [RULE]}, "limits='1/s', rules=[Rule("),
         ({"limits": "1/s", "key": "ip"}, "key='ip'"),
         ({"limits": "1/s", "cost": 2}, "cost=2"),

@@ -214,11 +214,14 @@ class Sidecar(Service):
 
 
 class App(Service):
-    """An app under test, by the command line of its server."""
+    """An app under test, by the command line of its server.
 
-    def __init__(self, title: str, sidecar: Sidecar, *command: str) -> None:
+    `sidecar` is a sidecar, or what stands for one in SIDEGATE_SIDECAR: "memory", "off", an address.
+    """
+
+    def __init__(self, title: str, sidecar: Sidecar | str, *command: str) -> None:
         super().__init__(title)
-        self._sidecar = sidecar
+        self._sidecar = sidecar if isinstance(sidecar, str) else str(sidecar.link)
         self._command = command
 
     @property
@@ -227,7 +230,7 @@ class App(Service):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, "SIDEGATE_SIDECAR": str(self._sidecar.link)}
+        return {**super().environment, "SIDEGATE_SIDECAR": self._sidecar}
 
 
 UVICORN: Final = (

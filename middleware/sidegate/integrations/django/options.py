@@ -25,6 +25,9 @@ OPTIONS: Final = tuple(
 _IMPORTED: Final = (
     "limits",
     "default_limits",
+    "default_limits_cost",
+    "default_limits_exempt_when",
+    "default_limits_charge_when",
     "key",
     "cost",
     "on_denied",

@@ -7,6 +7,7 @@ OF_LIMITERS = MappingProxyType(
         "key_func": "key=",
         "identifier": "key=",
         "application_limits": "the first argument",
+        "default_limits_deduct_when": "default_limits_charge_when=",
         "headers_enabled": "headers='legacy'",
         "storage_uri": "sidecar=",
         "key_prefix": "service=",

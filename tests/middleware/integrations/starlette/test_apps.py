@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sidegate import Limiter, RateLimitMiddleware
 from sidegate.testing import Memory
@@ -59,6 +60,26 @@ def test_one_limiter_on_two_apps_has_the_same_buckets_for_both() -> None:
     two = client_of(limiter, Route("/y", hello))
     assert statuses(one, "/x", "/x") == statuses(two, "/y") * 2 == [200, 200]
     assert statuses(one, "/x") == statuses(two, "/y") == [429]
+
+
+class Hiding:
+    """A middleware from which nobody can tell what it goes around."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._hidden = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._hidden(scope, receive, send)
+
+
+def test_a_middleware_inside_may_hide_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    """It says itself who it is, in each request: limits by default apply all the same."""
+    limiter = Limiter("3/minute", default_limits="2/minute")
+    app = Starlette(routes=[Route("/x", hello)])
+    app.add_middleware(Hiding)
+    app.add_middleware(limiter.asgi)
+    assert statuses(TestClient(app), "/x", "/x", "/x", "/y", "/y") == [200, 200, 429, 404, 429]
+    assert "do NOT apply" not in caplog.text
 
 
 def test_a_limiter_twice_around_an_app_counts_once(sidegate: Memory) -> None:
