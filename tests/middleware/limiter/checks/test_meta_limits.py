@@ -80,9 +80,7 @@ def test_what_the_meta_limits_refuse_costs_nothing(sidegate: Memory) -> None:
     assert times(ask, "/plain", 5) == [200, 429, 429, 429, 429]
     assert times(ask, "/twice", 3) == [429] * 3
     assert sidegate.spent("default:ann") == {"9/day": 1}
-    keys = sidegate.keys()
-    routes = [key for key in keys if "lambda" in key]
-    assert routes == [f"{__name__}.made.<locals>.<lambda>:ann"]
+    assert len({*sidegate.keys()} - {"default:ann", "meta:ann"}) == 1  # that of /plain
     assert sidegate.spent("meta:ann") == {"3/hour": 3}
 
 
