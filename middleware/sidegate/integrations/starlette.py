@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import ExitStack, contextmanager
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +53,20 @@ _FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has w
 _HANDLERS = "starlette.exception_handlers"  # in a scope: those of the app, by class and by status
 
 
-def _http_exception() -> Any:  # noqa: ANN401 - a class
-    """Return FastAPI's kind where that is imported: it is Starlette's too, for handlers of both."""
-    fastapi = sys.modules.get("fastapi.exceptions")
-    return HTTPException if fastapi is None else fastapi.HTTPException
-
-
-class HTTPRateLimitExceeded(RateLimitExceeded, _http_exception()):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  # of either
+class HTTPRateLimitExceeded(RateLimitExceeded, HTTPException):
     """RateLimitExceeded for handlers of HTTP exceptions: of the status 429, or of all of them."""
+
+
+def _http_kind() -> type[HTTPRateLimitExceeded]:
+    """Return what is FastAPI's kind too where that is imported, be it before this or later."""
+    fastapi = sys.modules.get("fastapi.exceptions")
+    return HTTPRateLimitExceeded if fastapi is None else _http_kind_of(fastapi.HTTPException)
+
+
+@lru_cache(1)
+def _http_kind_of(fastapi: type[Any]) -> type[HTTPRateLimitExceeded]:
+    name = HTTPRateLimitExceeded.__name__
+    return type(name, (HTTPRateLimitExceeded, fastapi), {"__module__": __name__})
 
 
 class WebSocketRateLimitExceeded(RateLimitExceeded, WebSocketException):
@@ -354,7 +360,7 @@ def exception_of(exceeded: RateLimitExceeded, scope: Scope) -> RateLimitExceeded
         if WebSocketException in handlers:  # one for RateLimitExceeded answers requests
             handlers.setdefault(WebSocketRateLimitExceeded, handlers[WebSocketException])
         return WebSocketRateLimitExceeded(*told)
-    made = HTTPRateLimitExceeded(*told)
+    made = _http_kind()(*told)
     if made.status_code not in by_status:
         kind = next((kind for kind in type(made).__mro__ if kind in handlers), None)
         if kind is None or str(handlers[kind].__module__).startswith(_FRAMEWORKS):
