@@ -20,7 +20,7 @@ from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import route_of
-from sidegate.limiter.limits.route_limit import marks_of
+from sidegate.limiter.limits.marks import marks_of
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:

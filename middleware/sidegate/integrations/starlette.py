@@ -28,7 +28,7 @@ from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.route_limit import MARKS, marks_of, of_method
+from sidegate.limiter.limits.marks import MARKS, handler_of, marks_of, marks_of_handler
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
-    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, RouteLimit
 
     Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
@@ -152,7 +153,7 @@ def _marks(scope: Scope) -> Sequence[Mark]:
         endpoint = endpoint.func
     marks: Sequence[Mark] = getattr(endpoint, MARKS, ())
     if isinstance(endpoint, type):
-        marks = (*marks, *getattr(_view(endpoint, scope), MARKS, ()))
+        marks = (*marks, *getattr(handler_of(endpoint, _method(scope)), MARKS, ()))
     return marks
 
 
@@ -254,15 +255,8 @@ def _marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
     endpoint = scope.get("endpoint")
     marks = marks_of(endpoint, limiter)
     if isinstance(endpoint, type):
-        marks += [of_method(mark) for mark in marks_of(_view(endpoint, scope), limiter)]
+        marks += marks_of_handler(handler_of(endpoint, _method(scope)), limiter)
     return marks
-
-
-def _view(endpoint: type, scope: Scope) -> object:
-    """Return the method of a class of views that answers."""
-    method = _method(scope)
-    is_get = method == "HEAD" and not hasattr(endpoint, "head")
-    return getattr(endpoint, "get" if is_get else method.lower(), None)
 
 
 def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI

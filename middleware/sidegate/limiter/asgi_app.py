@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
-    from sidegate.limiter.limits.route_limit import Mark
+    from sidegate.limiter.limits.marks import Mark
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
 _CORS = (b"access-control-", b"vary")  # begin the names of fields that CORS sets

@@ -11,7 +11,8 @@ from sidegate.limiter.asgi_app import LimitedASGIApp
 from sidegate.limiter.core import Core
 from sidegate.limiter.keys import key_of
 from sidegate.limiter.limits.functions import AppFunction
-from sidegate.limiter.limits.route_limit import F, Mark, put_mark, route_limit
+from sidegate.limiter.limits.marks import F, Mark, put_mark
+from sidegate.limiter.limits.route_limit import route_limit
 from sidegate.limiter.wsgi_app import LimitedWSGIApp
 
 if TYPE_CHECKING:

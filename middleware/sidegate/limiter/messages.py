@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core
     from sidegate.limiter.limits.applied import RouteName
-    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, RouteLimit
 
 MAX_LIMITS = 1_024  # written at messages; with a function that is made there, new each time
 

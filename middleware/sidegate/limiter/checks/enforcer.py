@@ -29,7 +29,7 @@ from sidegate.limiter.limits.applied import (
     limits_at,
     route_of,
 )
-from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.limits.marks import MARKS, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.fixed import FixedQuestion
     from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
     from sidegate.limiter.limits.functions import AppFunction
-    from sidegate.limiter.limits.route_limit import Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 log = logging.getLogger("sidegate")
 
