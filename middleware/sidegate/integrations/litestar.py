@@ -96,14 +96,10 @@ async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None
     """Be a guard of the app: check the limits of a route, behind authentication."""
     for guard in connection.scope.get(GUARDS, ()):
         if guard.current.limiter is core.limiter and not guard.current.is_enforced:
-            guard.current.make = partial(_same, connection)
+            guard.current.request = connection
             checked = await guard.check(_limits(guard, connection.scope, handler))
             if checked.verdict is not None:
                 raise _exception(checked, connection.scope)
-
-
-def _same(connection: Any) -> Any:  # noqa: ANN401 - as it was
-    return connection
 
 
 def _limits(guard: Guard, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:

@@ -310,7 +310,7 @@ async def check_message(
 def _without_guard(core: Core, connection: HTTPConnection) -> Current:
     """Return what stands for the request where the middleware doesn't."""
     current = Current(core.limiter, ScopeRequest(connection.scope, core.settings.proxies))
-    current.make, current.is_enforced = (lambda: connection), True
+    current.request, current.is_enforced = connection, True
     return current
 
 

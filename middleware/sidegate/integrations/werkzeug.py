@@ -57,7 +57,7 @@ def current_at(core: Core, request: Any) -> Current | None:  # noqa: ANN401 - or
 
 def keep(core: Core, current: Current, request: Any) -> None:  # noqa: ANN401 - or a websocket
     """Have a request be the one that a limiter decides about."""
-    current.make = lambda: request
+    current.request = request
     setattr(request, _CURRENTS, {**getattr(request, _CURRENTS, {}), core: current})
 
 

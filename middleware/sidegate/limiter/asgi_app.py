@@ -166,7 +166,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
-                current.make = partial(request_of, scope)
+                current.make_by(partial(request_of, scope))
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)

@@ -70,7 +70,7 @@ class SettingsLimiter(Limiter):
         """Return a request that is to be checked, of Django or of its REST framework."""
         view = MetaRequest(http_request(request), self.core.settings.proxies)
         current = Current(self, view, innermost(), view.root)
-        current.make = lambda: request
+        current.request = request
         return current
 
     # --- limits
