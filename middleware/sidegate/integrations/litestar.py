@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App, Scope
     from sidegate.buckets.decision import Decision
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.asgi_app import Guard
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limiter import Limiter
@@ -95,17 +94,17 @@ def request_of(scope: Any) -> ASGIConnection[Any, Any, Any, Any]:  # noqa: ANN40
 async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None:  # noqa: ANN401 - a Request or a WebSocket
     """Be a guard of the app: check the limits of a route, behind authentication."""
     for guard in connection.scope.get(GUARDS, ()):
-        if guard.current.limiter is core.limiter and not guard.current.is_enforced:
+        if guard.core is core and not guard.current.is_enforced:
             guard.current.request = connection
-            checked = await guard.check(_limits(guard, connection.scope, handler))
+            checked = await guard.check(_limits(core, connection.scope, handler))
             if checked.verdict is not None:
                 raise _exception(checked, connection.scope)
 
 
-def _limits(guard: Guard, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:
+def _limits(core: Core, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:
     method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
     function = handler.fn
-    return guard.limits(route_of(function), method, marks_of(function, guard.current.limiter))
+    return core.enforcer.limits(route_of(function), method, marks_of(function, core.limiter))
 
 
 async def check_message(

@@ -209,7 +209,7 @@ async def _check_and_handle(
         if not guard.is_routed:
             guard.is_routed = not isinstance(route, _OUTER)
             limits, read = _limits(guard, route, scope), receive
-            if guard.asks_the_app(limits):  # whose functions may read the body
+            if guard.core.enforcer.asks_the_app(limits):  # whose functions may read the body
                 tape = _Tape(receive)
                 read, receive = tape.read, tape.receive
             guard.current.make_by(partial(request_of, scope, read))
@@ -233,13 +233,14 @@ def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
 
 def _limits(guard: Guard, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
     """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
-    limiter, method = guard.current.limiter, _method(scope)
+    core, method = guard.core, _method(scope)
     endpoint, dependant = scope.get("endpoint"), _dependant(route, scope)
     if isinstance(endpoint, FunctionType) and not getattr(dependant, "dependencies", ()):
-        path = str(getattr(route, "path", ""))
-        return guard.limits_of(endpoint, path, method)  # nearly all, in a tenth of the time
-    marks = _marks_of_endpoint(scope, limiter) + _marks_of_dependencies(dependant, limiter)
-    return guard.limits(_name(scope, route), method, marks)
+        path = str(getattr(route, "path", ""))  # so are nearly all, in a tenth of the time
+        return core.enforcer.limits_of(endpoint, path, method, core.limiter)
+    marks = _marks_of_endpoint(scope, core.limiter)
+    marks += _marks_of_dependencies(dependant, core.limiter)
+    return core.enforcer.limits(_name(scope, route), method, marks)
 
 
 def _method(scope: Scope) -> str:

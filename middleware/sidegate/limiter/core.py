@@ -52,7 +52,7 @@ _DEFAULT = "default_limits_"
 _OF_DEFAULTS = ("per_method", "cost", "exempt_when", "charge_when")
 
 RequestOf: TypeAlias = Callable[..., Any]
-"""Makes a framework's own request of a scope and a Guard."""
+"""Makes a framework's own request of a scope."""
 
 
 class LimiterOptions(CommonOptions[Any], total=False):

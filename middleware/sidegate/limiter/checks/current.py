@@ -82,7 +82,7 @@ class Current:
         return self._request
 
     @request.setter
-    def request(self, request: Any) -> None:
+    def request(self, request: Any) -> None:  # noqa: ANN401 - as above
         self._request = request
 
     def make_by(self, make: Callable[[], Any]) -> None:
