@@ -1,6 +1,6 @@
-"""The enforcer: checks all limits of a request at once, in a loop or in a thread.
+"""The enforcer: which limits a request has, what to ask about them, and what becomes of it.
 
-It knows no framework. Each integration tells it the request and the route, and what it answers.
+It knows no framework, and asks nobody itself: `asking.py` does, in a loop or in a thread.
 """
 
 from __future__ import annotations
