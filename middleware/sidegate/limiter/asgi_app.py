@@ -143,7 +143,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
+        view = ScopeRequest(scope, self._core.settings.proxies)
         current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
         guards: list[Guard] = []

@@ -88,7 +88,7 @@ class Core:
 
     def __init__(self, limiter: Any, limits: object, options: dict[str, Any]) -> None:  # noqa: ANN401 - a Limiter
         self.limiter = limiter
-        self.options = options
+        self._options = options
         known = {*LimiterOptions.__annotations__, *CommonOptions.__annotations__}
         require_known("a Limiter", options, known, OF_LIMITERS)
         for option in ("rules", "exempt"):  # they are read again for each app
@@ -114,8 +114,8 @@ class Core:
 
     def _middleware_options(self) -> Options[Any]:
         ours = ("default_limits", "meta_limits", "limits")
-        kept = {name: it for name, it in self.options.items() if not name.startswith(ours)}
-        if self.options.get("rules") is None:  # else they belong to a rule, as settings_of says
+        kept = {name: it for name, it in self._options.items() if not name.startswith(ours)}
+        if self._options.get("rules") is None:  # else they belong to a rule, as settings_of says
             kept = {name: kept[name] for name in kept if name not in {"key", "cost"}}
         return cast("Options[Any]", kept)
 
@@ -128,15 +128,15 @@ class Core:
     def _application(self) -> RouteLimit | None:
         if self._limits is None:
             return None
-        options: LimitOptions = {"scope": APPLICATION, "cost": self.options.get("cost", 1)}
+        options: LimitOptions = {"scope": APPLICATION, "cost": self._options.get("cost", 1)}
         return route_limit(self._limits, self.key, options)
 
     def _defaults(self) -> list[RouteLimit]:
-        given = self.options.get("default_limits")
+        given = self._options.get("default_limits")
         options = {
-            name: self.options[f"{_DEFAULT}{name}"]
+            name: self._options[f"{_DEFAULT}{name}"]
             for name in _OF_DEFAULTS
-            if self.options.get(f"{_DEFAULT}{name}") is not None
+            if self._options.get(f"{_DEFAULT}{name}") is not None
         }
         flag(f"{_DEFAULT}per_method", options.get("per_method", False))
         if given is None:
@@ -149,7 +149,7 @@ class Core:
             raise ValueError(f"{'default_' if of_limits else _DEFAULT}{error}") from None
 
     def _meta(self) -> RouteLimit | None:
-        given = self.options.get("meta_limits")
+        given = self._options.get("meta_limits")
         if given is None:
             return None
         try:

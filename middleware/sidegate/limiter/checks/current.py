@@ -91,11 +91,6 @@ class Current:
         self._request = None
 
     @property
-    def target(self) -> tuple[str, str, str]:
-        """Path, root and method, as rules are chosen by."""
-        return self.path, self.root, self.method
-
-    @property
     def decision(self) -> Decision | None:
         """The decision that matters most."""
         return min(self.decisions, key=_left, default=None)
