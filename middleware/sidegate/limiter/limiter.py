@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Id
     from sidegate.limiter.checks.current import Current
-    from sidegate.limiter.core import LimiterOptions
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, SharedOptions
+    from sidegate.limiter.options import LimiterOptions
 
 
 class Limiter:
