@@ -169,5 +169,5 @@ def _status_line(verdict: Verdict) -> str:
 
 
 def as_text(fields: Iterable[Pair]) -> list[tuple[str, str]]:
-    """Return fields as WSGI has them."""
-    return [(name.decode("ascii").title(), value.decode("ascii")) for name, value in fields]
+    """Return fields as WSGI has them: values are those of `on_denied` too, in Latin-1."""
+    return [(name.decode("ascii").title(), value.decode("latin-1")) for name, value in fields]

@@ -8,12 +8,15 @@ tuple has the status behind the body, and header fields behind that:
         return {"error": "slow down", "retry": decision.retry_after}, 429, {"x-reason": "limit"}
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import msgspec
 
 from sidegate.http.headers import NO_STORE, RETRY_AFTER, Pair
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110; servers refuse others
 
 
 class Refusal(NamedTuple):
@@ -55,9 +58,11 @@ def _parts(made: object, usual: int) -> tuple[object, int, list[Pair]]:
 
 def _pair(name: object, value: object) -> Pair:
     text = f"{name}: {value}"
-    if not text.isprintable():
-        raise TypeError(f"on_denied gave the field {text!r:.80}, expected printable text")
-    return str(name).lower().encode("latin-1"), str(value).encode("latin-1")
+    if not (_NAME.fullmatch(str(name)) and text.isprintable()):
+        raise TypeError(
+            f"on_denied gave the field {text!r:.80}, expected a name and printable text"
+        )
+    return str(name).lower().encode("ascii"), str(value).strip().encode("latin-1")
 
 
 def _content(body: object) -> tuple[bytes, bytes]:

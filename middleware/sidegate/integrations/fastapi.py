@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import HTTPConnection
 
 from sidegate.integrations.starlette import check_here
-from sidegate.limiter.limits.route_limit import Mark, put_mark, route_limit
+from sidegate.limiter.limits.marks import Mark, put_mark
+from sidegate.limiter.limits.route_limit import route_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import route_of
-from sidegate.limiter.limits.route_limit import marks_of
+from sidegate.limiter.limits.marks import marks_of
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App, Scope
     from sidegate.buckets.decision import Decision
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.asgi_app import Guard
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limiter import Limiter
@@ -95,21 +94,17 @@ def request_of(scope: Any) -> ASGIConnection[Any, Any, Any, Any]:  # noqa: ANN40
 async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None:  # noqa: ANN401 - a Request or a WebSocket
     """Be a guard of the app: check the limits of a route, behind authentication."""
     for guard in connection.scope.get(GUARDS, ()):
-        if guard.current.limiter is core.limiter and not guard.current.is_enforced:
-            guard.current.make = partial(_same, connection)
-            checked = await guard.check(_limits(guard, connection.scope, handler))
+        if guard.core is core and not guard.current.is_enforced:
+            guard.current.request = connection
+            checked = await guard.check(_limits(core, connection.scope, handler))
             if checked.verdict is not None:
                 raise _exception(checked, connection.scope)
 
 
-def _same(connection: Any) -> Any:  # noqa: ANN401 - as it was
-    return connection
-
-
-def _limits(guard: Guard, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:
+def _limits(core: Core, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:
     method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
     function = handler.fn
-    return guard.limits(route_of(function), method, marks_of(function, guard.current.limiter))
+    return core.enforcer.limits(route_of(function), method, marks_of(function, core.limiter))
 
 
 async def check_message(

@@ -28,7 +28,7 @@ from sidegate.limiter.checks.current import Current, begin, end, innermost
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.route_limit import MARKS, marks_of, of_method
+from sidegate.limiter.limits.marks import MARKS, handler_of, marks_of, marks_of_handler
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
-    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, RouteLimit
 
     Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
@@ -158,7 +159,7 @@ def _marks(scope: Scope) -> Sequence[Mark]:
         endpoint = endpoint.func
     marks: Sequence[Mark] = getattr(endpoint, MARKS, ())
     if isinstance(endpoint, type):
-        marks = (*marks, *getattr(_view(endpoint, scope), MARKS, ()))
+        marks = (*marks, *getattr(handler_of(endpoint, _method(scope)), MARKS, ()))
     return marks
 
 
@@ -214,7 +215,7 @@ async def _check_and_handle(
         if not guard.is_routed:
             guard.is_routed = not isinstance(route, _OUTER)
             limits, read = _limits(guard, route, scope), receive
-            if guard.asks_the_app(limits):  # whose functions may read the body
+            if guard.core.enforcer.asks_the_app(limits):  # whose functions may read the body
                 tape = _Tape(receive)
                 read, receive = tape.read, tape.receive
             guard.current.make_by(partial(request_of, scope, read))
@@ -238,13 +239,14 @@ def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
 
 def _limits(guard: Guard, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
     """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
-    limiter, method = guard.current.limiter, _method(scope)
+    core, method = guard.core, _method(scope)
     endpoint, dependant = scope.get("endpoint"), _dependant(route, scope)
     if isinstance(endpoint, FunctionType) and not getattr(dependant, "dependencies", ()):
-        path = str(getattr(route, "path", ""))
-        return guard.limits_of(endpoint, path, method)  # nearly all, in a tenth of the time
-    marks = _marks_of_endpoint(scope, limiter) + _marks_of_dependencies(dependant, limiter)
-    return guard.limits(_name(scope, route), method, marks)
+        path = str(getattr(route, "path", ""))  # so are nearly all, in a tenth of the time
+        return core.enforcer.limits_of(endpoint, path, method, core.limiter)
+    marks = _marks_of_endpoint(scope, core.limiter)
+    marks += _marks_of_dependencies(dependant, core.limiter)
+    return core.enforcer.limits(_name(scope, route), method, marks)
 
 
 def _method(scope: Scope) -> str:
@@ -260,15 +262,8 @@ def _marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
     endpoint = scope.get("endpoint")
     marks = marks_of(endpoint, limiter)
     if isinstance(endpoint, type):
-        marks += [of_method(mark) for mark in marks_of(_view(endpoint, scope), limiter)]
+        marks += marks_of_handler(handler_of(endpoint, _method(scope)), limiter)
     return marks
-
-
-def _view(endpoint: type, scope: Scope) -> object:
-    """Return the method of a class of views that answers."""
-    method = _method(scope)
-    is_get = method == "HEAD" and not hasattr(endpoint, "head")
-    return getattr(endpoint, "get" if is_get else method.lower(), None)
 
 
 def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI
@@ -322,7 +317,7 @@ async def check_message(
 def _without_guard(core: Core, connection: HTTPConnection) -> Current:
     """Return what stands for the request where the middleware doesn't."""
     current = Current(core.limiter, ScopeRequest(connection.scope, core.settings.proxies))
-    current.make, current.is_enforced = (lambda: connection), True
+    current.request, current.is_enforced = connection, True
     return current
 
 

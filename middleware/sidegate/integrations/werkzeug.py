@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from sidegate.limiter.checks.asking import give_back
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limits.applied import RouteName, fit_name, nearest
-from sidegate.limiter.limits.route_limit import Mark, marks_of, of_method
+from sidegate.limiter.limits.marks import Mark, handler_of, marks_of, marks_of_handler
 from sidegate.wsgi import as_text
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def current_at(core: Core, request: Any) -> Current | None:  # noqa: ANN401 - or
 
 def keep(core: Core, current: Current, request: Any) -> None:  # noqa: ANN401 - or a websocket
     """Have a request be the one that a limiter decides about."""
-    current.make = lambda: request
+    current.request = request
     setattr(request, _CURRENTS, {**getattr(request, _CURRENTS, {}), core: current})
 
 
@@ -130,10 +130,7 @@ def _marks_of_view(view: object, method: str, limiter: object) -> list[Mark]:
         return marks
     marks += marks_of(view_class, limiter)
     marks += marks_of(getattr(view_class, "dispatch_request", None), limiter)
-    function = getattr(view_class, method.lower(), None)
-    if function is None and method == "HEAD":
-        function = getattr(view_class, "get", None)
-    return marks + [of_method(mark) for mark in marks_of(function, limiter)]
+    return marks + marks_of_handler(handler_of(view_class, method), limiter)
 
 
 # --- refusing

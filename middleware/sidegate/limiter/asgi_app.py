@@ -27,15 +27,13 @@ from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
-    from types import FunctionType
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
     from sidegate.http.request_limiter import Verdict
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
-    from sidegate.limiter.limits.applied import Applied, RouteName
-    from sidegate.limiter.limits.route_limit import Mark
+    from sidegate.limiter.limits.applied import Applied
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
 _CORS = (b"access-control-", b"vary")  # begin the names of fields that CORS sets
@@ -46,38 +44,26 @@ _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.s
 class Guard:
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_core", "_is_refused", "_send", "current", "is_routed")
+    __slots__ = ("_is_replaced", "_send", "core", "current", "is_routed")
 
     def __init__(self, core: Core, current: Current, send: Send) -> None:
-        self._core = core
+        self.core = core
         self.current = current
         self.is_routed = False  # has the last of its routes checked its limits?
         self._send = send
-        self._is_refused = False
+        self._is_replaced = False  # has a refusal gone out for what the app answers?
 
     async def check(self, limits: Sequence[Applied]) -> Checked:
         """Check these limits, and the first time the rules too."""
-        outcome = await enforce(self._core.enforcer, self._core.clients.loops, self.current, limits)
+        outcome = await enforce(self.core.enforcer, self.core.clients.loops, self.current, limits)
         self.current.is_enforced = True
         return outcome
-
-    def limits(self, route: RouteName, method: str, marks: Sequence[Mark]) -> Sequence[Applied]:
-        """Return the limits of a route: none if a mark says that it is exempt."""
-        return self._core.enforcer.limits(route, method, marks)
-
-    def asks_the_app(self, limits: Sequence[Applied]) -> bool:
-        """Tell whether functions of the app have a say in these limits."""
-        return self._core.enforcer.asks_the_app(limits)
-
-    def limits_of(self, function: FunctionType, path: str, method: str) -> Sequence[Applied]:
-        """Return the limits of a route that is a function, all of whose marks are its own."""
-        return self._core.enforcer.limits_of(function, path, method, self.current.limiter)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
         current = self.current
         if current.is_answered or message["type"] not in _STARTS:
-            return _dropped() if self._is_refused else self._send(message)
+            return _dropped() if self._is_replaced else self._send(message)
         current.is_answered = True
         if current.is_enforced:
             return self._send(self._with_fields(message))
@@ -85,11 +71,11 @@ class Guard:
 
     async def _send_checked(self, message: Message) -> None:
         """Begin a response that comes from no route, if the limits of elsewhere let it."""
-        outcome = await self.check(self._core.enforcer.elsewhere)
+        outcome = await self.check(self.core.enforcer.elsewhere)
         if outcome.verdict is None or message["type"] == _CLOSE:
             await self._send(self._with_fields(message))
         else:
-            self._is_refused = True
+            self._is_replaced = True
             await self._refuse(message, outcome.verdict)
 
     def _with_fields(self, message: Message) -> Message:
@@ -113,7 +99,7 @@ class Guard:
             self._give_back({"type": "http.response.start", "status": 500})
 
     def _give_back(self, start: Message) -> None:
-        core, response = self._core, SentResponse(start)
+        core, response = self.core, SentResponse(start)
         give_back(core.enforcer, core.clients.loops, self.current, response)
 
     async def _refuse(self, start: Message, verdict: Verdict) -> None:
@@ -157,7 +143,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
+        view = ScopeRequest(scope, self._core.settings.proxies)
         current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
         guards: list[Guard] = []
@@ -166,7 +152,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
-                current.make = partial(request_of, scope)
+                current.make_by(partial(request_of, scope))
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)

@@ -8,7 +8,7 @@ from sidegate.errors import shown
 from sidegate.http.keys import bucket_key, identity_text
 from sidegate.http.rules import bucket_of
 from sidegate.limiter.limits.applied import APPLICATION, fit_name, is_named, of_method, route_of
-from sidegate.limiter.limits.route_limit import marks_of
+from sidegate.limiter.limits.marks import marks_of
 
 if TYPE_CHECKING:
     from sidegate.limiter.core import Core

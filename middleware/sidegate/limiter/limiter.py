@@ -11,7 +11,8 @@ from sidegate.limiter.asgi_app import LimitedASGIApp
 from sidegate.limiter.core import Core
 from sidegate.limiter.keys import key_of
 from sidegate.limiter.limits.functions import AppFunction
-from sidegate.limiter.limits.route_limit import F, Mark, put_mark, route_limit
+from sidegate.limiter.limits.marks import F, Mark, put_mark
+from sidegate.limiter.limits.route_limit import route_limit
 from sidegate.limiter.wsgi_app import LimitedWSGIApp
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Id
     from sidegate.limiter.checks.current import Current
-    from sidegate.limiter.core import LimiterOptions
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, SharedOptions
+    from sidegate.limiter.options import LimiterOptions
 
 
 class Limiter:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core
     from sidegate.limiter.limits.applied import RouteName
-    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, RouteLimit
 
 MAX_LIMITS = 1_024  # written at messages; with a function that is made there, new each time
 
@@ -25,7 +26,8 @@ MAX_LIMITS = 1_024  # written at messages; with a function that is made there, n
 def message_of(core: Core, websocket: Any, view: Request) -> Current:  # noqa: ANN401 - the framework's
     """Return what stands for a message: a request of its own, which no rule applies to."""
     current = Current(core.limiter, view)
-    current.make, current.is_message, current.is_enforced = (lambda: websocket), True, True
+    current.request = websocket
+    current.is_message = current.is_enforced = True
     return current
 
 

@@ -29,7 +29,7 @@ class LimitedWSGIApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         core = self._core
-        view = EnvironRequest(environ, core.enforcer.limiter.proxies)
+        view = EnvironRequest(environ, core.settings.proxies)
         current = Current(core.limiter, view, innermost(), view.root)
         outcome = enforce_blocking(
             core.enforcer, core.clients.threads, current, core.enforcer.elsewhere

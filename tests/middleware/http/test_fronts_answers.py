@@ -172,8 +172,26 @@ async def test_each_form_of_an_own_denial(
 
 
 @both
+async def test_a_field_of_an_own_denial_may_have_letters_of_latin_1(front: Any) -> None:
+    app = front(limits="1/hour", on_denied=always(("x", 429, {"x-why": " Café "})))
+    await app.ask()
+    answer = await app.ask()
+    assert (answer.status, answer.fields["x-why"]) == (429, "Café")
+
+
+@both
 @pytest.mark.parametrize(
-    "made", [7, ("x", 200), ("x", "429"), ("x", 429, ["a"]), ("x", 429, {"a": "b\nc: d"}), object()]
+    "made",
+    [
+        7,
+        ("x", 200),
+        ("x", "429"),
+        ("x", 429, ["a"]),
+        ("x", 429, {"a": "b\nc: d"}),
+        ("x", 429, {"a b": "c"}),
+        ("x", 429, {"": "c"}),
+        object(),
+    ],
 )
 async def test_a_denial_that_is_nonsense_is_still_a_denial(
     front: Any, made: object, caplog: pytest.LogCaptureFixture

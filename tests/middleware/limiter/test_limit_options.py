@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from sidegate import Limiter, parse_limits
-from sidegate.limiter.limits.route_limit import MARKS, LimitOptions
+from sidegate.limiter.limits.marks import MARKS
+from sidegate.limiter.limits.route_limit import LimitOptions
 
 LIMITER: Final = Limiter("100/minute", default_limits="10/minute")
 OPTIONS: Final = ["limits", *LimitOptions.__annotations__]

@@ -49,7 +49,7 @@ class Asgi:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in lines or []]
         scope = http(root + path, method, peer, headers=headers, root_path=root)
         start, body = await run(self.limited, scope)
-        lines_sent = [(name.decode(), value.decode()) for name, value in start["headers"]]
+        lines_sent = [(name.decode(), value.decode("latin-1")) for name, value in start["headers"]]
         return Answer(start["status"], joined(lines_sent), body["body"])
 
 

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from sidegate.errors import did_you_mean, shown
 from sidegate.integrations.django.keys import is_name, key_by_name
-from sidegate.limiter.core import LimiterOptions
+from sidegate.limiter.options import LimiterOptions
 from sidegate.middleware_options import CommonOptions
 
 OPTIONS: Final = tuple(

@@ -19,6 +19,7 @@ from sidegate.integrations.django.options import limiter_options
 from sidegate.integrations.django.views import marks_of_view, route_of_view
 from sidegate.limiter.checks.asking import enforce, enforce_blocking
 from sidegate.limiter.checks.current import Current, innermost
+from sidegate.limiter.checks.enforcer import MAX_ROUTES
 from sidegate.limiter.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core
     from sidegate.limiter.limits.applied import Applied
-
-MAX_ROUTES: Final = 4_096  # routes times methods that are remembered
 
 
 class SettingsLimiter(Limiter):
@@ -70,7 +69,7 @@ class SettingsLimiter(Limiter):
         """Return a request that is to be checked, of Django or of its REST framework."""
         view = MetaRequest(http_request(request), self.core.settings.proxies)
         current = Current(self, view, innermost(), view.root)
-        current.make = lambda: request
+        current.request = request
         return current
 
     # --- limits

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sidegate.limiter.limits.applied import RouteName, fit_name
-from sidegate.limiter.limits.route_limit import MARKS, marks_of, of_method
+from sidegate.limiter.limits.marks import MARKS, handler_of, marks_of, marks_of_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidegate.limiter.limits.route_limit import Mark
+    from sidegate.limiter.limits.marks import Mark
 
 _OF_API_VIEW: Final = "WrappedAPIView"  # the class that each @api_view makes
 _GENERIC: Final = ("django.", "rest_framework.")  # whose views stand at many routes
@@ -39,7 +39,7 @@ def route_of_view(view: Any, told: str, method: str) -> RouteName:  # noqa: ANN4
 def marks_of_view(view: Any, method: str, limiter: object) -> list[Mark]:  # noqa: ANN401  # no types
     """Return the marks that a limiter left on a view, its class, or its method."""
     marks = [mark for place in _places(view, method) for mark in marks_of(place, limiter)]
-    marks += [of_method(mark) for mark in marks_of(_method_of(view, method), limiter)]
+    marks += marks_of_handler(_handler_of_view(view, method), limiter)
     return list(dict.fromkeys(marks))
 
 
@@ -51,16 +51,17 @@ def _places(view: Any, method: str) -> Iterator[object]:  # noqa: ANN401  # no t
     if (kind := _class(view)) is not None:
         yield kind
         if kind.__qualname__ == _OF_API_VIEW:  # it keeps the function in a closure only
-            for cell in getattr(_method_of(view, method), "__closure__", None) or ():
+            for cell in getattr(_handler_of_view(view, method), "__closure__", None) or ():
                 if hasattr(cell.cell_contents, MARKS):
                     yield cell.cell_contents
 
 
-def _method_of(view: Any, method: str) -> object:  # noqa: ANN401  # no types
+def _handler_of_view(view: Any, method: str) -> object:  # noqa: ANN401  # no types
     """Return the method of a view's class that handles a request, or None."""
     while isinstance(view, partial):
         view = view.func
-    return getattr(_class(view), _action(view, method) or _handler(method), None)
+    kind, action = _class(view), _action(view, method)
+    return getattr(kind, action, None) if action else handler_of(kind, method)
 
 
 def _named(view: Any, method: str) -> tuple[Any, str]:  # noqa: ANN401  # no types
@@ -77,13 +78,9 @@ def _class(view: Any) -> Any:  # noqa: ANN401  # no types
     return getattr(view, "view_class", None) or getattr(view, "cls", None)
 
 
-def _handler(method: str) -> str:
-    return "get" if method == "HEAD" else method.lower()
-
-
 def _action(view: Any, method: str) -> str:  # noqa: ANN401  # no types
     actions = cast("dict[str, str]", getattr(view, "actions", None) or {})
-    return actions.get(_handler(method), "")
+    return actions.get("get" if method == "HEAD" else method.lower(), "")
 
 
 def _arguments(view: Any) -> object:  # noqa: ANN401  # no types

@@ -12,9 +12,10 @@ from sidegate.limiter.checks.planning import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sidegate.buckets.decision import Decision
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.enforcer import Checked, Enforcer
-    from sidegate.limiter.checks.planning import KeyQuestion
+    from sidegate.limiter.checks.planning import KeyQuestion, Plan
     from sidegate.limiter.limits.applied import Applied
 
 
@@ -40,19 +41,14 @@ async def enforce(
             decisions = await _ask_all(client, questions)
         if enforcer.meta is None:
             return enforcer.conclude(current, plan, questions, decisions)
-        judged = enforcer.meta.judged(current, questions, decisions)
-        checked = enforcer.conclude(current, plan, questions, judged)
+        checked, charged = _with_meta(enforcer, client, current, plan, questions, decisions)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         return enforcer.failed(current, questions, error)
-    if checked.exceeded is None:
-        return checked
-    try:
-        asked = list(zip(questions, decisions, judged, strict=True))
-        charged = enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
-        if charged is not None:
+    if charged is not None:
+        try:
             await charged
-    except Exception as error:  # noqa: BLE001 - it stays refused
-        enforcer.limiter.check_failed(questions[0].rule, error)
+        except Exception as error:  # noqa: BLE001 - it stays refused
+            enforcer.limiter.check_failed(questions[0].rule, error)
     return checked
 
 
@@ -78,18 +74,32 @@ def enforce_blocking(
             decisions = _ask_all(client, questions)
         if enforcer.meta is None:
             return enforcer.conclude(current, plan, questions, decisions)
-        judged = enforcer.meta.judged(current, questions, decisions)
-        checked = enforcer.conclude(current, plan, questions, judged)
+        return _with_meta(enforcer, client, current, plan, questions, decisions)[0]
     except Exception as error:  # noqa: BLE001 - as above
         return enforcer.failed(current, questions, error)
+
+
+def _with_meta(
+    enforcer: Enforcer,
+    client: Any,  # noqa: ANN401 - as above
+    current: Current,
+    plan: Plan,
+    questions: Sequence[KeyQuestion],
+    decisions: Sequence[Decision | None],
+) -> tuple[Checked, Any]:
+    """Conclude with meta limits; return what becomes of the request, and what to await or None."""
+    meta = enforcer.meta
+    assert meta is not None
+    judged = meta.judged(current, questions, decisions)
+    checked = enforcer.conclude(current, plan, questions, judged)
     if checked.exceeded is None:
-        return checked
+        return checked, None
     try:
         asked = list(zip(questions, decisions, judged, strict=True))
-        enforcer.meta.settle(client, current, checked.exceeded.decision, asked)
-    except Exception as error:  # noqa: BLE001 - as above
+        return checked, meta.settle(client, current, checked.exceeded.decision, asked)
+    except Exception as error:  # noqa: BLE001 - it stays refused
         enforcer.limiter.check_failed(questions[0].rule, error)
-    return checked
+        return checked, None
 
 
 def _ask_one(client: Any, question: KeyQuestion) -> Any:  # noqa: ANN401 - a Decision, or what gives one

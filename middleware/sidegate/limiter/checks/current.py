@@ -35,6 +35,7 @@ class Current:
     """
 
     __slots__ = (
+        "_make",
         "_request",
         "charged",
         "decisions",
@@ -44,7 +45,6 @@ class Current:
         "is_message",
         "is_refused",
         "limiter",
-        "make",
         "meta",
         "method",
         "outer",
@@ -70,26 +70,25 @@ class Current:
         self.is_message = False  # is it a message of a websocket, each of which pays for itself?
         self.is_answered = False  # has the response begun?
         self.is_refused = False
-        # Makes the framework's own request, when it is asked for; without a framework it is ours.
-        self.make: Callable[[], Any] | None = None
+        # The framework's own request, or what makes it; without a framework it is ours.
+        self._make: Callable[[], Any] | None = None
         self._request: Any = None
 
     @property
     def request(self) -> Any:  # noqa: ANN401 - whatever the framework has
         """The request as its framework has it."""
         if self._request is None:
-            self._request = self.view if self.make is None else self.make()
+            self._request = self.view if self._make is None else self._make()
         return self._request
 
-    def make_by(self, make: Callable[[], Any]) -> None:
-        """Have the framework's request be made so from now on, also if it was made before."""
-        self.make = make
-        self._request = None
+    @request.setter
+    def request(self, request: Any) -> None:  # noqa: ANN401 - as above
+        self._request = request
 
-    @property
-    def target(self) -> tuple[str, str, str]:
-        """Path, root and method, as rules are chosen by."""
-        return self.path, self.root, self.method
+    def make_by(self, make: Callable[[], Any]) -> None:
+        """Have the framework's request be made so when it is asked for, also if it was before."""
+        self._make = make
+        self._request = None
 
     @property
     def decision(self) -> Decision | None:
@@ -162,7 +161,7 @@ class _Outside(Request):
 def outside(limiter: object) -> Current:
     """Return what is current outside of a request: no request, and no decisions."""
     current = Current(limiter, _Outside())
-    current.make = _none
+    current.make_by(_none)
     return current
 
 

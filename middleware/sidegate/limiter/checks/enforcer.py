@@ -1,6 +1,6 @@
-"""The enforcer: checks all limits of a request at once, in a loop or in a thread.
+"""The enforcer: which limits a request has, what to ask about them, and what becomes of it.
 
-It knows no framework. Each integration tells it the request and the route, and what it answers.
+It knows no framework, and asks nobody itself: `asking.py` does, in a loop or in a thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sidegate.limiter.limits.applied import (
     limits_at,
     route_of,
 )
-from sidegate.limiter.limits.route_limit import MARKS, marks_of
+from sidegate.limiter.limits.marks import MARKS, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.fixed import FixedQuestion
     from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
     from sidegate.limiter.limits.functions import AppFunction
-    from sidegate.limiter.limits.route_limit import Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 log = logging.getLogger("sidegate")
 

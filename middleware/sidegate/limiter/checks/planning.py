@@ -83,7 +83,8 @@ def planning(
             return NOTHING
     parts: list[LimitPart] = []
     fields: list[Pair] = []
-    for chain in () if current.is_enforced else limiter.chains(*current.target):
+    asked = current.path, current.root, current.method
+    for chain in () if current.is_enforced else limiter.chains(*asked):
         found = yield from asking(limiter, chain, current.view)
         part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
         if refused := _take(part, parts, fields):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Identity
-    from sidegate.limiter.limits.route_limit import Mark, RouteLimit
+    from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
 STANDARD = frozenset(  # RFC 9110 and 5789

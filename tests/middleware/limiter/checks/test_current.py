@@ -81,7 +81,7 @@ def test_outside_there_is_no_request() -> None:
     assert current.request is None
     assert (current.view.method, current.view.path, current.view.peer) == ("", "", "")
     assert (current.view.lines("x"), current.view.names(), current.view.raw) == ([], [], {})
-    assert current.target == ("", "", "")
+    assert (current.path, current.root, current.method) == ("", "", "")
 
 
 # --- what charge_when is shown

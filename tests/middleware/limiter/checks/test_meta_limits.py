@@ -12,7 +12,7 @@ from sidegate.limiter.checks.asking import enforce_blocking
 from sidegate.limiter.checks.current import Current
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import route_of
-from sidegate.limiter.limits.route_limit import marks_of
+from sidegate.limiter.limits.marks import marks_of
 from sidegate.testing import Memory
 from sidegate.wsgi import EnvironRequest
 from tests.support.in_process.sidecar_double import SidecarDouble

@@ -18,7 +18,8 @@ from sidegate.limiter.limits.applied import (
     route_of,
 )
 from sidegate.limiter.limits.functions import AppFunction
-from sidegate.limiter.limits.route_limit import Mark, RouteLimit, of_method, route_limit
+from sidegate.limiter.limits.marks import Mark, handler_of, marks_of_handler, put_mark
+from sidegate.limiter.limits.route_limit import RouteLimit, route_limit
 
 ROUTE = RouteName("shop.login", "login")
 HERE = __name__
@@ -144,5 +145,18 @@ def test_methods_of_a_class_have_buckets_of_their_own() -> None:
     """Unless others share them."""
     route = route_of(Shop)
     for one, bucket in ((mark("1/hour"), f"{HERE}.Shop POST"), (mark("1/hour", scope="s"), "s")):
-        (found,) = limits_at(route, "POST", [of_method(one)], ())
+        handler = put_mark(lambda: None, one)
+        (found,) = limits_at(route, "POST", marks_of_handler(handler, one.limiter), ())
         assert found.bucket == fit_name(bucket)
+
+
+def test_what_answers_get_answers_head_where_nothing_else_does() -> None:
+    class Views:
+        def get(self) -> None: ...
+
+    class Both(Views):
+        def head(self) -> None: ...
+
+    assert handler_of(Views, "HEAD") is Views.get
+    assert handler_of(Both, "HEAD") is Both.head
+    assert handler_of(Views, "POST") is None

@@ -46,8 +46,6 @@ class Usage(TypedDict):
 def group_of(group: object, fn: object) -> str:
     """Return the name of a group: its own, else that of the view."""
     if group is None and fn is not None:
-        while hasattr(fn, "func"):  # a partial
-            fn = cast("Any", fn).func
         return route_of(fn).key
     if isinstance(group, str) and group:
         return group
