@@ -24,7 +24,7 @@ from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
 from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of
 from sidegate.limiter.checks.asking import enforce
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
@@ -187,7 +187,7 @@ def _alone(limiter: object, scope: Scope, send: Send) -> Generator[Send]:
     core = core_of(limiter)
     core.tell_of_no_middleware()
     view = ScopeRequest(scope, core.settings.proxies)
-    guard = Guard(core, Current(limiter, view, innermost(), scope.get("root_path", "")), send)
+    guard = Guard(core, Current(limiter, view, around(), scope.get("root_path", "")), send)
     scope[GUARDS] = guards = [*scope.get(GUARDS, ()), guard]
     token = begin(guard.current)
     try:

@@ -22,7 +22,7 @@ from sidegate.asgi.refusal import (
     refuse_handshake,
 )
 from sidegate.limiter.checks.asking import enforce, give_back
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
         view = ScopeRequest(scope, self._core.enforcer.limiter.proxies)
-        current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
+        current = Current(self._core.limiter, view, around(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
         guards: list[Guard] = []
         token = begin(current)
@@ -182,7 +182,9 @@ class LimitedASGIApp(RateLimitMiddleware):
         verdict = outcome.verdict
         if verdict is None:
             await self._app(scope, receive, guard.send)
-        elif scope["type"] == "http":
+            return
+        guard.current.is_answered = True
+        if scope["type"] == "http":
             await refuse(self._app, verdict, scope, receive, send)
         else:
             await refuse_handshake(verdict, scope, receive, send)

@@ -18,7 +18,7 @@ from sidegate.integrations.django.meta import MetaRequest, http_request
 from sidegate.integrations.django.options import limiter_options
 from sidegate.integrations.django.views import marks_of_view, route_of_view
 from sidegate.limiter.checks.asking import enforce, enforce_blocking
-from sidegate.limiter.checks.current import Current, innermost
+from sidegate.limiter.checks.current import Current, around
 from sidegate.limiter.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SettingsLimiter(Limiter):
     def request(self, request: Any) -> Current:  # noqa: ANN401  # no types
         """Return a request that is to be checked, of Django or of its REST framework."""
         view = MetaRequest(http_request(request), self.core.settings.proxies)
-        current = Current(self, view, innermost(), view.root)
+        current = Current(self, view, around(), view.root)
         current.make = lambda: request
         return current
 
