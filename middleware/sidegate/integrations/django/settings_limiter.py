@@ -80,7 +80,11 @@ class SettingsLimiter(Limiter):
         match = request.resolver_match
         told = str(match.view_name if match.url_name else match.route)
         _ = self.core  # the present one
-        return self._limits_of(view, told, str(request.method).upper())
+        method = str(request.method).upper()
+        try:
+            return self._limits_of(view, told, method)
+        except TypeError:  # an object as a view, which has no hash, such as a dataclass
+            return self._look_up(view, told, method)
 
     def _look_up(self, view: object, told: str, method: str) -> Sequence[Applied]:
         route = route_of_view(view, told, method)
