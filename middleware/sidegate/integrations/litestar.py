@@ -18,7 +18,7 @@ from litestar.utils.sync import AsyncCallable
 
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION
-from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp
+from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp, spare_others
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import RouteName, fit_name, route_of
@@ -101,6 +101,7 @@ async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None
             guard.current.make = partial(_same, connection)
             checked = await guard.check(_limits(guard, connection.scope, handler))
             if checked.verdict is not None:
+                spare_others(connection.scope)
                 raise _exception(checked, connection.scope)
 
 

@@ -22,7 +22,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
-from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of
+from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of, spare_others
 from sidegate.limiter.checks.asking import enforce
 from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
@@ -214,6 +214,7 @@ async def _check_and_handle(
             guard.current.make_by(partial(request_of, scope, read))
             checked = await guard.check(limits)
             if checked.verdict is not None:
+                spare_others(scope)
                 await _refuse(checked, scope, receive, send)
                 return
     await handle(route, scope, receive, send)

@@ -137,6 +137,12 @@ def guard_of(scope: Scope, limiter: object) -> Guard | None:
     return next((guard for guard in guards if guard.current.limiter is limiter), None)
 
 
+def spare_others(scope: Scope) -> None:
+    """Have no other limiter charge a request that one has refused."""
+    for guard in scope[GUARDS]:
+        guard.current.is_enforced = True
+
+
 class LimitedASGIApp(RateLimitMiddleware):
     """See `Limiter.asgi`."""
 

@@ -290,3 +290,16 @@ def test_a_listener_is_limited_at_its_handshake(kind: str, is_sync: bool) -> Non
         assert socket.receive_text() == "a"
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
         pass
+
+
+def test_what_one_limiter_refuses_is_not_charged_by_another(sidegate: Memory) -> None:
+    few, many = Limiter("1/minute", service="few"), Limiter("9/minute", service="many")
+
+    @get("/")
+    async def view() -> int:
+        return 1
+
+    plugins = [LimiterPlugin(many), LimiterPlugin(few)]
+    client = TestClient(Litestar([view], plugins=plugins, logging_config=None))
+    assert statuses(client, "/", 3) == [200, 429, 429]
+    assert sidegate.spent("many/default:testclient") == {"9/minute": 1}
