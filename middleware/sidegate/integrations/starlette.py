@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import ExitStack, contextmanager
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +59,13 @@ def _http_exception() -> Any:  # noqa: ANN401 - a class
     return HTTPException if fastapi is None else fastapi.HTTPException
 
 
-class HTTPRateLimitExceeded(RateLimitExceeded, _http_exception()):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  # of either
-    """RateLimitExceeded for handlers of HTTP exceptions: of the status 429, or of all of them."""
+@cache
+def _kind_of(http_exception: Any) -> type[RateLimitExceeded]:  # noqa: ANN401 - a class
+    """Return RateLimitExceeded for handlers of HTTP exceptions: of status 429, or of all of them.
+
+    FastAPI may be imported after this.
+    """
+    return type("HTTPRateLimitExceeded", (RateLimitExceeded, http_exception), {})
 
 
 class WebSocketRateLimitExceeded(RateLimitExceeded, WebSocketException):
@@ -355,11 +360,11 @@ def exception_of(exceeded: RateLimitExceeded, scope: Scope) -> RateLimitExceeded
         if WebSocketException in handlers:  # one for RateLimitExceeded answers requests
             handlers.setdefault(WebSocketRateLimitExceeded, handlers[WebSocketException])
         return WebSocketRateLimitExceeded(*told)
-    made = HTTPRateLimitExceeded(*told)
+    made = _kind_of(_http_exception())(*told)
     if made.status_code not in by_status:
         kind = next((kind for kind in type(made).__mro__ if kind in handlers), None)
         if kind is None or str(handlers[kind].__module__).startswith(_FRAMEWORKS):
-            handlers[HTTPRateLimitExceeded] = ready_handler
+            handlers[type(made)] = ready_handler
     return made
 
 
