@@ -9,6 +9,8 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from sidegate.http.request_limiter import not_awaited
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
 
@@ -67,12 +69,13 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
 def run(steps: Generator[Pending, object, R]) -> R:
     """Go through steps where there is no loop.
 
-    What has to be awaited is handed back as it is, and is no key.
+    What has to be awaited is a TypeError there: any coroutine is true, so as a condition it would
+    let each request off its limit.
     """
     try:
         pending = next(steps)
         while True:
-            pending = steps.send(pending.value)
+            pending = steps.throw(not_awaited(pending.value))
     except StopIteration as end:
         result: R = end.value
         return result

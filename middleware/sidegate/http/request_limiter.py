@@ -329,5 +329,11 @@ def _is_preflight(request: Request) -> bool:
 
 def _require_value(value: object) -> None:
     if iscoroutine(value):
+        raise not_awaited(value)
+
+
+def not_awaited(value: object) -> TypeError:
+    """Return what is wrong with a value that nobody awaits here."""
+    if iscoroutine(value):
         value.close()  # else Python warns that nobody awaited it
-        raise TypeError(f"got {value!r:.80}, expected what it returns: is an await missing?")
+    return TypeError(f"got {value!r:.80}, expected what it returns: is an await missing?")

@@ -13,7 +13,7 @@ from flask import has_request_context, request
 
 from sidegate.integrations import werkzeug
 from sidegate.limiter.checks.asking import enforce_blocking
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.wsgi import EnvironRequest
 
@@ -58,7 +58,7 @@ def _check(core: Core, routes: werkzeug.Routes, asked: Any) -> Response | None: 
     if werkzeug.current_at(core, asked) is not None:
         return None
     view = EnvironRequest(asked.environ, core.settings.proxies)
-    current = Current(core.limiter, view, innermost(), view.root)
+    current = Current(core.limiter, view, around(), view.root)
     werkzeug.keep(core, current, asked)
     token = begin(current)
     try:

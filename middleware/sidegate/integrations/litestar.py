@@ -9,17 +9,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from litestar import Response
+from litestar import Controller, Response
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, WebSocketException
+from litestar.handlers import WebsocketListener
 from litestar.plugins import InitPlugin
+from litestar.utils.sync import AsyncCallable
 
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION
-from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp
+from sidegate.limiter.asgi_app import GUARDS, LimitedASGIApp, spare_others
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
-from sidegate.limiter.limits.applied import route_of
+from sidegate.limiter.limits.applied import RouteName, fit_name, route_of
 from sidegate.limiter.limits.marks import marks_of
 from sidegate.limiter.messages import enforce_message, message_of
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limiter import Limiter
     from sidegate.limiter.limits.applied import Applied
+    from sidegate.limiter.limits.marks import Mark
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf
 
 
@@ -98,13 +101,49 @@ async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None
             guard.current.request = connection
             checked = await guard.check(_limits(core, connection.scope, handler))
             if checked.verdict is not None:
+                spare_others(connection.scope)
                 raise _exception(checked, connection.scope)
 
 
 def _limits(core: Core, scope: Scope, handler: BaseRouteHandler) -> Sequence[Applied]:
     method = "GET" if scope["type"] == "websocket" else scope["method"].upper()
-    function = handler.fn
-    return core.enforcer.limits(route_of(function), method, marks_of(function, core.limiter))
+    marks = _marks(handler, core.limiter)
+    return core.enforcer.limits(_route(handler, scope), method, marks)
+
+
+def _function(handler: BaseRouteHandler) -> Any:  # noqa: ANN401 - of the app
+    """Return the function that the app wrote, from what Litestar has put it into."""
+    function = _called(handler)
+    return function.func if isinstance(function, AsyncCallable) else function
+
+
+def _called(handler: BaseRouteHandler) -> Any:  # noqa: ANN401 - as above
+    """Return what a handler calls; of a websocket's listener, for each message."""
+    return getattr(handler.fn, "_fn", handler.fn)
+
+
+def _owner(function: Any) -> type | None:  # noqa: ANN401 - as above
+    """Return the class of a controller, or of a websocket's listener, that a method belongs to."""
+    owner = getattr(function, "__self__", None)
+    return type(owner) if isinstance(owner, (Controller, WebsocketListener)) else None
+
+
+def _marks(handler: BaseRouteHandler, limiter: object) -> list[Mark]:
+    """Return the marks of a handler, and of its controller, which may have inherited it."""
+    function = _function(handler)
+    places = function, _called(handler), _owner(function)
+    marks = [mark for place in places for mark in marks_of(place, limiter)]
+    return list(dict.fromkeys(marks))
+
+
+def _route(handler: BaseRouteHandler, scope: Scope) -> RouteName:
+    """Return the route of a handler; one that controllers inherit is one in each of them."""
+    function = _function(handler)
+    kind = _owner(function)
+    if kind is None:
+        return route_of(function, str(scope.get("path_template", "")))
+    name = str(function.__name__)
+    return RouteName(fit_name(f"{kind.__module__}.{kind.__qualname__}.{name}"), fit_name(name))
 
 
 async def check_message(
@@ -114,12 +153,13 @@ async def check_message(
     options: LimitOptions,
 ) -> Decision | None:
     """Check a message of a websocket; see `Limiter.check_message`."""
-    function = websocket.scope["route_handler"].fn
-    message = message_of(core, websocket, ScopeRequest(websocket.scope, core.settings.proxies))
-    given, marks = (limits, options), marks_of(function, core.limiter)
-    checked = await enforce_message(core, message, route_of(function), given, marks)
+    scope = websocket.scope
+    handler = scope["route_handler"]
+    message = message_of(core, websocket, ScopeRequest(scope, core.settings.proxies))
+    given, marks = (limits, options), _marks(handler, core.limiter)
+    checked = await enforce_message(core, message, _route(handler, scope), given, marks)
     if checked.verdict is not None:
-        raise _exception(checked, websocket.scope)
+        raise _exception(checked, scope)
     return message.decision
 
 

@@ -16,7 +16,7 @@ from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION
 from sidegate.integrations import werkzeug
 from sidegate.limiter.checks.asking import enforce
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.messages import enforce_message, message_of
 
@@ -67,7 +67,7 @@ async def _check(core: Core, routes: werkzeug.Routes, asked: Any) -> Response | 
         return None
     scope = asked.scope
     view = ScopeRequest(scope, core.settings.proxies)
-    current = Current(core.limiter, view, innermost(), scope.get("root_path", ""))
+    current = Current(core.limiter, view, around(), scope.get("root_path", ""))
     werkzeug.keep(core, current, asked)
     token = begin(current)
     try:

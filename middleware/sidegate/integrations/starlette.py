@@ -22,9 +22,9 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
-from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of
+from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of, spare_others
 from sidegate.limiter.checks.asking import enforce
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
@@ -194,7 +194,7 @@ def _alone(limiter: object, scope: Scope, send: Send) -> Generator[Send]:
     core = core_of(limiter)
     core.tell_of_no_middleware()
     view = ScopeRequest(scope, core.settings.proxies)
-    guard = Guard(core, Current(limiter, view, innermost(), scope.get("root_path", "")), send)
+    guard = Guard(core, Current(limiter, view, around(), scope.get("root_path", "")), send)
     scope[GUARDS] = guards = [*scope.get(GUARDS, ()), guard]
     token = begin(guard.current)
     try:
@@ -221,6 +221,7 @@ async def _check_and_handle(
             guard.current.make_by(partial(request_of, scope, read))
             checked = await guard.check(limits)
             if checked.verdict is not None:
+                spare_others(scope)
                 await _refuse(checked, scope, receive, send)
                 return
     await handle(route, scope, receive, send)
@@ -359,7 +360,7 @@ def exception_of(exceeded: RateLimitExceeded, scope: Scope) -> RateLimitExceeded
     if made.status_code not in by_status:
         kind = next((kind for kind in type(made).__mro__ if kind in handlers), None)
         if kind is None or str(handlers[kind].__module__).startswith(_FRAMEWORKS):
-            handlers[HTTPRateLimitExceeded] = ready_handler
+            handlers[type(made)] = ready_handler
     return made
 
 

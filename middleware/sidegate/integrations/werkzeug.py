@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from sidegate.limiter.checks.asking import give_back
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
-from sidegate.limiter.limits.applied import RouteName, fit_name, nearest
+from sidegate.limiter.limits.applied import STANDARD, RouteName, fit_name, nearest
 from sidegate.limiter.limits.marks import Mark, handler_of, marks_of, marks_of_handler
 from sidegate.wsgi import as_text
 
@@ -70,7 +70,8 @@ class Routes:
     def __init__(self, core: Core, app: Any) -> None:  # noqa: ANN401 - Flask or Quart
         self._core = core
         self._app = app
-        # By endpoint and method, so no more than the app has; with the view, which may be replaced.
+        # By endpoint and method, so no more than the app has: a route may take any method, but the
+        # ones that clients make up aren't kept. With the view, which may be replaced.
         self._known: dict[tuple[str, str], tuple[object, Sequence[Applied]]] = {}
 
     def limits(self, request: Any) -> Sequence[Applied]:  # noqa: ANN401 - of both
@@ -85,7 +86,9 @@ class Routes:
         view, method = self._app.view_functions.get(rule.endpoint), method_of(request)
         known = self._known.get((rule.endpoint, method))
         if known is None or known[0] is not view:
-            known = self._known[rule.endpoint, method] = view, self._look_up(request, view, method)
+            known = view, self._look_up(request, view, method)
+            if method in STANDARD:
+                self._known[rule.endpoint, method] = known
         return known[1]
 
     def marks(self, request: Any) -> Sequence[Mark]:  # noqa: ANN401 - of both

@@ -22,7 +22,7 @@ from sidegate.asgi.refusal import (
     refuse_handshake,
 )
 from sidegate.limiter.checks.asking import enforce, give_back
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 GUARDS = "sidegate.guards"  # in a scope: the Guards whose limits the route is to check
 _CORS = (b"access-control-", b"vary")  # begin the names of fields that CORS sets
+_HUNG_UP = "ClientDisconnect"
 _CLOSE = "websocket.close"  # of a handshake, if nothing was accepted: it has no fields
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start", _CLOSE}
 
@@ -93,8 +94,13 @@ class Guard:
             headers += current.fields
         return {**message, "headers": headers}
 
-    def failed(self) -> None:
-        """Called when the app has raised: whoever stands around it answers 500."""
+    def failed(self, error: Exception) -> None:
+        """Called when the app has raised: whoever stands around it answers 500.
+
+        A client that has hung up is answered by nobody, and is charged: else that were a way out.
+        """
+        if type(error).__name__ == _HUNG_UP:  # whichever framework's
+            return
         if self.current.charged and not self.current.is_answered:
             self._give_back({"type": "http.response.start", "status": 500})
 
@@ -123,6 +129,12 @@ def guard_of(scope: Scope, limiter: object) -> Guard | None:
     return next((guard for guard in guards if guard.current.limiter is limiter), None)
 
 
+def spare_others(scope: Scope) -> None:
+    """Have no other limiter charge a request that one has refused."""
+    for guard in scope[GUARDS]:
+        guard.current.is_enforced = True
+
+
 class LimitedASGIApp(RateLimitMiddleware):
     """See `Limiter.asgi`."""
 
@@ -144,7 +156,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
         view = ScopeRequest(scope, self._core.settings.proxies)
-        current = Current(self._core.limiter, view, innermost(), scope.get("root_path", ""))
+        current = Current(self._core.limiter, view, around(), scope.get("root_path", ""))
         guard = Guard(self._core, current, send)
         guards: list[Guard] = []
         token = begin(current)
@@ -156,8 +168,8 @@ class LimitedASGIApp(RateLimitMiddleware):
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
-        except Exception:
-            guard.failed()
+        except Exception as error:
+            guard.failed(error)
             raise
         finally:
             end(token)
@@ -168,7 +180,9 @@ class LimitedASGIApp(RateLimitMiddleware):
         verdict = outcome.verdict
         if verdict is None:
             await self._app(scope, receive, guard.send)
-        elif scope["type"] == "http":
+            return
+        guard.current.is_answered = True
+        if scope["type"] == "http":
             await refuse(self._app, verdict, scope, receive, send)
         else:
             await refuse_handshake(verdict, scope, receive, send)

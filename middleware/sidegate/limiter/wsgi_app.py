@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.limiter.checks.asking import enforce_blocking
-from sidegate.limiter.checks.current import Current, begin, end, innermost
+from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.wrapped_app import require_wsgi
 from sidegate.wsgi import EnvironRequest, adding, refuse
 
@@ -30,7 +30,7 @@ class LimitedWSGIApp:
         """Handle one request."""
         core = self._core
         view = EnvironRequest(environ, core.settings.proxies)
-        current = Current(core.limiter, view, innermost(), view.root)
+        current = Current(core.limiter, view, around(), view.root)
         outcome = enforce_blocking(
             core.enforcer, core.clients.threads, current, core.enforcer.elsewhere
         )

@@ -72,6 +72,11 @@ def test_a_route_is_counted_and_not_the_path(sidegate: Memory) -> None:
     assert f"shop/django.views.generic.base.RedirectView old:{ADDRESS}" in [*sidegate.keys()]
 
 
+async def test_an_object_without_a_hash_is_a_view() -> None:
+    assert statuses(ask("/object", 3)) == [200] * 3
+    assert statuses(await ask_in_loop("/object")) == [429]
+
+
 @pytest.mark.parametrize("path", ["/plain", "/dispatched", "/api", "/api-above", "/set"])
 def test_marks_are_found_wherever_they_stand(path: str) -> None:
     limit = 2 if path == "/plain" else 1

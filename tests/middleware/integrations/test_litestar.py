@@ -3,8 +3,19 @@
 from typing import Any
 
 import pytest
-from litestar import Controller, Litestar, Request, Response, WebSocket, get, post, websocket
+from litestar import (
+    Controller,
+    Litestar,
+    Request,
+    Response,
+    WebSocket,
+    get,
+    post,
+    websocket,
+    websocket_listener,
+)
 from litestar.exceptions import HTTPException, WebSocketDisconnect
+from litestar.handlers import WebsocketListener
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import TestClient
 
@@ -191,3 +202,104 @@ def test_around_the_app_paths_that_are_not_found_count_too() -> None:
 def test_what_is_no_limiter_is_named() -> None:
     with pytest.raises(ValueError, match="limiter='100/minute': expected a Limiter"):
         LimiterPlugin("100/minute")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("above", [True, False], ids=["above", "below"])
+def test_a_handler_that_runs_in_a_thread_has_its_own_limits(above: bool) -> None:
+    """Litestar puts its function into an object that is the same for all of them."""
+    limiter = Limiter(default_limits="3/minute")
+    limited = limiter.limit("2/minute")
+
+    def view() -> int:
+        return 1
+
+    def other() -> int:
+        return 1
+
+    def free_view() -> int:
+        return 1
+
+    route = get("/a", sync_to_thread=True)
+    handler: Any = limited(route(view)) if above else route(limited(view))
+    free: Any = get("/free", sync_to_thread=True)(limiter.exempt(free_view))
+    client = client_of(limiter, handler, get("/b", sync_to_thread=True)(other), free)
+    assert statuses(client, "/a", 3) == [200, 200, 429]
+    assert statuses(client, "/b", 4) == [200, 200, 200, 429]
+    assert statuses(client, "/free", 5) == [200] * 5
+
+
+def test_handlers_that_controllers_inherit_count_in_each() -> None:
+    limiter = Limiter()
+
+    class Items(Controller):
+        @get(sync_to_thread=True)
+        def listed(self) -> int:
+            return 1
+
+    @limiter.limit("2/minute")
+    class Old(Items):
+        path = "/old"
+
+    @limiter.limit("1/minute")
+    class New(Items):
+        path = "/new"
+
+    client = client_of(limiter, Old, New)
+    assert statuses(client, "/old", 3) == [200, 200, 429]
+    assert statuses(client, "/new", 2) == [200, 429]
+
+
+def test_handlers_of_one_factory_count_for_themselves() -> None:
+    limiter = Limiter(default_limits="1/minute")
+
+    def handler(path: str) -> Any:
+        @get(path)
+        async def made() -> int:
+            return 1
+
+        return made
+
+    client = client_of(limiter, handler("/a"), handler("/b"))
+    assert statuses(client, "/a", 2) == [200, 429]
+    assert statuses(client, "/b", 2) == [200, 429]
+
+
+@pytest.mark.parametrize("kind", ["above", "below", "class"])
+@pytest.mark.parametrize("is_sync", [True, False])
+def test_a_listener_is_limited_at_its_handshake(kind: str, is_sync: bool) -> None:
+    limiter = Limiter()
+    limited = limiter.limit("1/minute")
+
+    async def later(data: str) -> str:
+        return data
+
+    def echo(data: str) -> str:
+        return data
+
+    class Listener(WebsocketListener):
+        path = "/"
+
+        async def on_receive(self, data: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return data
+
+    route, function = websocket_listener("/"), echo if is_sync else later
+    handler: Any = limited(route(function)) if kind == "above" else route(limited(function))
+    client = client_of(limiter, limited(Listener) if kind == "class" else handler)
+    with client.websocket_connect("/") as socket:
+        socket.send_text("a")
+        assert socket.receive_text() == "a"
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
+        pass
+
+
+def test_what_one_limiter_refuses_is_not_charged_by_another(sidegate: Memory) -> None:
+    few, many = Limiter("1/minute", service="few"), Limiter("9/minute", service="many")
+
+    @get("/")
+    async def view() -> int:
+        return 1
+
+    plugins = [LimiterPlugin(many), LimiterPlugin(few)]
+    client = TestClient(Litestar([view], plugins=plugins, logging_config=None))
+    assert statuses(client, "/", 3) == [200, 429, 429]
+    assert sidegate.spent("many/default:testclient") == {"9/minute": 1}

@@ -7,6 +7,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -203,6 +204,16 @@ async def searched(_: HttpRequest) -> HttpResponse:
     return HttpResponse("found")
 
 
+@dataclass
+class Greeting:
+    """A view that has no hash, as two of them may be equal."""
+
+    text: str
+
+    def __call__(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse(self.text)
+
+
 urlpatterns = [
     path("", ok),
     path("healthz", ok),
@@ -227,6 +238,7 @@ urlpatterns = [
     path("set/<pk>", Users.as_view({"get": "retrieve"})),
     path("soft", soft),
     path("searched", searched),
+    path("object", Greeting("ok")),
 ]
 
 wsgi = get_wsgi_application()

@@ -18,7 +18,7 @@ from sidegate.integrations.django.meta import MetaRequest, http_request
 from sidegate.integrations.django.options import limiter_options
 from sidegate.integrations.django.views import marks_of_view, route_of_view
 from sidegate.limiter.checks.asking import enforce, enforce_blocking
-from sidegate.limiter.checks.current import Current, innermost
+from sidegate.limiter.checks.current import Current, around
 from sidegate.limiter.checks.enforcer import MAX_ROUTES
 from sidegate.limiter.limiter import Limiter
 
@@ -68,7 +68,7 @@ class SettingsLimiter(Limiter):
     def request(self, request: Any) -> Current:  # noqa: ANN401  # no types
         """Return a request that is to be checked, of Django or of its REST framework."""
         view = MetaRequest(http_request(request), self.core.settings.proxies)
-        current = Current(self, view, innermost(), view.root)
+        current = Current(self, view, around(), view.root)
         current.request = request
         return current
 
@@ -79,7 +79,11 @@ class SettingsLimiter(Limiter):
         match = request.resolver_match
         told = str(match.view_name if match.url_name else match.route)
         _ = self.core  # the present one
-        return self._limits_of(view, told, str(request.method).upper())
+        method = str(request.method).upper()
+        try:
+            return self._limits_of(view, told, method)
+        except TypeError:  # an object as a view, which has no hash, such as a dataclass
+            return self._look_up(view, told, method)
 
     def _look_up(self, view: object, told: str, method: str) -> Sequence[Applied]:
         route = route_of_view(view, told, method)

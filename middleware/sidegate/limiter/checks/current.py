@@ -184,6 +184,16 @@ def innermost() -> Current | None:
     return cast("Current | None", PRESENT.get())  # no one else sets it
 
 
+def around() -> Current | None:
+    """Return the request that a new one comes to, of whichever limiter stands innermost.
+
+    Not one that is answered: a server begins the next request of a connection where it has sent the
+    end of the one before, with its context variables. Each would hold all that came before it.
+    """
+    current = innermost()
+    return None if current is None or current.is_answered else current
+
+
 def current_of(limiter: object) -> Current | None:
     """Return the current request of a limiter, None outside of one that it saw."""
     current = innermost()

@@ -40,8 +40,7 @@ def put_mark(marked: F, mark: Mark) -> F:
     It stays what it is: so it doesn't matter whether a route was made of it before or after.
     """
     for each in _places(marked):
-        # A method of an object has no attributes; Litestar's decorators make objects of functions.
-        holder = getattr(each, "__func__", None) or getattr(each, "fn", each)
+        holder = _holder(each)
         marks = (*cast("tuple[Mark, ...]", getattr(holder, MARKS, ())), mark)
         try:
             setattr(holder, MARKS, marks)
@@ -50,10 +49,21 @@ def put_mark(marked: F, mark: Mark) -> F:
     return marked
 
 
-def _places(marked: object) -> Iterable[object]:
-    """Return what bears the mark: of a controller of Litestar, which it forgets, its handlers."""
+def _holder(marked: object) -> object:
+    """Return what takes the attribute: a method of an object has none.
+
+    Litestar's decorators make objects of functions, and of a websocket's listener one more.
+    """
     if isinstance(marked, type):
-        return [each for each in vars(marked).values() if hasattr(each, "fn")] or [marked]
+        return marked
+    function = getattr(marked, "__func__", None) or getattr(marked, "fn", marked)
+    return function if function is marked else getattr(function, "_fn", function)
+
+
+def _places(marked: object) -> Iterable[object]:
+    """Return what bears the mark: of a controller of Litestar its own handlers too."""
+    if isinstance(marked, type):
+        return [*(each for each in vars(marked).values() if hasattr(each, "fn")), marked]
     is_blueprint = hasattr(marked, "before_request") and hasattr(marked, "record")
     is_whole = hasattr(marked, "routes") or hasattr(marked, "matches")  # a router, an app, a route
     if is_blueprint or (callable(getattr(marked, "__func__", marked)) and not is_whole):

@@ -1,5 +1,7 @@
 """FastAPI: limits by decorators, above or below the one that makes the route."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
@@ -268,3 +270,22 @@ def test_what_a_route_depends_on_may_ask_for_the_current_request() -> None:
         return [before, left()]
 
     assert client.get("/x").json() == [2, 2]
+
+
+def test_fastapi_may_be_imported_after_the_integration() -> None:
+    """A handler of its HTTPException gets refusals all the same."""
+    written = (
+        "import sidegate.integrations.starlette, sys; assert 'fastapi' not in sys.modules\n"
+        "from fastapi import FastAPI, HTTPException\n"
+        "from fastapi.responses import PlainTextResponse\n"
+        "from starlette.testclient import TestClient\n"
+        "from sidegate import Limiter\n"
+        "app = FastAPI(routes=[])\n"
+        "app.add_api_route('/', Limiter(sidecar='memory').limit('1/minute')(lambda: 1))\n"
+        "@app.exception_handler(HTTPException)\n"
+        "async def handler(*_): return PlainTextResponse('mine')\n"
+        "print([TestClient(app).get('/').text for _ in range(2)])\n"
+    )
+    asked = [sys.executable, "-W", "ignore", "-c", written]
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "['1', 'mine']"

@@ -1,12 +1,15 @@
 """Limits of views in Flask: whatever kind of view it is, and wherever the decorator stands."""
 
+import gc
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.views import MethodView, View
+from werkzeug.routing import Rule
 
 from sidegate import Limiter
+from sidegate.integrations.werkzeug import Routes
 from sidegate.testing import Memory
 from tests.middleware.integrations.flask.asking import ask, spent, statuses
 
@@ -199,3 +202,40 @@ def test_a_view_of_options_is_a_view(sidegate: Memory) -> None:
     preflight = {"origin": "https://a.example", "access-control-request-method": "GET"}
     assert statuses(app, "/", 1, "OPTIONS", headers=preflight) == [200]
     assert spent(sidegate) == {"shop.view:127.0.0.1": 1}
+
+
+async def nobody(_: object) -> bool:
+    return False
+
+
+@pytest.mark.usefixtures("sidegate")
+def test_a_condition_that_nobody_can_await_lets_nobody_off() -> None:
+    """A coroutine is true, so as a condition it would let each request off."""
+    limiter = Limiter(on_key_error="closed")
+    app = new_app(limiter)
+    app.add_url_rule(
+        "/", view_func=limiter.limit("2/minute", exempt_when=nobody)(ok), endpoint="ok"
+    )
+    assert statuses(app, "/", 2) == [503, 503]
+
+
+@pytest.mark.usefixtures("sidegate")
+def test_a_filter_that_nobody_can_await_filters_nothing() -> None:
+    limiter = Limiter(default_limits="2/minute")
+    app = new_app(limiter)
+    limiter.request_filter(nobody)
+    app.add_url_rule("/", view_func=lambda: "ok", endpoint="ok")
+    assert statuses(app, "/", 3) == [200, 200, 429]
+
+
+@pytest.mark.usefixtures("sidegate")
+def test_methods_that_clients_make_up_are_counted_as_one_and_not_kept() -> None:
+    """A route of Werkzeug's own takes any method, and each would be memory for good."""
+    limiter = Limiter(default_limits="3/minute")
+    app = new_app(limiter)
+    app.url_map.add(Rule("/", endpoint="ok"))
+    app.view_functions["ok"] = ok
+    made_up = [statuses(app, "/", method=f"MADE{at}")[0] for at in range(5)]
+    assert made_up == [200, 200, 200, 429, 429]
+    kept = [each for each in gc.get_objects() if type(each) is Routes]
+    assert [len(routes._known) for routes in kept if routes._app is app] == [0]

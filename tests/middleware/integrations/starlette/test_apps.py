@@ -47,6 +47,16 @@ def test_two_limiters_on_one_app_check_each_its_own_limits(sidegate: Memory) -> 
     assert len(sidegate.keys()) == 4
 
 
+def test_what_the_outer_limiter_refuses_is_not_charged_by_the_inner_one(sidegate: Memory) -> None:
+    """Nor does its refusal take the place of the other's."""
+    few, many = Limiter("1/minute", service="few"), Limiter("2/minute", service="many")
+    app = Starlette(routes=[Route("/x", hello)])
+    app.add_middleware(many.asgi)
+    app.add_middleware(few.asgi)
+    assert statuses(TestClient(app), "/x", "/x", "/x", "/x") == [200, 429, 429, 429]
+    assert sidegate.spent("many/default:testclient") == {"2/minute": 1}
+
+
 def test_neither_exempts_for_the_other() -> None:
     one, two = Limiter(default_limits="1/minute"), Limiter(default_limits="2/minute")
     app = Starlette(routes=[Route("/x", one.exempt(lambda _: PlainTextResponse()))])

@@ -9,7 +9,7 @@ import trio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -206,3 +206,22 @@ async def test_a_client_that_is_gone_is_no_fault() -> None:
     await app(http("/x", "POST", query_string=b"", root_path=""), receive, send)
     assert seen == ["key", "view"]
     assert sent[0]["status"] == 200
+
+
+def test_a_client_that_hangs_up_is_charged(sidegate: Memory) -> None:
+    """Whatever `charge_when` says of a crash, which this isn't."""
+    limiter = Limiter()
+
+    @limiter.limit("2/minute", scope="s", charge_when=lambda response: response.status_code < 500)
+    async def hung_up(_: Request) -> Response:
+        raise ClientDisconnect
+
+    @limiter.limit("2/minute", scope="s", charge_when=lambda response: response.status_code < 500)
+    async def crashed(_: Request) -> Response:
+        raise RuntimeError
+
+    routes = Route("/hung-up", hung_up), Route("/crashed", crashed)
+    client = client_of(limiter, *routes, raising=False)
+    for path, spent in (("/crashed", {}), ("/hung-up", {"2/minute": 1})):
+        client.get(path)
+        assert sidegate.spent("s:testclient") == spent

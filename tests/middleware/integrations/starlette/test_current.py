@@ -24,8 +24,9 @@ from starlette.templating import Jinja2Templates
 from starlette.testclient import TestClient
 
 from sidegate import Current, Limiter, RateLimitExceeded
-from sidegate.asgi.types import Receive, Scope, Send
+from sidegate.asgi.types import Message, Receive, Scope, Send
 from tests.support.apps.limited import asking, client_of, statuses
+from tests.support.middleware.asgi_app import http
 
 pytestmark = pytest.mark.usefixtures("sidegate")
 
@@ -219,3 +220,24 @@ async def test_an_app_that_asks_another_one_comes_back_to_its_own() -> None:
 
     response = TestClient(limiter.asgi(view)).get("/x")
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("limit", ["99/minute", "0/minute"])
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_requests_in_one_pipeline_do_not_hold_each_other(limit: str, is_known: bool) -> None:
+    """A server begins the next where it has sent the end of the one before, in its context."""
+    guarded = Limiter(limit)
+    inner: Any = Starlette() if is_known else PlainTextResponse("ok")
+    found: list[Current] = []
+
+    async def ask_next(left: int) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                found.append(guarded.current)
+                await (asyncio.create_task(ask_next(left - 1)) if left else asyncio.sleep(0))
+
+        await app(http(), asyncio.Event().wait, send)
+
+    app: Any = guarded.asgi(inner)
+    await ask_next(3)
+    assert [current.outer for current in found] == [None] * 4
