@@ -32,7 +32,7 @@ async def two() -> AsyncGenerator[list[Process]]:
         (("k", "5/day; 5/day", 1), '"5/day"'),
         (("k", "9/d; 8/d; 7/d; 6/d; 5/d; 4/d; 3/d; 2/d; 1/d", 1), "at most 8 limits, not 9"),
         (("k", "5" * 3_000, 1), "at most 1024 characters"),
-        (("k", "0/day", 1), '"0/day"'),
+        (("k", "0/day burst 2", 1), "without tokens"),
         (("k", "1.5/day", 1), "a fraction"),
         (("k", "5/day", -1), "cost -1: expected 0 to 5"),
         (("k", "5/day", 6), "cost 6: expected 0 to 5"),
