@@ -9,13 +9,15 @@ curl -i localhost:8000/api/hello -H "x-api-key: alice"
 
 from typing import Any
 
-from flask import Blueprint, Flask, jsonify
+from flask import Blueprint, Flask, abort, jsonify, request
 
 from sidegate import Limiter, RateLimitExceeded, header
 
 # Of each client over the whole app, and of each view that has no limit of its own. Workers and
 # threads share them; the server may fork before or after this line (gunicorn --preload).
 limiter = Limiter("1000/minute", default_limits="100/minute", service="shop")
+
+PASSWORD = "open sesame"  # noqa: S105  # a real app keeps a hash of each
 
 api = Blueprint("api", __name__, url_prefix="/api")
 limiter.limit("100/minute burst 20", key=header("x-api-key"))(api)
@@ -36,7 +38,9 @@ def create_app() -> Flask:
     @app.post("/login")
     @limiter.limit("5/minute", charge_when=lambda response: response.status_code == 401)
     def login() -> dict[str, bool]:
-        """Let each address fail five times a minute."""
+        """Let each address guess wrong five times a minute."""
+        if request.form.get("password") != PASSWORD:
+            abort(401)
         return {"welcome": True}
 
     @app.get("/healthz")

@@ -14,17 +14,23 @@ PATIENCE: Final = 20.0  # seconds for one answer, of which most take a milliseco
 AT_ONCE: Final = 8  # connections: enough to keep two cores busy
 
 _SEEN: Final = re.compile(rf"(?i)^{SEEN}: *(\w+)|seen by (\w+)".encode(), re.MULTILINE)
-_POLICY: Final = re.compile(rb'(?im)^ratelimit-policy: *"(\w+)')
+_POLICY: Final = re.compile(rb"(?im)^ratelimit-policy: *(.*)$")
+_RULE: Final = re.compile(rb'"(\w+)')
 _LENGTH: Final = re.compile(rb"(?im)^content-length: *(\d+)")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a status (0 if the server just hung up), a view, and a rule."""
+    """What came back: a status (0 if the server just hung up), a view, and its rules."""
 
     status: int
     view: str | None
-    rule: str | None
+    rules: tuple[str, ...]
+
+    @property
+    def rule(self) -> str | None:
+        """The first of its rules."""
+        return self.rules[0] if self.rules else None
 
 
 def ask(port: int, request: bytes) -> Answer:
@@ -43,11 +49,11 @@ def ask_all(port: int, requests: Iterable[bytes]) -> list[Answer]:
 def parse(data: bytes) -> Answer:
     """Return what an answer says."""
     head, _, _ = data.partition(b"\r\n\r\n")
-    seen, rule = _SEEN.search(data), _POLICY.search(head)
+    seen, policies = _SEEN.search(data), b", ".join(_POLICY.findall(head))
     return Answer(
         status=int(data.split(maxsplit=2)[1]) if data.startswith(b"HTTP/") else 0,
         view=(seen[1] or seen[2]).decode() if seen else None,
-        rule=rule[1].decode() if rule else None,
+        rules=tuple(name.decode() for name in _RULE.findall(policies)),
     )
 
 
