@@ -1,6 +1,8 @@
 """A limit of no tokens, "0/minute", lets nothing pass, wherever it is asked for."""
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from sidegate import BlockingClient, Client, CostError, Limiter, Rule, parse_limits
 from sidegate.buckets.buckets import BucketTable
@@ -49,3 +51,17 @@ async def test_a_rule_refuses_without_asking() -> None:
 @pytest.mark.parametrize("parts", [1, 2, 7])
 def test_its_share_lets_nothing_pass_either(parts: int) -> None:
     assert parse_limits(MIXED).divided(parts).items[0].text == "0/minute"
+
+
+def test_a_route_refuses_without_asking() -> None:
+    """So it is closed also where nobody decides, and everything else is let through."""
+    limiter, app = Limiter(sidecar="off"), FastAPI()
+
+    @app.get("/")
+    @limiter.limit("0/minute")
+    async def closed() -> None:
+        pass
+
+    refused = TestClient(app).get("/")
+    assert refused.status_code == 429
+    assert "retry-after" not in refused.headers

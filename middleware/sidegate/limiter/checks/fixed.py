@@ -64,6 +64,8 @@ def fixed_questions(limits: Sequence[Applied], service: str) -> Sequence[FixedQu
 
 
 def _is_fixed(limit: RouteLimit) -> bool:
+    if isinstance(limit.limits, Limits) and limit.limits.is_blocked:
+        return False  # the plan refuses it, and asks nobody
     called = (limit.limits, limit.cost, limit.scope, limit.exempt_when)
     return not any(map(callable, called)) and is_total(limit.key.function)
 

@@ -27,6 +27,7 @@ CASES: dict[str, list[tuple[str, LimitOptions]]] = {
     "a header, else the address": [("3/minute", {}), ("2/minute", {"key": header("x-key")})],
     "a header, else nobody": [("3/minute", {}), ("2/minute", {"key": header("x-key", None)})],
     "shared": [("4/minute", {"scope": "db"}), ("3/minute", {})],
+    "blocked": [("5/minute", {}), ("0/minute", {"scope": "closed"})],
     "more than one check holds": [(f"{count}/minute", {}) for count in range(2, 13)],
 }
 REQUESTS: list[list[tuple[str, str]]] = [
