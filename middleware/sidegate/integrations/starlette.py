@@ -22,9 +22,9 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
-from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of, spare_others
+from sidegate.limiter.asgi_app import GUARDS, guard_of, new_guard, spare_others
 from sidegate.limiter.checks.asking import enforce
-from sidegate.limiter.checks.current import Current, around, begin, end
+from sidegate.limiter.checks.current import Current, begin, end
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied, route_of
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.http.request_limiter import Verdict
+    from sidegate.limiter.asgi_app import Guard
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied, RouteName
@@ -193,8 +194,7 @@ def _alone(limiter: object, scope: Scope, send: Send) -> Generator[Send]:
     """Stand in for a limiter's middleware, which the app lacks, for what has a limit of its own."""
     core = core_of(limiter)
     core.tell_of_no_middleware()
-    view = ScopeRequest(scope, core.settings.proxies)
-    guard = Guard(core, Current(limiter, view, around(), scope.get("root_path", "")), send)
+    guard = new_guard(core, scope, send)
     scope[GUARDS] = guards = [*scope.get(GUARDS, ()), guard]
     token = begin(guard.current)
     try:

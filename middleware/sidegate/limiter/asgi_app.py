@@ -123,6 +123,12 @@ async def _dropped() -> None:
     """Send nothing, of a response that was refused."""
 
 
+def new_guard(core: Core, scope: Scope, send: Send) -> Guard:
+    """Return the Guard of a request that has come to a limiter."""
+    view = ScopeRequest(scope, core.settings.proxies)
+    return Guard(core, Current(core.limiter, view, around(), scope.get("root_path", "")), send)
+
+
 def guard_of(scope: Scope, limiter: object) -> Guard | None:
     """Return the Guard of a limiter for this request, None where its middleware doesn't stand."""
     guards: Sequence[Guard] = scope.get(GUARDS, ())
@@ -155,16 +161,14 @@ class LimitedASGIApp(RateLimitMiddleware):
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        view = ScopeRequest(scope, self._core.settings.proxies)
-        current = Current(self._core.limiter, view, around(), scope.get("root_path", ""))
-        guard = Guard(self._core, current, send)
+        guard = new_guard(self._core, scope, send)
         guards: list[Guard] = []
-        token = begin(current)
+        token = begin(guard.current)
         try:
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
-                current.make_by(partial(request_of, scope))
+                guard.current.make_by(partial(request_of, scope))
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)

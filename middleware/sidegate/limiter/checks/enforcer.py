@@ -117,8 +117,7 @@ class Enforcer:
     ) -> tuple[Applied, ...]:
         """Return the limits of a route that is a function, all of whose marks are its own."""
         marks: tuple[Mark, ...] = getattr(function, MARKS, ())
-        known = method if method in STANDARD else self._known(method, marks)
-        return self._limits_of(function, path, marks, known, limiter)
+        return self._limits_of(function, path, marks, self._known(method, marks), limiter)
 
     def _limits_of_function(
         self,
