@@ -28,9 +28,10 @@ def _bare(_store: str) -> Flask:
 
 
 def _wsgi(store: str) -> Flask:
-    app: Any = _bare(store)
-    app.wsgi_app = Limiter(OUT_OF_REACH, sidecar=store).wsgi(app.wsgi_app)
-    return app  # type: ignore[no-any-return]
+    app = _bare(store)
+    limited: Any = app  # whose wsgi_app is to be replaced, as Flask documents
+    limited.wsgi_app = Limiter(OUT_OF_REACH, sidecar=store).wsgi(app.wsgi_app)
+    return app
 
 
 def _decorated(store: str, *limits: str) -> Flask:

@@ -2,13 +2,15 @@
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator, Iterator
-from itertools import count
+from collections.abc import Callable, Generator
 
 import pytest
 import uvloop
 
+from tests.support.processes.fixtures import address, addresses
 from tests.support.processes.services import Sidecar, running
+
+__all__ = ["address", "addresses"]
 
 
 def pytest_asyncio_loop_factories(
@@ -27,18 +29,6 @@ def sidecar() -> Generator[Sidecar]:
     sidecar = Sidecar("a")
     with running(sidecar):
         yield sidecar
-
-
-@pytest.fixture(scope="session")
-def addresses() -> Iterator[str]:
-    """Give addresses that no test calls from."""
-    return (f"198.18.{number // 250}.{number % 250}" for number in count())
-
-
-@pytest.fixture
-def address(addresses: Iterator[str]) -> str:
-    """Return an address that no other test calls from."""
-    return next(addresses)
 
 
 @pytest.fixture

@@ -50,5 +50,5 @@ def dependency(core: Core, limits: LimitsOf, options: LimitOptions) -> Callable[
         parameters.append(
             Parameter("identity", Parameter.POSITIONAL_OR_KEYWORD, default=depends, annotation=Any)
         )
-    check.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    check.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # FastAPI reads it
     return put_mark(check, Mark(core.limiter, limit, is_dependency=True))

@@ -3,10 +3,9 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
-import httpx2
 import pytest
 
-from tests.support.apps.clients import client, statuses
+from tests.support.apps.clients import ask_anew, statuses
 from tests.support.processes.services import THREADS, UVICORN, App, Sidecar, running
 
 MODULE = "tests.support.apps.django_limits_app"
@@ -34,21 +33,12 @@ def app(request: pytest.FixtureRequest, sidecar: Sidecar) -> Generator[App]:
         yield app
 
 
-def ask(app: App, path: str, times: int, **headers: str) -> list[httpx2.Response]:
-    """Ask by a new connection each time, so that any worker may answer."""
-    answers: list[httpx2.Response] = []
-    for _ in range(times):
-        with client(app.url, {name.replace("_", "-"): it for name, it in headers.items()}) as fresh:
-            answers.append(fresh.get(path))
-    return answers
-
-
 @pytest.mark.parametrize("path", ["/", "/later"])
 def test_all_workers_count_in_the_sidecar(
     app: App, sidecar: Sidecar, address: str, path: str
 ) -> None:
     """Sync and async views have their routes' limits beside the application's."""
-    answers = ask(app, path, 5, x_forwarded_for=address)
+    answers = ask_anew(app.url, path, 5, x_forwarded_for=address)
     assert statuses(answers) == [200] * 3 + [429] * 2
     assert answers[4].headers["content-type"] == "application/problem+json"
     assert 0 < int(answers[4].headers["retry-after"]) <= 1200
@@ -59,13 +49,13 @@ def test_all_workers_count_in_the_sidecar(
 def test_users_are_keys(app: App, key: str, address: str, path: str) -> None:
     """Also in a loop, where nobody may ask a database."""
     user = str(abs(hash(key)) % 10**9)
-    answers = ask(app, path, 3, x_forwarded_for=address, x_user=user)
+    answers = ask_anew(app.url, path, 3, x_forwarded_for=address, x_user=user)
     assert statuses(answers) == [200, 200, 429]
 
 
 def test_what_is_not_found_counts_for_the_application(
     app: App, sidecar: Sidecar, address: str
 ) -> None:
-    answers = ask(app, "/nowhere", 2, x_forwarded_for=address)
+    answers = ask_anew(app.url, "/nowhere", 2, x_forwarded_for=address)
     assert statuses(answers) == [404, 404]
     assert [it["remaining"] for it in sidecar.buckets(f"shop/default:{address}")] == [48]

@@ -2,10 +2,9 @@
 
 from collections.abc import Generator, Iterator
 
-import httpx2
 import pytest
 
-from tests.support.apps.clients import client, statuses
+from tests.support.apps.clients import ask_anew, statuses
 from tests.support.apps.options import WORKER
 from tests.support.processes.services import THREADS, App, Sidecar, running
 
@@ -17,18 +16,9 @@ def app(sidecar: Sidecar) -> Generator[App]:
         yield app
 
 
-def ask(app: App, path: str, times: int, **headers: str) -> list[httpx2.Response]:
-    """Ask by a new connection each time, so that either of the two workers may answer."""
-    answers: list[httpx2.Response] = []
-    for _ in range(times):
-        with client(app.url, {name.replace("_", "-"): it for name, it in headers.items()}) as fresh:
-            answers.append(fresh.get(path))
-    return answers
-
-
 def test_all_workers_count_in_the_sidecar(app: App, sidecar: Sidecar, address: str) -> None:
     """And what DRF says of a refusal is in its own form, with the time that is true."""
-    answers = ask(app, "/things", 5, x_forwarded_for=address)
+    answers = ask_anew(app.url, "/things", 5, x_forwarded_for=address)
     assert statuses(answers) == [200] * 3 + [429] * 2
     assert [WORKER in it.headers for it in answers] == [True] * 3 + [False] * 2
     for refused in answers[3:]:
@@ -42,7 +32,8 @@ def test_users_count_by_their_primary_keys(
 ) -> None:
     """Also where addresses change; and all throttles of a view are asked, each by itself."""
     answers = [
-        ask(app, "/uploads", 1, x_user="7", x_forwarded_for=next(addresses))[0] for _ in range(6)
+        ask_anew(app.url, "/uploads", 1, x_user="7", x_forwarded_for=next(addresses))[0]
+        for _ in range(6)
     ]
     assert statuses(answers) == [200] * 2 + [429] * 4
     assert [it["remaining"] for it in sidecar.buckets("shop/uploads:user=7")] == [0]

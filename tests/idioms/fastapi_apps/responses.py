@@ -138,6 +138,6 @@ class Renaming:
         await self.app(scope, receive, renamed)
 
 
-quiet.add_middleware(Renaming)  # type: ignore[arg-type]
+quiet.add_middleware(Renaming)  # type: ignore[arg-type]  # Starlette wants any ASGI app
 quiet.add_middleware(without.asgi)
 legacy.add_middleware(with_legacy.asgi)

@@ -201,7 +201,7 @@ def test_around_the_app_paths_that_are_not_found_count_too() -> None:
 
 def test_what_is_no_limiter_is_named() -> None:
     with pytest.raises(ValueError, match="limiter='100/minute': expected a Limiter"):
-        LimiterPlugin("100/minute")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        LimiterPlugin("100/minute")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # on purpose
 
 
 @pytest.mark.parametrize("above", [True, False], ids=["above", "below"])
@@ -279,7 +279,7 @@ def test_a_listener_is_limited_at_its_handshake(kind: str, is_sync: bool) -> Non
     class Listener(WebsocketListener):
         path = "/"
 
-        async def on_receive(self, data: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        async def on_receive(self, data: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # as Litestar documents
             return data
 
     route, function = websocket_listener("/"), echo if is_sync else later

@@ -25,6 +25,19 @@ def async_client(
     return httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, **_PLAIN)
 
 
+def ask_anew(url: str, path: str, times: int, **headers: str) -> list[httpx2.Response]:
+    """Ask by a new connection each time, so that any worker may answer.
+
+    Of the names of header fields, `_` stands for `-`.
+    """
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    answers: list[httpx2.Response] = []
+    for _ in range(times):
+        with client(url, fields) as fresh:
+            answers.append(fresh.get(path))
+    return answers
+
+
 def show(text: str) -> None:
     """Print figures for people: pytest shows them with -s, or with -rP in the end."""
     print(text)  # noqa: T201 - that is what it is for

@@ -81,7 +81,7 @@ def test_who_lies_about_the_address_is_counted_by_the_true_one(sidegate: Memory)
     plain = new_app(Limiter("9/minute"))
     trusting = new_app(Limiter("9/minute", trusted_proxies=1))
     fixed = new_app(Limiter("9/minute"))
-    fixed.wsgi_app = ProxyFix(fixed.wsgi_app)  # type: ignore[method-assign]
+    fixed.wsgi_app = ProxyFix(fixed.wsgi_app)  # type: ignore[method-assign]  # as Flask documents it
     for app, key in (
         (plain, "default:127.0.0.1"),
         (trusting, "default:192.0.2.1"),
