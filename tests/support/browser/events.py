@@ -31,7 +31,7 @@ def event(*names: str, missing: Sequence[str] = (), **more: Any) -> Event:
         "sources": [SourceSeen("owner", 7_200, 0, 0, 0, 7_200)],
         "rules": [line("api")],
     }
-    return Event(**{"time": NOW, "name": names[0], "version": "0.9.0", **given, **more})
+    return Event(NOW, names[0], "0.9.0", since=NOW - 90, **(given | more))
 
 
 def node(name: str, share: float, **more: Any) -> NodeSeen:
@@ -49,7 +49,7 @@ def denied(key: str, owner: str, count: int, error: int = 0) -> KeySeen:
 def line(rule: str, allowed: int = 1_200, refused: int = 0) -> RuleSeen:
     """Return a rule with the same in each step."""
     points = [(NOW - 10 * (STEPS - at), allowed, refused) for at in range(STEPS)]
-    return RuleSeen(rule, points)
+    return RuleSeen(rule, allowed / 10, refused / 10, points)
 
 
 class Told:

@@ -83,6 +83,8 @@ class RuleSeen(Struct, frozen=True):
     """A rule's line: when each step began, and what was allowed and denied in it."""
 
     rule: str
+    allowed: float  # a second, now
+    denied: float
     points: Sequence[tuple[float, int, int]]
 
 
@@ -97,7 +99,8 @@ class Event(Struct, frozen=True):
     rates: Rates | None = None  # over the last ten seconds
     error: int = 0  # no count of a key is further off
     keys: str = "plain"  # or how they are shown instead: "masked", "hashed"
-    denied: Sequence[KeySeen] = ()  # in the last minute, the most denied first
+    since: float = 0.0  # when the minute began from which keys are counted
+    denied: Sequence[KeySeen] = ()  # since then, the most denied first
     sources: Sequence[SourceSeen] = ()  # in the last minute
     step: int = 10  # seconds between two points
     rules: Sequence[RuleSeen] = ()  # over ten minutes

@@ -1,4 +1,4 @@
-"""The feed: one event, put together of what this node knows of the cluster."""
+"""The feed: one event, put together of what this node knows and what all nodes have counted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from sidegate.link.health import LinkState
 from sidegate.version import __version__
 from sidegate_ring.membership.messages import TAG_BITS
+from sidegate_sidecar.fronts.http.live.counted import Counted
 from sidegate_sidecar.fronts.http.live.event import Event, NodeSeen, NodesHeard, RingSeen
 
 if TYPE_CHECKING:
@@ -22,14 +23,15 @@ class Feed:
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
+        self._counted = Counted(sidecar.sessions.gathering)
 
     async def event(self) -> bytes:
         """Return the cluster as it is now, as JSON on one line."""
         now, config = time(), self._sidecar.config
         ring = self._ring(now)
-        silent = [it.name for it in ring.nodes if it.state is not LinkState.UP]
-        heard = NodesHeard(len(ring.nodes) - len(silent), len(ring.nodes), silent)
-        event = Event(now, config.name, __version__, heard, ring)
+        event = Event(now, config.name, __version__, _up(ring), ring, keys=config.shown_keys)
+        if self._sidecar.node.counting is not None:
+            event = await self._counted.add(event)
         return msgspec.json.encode(event)
 
     def _ring(self, now: float) -> RingSeen:
@@ -54,3 +56,9 @@ class Feed:
             link.refusal if link else "",
             me=is_me,
         )
+
+
+def _up(ring: RingSeen) -> NodesHeard:
+    """Tell who could answer, where nothing is counted and so nobody is asked."""
+    silent = [it.name for it in ring.nodes if it.state is not LinkState.UP]
+    return NodesHeard(len(ring.nodes) - len(silent), len(ring.nodes), silent)

@@ -28,6 +28,9 @@ export function duration(seconds) {
 
 export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
 
+/** A time of day to the minute: "12:03". */
+export const minute = (seconds) => clock(seconds).slice(0, 5);
+
 /** "1 node", "2 nodes". */
 export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 

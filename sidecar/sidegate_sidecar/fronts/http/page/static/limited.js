@@ -1,7 +1,7 @@
 // Is anyone limited now: rates, and the keys that are denied most.
 
 import { at, el, row, say, show } from "./dom.js";
-import { count, many, rate } from "./format.js";
+import { count, many, minute, rate } from "./format.js";
 import { look } from "./key.js";
 
 const TILES = [
@@ -14,12 +14,13 @@ const ALWAYS = new Set(["allowed", "denied"]);
 
 export function showLimited(told) {
   const denied = told.denied;
-  const [answer, mood] = told.rates ? answerOf(told.rates, denied) : [OFF, "unknown"];
+  const [answer, mood] = told.rates ? answerOf(told) : [OFF, "unknown"];
   say(at("answer"), answer);
   at("answer").className = mood;
   say(at("said"), mood === "yes" ? "Requests are being denied." : mood === "no" ? "Nobody is limited." : "");
   const tiles = told.rates ? TILES.filter(([of]) => ALWAYS.has(of) || told.rates[of] > 0) : [];
   show(at("rates"), tiles.map(([of, text]) => ({ of, text, value: told.rates[of] })), (it) => it.of, tile);
+  say(at("denied").caption, `Most denied since ${minute(told.since)}`);
   at("denied").hidden = !denied.length;
   const most = Math.max(...denied.map((it) => it.denied), 1);
   const rows = denied.map((it) => ({ ...it, part: it.denied / most, plain: told.keys === "plain" }));
@@ -29,13 +30,13 @@ export function showLimited(told) {
 
 const OFF = "Nobody knows: reports are switched off (--report-rules 0).";
 
-function answerOf(rates, denied) {
+function answerOf({ rates, denied, since }) {
   if (rates.denied > 0) {
     const often = rates.denied < 1.95 && rates.denied >= 0.95 ? "1 request" : `${rate(rates.denied)} requests`;
     return [`Yes: ${often} a second ${often === "1 request" ? "is" : "are"} denied.`, "yes"];
   }
-  if (denied.length) return [`Not now. ${many(denied.length, "key was", "keys were")} denied in the last minute.`, "was"];
-  return ["No. Nobody was denied anything in the last minute.", "no"];
+  if (denied.length) return [`Not now. ${many(denied.length, "key was", "keys were")} denied since ${minute(since)}.`, "was"];
+  return [`No. Nobody has been denied anything since ${minute(since)}.`, "no"];
 }
 
 function tile({ of, text }) {

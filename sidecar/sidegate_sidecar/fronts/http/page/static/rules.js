@@ -22,11 +22,9 @@ function card({ rule }) {
   const made = el("li", {}, el("h3", {}, rule), now, chart, behind);
   const drawing = draw(chart);
   made.update = (it) => {
-    // The last step has just begun; the one before it is whole.
-    const [, allowed, denied] = it.points.at(-2) ?? it.points.at(-1) ?? [0, 0, 0];
-    say(passed, rate(allowed / it.step));
-    say(refused, rate(denied / it.step));
-    mark(refused, "class", denied ? "some" : "");
+    say(passed, rate(it.allowed));
+    say(refused, rate(it.denied));
+    mark(refused, "class", it.denied ? "some" : "");
     drawing(it);
     if (behind.open) fill(behind.querySelector("tbody"), it);
     behind.ontoggle = () => behind.open && fill(behind.querySelector("tbody"), it);
