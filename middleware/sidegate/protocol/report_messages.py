@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 MAX_LAST = 10_800  # seconds of a report: what nodes keep
 MAX_LAST_OF_KEYS = 600  # seconds, where its rows are keys
+MAX_LAST_OF_SECONDS = 600  # seconds, where its rows are seconds: else they are minutes
 MAX_TOP = 1_000  # rows of a report: they fit into a frame with the longest keys and names there are
 MAX_MISSING = 100  # names of nodes that didn't answer, of a thousand
 

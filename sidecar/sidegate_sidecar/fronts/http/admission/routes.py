@@ -68,6 +68,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/live": Route(Answerer.LIVE, _LOOK),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),
+    "/v1/report": Route(Answerer.APP, _LOOK),
 }
 
 
