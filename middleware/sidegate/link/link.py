@@ -37,6 +37,7 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart
+from sidegate.protocol.standing_messages import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ class Link:
                 self._watcher.roster(self, message)
                 if message.leaving:
                     self._redial.leaving()
-            case Holdings() | ReportPart() | ReportAnswer():
+            case Holdings() | ReportPart() | ReportAnswer() | Standing():
                 self._questions.told(message)
             case Ping():
                 connection.send(Pong(message.id))

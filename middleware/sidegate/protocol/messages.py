@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.standing_messages import Standing, StandingQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -351,13 +352,15 @@ Message: TypeAlias = (
     | ReportQuery
     | ReportPart
     | ReportAnswer
+    | StandingQuery
+    | Standing
     | NodeMessage
 )
 
-Inquiry: TypeAlias = Inspect | Reset | ReportQuery
+Inquiry: TypeAlias = Inspect | Reset | ReportQuery | StandingQuery
 """A question that is for people and scripts: each is answered by one message."""
 
-InquiryAnswer: TypeAlias = Holdings | ReportPart | ReportAnswer
+InquiryAnswer: TypeAlias = Holdings | ReportPart | ReportAnswer | Standing
 
 
 def require_key(key: str) -> None:

@@ -123,6 +123,11 @@ class Sync:
         return not (self._outboxes.are_late or self._walk.to_do)
 
     @property
+    def moving(self) -> int:
+        """Return how many buckets wait for nodes that lack them since the ring has changed."""
+        return 0 if self.caught_up else self._outboxes.waiting
+
+    @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up

@@ -26,7 +26,7 @@ class NodeSeen(Struct, frozen=True):
     name: str
     owner: bool  # is it on the ring?
     share: float  # of all keys, 0 to 1
-    stage: str
+    stage: str  # as it says itself; "" if it wasn't asked, or didn't answer
     state: LinkState  # what our link to it is good for
     life: str  # "alive", or "suspect" while it is silent
     age: float | None  # since it claimed its name; None while it claims nothing
@@ -95,7 +95,7 @@ class Event(Struct, frozen=True):
     name: str  # of the node that answers
     version: str
     nodes: NodesHeard
-    ring: RingSeen
+    ring: RingSeen = RingSeen("", agrees=False, nodes=())
     rates: Rates | None = None  # over the last ten seconds
     error: int = 0  # no count of a key is further off
     keys: str = "plain"  # or how they are shown instead: "masked", "hashed"

@@ -6,14 +6,19 @@ from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from sidegate.link.health import LinkState
 from sidegate.version import __version__
 from sidegate_ring.membership.messages import TAG_BITS
 from sidegate_sidecar.fronts.http.live.counted import Counted
 from sidegate_sidecar.fronts.http.live.event import Event, NodeSeen, NodesHeard, RingSeen
+from sidegate_sidecar.fronts.http.live.standings import standings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidegate.protocol.standing_messages import Standing
     from sidegate_ring.membership.membership import Member
     from sidegate_sidecar.sidecar import Sidecar
 
@@ -27,38 +32,41 @@ class Feed:
 
     async def event(self) -> bytes:
         """Return the cluster as it is now, as JSON on one line."""
-        now, config = time(), self._sidecar.config
-        ring = self._ring(now)
-        event = Event(now, config.name, __version__, _up(ring), ring, keys=config.shown_keys)
+        now, config, cluster = time(), self._sidecar.config, self._sidecar.cluster
+        living = [cluster.membership.me, *cluster.membership.living()]
+        event = Event(now, config.name, __version__, self._up(living), keys=config.shown_keys)
         if self._sidecar.node.counting is not None:
             event = await self._counted.add(event)
-        return msgspec.json.encode(event)
+        others = cluster.membership.living() if event.rates else ()
+        asked = [it.name for it in others if it.name not in event.nodes.missing]
+        stood = await standings(self._sidecar, asked)
+        nodes = [self._node(it, stood.get(it.name), now) for it in living]
+        nodes.sort(key=lambda it: it.name)
+        ring = RingSeen(cluster.ring.digest, cluster.agrees, nodes)
+        return msgspec.json.encode(replace(event, ring=ring))
 
-    def _ring(self, now: float) -> RingSeen:
-        cluster = self._sidecar.cluster
-        everyone = [cluster.membership.me, *cluster.membership.living()]
-        nodes = [self._node(it, now) for it in sorted(everyone, key=lambda it: it.name)]
-        return RingSeen(cluster.ring.digest, cluster.agrees, nodes)
+    def _up(self, living: Iterable[Member]) -> NodesHeard:
+        """Tell who could answer, where nothing is counted and so nobody is asked."""
+        names = [it.name for it in living]
+        down = sorted(name for name in names if self._state(name) is not LinkState.UP)
+        return NodesHeard(len(names) - len(down), len(names), down)
 
-    def _node(self, member: Member, now: float) -> NodeSeen:
-        cluster = self._sidecar.cluster
-        is_me = member is cluster.membership.me
+    def _state(self, name: str) -> LinkState:
+        link = self._sidecar.peers.link_to(name)
+        away = LinkState.UP if name == self._sidecar.config.name else LinkState.DOWN
+        return link.state if link else away
+
+    def _node(self, member: Member, stood: Standing | None, now: float) -> NodeSeen:
         link = self._sidecar.peers.link_to(member.name)
-        away = LinkState.UP if is_me else LinkState.DOWN
         return NodeSeen(
             member.name,
             member.owner,
-            cluster.ring.share(member.name),
-            cluster.stage if is_me else "member" if member.owner else "leaf",
-            link.state if link else away,
+            self._sidecar.cluster.ring.share(member.name),
+            stood.stage if stood else "",
+            self._state(member.name),
             member.state.name.lower(),
             now - (member.claim >> TAG_BITS) if member.claim else None,
             link.refusal if link else "",
-            me=is_me,
+            moving=stood.moving if stood else 0,
+            me=member is self._sidecar.cluster.membership.me,
         )
-
-
-def _up(ring: RingSeen) -> NodesHeard:
-    """Tell who could answer, where nothing is counted and so nobody is asked."""
-    silent = [it.name for it in ring.nodes if it.state is not LinkState.UP]
-    return NodesHeard(len(ring.nodes) - len(silent), len(ring.nodes), silent)

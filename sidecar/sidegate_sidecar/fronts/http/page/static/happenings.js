@@ -43,8 +43,8 @@ function* differences(old, now) {
   for (const [name, node] of are) {
     const was = were.get(name);
     if (!was) yield `${name} has come, and ${stageOf(node) || "is known now"}.`;
-    else if (was.stage !== node.stage && stageOf(node)) yield `${name} ${stageOf(node)}.`;
-    else if (was.owner !== node.owner) yield `${name} ${node.owner ? "is on the ring" : "is off the ring"}.`;
+    else if (was.stage && was.stage !== node.stage && stageOf(node)) yield `${name} ${stageOf(node)}.`;
+    else if (!node.stage && was.owner !== node.owner) yield `${name} is ${node.owner ? "on" : "off"} the ring.`;
     if (was && !was.moving && node.moving) yield `${name} hands over ${many(node.moving, "bucket")}.`;
     if (was?.moving && !node.moving) yield `${name} has handed over all that it had to.`;
   }

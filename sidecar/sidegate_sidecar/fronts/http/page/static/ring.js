@@ -42,7 +42,7 @@ function nodeRow({ name, me }) {
   made.update = (node) => {
     mark(swatch, "class", node.owner ? `swatch ${colour(node.place)}` : "swatch none");
     say(share, node.owner ? percent(node.share) : "–");
-    say(stage, node.answers ? node.stage : "doesn't answer");
+    say(stage, node.answers ? node.stage || (node.owner ? "on the ring" : "off the ring") : "doesn't answer");
     mark(stage, "class", node.answers ? "" : "wrong");
     say(age, node.age === null ? "–" : duration(Math.max(node.age, 1)));
     say(refusal, node.refusal);
