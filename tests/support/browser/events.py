@@ -17,7 +17,7 @@ from sidegate_sidecar.fronts.http.live.event import (
     SourceSeen,
 )
 
-NOW = 1_795_600_000.0
+NOW = 1_795_600_020.0  # a minute begins
 STEPS = 60
 
 

@@ -28,10 +28,11 @@ async def page_of(
         await assert_sound(tab, node.http.port)
 
 
-async def assert_sound(tab: Tab, port: int) -> None:
+async def assert_sound(tab: Tab, *ports: int) -> None:
     """Nothing was complained about or fetched from elsewhere; nothing is cut off, or nameless."""
     assert tab.complaints == []
-    assert {re.sub(r"(\d)/.*", r"\1", it) for it in tab.requests} == {f"http://127.0.0.1:{port}"}
+    hosts = {re.sub(r"(\d)/.*", r"\1", it) for it in tab.requests}
+    assert hosts == {f"http://127.0.0.1:{port}" for port in ports}
     assert await tab.get(SIDEWAYS) <= 0
     assert await nameless(tab) == []
 

@@ -157,8 +157,9 @@ class Tab:
         await self.send("Emulation.setEmulatedMedia", features=features)
 
     async def picture(self, file: Path) -> None:
-        """Save the whole page as a PNG."""
-        taken = await self.send("Page.captureScreenshot", captureBeyondViewport=True, format="png")
+        """Save the whole page, in the format that the file's name says (png, webp)."""
+        kind, whole = file.suffix[1:], {"captureBeyondViewport": True}
+        taken = await self.send("Page.captureScreenshot", format=kind, quality=80, **whole)
         await asyncio.to_thread(file.write_bytes, b64decode(taken["data"]))
 
 

@@ -23,12 +23,19 @@ def window_of(nodes: int) -> tuple[int, int]:
 
 
 def points_of(rows: Iterable[ReportRow], now: float, step: int) -> list[Point]:
-    """Return when each step began, and what was allowed and denied in it, the oldest first."""
+    """Return when each step began, and what was allowed and denied in it, the oldest first.
+
+    The oldest is whole: seconds of a step whose beginning isn't there are left out.
+    """
+    rows = list(rows)
     cell = 1 if step < 60 else 60
     newest = int(now) // cell * cell
+    oldest = newest - max((int(age) for age, _, _ in rows), default=0)
     sums: dict[int, list[int]] = {}
     for age, _, (allowed, denied, *_) in rows:
         began = (newest - int(age)) // step * step
+        if began < oldest:
+            continue
         found = sums.setdefault(began, [0, 0])
         found[0] += allowed
         found[1] += denied

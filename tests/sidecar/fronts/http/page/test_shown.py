@@ -162,14 +162,25 @@ async def test_a_rule_has_a_line_and_the_same_as_a_table(chromium: Browser) -> N
     """Minute by minute, behind it."""
     told = Told(event("n1", more_rules=3))
     async with cluster("n1") as (one,), page_of(chromium, one, told) as tab:
-        await tab.until_text("#lines", "120 allowed, 0 denied a second")
+        await tab.until_text("#lines", "120/s allowed, 0/s denied")
         assert await tab.text("#more-rules") == "3 more rules have fewer checks and aren't shown."
         told.now = event("n1", rules=[line("api", refused=250)])
-        await tab.until_text("#lines", "120 allowed, 25 denied a second")
+        await tab.until_text("#lines", "120/s allowed, 25/s denied")
         await tab.click("#lines summary")
         await tab.until("document.querySelectorAll('#lines tbody tr').length === 10")
         rows = await tab.text("#lines tbody")
         assert rows.split()[1:3] == ["7,200", "1,500"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_reference_is_shown_without_fetching_anything(
+    chromium: Browser, path: str
+) -> None:
+    async with cluster("n1") as (one,), chromium.tab(390) as tab:
+        await tab.open(f"http://127.0.0.1:{one.http.port}{path}")
+        assert "GET /v1/live" in await tab.text("body")
+        assert (tab.complaints, tab.failures) == ([], [])
+        assert len(tab.requests) == 1
 
 
 def _may_not(_head: Head) -> bool:

@@ -71,7 +71,7 @@ function showNone(text) {
 function bucketRow({ limit }) {
   const [left, full] = [1, 2].map(() => el("td", { class: "number" }));
   const bar = el("i");
-  const made = row(el("th", { scope: "row" }, limit), left, el("td", { class: "bar roomy", "aria-hidden": "true" }, bar), full);
+  const made = row(el("th", { scope: "row" }, limit), left, el("td", { class: "bar roomy", "aria-hidden": "true" }, el("span", {}, bar)), full);
   made.update = ({ remaining, burst, reset_after: seconds }) => {
     say(left, `${count(remaining)} of ${count(burst)}`);
     say(full, duration(seconds));

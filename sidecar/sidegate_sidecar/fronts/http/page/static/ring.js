@@ -9,10 +9,10 @@ const GAP = 1.5; // between two arcs, in the units of the circle
 export function showRing(told) {
   const missing = new Set(told.nodes.missing);
   let from = 0;
-  const nodes = told.ring.nodes.map((node, place) => {
+  const nodes = told.ring.nodes.map((node) => {
     const start = from;
     from += node.share;
-    return { ...node, start, place, answers: !missing.has(node.name) && node.life !== "suspect" };
+    return { ...node, start, answers: !missing.has(node.name) && node.life !== "suspect" };
   });
   say(at("ring-says"), summary(told.ring, nodes));
   const silentFirst = nodes.toSorted((one, other) => one.answers - other.answers);
@@ -28,7 +28,12 @@ function summary(ring, nodes) {
   return silent.length ? `${first} No answer from ${names(silent)}.` : first;
 }
 
-const colour = (place) => `s${place % COLOURS}`;
+const colours = new Map(); // a node keeps its own while others come and go
+
+function colour(name) {
+  if (!colours.has(name)) colours.set(name, `s${colours.size % COLOURS}`);
+  return colours.get(name);
+}
 
 function nodeRow({ name, me }) {
   const swatch = el("i", { class: "swatch", "aria-hidden": "true" });
@@ -40,7 +45,7 @@ function nodeRow({ name, me }) {
   made.onmouseenter = () => highlight(name);
   made.onmouseleave = () => highlight("");
   made.update = (node) => {
-    mark(swatch, "class", node.owner ? `swatch ${colour(node.place)}` : "swatch none");
+    mark(swatch, "class", node.owner ? `swatch ${colour(name)}` : "swatch none");
     say(share, node.owner ? percent(node.share) : "–");
     say(stage, node.answers ? node.stage || (node.owner ? "on the ring" : "off the ring") : "doesn't answer");
     mark(stage, "class", node.answers ? "" : "wrong");
@@ -71,7 +76,7 @@ function arc({ name }) {
   made.onmouseleave = () => highlight("");
   made.update = (it) => {
     mark(made, "d", path(it.start, it.share));
-    mark(made, "class", `arc ${colour(it.place)}${it.answers ? "" : " silent"}${made.lit ? " lit" : ""}`);
+    mark(made, "class", `arc ${colour(name)}${it.answers ? "" : " silent"}${made.lit ? " lit" : ""}`);
     say(title, `${it.name}: ${percent(it.share)}`);
   };
   return made;

@@ -1,9 +1,9 @@
 // Each rule's line over ten minutes: allowed and denied a second, and the same as a table.
 
 import { at, el, mark, row, say, show, svg } from "./dom.js";
-import { clock, count, rate } from "./format.js";
+import { count, minute, rate } from "./format.js";
 
-const [WIDE, HIGH, TOP, BOTTOM] = [320, 110, 14, 18];
+const [WIDE, HIGH] = [300, 80]; // stretched to what room there is
 
 export function showRules(told) {
   const { rules, more_rules: more } = told;
@@ -15,12 +15,14 @@ export function showRules(told) {
 }
 
 function card({ rule }) {
-  const chart = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" });
+  const chart = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img" });
+  const most = el("p", { class: "scale" });
+  const scale = el("p", { class: "scale", "aria-hidden": "true" }, el("span", {}, "10 min ago"), el("span", {}, "now"));
   const [passed, refused] = [1, 2].map(() => el("span"));
-  const now = el("p", { class: "now" }, sign("allowed"), passed, " allowed, ", sign("denied"), refused, " denied a second");
+  const now = el("p", { class: "now" }, sign("allowed"), passed, "/s allowed, ", sign("denied"), refused, "/s denied");
   const behind = el("details", {}, el("summary", {}, "As a table"), table(rule));
-  const made = el("li", {}, el("h3", {}, rule), now, chart, behind);
-  const drawing = draw(chart);
+  const made = el("li", {}, el("h3", {}, rule), now, most, chart, scale, behind);
+  const drawing = draw(chart, most);
   made.update = (it) => {
     say(passed, rate(it.allowed));
     say(refused, rate(it.denied));
@@ -34,21 +36,21 @@ function card({ rule }) {
 
 const sign = (of) => el("i", { class: `sign ${of}`, "aria-hidden": "true" });
 
-function draw(chart) {
-  const grid = svg("path", { class: "grid", d: `M0 ${TOP}H${WIDE}M0 ${HIGH - BOTTOM}H${WIDE}` });
-  const most = svg("text", { x: 0, y: TOP - 4 });
+function draw(chart, most) {
+  const grid = svg("path", { class: "grid", d: `M0 0H${WIDE}M0 ${HIGH}H${WIDE}` });
   const area = svg("path", { class: "allowed" });
   const line = svg("path", { class: "denied" });
-  chart.append(grid, area, line, most);
-  chart.append(svg("text", { x: 0, y: HIGH - 4 }, "10 min ago"), svg("text", { x: WIDE, y: HIGH - 4, class: "right" }, "now"));
-  return ({ rule, points, step }) => {
-    const highest = Math.max(...points.map(([, allowed, denied]) => Math.max(allowed, denied)), 1);
+  chart.append(grid, area, line);
+  return ({ rule, points: told, step, allowed, denied }) => {
+    // The last step has only begun: the line ends with what is so now.
+    const points = [...told.slice(0, -1), [0, allowed * step, denied * step]];
+    const highest = Math.max(...points.map(([, passed, refused]) => Math.max(passed, refused)), 1);
     const x = (place) => (WIDE * place) / Math.max(points.length - 1, 1);
-    const y = (value) => HIGH - BOTTOM - ((HIGH - BOTTOM - TOP) * value) / highest;
+    const y = (value) => HIGH - (HIGH * value) / highest;
     const along = (which) => points.map((it, place) => `${x(place).toFixed(1)} ${y(it[which]).toFixed(1)}`).join("L");
-    mark(area, "d", points.length ? `M0 ${HIGH - BOTTOM}L${along(1)}L${WIDE} ${HIGH - BOTTOM}Z` : "");
-    mark(line, "d", points.some(([, , denied]) => denied) ? `M${along(2)}` : "");
-    say(most, `${rate(highest / step)} a second`);
+    mark(area, "d", `M0 ${HIGH}L${along(1)}L${WIDE} ${HIGH}Z`);
+    mark(line, "d", points.some(([, , refused]) => refused) ? `M${along(2)}` : "");
+    say(most, `${rate(highest / step)}/s`);
     mark(chart, "aria-label", `${rule}, over ten minutes: at most ${rate(highest / step)} a second.`);
   };
 }
@@ -60,17 +62,20 @@ function table(rule) {
 
 function fill(body, { points, step }) {
   const minutes = [];
-  points.forEach(([time, allowed, denied], place) => {
-    if (place % Math.round(60 / step) === 0) minutes.unshift({ time, allowed: 0, denied: 0 });
+  for (const [began, allowed, denied] of points) {
+    const time = Math.floor(began / 60) * 60;
+    if (minutes[0]?.time !== time) minutes.unshift({ time, steps: 0, allowed: 0, denied: 0 });
+    minutes[0].steps += 1;
     minutes[0].allowed += allowed;
     minutes[0].denied += denied;
-  });
-  show(body, minutes, (it) => it.time, minuteRow);
+  }
+  const whole = minutes.filter((it, place) => place === 0 || it.steps * step >= 60);
+  show(body, whole, (it) => it.time, minuteRow);
 }
 
 function minuteRow({ time }) {
   const cells = [1, 2].map(() => el("td", { class: "number" }));
-  const made = row(el("th", { scope: "row" }, clock(time)), ...cells);
+  const made = row(el("th", { scope: "row" }, minute(time)), ...cells);
   made.update = (it) => [it.allowed, it.denied].forEach((value, place) => say(cells[place], count(value)));
   return made;
 }
