@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Answer, Check
     from sidegate_sidecar.reports.activity import Activity
 
-SLICE: Final = 256  # different checks that are folded in a turn of the loop: 0.2 ms
-MAX_WAITING: Final = 8_192  # different checks that the owner allowed, and that aren't folded: 2 MB
+SLICE: Final = 512  # different checks that are folded in a turn of the loop: half a millisecond
+MAX_WAITING: Final = 16_384  # different checks that the owner allowed, and that aren't folded: 4 MB
 MAX_OTHERS: Final = 1_024  # of each other source and outcome, of which there are 20
 EVERY: Final = 10**9  # ns between two times that all is folded
 

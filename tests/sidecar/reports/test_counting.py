@@ -90,9 +90,9 @@ def test_it_is_folded_by_slices_in_turns_of_the_loop() -> None:
     while loop.due:
         before = total(it, Column.ALLOWED)
         loop.turn()
-        assert total(it, Column.ALLOWED) - before <= 256
+        assert total(it, Column.ALLOWED) - before <= 512
         turns += 1
-    assert turns >= 4
+    assert turns >= 2
     assert total(it, Column.ALLOWED) == 1_000
 
 
