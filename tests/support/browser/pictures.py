@@ -5,6 +5,7 @@ is made up, so that nobody has to wait for ten minutes.
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -64,10 +65,12 @@ class Scene(NamedTuple):
     dark: bool = False
     key: str = ""  # that is looked at
     kills: bool = False
+    height: int = 0  # of the upper part that is taken; 0 for all
 
 
 SCENES: Final = (
     Scene("idle", QUIET, WIDE),
+    Scene("overview", BUSY, WIDE, height=620),
     Scene("load", BUSY, WIDE, key="login:198.51.100.23"),
     Scene("kill-dark", BUSY, WIDE, dark=True, kills=True),
     Scene("phone-idle-dark", QUIET, NARROW, dark=True),
@@ -120,7 +123,7 @@ async def take(scene: Scene, chromium: Browser, folder: Path) -> None:
             await tab.darken(dark=scene.dark)
             await tab.open(f"http://127.0.0.1:{nodes[0].http.port}/")
             await play(scene, nodes, tab)
-            await tab.picture(folder / f"{scene.name}.webp")
+            await tab.picture(folder / f"{scene.name}.webp", scene.height)
             assert tab.complaints == []
 
 
@@ -140,7 +143,8 @@ async def play(scene: Scene, nodes: Sequence[Process], tab: Tab) -> None:
 
 
 async def main(folder: Path) -> None:
-    """Take all pictures."""
+    """Take all pictures; that a node is killed is no news here."""
+    logging.getLogger("sidegate").setLevel(logging.CRITICAL)
     async with browser() as chromium:
         for scene in SCENES:
             await take(scene, chromium, folder)

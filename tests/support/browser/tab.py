@@ -156,10 +156,17 @@ class Tab:
         features = [{"name": "prefers-color-scheme", "value": value}]
         await self.send("Emulation.setEmulatedMedia", features=features)
 
-    async def picture(self, file: Path) -> None:
-        """Save the whole page, in the format that the file's name says (png, webp)."""
-        kind, whole = file.suffix[1:], {"captureBeyondViewport": True}
-        taken = await self.send("Page.captureScreenshot", format=kind, quality=80, **whole)
+    async def picture(self, file: Path, height: int = 0) -> None:
+        """Save the page, or its upper part, in the format of the file's name (png, webp)."""
+        size = (await self.send("Page.getLayoutMetrics"))["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"]}
+        taken = await self.send(
+            "Page.captureScreenshot",
+            format=file.suffix[1:],
+            quality=80,
+            captureBeyondViewport=True,
+            clip={**clip, "scale": 1},
+        )
         await asyncio.to_thread(file.write_bytes, b64decode(taken["data"]))
 
 

@@ -18,7 +18,8 @@ log = logging.getLogger("sidegate")
 
 EVERY = 1.0  # seconds between two events
 MAX_READERS = 32  # each may hold an event and what waits before it; people, not programs, read
-_START = Reply(200, "text/event-stream", b"", (("Cache-Control", "no-store"),))
+_UNHELD = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))  # by proxies
+_START = Reply(200, "text/event-stream", b"", _UNHELD)
 FULL = f"{MAX_READERS} readers are here already, which is as many as may be: try again later"
 
 
