@@ -15,8 +15,9 @@ from sidegate_sidecar.reports.series import Column, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeAlias
 
-    from sidegate.protocol.messages import Check
+    Counted: TypeAlias = tuple[str, int, int]  # key, times, tokens
 
 SECOND: Final = 10**9  # ns
 SECONDS: Final = 600
@@ -110,22 +111,20 @@ class Activity:
         """What all of it takes of the memory."""
         return sum(it.size for it in self.by_rule.values())
 
-    def add(
-        self, source: str, column: Column, checks: Iterable[tuple[Check, int]], now: int
-    ) -> int:
-        """Count checks with one outcome, each so many times; return how much work that was.
+    def add(self, source: str, column: Column, keys: Iterable[Counted], now: int) -> int:
+        """Count keys with one outcome; return how much work that was.
 
-        A check is 1, and a table that was packed on the way as much as it has counters.
+        A key is 1, and a table that was packed on the way as much as it has counters.
         """
         lots: dict[str, _Lot] = {}
-        for (key, _, cost), times in checks:
+        for key, times, cost in keys:
             head, colon, _ = key.partition(":")  # rule_of by hand: a tenth of all this
             rule = head if colon and head else OTHER
             if (lot := lots.get(rule)) is None:
                 lot = lots[rule] = _Lot()
             lot.keys.append((key, times))
             lot.times += times
-            lot.cost += cost * times
+            lot.cost += cost
         work = 0
         for rule, lot in lots.items():
             activity = self._activity_of(rule, now)
