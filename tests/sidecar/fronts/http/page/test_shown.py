@@ -1,5 +1,7 @@
 """What the page shows in a real browser, of events that are made up."""
 
+import asyncio
+
 import pytest
 
 from sidegate_sidecar.fronts.http.http11.head import Head
@@ -116,6 +118,22 @@ async def test_a_stream_that_breaks_is_said_and_taken_up_again(chromium: Browser
         await tab.until_text("#state", "Live: the one node answers")
         assert await tab.text("#trouble") == ""
         assert await tab.get("document.querySelector('main').className") == ""
+
+
+async def test_a_node_that_hangs_is_said(chromium: Browser) -> None:
+    """Its connection stands, and nothing comes."""
+    told, stuck = Told(event("n1")), asyncio.Event()
+    async with cluster("n1") as (one,), page_of(chromium, one, told) as tab:
+        await tab.until_text("#state", "Live")
+
+        async def hang() -> bytes:
+            await stuck.wait()
+            return await told.look()
+
+        one.http_server.live.look = hang
+        await tab.until_text("#trouble", "This node says nothing.")
+        stuck.set()
+        await tab.until_text("#state", "Live")
 
 
 @pytest.mark.parametrize("width", [390, 1280])

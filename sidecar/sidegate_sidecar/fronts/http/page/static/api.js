@@ -1,6 +1,7 @@
 // Calls of the API about one key.
 
 import { headers } from "./ask.js";
+import { detailOf } from "./feed.js";
 
 const pathOf = (key) => `/v1/keys/${encodeURIComponent(key).replaceAll(".", "%2E")}`;
 
@@ -8,7 +9,8 @@ const pathOf = (key) => `/v1/keys/${encodeURIComponent(key).replaceAll(".", "%2E
 async function call(method, key) {
   try {
     const response = await fetch(pathOf(key), { method, headers: headers(), cache: "no-store" });
-    return { ok: response.ok, status: response.status, body: await response.json() };
+    const body = response.ok ? await response.json() : { detail: await detailOf(response) };
+    return { ok: response.ok, status: response.status, body };
   } catch {
     return { ok: false, status: 0, body: { detail: "This node can't be reached." } };
   }

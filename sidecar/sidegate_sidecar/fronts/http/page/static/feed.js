@@ -27,10 +27,11 @@ export async function follow({ headers, heard, lost, refused }) {
 async function once(headers, ended, heard, refused) {
   let timer = setTimeout(() => ended.abort("silent"), SILENT_AFTER);
   try {
-    const response = await fetch("/v1/live", { headers, cache: "no-store", signal: ended.signal });
+    const options = { headers, cache: "no-store", signal: ended.signal };
+    const response = await unlessGone(fetch("/v1/live", options));
     if (!response.ok) {
       clearTimeout(timer);
-      await refused(response.status, (await response.json()).detail);
+      await refused(response.status, await detailOf(response));
       return "";
     }
     for await (const event of events(response.body)) {
@@ -41,18 +42,35 @@ async function once(headers, ended, heard, refused) {
     return "This node ended the connection.";
   } catch (error) {
     if (ended.signal.aborted) return "This node says nothing.";
-    if (error instanceof TypeError) return "This node can't be reached.";
-    throw error;
+    if (error instanceof Gone) return "This node can't be reached.";
+    console.error(error);
+    return "This page has a fault, which the browser's console has.";
   } finally {
     clearTimeout(timer);
+    ended.abort("over"); // whatever ended it: no connection stays behind
   }
+}
+
+class Gone extends Error {}
+
+/** Tell what the network did from a fault of this page: both are TypeErrors. */
+function unlessGone(asking) {
+  return asking.catch((error) => {
+    throw error instanceof TypeError ? new Gone() : error;
+  });
+}
+
+/** What a refusal says: a proxy's own may be no JSON. */
+export async function detailOf(response) {
+  const told = await response.json().catch(() => ({}));
+  return told.detail ?? `This node, or a proxy before it, answers ${response.status}.`;
 }
 
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let unread = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await unlessGone(reader.read());
     if (done) return;
     const pieces = (unread + value).split("\n\n");
     unread = pieces.pop();

@@ -2,7 +2,7 @@
 
 import { ask, headers } from "./ask.js";
 import { at, say } from "./dom.js";
-import { follow } from "./feed.js";
+import { detailOf, follow } from "./feed.js";
 import { clock, names } from "./format.js";
 import { showHappenings } from "./happenings.js";
 import { startKeys } from "./key.js";
@@ -49,12 +49,16 @@ async function refused(status, detail) {
     act: async () => {
       const ended = new AbortController();
       const answer = await fetch("/v1/live", { headers: headers(), signal: ended.signal });
-      const wrong = answer.ok ? null : { secret: true, detail: (await answer.json()).detail };
+      const wrong = answer.ok ? null : { secret: true, detail: await detailOf(answer) };
       ended.abort();
       return wrong;
     },
   });
-  if (!done) await new Promise((again) => (at("state").onclick = again));
+  if (done) return undefined;
+  at("again").hidden = false;
+  await new Promise((again) => (at("again").onclick = again));
+  at("again").hidden = true;
+  return undefined;
 }
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
