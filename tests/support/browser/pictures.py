@@ -93,7 +93,7 @@ def remember(nodes: Sequence[Process], asked: Sequence[Asked]) -> None:
                 counts = {Column.ALLOWED: usual, Column.DENIED: it.denied_at(age)}
                 for column, times in counts.items():
                     if times and (it.allowed or column is Column.DENIED):
-                        counting.activity.add("owner", column, [((it.key, "", 1), times)], now)
+                        counting.activity.add("owner", column, [(it.key, times, times)], now)
 
 
 @asynccontextmanager
@@ -105,7 +105,7 @@ async def traffic(asking: Sequence[Client], asked: Sequence[Asked]) -> AsyncGene
             client = asking[turn % len(asking)]
             passing = (client.check(it.key, FREELY) for it in asked for _ in range(it.allowed))
             denied = (client.check(it.key, "5/minute") for it in asked for _ in range(it.denied))
-            await asyncio.gather(*passing, *denied, asyncio.sleep(1.0))
+            await asyncio.gather(asyncio.gather(*passing, *denied), asyncio.sleep(1.0))
 
     task = asyncio.create_task(ask())
     try:
