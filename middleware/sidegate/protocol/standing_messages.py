@@ -16,8 +16,11 @@ class StandingQuery(Struct, array_like=True, frozen=True, tag=38):
 
 
 class Standing(Struct, array_like=True, frozen=True, gc=False, tag=39):
-    """The stage of a node's place on the ring, and how many buckets it has yet to hand over."""
+    """The stage of a node's place on the ring, and how many buckets it has handed over so far.
+
+    Those that other nodes lacked because the ring had changed, since the node started.
+    """
 
     id: int
     stage: Annotated[str, Meta(max_length=MAX_STAGE)]
-    moving: Annotated[int, Meta(ge=0)]
+    handed: Annotated[int, Meta(ge=0)]

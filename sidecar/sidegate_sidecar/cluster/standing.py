@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 def standing_of(cluster: Cluster, number: int = 0) -> Standing:
     """Return how a node stands, as the answer to the question of that number."""
-    return Standing(number, str(cluster.stage), cluster.sync.moving)
+    return Standing(number, str(cluster.stage), cluster.sync.counts.handed)

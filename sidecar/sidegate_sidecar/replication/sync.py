@@ -123,11 +123,6 @@ class Sync:
         return not (self._outboxes.are_late or self._walk.to_do)
 
     @property
-    def moving(self) -> int:
-        """Return how many buckets wait for nodes that lack them since the ring has changed."""
-        return 0 if self.caught_up else self._outboxes.waiting
-
-    @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up
@@ -334,6 +329,7 @@ class Sync:
             if target in self.ring or target in self._walk.pullers:  # else gone since it began
                 for text, keys in texts.items():
                     self._outboxes.of(target).add(text, keys, now)
+                    self.counts.handed += len(keys)
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT

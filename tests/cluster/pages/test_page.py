@@ -74,6 +74,7 @@ async def test_the_page_shows_what_happens() -> None:
         nodes.kill("b")
         await tab.until_text("#trouble", "No answer from b: what it decided is missing", PATIENCE)
         await tab.until_text("#happened", "b is gone; others own its keys now.", PATIENCE)
+        await tab.until_text("#happened", "has handed over", PATIENCE)
         await tab.until_text("#ring-says", "2 nodes own all keys", PATIENCE)
         assert tab.complaints == []
 

@@ -31,7 +31,7 @@ class NodeSeen(Struct, frozen=True):
     life: str  # "alive", or "suspect" while it is silent
     age: float | None  # since it claimed its name; None while it claims nothing
     refusal: str  # why the last dial failed
-    moving: int = 0  # buckets that it is about to send to other nodes
+    handed: int = 0  # buckets that it has handed over, since it started
     me: bool = False
 
 

@@ -67,6 +67,6 @@ class Feed:
             member.state.name.lower(),
             now - (member.claim >> TAG_BITS) if member.claim else None,
             link.refusal if link else "",
-            moving=stood.moving if stood else 0,
+            handed=stood.handed if stood else 0,
             me=member is self._sidecar.cluster.membership.me,
         )

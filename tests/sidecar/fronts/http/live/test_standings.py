@@ -15,7 +15,7 @@ async def test_each_node_says_its_own_stage() -> None:
     async with cluster("n1", "n2") as (one, two):
         stood = await standings(one, ["n2", "unknown"])
         assert {name: it.stage for name, it in stood.items()} == {"n1": "member", "n2": "member"}
-        assert {it.moving for it in stood.values()} == {0}
+        assert {it.handed for it in stood.values()} == {0}
         await two.leave()
         nodes = {it["name"]: it for it in (await event_of(Feed(one)))["ring"]["nodes"]}
         assert (nodes["n1"]["stage"], nodes["n1"]["share"]) == ("member", 1.0)

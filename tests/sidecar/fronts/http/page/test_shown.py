@@ -87,7 +87,7 @@ async def test_handovers_are_told_as_they_happen(chromium: Browser) -> None:
     steps = [
         (node("n2", 0.0, owner=False, stage="joining"), "n2 has come, and is being sent"),
         (node("n2", 0.5, stage="settling"), "n2 has its place, and is sent the last changes."),
-        (node("n2", 0.5, moving=12_000), "n2 hands over 12,000 buckets."),
+        (node("n2", 0.5, handed=12_000), "n2 has handed over 12,000 buckets."),
         (node("n2", 0.5, stage="flushing"), "n2 hands its buckets over, to leave."),
         (node("n2", 0.0, owner=False, stage="leaf"), "n2 is off the ring, and only forwards."),
     ]

@@ -4,6 +4,9 @@ import { at, say } from "./dom.js";
 
 let secret = ""; // in memory only
 
+const NEEDED = "This needs the secret of the cluster.";
+const NOT_IT = "This is not the secret of the cluster.";
+
 export const headers = () => (secret ? { Authorization: `Bearer ${secret}` } : {});
 
 /**
@@ -32,7 +35,7 @@ export function ask({ title, text, yes, needsSecret, act }) {
       const wrong = await act();
       if (!wrong) return end(true);
       at("ask-secret").hidden &&= !wrong.secret;
-      say(at("ask-wrong"), wrong.detail);
+      say(at("ask-wrong"), wrong.secret ? (secret ? NOT_IT : NEEDED) : wrong.detail);
       if (!at("ask-secret").hidden) at("secret").focus();
     };
   });

@@ -45,8 +45,8 @@ function* differences(old, now) {
     if (!was) yield `${name} has come, and ${stageOf(node) || "is known now"}.`;
     else if (was.stage && was.stage !== node.stage && stageOf(node)) yield `${name} ${stageOf(node)}.`;
     else if (!node.stage && was.owner !== node.owner) yield `${name} is ${node.owner ? "on" : "off"} the ring.`;
-    if (was && !was.moving && node.moving) yield `${name} hands over ${many(node.moving, "bucket")}.`;
-    if (was?.moving && !node.moving) yield `${name} has handed over all that it had to.`;
+    const handed = was && was.stage && node.stage ? node.handed - was.handed : 0;
+    if (handed > 0) yield `${name} has handed over ${many(handed, "bucket")}.`;
   }
   for (const name of were.keys()) {
     if (!are.has(name)) yield `${name} is gone; others own its keys now.`;

@@ -49,12 +49,14 @@ async function askToRead(text) {
     needsSecret: true,
     act: async () => {
       const answer = await peek(key);
-      return answer.ok ? null : { secret: true, detail: answer.body.detail };
+      return wrongOf(answer);
     },
   });
   if (done) again();
   else showNone(text);
 }
+
+const wrongOf = ({ ok, status, body }) => (ok ? null : { secret: status === 401, detail: body.detail });
 
 function showBuckets({ key: name, owner, buckets }) {
   say(at("found"), buckets.length ? `${name} belongs to ${owner}.` : `${name} has all of its tokens. It belongs to ${owner}.`);
@@ -90,7 +92,7 @@ async function resetKey() {
     needsSecret: false,
     act: async () => {
       const answer = await reset(wanted);
-      return answer.ok ? null : { secret: answer.status === 401, detail: answer.body.detail };
+      return wrongOf(answer);
     },
   });
   if (!done || wanted !== key) return;

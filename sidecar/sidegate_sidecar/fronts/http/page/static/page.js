@@ -49,7 +49,7 @@ async function refused(status, detail) {
     act: async () => {
       const ended = new AbortController();
       const answer = await fetch("/v1/live", { headers: headers(), signal: ended.signal });
-      const wrong = answer.ok ? null : { secret: true, detail: await detailOf(answer) };
+      const wrong = answer.ok ? null : { secret: answer.status === 401, detail: await detailOf(answer) };
       ended.abort();
       return wrong;
     },
