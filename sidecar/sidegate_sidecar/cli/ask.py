@@ -37,8 +37,8 @@ def check(
     as_json: ask_options.AsJson = False,
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
-    body = {"key": _sendable(key), "limits": _sendable(limits), "cost": readers.whole("cost", cost)}
-    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/check", body)
+    body = {"key": sendable(key), "limits": sendable(limits), "cost": readers.whole("cost", cost)}
+    answer = ask_sidecar(http, (http_token_file, secret_file), "POST", "/v1/check", body)
     _show(answer, "check", as_json=as_json)
     return 0 if answer["allowed"] else DENIED
 
@@ -51,7 +51,11 @@ def nodes(
     as_json: ask_options.AsJson = False,
 ) -> None:
     """Show the cluster as a sidecar sees it."""
-    _show(_ask(http, (http_token_file, secret_file), "GET", "/v1/nodes"), "nodes", as_json=as_json)
+    _show(
+        ask_sidecar(http, (http_token_file, secret_file), "GET", "/v1/nodes"),
+        "nodes",
+        as_json=as_json,
+    )
 
 
 def owner(
@@ -63,9 +67,9 @@ def owner(
     as_json: ask_options.AsJson = False,
 ) -> None:
     """Name the node that owns a key, and its backups."""
-    query = urlencode({"key": _sendable(key)})
+    query = urlencode({"key": sendable(key)})
     _show(
-        _ask(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
+        ask_sidecar(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
         "owner",
         as_json=as_json,
     )
@@ -80,7 +84,11 @@ def peek(
     as_json: ask_options.AsJson = False,
 ) -> None:
     """Show what is left of the limits of a key, without charging it."""
-    _show(_ask(http, (http_token_file, secret_file), "GET", _path(key)), "buckets", as_json=as_json)
+    _show(
+        ask_sidecar(http, (http_token_file, secret_file), "GET", _path(key)),
+        "buckets",
+        as_json=as_json,
+    )
 
 
 def reset(
@@ -93,7 +101,9 @@ def reset(
 ) -> None:
     """Make all limits of a key full again."""
     _show(
-        _ask(http, (http_token_file, secret_file), "DELETE", _path(key)), "buckets", as_json=as_json
+        ask_sidecar(http, (http_token_file, secret_file), "DELETE", _path(key)),
+        "buckets",
+        as_json=as_json,
     )
 
 
@@ -107,7 +117,9 @@ def leave(
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
     patience = readers.seconds("drain", drain)
-    answer = _ask(http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience)
+    answer = ask_sidecar(
+        http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience
+    )
     _show(answer, "leave", as_json=as_json)
     return 0 if answer["left"] else NOT_DONE
 
@@ -121,7 +133,7 @@ def health(*, http: ask_options.Sidecar = DEFAULT_HTTP) -> None:
     typer.echo("ready")
 
 
-def _ask(
+def ask_sidecar(
     http: str,
     files: tuple[str, str],
     method: str,
@@ -144,11 +156,12 @@ def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
 
 
 def _path(key: str) -> str:
-    quoted = quote(_sendable(key), safe="").replace(".", "%2E")  # "." and ".." would be folders
+    quoted = quote(sendable(key), safe="").replace(".", "%2E")  # "." and ".." would be folders
     return f"/v1/keys/{quoted}"
 
 
-def _sendable(text: str) -> str:
+def sendable(text: str) -> str:
+    """Return a text that can be sent; Failure for what a terminal may have made of it."""
     try:
         text.encode()
     except UnicodeEncodeError:

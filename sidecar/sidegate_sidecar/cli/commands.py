@@ -91,9 +91,10 @@ def whole_app() -> typer.Typer:
     if len(app.registered_commands) == 1:
         from sidegate_sidecar.cli import ask
         from sidegate_sidecar.cli.load import load
+        from sidegate_sidecar.cli.top import top
 
         asking = (ask.check, ask.nodes, ask.owner, ask.peek, ask.reset, ask.leave, ask.health)
-        for command in (*asking, demo, load):
+        for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
     return app
