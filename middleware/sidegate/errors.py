@@ -119,6 +119,33 @@ class Unreachable(SidegateError):  # noqa: N818 - named for what went wrong
         return f"key {quoted(self.key)}: {self.why}"
 
 
+class NoReport(SidegateError):  # noqa: N818 - named for what is missing
+    """A report can't be had: the sidecar can't be asked, or hasn't answered in time."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"no report: {self.why}"
+
+
+class UnknownRule(SidegateError, LookupError):  # noqa: N818 - named for what went wrong
+    """A report of a rule of which no node has decided a check in the last three hours.
+
+    `known` are the names of those of which one has.
+    """
+
+    def __init__(self, rule: str, known: list[str]) -> None:
+        super().__init__(rule, known)
+        self.rule = rule
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(map(quoted, self.known))
+        return f"rule {quoted(self.rule)}: no node has decided a check of it; they have {known}"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

@@ -8,13 +8,15 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
-from sidegate.errors import Unreachable
+from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
@@ -26,6 +28,8 @@ from sidegate.protocol.messages import (
     Refund,
     Roster,
 )
+from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +39,13 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check
+    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.reports.report import Report
 
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
+_MAX_REPORTS = 4  # that a loop asks for at a time
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -73,6 +80,7 @@ class Session:
         self._ended = ended
         self._remembers = remembers
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
+        self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         self.link = None if options.fault or options.instead else self._linked()
         self._loop_end = LoopEnd(self._end)
 
@@ -155,10 +163,25 @@ class Session:
             if budget > 0:
                 found = await link.inspect(key, reset=reset, hops=0, budget=budget)
         if found is None:
-            raise Unreachable(key, self._why(link))
+            raise Unreachable(key, self._why(link, self.budget))
         if reset:
             self._forget(key)
         return spent_of(key, found)
+
+    async def report(self, query: ReportQuery) -> Report:
+        """Return what all nodes have decided of late; see `Client.report`."""
+        if STANDING.decide or self._options.instead:
+            return nothing(query)
+        link = self.link
+        if link is None:
+            raise NoReport(self._options.fault)
+        async with self._reporting:
+            answer = await link.inquire(
+                lambda number: replace(query, id=number), self.budget + REPORTED_WITHIN
+            )
+        if not isinstance(answer, ReportAnswer):
+            raise NoReport(self._why(link, self.budget + REPORTED_WITHIN))
+        return report_of(query, answer, time.time())
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -187,12 +210,12 @@ class Session:
             return self.alone.closed
         if link.takes_checks:
             return partial(self.alone.share, why="its event loop is too busy, or asks too much")
-        return partial(self.alone.unreachable, why=self._why(link))
+        return partial(self.alone.unreachable, why=self._why(link, self.budget))
 
-    def _why(self, link: Link) -> str:
+    def _why(self, link: Link, budget: float) -> str:
         if link.refusal and link.state is LinkState.DOWN:
             return link.refusal
-        return f"no answer within {self.budget * 1e3:g} ms"
+        return f"no answer within {budget * 1e3:g} ms"
 
     # --- the end
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from sidegate.client.answers import decision, spent_of
 from sidegate.client.memory import STANDING, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
-from sidegate.errors import CheckError, Unreachable
-from sidegate.link.blocking.inspection import inspect
+from sidegate.errors import CheckError, NoReport, Unreachable
+from sidegate.link.blocking.inspection import inquire, inspect
 from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.messages import Forget, Roster
+from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check
+    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.reports.report import Report
 
 
 class Shared:
@@ -149,6 +153,19 @@ class Shared:
         if reset:
             self._forget(key)
         return spent_of(key, found)
+
+    def read_report(self, query: ReportQuery) -> Report:
+        """Return what all nodes have decided of late; see `Client.report`."""
+        options = self._options
+        if STANDING.decide or options.instead:
+            return nothing(query)
+        if options.fault:
+            raise NoReport(options.fault)
+        try:
+            answer = inquire(options, query, ReportAnswer, options.budget + REPORTED_WITHIN)
+        except FAULTS as error:
+            raise NoReport(_reason(error)) from error
+        return report_of(query, answer, time.time())
 
     # --- what the leader tells
 

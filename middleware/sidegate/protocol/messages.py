@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -347,8 +348,16 @@ Message: TypeAlias = (
     | Error
     | Outcomes
     | Refund
+    | ReportQuery
+    | ReportPart
+    | ReportAnswer
     | NodeMessage
 )
+
+Inquiry: TypeAlias = Inspect | Reset | ReportQuery
+"""A question that is for people and scripts: each is answered by one message."""
+
+InquiryAnswer: TypeAlias = Holdings | ReportPart | ReportAnswer
 
 
 def require_key(key: str) -> None:

@@ -62,6 +62,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/leave": Route(Answerer.APP, _CHANGE),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),
+    "/v1/report": Route(Answerer.APP, _LOOK),
 }
 
 

@@ -1,0 +1,201 @@
+"""Counting: checks as they are decided, later than they are answered. Pure.
+
+On the hot path a frame's checks are only put on a list. In the next turn of the loop, while who
+asked reads the answers, they are counted in a dict at C speed: a tenth of a microsecond each. Once
+a second, or when too many different keys wait, they are folded into the tables of their rules, some
+in each turn: a microsecond for each that is different.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from itertools import chain, islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sidegate.buckets.decision import Source
+from sidegate_sidecar.reports.series import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sidegate.protocol.messages import Answer, Check
+    from sidegate_sidecar.reports.activity import Activity, Counted
+
+LOT: Final = 256  # checks that are counted at a time
+SLICE: Final = 512  # different keys that are folded in a turn of the loop: half a millisecond
+MAX_KEYS: Final = 16_384  # different ones that the owner allowed, and that aren't folded: 4 MB
+MAX_OTHERS: Final = (
+    1_024  # different checks of each other source and outcome, of which there are 20
+)
+EVERY: Final = 10**9  # ns between two times that all is folded
+
+_key: Final = itemgetter(0)
+_cost: Final = itemgetter(2)
+_ONE: Final = {1}
+
+
+class _Batch(NamedTuple):
+    """Keys that wait to be folded, as of the moment when they were taken."""
+
+    source: str
+    column: Column
+    keys: Iterator[Counted]
+    at: int
+
+
+class Counting:
+    """Counts the checks that one node decides. `later` calls in the next turn of the loop.
+
+    Without it nothing is folded but by `tick`, by `settle` and at the bound.
+    """
+
+    def __init__(
+        self,
+        activity: Activity,
+        clock: Callable[[], int],
+        later: Callable[[Callable[[], None]], object] | None,
+    ) -> None:
+        self.activity = activity
+        self.clock = clock
+        self.waiting = 0  # different keys in batches
+        self._later = later
+        self._frames: list[Sequence[Check]] = []  # that the owner has allowed: by far the most
+        self._answers: list[tuple[str, Sequence[Check], Sequence[Answer]]] = []
+        self._uncounted = 0  # checks in these two
+        self._ones: Counter[str] = Counter()  # keys of checks that the owner allowed for 1 token
+        self._others: dict[tuple[str, Column], Counter[Check]] = {}
+        self._batches: deque[_Batch] = deque()
+        self._counts = False  # is _count going to be called?
+        self._folds = False  # is _fold_some going to be called?
+        self._due = 0
+
+    # --- on the hot path
+
+    def owned(self, checks: Sequence[Check], answers: Sequence[Answer] | None = None) -> None:
+        """Count checks that this node has decided as the owner: with these answers, or allowed."""
+        if answers is None:
+            self._frames.append(checks)
+        else:
+            self._answers.append((Source.OWNER, checks, answers))
+        self._uncounted += len(checks)
+        if self._uncounted >= LOT:
+            self._count_soon()
+
+    def answered(self, source: str, checks: Sequence[Check], answers: Sequence[Answer]) -> None:
+        """Count checks with these answers, whoever decided them."""
+        self._answers.append((source, checks, answers))
+        self._uncounted += len(checks)
+        if self._uncounted >= LOT:
+            self._count_soon()
+
+    def _count_soon(self) -> None:
+        if self._later is None or self._uncounted >= MAX_KEYS:
+            self._count()
+        elif not self._counts:
+            self._counts = True
+            self._later(self._count)
+
+    # --- in the next turn
+
+    def _count(self) -> None:
+        """Count what is on the lists, and fold as many if too many wait."""
+        frames, answers, came = self._frames, self._answers, self._uncounted
+        self._frames, self._answers, self._uncounted, self._counts = [], [], 0, False
+        if frames:
+            self._allowed(list(chain.from_iterable(frames)) if frames[1:] else frames[0])
+        for source, checks, its in answers:
+            self._sort(source, checks, its)
+        if len(self._ones) >= MAX_KEYS:
+            self._take()
+        if self.waiting > MAX_KEYS:  # more comes in than turns of the loop can fold
+            self._fold(came)
+
+    def _allowed(self, checks: Sequence[Check]) -> None:
+        if set(map(_cost, checks)) == _ONE:  # half the time of counting each with its cost
+            self._ones.update(map(_key, checks))
+        else:
+            self.count(Source.OWNER, Column.ALLOWED, checks)
+
+    def _sort(self, source: str, checks: Sequence[Check], answers: Sequence[Answer]) -> None:
+        allowed: list[Check] = []
+        denied: list[Check] = []
+        failed: list[Check] = []
+        for check, answer in zip(checks, answers, strict=True):
+            verdict = answer[0]
+            (allowed if verdict == 1 else denied if verdict == 0 else failed).append(check)
+        for column, some in (
+            (Column.ALLOWED, allowed),
+            (Column.DENIED, denied),
+            (Column.ERRORS, failed),
+        ):
+            if some:
+                self.count(source, column, some)
+
+    def count(self, source: str, column: Column, checks: Iterable[Check]) -> None:
+        """Count checks with one outcome, now: those that were decided elsewhere, say."""
+        counter = self._others.get((source, column))
+        if counter is None:
+            counter = self._others[source, column] = Counter()
+        counter.update(checks)
+        if len(counter) >= MAX_OTHERS:
+            self._take()
+
+    # --- once a second
+
+    def tick(self) -> None:
+        """Begin to fold if that is due. Called ten times a second.
+
+        What is counted is of the moment when it is taken, so by a tenth of a second too late.
+        """
+        now = self.clock()
+        if now >= self._due or self._due > now + EVERY:
+            self._due = now - now % EVERY + EVERY
+            self._count()
+            self._take()
+
+    def settle(self) -> Iterator[None]:
+        """Fold all that was counted before, in slices of work: each step is one."""
+        self._count()
+        self._take()
+        while self._batches:
+            self._fold(SLICE)
+            yield
+
+    def _take(self) -> None:
+        """Put what was counted into batches, and have them folded."""
+        now = self.clock()
+        if self._ones:
+            ones = ((key, times, times) for key, times in self._ones.items())
+            self._put(Source.OWNER, Column.ALLOWED, ones, len(self._ones), now)
+            self._ones = Counter()
+        for (source, column), counter in self._others.items():
+            checks = ((key, times, cost * times) for (key, _, cost), times in counter.items())
+            self._put(source, column, checks, len(counter), now)
+        self._others = {}
+        if self._batches and self._later is not None and not self._folds:
+            self._folds = True
+            self._later(self._fold_some)
+
+    def _put(
+        self, source: str, column: Column, keys: Iterator[Counted], size: int, now: int
+    ) -> None:
+        self._batches.append(_Batch(source, column, keys, now))
+        self.waiting += size
+
+    def _fold_some(self) -> None:
+        """Fold a slice in this turn of the loop, and another in the next one if there is more."""
+        self._fold(SLICE)
+        self._folds = bool(self._batches)
+        if self._folds and self._later is not None:
+            self._later(self._fold_some)
+
+    def _fold(self, work: int) -> None:
+        while work > 0 and self._batches:
+            source, column, keys, at = self._batches[0]
+            some = list(islice(keys, min(work, SLICE)))
+            if not some:
+                self._batches.popleft()
+                continue
+            self.waiting -= len(some)
+            work -= self.activity.add(source, column, some, at)
