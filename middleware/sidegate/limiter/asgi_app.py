@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sidegate.http.headers import Pair
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.checks.ahead import Asked
+    from sidegate.limiter.checks.ahead import AskedAhead
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied
@@ -67,7 +67,7 @@ class Guard(Current):
         self._request_of: RequestOf | None = None
         self._send = send
         self._is_replaced = False  # has a refusal gone out for what the app answers?
-        self.ahead: Asked | None = None  # what was asked at the door, for a route to come
+        self.ahead: AskedAhead | None = None  # what was asked at the door, for a route to come
 
     def check(self, limits: Sequence[Applied]) -> Awaitable[Checked]:
         """Check these limits, and the first time the rules too."""

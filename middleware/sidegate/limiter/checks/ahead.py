@@ -41,7 +41,7 @@ class Guess(NamedTuple):
     stop: object
 
 
-class Asked(NamedTuple):
+class AskedAhead(NamedTuple):
     """What was asked ahead."""
 
     guess: Guess
@@ -86,7 +86,7 @@ async def ask_ahead(
     client: Any,  # noqa: ANN401 - as above
     current: Current,
     guess: Guess,
-) -> Asked | None:
+) -> AskedAhead | None:
     """Ask about a request before its route is known; None if that is left to the route."""
     if enforcer.is_off(current):
         return None
@@ -101,10 +101,10 @@ async def ask_ahead(
     except Exception:  # noqa: BLE001 - the route asks again, and tells of it
         _unpaid(current, questions)
         return None
-    return Asked(guess, questions, decisions)
+    return AskedAhead(guess, questions, decisions)
 
 
-def conclude(enforcer: Enforcer, current: Current, asked: Asked) -> Checked:
+def conclude(enforcer: Enforcer, current: Current, asked: AskedAhead) -> Checked:
     """Return what becomes of a request that has come to the route that it was guessed to."""
     _, questions, decisions = asked
     current.is_enforced = True
@@ -116,7 +116,7 @@ def conclude(enforcer: Enforcer, current: Current, asked: Asked) -> Checked:
         return enforcer.failed(current, questions, error)
 
 
-def take_back(client: Any, current: Current, asked: Asked) -> None:  # noqa: ANN401 - as above
+def take_back(client: Any, current: Current, asked: AskedAhead) -> None:  # noqa: ANN401 - as above
     """Give back what was asked for a route that the request hasn't come to."""
     _unpaid(current, asked.questions)
     for question, decision in zip(asked.questions, asked.decisions, strict=True):
