@@ -108,6 +108,7 @@ class Config:
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
+    otel: bool = False  # spans of the checks that apps trace
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.limits import SECOND
 from sidegate.client.environment import unknown
 from sidegate_sidecar.cgroup import memory_limit, warning
+from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.links.sockets import HTTP_BACKLOG, ListenError, listen
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
+
+NOT_INSTALLED = "expected OpenTelemetry to be installed, which is what the extra sidecar-otel has"
 
 
 class Process(Sidecar):
@@ -34,6 +38,7 @@ class Process(Sidecar):
     """
 
     def __init__(self, config: Config) -> None:
+        tracing = _tracing(config) if config.otel else None
         http = listen("http", config.http, HTTP_BACKLOG)
         try:
             super().__init__(config)
@@ -42,6 +47,9 @@ class Process(Sidecar):
             raise
         self.http = bound(http, config.http)
         self.http_server = HttpServer(self, self.http, http)
+        self._tracing = tracing
+        if tracing is not None:
+            self.sessions.trace(tracing.watch(self.node.decide))
 
     async def start(self) -> None:
         """Listen to apps and nodes, then to HTTP."""
@@ -53,6 +61,18 @@ class Process(Sidecar):
         """Take no more connections, answer what is there, and close."""
         await super().stop()
         await self.http_server.stop()
+        if self._tracing is not None:
+            await self._tracing.close()
+
+
+def _tracing(config: Config) -> Tracing:
+    """Return what traces checks. OptionError if it isn't installed, or told what it can't do."""
+    try:
+        from sidegate_sidecar.telemetry.exporting import exporting_provider  # noqa: PLC0415 - of an extra
+        from sidegate_sidecar.telemetry.tracing import Tracing  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise OptionError("otel", "on", f"{NOT_INSTALLED} ({error})") from None
+    return Tracing(config.name, exporting_provider(config.name, os.environ))
 
 
 async def serve(config: Config) -> int:

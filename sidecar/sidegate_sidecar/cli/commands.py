@@ -138,6 +138,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     role: serve_options.NodeRole = Role.OWNER.value,
     drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: serve_options.StateFile = "",
+    otel: serve_options.Otel = False,
     log_level: serve_options.LogLevel = "info",
 ) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
@@ -167,6 +168,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         role=readers.choice("role", role, Role),
         drain=readers.seconds("drain", drain),
         state_file=readers.state_file(state_file),
+        otel=readers.flag("otel", given=otel),
     )
     from sidegate_sidecar.process import run_until_signal
 
