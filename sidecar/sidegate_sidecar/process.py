@@ -28,17 +28,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
-NOT_INSTALLED = "expected OpenTelemetry to be installed, which is what the extra sidecar-otel has"
+NOT_INSTALLED = (
+    "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
+    " what the extra sidegate[sidecar-otel] has"
+)
 
 
 class Process(Sidecar):
     """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
 
-    Port 0 takes a free one; `link` and `http` say which.
+    Port 0 takes a free one; `link` and `http` say which. `tracing` makes spans, and is closed with
+    it.
     """
 
-    def __init__(self, config: Config) -> None:
-        tracing = _tracing(config) if config.otel else None
+    def __init__(self, config: Config, tracing: Tracing | None = None) -> None:
         http = listen("http", config.http, HTTP_BACKLOG)
         try:
             super().__init__(config)
@@ -65,17 +68,7 @@ class Process(Sidecar):
             await self._tracing.close()
 
 
-def _tracing(config: Config) -> Tracing:
-    """Return what traces checks. OptionError if it isn't installed, or told what it can't do."""
-    try:
-        from sidegate_sidecar.telemetry.exporting import exporting_provider  # noqa: PLC0415 - of an extra
-        from sidegate_sidecar.telemetry.tracing import Tracing  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise OptionError("otel", "on", f"{NOT_INSTALLED} ({error})") from None
-    return Tracing(config.name, exporting_provider(config.name, os.environ))
-
-
-async def serve(config: Config) -> int:
+async def serve(config: Config, tracing: Tracing | None) -> int:
     """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once.
 
     Return the exit code: 0 unless something was lost at the end.
@@ -85,7 +78,7 @@ async def serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, None)
-    async with Process(config) as sidecar:
+    async with Process(config, tracing) as sidecar:
         gc.collect()
         gc.freeze()  # what is here now stays; a full collection needn't look at it again
         gc.set_threshold(100_000, 50, 50)
@@ -126,8 +119,9 @@ async def _unless(
 def run_until_signal(config: Config, log_level: str) -> int:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr.
 
-    Return the exit code.
+    Return the exit code. OptionError if it is to trace, and can't.
     """
+    tracing = _tracing(config.name) if config.otel else None
     require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
@@ -135,7 +129,17 @@ def run_until_signal(config: Config, log_level: str) -> int:
     if line := warning(config.max_memory, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(config))
+        return runner.run(serve(config, tracing))
+
+
+def _tracing(name: str) -> Tracing:
+    """Return what makes spans. OptionError if it isn't installed, or told what it can't do."""
+    try:
+        from sidegate_sidecar.telemetry.exporting import exporting_provider  # noqa: PLC0415 - extra
+        from sidegate_sidecar.telemetry.tracing import Tracing  # noqa: PLC0415 - as above
+    except ImportError:
+        raise OptionError("otel", "on", NOT_INSTALLED) from None
+    return Tracing(name, exporting_provider(name, os.environ))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -49,8 +49,7 @@ class Watched(Recorded):
     def __init__(self, name: str, *seeds: Process | Puppet, sampler: Sampler = DEFAULT_ON) -> None:
         super().__init__(name, sampler)
         addresses = tuple(it.link if isinstance(it, Process) else it.address for it in seeds)
-        self.node = Process(config(name, seeds=addresses))
-        self.node.sessions.trace(self.tracing.watch(self.node.node.decide))
+        self.node = Process(config(name, seeds=addresses), self.tracing)
 
 
 @asynccontextmanager
