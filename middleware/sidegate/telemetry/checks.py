@@ -2,10 +2,13 @@
 
 Imported only where OpenTelemetry is switched on. A check has a span where the span around it is
 sampled: whatever traces the app's requests decides, and a check alone never begins a trace.
+
+What the app has plugged into its SDK may fail. Then the log says so, once, and checks go on.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import metrics, trace
@@ -18,21 +21,20 @@ from sidegate.telemetry.attributes import (
     SOURCE,
     attributes_of,
     attributes_of_error,
-    result_of,
-    rule_of,
 )
+from sidegate.telemetry.tally import outcome_of
 from sidegate.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TypeAlias
 
     from opentelemetry.trace import Span
 
     from sidegate.buckets.decision import Decision
     from sidegate.telemetry.attributes import Attributes
+    from sidegate.telemetry.tally import Outcome
 
-    Outcome: TypeAlias = tuple[str, str, str]
+log = logging.getLogger("sidegate")
 
 MAX_POLICIES: Final = 256  # with each result and source, what an SDK keeps apart of one counter
 
@@ -49,14 +51,20 @@ class CheckTelemetry:
         )
         self._policies: set[str] = set()
         self._attributes: dict[Outcome, Attributes] = {}
+        self._has_failed = False
 
     # --- spans
 
     def begin(self) -> Span | None:
         """Return the span of a check that is asked now, None outside of traces that are sampled."""
-        if not trace.get_current_span().get_span_context().trace_flags & SAMPLED:
+        around = trace.get_current_span()
+        if around is trace.INVALID_SPAN or not around.get_span_context().trace_flags & SAMPLED:
             return None
-        span = self._tracer.start_span("sidegate.check", kind=SpanKind.CLIENT)
+        try:
+            span = self._tracer.start_span("sidegate.check", kind=SpanKind.CLIENT)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            self._tell(error)
+            return None
         return span if span.is_recording() else None
 
     def trace_of(self, span: Span) -> str:
@@ -73,39 +81,48 @@ class CheckTelemetry:
             span.set_status(Status(StatusCode.ERROR))
         else:
             span.set_attributes(attributes_of(key, made))
-        span.end()
+        self.give_up(span)
+
+    def give_up(self, span: Span) -> None:
+        """End the span of a check whose caller has gone."""
+        try:
+            span.end()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._tell(error)
 
     def recalled(self, key: str, denial: Decision) -> None:
         """Tell of a check that was denied without asking."""
         if span := self.begin():
             self.end(span, key, denial)
-        self.count({self.outcome(key, denial): 1})
+        self.count({outcome_of(key, denial): 1})
 
     # --- counts
 
-    def outcome(self, key: str, made: Decision | BaseException) -> Outcome:
-        """Return under what a check is counted."""
-        if isinstance(made, BaseException):
-            return rule_of(key), "error", ""
-        return rule_of(key), result_of(made), made.source.value
-
     def count(self, outcomes: Mapping[Outcome, int]) -> None:
         """Count checks, so many of each outcome."""
-        for outcome, times in outcomes.items():
-            self._requests.add(times, self._attributes_of(outcome))
+        try:
+            for outcome, times in outcomes.items():
+                self._requests.add(times, self._attributes_of(outcome))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._tell(error)
+
+    def _tell(self, fault: Exception) -> None:
+        """Log the first fault: a check must not suffer for who watches it."""
+        if not self._has_failed:
+            self._has_failed = True
+            told = "sidegate: OpenTelemetry has failed; checks go on, this is said once"
+            log.error(told, exc_info=fault)
 
     def _attributes_of(self, outcome: Outcome) -> Attributes:
-        found = self._attributes.get(outcome)
-        if found is not None:
-            return found
+        """Return the attributes of an outcome, the same each time; those of OTHER at the bound."""
         policy, result, source = outcome
         if policy not in self._policies and len(self._policies) >= MAX_POLICIES:
             policy = OTHER
         if found := self._attributes.get((policy, result, source)):
             return found
         self._policies.add(policy)
-        found = {"rate_limiter.policy": policy, "rate_limiter.result": result}
+        made: Attributes = {"rate_limiter.policy": policy, "rate_limiter.result": result}
         if source:
-            found[SOURCE] = source
-        self._attributes[policy, result, source] = found
-        return found
+            made[SOURCE] = source
+        self._attributes[policy, result, source] = made
+        return made

@@ -130,6 +130,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
         "sidegate.other.svc:7171",
     ]
     assert config.state_file
+    assert config.otel
     assert config.tls
     assert config.secrets() == (b"sixteen bytes of secret",)
     assert config.node_secrets() == (b"sixteen bytes of node-secret",)

@@ -1,6 +1,8 @@
 """Traces: names of spans are read strictly, and go with the checks that they belong to."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode, tracing_decoder
 from sidegate.protocol.messages import MAX_TRACES, Checks, Message, Ping, TracedChecks
@@ -80,3 +82,11 @@ class TestFrames:
     def test_traces_that_make_no_sense_are_an_error(self, traces: list[tuple[int, str]]) -> None:
         with pytest.raises(WireError, match="not a message of version 1"):
             tracing_decoder()(body(TracedChecks(7, 0, 5, CHECKS, traces=traces)))
+
+
+@given(st.text(max_size=60) | st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"))
+def test_any_text_is_a_name_that_is_written_so_or_none(text: str) -> None:
+    name = parse_traceparent(text)
+    if name is not None:
+        assert name.flags & 1
+        assert text.startswith(traceparent(*name[:2])[:-2])

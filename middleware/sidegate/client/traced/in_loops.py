@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.client.session import Session
 from sidegate.client.turn import Turn
 from sidegate.protocol.messages import MAX_TRACES
+from sidegate.telemetry.tally import tally
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Answers, Trace
-    from sidegate.telemetry.checks import CheckTelemetry, Outcome
+    from sidegate.telemetry.checks import CheckTelemetry
 
 
 class TracedCheck:
@@ -107,17 +107,24 @@ class TracedTurn(Turn):
         self._tell(positions)
 
     def _tell(self, positions: Sequence[int] | None) -> None:
-        telemetry, spans = self._telemetry, self._spans
-        outcomes: Counter[Outcome] = Counter()
-        for position in range(len(self.futures)) if positions is None else positions:
-            future, key = self.futures[position], self.checks[position][0]
-            span = spans.pop(position, None)
-            if future.cancelled():  # its caller gave up
-                if span is not None:
-                    span.end()
+        futures, checks = self.futures, self.checks
+        told = range(len(futures)) if positions is None else positions
+        made = [
+            (checks[at][0], future.exception() or future.result())
+            for at in told
+            if not (future := futures[at]).cancelled()  # its caller gave up
+        ]
+        self._telemetry.count(tally(made))
+        if self._spans:
+            self._end_spans(told)
+
+    def _end_spans(self, told: Sequence[int]) -> None:
+        for at in told:
+            if (span := self._spans.pop(at, None)) is None:
                 continue
-            made = future.exception() or future.result()
-            outcomes[telemetry.outcome(key, made)] += 1
-            if span is not None:
-                telemetry.end(span, key, made)
-        telemetry.count(outcomes)
+            future = self.futures[at]
+            if future.cancelled():
+                self._telemetry.give_up(span)
+            else:
+                made = future.exception() or future.result()
+                self._telemetry.end(span, self.checks[at][0], made)

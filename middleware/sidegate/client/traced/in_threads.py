@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.shared import Shared
 from sidegate.errors import CheckError
+from sidegate.telemetry.tally import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,6 @@ class TracedShared(Shared):
 
     def _tell(self, question: Question, span: Span | None, made: Decision | BaseException) -> None:
         telemetry, key = self._telemetry, question.check[0]
-        telemetry.count({telemetry.outcome(key, made): 1})
+        telemetry.count({outcome_of(key, made): 1})
         if span is not None:
             telemetry.end(span, key, made)

@@ -1,6 +1,7 @@
 """The middlewares and a Limiter trace by the same switch, in code and in the environment."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,7 +29,10 @@ async def limiter(**options: Any) -> None:
 
 
 async def wsgi_limiter(**options: Any) -> None:
-    list(Limiter("5/hour", **options).wsgi(WsgiApp())(environ(), lambda *_: lambda _: None))
+    def start_response(*_: object) -> Callable[[bytes], object]:
+        return len
+
+    list(Limiter("5/hour", **options).wsgi(WsgiApp())(environ(), start_response))
 
 
 @pytest.mark.parametrize("front", [middleware, wsgi_middleware, limiter, wsgi_limiter])
