@@ -19,6 +19,7 @@ from sidegate.client.checks import plain_key, question, questions, refund_of, wa
 from sidegate.client.config import Configured
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
+from sidegate.client.traced.in_loops import TracedCheck, TracedSession
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop
 from sidegate.forks import begins_in_children
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.client.checks import Wanted
+    from sidegate.client.turn import Turn
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
@@ -56,6 +58,8 @@ class Client(Configured):
         self._closing: set[asyncio.Task[None]] = set()
         # To look for a fork at each check would take a system call, 70 ns of 1,700 under load.
         begins_in_children(self)
+        if options.telemetry is not None:  # else a check costs no more than it did
+            vars(self)["check"] = TracedCheck(self.check, self._open_turn, options.telemetry)
 
     @property
     def fallback(self) -> Fallback:
@@ -207,6 +211,9 @@ class Client(Configured):
         deadline = deadline_of(timeout, time.monotonic())
         return await self._here().waiting.acquire(self.check, (key, limits, cost), deadline)
 
+    def _open_turn(self) -> Turn | None:
+        return self._here().turn
+
     def _here(self) -> Session:
         """Return the session of the running loop, a new one if it has none. NoEventLoop."""
         try:
@@ -220,7 +227,8 @@ class Client(Configured):
             session = self._sessions.get(loop)
             if session is None:
                 self._purge()
-                session = self._sessions[loop] = Session(
+                kind = Session if self._options.telemetry is None else TracedSession
+                session = self._sessions[loop] = kind(
                     loop, self._options, self._alone, self._ended, remembers=self._remembers
                 )
             self._latest = session

@@ -23,6 +23,8 @@ SURELY_SHORT_KEY = MAX_KEY_BYTES // 4  # characters: up to it, no key needs to b
 MAX_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
 MAX_REFUNDS = 512  # in one frame: they fit, with the longest keys and limits there are
+MAX_TRACES = 64  # in a frame: a span takes a sidecar some 30 µs, and these 2 ms of one turn
+TRACEPARENT = 55  # characters of one
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
 Check: TypeAlias = tuple[str, str, int]
@@ -40,6 +42,11 @@ Hops: TypeAlias = Annotated[int, Meta(ge=0)]
 
 Ids: TypeAlias = tuple[int, list[int] | None]
 """(serial, places) of checks in a frame, by which several nodes know them; see Checks."""
+
+Trace: TypeAlias = tuple[
+    Annotated[int, Meta(ge=0)], Annotated[str, Meta(min_length=TRACEPARENT, max_length=TRACEPARENT)]
+]
+"""(position, traceparent): the span that asks a check of a frame, as W3C's Trace Context has it."""
 
 Member: TypeAlias = tuple[str, str]
 """(name, address) of a node that is alive; the address is "HOST:PORT"."""
@@ -104,6 +111,12 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     checks: Annotated[list[Check], Meta(max_length=MAX_CHECKS)]
     serial: Annotated[int, Meta(ge=0)] = 0  # of a forward, the same when another node is asked
     places: list[int] | None = None  # of these checks among those first forwarded; None: in order
+
+
+class TracedChecks(Checks, array_like=True, frozen=True, gc=False, tag=3):
+    """Checks of which some belong to traces. Who doesn't trace reads the Checks in it."""
+
+    traces: Annotated[list[Trace], Meta(max_length=MAX_TRACES)] | None = None
 
 
 class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
