@@ -24,8 +24,8 @@ async def test_a_key_with_countless_limits_can_still_be_inspected() -> None:
     texts = ["; ".join(limits[at : at + 8]) for at in range(0, len(limits), 8)]
     async with cluster("n1", "n2", budget=GENEROUS) as nodes, bare(nodes[0], APP) as peer:
         key = key_of("n2", nodes[0].cluster.ring)
-        for start in range(0, len(texts), 1_000):
-            some = texts[start : start + 1_000]
+        for start in range(0, len(texts), 250):
+            some = texts[start : start + 250]
             await answers_to(peer, checks(1, *((key, text, 1) for text in some)))
         assert len(nodes[1].node.buckets) == len(limits)
         await peer.send(Inspect(7, 0, key))

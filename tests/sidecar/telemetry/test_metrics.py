@@ -147,7 +147,7 @@ async def test_forwarded_checks_are_timed() -> None:
 
 async def test_an_owner_that_is_silent_is_seen() -> None:
     """Checks that their owner let wait are counted for it; its link is suspect, and takes none."""
-    async with ring_with_puppet(budget=0.02) as (node, silent, client, key):
+    async with ring_with_puppet(budget=0.1) as (node, silent, client, key):
         before = await scrape(node)
         silent.gossips = False
         for _ in range(3):
