@@ -8,6 +8,14 @@ import re
 from pathlib import Path
 
 from sidegate.protocol import messages
+from sidegate.protocol.key_messages import (
+    KeyOrder,
+    KeysBy,
+    KeysListed,
+    KeysReset,
+    ListKeys,
+    ResetKeys,
+)
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
@@ -61,6 +69,14 @@ MESSAGES: dict[str, messages.Message] = {
     "Reset": messages.Reset(11, 0, KEY),
     "Holdings": messages.Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
     "Forget": messages.Forget(KEY),
+    "Forget of all keys that begin so": messages.Forget("login:", 1),
+    "ListKeys": ListKeys(18, 0, 250_000, KeysBy.PREFIX, "login:", KeyOrder.DEBT, 50),
+    "KeysListed": KeysListed(
+        18, ["node-a", "node-b"], ["node-c"], [], [(KEY, 0, [("5/minute", DEBT)])], 1
+    ),
+    "ResetKeys": ResetKeys(19, 0, "login:"),
+    "ResetKeys that goes to another node": ResetKeys(4, 1, "login:", 0, SERIAL),
+    "KeysReset": KeysReset(19, [("node-a", 17), ("node-b", 0)], ["node-c"]),
     "Outcomes": messages.Outcomes([("open", 3)]),
     "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),
     "Error": messages.Error("secret", "the secrets differ"),
@@ -80,6 +96,9 @@ MESSAGES: dict[str, messages.Message] = {
     ),
     "Settled": messages.Settled(14, [("5/minute", KEY, 1, 24_000_000_000)]),
     "Resets": messages.Resets(17, [(SERIAL + 1, KEY, 600_000_000_000)]),
+    "Resets of all keys that begin so": messages.Resets(
+        20, [], [(SERIAL + 2, "login:", 600_000_000_000)]
+    ),
     "Merged": messages.Merged(13),
     "Pull": messages.Pull(15, messages.Part.ALL),
     "Pulled": messages.Pulled(15),

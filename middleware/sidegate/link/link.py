@@ -20,26 +20,31 @@ from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, Link
 from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
     Answers,
     Check,
     Hello,
     Holdings,
+    Inspect,
     Message,
     NodeMessage,
     Outcomes,
     Ping,
     Pong,
     Refund,
+    Reset,
     Roster,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
     from sidegate.protocol.handshake import Identity
-    from sidegate.protocol.messages import Ids
+    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
@@ -152,7 +157,15 @@ class Link:
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Return the buckets of a key there, or those forgotten; None if there is no answer."""
-        return await self._questions.inspect(key, reset=reset, hops=hops, budget=budget)
+        kind = Reset if reset else Inspect
+        found = await self.inquire(lambda number: kind(number, hops, key), budget)
+        return found if isinstance(found, Holdings) else None
+
+    async def inquire(
+        self, question: Callable[[int], Inquiry], budget: float
+    ) -> InquiryAnswer | None:
+        """Return the answer to a question of that id within `budget` seconds, None for none."""
+        return await self._questions.inquire(question, budget)
 
     def tell(self, message: NodeMessage | Outcomes | Refund) -> bool:
         """Say something that isn't answered; False if the other side can't be reached now."""
@@ -177,8 +190,8 @@ class Link:
                 self._watcher.roster(self, message)
                 if message.leaving:
                     self._redial.leaving()
-            case Holdings():
-                self._questions.inspected(message)
+            case Holdings() | KeysListed() | KeysReset():
+                self._questions.told(message)
             case Ping():
                 connection.send(Pong(message.id))
             case Pong():

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from sidegate.link.health import LinkState
 from sidegate.link.in_flight import Asker, InFlight, halves
 from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
-from sidegate.protocol.messages import MAX_CHECKS, Check, Checks, Holdings, Inspect, Reset
+from sidegate.protocol.messages import MAX_CHECKS, Check, Checks
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.link.health import Health
-    from sidegate.protocol.messages import Ids
+    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer
 
 _CONNECTING, _UP = LinkState.CONNECTING, LinkState.UP  # quicker to look up
 
@@ -42,7 +42,7 @@ class Questions:
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._waiting: dict[int, bytes] = {}  # for the handshake
-        self._inspections: dict[int, asyncio.Future[Holdings | None]] = {}
+        self._inquiries: dict[int, asyncio.Future[InquiryAnswer | None]] = {}
         self._last_id = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -83,26 +83,28 @@ class Questions:
                 half.unanswered(None)
         return True
 
-    async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
-        """Return the buckets of a key there, or those forgotten; None if there is no answer."""
+    async def inquire(
+        self, question: Callable[[int], Inquiry], budget: float
+    ) -> InquiryAnswer | None:
+        """Return the answer to a question of that id; None if there is none."""
         if not self._health.takes_checks:
             return None
         self._last_id = number = self._last_id + 1
-        answer: asyncio.Future[Holdings | None] = self._loop.create_future()
-        self._inspections[number] = answer
-        self._write(number, encode((Reset if reset else Inspect)(number, hops, key)))
+        answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
+        self._inquiries[number] = answer
+        self._write(number, encode(question(number)))
         try:
             await asyncio.wait((answer,), timeout=budget)
             return answer.result() if answer.done() else None  # also one that our loop read late
         finally:
-            del self._inspections[number]
+            del self._inquiries[number]
             self._waiting.pop(number, None)
 
-    def inspected(self, holdings: Holdings) -> None:
-        """Hand over the answer to an inspection; a late one is for nobody."""
-        answer = self._inspections.get(holdings.id)
-        if answer and not answer.done():
-            answer.set_result(holdings)
+    def told(self, answer: InquiryAnswer) -> None:
+        """Hand over the answer to an inquiry; a late one is for nobody."""
+        asked = self._inquiries.get(answer.id)
+        if asked and not asked.done():
+            asked.set_result(answer)
 
     def _write(self, number: int, frame: bytes) -> None:
         if self._connection is not None:
@@ -123,7 +125,7 @@ class Questions:
         """Tell all who asked that there is no answer, and have who asks next wait."""
         self._connection = None
         self._waiting.clear()
-        for answer in self._inspections.values():
+        for answer in self._inquiries.values():
             if not answer.done():
                 answer.set_result(None)
         self._flights.give_up(self._flights.take_all(now).values())

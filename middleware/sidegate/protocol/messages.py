@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -215,9 +216,13 @@ class Pulled(Struct, array_like=True, frozen=True, tag=16):
 
 
 class Forget(Struct, array_like=True, frozen=True, tag=17):
-    """The key was reset: forget that it was denied. Only to apps, and not answered."""
+    """The key was reset: forget that it was denied. Only to apps, and not answered.
+
+    With `begins` 1 so were all keys that begin with it.
+    """
 
     key: str
+    begins: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class Confirm(Struct, array_like=True, frozen=True, tag=22):
@@ -243,10 +248,14 @@ class Confirmed(Struct, array_like=True, frozen=True, tag=23):
 
 
 class Resets(Struct, array_like=True, frozen=True, tag=26):
-    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
+    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged.
+
+    So were all keys that begin with one of the `prefixes`, of which the sender has none left.
+    """
 
     id: int
     resets: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)]
+    prefixes: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)] = []
 
 
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
@@ -347,8 +356,18 @@ Message: TypeAlias = (
     | Error
     | Outcomes
     | Refund
+    | ListKeys
+    | KeysListed
+    | ResetKeys
+    | KeysReset
     | NodeMessage
 )
+
+
+Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys
+"""A question that is for people and scripts: each is answered by one message."""
+
+InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset
 
 
 def require_key(key: str) -> None:

@@ -12,6 +12,7 @@ from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import Refused, WireError, encode, refuse
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
+from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
     OUTCOMES,
@@ -29,6 +30,8 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
+from sidegate_sidecar.links.keys.all_keys import AllKeys
+from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ class Sessions:
         self._nodes = 0  # of those open
         self.admission = Admission(self._displaced, max_files)
         self._inspections = Inspections(node)
+        self.keys = AllKeys(node, peers)
+        self._key_answers = KeyAnswers(self.keys)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
         self.refusals = Refusals(node.counts.turned_away, _now)
@@ -136,6 +141,8 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
                 self._inspections.ask(connection, message)
+            case ListKeys() | ResetKeys():
+                self._key_answers.ask(connection, message)
             case Refund():
                 self._node.refund(message)
             case Outcomes() if not _is_node(connection):

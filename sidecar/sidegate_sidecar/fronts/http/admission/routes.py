@@ -49,7 +49,8 @@ class Route(Struct, frozen=True):
 _PAGE = {"GET": Right.OPEN}
 _LOOK = {"GET": Right.READ}
 _CHANGE = {"POST": Right.CHANGE}
-_KEY = Route(Answerer.APP, {"GET": Right.READ, "DELETE": Right.CHANGE})
+_LOOK_AND_RESET = {"GET": Right.READ, "DELETE": Right.CHANGE}
+_KEY = Route(Answerer.APP, _LOOK_AND_RESET)
 
 ROUTES: Mapping[str, Route] = {
     "/healthz": Route(Answerer.FRONT, _PAGE),
@@ -60,6 +61,7 @@ ROUTES: Mapping[str, Route] = {
     "/openapi.json": Route(Answerer.DOCUMENT, _PAGE),
     "/v1/check": Route(Answerer.APP, _CHANGE),
     "/v1/leave": Route(Answerer.APP, _CHANGE),
+    "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),
 }

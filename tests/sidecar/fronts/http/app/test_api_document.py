@@ -22,6 +22,7 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
     page = await client.get("/docs")
     assert document["paths"].keys() == {
         "/v1/check",
+        "/v1/keys",
         "/v1/keys/{key}",
         "/v1/nodes",
         "/v1/owner",
@@ -61,7 +62,7 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
-    assert secured == {"check", "reset", "leave", "peek", "nodes", "owner"}
+    assert secured == {*("check", "reset", "leave", "peek", "nodes", "owner", "keys", "reset_keys")}
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":
