@@ -62,7 +62,8 @@ class Denials:
         """Drop the denial of a check that may pass now."""
         self.table.pop(check, None)
 
-    def forget(self, key: str) -> None:
-        """Drop the denials of a key that was reset."""
-        for question in [question for question in self.table if question[0] == key]:
+    def forget(self, key: str, *, begins: bool = False) -> None:
+        """Drop the denials of a key that was reset, or (`begins`) of all that begin with it."""
+        is_meant = str.startswith if begins else str.__eq__
+        for question in [question for question in self.table if is_meant(question[0], key)]:
             del self.table[question]

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
+from sidegate.client.keys.key_lists import key_list, keys_forgotten
+from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.loop_end import LoopEnd
-from sidegate.client.memory import STANDING, spent_here
+from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.errors import Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
     MAX_REFUNDS,
     Forget,
@@ -32,9 +35,11 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
+    from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Check
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
 
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
@@ -160,6 +165,33 @@ class Session:
             self._forget(key)
         return spent_of(key, found)
 
+    async def list_keys(self, question: ListQuestion) -> KeyList:
+        """Return the first keys in debt; see `Client.keys`."""
+        if instead := STANDING.decide or self._options.instead:
+            return key_list(listed_here(instead, question(0)))
+        found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
+        return key_list(found) if isinstance(found, KeysListed) else refuse(found)
+
+    async def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
+        """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
+        asked = question(0)
+        if instead := STANDING.decide or self._options.instead:
+            return keys_forgotten(reset_here(instead, asked))
+        found = await self._inquire(question, RESET_PATIENCE, about(asked))
+        self._forget(asked.prefix, begins=True)
+        return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
+
+    async def _inquire(
+        self, question: Callable[[int], Inquiry], patience: float, about: str
+    ) -> InquiryAnswer:
+        link = self.link
+        if link is None:
+            raise Unreachable(about, self._options.fault)
+        found = await link.inquire(question, max(self.budget, patience))
+        if found is None:
+            raise Unreachable(about, self._why(link, max(self.budget, patience)))
+        return found
+
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
         if STANDING.decide:  # what a sidecar said has no say
@@ -189,10 +221,10 @@ class Session:
             return partial(self.alone.share, why="its event loop is too busy, or asks too much")
         return partial(self.alone.unreachable, why=self._why(link))
 
-    def _why(self, link: Link) -> str:
+    def _why(self, link: Link, waited: float = 0.0) -> str:
         if link.refusal and link.state is LinkState.DOWN:
             return link.refusal
-        return f"no answer within {self.budget * 1e3:g} ms"
+        return f"no answer within {(waited or self.budget) * 1e3:g} ms"
 
     # --- the end
 
@@ -230,11 +262,11 @@ class Session:
         """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)
-        self._forget(message.key)
+        self._forget(message.key, begins=message.begins == 1)
 
-    def _forget(self, key: str) -> None:
-        self.denials.forget(key)
-        self.waiting.queues.forget(key)
+    def _forget(self, key: str, *, begins: bool = False) -> None:
+        self.denials.forget(key, begins=begins)
+        self.waiting.queues.forget(key, begins=begins)
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""

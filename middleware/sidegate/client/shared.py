@@ -10,15 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.client.answers import decision, spent_of
-from sidegate.client.memory import STANDING, spent_here
+from sidegate.client.keys.key_lists import key_list, keys_forgotten
+from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.errors import CheckError, Unreachable
-from sidegate.link.blocking.inspection import inspect
+from sidegate.link.blocking.inquiry import inquire
 from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.codec import WireError, encode
-from sidegate.protocol.messages import Forget, Roster
+from sidegate.protocol.codec import WireError, encode, refuse
+from sidegate.protocol.key_messages import KeysListed, KeysReset
+from sidegate.protocol.messages import Forget, Holdings, Inspect, Reset, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.denials import Denials
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
+    from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Check
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
 
 
 class Shared:
@@ -133,22 +138,43 @@ class Shared:
         if not (STANDING.decide or self._instead):
             self.multiplexer.refund(check)
 
-    # --- single keys
+    # --- what people ask
 
     def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
         """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
         options = self._options
         if instead := STANDING.decide or options.instead:
             return spent_here(instead, key, reset=reset)
-        if options.fault:
-            raise Unreachable(key, options.fault)
-        try:
-            found = inspect(options, key, reset=reset)
-        except FAULTS as error:
-            raise Unreachable(key, _reason(error)) from error
+        found = self._inquire((Reset if reset else Inspect)(1, 0, key), options.budget, key)
         if reset:
             self._forget(key)
-        return spent_of(key, found)
+        return spent_of(key, found) if isinstance(found, Holdings) else refuse(found)
+
+    def list_keys(self, question: ListQuestion) -> KeyList:
+        """Return the first keys in debt; see `Client.keys`."""
+        asked = question(1)
+        if instead := STANDING.decide or self._options.instead:
+            return key_list(listed_here(instead, asked))
+        found = self._inquire(asked, LIST_PATIENCE, about(asked))
+        return key_list(found) if isinstance(found, KeysListed) else refuse(found)
+
+    def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
+        """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
+        asked = question(1)
+        if instead := STANDING.decide or self._options.instead:
+            return keys_forgotten(reset_here(instead, asked))
+        found = self._inquire(asked, RESET_PATIENCE, about(asked))
+        self._forget(asked.prefix, begins=True)
+        return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
+
+    def _inquire(self, question: Inquiry, patience: float, about: str) -> InquiryAnswer:
+        options = self._options
+        if options.fault:
+            raise Unreachable(about, options.fault)
+        try:
+            return inquire(options, question, max(options.budget, patience))
+        except FAULTS as error:
+            raise Unreachable(about, _reason(error)) from error
 
     # --- what the leader tells
 
@@ -157,12 +183,12 @@ class Shared:
         if isinstance(message, Roster):
             self.alone.nodes = max(len(message.members), 1)
         else:
-            self._forget(message.key)
+            self._forget(message.key, begins=message.begins == 1)
 
-    def _forget(self, key: str) -> None:
+    def _forget(self, key: str, *, begins: bool = False) -> None:
         if self.denials:
             with self._lock:
-                self.denials.forget(key)
+                self.denials.forget(key, begins=begins)
 
     def answered(self) -> None:
         """Let everybody through again, and say so."""

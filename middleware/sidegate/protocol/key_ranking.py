@@ -95,12 +95,14 @@ def joined(asked: ListKeys, answers: Iterable[KeysListed], missing: Iterable[str
     While the ring changes, two may take it for theirs.
     """
     nodes: list[str] = []
+    silent = [*missing]
     unfinished: list[str] = []
     rows: dict[str, KeyRow] = {}
     more = False
     for answer in answers:
         places = {at: len(nodes) + at for at in range(len(answer.nodes))}
         nodes += answer.nodes
+        silent += answer.missing
         unfinished += answer.unfinished
         more = more or answer.more == 1
         for key, place, held in answer.rows:
@@ -112,7 +114,7 @@ def joined(asked: ListKeys, answers: Iterable[KeysListed], missing: Iterable[str
         ordered = sorted(rows.values())
     some = _fitting(ordered[: asked.most])
     more = more or len(some) < len(ordered)
-    return KeysListed(asked.id, nodes, sorted(missing), unfinished, some, int(more))
+    return KeysListed(asked.id, nodes, sorted(silent), unfinished, some, int(more))
 
 
 def _debt(held: Iterable[tuple[str, int]]) -> int:

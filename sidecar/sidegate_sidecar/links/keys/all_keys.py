@@ -21,12 +21,8 @@ LIST_WITHIN = 0.25  # seconds: who hasn't answered by then is missing
 RESET_WITHIN = 10.0  # seconds: a walk through a million buckets, beside checks
 WALK_SHARE = 0.8  # of the time for an answer: the rest is for it to come
 LOOK_EVERY = 0.005  # seconds between two looks whether a walk is over
-MAX_WALKS = 16  # that are asked for at a time, one of which is under way
+MAX_WALKS = 16  # asked for at a time, one of which is under way; beyond it this node is missing
 NO_PREFIX = "prefix '': expected at least one character, or to be told that every key is meant"
-
-
-class BusyError(Exception):
-    """Too many ask for all keys at a time."""
 
 
 class AllKeys:
@@ -41,7 +37,7 @@ class AllKeys:
     # --- listing
 
     async def first(self, asked: ListKeys) -> KeysListed:
-        """Return the first keys of all nodes; BusyError, or KeyTooLong for a text of no key."""
+        """Return the first keys of all nodes; KeyTooLong for a text that no key begins with."""
         require_key(asked.text)
         within = min(asked.budget * 1e-6, LIST_WITHIN)
         if asked.hops:
@@ -53,7 +49,7 @@ class AllKeys:
 
         here = self._list_here(asked, within * WALK_SHARE)
         own, others = await asyncio.gather(here, self._ask_all(question, within))
-        answers = [own] if own.nodes[0] in self._node.cluster.ring else []
+        answers = [own] if self._node.name in self._node.cluster.ring else []
         answers += [it for it in others.values() if isinstance(it, KeysListed)]
         missing = [name for name, it in others.items() if not isinstance(it, KeysListed)]
         return joined(asked, answers, missing)
@@ -61,7 +57,7 @@ class AllKeys:
     async def _list_here(self, asked: ListKeys, within: float) -> KeysListed:
         node, until = self._node, asyncio.get_running_loop().time() + within
         if self._walks >= MAX_WALKS:
-            raise BusyError(f"more than {MAX_WALKS} ask for all keys at a time")
+            return KeysListed(asked.id, [], [node.name], [], [], 0)
         ranking = KeyRanking(asked, node.buckets, self._owns)
         self._walks += 1
         try:

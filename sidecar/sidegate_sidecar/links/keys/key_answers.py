@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
-from sidegate_sidecar.links.keys.all_keys import BusyError
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.protocol.key_messages import KeysListed, KeysReset
     from sidegate_sidecar.links.keys.all_keys import AllKeys
 
-MAX_ASKED = 64  # questions at a time: people and scripts; each node passes on those of one person
+MAX_ASKED = 1_000  # questions at a time: they are for people and scripts
 
 
 class KeyAnswers:
@@ -27,7 +26,7 @@ class KeyAnswers:
     def ask(self, connection: Connection, message: ListKeys | ResetKeys) -> None:
         """Answer one soon; WireError if there are too many, or it makes no sense."""
         if len(self._tasks) >= MAX_ASKED:
-            raise WireError("busy", f"more than {MAX_ASKED} questions about many keys at a time")
+            raise WireError("busy", f"more than {MAX_ASKED:,} questions about many keys at a time")
         if isinstance(message, ResetKeys):
             is_node = connection.peer is not None and connection.peer.role == "node"
             if bool(message.number) != bool(message.hops) or (message.number and not is_node):
@@ -43,8 +42,6 @@ class KeyAnswers:
                 answer = await self._keys.first(message)
             else:
                 answer = await self._keys.reset(message)
-        except BusyError as error:
-            connection.fail(WireError("busy", str(error)))
         except ValueError as error:
             connection.fail(WireError("bad-key", str(error)))
         else:

@@ -81,6 +81,7 @@ class Resetting:
             self._resets.prolong(number, now + left, by)
             return
         self._ledgers.forget(KeysOfResets((reset,)))
+        self._walks = [it for it in self._walks if it.number in self._resets]  # not too many wait
         self._walks.append(PrefixWalk(number, prefix, self._table, self._owns))
 
     @property

@@ -134,12 +134,11 @@ async def test_what_a_walk_has_no_time_for_is_said() -> None:
     assert (answer.unfinished, answer.rows) == (["n1"], [])
 
 
-async def test_who_asks_for_too_many_walks_is_told_so() -> None:
-    async with cluster("n1") as nodes, bare(nodes[0], APP) as peer, nodes[0].sessions.keys._gate:
-        await peer.send(*[listing()] * (all_keys.MAX_WALKS + 1))
-        told = await peer.next()
-    assert isinstance(told, Error)
-    assert (told.code, "16 ask for all keys" in told.text) == ("busy", True)
+async def test_a_node_that_is_asked_by_too_many_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(all_keys, "MAX_WALKS", 0)
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
+        answer = await listed(peer, listing())
+    assert (answer.nodes, answer.missing) == ([], ["n1", "n2"])
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,16 @@ def test_it_is_remembered_while_a_copy_that_it_made_full_may_be_in_debt() -> Non
         assert left["slow:"] > 360 * 86_400 * 10**9
 
 
+def test_walks_that_wait_are_no_more_than_are_remembered() -> None:
+    """The oldest are given up: nobody is told how many buckets they made full."""
+    nodes = Syncs("a")
+    for number in range(MAX_PREFIXES + 1):
+        nodes["a"].reset_all("login:", number, nodes.now)
+    nodes.settle()
+    assert nodes["a"].forgotten(0) is None
+    assert nodes["a"].forgotten(1) == 0
+
+
 def test_a_key_found_by_its_place_is_that_of_its_owner() -> None:
     nodes = Syncs("ab")
     key = key_of("ab", "b")

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 
 from sidegate.protocol.key_messages import KeyOrder, ResetKeys
@@ -17,7 +16,6 @@ from sidegate_sidecar.fronts.http.app.key_models import (
     is_yes,
     question,
 )
-from sidegate_sidecar.links.keys.all_keys import BusyError
 
 if TYPE_CHECKING:
     from sidegate_sidecar.links.keys.all_keys import AllKeys
@@ -47,10 +45,7 @@ class KeyApi:
             asked = question(prefix, identity, order, max)
         except ValueError as error:
             raise _invalid("identity", error) from None
-        try:
-            return KeysFound.of(asked, await self._keys.first(asked))
-        except BusyError as error:
-            raise HTTPException(503, str(error)) from None
+        return KeysFound.of(asked, await self._keys.first(asked))
 
     async def reset_keys(
         self,

@@ -136,11 +136,3 @@ async def test_what_cannot_be_reset_is_named_with_its_value(
     assert [error["field"] for error in answer["errors"]] == [field]
     assert detail in answer["detail"]
     assert (await listed(client, prefix="stays"))["keys"]
-
-
-async def test_too_many_walks_at_a_time_are_a_503(
-    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(all_keys, "MAX_WALKS", 0)
-    answer = problem(await client.get("/v1/keys"), 503)
-    assert answer["detail"] == "more than 0 ask for all keys at a time"

@@ -1,4 +1,4 @@
-"""An inspection: one question about a key, by a thread, over a connection of its own.
+"""An inquiry: one question about a key or many, by a thread, over a connection of its own.
 
 So it needs none of the multiplexer's rules: nobody else waits behind it, and how long an owner
 takes to be asked says nothing about the sidecar. It is for people and scripts, who can wait for
@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 from sidegate.link.blocking.conversation import LONGEST_STEP
 from sidegate.link.blocking.line import Line
 from sidegate.protocol.codec import decode, encode, refuse
-from sidegate.protocol.messages import Forget, Holdings, Inspect, Ping, Reset, Roster
+from sidegate.protocol.key_messages import KeysListed, KeysReset
+from sidegate.protocol.messages import Forget, Holdings, Ping, Roster
 
 if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.messages import Inquiry, InquiryAnswer
 
 
-def inspect(options: Endpoint, key: str, *, reset: bool) -> Holdings:
-    """Return the buckets of a key, or those forgotten, within the budget; else one of FAULTS."""
+def inquire(options: Endpoint, question: Inquiry, within: float) -> InquiryAnswer:
+    """Return the answer to a question within so many seconds; else one of FAULTS."""
     line = Line(options, min(LONGEST_STEP, options.budget / 8))
-    deadline = time.monotonic() + options.budget
+    deadline = time.monotonic() + within
     try:
-        return _answer(line, (Reset if reset else Inspect)(1, 0, key), deadline)
+        return _answer(line, question, deadline)
     except TimeoutError:
-        raise TimeoutError(f"no answer within {options.budget * 1e3:g} ms") from None
+        raise TimeoutError(f"no answer within {within * 1e3:g} ms") from None
     except Exception as error:
         line.fail(error)
         raise
@@ -34,7 +36,7 @@ def inspect(options: Endpoint, key: str, *, reset: bool) -> Holdings:
         line.close()
 
 
-def _answer(line: Line, question: Inspect | Reset, deadline: float) -> Holdings:
+def _answer(line: Line, question: Inquiry, deadline: float) -> InquiryAnswer:
     while not line.is_up:
         _require_time(deadline, heard=line.advance())
     line.send(encode(question))
@@ -43,7 +45,8 @@ def _answer(line: Line, question: Inspect | Reset, deadline: float) -> Holdings:
             line.send(b"")
         bodies = line.receive()
         for body in bodies:
-            if isinstance(answer := decode(body), Holdings):
+            answer = decode(body)
+            if isinstance(answer, (Holdings, KeysListed, KeysReset)):
                 return answer
             if not isinstance(answer, (Roster, Forget, Ping)):
                 refuse(answer)
