@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         NoEventLoop,
         RepeatedField,
         SidegateError,
+        UnknownRule,
         Unreachable,
         WaitTooLong,
     )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.exceeded import RateLimitExceeded
     from sidegate.limiter.limiter import Limiter
+    from sidegate.reports.report import Report
     from sidegate.trust.tls import Tls
     from sidegate.version import __version__
     from sidegate.wsgi import RateLimitWSGIMiddleware
@@ -53,11 +55,13 @@ __all__ = [
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
     "RepeatedField",
+    "Report",
     "Request",
     "Rule",
     "SidegateError",
     "Source",
     "Tls",
+    "UnknownRule",
     "Unreachable",
     "WaitTooLong",
     "__version__",
@@ -81,6 +85,7 @@ _HOMES = {
     "NoEventLoop": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "SidegateError": "sidegate.errors",
+    "UnknownRule": "sidegate.errors",
     "Unreachable": "sidegate.errors",
     "WaitTooLong": "sidegate.errors",
     "basic_user": "sidegate.http.keys",
@@ -94,6 +99,7 @@ _HOMES = {
     "Limits": "sidegate.buckets.limits",
     "parse_limits": "sidegate.buckets.limits",
     "Tls": "sidegate.trust.tls",
+    "Report": "sidegate.reports.report",
     "Request": "sidegate.http.request.request",
     "Rule": "sidegate.http.rules",
     "__version__": "sidegate.version",

@@ -119,6 +119,22 @@ class Unreachable(SidegateError):  # noqa: N818 - named for what went wrong
         return f"key {quoted(self.key)}: {self.why}"
 
 
+class UnknownRule(SidegateError, LookupError):  # noqa: N818 - named for what went wrong
+    """A report of a rule of which no node has decided a check in the last three hours.
+
+    `known` are the names of those of which one has.
+    """
+
+    def __init__(self, rule: str, known: list[str]) -> None:
+        super().__init__(rule, known)
+        self.rule = rule
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(map(quoted, self.known))
+        return f"rule {quoted(self.rule)}: no node has decided a check of it; they have {known}"
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

@@ -14,6 +14,8 @@ from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
+from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
+from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
 from sidegate_sidecar.sizes import size_text
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs 
 MAX_SOCKET_MODE = 0o777
 MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
 MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
+MAX_REPORT_RULES = 1_024  # as many as buckets tell apart
+MIN_REPORT_MEMORY = 64 << 10  # bytes: with less, a few keys
 MAX_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
@@ -108,6 +112,9 @@ class Config:
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
+    report_rules: int = RULES  # 0: nothing is counted for reports
+    report_memory: int = RULE_BYTES  # bytes, of each rule
+    report_keys: ShownKeys = ShownKeys.PLAIN
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
@@ -201,6 +208,17 @@ class Config:
         """May strangers who make up keys know which node will own them?"""
         return not (self.ring_seed or self.link.is_local)
 
+    def shown_key(self, key: str) -> str:
+        """Return a key as it is shown to whoever asks for a report.
+
+        Never plain where other machines can ask, and need no secret.
+        """
+        how = self.report_keys
+        http, apps = self.http.is_local or self.http_tokens(), self.link.is_local or self.secrets()
+        if how is ShownKeys.PLAIN and not (http and (apps or self.tls)):
+            how = ShownKeys.MASKED
+        return shown_key(key, how, self.ring_seed)
+
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]
 
@@ -213,5 +231,11 @@ class Config:
         if self.max_memory < MIN_MEMORY:
             why = f"expected at least {size_text(MIN_MEMORY)}"
             raise OptionError("max-memory", size_text(self.max_memory), why)
+        if not 0 <= self.report_rules <= MAX_REPORT_RULES:
+            why = f"expected a whole number from 0 (no reports) to {MAX_REPORT_RULES:,}"
+            raise OptionError("report-rules", self.report_rules, why)
+        if self.report_memory < MIN_REPORT_MEMORY:
+            why = f"expected at least {size_text(MIN_REPORT_MEMORY)}"
+            raise OptionError("report-memory", size_text(self.report_memory), why)
         if self.max_connections < 1:
             raise OptionError("max-connections", self.max_connections, "expected at least 1")

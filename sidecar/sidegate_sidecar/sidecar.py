@@ -38,6 +38,8 @@ from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.open_files import max_open_files
 from sidegate_sidecar.persistence.state_file import StateFile
+from sidegate_sidecar.reports.activity import Activity
+from sidegate_sidecar.reports.counting import Counting
 
 if TYPE_CHECKING:
     import socket
@@ -100,7 +102,12 @@ class Sidecar:
         self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
-            self.node, self.peers, me, config.max_connections, max_open_files()
+            self.node,
+            self.peers,
+            me,
+            config.max_connections,
+            max_open_files(),
+            config.shown_key,
         )
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
@@ -121,9 +128,21 @@ class Sidecar:
             clock=self.clock,
             wake=self.ticker.wake,
             serial=randbits(62),
-            later=lambda work: asyncio.get_running_loop().call_soon(work),
+            later=_soon,
             after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
+            counting=self._make_counting(),
         )
+
+    def _make_counting(self) -> Counting | None:
+        """Return what counts for reports, on a clock whose seconds begin with those of all nodes.
+
+        It is set once: so it never goes back.
+        """
+        if not self.config.report_rules:
+            return None
+        began = time.time_ns() - self.clock()
+        activity = Activity(self.config.report_rules, self.config.report_memory)
+        return Counting(activity, lambda: began + self.clock(), _soon)
 
     def _connect(self) -> None:
         """Let the parts that were made first tell those that came after."""
@@ -254,6 +273,8 @@ class Sidecar:
     async def _sweep_buckets(self) -> None:
         node, fullness = self.node, Fullness()
         while True:
+            if node.counting is not None:
+                node.counting.tick()
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
             if line := fullness.line(node.buckets, node.clock() / SECOND):
                 log.warning(line)
@@ -268,6 +289,11 @@ async def _until(done: Callable[[], bool], within: float) -> None:
         if time.monotonic() > deadline:
             return
         await asyncio.sleep(LOOK_EVERY)
+
+
+def _soon(work: Callable[[], None]) -> None:
+    """Call in the next turn of the loop."""
+    asyncio.get_running_loop().call_soon(work)
 
 
 def tell_fault(task: asyncio.Task[None]) -> None:

@@ -7,7 +7,7 @@ mixes two releases. Add a version instead.
 import re
 from pathlib import Path
 
-from sidegate.protocol import messages
+from sidegate.protocol import messages, report_messages
 from sidegate.protocol.key_messages import (
     KeyOrder,
     KeysBy,
@@ -79,6 +79,13 @@ MESSAGES: dict[str, messages.Message] = {
     "KeysReset": KeysReset(19, [("node-a", 17), ("node-b", 0)], ["node-c"]),
     "Outcomes": messages.Outcomes([("open", 3)]),
     "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),
+    "ReportQuery": report_messages.ReportQuery(18, 0, 300, "login", "key", 20),
+    "ReportPart": report_messages.ReportPart(
+        18, "node-a", 4, [90, 12, 0, 1, 90], [(KEY, [30, 4, 12, 0])]
+    ),
+    "ReportAnswer": report_messages.ReportAnswer(
+        18, 1, 2, ["node-b"], 330, 4, [90, 12, 0, 1, 90], [(KEY, "node-a", [30, 4, 12, 0])]
+    ),
     "Error": messages.Error("secret", "the secrets differ"),
     "Gossip": messages.Gossip(
         0,

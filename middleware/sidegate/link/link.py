@@ -37,6 +37,7 @@ from sidegate.protocol.messages import (
     Reset,
     Roster,
 )
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ class Link:
                 self._watcher.roster(self, message)
                 if message.leaving:
                     self._redial.leaving()
-            case Holdings() | KeysListed() | KeysReset():
+            case Holdings() | KeysListed() | KeysReset() | ReportPart() | ReportAnswer():
                 self._questions.told(message)
             case Ping():
                 connection.send(Pong(message.id))

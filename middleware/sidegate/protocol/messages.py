@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -360,14 +361,16 @@ Message: TypeAlias = (
     | KeysListed
     | ResetKeys
     | KeysReset
+    | ReportQuery
+    | ReportPart
+    | ReportAnswer
     | NodeMessage
 )
 
-
-Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys
+Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery
 """A question that is for people and scripts: each is answered by one message."""
 
-InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset
+InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer
 
 
 def require_key(key: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidegate_sidecar.demo.story import StoryTimes
-    from sidegate_sidecar.loadtest.judge.report import Report
+    from sidegate_sidecar.loadtest.judge.report import LoadReport
 
 MAX_IN_FLIGHT: Final = 500  # requests: more than are sent before the first of them is given up
 TELL_EVERY: Final = 1.0  # seconds
@@ -51,7 +51,7 @@ def scenario(seconds: float, names: Sequence[str]) -> Scenario:
     return Scenario(seconds, streams, key_header=KEY_HEADER)
 
 
-async def _run(times: StoryTimes) -> Report:
+async def _run(times: StoryTimes) -> LoadReport:
     print("sidegate demo: starting three sidecars and three apps …", flush=True)  # noqa: T201
     cluster = DemoCluster()
     try:
@@ -61,7 +61,7 @@ async def _run(times: StoryTimes) -> Report:
         cluster.end()
 
 
-async def _play(cluster: DemoCluster, times: StoryTimes) -> Report:
+async def _play(cluster: DemoCluster, times: StoryTimes) -> LoadReport:
     """Send a stream to each app; to the judge they are one, since they share keys and limit."""
     plan = scenario(LONGEST, [f"app-{name}" for name in cluster.pairs])
     urls = [pair.url for pair in cluster.pairs.values()]

@@ -27,18 +27,22 @@ from sidegate.protocol.messages import (
     Reset,
     Roster,
 )
+from sidegate.protocol.report_messages import ReportQuery
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
+from sidegate_sidecar.links.reporting.gathering import Gathering
+from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
     from sidegate_sidecar.links.peers import Peers
+    from sidegate_sidecar.links.reporting.gathering import Shown
     from sidegate_sidecar.node.node import Node
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
@@ -61,10 +65,17 @@ class Sessions:
 
     `most` of apps are open at most, and `MAX_LIVING` of nodes. Those that haven't proved yet who
     they are have places of their own, in `admission`; they are as many as `max_files` allows.
+    `shown` shows the keys of reports.
     """
 
     def __init__(
-        self, node: Node, peers: Peers, me: Identity, most: int, max_files: int = MAX_FILES
+        self,
+        node: Node,
+        peers: Peers,
+        me: Identity,
+        most: int,
+        max_files: int = MAX_FILES,
+        shown: Shown = str,
     ) -> None:
         self._node = node
         self._peers = peers
@@ -73,8 +84,10 @@ class Sessions:
         self._nodes = 0  # of those open
         self.admission = Admission(self._displaced, max_files)
         self._inspections = Inspections(node)
-        self.keys = AllKeys(node, peers)
+        self.keys = AllKeys(node, peers, shown)
         self._key_answers = KeyAnswers(self.keys)
+        self.gathering = Gathering(node, peers, shown)
+        self._report_answers = ReportAnswers(self.gathering)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
         self.refusals = Refusals(node.counts.turned_away, _now)
@@ -143,6 +156,8 @@ class Sessions:
                 self._inspections.ask(connection, message)
             case ListKeys() | ResetKeys():
                 self._key_answers.ask(connection, message)
+            case ReportQuery():
+                self._report_answers.ask(connection, message)
             case Refund():
                 self._node.refund(message)
             case Outcomes() if not _is_node(connection):

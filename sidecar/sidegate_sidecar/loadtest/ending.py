@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientSession
 
-    from sidegate_sidecar.loadtest.judge.report import Report
+    from sidegate_sidecar.loadtest.judge.report import LoadReport
     from sidegate_sidecar.loadtest.plan.schedule import Planned
     from sidegate_sidecar.loadtest.send.sender import Sender
 
@@ -25,7 +25,7 @@ BROKEN: Final = 1
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def exit_code_of(run: Coroutine[Any, Any, Report]) -> int:
+def exit_code_of(run: Coroutine[Any, Any, LoadReport]) -> int:
     """Run it in a loop of its own: 0 if all of its promises were kept, 1 if not."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

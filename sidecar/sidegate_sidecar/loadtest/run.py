@@ -26,7 +26,7 @@ from sidegate_sidecar.loadtest.show.summary import heading, summary
 
 if TYPE_CHECKING:
     from sidegate_sidecar.loadtest.judge.crashes import CrashEvent
-    from sidegate_sidecar.loadtest.judge.report import Report
+    from sidegate_sidecar.loadtest.judge.report import LoadReport
     from sidegate_sidecar.loadtest.plan.settings import Order
 
 _ANSWERED: Final = tuple(set(Outcome) - {Outcome.BROKEN, Outcome.HELD_BACK, Outcome.UNDER_WAY})
@@ -43,7 +43,7 @@ def run_load(order: Order) -> int:
     return exit_code_of(_run(order))
 
 
-async def _run(order: Order) -> Report:
+async def _run(order: Order) -> LoadReport:
     report = assess(
         await _play(order),
         name=order.name,
@@ -93,7 +93,7 @@ def _events(order: Order) -> list[CrashEvent]:
         raise Failure(BAD_INPUT, f"--crashes {order.crashes!r}: {error}") from None
 
 
-def _publish(report: Report, order: Order) -> None:
+def _publish(report: LoadReport, order: Order) -> None:
     print_summary(summary(report, heading(report)))
     if order.json:
         content = msgspec.json.format(msgspec.json.encode(report), indent=1)

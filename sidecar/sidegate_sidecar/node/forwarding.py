@@ -129,9 +129,11 @@ class Forwarding:
             case NextStep.ASK:
                 self._ask(forward)
             case NextStep.OWN:
-                forward.answer(Source.OWNER, self._local.stand_in(forward, now), name)
+                forward.answer(Source.OWNER, self._local.stand_in(forward, Source.OWNER, now), name)
             case NextStep.STAND_IN:
-                forward.answer(Source.BACKUP, self._local.stand_in(forward, now), name)
+                forward.answer(
+                    Source.BACKUP, self._local.stand_in(forward, Source.BACKUP, now), name
+                )
             case NextStep.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
                 forward.hand_back(name)
             case NextStep.GIVE_UP if not self._wait(forward, now):

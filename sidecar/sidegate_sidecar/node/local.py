@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.forward import Forward, Send
     from sidegate_sidecar.replication.corrections.decided import Charges
+    from sidegate_sidecar.reports.counting import Counting
 
     Split: TypeAlias = dict[str, list[int]]
     Later: TypeAlias = Callable[[Callable[[], None]], object]
@@ -54,6 +55,7 @@ class Local:
         clock: Callable[[], int],
         wake: Callable[[], None],
         later: Later | None,
+        counting: Counting | None = None,
     ) -> None:
         self.name = cluster.name
         self.later = later
@@ -64,6 +66,7 @@ class Local:
         self._budget = budget
         self._clock = clock
         self._wake = wake
+        self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
         self._tally_own = counts.tally("app", Source.OWNER)
@@ -118,6 +121,8 @@ class Local:
                 charges = [check[2] for check in checks]
             places = frame.places if positions is None else places_of(frame, positions)
             self._decided.note(frame.serial, places, charges)
+        if self._counting is not None:
+            self._counting.owned(checks, answers if denied or errors else None)
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if len(self._cluster.ring.nodes) > 1:
@@ -219,6 +224,9 @@ class Local:
         answers: list[Answer] = [str(NewLimitsError(""))] * len(positions)
         tally = self._tally_forwarded if frame.hops else self._tally_own
         tally.error += len(positions)
+        if self._counting is not None:
+            refused = [frame.checks[position] for position in positions]
+            self._counting.owned(refused, answers)
         send(Answers(frame.id, "owner", self.name, positions, answers))
 
     def _go_on(self) -> None:
@@ -252,17 +260,24 @@ class Local:
 
     # --- in place of the owner
 
-    def stand_in(self, forward: Forward, now: int) -> list[Answer]:
-        """Decide checks in place of their owner, which is told later what was charged."""
+    def stand_in(self, forward: Forward, source: Source, now: int) -> list[Answer]:
+        """Decide checks in place of their owner, which is told later what was charged.
+
+        Or as the owner after all: then nobody is told.
+        """
         serial, checks = forward.serial, forward.checks
-        answers = [self._stand_in(check, serial, place, now) for check, place in forward.each()]
+        answers: list[Answer] = []
+        for check, place in forward.each():
+            answer = self._known(serial, place, check, now)
+            if answer is None:
+                answer = self._stand_in(check, serial, place, now)
+                self._count(source, check, answer)
+            answers.append(answer)
         self._decided.note(serial, forward.places, charges_of(checks, answers))
         return answers
 
     def _stand_in(self, check: Check, serial: int, place: int, now: int) -> Answer:
         key, text, cost = check
-        if (known := self._known(serial, place, check, now)) is not None:
-            return known
         try:
             require_key(key)
             limits = known_limits(text) or self._read(text)
@@ -281,9 +296,12 @@ class Local:
         It may still come to the same checks.
         """
         serial = forward.serial
-        answers = [
-            self._share(check, (serial, place), parts, now) for check, place in forward.each()
-        ]
+        answers: list[Answer] = []
+        for check, place in forward.each():
+            answer = self._share(check, (serial, place), parts, now)
+            answers.append(answer)
+            if self._decided.charged(serial, place) is None:
+                self._count(Source.LOCAL, check, answer)
         self._decided.note(serial, forward.places, charges_of(forward.checks, answers))
         return answers
 
@@ -305,7 +323,10 @@ class Local:
 
     def fall_back(self, checks: Sequence[Check], now: int) -> list[Answer]:
         """Answer checks that nobody else could be asked about, by the policy for unreachable."""
-        return [self._fall_back(key, text, cost, now) for key, text, cost in checks]
+        answers = [self._fall_back(key, text, cost, now) for key, text, cost in checks]
+        if self._counting is not None:
+            self._counting.answered(self._fallback.source, checks, answers)
+        return answers
 
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
@@ -315,6 +336,12 @@ class Local:
             return self._fallback.answer(key, limits, cost, self._cluster.parts, now)
         except SidegateError as error:
             return str(error)[:MAX_ERROR]
+
+    # --- for reports
+
+    def _count(self, source: Source, check: Check, answer: Answer) -> None:
+        if self._counting is not None:
+            self._counting.answered(source, (check,), (answer,))
 
     # --- others are to know
 

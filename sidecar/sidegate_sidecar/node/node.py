@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.forward import Send
     from sidegate_sidecar.node.forwarding import After
     from sidegate_sidecar.node.local import Later, Split
+    from sidegate_sidecar.reports.counting import Counting
 
 MAX_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
 
@@ -45,7 +46,8 @@ class Node:
     """Decides checks, or has them decided by the nodes that own their keys.
 
     `later` calls in the next turn of the loop (without it all is read at once), `after` after some
-    seconds (without it no check waits here); `serial` begins where no other life of a node has.
+    seconds (without it no check waits here); `serial` begins where no other life of a node has;
+    `counting` counts for reports what is decided here.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Node:
         serial: int = 0,
         later: Later | None = None,
         after: After | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -71,8 +74,17 @@ class Node:
         self.clock = clock
         self.asked = 0  # frames
         self.counts = counts = Counts()
+        self.counting = counting
         self.local = Local(
-            buckets, cluster, fallback, counts, budget=budget, clock=clock, wake=wake, later=later
+            buckets,
+            cluster,
+            fallback,
+            counts,
+            budget=budget,
+            clock=clock,
+            wake=wake,
+            later=later,
+            counting=counting,
         )
         self.forwarding = Forwarding(
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial

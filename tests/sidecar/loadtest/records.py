@@ -3,7 +3,7 @@
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.facts import Facts
-from sidegate_sidecar.loadtest.judge.report import Promise, Report
+from sidegate_sidecar.loadtest.judge.report import LoadReport, Promise
 from sidegate_sidecar.loadtest.plan.scenario import Expect, Scenario, Stream
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.send.record import Records
@@ -35,7 +35,7 @@ def facts(limit: str = "", expect: Expect | None = None, seconds: float = 10) ->
     return Facts(Scenario(seconds, [stream]), Records(1), 1_795_000_000.0, seconds)
 
 
-def report(run: Facts) -> Report:
+def report(run: Facts) -> LoadReport:
     """Return what the report of a run says."""
     urls = [f"http://localhost/{name}" for name in run.scenario.names]
     return assess(run, name="", url="http://localhost", urls=urls, seed=1, prefix="p")

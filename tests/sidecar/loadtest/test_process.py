@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from sidegate_sidecar.loadtest.judge.report import Report
+from sidegate_sidecar.loadtest.judge.report import LoadReport
 from tests.sidecar.loadtest.servers import LIMIT, Held, Stalling, lying, says, truthful
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.processes.commands import finish, start
@@ -54,17 +54,17 @@ class Load:
         self.folder = folder
         self.out = ""
 
-    async def __call__(self, url: str, *options: str) -> tuple[int | None, Report]:
+    async def __call__(self, url: str, *options: str) -> tuple[int | None, LoadReport]:
         """Run it to its end."""
         path = self.folder / "report.json"
         process = await start("-m", "sidegate_sidecar", "load", url, "--json", str(path), *options)
         code, self.out, err = await finish(process)
         assert err == "", err
-        return code, msgspec.json.decode(path.read_bytes(), type=Report)
+        return code, msgspec.json.decode(path.read_bytes(), type=LoadReport)
 
     async def limited(
         self, url: str, *options: str, limit: str = LIMIT
-    ) -> tuple[int | None, Report]:
+    ) -> tuple[int | None, LoadReport]:
         """Run it with three times what the limit of one key allows."""
         more = ("--rate", "15", "--seconds", "2", "--limit", limit)
         return await self(url, "--key-header", "x-api-key", *more, *options)
@@ -75,7 +75,7 @@ def load(tmp_path: Path) -> Load:
     return Load(tmp_path)
 
 
-def broken(report: Report) -> list[str]:
+def broken(report: LoadReport) -> list[str]:
     return [promise.text for promise in report.promises if not promise.kept]
 
 

@@ -5,32 +5,40 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.key_ranking import KeyRanking, joined
 from sidegate.protocol.messages import require_key
-from sidegate_sidecar.links.keys.walk import walk
+from sidegate_sidecar.links.reporting.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sidegate.protocol.messages import InquiryAnswer
     from sidegate_sidecar.links.peers import Peers
+    from sidegate_sidecar.links.reporting.gathering import Shown
     from sidegate_sidecar.node.node import Node
 
 LIST_WITHIN = 0.25  # seconds: who hasn't answered by then is missing
 RESET_WITHIN = 10.0  # seconds: a walk through a million buckets, beside checks
 WALK_SHARE = 0.8  # of the time for an answer: the rest is for it to come
 LOOK_EVERY = 0.005  # seconds between two looks whether a walk is over
+PIECE = 256  # keys between two looks at the clock: 0.02 ms, or 0.5 where all are ranked
 MAX_WALKS = 16  # asked for at a time, one of which is under way; beyond it this node is missing
 NO_PREFIX = "prefix '': expected at least one character, or to be told that every key is meant"
 
 
 class AllKeys:
-    """Lists and resets the keys of all nodes on the ring, each by the node that owns it."""
+    """Lists and resets the keys of all nodes on the ring, each by the node that owns it.
 
-    def __init__(self, node: Node, peers: Peers) -> None:
+    Keys are given out as `shown` shows them.
+    """
+
+    def __init__(self, node: Node, peers: Peers, shown: Shown) -> None:
         self._node = node
         self._peers = peers
+        self._shown = shown
         self._gate = asyncio.Lock()  # one walk at a time
         self._walks = 0
 
@@ -52,7 +60,9 @@ class AllKeys:
         answers = [own] if self._node.name in self._node.cluster.ring else []
         answers += [it for it in others.values() if isinstance(it, KeysListed)]
         missing = [name for name, it in others.items() if not isinstance(it, KeysListed)]
-        return joined(asked, answers, missing)
+        answer = joined(asked, answers, missing)
+        rows = [(self._shown(key), place, held) for key, place, held in answer.rows]
+        return replace(answer, rows=rows)
 
     async def _list_here(self, asked: ListKeys, within: float) -> KeysListed:
         node, until = self._node, asyncio.get_running_loop().time() + within
@@ -63,7 +73,7 @@ class AllKeys:
         try:
             async with self._gate:
                 left = until - asyncio.get_running_loop().time()
-                is_whole = left > 0 and await walk(node, ranking, left)
+                is_whole = left > 0 and await in_slices(_steps(node, ranking), left) is not None
         finally:
             self._walks -= 1
         rows = ranking.rows(node.clock())
@@ -127,3 +137,11 @@ class AllKeys:
     ) -> InquiryAnswer | None:
         link = self._peers.link_to(name)
         return None if link is None else await link.inquire(question, within)
+
+
+def _steps(node: Node, ranking: KeyRanking) -> Generator[None, None, bool]:
+    """Have all keys of a node ranked, some in each step."""
+    for text, keys in node.buckets.keys(PIECE):
+        ranking.add(text, keys, node.clock())
+        yield
+    return True

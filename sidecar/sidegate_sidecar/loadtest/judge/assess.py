@@ -12,8 +12,8 @@ from sidegate_sidecar.loadtest.judge.percentile import milliseconds, percentile,
 from sidegate_sidecar.loadtest.judge.report import (
     Difference,
     Generator,
+    LoadReport,
     Point,
-    Report,
     StreamReport,
 )
 from sidegate_sidecar.loadtest.judge.series import series
@@ -34,7 +34,9 @@ CURVE: Final = (0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.9
 """Percentiles of the curves."""
 
 
-def assess(facts: Facts, *, name: str, url: str, urls: list[str], seed: int, prefix: str) -> Report:
+def assess(
+    facts: Facts, *, name: str, url: str, urls: list[str], seed: int, prefix: str
+) -> LoadReport:
     """Return the report; `name` is the scenario's, `urls` one of each stream."""
     scenario, records = facts.scenario, facts.records
     allowances = [
@@ -44,7 +46,7 @@ def assess(facts: Facts, *, name: str, url: str, urls: list[str], seed: int, pre
     baseline = _baseline(facts)
     late = times(_lateness(records.streams))
     found = promises(facts, allowances, late)
-    return Report(
+    return LoadReport(
         sidegate=__version__,
         passed=all(promise.kept for promise in found),
         url=url,

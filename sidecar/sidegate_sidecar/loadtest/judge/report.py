@@ -79,7 +79,7 @@ class Generator(msgspec.Struct, frozen=True):
     max_in_flight: int
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `started` in seconds since 1970, all other times from then on."""
 
     version: int = VERSION

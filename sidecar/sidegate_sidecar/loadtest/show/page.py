@@ -21,10 +21,10 @@ from sidegate_sidecar.loadtest.show.summary import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sidegate_sidecar.loadtest.judge.report import Promise, Report
+    from sidegate_sidecar.loadtest.judge.report import LoadReport, Promise
 
 
-def page(report: Report) -> str:
+def page(report: LoadReport) -> str:
     """Return the page as HTML."""
     style = (files("sidegate_sidecar.loadtest.show") / "page.css").read_text("utf-8")
     title = f"Load test of {report.url}"
@@ -37,7 +37,7 @@ def page(report: Report) -> str:
     )
 
 
-def _body(report: Report, title: str) -> Iterable[str]:
+def _body(report: LoadReport, title: str) -> Iterable[str]:
     yield f"<header><h1>{escape(title)}</h1><p>{escape(_when(report))}</p></header>\n"
     mood = "kept" if report.passed else "broken"
     yield f'<p class="verdict {mood}">{escape(verdict(report))}</p>\n'
@@ -57,17 +57,17 @@ def _body(report: Report, title: str) -> Iterable[str]:
     yield f"<footer>sidegate {escape(report.sidegate)}, {escape(_again(report))}</footer>\n"
 
 
-def _when(report: Report) -> str:
+def _when(report: LoadReport) -> str:
     moment = datetime.fromtimestamp(report.started, UTC)
     of = f", scenario {report.scenario}" if report.scenario else ""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC, {report.elapsed:.1f} s{of}"
 
 
-def _again(report: Report) -> str:
+def _again(report: LoadReport) -> str:
     return f"to repeat it: --seed {report.seed} --key-prefix {report.key_prefix}"
 
 
-def _tiles(report: Report) -> Iterable[str]:
+def _tiles(report: LoadReport) -> Iterable[str]:
     total = sum(stream.requests for stream in report.streams)
     yield _tile("requests", f"{total:,}", f"{total / max(report.elapsed, 1e-9):,.0f} a second")
     admitted, denied = (
@@ -91,7 +91,7 @@ def _tile(title: str, figure: str, more: str) -> str:
     )
 
 
-def _note(report: Report) -> str:
+def _note(report: LoadReport) -> str:
     """Say what the columns mean."""
     return (
         f'<p class="note">Answers by source: {escape(sources_of(report))}. At most: burst and'

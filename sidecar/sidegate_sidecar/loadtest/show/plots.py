@@ -16,7 +16,7 @@ from sidegate_sidecar.loadtest.show.plot import (
 )
 
 if TYPE_CHECKING:
-    from sidegate_sidecar.loadtest.judge.report import Report
+    from sidegate_sidecar.loadtest.judge.report import LoadReport
 
 COLOURS: Final = 8  # of streams; further ones share them, and are told apart by their titles
 
@@ -31,7 +31,7 @@ _PERCENTILES: Final = (("p50", "s0"), ("p90", "s1"), ("p99", "s2"))
 _RARE: Final = ((0, "0"), (50, "50"), (90, "90"), (99, "99"), (99.9, "99.9"), (99.99, "99.99"))
 
 
-def outcomes(report: Report) -> str:
+def outcomes(report: LoadReport) -> str:
     """Draw requests a second by what became of them."""
     totals = [sum(getattr(second, field) for field, _, _ in _OUTCOMES) for second in report.series]
     across, up = seconds(report.planned_seconds), linear("requests / s", max(totals, default=1))
@@ -51,7 +51,7 @@ def outcomes(report: Report) -> str:
     return plot.svg() + legend(shown + _kills(report))
 
 
-def latencies(report: Report) -> str:
+def latencies(report: LoadReport) -> str:
     """Draw percentiles of the latency, second by second."""
     found = [second.latency_ms for second in report.series if second.latency_ms]
     values = [value for one in found for value in (one.p50, one.p99)]
@@ -69,7 +69,7 @@ def latencies(report: Report) -> str:
     return plot.svg() + legend(shown + _kills(report))
 
 
-def curves(report: Report) -> str:
+def curves(report: LoadReport) -> str:
     """Draw the distribution of each stream's latency, the rare ones spread out at the right."""
     values = [point.ms for stream in report.streams for point in stream.curve]
     most = max([stream.requests for stream in report.streams], default=1)
@@ -98,19 +98,19 @@ def _rarity(percent: float) -> float:
 # --- crashes
 
 
-def _bands(plot: Plot, report: Report) -> None:
+def _bands(plot: Plot, report: LoadReport) -> None:
     for crash in report.crashes:
         end = min(crash.back, report.elapsed)
         if end > 0:
             plot.band(max(crash.killed, 0), end, f"{crash.node} was away")
 
 
-def _marks(plot: Plot, report: Report) -> None:
+def _marks(plot: Plot, report: LoadReport) -> None:
     during = [crash for crash in report.crashes if 0 <= crash.killed <= report.planned_seconds]
     for crash in during:
         label = f"✕ {crash.node}" if len(during) <= MAX_LABELS else "✕"
         plot.mark(crash.killed, label)
 
 
-def _kills(report: Report) -> list[tuple[str, str]]:
+def _kills(report: LoadReport) -> list[tuple[str, str]]:
     return [("band", "✕ a sidecar was killed, until it was back")] if report.crashes else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sidegate_sidecar.loadtest.judge.report import Difference, Promise, Report, StreamReport
+    from sidegate_sidecar.loadtest.judge.report import Difference, LoadReport, Promise, StreamReport
 
 COUNTS: Final = (
     *("stream", "requests", "admitted", "at least", "at most"),
@@ -18,7 +18,7 @@ TIMES: Final = ("stream", "p50", "p90", "p99", "max", "added p50", "added p99")
 VERDICT: Final = ("", "promise", "expected", "seen")
 
 
-def heading(report: Report) -> list[str]:
+def heading(report: LoadReport) -> list[str]:
     """Return what a load test was, in the first lines of its summary."""
     of = f", scenario {report.scenario}" if report.scenario else ""
     total = sum(stream.requests for stream in report.streams)
@@ -28,7 +28,7 @@ def heading(report: Report) -> list[str]:
     ]
 
 
-def summary(report: Report, first: Sequence[str]) -> str:
+def summary(report: LoadReport, first: Sequence[str]) -> str:
     """Return what happened, and which promises held; `first` are its first lines."""
     lines = [
         *first,
@@ -52,7 +52,7 @@ def summary(report: Report, first: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def verdict(report: Report) -> str:
+def verdict(report: LoadReport) -> str:
     """Return the last line: passed or failed, and by how many promises."""
     broken = sum(not promise.kept for promise in report.promises)
     if broken:
@@ -87,7 +87,7 @@ def counts_of(stream: StreamReport) -> list[str]:
     ]
 
 
-def times_heading(report: Report) -> str:
+def times_heading(report: LoadReport) -> str:
     """Return what the columns under TIMES are, and how many requests aren't in them."""
     text = "latency in ms, from the moment at which a request was to start"
     missing = sum(stream.unmeasured for stream in report.streams)
@@ -108,7 +108,7 @@ def _difference(added: Difference | None) -> list[str]:
     return [f"{added.p50:+.1f}", f"{added.p99:+.1f}"] if added else ["-", "-"]
 
 
-def sources_of(report: Report) -> str:
+def sources_of(report: LoadReport) -> str:
     """Return who answered how many requests, in words."""
     counts = Counter[str]()
     for stream in report.streams:
@@ -122,7 +122,7 @@ def in_words(sources: Mapping[str, int]) -> str:
     return ", ".join(f"{source} {count:,}" for source, count in ordered) or "none"
 
 
-def _added(report: Report) -> list[str]:
+def _added(report: LoadReport) -> list[str]:
     if not report.added_ms:
         return []
     p50, p99 = _difference(report.added_ms)
@@ -130,13 +130,13 @@ def _added(report: Report) -> list[str]:
     return [f"  added by the limiter: p50 {p50} ms, p99 {p99} ms ({how})"]
 
 
-def _generator(report: Report) -> str:
+def _generator(report: LoadReport) -> str:
     late, most = report.generator.lateness_ms, report.generator.max_in_flight
     shown = f"p99 {late.p99:.1f} ms late, at most {late.max:.1f} ms" if late else "nothing sent"
     return f"{shown}; {most:,} requests under way at the most"
 
 
-def _crashes(report: Report) -> list[str]:
+def _crashes(report: LoadReport) -> list[str]:
     if not report.crashes:
         return []
     shown = ", ".join(f"{crash.node} at {crash.killed:.1f} s" for crash in report.crashes)

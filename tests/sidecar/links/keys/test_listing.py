@@ -15,6 +15,7 @@ from sidegate.protocol.messages import Error
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.links.keys import all_keys
 from sidegate_sidecar.process import Process
+from sidegate_sidecar.reports.shown_keys import ShownKeys
 from tests.sidecar.node.beside_puppets import beside_a_puppet
 from tests.support.in_process.cluster import are_one_ring, cluster, config, eventually
 from tests.support.in_process.http_client import charged
@@ -160,6 +161,15 @@ async def test_what_makes_no_sense_is_named(body: tuple[object, ...], words: str
     assert isinstance(told, Error)
     assert words in told.text
     assert WireError(told.code, told.text).code in {"bad-message", "bad-key"}
+
+
+async def test_keys_are_shown_as_the_node_that_is_asked_shows_them() -> None:
+    async with cluster("n1", report_keys=ShownKeys.MASKED) as nodes, bare(nodes[0], APP) as peer:
+        spend(nodes, "login:192.0.2.1", 3)
+        [(key, _, _)] = (await listed(peer, listing())).rows
+        assert key == "login:192…"
+        [(key, _, _)] = (await listed(peer, listing("192.0.2.1", by=KeysBy.IDENTITY))).rows
+        assert key == "login:192…"
 
 
 async def test_nodes_that_come_and_go_are_counted_as_the_ring_has_them() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.loadtest.judge.crashes import Crash
-from sidegate_sidecar.loadtest.judge.report import Report
+from sidegate_sidecar.loadtest.judge.report import LoadReport
 from sidegate_sidecar.loadtest.plan.scenario import Expect
 from sidegate_sidecar.loadtest.send.outcome import Outcome, outcome_of
 from tests.sidecar.loadtest.records import ADMITTED, DENIED, broken, facts, note, promise, report
@@ -196,5 +196,5 @@ def test_the_report_survives_json() -> None:
     run = facts("5/second")
     note(run.records, 1.0)
     found = report(replace(run, crashes=[Crash("n1", 1.0)]))
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found
+    assert msgspec.json.decode(msgspec.json.encode(found), type=LoadReport) == found
     assert msgspec.json.decode(msgspec.json.encode(found))["version"] == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sidegate_sidecar.loadtest.judge.assess import assess
 from sidegate_sidecar.loadtest.judge.crashes import Crash
-from sidegate_sidecar.loadtest.judge.report import Report
+from sidegate_sidecar.loadtest.judge.report import LoadReport
 from sidegate_sidecar.loadtest.send.outcome import Outcome
 from sidegate_sidecar.loadtest.show.page import page
 from sidegate_sidecar.loadtest.show.plot import linear, logarithmic
@@ -20,7 +20,7 @@ from sidegate_sidecar.loadtest.show.summary import summary
 from tests.sidecar.loadtest.records import ADMITTED, DENIED, facts, note
 
 
-def report(url: str = "http://localhost/") -> Report:
+def report(url: str = "http://localhost/") -> LoadReport:
     run = facts("5/second")
     for number in range(50):
         at = number / 5

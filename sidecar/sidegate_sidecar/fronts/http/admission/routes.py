@@ -64,6 +64,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),
+    "/v1/report": Route(Answerer.APP, _LOOK),
 }
 
 

@@ -6,6 +6,7 @@ thousands.
 
 from collections.abc import Callable
 from inspect import getdoc
+from time import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Body, FastAPI, HTTPException, Request, Response, Security
@@ -14,10 +15,11 @@ from fastapi.security import HTTPBearer
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
-from sidegate.errors import CheckError
+from sidegate.errors import CheckError, UnknownRule
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Holdings
+from sidegate.reports.report import report_of
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
@@ -37,6 +39,14 @@ from sidegate_sidecar.fronts.http.app.models import (
 )
 from sidegate_sidecar.fronts.http.app.overview import nodes_of
 from sidegate_sidecar.fronts.http.app.problems import ProblemApp, ProblemFault, documented
+from sidegate_sidecar.fronts.http.app.report_models import (
+    Last,
+    ReportResponse,
+    RowsBy,
+    RuleInQuery,
+    Top,
+    asked,
+)
 from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
 from sidegate_sidecar.node.asking import ask_one
 from sidegate_sidecar.sidecar import LOOKING
@@ -80,6 +90,16 @@ _TOO_LONG = (413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes")
 _NOT_ALLOWED = (
     (401, "no secret was sent: expected Authorization: Bearer and the secret of the cluster"),
     (403, "other machines can reach 0.0.0.0:7172, and no secret is set"),
+)
+_WRONG_LAST = (
+    422,
+    ProblemFault(
+        field="last", message="last='5x': expected whole seconds from 1s to 3h, such as \"5m\""
+    ),
+)
+_UNKNOWN_RULE = (
+    404,
+    'rule "apy": no node has decided a check of it; they have "api", "other"',
 )
 _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
@@ -150,6 +170,21 @@ class Api:
         link = self._sidecar.peers.link_to(owner)
         state = link.state if link else LinkState.UP
         return Ownership(key=key, owner=owner, backups=others, state=state)
+
+    async def report(
+        self, last: Last = "5m", rule: RuleInQuery = None, by: RowsBy = "key", top: Top = 20
+    ) -> ReportResponse:
+        """Show what all nodes have decided of late: which keys were denied most, and how much.
+
+        Each node is asked, and answers within 250 ms or is named as missing. What a node had
+        counted is gone when it ends.
+        """
+        query = asked(rule, last, by, top)
+        answer = await self._sidecar.sessions.gathering.report(query)
+        try:
+            return ReportResponse.of(report_of(query, answer, time()))
+        except UnknownRule as error:
+            raise HTTPException(404, str(error)) from None
 
     async def leave(self) -> Departed:
         """Leave the ring, hand all buckets over, and go on forwarding checks.
@@ -234,6 +269,7 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
+    cluster("GET", "/v1/report", api.report, secret, *_NOT_ALLOWED, _WRONG_LAST, _UNKNOWN_RULE)
     cluster("POST", "/v1/leave", api.leave, secret, *_NOT_ALLOWED)
     process("GET", "/healthz", api.healthz, [])
     process("GET", "/readyz", api.readyz, [], (503, LOOKING))

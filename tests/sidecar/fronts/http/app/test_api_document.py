@@ -26,6 +26,7 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
         "/v1/keys/{key}",
         "/v1/nodes",
         "/v1/owner",
+        "/v1/report",
         "/v1/leave",
         "/healthz",
         "/readyz",
@@ -62,7 +63,9 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
-    assert secured == {*("check", "reset", "leave", "peek", "nodes", "owner", "keys", "reset_keys")}
+    assert secured == {
+        *("check", "reset", "leave", "peek", "nodes", "owner", "keys", "reset_keys", "report")
+    }
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":

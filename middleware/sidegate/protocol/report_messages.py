@@ -1,0 +1,65 @@
+"""Messages about reports: what was decided of late, asked of all nodes. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+MAX_LAST = 10_800  # seconds of a report: what nodes keep
+MAX_LAST_OF_KEYS = 600  # seconds, where its rows are keys
+MAX_LAST_OF_SECONDS = 600  # seconds, where its rows are seconds: else they are minutes
+MAX_TOP = 1_000  # rows of a report: they fit into a frame with the longest keys and names there are
+MAX_MISSING = 100  # names of nodes that didn't answer, of a thousand
+
+By: TypeAlias = Literal["key", "rule", "source", "node", "time"]
+"""What the rows of a report are of."""
+
+Sums: TypeAlias = Annotated[list[int], Meta(min_length=4, max_length=8)]
+"""Allowed, denied, shadowed, errors, tokens charged.
+
+Of a key: asked, denied, each followed by how much less it may be."""
+
+ReportRow: TypeAlias = tuple[str, str, Sums]
+"""(name, node, sums): the name of a key, rule, source or node, or an age in seconds.
+
+The node is that which has counted most of a key, else ""."""
+
+
+class ReportQuery(Struct, array_like=True, frozen=True, tag=28):
+    """What was decided in the last seconds? Of an app answered by a ReportAnswer.
+
+    Of a node, which asks on behalf of one (`hops` 1), by the ReportPart of the node that is asked.
+    """
+
+    id: int
+    hops: Annotated[int, Meta(ge=0, le=1)]
+    last: Annotated[int, Meta(ge=1, le=MAX_LAST)]  # seconds
+    rule: str  # "" for all
+    by: By
+    top: Annotated[int, Meta(ge=1, le=MAX_TOP)]
+
+
+class ReportPart(Struct, array_like=True, frozen=True, gc=False, tag=29):
+    """What one node has decided: the rows that come first there, as (name, sums)."""
+
+    id: int
+    node: str
+    error: int  # no count of a key is further off
+    totals: Sums
+    rows: Annotated[list[tuple[str, Sums]], Meta(max_length=MAX_TOP)]
+    known: list[str] | None = None  # the rules that there are, if not the one asked for
+
+
+class ReportAnswer(Struct, array_like=True, frozen=True, gc=False, tag=30):
+    """What all nodes have decided that have answered, of `of`; `missing` names the others."""
+
+    id: int
+    answered: int
+    of: int
+    missing: Annotated[list[str], Meta(max_length=MAX_MISSING)]
+    covers: int  # seconds: keys are counted by the minute
+    error: int
+    totals: Sums
+    rows: Annotated[list[ReportRow], Meta(max_length=MAX_TOP)]
+    known: list[str] | None = None

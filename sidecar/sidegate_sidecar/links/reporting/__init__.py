@@ -1,0 +1,1 @@
+"""Reports over all nodes: asking them, and answering who asks."""

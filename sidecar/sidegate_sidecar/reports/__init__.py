@@ -1,0 +1,1 @@
+"""Reports: what was decided of late, by rule, key, source and time. Pure."""

@@ -1,0 +1,99 @@
+"""The HTTP API about reports: what was decided of late, by all nodes."""
+
+import asyncio
+from time import time
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.in_process.cluster import clients, cluster, eventually, key_of
+from tests.support.in_process.http_client import check, http, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def report(client: httpx2.AsyncClient, **asked: str) -> dict[str, Any]:
+    """Return a report."""
+    answer = await client.get("/v1/report", params=asked)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_any_node_says_who_was_denied_most() -> None:
+    async with cluster("n1", "n2") as nodes, clients(*nodes) as asking, http(nodes[1]) as client:
+        ring = nodes[0].cluster.ring
+        hammered, once = key_of("n1", ring, "api:h"), key_of("n2", ring, "login:o")
+        await asyncio.gather(*(it.check(hammered, "5/hour") for it in asking for _ in range(10)))
+        await asking[0].check(once, "5/hour", 2)
+        seen = await report(client)
+        by_rule = await report(client, by="rule", last="90s")
+        only = await report(client, rule="login", top="1")
+        line = await report(client, by="time", last="10s")
+    totals = {"allowed": 6, "denied": 15, "shadowed": 0, "errors": 0, "cost": 7}
+    assert seen["nodes"] == {"answered": 2, "of": 2, "missing": []}
+    assert (seen["last"], seen["rule"], seen["by"], seen["error"]) == (300.0, None, "key", 0)
+    assert seen["totals"] == totals
+    assert seen["rows"] == [
+        {"key": hammered, "rule": "api", "node": "n1", "asked": 20, "asked_error": 0}
+        | {"denied": 15, "denied_error": 0},
+        {"key": once, "rule": "login", "node": "n2", "asked": 1, "asked_error": 0}
+        | {"denied": 0, "denied_error": 0},
+    ]
+    assert by_rule["rows"] == [
+        {"rule": "api", "allowed": 5, "denied": 15, "shadowed": 0, "errors": 0, "cost": 5},
+        {"rule": "login", "allowed": 1, "denied": 0, "shadowed": 0, "errors": 0, "cost": 2},
+    ]
+    assert only["rule"] == "login"
+    assert only["rows"] == [seen["rows"][1]]
+    moments = line["rows"]
+    assert [it["time"] - moments[0]["time"] for it in moments] == list(range(10))
+    assert abs(moments[-1]["time"] - time()) < 20
+    assert sum(it["denied"] for it in moments) == 15
+
+
+async def test_a_node_that_does_not_answer_is_named() -> None:
+    async with cluster("n1", "n2") as (one, two), http(one) as client:
+        await check(client, "api:k")
+        await two.stop()
+        await eventually(lambda: not one.peers.is_up("n2"))
+        assert (await report(client))["nodes"] == {"answered": 1, "of": 2, "missing": ["n2"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "message"),
+    [
+        ({"last": "5x"}, "last", "last='5x': expected whole seconds from 1s to 3h, such as \"5m\""),
+        ({"last": ""}, "last", "last='': expected whole seconds from 1s to 3h, such as \"5m\""),
+        ({"last": "1h"}, "last", "last='1h': expected at most 10m, as keys are kept no longer"),
+        ({"by": "x"}, "by", "by='x': expected one of key, rule, source, node, time"),
+        ({"top": "0"}, "top", "top='0': expected a whole number from 1 to 1,000"),
+        ({"top": "1001"}, "top", "top='1001': expected a whole number from 1 to 1,000"),
+        ({"top": "x"}, "top", "top='x': expected a whole number from 1 to 1,000"),
+        ({"rule": ""}, "rule", "rule='': expected the name of a rule"),
+    ],
+)
+async def test_bad_input_is_named_with_what_was_expected(
+    asked: dict[str, str], field: str, message: str, client: httpx2.AsyncClient
+) -> None:
+    body = problem(await client.get("/v1/report", params=asked), 422)
+    assert body["errors"] == [{"field": field, "message": message}]
+    assert body["detail"] == message
+
+
+async def test_a_rule_that_no_node_knows_is_not_found(client: httpx2.AsyncClient) -> None:
+    """And the answer names those that there are."""
+    await check(client, "api:k")
+    body = problem(await client.get("/v1/report", params={"rule": "apy"}), 404)
+    assert body["detail"].startswith('rule "apy": no node has decided a check of it; they have ')
+    assert '"api"' in body["detail"]
+
+
+async def test_keys_are_shown_as_they_may_be() -> None:
+    """Where no secret is asked for and other machines can ask, never plain."""
+    async with cluster("n1", report_keys="hashed") as (one,), http(one) as client:
+        await check(client, "api:alice")
+        (row,) = (await client.get("/v1/report")).json()["rows"]
+        assert row["key"].startswith("api:")
+        assert "alice" not in row["key"]
+        assert row["rule"] == "api"

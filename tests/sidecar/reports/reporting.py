@@ -1,0 +1,30 @@
+"""What tests ask of activities: a report of several nodes, all steps of it at once."""
+
+from collections.abc import Mapping
+
+from sidegate.protocol.report_messages import By, ReportAnswer, ReportPart, ReportQuery
+from sidegate_sidecar.reports.activity import Activity
+from sidegate_sidecar.reports.merging import merge
+from sidegate_sidecar.reports.part import Steps, make_part
+
+
+def query(by: By = "key", last: int = 300, rule: str = "", top: int = 20) -> ReportQuery:
+    return ReportQuery(1, 0, last, rule, by, top)
+
+
+def finished(steps: Steps) -> ReportPart:
+    """Take all steps, and return what they make."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            part: ReportPart = done.value
+            return part
+
+
+def report(
+    nodes: Mapping[str, Activity], asked: ReportQuery, now: int, missing: tuple[str, ...] = ()
+) -> ReportAnswer:
+    """Return what these nodes say together."""
+    parts = [finished(make_part(it, asked, name, now)) for name, it in nodes.items()]
+    return merge(asked, parts, missing, now)

@@ -1,0 +1,133 @@
+"""Counting: nothing is lost or counted twice on the way into the tables, and little waits."""
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidegate.protocol.messages import Check
+from sidegate_sidecar.reports.activity import Activity
+from sidegate_sidecar.reports.counting import MAX_OTHERS, MAX_WAITING, Counting
+from sidegate_sidecar.reports.series import Column
+
+NUMBERS = st.lists(st.integers(0, 9), max_size=9)
+
+
+class Loop:
+    """What is called in the next turn."""
+
+    def __init__(self) -> None:
+        self.now = 10**12
+        self.due: list[Callable[[], None]] = []
+
+    def later(self, work: Callable[[], None]) -> None:
+        self.due.append(work)
+
+    def turn(self) -> None:
+        due, self.due = self.due, []
+        for work in due:
+            work()
+
+
+def counting(loop: Loop, *, is_later: bool = True) -> Counting:
+    return Counting(Activity(), lambda: loop.now, loop.later if is_later else None)
+
+
+def checks(*numbers: int) -> list[Check]:
+    return [(f"r:{number}", "1/s", 1) for number in numbers]
+
+
+def total(it: Counting, column: Column) -> int:
+    return sum(count for rule in it.activity.by_rule.values()
+               for (_, which), count in rule.totals.items() if which is column)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.sampled_from(["owner", "backup"]), st.lists(st.integers(0, 9), max_size=9)
+            ),
+            st.sampled_from(["tick", "turn", "settle"]),
+        ),
+        max_size=40,
+    )
+)
+def test_all_that_is_counted_is_folded_once(
+    steps: list[tuple[str, list[int]] | str],
+) -> None:
+    """However ticks, turns of the loop and reports come in between."""
+    loop = Loop()
+    it = counting(loop)
+    expected = 0
+    for step in steps:
+        loop.now += 3 * 10**8
+        match step:
+            case "tick":
+                it.tick()
+            case "turn":
+                loop.turn()
+            case "settle":
+                list(it.settle())
+            case str():
+                raise AssertionError(step)
+            case source, numbers:
+                it.count(source, Column.DENIED, checks(*numbers))
+                it.owned(checks(*numbers))
+                expected += len(numbers)
+    list(it.settle())
+    assert total(it, Column.ALLOWED) == total(it, Column.DENIED) == expected
+    assert it.waiting == 0
+
+
+def test_it_is_folded_by_slices_in_turns_of_the_loop() -> None:
+    loop = Loop()
+    it = counting(loop)
+    it.owned(checks(*range(1_000)))
+    assert total(it, Column.ALLOWED) == 0
+    it.tick()
+    turns = 0
+    while loop.due:
+        before = total(it, Column.ALLOWED)
+        loop.turn()
+        assert total(it, Column.ALLOWED) - before <= 256
+        turns += 1
+    assert turns >= 4
+    assert total(it, Column.ALLOWED) == 1_000
+
+
+def test_it_is_due_once_a_second() -> None:
+    loop = Loop()
+    it = counting(loop)
+    it.tick()
+    for tenth in range(1, 30):
+        loop.now += 10**8
+        it.owned(checks(1))
+        it.tick()
+        loop.turn()
+        assert total(it, Column.ALLOWED) == tenth // 10 * 10
+
+
+def test_more_than_turns_can_fold_is_folded_as_it_comes() -> None:
+    """Without end, what waits stays bounded."""
+    loop = Loop()
+    it = counting(loop)
+    for begin in range(0, 100_000, 500):
+        it.owned(checks(*range(begin, begin + 500)))
+        it.count("backup", Column.DENIED, checks(*range(begin, begin + 500)))
+        assert it.waiting <= 2 * MAX_WAITING + MAX_OTHERS
+    list(it.settle())
+    assert total(it, Column.ALLOWED) == total(it, Column.DENIED) == 100_000
+
+
+def test_answers_say_what_became_of_checks() -> None:
+    loop = Loop()
+    it = counting(loop, is_later=False)
+    it.answered("local", checks(1, 2, 3), [[1, 5], [0, 9], "no such limit"])
+    list(it.settle())
+    assert it.activity.by_rule["r"].totals == {
+        ("local", Column.ALLOWED): 1,
+        ("local", Column.COST): 1,
+        ("local", Column.DENIED): 1,
+        ("local", Column.ERRORS): 1,
+    }
