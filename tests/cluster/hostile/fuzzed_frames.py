@@ -4,6 +4,14 @@ from random import Random
 
 from sidegate.protocol.codec import Framer, decode, encode
 from sidegate.protocol.handshake import Identity
+from sidegate.protocol.key_messages import (
+    KeyOrder,
+    KeysBy,
+    KeysListed,
+    KeysReset,
+    ListKeys,
+    ResetKeys,
+)
 from sidegate.protocol.messages import (
     Answers,
     Checks,
@@ -47,11 +55,17 @@ def originals() -> list[Message]:
         Inspect(8, 0, "user:1"),
         Reset(9, 0, "user:2"),
         Holdings(1, "owner", "n1", [("5/day", 10**15)]),
+        ListKeys(10, 0, 250_000, KeysBy.PREFIX, "user:", KeyOrder.DEBT, 50),
+        ListKeys(11, 1, 1, KeysBy.IDENTITY, "1", KeyOrder.KEY, 1_000),
+        KeysListed(10, ["n1", "n9"], ["n8"], ["n9"], [("user:1", 1, [("5/day", 10**15)])], 1),
+        ResetKeys(12, 0, "user:"),
+        ResetKeys(13, 1, "", 1, 2**62),
+        KeysReset(12, [("n1", 5)], ["n8"]),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

@@ -8,7 +8,7 @@ from sidegate.protocol.key_messages import KeyOrder, ResetKeys
 from sidegate_sidecar.fronts.http.app.key_models import (
     AllInQuery,
     IdentityInQuery,
-    KeysForgotten,
+    KeysFilled,
     KeysFound,
     MaxInQuery,
     OrderInQuery,
@@ -51,7 +51,7 @@ class KeyApi:
         self,
         prefix: PrefixInQuery = "",
         all: AllInQuery = "false",  # noqa: A002  # as above
-    ) -> KeysForgotten:
+    ) -> KeysFilled:
         """Forget all buckets of all keys that begin so, on all nodes, so that they are full.
 
         It lasts as a reset of one key does: nodes that are away are told when they are back. Takes
@@ -60,7 +60,7 @@ class KeyApi:
         if not prefix and not is_yes(all):
             raise _invalid("prefix", ValueError(NO_PREFIX))
         reset = await self._keys.reset(ResetKeys(0, 0, prefix, int(is_yes(all))))
-        return KeysForgotten.of(prefix, reset)
+        return KeysFilled.of(prefix, reset)
 
 
 def _invalid(field: str, error: ValueError) -> RequestValidationError:

@@ -83,7 +83,7 @@ def question(prefix: str, identity: str | None, order: str, most: str) -> ListKe
     return ListKeys(0, 0, int(LIST_WITHIN * 1e6), by, text, KeyOrder(order), int(most))
 
 
-class Asked(BaseModel):
+class NodesAsked(BaseModel):
     """Which nodes an answer is from."""
 
     answered: int = Field(description="How many nodes of the ring have answered.", examples=[2])
@@ -93,7 +93,7 @@ class Asked(BaseModel):
     )
 
 
-class AskedForKeys(Asked):
+class NodesAskedForKeys(NodesAsked):
     """Which nodes a list of keys is from."""
 
     unfinished: list[str] = Field(
@@ -101,7 +101,7 @@ class AskedForKeys(Asked):
     )
 
 
-class ListedKey(BaseModel):
+class KeyFound(BaseModel):
     """One key in debt."""
 
     key: str = Field(description="Who is limited.", examples=["login:192.0.2.1"])
@@ -115,15 +115,15 @@ class KeysFound(BaseModel):
     prefix: str | None = Field(description="How they begin; null where an identity was asked for.")
     identity: str | None = Field(description="What comes after their first `:`, if asked for.")
     order: str = Field(description="Which come first.", examples=["debt"])
-    keys: list[ListedKey] = Field(description="The first ones.")
+    keys: list[KeyFound] = Field(description="The first ones.")
     more: bool = Field(description="Whether there are more than these.")
-    nodes: AskedForKeys = Field(description="Who has answered within 250 ms.")
+    nodes: NodesAskedForKeys = Field(description="Who has answered within 250 ms.")
 
     @classmethod
     def of(cls, asked: ListKeys, listed: KeysListed) -> "KeysFound":
         """Return what all nodes have answered."""
         keys = [
-            ListedKey(
+            KeyFound(
                 key=key,
                 owner=listed.nodes[place],
                 buckets=[Bucket.of(parse_limits(text).items[0], debt) for text, debt in held],
@@ -137,7 +137,7 @@ class KeysFound(BaseModel):
             order=asked.order.value,
             keys=keys,
             more=bool(listed.more),
-            nodes=AskedForKeys(
+            nodes=NodesAskedForKeys(
                 answered=len(listed.nodes),
                 of=len(listed.nodes) + len(listed.missing),
                 missing=listed.missing,
@@ -146,32 +146,32 @@ class KeysFound(BaseModel):
         )
 
 
-class ForgottenOnNode(BaseModel):
+class FilledOnNode(BaseModel):
     """What one node has forgotten."""
 
     node: str = Field(description="Its name.", examples=["node-a"])
     buckets: int = Field(description="How many buckets in debt it owned.", examples=[17])
 
 
-class KeysForgotten(BaseModel):
+class KeysFilled(BaseModel):
     """How many buckets were forgotten, so that they are full now."""
 
     prefix: str = Field(description="How their keys begin.", examples=["login:"])
     forgotten: int = Field(description="How many on all nodes that have answered.", examples=[17])
-    by_node: list[ForgottenOnNode] = Field(description="How many of these on each.")
-    nodes: Asked = Field(
+    by_node: list[FilledOnNode] = Field(description="How many of these on each.")
+    nodes: NodesAsked = Field(
         description="Who has answered within 10 s. Those that are missing are told as soon as they"
         " can be reached."
     )
 
     @classmethod
-    def of(cls, prefix: str, reset: KeysReset) -> "KeysForgotten":
+    def of(cls, prefix: str, reset: KeysReset) -> "KeysFilled":
         """Return what all nodes have answered."""
         return cls(
             prefix=prefix,
             forgotten=sum(count for _, count in reset.forgotten),
-            by_node=[ForgottenOnNode(node=name, buckets=it) for name, it in reset.forgotten],
-            nodes=Asked(
+            by_node=[FilledOnNode(node=name, buckets=it) for name, it in reset.forgotten],
+            nodes=NodesAsked(
                 answered=len(reset.forgotten),
                 of=len(reset.forgotten) + len(reset.missing),
                 missing=reset.missing,
