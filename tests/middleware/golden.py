@@ -77,7 +77,10 @@ MESSAGES: dict[str, messages.Message] = {
     "ResetKeys": ResetKeys(19, 0, "login:"),
     "ResetKeys that goes to another node": ResetKeys(4, 1, "login:", 0, SERIAL),
     "KeysReset": KeysReset(19, [("node-a", 17), ("node-b", 0)], ["node-c"]),
-    "Outcomes": messages.Outcomes([("open", 3)]),
+    "Outcomes": messages.Outcomes([("open", 3)], [(KEY, "open", 1, 3, 0)]),
+    "Outcomes that go to another node": messages.Outcomes(
+        [], [(KEY, "remembered", 0, 17, 0), (None, "remembered", 0, 4, 0)], 1
+    ),
     "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),
     "ReportQuery": report_messages.ReportQuery(18, 0, 300, "login", "key", 20),
     "ReportPart": report_messages.ReportPart(

@@ -26,6 +26,7 @@ from sidegate.protocol.messages import (
     Forget,
     Hello,
     NodeMessage,
+    Outcomes,
     Refund,
     Roster,
 )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
 
+_TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
@@ -77,6 +79,7 @@ class Session:
         self.alone = alone
         self._ended = ended
         self._remembers = remembers
+        self._will_tell = False  # is _tell_recalled going to be called?
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
         self.link = None if options.fault or options.instead else self._linked()
         self._loop_end = LoopEnd(self._end)
@@ -196,7 +199,17 @@ class Session:
         """Return the denial of this check, if one holds."""
         if STANDING.decide:  # what a sidecar said has no say
             return None
+        if not self._will_tell:
+            self._will_tell = True
+            self.loop.call_later(_TELL_EVERY, self._tell_recalled)
         return self.denials.recall(key, limits, cost, time.monotonic_ns())
+
+    def _tell_recalled(self) -> None:
+        """Tell how often denials were recalled, if the sidecar is there; else nobody."""
+        self._will_tell = False
+        rows, link = self.denials.take_recalled(), self.link
+        if rows and link is not None and link.state is LinkState.UP:
+            link.tell(Outcomes([], rows))
 
     def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
         """Remember a denial, if this client does, as of when it was asked: never for too long."""

@@ -21,7 +21,7 @@ from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode, refuse
 from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import Forget, Holdings, Inspect, Reset, Roster
+from sidegate.protocol.messages import Forget, Holdings, Inspect, Outcomes, Reset, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
+
+
+_TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 
 
 class Shared:
@@ -55,6 +58,7 @@ class Shared:
         self._instead = options.instead  # who decides, if nobody is asked
         if fault := options.fault:
             self._instead = partial(alone.unreachable, why=fault)
+        self._told_at = 0.0  # of denials that were recalled
         self._why = ""  # why the sidecar gave no answer the last time
 
     # --- checks
@@ -204,7 +208,17 @@ class Shared:
     def report(self) -> bytes:
         """Return a frame with what was decided without the sidecar, at most once a second."""
         message = self.alone.outcomes() if self.alone.has_outcomes else None
-        return b"" if message is None else encode(message)
+        told = b"" if message is None else encode(message)
+        if self.denials is not None and self.denials.recalled:
+            told += self._recalled(self.denials, time.monotonic())
+        return told
+
+    def _recalled(self, denials: Denials, now: float) -> bytes:
+        if now - self._told_at < _TELL_EVERY:
+            return b""
+        self._told_at = now
+        with self._lock:
+            return encode(Outcomes([], denials.take_recalled()))
 
     # --- the end
 

@@ -25,6 +25,8 @@ NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to a
 MAX_REFUNDS = 512  # in one frame: they fit, with the longest keys and limits there are
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
+MAX_OUTCOMES = 264  # keys in a frame, and what is beyond them of each source and verdict
+
 Check: TypeAlias = tuple[str, str, int]
 """(key, limits, cost): one question. `limits` is a text that `sidegate.buckets.limits` parses."""
 
@@ -50,6 +52,8 @@ Held: TypeAlias = tuple[str, int]
 Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
 """(name, address, incarnation, state, owner, by, claim): what is said of one node; see Gossip."""
 
+_Many: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
@@ -65,6 +69,11 @@ The debts are those of the sender, one for each limit: more than that isn't owed
 
 KeyReset: TypeAlias = tuple[int, str, Debt]
 """(number, key, ns): a reset, and for how long it is to be remembered."""
+
+KeyOutcome: TypeAlias = tuple[
+    str | None, str, Annotated[int, Meta(ge=0, le=1)], _Many, Annotated[int, Meta(ge=0)]
+]
+"""(key, source, allowed, checks, tokens charged): nil as the key is all keys beyond those told."""
 
 Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
 """(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""
@@ -262,10 +271,13 @@ class Resets(Struct, array_like=True, frozen=True, tag=26):
 class Outcomes(Struct, array_like=True, frozen=True, tag=18):
     """What an app has decided without a sidecar since it last said so. Not answered.
 
-    Each outcome is one of OUTCOMES, with how often it came. At most once a second.
+    Each outcome is one of OUTCOMES, with how often it came; `keys` is the same for reports. At most
+    once a second. A node passes on (`hops` 1) what is about keys of another one.
     """
 
     counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
+    keys: Annotated[list[KeyOutcome], Meta(max_length=MAX_OUTCOMES)] = []
+    hops: Hops = 0
 
 
 class Refund(Struct, array_like=True, frozen=True, gc=False, tag=27):

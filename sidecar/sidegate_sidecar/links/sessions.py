@@ -36,6 +36,7 @@ from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
+from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
@@ -87,6 +88,7 @@ class Sessions:
         self.keys = AllKeys(node, peers, shown)
         self._key_answers = KeyAnswers(self.keys)
         self.gathering = Gathering(node, peers, shown)
+        self._told_outcomes = ToldOutcomes(node, peers)
         self._report_answers = ReportAnswers(self.gathering)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
@@ -160,7 +162,7 @@ class Sessions:
                 self._report_answers.ask(connection, message)
             case Refund():
                 self._node.refund(message)
-            case Outcomes() if not _is_node(connection):
+            case Outcomes() if _is_node(connection) == (message.hops > 0):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
@@ -174,6 +176,9 @@ class Sessions:
         for outcome, _ in message.counts:
             if outcome not in OUTCOMES:
                 raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")
+        if message.hops and message.counts:
+            raise WireError("bad-message", "counts are those of an app, which nobody passes on")
+        self._told_outcomes.take(message)
         for outcome, count in message.counts:
             self._node.counts.app_outcomes[outcome] += count
 

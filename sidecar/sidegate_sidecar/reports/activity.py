@@ -115,6 +115,12 @@ class Activity:
                 found.activity.add(source, Column.COST, found.cost, now)
         return work
 
+    def add_to_other(self, source: str, column: Column, times: int, tokens: int, now: int) -> None:
+        """Count checks of keys that nobody names."""
+        self._other.add(source, column, times, now)
+        if column is Column.ALLOWED:
+            self._other.add(source, Column.COST, tokens, now)
+
     def chosen(self, rule: str) -> list[RuleActivity] | None:
         """Return one rule, or all ("") of them; None if there is no such rule."""
         if not rule:

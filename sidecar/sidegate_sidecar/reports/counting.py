@@ -100,6 +100,18 @@ class Counting:
         if self.waiting > MAX_WAITING:
             self._fold(len(checks))
 
+    def told(self, key: str | None, source: str, column: Column, checks: int, tokens: int) -> None:
+        """Count checks of a key that an app has decided; None for those of keys it doesn't tell."""
+        if key is None:
+            self.activity.add_to_other(source, column, checks, tokens, self.clock())
+            return
+        counter = self._others.setdefault((source, column), Counter())
+        counter[key, "", tokens] += 1
+        if checks > 1:
+            counter[key, "", 0] += checks - 1
+        if len(counter) >= MAX_OTHERS:
+            self._take()
+
     # --- later
 
     def tick(self) -> None:

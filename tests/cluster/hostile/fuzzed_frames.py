@@ -19,6 +19,7 @@ from sidegate.protocol.messages import (
     Holdings,
     Inspect,
     Message,
+    Outcomes,
     Ping,
     Pong,
     Proof,
@@ -59,13 +60,14 @@ def originals() -> list[Message]:
         ListKeys(11, 1, 1, KeysBy.IDENTITY, "1", KeyOrder.KEY, 1_000),
         KeysListed(10, ["n1", "n9"], ["n8"], ["n9"], [("user:1", 1, [("5/day", 10**15)])], 1),
         ResetKeys(12, 0, "user:"),
+        Outcomes([("open", 3)], [("user:1", "open", 1, 3, 0), (None, "remembered", 0, 9, 0)]),
         ResetKeys(13, 1, "", 1, 2**62),
         KeysReset(12, [("n1", 5)], ["n8"]),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

@@ -40,7 +40,7 @@ async def test_a_node_that_is_killed_is_missing_until_its_backups_tell_its_keys(
 
         async def are_backed_up() -> bool:
             looks = [await cluster.look(name) for name in NAMES]
-            return sum(it["keys_backed_up"] for it in looks) == len(KEYS)
+            return bool(sum(it["keys_backed_up"] for it in looks) == len(KEYS))
 
         assert await until(are_backed_up, within=GENEROUS, look_every=LOOK_EVERY)
         cluster.kill("n2")
@@ -92,6 +92,26 @@ async def test_the_command_lists_and_resets_over_all_nodes() -> None:
         assert done["forgotten"] == len(KEYS)
         assert done["nodes"] == {"answered": 2, "of": 2, "missing": []}
         assert await in_debt(cluster, "") == [{"search:7"}] * 2
+
+
+async def test_what_an_app_denies_from_memory_is_in_the_report_of_any_node() -> None:
+    """Counted at the owner of the key, though the app is another node's."""
+    async with fleet("n1", "n2") as cluster:
+        ring = cluster.ring
+        key = next(key for key in KEYS if ring.owner(key) == "n2")
+        async with client(str(cluster.nodes["n1"].link), remember_denials=True) as asking:
+            decided = [await asking.check(key, "1/day") for _ in range(100)]
+            remembered = sum(it.source == "remembered" for it in decided)
+            assert remembered > 50
+            for name in ("n1", "n2"):
+
+                async def is_told(name: str = name) -> bool:
+                    url = f"{cluster.nodes[name].url}/v1/report?by=key&rule=login"
+                    rows = (await cluster._http.get(url)).json()["rows"]
+                    found = [(it["key"], it["node"], it["asked"], it["denied"]) for it in rows]
+                    return found == [(key, "n2", 100, 99)]
+
+                assert await until(is_told, within=GENEROUS, look_every=LOOK_EVERY)
 
 
 async def run(cluster: Fleet, *arguments: str) -> str:

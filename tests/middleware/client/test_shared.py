@@ -121,7 +121,8 @@ class TestOutcomes:
             until(answered)
             assert sidecar.heard == []
             client.check("k", "500/minute")
-            assert sidecar.heard == [Outcomes([("open", opened), ("key-error", 1)])]
+            told = Outcomes([("open", opened), ("key-error", 1)], [("k", "open", 1, opened, 0)])
+            assert sidecar.heard == [told]
 
     def test_a_sidecar_that_decides_everything_hears_nothing(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:
