@@ -24,7 +24,7 @@ LIST_WITHIN = 0.25  # seconds: who hasn't answered by then is missing
 RESET_WITHIN = 10.0  # seconds: a walk through a million buckets, beside checks
 WALK_SHARE = 0.8  # of the time for an answer: the rest is for it to come
 LOOK_EVERY = 0.005  # seconds between two looks whether a walk is over
-PIECE = 256  # keys between two looks at the clock: 0.02 ms, or 0.5 where all are ranked
+PIECE = 256  # keys between two looks at the clock: 0.02 ms, 0.1 where all are meant
 MAX_WALKS = 16  # asked for at a time, one of which is under way; beyond it this node is missing
 NO_PREFIX = "prefix '': expected at least one character, or to be told that every key is meant"
 
