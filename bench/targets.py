@@ -11,7 +11,7 @@ from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
-from bench.parts import decisions, fastapi_app, front
+from bench.parts import decisions, fastapi_app, front, reports
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
-    return [*_speed(results), *_front(results), *_cluster(results), *_light(results)]
+    return [
+        *_speed(results),
+        *_front(results),
+        *_reports(results),
+        *_cluster(results),
+        *_light(results),
+    ]
 
 
 def _speed(results: Results) -> list[Target]:
@@ -104,6 +110,25 @@ def _front(results: Results) -> list[Target]:
             for name in (front.WSGI, front.DECORATOR)
         ),
         Target("CPU of a check with three limits, over one", 1.3, times, at_least=False),
+    ]
+
+
+def _reports(results: Results) -> list[Target]:
+    def figure(contender: str, value: str) -> float | None:
+        return results.median(reports.PART, contender, "256", value)
+
+    return [
+        Target(
+            "decisions/s at 256 in flight with reports, over without",
+            0.93,
+            _ratio(figure(reports.WITH, "rate"), figure(reports.WITHOUT, "rate")),
+        ),
+        Target(
+            "p99 of checks while a report is asked for each 100 ms, over before",
+            1.2,
+            _ratio(figure(reports.ASKED, "p99"), figure(reports.WITH, "p99")),
+            at_least=False,
+        ),
     ]
 
 

@@ -58,11 +58,11 @@ class Sidecar:
 
 
 @asynccontextmanager
-async def sidecar(folder: Path, name: str, *seeds: str) -> AsyncGenerator[Sidecar]:
+async def sidecar(folder: Path, name: str, *seeds: str, **more: object) -> AsyncGenerator[Sidecar]:
     """Run a sidecar for as long as the block; its ring is itself and what it meets by a seed."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
     link, http = (f"127.0.0.1:{port}" for port in free_ports(2))
-    options = {"name": name, "socket": path, "link": link, "http": http, "budget": BUDGET}
+    options = {"name": name, "socket": path, "link": link, "http": http, "budget": BUDGET, **more}
     with running(python(*serve(*seeds, **options)), log) as process:
         try:
             await until_listening(process, path, log)

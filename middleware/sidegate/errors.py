@@ -119,6 +119,17 @@ class Unreachable(SidegateError):  # noqa: N818 - named for what went wrong
         return f"key {quoted(self.key)}: {self.why}"
 
 
+class NoReport(SidegateError):  # noqa: N818 - named for what is missing
+    """A report can't be had: the sidecar can't be asked, or hasn't answered in time."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"no report: {self.why}"
+
+
 class UnknownRule(SidegateError, LookupError):  # noqa: N818 - named for what went wrong
     """A report of a rule of which no node has decided a check in the last three hours.
 

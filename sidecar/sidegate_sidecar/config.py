@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
 DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
+DEFAULT_REPORT_MEMORY = size_text(RULE_BYTES)
 MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
 MAX_CONNECTIONS = 4_096  # two a peer and one a worker process: far more than a pod has
 DEFAULT_DRAIN = 10.0  # seconds: a third of what Kubernetes gives a pod to end
@@ -207,6 +208,11 @@ class Config:
     def can_be_aimed_at(self) -> bool:
         """May strangers who make up keys know which node will own them?"""
         return not (self.ring_seed or self.link.is_local)
+
+    @property
+    def report_bytes(self) -> int:
+        """What all counts for reports take of the memory, at most."""
+        return (self.report_rules + 1) * self.report_memory if self.report_rules else 0
 
     def shown_key(self, key: str) -> str:
         """Return a key as it is shown to whoever asks for a report.

@@ -42,6 +42,9 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"drain": 3600.1}, "drain '3600.1'"),
         ({"drain": float("nan")}, "drain 'nan'"),
         ({"max_memory": 1_023 << 10}, "max-memory '1023KiB': expected at least 1MiB"),
+        ({"report_rules": -1}, "report-rules '-1': expected a whole number from 0 (no reports)"),
+        ({"report_rules": 1_025}, "report-rules '1025'"),
+        ({"report_memory": 65_535}, "report-memory '65535': expected at least 64KiB"),
         ({"max_connections": -5}, "max-connections '-5': expected at least 1"),
     ],
 )
@@ -72,6 +75,15 @@ def test_an_open_door_needs_a_reason(host: str, tmp_path: Path) -> None:
 def test_loopback_needs_none(host: str) -> None:
     """What only this machine can reach needs no secret; the HTTP address is another matter."""
     assert Config(link=Address(host, 7171), http=ANYWHERE).http == ANYWHERE
+
+
+def test_keys_are_plain_only_on_loopback_or_with_a_secret() -> None:
+    """Whatever is asked for: else anyone who can reach it would read them."""
+    secret = b"0123456789abcdef"
+    assert Config().shown_key("api:alice") == "api:alice"
+    assert Config(link=ANYWHERE, http=ANYWHERE, secret=secret).shown_key("api:alice") == "api:alice"
+    assert Config(http=ANYWHERE).shown_key("api:alice") == "api:a…"
+    assert Config(link=ANYWHERE, insecure=True).shown_key("api:alice") == "api:a…"
 
 
 def test_the_ring_seed_is_never_shown() -> None:

@@ -106,6 +106,12 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
 - name: SIDEGATE_MAX_CONNECTIONS
   value: {{ $values.maxConnections | int64 | quote }}
+- name: SIDEGATE_REPORT_RULES
+  value: {{ $values.reports.rules | int64 | quote }}
+- name: SIDEGATE_REPORT_MEMORY
+  value: {{ kindIs "string" $values.reports.memory | ternary $values.reports.memory ($values.reports.memory | int64) | quote }}
+- name: SIDEGATE_REPORT_KEYS
+  value: {{ $values.reports.keys }}
 {{- with $values.httpHosts }}
 - name: SIDEGATE_HTTP_HOSTS
   value: {{ join "," . | quote }}

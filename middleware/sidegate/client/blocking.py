@@ -21,6 +21,7 @@ from sidegate.client.shared import Shared
 from sidegate.client.waiting.in_threads import ThreadWaiting
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.link.blocking.exchange import Question
+from sidegate.reports.questions import report_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
+    from sidegate.reports.questions import Last
+    from sidegate.reports.report import Report
 
 
 class BlockingClient(Configured):
@@ -154,6 +157,15 @@ class BlockingClient(Configured):
         forgotten = self._here().reset_keys(reset_question(prefix, everything=everything))
         self._waiting.forget(prefix, begins=True)
         return forgotten
+
+    def report(
+        self, rule: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report:
+        """Return what all nodes have decided of late, as far as they answer within 250 ms.
+
+        As `Client.report`. Each call dials the sidecar, so as not to hold up the checks of others.
+        """
+        return self._here().read_report(report_query(rule, last, by, top))
 
     def acquire(
         self, key: str, limits: str | Limits, cost: int = 1, timeout: float | None = None

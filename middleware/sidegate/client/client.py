@@ -24,6 +24,7 @@ from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop
 from sidegate.forks import begins_in_children
 from sidegate.protocol.messages import SURELY_SHORT_KEY
+from sidegate.reports.questions import report_query
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
+    from sidegate.reports.questions import Last
+    from sidegate.reports.report import Report
 
 
 class Client(Configured):
@@ -200,6 +203,19 @@ class Client(Configured):
         Unreachable is raised, and it may have been done all the same.
         """
         return await self._here().reset_keys(reset_question(prefix, everything=everything))
+
+    async def report(
+        self, rule: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report:
+        """Return what all nodes have decided of late, as far as they answer within 250 ms.
+
+        `last` is how far back ("90s", "5m", "1h30m", or seconds): up to 3 hours, of keys up to 10
+        minutes. `by` is of what the rows are: "key", "rule", "source", "node" or "time"; those of
+        keys that were denied most come first. `top` is how many rows at most (up to 1,000). Bad
+        input is a ValueError, a rule that no node has an UnknownRule, and NoReport if the sidecar
+        doesn't answer. Where no sidecar is asked, nothing is counted.
+        """
+        return await self._here().report(report_query(rule, last, by, top))
 
     async def acquire(
         self,

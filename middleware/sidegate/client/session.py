@@ -8,6 +8,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
@@ -16,7 +18,7 @@ from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
-from sidegate.errors import Unreachable
+from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
@@ -30,6 +32,8 @@ from sidegate.protocol.messages import (
     Refund,
     Roster,
 )
+from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +45,14 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
+    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.reports.report import Report
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
+_MAX_REPORTS = 4  # that a loop asks for at a time
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -81,6 +88,7 @@ class Session:
         self._remembers = remembers
         self._will_tell = False  # is _tell_recalled going to be called?
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
+        self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         self.link = None if options.fault or options.instead else self._linked()
         self._loop_end = LoopEnd(self._end)
 
@@ -163,7 +171,7 @@ class Session:
             if budget > 0:
                 found = await link.inspect(key, reset=reset, hops=0, budget=budget)
         if found is None:
-            raise Unreachable(key, self._why(link))
+            raise Unreachable(key, self._why(link, self.budget))
         if reset:
             self._forget(key)
         return spent_of(key, found)
@@ -172,7 +180,8 @@ class Session:
         """Return the first keys in debt; see `Client.keys`."""
         if instead := STANDING.decide or self._options.instead:
             return key_list(listed_here(instead, question(0)))
-        found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
+        async with self._reporting:
+            found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
         return key_list(found) if isinstance(found, KeysListed) else refuse(found)
 
     async def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
@@ -194,6 +203,21 @@ class Session:
         if found is None:
             raise Unreachable(about, self._why(link, max(self.budget, patience)))
         return found
+
+    async def report(self, query: ReportQuery) -> Report:
+        """Return what all nodes have decided of late; see `Client.report`."""
+        if STANDING.decide or self._options.instead:
+            return nothing(query)
+        link = self.link
+        if link is None:
+            raise NoReport(self._options.fault)
+        async with self._reporting:
+            answer = await link.inquire(
+                lambda number: replace(query, id=number), self.budget + REPORTED_WITHIN
+            )
+        if not isinstance(answer, ReportAnswer):
+            raise NoReport(self._why(link, self.budget + REPORTED_WITHIN))
+        return report_of(query, answer, time.time())
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -232,12 +256,12 @@ class Session:
             return self.alone.closed
         if link.takes_checks:
             return partial(self.alone.share, why="its event loop is too busy, or asks too much")
-        return partial(self.alone.unreachable, why=self._why(link))
+        return partial(self.alone.unreachable, why=self._why(link, self.budget))
 
-    def _why(self, link: Link, waited: float = 0.0) -> str:
+    def _why(self, link: Link, budget: float) -> str:
         if link.refusal and link.state is LinkState.DOWN:
             return link.refusal
-        return f"no answer within {(waited or self.budget) * 1e3:g} ms"
+        return f"no answer within {budget * 1e3:g} ms"
 
     # --- the end
 

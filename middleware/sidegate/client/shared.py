@@ -7,21 +7,23 @@ import random
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sidegate.client.answers import decision, spent_of
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
-from sidegate.errors import CheckError, Unreachable
-from sidegate.link.blocking.inquiry import inquire
+from sidegate.errors import CheckError, NoReport, Unreachable
+from sidegate.link.blocking.inspection import inquire
 from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.codec import WireError, encode, refuse
+from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import Forget, Holdings, Inspect, Outcomes, Reset, Roster
+from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
+    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.reports.report import Report
 
+    Answer = TypeVar("Answer", bound=InquiryAnswer)
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 
@@ -149,36 +154,51 @@ class Shared:
         options = self._options
         if instead := STANDING.decide or options.instead:
             return spent_here(instead, key, reset=reset)
-        found = self._inquire((Reset if reset else Inspect)(1, 0, key), options.budget, key)
+        kind = Reset if reset else Inspect
+        found = self._inquire(kind(1, 0, key), Holdings, options.budget, key)
         if reset:
             self._forget(key)
-        return spent_of(key, found) if isinstance(found, Holdings) else refuse(found)
+        return spent_of(key, found)
 
     def list_keys(self, question: ListQuestion) -> KeyList:
         """Return the first keys in debt; see `Client.keys`."""
         asked = question(1)
         if instead := STANDING.decide or self._options.instead:
             return key_list(listed_here(instead, asked))
-        found = self._inquire(asked, LIST_PATIENCE, about(asked))
-        return key_list(found) if isinstance(found, KeysListed) else refuse(found)
+        return key_list(self._inquire(asked, KeysListed, LIST_PATIENCE, about(asked)))
 
     def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
         """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
         asked = question(1)
         if instead := STANDING.decide or self._options.instead:
             return keys_forgotten(reset_here(instead, asked))
-        found = self._inquire(asked, RESET_PATIENCE, about(asked))
+        found = self._inquire(asked, KeysReset, RESET_PATIENCE, about(asked))
         self._forget(asked.prefix, begins=True)
-        return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
+        return keys_forgotten(found)
 
-    def _inquire(self, question: Inquiry, patience: float, about: str) -> InquiryAnswer:
+    def _inquire(
+        self, question: Inquiry, kind: type[Answer], patience: float, about: str
+    ) -> Answer:
         options = self._options
         if options.fault:
             raise Unreachable(about, options.fault)
         try:
-            return inquire(options, question, max(options.budget, patience))
+            return inquire(options, question, kind, max(options.budget, patience))
         except FAULTS as error:
             raise Unreachable(about, _reason(error)) from error
+
+    def read_report(self, query: ReportQuery) -> Report:
+        """Return what all nodes have decided of late; see `Client.report`."""
+        options = self._options
+        if STANDING.decide or options.instead:
+            return nothing(query)
+        if options.fault:
+            raise NoReport(options.fault)
+        try:
+            answer = inquire(options, query, ReportAnswer, options.budget + REPORTED_WITHIN)
+        except FAULTS as error:
+            raise NoReport(_reason(error)) from error
+        return report_of(query, answer, time.time())
 
     # --- what the leader tells
 

@@ -12,6 +12,8 @@ MAX_LAST_OF_SECONDS = 600  # seconds, where its rows are seconds: else they are 
 MAX_TOP = 1_000  # rows of a report: they fit into a frame with the longest keys and names there are
 MAX_MISSING = 100  # names of nodes that didn't answer, of a thousand
 
+REPORTED_WITHIN = 0.5  # seconds beyond a budget: a node waits for 0.25 for the others
+
 By: TypeAlias = Literal["key", "rule", "source", "node", "time"]
 """What the rows of a report are of."""
 

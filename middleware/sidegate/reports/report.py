@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from sidegate.errors import UnknownRule
-from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, By
+from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, By, ReportAnswer
 from sidegate.reports.rules import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidegate.protocol.report_messages import ReportAnswer, ReportQuery, ReportRow
+    from sidegate.protocol.report_messages import ReportQuery, ReportRow
 
 
 class ReportNodes(Struct, frozen=True):
@@ -106,6 +106,12 @@ def report_of(query: ReportQuery, answer: ReportAnswer, now: float) -> Report:
         totals=ReportSums(**_columns(answer.totals)),
         rows=_rows(query, answer.rows, now),
     )
+
+
+def nothing(query: ReportQuery) -> Report:
+    """Return the report of no node: where no sidecar is asked, nothing is counted."""
+    none = ReportAnswer(0, 0, 0, [], query.last, 0, [0] * len(ReportSums.__struct_fields__), [])
+    return report_of(query, none, 0.0)
 
 
 def _rows(query: ReportQuery, rows: Sequence[ReportRow], now: float) -> ReportRows:

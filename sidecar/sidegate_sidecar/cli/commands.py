@@ -24,6 +24,7 @@ from sidegate_sidecar.config import (
     DEFAULT_HTTP,
     DEFAULT_LINK,
     DEFAULT_MEMORY,
+    DEFAULT_REPORT_MEMORY,
     DEFAULT_SOCKET_MODE,
     MAX_CONNECTIONS,
     Config,
@@ -32,6 +33,8 @@ from sidegate_sidecar.config import (
 )
 from sidegate_sidecar.errors import BAD_INPUT, NOT_SERVING, Failure
 from sidegate_sidecar.links.sockets import ListenError
+from sidegate_sidecar.reports.activity import RULES
+from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS
 
 if TYPE_CHECKING:
@@ -139,6 +142,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     role: serve_options.NodeRole = Role.OWNER.value,
     drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: serve_options.StateFile = "",
+    report_rules: serve_options.ReportRules = str(RULES),
+    report_memory: serve_options.ReportMemory = DEFAULT_REPORT_MEMORY,
+    report_keys: serve_options.ReportKeys = ShownKeys.PLAIN.value,
     log_level: serve_options.LogLevel = "info",
 ) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
@@ -168,6 +174,9 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         role=readers.choice("role", role, Role),
         drain=readers.seconds("drain", drain),
         state_file=readers.state_file(state_file),
+        report_rules=readers.whole("report-rules", report_rules),
+        report_memory=readers.size("report-memory", report_memory),
+        report_keys=readers.choice("report-keys", report_keys, ShownKeys),
     )
     from sidegate_sidecar.process import run_until_signal
 

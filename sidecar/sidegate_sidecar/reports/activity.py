@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.reports.recent_keys import MINUTE, RecentKeys
-from sidegate_sidecar.reports.rules import OTHER, rule_of
+from sidegate_sidecar.reports.rules import OTHER
 from sidegate_sidecar.reports.series import Column, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeAlias
 
-    from sidegate.protocol.messages import Check
+    Counted: TypeAlias = tuple[str, int, int]  # key, times, tokens
 
 SECOND: Final = 10**9  # ns
 SECONDS: Final = 600
@@ -35,6 +36,17 @@ def step_of(last: int) -> int:
 def cells_of(last: int) -> int:
     """Return how many cells hold the last so many seconds."""
     return -(-last // step_of(last))
+
+
+class _Lot:
+    """Keys of one rule, each with how often it came, and what that makes together."""
+
+    __slots__ = ("cost", "keys", "times")
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[str, int]] = []
+        self.times = 0
+        self.cost = 0
 
 
 class RuleActivity:
@@ -63,8 +75,21 @@ class RuleActivity:
         """Return the series that has so many seconds."""
         return self.seconds if last <= SECONDS else self.minutes
 
-    def add(self, source: str, column: Column, count: int, now: int) -> None:
-        """Add to the sums, not to the keys."""
+    def take(self, source: str, column: Column, lot: _Lot, now: int) -> int:
+        """Count a lot with one outcome; return how much work it was beside that."""
+        self._add(source, column, lot.times, now)
+        if column is Column.ALLOWED:
+            self._add(source, Column.COST, lot.cost, now)
+        if column not in _DECIDED:
+            return 0
+        work = self.keys.turn(now)
+        self.keys.asked.add(lot.keys)
+        if column is Column.DENIED:
+            self.keys.denied.add(lot.keys)
+        return work
+
+    def _add(self, source: str, column: Column, count: int, now: int) -> None:
+        """Add to the sums."""
         self.seconds.add(source, column, count, now)
         self.minutes.add(source, column, count, now)
         which = source, column
@@ -86,40 +111,31 @@ class Activity:
         """What all of it takes of the memory."""
         return sum(it.size for it in self.by_rule.values())
 
-    def add(
-        self, source: str, column: Column, checks: Iterable[tuple[Check, int]], now: int
-    ) -> int:
-        """Count checks with one outcome, each so many times; return how much work that was.
+    def add(self, source: str, column: Column, keys: Iterable[Counted], now: int) -> int:
+        """Count keys with one outcome; return how much work that was.
 
-        A check is 1, and a table that was packed on the way as much as it has counters.
+        A key is 1, and a table that was packed on the way as much as it has counters.
         """
+        lots: dict[str, _Lot] = {}
+        for key, times, cost in keys:
+            head, colon, _ = key.partition(":")  # rule_of by hand: a tenth of all this
+            rule = head if colon and head else OTHER
+            if (lot := lots.get(rule)) is None:
+                lot = lots[rule] = _Lot()
+            lot.keys.append((key, times))
+            lot.times += times
+            lot.cost += cost
         work = 0
-        sums: dict[str, _Sum] = {}
-        counts_keys, is_denied = column in _DECIDED, column is Column.DENIED
-        for (key, _, cost), times in checks:
-            rule = rule_of(key)
-            if (found := sums.get(rule)) is None:
-                activity = self._activity_of(rule, now)
-                work += activity.keys.turn(now)
-                found = sums[rule] = _Sum(activity)
-            found.times += times
-            found.cost += cost * times
-            work += 1
-            if counts_keys:
-                found.asked(key, times)
-                if is_denied:
-                    found.denied(key, times)
-        for found in sums.values():
-            found.activity.add(source, column, found.times, now)
-            if column is Column.ALLOWED:
-                found.activity.add(source, Column.COST, found.cost, now)
+        for rule, lot in lots.items():
+            activity = self._activity_of(rule, now)
+            work += len(lot.keys) + activity.take(source, column, lot, now)
         return work
 
     def add_to_other(self, source: str, column: Column, times: int, tokens: int, now: int) -> None:
         """Count checks of keys that nobody names."""
-        self._other.add(source, column, times, now)
-        if column is Column.ALLOWED:
-            self._other.add(source, Column.COST, tokens, now)
+        lot = _Lot()
+        lot.times, lot.cost = times, tokens
+        self._other.take(source, column, lot, now)
 
     def chosen(self, rule: str) -> list[RuleActivity] | None:
         """Return one rule, or all ("") of them; None if there is no such rule."""
@@ -142,16 +158,3 @@ class Activity:
             return self._other
         self.by_rule[rule] = found = RuleActivity(rule, self._rule_bytes)
         return found
-
-
-class _Sum:
-    """What one call adds to a rule."""
-
-    __slots__ = ("activity", "asked", "cost", "denied", "times")
-
-    def __init__(self, activity: RuleActivity) -> None:
-        self.activity = activity
-        self.asked = activity.keys.asked.add
-        self.denied = activity.keys.denied.add
-        self.times = 0
-        self.cost = 0

@@ -1,44 +1,53 @@
-"""Counting: checks as they are decided, cheaply at once, and into the tables a little later. Pure.
+"""Counting: checks as they are decided, later than they are answered. Pure.
 
-On the hot path a frame's checks are only counted in a dict, at C speed: a tenth of a microsecond
-each. Once a second, or when too many different ones wait, they are folded into the tables of their
-rules, some in each turn of the loop: half a microsecond for each that is different.
+On the hot path a frame's checks are only put on a list. In the next turn of the loop, while who
+asked reads the answers, they are counted in a dict at C speed: a tenth of a microsecond each. Once
+a second, or when too many different keys wait, they are folded into the tables of their rules, some
+in each turn: a microsecond for each that is different.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.reports.series import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sidegate.protocol.messages import Answer, Check
-    from sidegate_sidecar.reports.activity import Activity
+    from sidegate_sidecar.reports.activity import Activity, Counted
 
-SLICE: Final = 256  # different checks that are folded in a turn of the loop: 0.2 ms
-MAX_WAITING: Final = 8_192  # different checks that the owner allowed, and that aren't folded: 2 MB
-MAX_OTHERS: Final = 1_024  # of each other source and outcome, of which there are 20
+LOT: Final = 256  # checks that are counted at a time
+SLICE: Final = 512  # different keys that are folded in a turn of the loop: half a millisecond
+MAX_KEYS: Final = 16_384  # different ones that the owner allowed, and that aren't folded: 4 MB
+MAX_OTHERS: Final = (
+    1_024  # different checks of each other source and outcome, of which there are 20
+)
 EVERY: Final = 10**9  # ns between two times that all is folded
+
+_key: Final = itemgetter(0)
+_cost: Final = itemgetter(2)
+_ONE: Final = {1}
 
 
 class _Batch(NamedTuple):
-    """Checks that wait to be folded, as of the moment when they were taken."""
+    """Keys that wait to be folded, as of the moment when they were taken."""
 
     source: str
     column: Column
-    checks: Iterator[tuple[Check, int]]
+    keys: Iterator[Counted]
     at: int
 
 
 class Counting:
     """Counts the checks that one node decides. `later` calls in the next turn of the loop.
 
-    Without it nothing is folded but by `tick` and at the bound.
+    Without it nothing is folded but by `tick`, by `settle` and at the bound.
     """
 
     def __init__(
@@ -48,12 +57,16 @@ class Counting:
         later: Callable[[Callable[[], None]], object] | None,
     ) -> None:
         self.activity = activity
-        self.waiting = 0  # different checks in batches, at most
-        self._allowed: Counter[Check] = Counter()  # by the owner, which is by far the most
-        self._others: dict[tuple[str, Column], Counter[Check]] = {}
         self.clock = clock
+        self.waiting = 0  # different keys in batches
         self._later = later
+        self._frames: list[Sequence[Check]] = []  # that the owner has allowed: by far the most
+        self._answers: list[tuple[str, Sequence[Check], Sequence[Answer]]] = []
+        self._uncounted = 0  # checks in these two
+        self._ones: Counter[str] = Counter()  # keys of checks that the owner allowed for 1 token
+        self._others: dict[tuple[str, Column], Counter[Check]] = {}
         self._batches: deque[_Batch] = deque()
+        self._counts = False  # is _count going to be called?
         self._folds = False  # is _fold_some going to be called?
         self._due = 0
 
@@ -61,17 +74,50 @@ class Counting:
 
     def owned(self, checks: Sequence[Check], answers: Sequence[Answer] | None = None) -> None:
         """Count checks that this node has decided as the owner: with these answers, or allowed."""
-        if answers is not None:
-            self.answered(Source.OWNER, checks, answers)
-            return
-        self._allowed.update(checks)
-        if len(self._allowed) >= MAX_WAITING:
-            self._take()
-        if self.waiting > MAX_WAITING:  # more comes in than turns of the loop can fold
-            self._fold(len(checks))
+        if answers is None:
+            self._frames.append(checks)
+        else:
+            self._answers.append((Source.OWNER, checks, answers))
+        self._uncounted += len(checks)
+        if self._uncounted >= LOT:
+            self._count_soon()
 
     def answered(self, source: str, checks: Sequence[Check], answers: Sequence[Answer]) -> None:
         """Count checks with these answers, whoever decided them."""
+        self._answers.append((source, checks, answers))
+        self._uncounted += len(checks)
+        if self._uncounted >= LOT:
+            self._count_soon()
+
+    def _count_soon(self) -> None:
+        if self._later is None or self._uncounted >= MAX_KEYS:
+            self._count()
+        elif not self._counts:
+            self._counts = True
+            self._later(self._count)
+
+    # --- in the next turn
+
+    def _count(self) -> None:
+        """Count what is on the lists, and fold as many if too many wait."""
+        frames, answers, came = self._frames, self._answers, self._uncounted
+        self._frames, self._answers, self._uncounted, self._counts = [], [], 0, False
+        if frames:
+            self._allowed(list(chain.from_iterable(frames)) if frames[1:] else frames[0])
+        for source, checks, its in answers:
+            self._sort(source, checks, its)
+        if len(self._ones) >= MAX_KEYS:
+            self._take()
+        if self.waiting > MAX_KEYS:  # more comes in than turns of the loop can fold
+            self._fold(came)
+
+    def _allowed(self, checks: Sequence[Check]) -> None:
+        if set(map(_cost, checks)) == _ONE:  # half the time of counting each with its cost
+            self._ones.update(map(_key, checks))
+        else:
+            self.count(Source.OWNER, Column.ALLOWED, checks)
+
+    def _sort(self, source: str, checks: Sequence[Check], answers: Sequence[Answer]) -> None:
         allowed: list[Check] = []
         denied: list[Check] = []
         failed: list[Check] = []
@@ -86,19 +132,14 @@ class Counting:
             if some:
                 self.count(source, column, some)
 
-    def count(self, source: str, column: Column, checks: Sequence[Check]) -> None:
-        """Count checks with one outcome."""
-        if column is Column.ALLOWED and source == Source.OWNER:
-            self.owned(checks)
-            return
+    def count(self, source: str, column: Column, checks: Iterable[Check]) -> None:
+        """Count checks with one outcome, now: those that were decided elsewhere, say."""
         counter = self._others.get((source, column))
         if counter is None:
             counter = self._others[source, column] = Counter()
         counter.update(checks)
         if len(counter) >= MAX_OTHERS:
             self._take()
-        if self.waiting > MAX_WAITING:
-            self._fold(len(checks))
 
     def told(self, key: str | None, source: str, column: Column, checks: int, tokens: int) -> None:
         """Count checks of a key that an app has decided; None for those of keys it doesn't tell."""
@@ -112,20 +153,22 @@ class Counting:
         if len(counter) >= MAX_OTHERS:
             self._take()
 
-    # --- later
+    # --- once a second
 
     def tick(self) -> None:
-        """Begin to fold if that is due. Called ten times a second, or when somebody wants to know.
+        """Begin to fold if that is due. Called ten times a second.
 
         What is counted is of the moment when it is taken, so by a tenth of a second too late.
         """
         now = self.clock()
         if now >= self._due or self._due > now + EVERY:
             self._due = now - now % EVERY + EVERY
+            self._count()
             self._take()
 
     def settle(self) -> Iterator[None]:
         """Fold all that was counted before, in slices of work: each step is one."""
+        self._count()
         self._take()
         while self._batches:
             self._fold(SLICE)
@@ -134,19 +177,23 @@ class Counting:
     def _take(self) -> None:
         """Put what was counted into batches, and have them folded."""
         now = self.clock()
-        if self._allowed:
-            self._put(Source.OWNER, Column.ALLOWED, self._allowed, now)
-            self._allowed = Counter()
+        if self._ones:
+            ones = ((key, times, times) for key, times in self._ones.items())
+            self._put(Source.OWNER, Column.ALLOWED, ones, len(self._ones), now)
+            self._ones = Counter()
         for (source, column), counter in self._others.items():
-            self._put(source, column, counter, now)
+            checks = ((key, times, cost * times) for (key, _, cost), times in counter.items())
+            self._put(source, column, checks, len(counter), now)
         self._others = {}
         if self._batches and self._later is not None and not self._folds:
             self._folds = True
             self._later(self._fold_some)
 
-    def _put(self, source: str, column: Column, counter: Counter[Check], now: int) -> None:
-        self._batches.append(_Batch(source, column, iter(counter.items()), now))
-        self.waiting += len(counter)
+    def _put(
+        self, source: str, column: Column, keys: Iterator[Counted], size: int, now: int
+    ) -> None:
+        self._batches.append(_Batch(source, column, keys, now))
+        self.waiting += size
 
     def _fold_some(self) -> None:
         """Fold a slice in this turn of the loop, and another in the next one if there is more."""
@@ -157,8 +204,8 @@ class Counting:
 
     def _fold(self, work: int) -> None:
         while work > 0 and self._batches:
-            source, column, checks, at = self._batches[0]
-            some = list(islice(checks, min(work, SLICE)))
+            source, column, keys, at = self._batches[0]
+            some = list(islice(keys, min(work, SLICE)))
             if not some:
                 self._batches.popleft()
                 continue

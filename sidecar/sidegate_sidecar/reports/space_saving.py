@@ -3,17 +3,20 @@
 The algorithm of Metwally, Agrawal and El Abbadi (2005): a key that isn't counted takes the place of
 the one that has come least, and its count as well, which from then on is the error of its own. So
 no count is too small, and none is too large by more than all there was divided by the number of
-counters. Here several give up their places at once, a few more having been let in before, which
-changes none of that: at C speed, it takes a third of the time of a heap.
+counters. Here keys come in lots: all of a lot are let in, and then those that have come least give
+up their places at once. That changes none of it, and takes a fourth of the time of a heap.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COUNTERS: Final = 1_024
 COUNTER_BYTES: Final = 192  # of a counter: entries of two dicts, two numbers, and a key's head
-_ROOM: Final = 8  # one part in so many is let in above what is kept, and goes at once
 
 
 class SpaceSaving:
@@ -23,67 +26,53 @@ class SpaceSaving:
     `max_bytes` hold.
     """
 
-    __slots__ = (
-        "_bytes",
-        "_max_bytes",
-        "_most",
-        "_most_held",
-        "counts",
-        "errors",
-        "floor",
-        "total",
-    )
+    __slots__ = ("_max_bytes", "_most", "counts", "errors", "floor", "size", "total")
 
     def __init__(self, most: int = COUNTERS, max_bytes: int = 1 << 20) -> None:
         self.counts: dict[str, int] = {}
         self.errors: dict[str, int] = {}  # of those that have one
         self.floor = 0
         self.total = 0
+        self.size = 0  # bytes that all counters take of the memory
         self._most = most
-        self._most_held = most + max(most // _ROOM, 1)
-        self._bytes = 0
         self._max_bytes = max_bytes
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    @property
-    def size(self) -> int:
-        """What all counters take of the memory."""
-        return self._bytes
+    def add(self, lot: Sequence[tuple[str, int]]) -> None:
+        """Count keys, each so many times."""
+        counts, floor = self.counts, self.floor
+        new: list[str] = []
+        for key, times in lot:
+            count = counts.get(key)
+            if count is None:
+                counts[key] = floor + times
+                new.append(key)
+            else:
+                counts[key] = count + times
+        self.total += sum([times for _, times in lot])
+        if new:
+            self.size += COUNTER_BYTES * len(new) + sum(map(len, new))
+            if floor:
+                self.errors.update(dict.fromkeys(new, floor))
+            if len(counts) > self._most:
+                self._keep(self._most)
+            while self.size > self._max_bytes:
+                self._keep(len(self.counts) * self._max_bytes // self.size)
 
-    def add(self, key: str, times: int = 1) -> None:
-        """Count a key."""
-        counts = self.counts
-        self.total += times
-        count = counts.get(key)
-        if count is not None:
-            counts[key] = count + times
-            return
-        size = COUNTER_BYTES + len(key)
-        if len(counts) >= self._most_held or self._bytes + size > self._max_bytes:
-            self._make_room(size)
-            counts = self.counts
-        counts[key] = self.floor + times
-        if self.floor:
-            self.errors[key] = self.floor
-        self._bytes += size
-
-    def _make_room(self, size: int) -> None:
+    def _keep(self, most: int) -> None:
         """Have those that came least give up their places."""
-        counts = self.counts
-        order = sorted(counts, key=counts.__getitem__)
-        most_bytes = min(self._max_bytes - self._max_bytes // _ROOM, self._max_bytes - size)
-        gone = 0
-        for key in order:
-            if len(order) - gone <= self._most and self._bytes <= most_bytes:
-                break
-            self.floor = counts[key]  # they rise
-            self._bytes -= COUNTER_BYTES + len(key)
-            gone += 1
-        errors = self.errors  # dicts that are made anew have no gaps, and take half the memory
-        self.counts = {key: counts[key] for key in order[gone:]}
-        self.errors = {key: errors[key] for key in order[gone:] if key in errors}
+        counts, errors = self.counts, self.errors
+        gone = len(counts) - min(most, len(counts) - 1)
+        self.floor = floor = sorted(counts.values())[gone - 1]
+        less = {key for key, count in counts.items() if count < floor}
+        as_often = (key for key, count in counts.items() if count == floor)
+        less.update(islice(as_often, gone - len(less)))
+        # Dicts that are made anew have no gaps, and take half the memory.
+        self.counts = {key: count for key, count in counts.items() if key not in less}
+        self.errors = {key: error for key, error in errors.items() if key not in less}
+        self.size -= COUNTER_BYTES * gone + sum(map(len, less))
 
     def ranked(self) -> list[tuple[str, int, int]]:
         """Return (key, count, error) of all that are counted, most first."""

@@ -1,14 +1,14 @@
 """Metrics for Prometheus: read off the node when scraped, so that they cost nothing in between.
 
-Every label is bounded: `peer` and `owner` by the ring, `code` by the faults that we name, the
-others by lists in the code.
+Every label is bounded: `peer` and `owner` by the ring, `rule` by --report-rules, `code` by the
+faults that we name, the others by lists in the code.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import InfoMetricFamily
@@ -20,6 +20,7 @@ from sidegate.link.health import LinkState
 from sidegate.version import __version__
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.reports.series import Column
 from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.reports.activity import Activity
     from sidegate_sidecar.sidecar import Sidecar
 
 MAX_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
@@ -89,8 +91,25 @@ def _checks(sidecar: Sidecar) -> Iterator[Metric]:
     text = "Charges to give back: given back here, forwarded to the owner, or dropped."
     refunds = {(outcome.value,): count for outcome, count in counts.refunds.items()}
     yield counter("refunds", text, ("outcome",), refunds)
+    if (counting := sidecar.node.counting) is not None:
+        text = "Checks that this node has decided, a second ago or longer, by rule and source."
+        labels = ("rule", "source", "outcome")
+        yield counter("rule_checks", text, labels, _by_rule(counting.activity))
     text = "Checks of apps that the backup of the key's owner decided: those of source backup."
     yield counter("failovers", text, (), {(): counts.failovers})
+
+
+def _by_rule(activity: Activity) -> dict[tuple[str, str, str], int]:
+    """Return what was decided, by rule, source and outcome; the rules beyond the first as other."""
+    return {
+        (rule, source, outcome): it.totals[source, column]
+        for rule, it in activity.by_rule.items()
+        for source, column in it.totals
+        if (outcome := _OUTCOMES.get(column))
+    }
+
+
+_OUTCOMES: Final = {Column.ALLOWED: "allowed", Column.DENIED: "denied", Column.ERRORS: "error"}
 
 
 def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:

@@ -109,7 +109,8 @@ def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
 ) -> None:
     """By the chart's own values: else made-up keys would have sidecars killed."""
     container = sidecar(helm)
-    needed = memory_needed(configured(manifests.env(container)).max_memory)
+    config = configured(manifests.env(container))
+    needed = memory_needed(config.max_memory, config.report_bytes)
     assert parse_size(container["resources"]["limits"]["memory"]) >= needed
 
 
@@ -119,6 +120,8 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     config = configured(manifests.env(sidecar(helm, "--values", values)))
     assert config.max_memory == 1_610_612_736
     assert config.max_connections == 10_000
+    assert (config.report_rules, config.report_memory) == (16, 1_500_000)
+    assert config.report_keys == "hashed"
     assert config.drain == 45.5
     assert config.budget == 0.2
     assert config.on_unreachable == "local"

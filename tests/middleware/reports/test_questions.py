@@ -53,6 +53,7 @@ def test_a_question_is_what_was_asked() -> None:
 def test_what_makes_no_sense_is_named_with_what_was_expected(
     changed: dict[str, Any], message: str
 ) -> None:
+    given: dict[str, Any] = {"rule": None, "last": "5m", "by": "key", "top": 20, **changed}
     with pytest.raises(ValueError) as raised:  # noqa: PT011  # its text is compared
-        report_query(**{"rule": None, "last": "5m", "by": "key", "top": 20, **changed})
+        report_query(**given)
     assert str(raised.value) == message

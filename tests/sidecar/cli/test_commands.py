@@ -12,6 +12,7 @@ from sidegate.trust.tls import Tls
 from sidegate.version import __version__
 from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
+from sidegate_sidecar.reports.shown_keys import ShownKeys
 from tests.support.certificates import Authority
 from tests.support.in_process.commands import Ending, Run
 
@@ -70,7 +71,7 @@ NAMES = (
     *("name", "link", "socket", "socket-mode", "http", "cluster", "secret-file"),
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
     *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
-    *("state-file", "log-level"),
+    *("state-file", "report-rules", "report-memory", "report-keys", "log-level"),
 )
 VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
 VARIABLES["--seed"] = "SIDEGATE_SEEDS"
@@ -125,6 +126,9 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--role": "leaf",
         "--drain": "2.5",
         "--state-file": str(tmp_path / "state"),
+        "--report-rules": "5",
+        "--report-memory": "2MiB",
+        "--report-keys": "hashed",
         "--log-level": "error",
     }
 
@@ -151,6 +155,9 @@ def expected(given: dict[str, str]) -> Config:
         role=Role.LEAF,
         drain=2.5,
         state_file=given["--state-file"],
+        report_rules=5,
+        report_memory=2 << 20,
+        report_keys=ShownKeys.HASHED,
     )
 
 
@@ -225,6 +232,9 @@ WRONG = {
     "--role": ("twig", "'twig': expected one of owner, leaf"),
     "--drain": ("0", "'0': expected seconds, above 0"),
     "--state-file": ("/nowhere/state", "'/nowhere/state': expected a path in a folder that can"),
+    "--report-rules": ("many", "'many': expected a whole number"),
+    "--report-memory": ("1KiB", "'1KiB': expected at least 64KiB"),
+    "--report-keys": ("bare", "'bare': expected one of plain, masked, hashed"),
     "--log-level": ("loud", "'loud': expected one of debug, info, warning, error"),
 }
 

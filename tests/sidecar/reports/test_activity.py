@@ -2,15 +2,14 @@
 
 import tracemalloc
 
-from sidegate.protocol.messages import Check
 from sidegate_sidecar.reports.activity import RULE_BYTES, Activity
 from sidegate_sidecar.reports.recent_keys import MINUTE
 from sidegate_sidecar.reports.rules import OTHER, rule_of
 from sidegate_sidecar.reports.series import Column
 
 
-def once(*keys: str, cost: int = 1) -> list[tuple[Check, int]]:
-    return [((key, "1/s", cost), 1) for key in keys]
+def once(*keys: str) -> list[tuple[str, int, int]]:
+    return [(key, 1, 1) for key in keys]
 
 
 def test_the_rule_of_a_key_is_before_its_first_colon() -> None:
@@ -49,9 +48,9 @@ def test_a_rule_that_has_had_nothing_for_three_hours_gives_its_place_up() -> Non
 
 def test_tokens_are_those_that_were_charged() -> None:
     activity = Activity()
-    activity.add("owner", Column.ALLOWED, [(("a:k", "9/s", 5), 3)], 0)
-    activity.add("backup", Column.DENIED, [(("a:k", "9/s", 5), 2)], 0)
-    activity.add("owner", Column.ERRORS, [(("a:k", "nonsense", 5), 2)], 0)
+    activity.add("owner", Column.ALLOWED, [("a:k", 3, 15)], 0)
+    activity.add("backup", Column.DENIED, [("a:k", 2, 10)], 0)
+    activity.add("owner", Column.ERRORS, [("a:k", 2, 10)], 0)
     assert activity.by_rule["a"].sums(60, 0) == {
         "owner": [3, 0, 0, 2, 15],
         "backup": [0, 2, 0, 0, 0],

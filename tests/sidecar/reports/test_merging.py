@@ -34,8 +34,8 @@ def nodes_that(decided: list[tuple[int, Column, int, int]], rule_bytes: int) -> 
     """Return nodes each of which has decided what it owns."""
     nodes = {name: Activity(rule_bytes=rule_bytes) for name in NODES}
     for number, column, times, ago in sorted(decided, key=lambda it: -it[3]):
-        check = key_of(number), "1/s", 1
-        nodes[NODES[number % 3]].add("owner", column, [(check, times)], NOW - ago * SECOND)
+        counted = key_of(number), times, times
+        nodes[NODES[number % 3]].add("owner", column, [counted], NOW - ago * SECOND)
     return nodes
 
 
@@ -88,7 +88,7 @@ def test_sums_are_the_same_by_whatever_they_are_given(
 def test_hours_are_given_by_the_minute() -> None:
     node = Activity()
     for minute in range(180):
-        node.add("owner", Column.ALLOWED, [(("r:k", "1/s", 1), minute)], minute * MINUTE)
+        node.add("owner", Column.ALLOWED, [("r:k", minute, minute)], minute * MINUTE)
     answer = report({"a": node}, query("time", 7_200), 179 * MINUTE)
     assert [int(age) for age, _, _ in answer.rows] == list(range(7_140, -1, -60))
     assert [sums[0] for _, _, sums in answer.rows] == list(range(60, 180))
@@ -99,7 +99,7 @@ def test_keys_cover_whole_minutes() -> None:
     """So a report of the last minute has those of the minute before it as well."""
     node = Activity()
     for seconds in (0, 59, 61, 125):
-        node.add("owner", Column.ALLOWED, [(("r:k", "1/s", 1), 1)], NOW + seconds * SECOND)
+        node.add("owner", Column.ALLOWED, [("r:k", 1, 1)], NOW + seconds * SECOND)
     answer = report({"a": node}, query(last=60), NOW + 125 * SECOND)
     assert answer.covers == 65
     assert answer.rows == [("r:k", "a", [2, 0, 0, 0])]
@@ -109,8 +109,8 @@ def test_keys_cover_whole_minutes() -> None:
 def test_what_several_nodes_have_counted_of_one_key_adds_up() -> None:
     """After its owner has changed; the node is the one that has counted most."""
     one, two = Activity(), Activity()
-    one.add("owner", Column.DENIED, [(("r:k", "1/s", 1), 7)], NOW)
-    two.add("backup", Column.DENIED, [(("r:k", "1/s", 1), 2)], NOW)
+    one.add("owner", Column.DENIED, [("r:k", 7, 7)], NOW)
+    two.add("backup", Column.DENIED, [("r:k", 2, 2)], NOW)
     answer = report({"a": one, "b": two}, query(), NOW, missing=("c",))
     assert answer.rows == [("r:k", "a", [9, 0, 9, 0])]
     assert (answer.answered, answer.of, answer.missing) == (2, 3, ["c"])
@@ -119,7 +119,7 @@ def test_what_several_nodes_have_counted_of_one_key_adds_up() -> None:
 def test_a_rule_that_no_node_knows_is_answered_by_those_that_there_are() -> None:
     """One that a single node knows is known."""
     one, two = Activity(), Activity()
-    one.add("owner", Column.DENIED, [(("api:k", "1/s", 1), 7)], NOW)
+    one.add("owner", Column.DENIED, [("api:k", 7, 7)], NOW)
     nodes = {"a": one, "b": two}
     assert report(nodes, query(rule="apy"), NOW).known == ["api", "other"]
     assert report(nodes, query(rule="api"), NOW).known is None

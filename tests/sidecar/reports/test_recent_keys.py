@@ -17,8 +17,7 @@ def test_each_minute_has_its_own_counts() -> None:
     keys = RecentKeys(1 << 20, "r:")
     for minute in range(5):
         keys.turn(minute * MINUTE)
-        keys.asked.add("r:a", 10**minute)
-        keys.asked.add(f"r:{minute}")
+        keys.asked.add([("r:a", 10**minute), (f"r:{minute}", 1)])
     assert asked(keys, 3) == {"r:a": 11_000, "r:3": 1, "r:4": 1}
     assert asked(keys, 0)["r:a"] == 11_111
     assert asked(keys, 5) == {}
@@ -28,7 +27,7 @@ def test_time_that_goes_back_is_of_the_minute_that_goes_on() -> None:
     keys = RecentKeys(1 << 20)
     for now in (5 * MINUTE, 3 * MINUTE, 5 * MINUTE):
         assert keys.turn(now) == 0
-        keys.asked.add("k")
+        keys.asked.add([("k", 1)])
     assert asked(keys, 5) == {"k": 3}
 
 
@@ -36,7 +35,7 @@ def test_what_is_older_than_ten_minutes_is_gone() -> None:
     keys = RecentKeys(1 << 20)
     for minute in range(30):
         keys.turn(minute * MINUTE)
-        keys.asked.add(f"k{minute}")
+        keys.asked.add([(f"k{minute}", 1)])
     assert asked(keys, 0) == {f"k{at}": 1 for at in range(30 - MINUTES - 1, 30)}
 
 
@@ -44,7 +43,7 @@ def test_packed_tables_keep_who_came_most_and_say_what_they_have_dropped() -> No
     """With the longest keys few fit, and none of those that don't came more often."""
     keys = RecentKeys(1 << 20, "r:")
     for at in range(200):
-        keys.asked.add(f"r:{at:03}" + "x" * 500, 1_000 - at)
+        keys.asked.add([(f"r:{at:03}" + "x" * 500, 1_000 - at)])
     keys.turn(MINUTE)
     ((ranking, _),) = [it for it in keys.since(-1) if it[0].rows]
     kept = len(ranking.rows)
@@ -59,6 +58,6 @@ def test_it_stays_within_its_bytes() -> None:
     for minute in range(12):
         keys.turn(minute * MINUTE)
         for at in range(3_000):
-            keys.asked.add(f"r:{minute}-{at}" + "é" * (at % 200))
-            keys.denied.add(f"r:{at}")
+            keys.asked.add([(f"r:{minute}-{at}" + "é" * (at % 200), 1)])
+            keys.denied.add([(f"r:{at}", 1)])
         assert keys.size <= 3 << 16

@@ -10,6 +10,7 @@ from sidegate.protocol.messages import Answers, Charged, Checks, Error, Settled
 from sidegate.version import __version__
 from sidegate_sidecar.links.peers import Peer
 from sidegate_sidecar.node.counts import LATENCIES
+from sidegate_sidecar.process import Process
 from sidegate_sidecar.telemetry.metrics import MAX_NAMED
 from tests.sidecar.telemetry.scraped import Scrape, counted, scrape
 from tests.support.in_process.beside import ring_with_puppet
@@ -24,6 +25,7 @@ LABELS = {
     "sidegate_app_outcomes": {"outcome"},
     "sidegate_refunds": {"outcome"},
     "sidegate_failovers": set[str](),
+    "sidegate_rule_checks": {"rule", "source", "outcome"},
     "sidegate_keys": set[str](),
     "sidegate_keys_by_role": {"role"},
     "sidegate_keys_evicted": {"payer"},
@@ -56,6 +58,13 @@ LABELS = {
 }
 
 
+def fold(node: Process) -> None:
+    """Have all that was counted in the tables now, and not within a second."""
+    assert node.node.counting is not None
+    for _ in node.node.counting.settle():
+        pass
+
+
 async def test_all_metrics_have_their_names_and_labels() -> None:
     """The names and labels that dashboards and alerts are built on."""
     async with cluster("n1", "n2") as (one, two), http(one) as client:
@@ -64,6 +73,7 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
         one.node.counts.unanswered["n2"] += 1
         one.node.counts.turned_away["secret"] += 1
         one.peers.by_name["n2"].link.health.state = LinkState.DOWN
+        fold(one)
         seen = await scrape(one)
         assert (await scrape(two))["sidegate_ring_nodes"] == 2
     ours = {name: family for name, family in seen.families.items() if name.startswith("sidegate_")}
@@ -73,6 +83,22 @@ async def test_all_metrics_have_their_names_and_labels() -> None:
     }
     assert labels == LABELS
     assert all(family.documentation for family in ours.values())
+
+
+async def test_checks_are_counted_by_rule_where_they_are_decided() -> None:
+    """Rules beyond those that are counted apart are one, with the keys that name none."""
+    async with cluster("n1", report_rules=1) as (one,), http(one) as client:
+        for key in ("api:a", "api:b", "login:a", "customer-7"):
+            for _ in range(2):
+                await check(client, key, "1/hour")
+        fold(one)
+        seen = await scrape(one)
+    assert counted(seen.all("sidegate_rule_checks_total", "rule", "source", "outcome")) == {
+        ("api", "owner", "allowed"): 2,
+        ("api", "owner", "denied"): 2,
+        ("other", "owner", "allowed"): 2,
+        ("other", "owner", "denied"): 2,
+    }
 
 
 async def test_checks_are_counted_by_asker_source_and_outcome() -> None:

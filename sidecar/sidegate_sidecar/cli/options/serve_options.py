@@ -9,6 +9,7 @@ import typer
 from sidegate.buckets.decision import OnUnreachable
 from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.config import Role
+from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS
 
 _WHO = "Who and where"
@@ -173,6 +174,30 @@ StateFile = Annotated[
         "state-file",
         "PATH",
         "Where to keep buckets over a restart: saved every 10 s and at exit.",
+        _BEHAVIOUR,
+    ),
+]
+ReportRules = Annotated[
+    str,
+    option(
+        "report-rules",
+        "NUMBER",
+        "Of how many rules it is counted apart what was decided of late; the rest counts together."
+        " 0 counts nothing, and has nothing to report.",
+        _BEHAVIOUR,
+    ),
+]
+ReportMemory = Annotated[
+    str,
+    option("report-memory", "BYTES", "What the counts of one rule may take.", _BEHAVIOUR),
+]
+ReportKeys = Annotated[
+    str,
+    option(
+        "report-keys",
+        "|".join(ShownKeys),
+        "How reports show keys, which may be personal: whole, a few characters of them, or a hash."
+        " Plain needs a secret, or loopback; else they are masked.",
         _BEHAVIOUR,
     ),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from sidegate.protocol.messages import Error
 from sidegate.protocol.report_messages import By, ReportAnswer, ReportQuery
-from sidegate_sidecar.links.reporting.report_answers import MAX_ASKED
+from sidegate_sidecar.links.reporting.report_answers import MAX_OF_ONE
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import clients, cluster, key_of, link_of
 from tests.support.in_process.puppets import bare, checks
@@ -112,5 +112,5 @@ async def test_keys_are_shown_as_the_node_that_is_asked_may(how: str) -> None:
 async def test_too_many_questions_are_refused() -> None:
     async with cluster("n1") as (one,), bare(one) as app:
         await app.shake()
-        await app.send(*(query() for _ in range(MAX_ASKED + 1)))
+        await app.send(*(query() for _ in range(MAX_OF_ONE + 1)))
         assert (await app.error()).code == "busy"

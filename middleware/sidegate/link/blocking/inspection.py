@@ -1,4 +1,4 @@
-"""An inquiry: one question about a key or many, by a thread, over a connection of its own.
+"""An inspection: one question for people and scripts, by a thread, over a connection of its own.
 
 So it needs none of the multiplexer's rules: nobody else waits behind it, and how long an owner
 takes to be asked says nothing about the sidecar. It is for people and scripts, who can wait for
@@ -13,20 +13,25 @@ from typing import TYPE_CHECKING
 from sidegate.link.blocking.conversation import LONGEST_STEP
 from sidegate.link.blocking.line import Line
 from sidegate.protocol.codec import decode, encode, refuse
-from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import Forget, Holdings, Ping, Roster
+from sidegate.protocol.messages import Forget, Ping, Roster
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Inquiry, InquiryAnswer
 
+    InquiryAnswerT = TypeVar("InquiryAnswerT", bound=InquiryAnswer)
 
-def inquire(options: Endpoint, question: Inquiry, within: float) -> InquiryAnswer:
-    """Return the answer to a question within so many seconds; else one of FAULTS."""
+
+def inquire(
+    options: Endpoint, question: Inquiry, kind: type[InquiryAnswerT], within: float
+) -> InquiryAnswerT:
+    """Return the answer to a question, which is of that kind, within so many seconds, or FAULTS."""
     line = Line(options, min(LONGEST_STEP, options.budget / 8))
     deadline = time.monotonic() + within
     try:
-        return _answer(line, question, deadline)
+        return _answer(line, question, kind, deadline)
     except TimeoutError:
         raise TimeoutError(f"no answer within {within * 1e3:g} ms") from None
     except Exception as error:
@@ -36,7 +41,9 @@ def inquire(options: Endpoint, question: Inquiry, within: float) -> InquiryAnswe
         line.close()
 
 
-def _answer(line: Line, question: Inquiry, deadline: float) -> InquiryAnswer:
+def _answer(
+    line: Line, question: Inquiry, kind: type[InquiryAnswerT], deadline: float
+) -> InquiryAnswerT:
     while not line.is_up:
         _require_time(deadline, heard=line.advance())
     line.send(encode(question))
@@ -45,8 +52,7 @@ def _answer(line: Line, question: Inquiry, deadline: float) -> InquiryAnswer:
             line.send(b"")
         bodies = line.receive()
         for body in bodies:
-            answer = decode(body)
-            if isinstance(answer, (Holdings, KeysListed, KeysReset)):
+            if isinstance(answer := decode(body), kind):
                 return answer
             if not isinstance(answer, (Roster, Forget, Ping)):
                 refuse(answer)
