@@ -130,12 +130,15 @@ def is_no_prefix(message: ListKeys | ResetKeys) -> bool:
 def wrong_of_an_app(message: Outcomes | ResetKeys) -> set[str]:
     """Return the errors of what an app may not say though it can be read."""
     if isinstance(message, ResetKeys):
-        return {"bad-message"} if message.number or message.hops else set()
+        return {"bad-message"} if message.number or message.hops else set[str]()
     known = all(outcome in OUTCOMES for outcome, _ in message.counts)
     known &= all(source in SOURCES for _, source, *_ in message.keys)
-    wrong = set() if known and not message.hops else {"bad-message"}
-    long = any(len(key or "") > MAX_KEY_BYTES for key, *_ in message.keys)
-    return wrong | ({"bad-key"} if long else set())
+    wrong = set[str]()
+    if message.hops or not known:
+        wrong.add("bad-message")
+    if any(len(key or "") > MAX_KEY_BYTES for key, *_ in message.keys):
+        wrong.add("bad-key")
+    return wrong
 
 
 async def ending(app: Bare) -> str:

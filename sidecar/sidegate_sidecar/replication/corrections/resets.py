@@ -11,6 +11,7 @@ begins it believes nobody who hasn't told it that, and sends no bucket to anyone
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidegate.buckets.limits import SECOND
@@ -188,17 +189,19 @@ class KnownResets:
         if not self._known:
             return NOTHING
         hearer = self._hearers.get(name)
-        return KeysOfResets((self._known if hearer is None else hearer.unheard).values())
+        resets = self._known if hearer is None else hearer.unheard
+        return KeysOfResets(resets.values()) if resets else NOTHING
 
     def is_due(self, name: str) -> bool:
         """Is there something to tell a node, and nothing on its way to it?"""
         hearer = self._hearers.get(name)
-        return hearer is not None and not hearer.flying and bool(self._to_tell(hearer))
+        if hearer is None or hearer.flying:
+            return False
+        return any(it not in self._walked for it in hearer.unheard)
 
     def _to_tell(self, hearer: _Hearer) -> list[int]:
-        if not self._walked:
-            return list(hearer.unheard)[:RESETS_A_MESSAGE]
-        return [it for it in hearer.unheard if it not in self._walked][:RESETS_A_MESSAGE]
+        told = (it for it in hearer.unheard if it not in self._walked)
+        return list(islice(told, RESETS_A_MESSAGE))
 
     def take(self, name: str, number: int, now: int) -> Resets:
         """Return the next message to a node; called when one is due."""
