@@ -91,10 +91,11 @@ def whole_app() -> typer.Typer:
     if len(app.registered_commands) == 1:
         from sidegate_sidecar.cli import ask, ask_keys
         from sidegate_sidecar.cli.load import load
+        from sidegate_sidecar.cli.top import top
 
         of_keys = (ask_keys.keys, ask_keys.peek, ask_keys.reset)
         asking = (ask.check, ask.nodes, ask.owner, *of_keys, ask.leave, ask.health)
-        for command in (*asking, demo, load):
+        for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
     return app

@@ -36,7 +36,7 @@ def print_check(answer: Answer) -> None:
     """Print a decision."""
     verdict, style = ("allowed", "green") if answer["allowed"] else ("denied", "red")
     rest = f"{_left(answer)} ({visible(answer['limits'])}; {_who(answer)})"
-    _console().print(Text.assemble((verdict, style), ": ", rest), soft_wrap=True)
+    console_of().print(Text.assemble((verdict, style), ": ", rest), soft_wrap=True)
 
 
 def _left(answer: Answer) -> str:
@@ -57,7 +57,7 @@ def _who(answer: Answer) -> str:
 
 def print_nodes(answer: Answer) -> None:
     """Print the cluster."""
-    console = _console()
+    console = console_of()
     console.print(_summary(answer), soft_wrap=True)
     rows = [_node_row(node) for node in answer["nodes"]]
     rows += [
@@ -97,14 +97,14 @@ def _node_row(node: Answer) -> Sequence[str]:
 def print_owner(answer: Answer) -> None:
     """Print who owns a key."""
     backups = ", ".join(map(visible, answer["backups"])) or "none"
-    _console().print(
+    console_of().print(
         f"{visible(answer['owner'])} ({answer['state']}); backups: {backups}", soft_wrap=True
     )
 
 
 def print_buckets(answer: Answer) -> None:
     """Print the buckets of a key, or those that were forgotten."""
-    console = _console()
+    console = console_of()
     owner, key = visible(answer["owner"]), visible(answer["key"]) or '""'
     forgotten = "forgotten" in answer
     buckets = answer["forgotten"] if forgotten else answer["buckets"]
@@ -123,7 +123,7 @@ def print_buckets(answer: Answer) -> None:
 
 def print_keys(answer: Answer) -> None:
     """Print the keys that were found, and what the list lacks."""
-    console = _console()
+    console = console_of()
     rows = [
         (
             visible(key["key"]) or '""',
@@ -156,7 +156,7 @@ def _print_lacks(console: Console, nodes: Answer) -> None:
 
 def print_forgotten(answer: Answer) -> None:
     """Print how many buckets were forgotten, and where."""
-    console = _console()
+    console = console_of()
     what = f"{_count(answer['forgotten'], 'bucket')} forgotten, and full now"
     console.print(f"{visible(answer['prefix'])}*: {what}", soft_wrap=True)
     rows = [(one["node"], f"{one['buckets']:,}") for one in answer["by_node"]]
@@ -176,7 +176,7 @@ def print_departure(answer: Answer) -> None:
     else:
         kept = f"{answer['not_taken']:,} not, in {took}"
         said = f"{name} did not leave: {answer['why']}; {moved}, {kept}"
-    _console().print(said, soft_wrap=True)
+    console_of().print(said, soft_wrap=True)
 
 
 PRINTERS: Mapping[str, Callable[[Answer], None]] = {
@@ -207,7 +207,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _console() -> Console:
+def console_of() -> Console:
+    """Return what prints to stdout; what goes to a file or a pipe is never cut or folded."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
@@ -217,7 +218,13 @@ def _console() -> Console:
 def _print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
 ) -> None:
-    """Print rows under heads, without the columns that are empty; `right` names the aligned."""
+    console.print(table_of(console, heads, rows, right))
+
+
+def table_of(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: str
+) -> Table:
+    """Return rows under heads, without the columns that are empty; `right` names the aligned."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for head, cells in zip(heads, zip(*rows, strict=True), strict=True):
         if any(cells):
@@ -225,7 +232,7 @@ def _print_table(
     used = [at for at, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     for row in rows:
         table.add_row(*(_cell(heads[at], row[at]) for at in used))
-    console.print(table)
+    return table
 
 
 def _cell(head: str, text: str) -> Text:

@@ -33,6 +33,7 @@ def test_help_says_what_there_is(run: Run) -> None:
         "peek",
         "reset",
         "leave",
+        "top",
         "health",
         "demo",
     ):
