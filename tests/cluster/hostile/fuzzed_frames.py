@@ -18,6 +18,7 @@ from sidegate.protocol.messages import (
     Roster,
     Welcome,
 )
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
 
@@ -47,11 +48,14 @@ def originals() -> list[Message]:
         Inspect(8, 0, "user:1"),
         Reset(9, 0, "user:2"),
         Holdings(1, "owner", "n1", [("5/day", 10**15)]),
+        ReportQuery(10, 0, 300, "user", "key", 5),
+        ReportPart(10, "n1", 3, [9, 1, 0, 0, 9], [("user:1", [9, 3, 1, 0])]),
+        ReportAnswer(10, 1, 2, ["n9"], 330, 3, [9, 1, 0, 0, 9], [("user:1", "n1", [9, 3, 1, 0])]),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ReportQuery)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

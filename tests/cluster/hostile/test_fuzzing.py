@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
+from sidegate.protocol.report_messages import ReportQuery
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
@@ -96,6 +97,8 @@ def deserved(data: bytes) -> tuple[set[str], int]:
             if isinstance(message, Error):
                 return {*codes, "refused"}, looked_at
             if not isinstance(message, MAY_SAY):
+                return {*codes, "bad-message"}, looked_at
+            if isinstance(message, ReportQuery) and message.hops:  # as nodes ask
                 return {*codes, "bad-message"}, looked_at
             if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
