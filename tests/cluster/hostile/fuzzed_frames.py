@@ -27,6 +27,7 @@ from sidegate.protocol.messages import (
     Roster,
     Welcome,
 )
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
 
@@ -63,11 +64,14 @@ def originals() -> list[Message]:
         Outcomes([("open", 3)], [("user:1", "open", 1, 3, 0), (None, "remembered", 0, 9, 0)]),
         ResetKeys(13, 1, "", 1, 2**62),
         KeysReset(12, [("n1", 5)], ["n8"]),
+        ReportQuery(10, 0, 300, "user", "key", 5),
+        ReportPart(10, "n1", 3, [9, 1, 0, 0, 9], [("user:1", [9, 3, 1, 0])]),
+        ReportAnswer(10, 1, 2, ["n9"], 330, 3, [9, 1, 0, 0, 9], [("user:1", "n1", [9, 3, 1, 0])]),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes, ReportQuery)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

@@ -29,6 +29,7 @@ from sidegate.protocol.messages import (
     Proof,
     Reset,
 )
+from sidegate.protocol.report_messages import ReportQuery
 from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
@@ -108,6 +109,8 @@ def deserved(data: bytes) -> tuple[set[str], int]:
             if isinstance(message, Error):
                 return {*codes, "refused"}, looked_at
             if not isinstance(message, MAY_SAY):
+                return {*codes, "bad-message"}, looked_at
+            if isinstance(message, ReportQuery | ListKeys) and message.hops:  # as nodes ask
                 return {*codes, "bad-message"}, looked_at
             if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered

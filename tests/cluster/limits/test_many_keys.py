@@ -107,7 +107,7 @@ async def test_what_an_app_denies_from_memory_is_in_the_report_of_any_node() -> 
 
                 async def is_told(name: str = name) -> bool:
                     url = f"{cluster.nodes[name].url}/v1/report?by=key&rule=login"
-                    rows = (await cluster._http.get(url)).json()["rows"]
+                    rows = (await cluster.http.get(url)).json()["rows"]
                     found = [(it["key"], it["node"], it["asked"], it["denied"]) for it in rows]
                     return found == [(key, "n2", 100, 99)]
 

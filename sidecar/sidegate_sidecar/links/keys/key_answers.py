@@ -27,10 +27,11 @@ class KeyAnswers:
         """Answer one soon; WireError if there are too many, or it makes no sense."""
         if len(self._tasks) >= MAX_ASKED:
             raise WireError("busy", f"more than {MAX_ASKED:,} questions about many keys at a time")
-        if isinstance(message, ResetKeys):
-            is_node = connection.peer is not None and connection.peer.role == "node"
-            if bool(message.number) != bool(message.hops) or (message.number and not is_node):
-                raise WireError("bad-message", "a number is for resets that a node passes on")
+        is_node = connection.peer is not None and connection.peer.role == "node"
+        if message.hops and not is_node:  # nodes tell each other keys as they are
+            raise WireError("bad-message", "only nodes ask one node about many keys")
+        if isinstance(message, ResetKeys) and bool(message.number) != bool(message.hops):
+            raise WireError("bad-message", "a number is for resets that a node passes on")
         task = asyncio.get_running_loop().create_task(self._answer(connection, message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -150,6 +150,7 @@ async def test_a_node_that_is_asked_by_too_many_is_missing(monkeypatch: pytest.M
         ((34, 7, 0, 5, "prefix", "a", "debt", 0), ">= 1"),
         ((34, 7, 0, 5, "prefix", "a", "debt", MAX_LISTED + 1), "<= 1000"),
         ((34, 7, -1, 5, "prefix", "a", "debt", 5), ">= 0"),
+        ((34, 7, 1, 5, "prefix", "a", "debt", 5), "only nodes ask one node"),
         ((34, 7, 0, 5, "prefix", "k" * 513, "debt", 5), "513 bytes: expected at most 512"),
     ],
 )

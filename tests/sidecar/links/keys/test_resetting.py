@@ -77,8 +77,8 @@ async def test_every_key_is_reset_where_that_is_said() -> None:
     [
         (ResetKeys(5, 0, ""), "bad-key", "prefix '': expected at least one character"),
         (ResetKeys(5, 0, "k" * 513), "bad-key", "513 bytes: expected at most 512"),
-        (ResetKeys(5, 1, "login:", 0, 77), "bad-message", "a number is for resets"),
-        (ResetKeys(5, 1, "login:"), "bad-message", "a number is for resets"),
+        (ResetKeys(5, 1, "login:", 0, 77), "bad-message", "only nodes ask one node"),
+        (ResetKeys(5, 0, "login:", 0, 77), "bad-message", "a number is for resets"),
     ],
 )
 async def test_what_makes_no_sense_is_named(asked: ResetKeys, code: str, words: str) -> None:
