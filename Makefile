@@ -31,7 +31,7 @@ test: export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not work on one .venv
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate check docs bench format build pin clean
+.PHONY: help demo test simulate check docs bench pictures format build pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: $(VENV)/.docs ## the pages and the reference of all public names, in build
 
 bench: $(VENV)/.bench ## side by side with what else you could use; BENCH_ARGS for the benchmark
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+pictures: $(VENV)/.test ## the page in a browser, idle, under load and while a node is killed, into docs/running/pictures
+	@$(BIN)/python -m tests.support.browser.pictures docs/running/pictures
 
 format: $(VENV)/.check ## format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet

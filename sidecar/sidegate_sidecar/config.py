@@ -214,16 +214,17 @@ class Config:
         """What all counts for reports take of the memory, at most."""
         return (self.report_rules + 1) * self.report_memory if self.report_rules else 0
 
-    def shown_key(self, key: str) -> str:
-        """Return a key as it is shown to whoever asks for a report.
-
-        Never plain where other machines can ask, and need no secret.
-        """
-        how = self.report_keys
+    @property
+    def shown_keys(self) -> ShownKeys:
+        """How keys are shown: never plain where other machines can ask, and need no secret."""
         http, apps = self.http.is_local or self.http_tokens(), self.link.is_local or self.secrets()
-        if how is ShownKeys.PLAIN and not (http and (apps or self.tls)):
-            how = ShownKeys.MASKED
-        return shown_key(key, how, self.ring_seed)
+        is_open = not (http and (apps or self.tls))
+        is_plain = self.report_keys is ShownKeys.PLAIN
+        return ShownKeys.MASKED if is_plain and is_open else self.report_keys
+
+    def shown_key(self, key: str) -> str:
+        """Return a key as it is shown to whoever asks for a report."""
+        return shown_key(key, self.shown_keys, self.ring_seed)
 
     def _seeds(self) -> list[tuple[str, Address]]:
         return [("seed", seed) for seed in self.seeds]

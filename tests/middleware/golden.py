@@ -7,7 +7,7 @@ mixes two releases. Add a version instead.
 import re
 from pathlib import Path
 
-from sidegate.protocol import messages, report_messages
+from sidegate.protocol import messages, report_messages, standing_messages
 from sidegate.protocol.key_messages import (
     KeyOrder,
     KeysBy,
@@ -89,6 +89,8 @@ MESSAGES: dict[str, messages.Message] = {
     "ReportAnswer": report_messages.ReportAnswer(
         18, 1, 2, ["node-b"], 330, 4, [90, 12, 0, 1, 90], [(KEY, "node-a", [30, 4, 12, 0])]
     ),
+    "StandingQuery": standing_messages.StandingQuery(19),
+    "Standing": standing_messages.Standing(19, "member", 1_200),
     "Error": messages.Error("secret", "the secrets differ"),
     "Gossip": messages.Gossip(
         0,

@@ -63,6 +63,7 @@ def with_the_extra(environment: Path) -> None:
     said = run([str(environment / "bin/sidegate"), "--version"])
     version = run([str(environment / "bin/python"), "-I", "-c", VERSION]).strip()
     expect(version in said, f"sidegate --version says {said!r}, the distribution is {version}")
+    run([str(environment / "bin/python"), "-I", "-c", PAGE])
 
 
 def as_documents_say(checkout: Path, environment: Path) -> None:
@@ -103,6 +104,13 @@ from pathlib import Path
 
 (folder,) = find_spec(sys.argv[1]).submodule_search_locations
 assert Path(folder, "py.typed").is_file(), folder
+"""
+
+PAGE = """
+from sidegate_sidecar.fronts.http.page.files import FILES
+from sidegate_sidecar.fronts.http.page.page import Page
+
+assert all(Page().at(path).body for path in FILES)
 """
 
 VERSION = "import importlib.metadata; print(importlib.metadata.version('sidegate'))"

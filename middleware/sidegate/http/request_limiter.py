@@ -260,8 +260,8 @@ class RequestLimiter:
         policy = rule.policy
         if decision.limits is not rule.limits:
             policy = _lowered(rule.name, decision.limits)
-        elif decision.allowed and decision.source is Source.OWNER and self._plain:
-            return Verdict([policy.field, (CURRENT, policy.current(decision, 0))])  # nearly all
+        elif plain := self.plain_fields(rule, decision):
+            return Verdict(plain)  # nearly all
         retry = retry_after(decision)
         fields = self._fields(policy, decision, retry, epoch)
         if decision.source is not Source.OWNER and self.settings.expose_source:
@@ -274,6 +274,14 @@ class RequestLimiter:
         if form is None and request is not None and (on_denied := self.settings.on_denied):
             form = Form(on_denied, partial(on_denied, request))
         return self._refused(rule, policy, decision, fields, form or _USUAL)
+
+    def plain_fields(self, rule: Rule, decision: Decision) -> list[Pair] | None:
+        """Return the fields of a request that passes as nearly all do; None for any other."""
+        if not (self._plain and decision.allowed and decision.source is Source.OWNER):
+            return None
+        if decision.limits is not rule.limits:
+            return None
+        return [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
 
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
         style, fields = self.settings.headers, list[Pair]()

@@ -67,7 +67,6 @@ def _check(core: Core, routes: werkzeug.Routes, asked: Any) -> Response | None: 
         )
     finally:
         end(token)
-    current.is_enforced = True
     return werkzeug.raise_or_answer(checked)
 
 

@@ -86,7 +86,7 @@ def install() -> RequestOf:
     return request_of
 
 
-def request_of(scope: Any) -> ASGIConnection[Any, Any, Any, Any]:  # noqa: ANN401 - of Litestar's kinds
+def request_of(scope: Any, _receive: object = None) -> ASGIConnection[Any, Any, Any, Any]:  # noqa: ANN401 - of Litestar's kinds
     """Return the request of a scope, for functions of the app."""
     return ASGIConnection(scope)
 
@@ -97,9 +97,9 @@ def request_of(scope: Any) -> ASGIConnection[Any, Any, Any, Any]:  # noqa: ANN40
 async def _check(core: Core, connection: Any, handler: BaseRouteHandler) -> None:  # noqa: ANN401 - a Request or a WebSocket
     """Be a guard of the app: check the limits of a route, behind authentication."""
     for guard in connection.scope.get(GUARDS, ()):
-        if guard.core is core and not guard.current.is_enforced:
-            guard.current.request = connection
-            checked = await guard.check(_limits(core, connection.scope, handler))
+        if guard.core is core and not guard.is_enforced:
+            guard.request = connection
+            checked = await guard.check_at_route(_limits(core, connection.scope, handler))
             if checked.verdict is not None:
                 spare_others(connection.scope)
                 raise _exception(checked, connection.scope)

@@ -74,7 +74,6 @@ async def _check(core: Core, routes: werkzeug.Routes, asked: Any) -> Response | 
         checked = await enforce(core.enforcer, core.clients.loops, current, routes.limits(asked))
     finally:
         end(token)
-    current.is_enforced = True
     return werkzeug.raise_or_answer(checked)
 
 

@@ -9,26 +9,34 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache, partial, wraps
-from types import FunctionType
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
-from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, layers_of, refuse_handshake
-from sidegate.limiter.asgi_app import GUARDS, guard_of, new_guard, spare_others
+from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse_handshake
+from sidegate.integrations.starlette_stops import (
+    all_marks,
+    is_at,
+    is_last,
+    known_stop,
+    marks_of_endpoint,
+    method_of,
+    name_of,
+    stop_at,
+)
+from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of, spare_others
 from sidegate.limiter.checks.asking import enforce
 from sidegate.limiter.checks.current import Current, begin, end
+from sidegate.limiter.checks.enforcer import PASSED
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
-from sidegate.limiter.limits.applied import applied, route_of
-from sidegate.limiter.limits.marks import MARKS, handler_of, marks_of, marks_of_handler
+from sidegate.limiter.limits.applied import applied
 from sidegate.limiter.messages import enforce_message, message_of
 
 if TYPE_CHECKING:
@@ -40,16 +48,14 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.asgi_app import Guard
+    from sidegate.integrations.starlette_stops import RouteStop
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
-    from sidegate.limiter.limits.applied import Applied, RouteName
     from sidegate.limiter.limits.marks import Mark
     from sidegate.limiter.limits.route_limit import LimitOptions, LimitsOf, RouteLimit
 
     Handle: TypeAlias = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
-_OUTER = (Mount, Host)  # routes behind which others may come; a union would be made at each look
 _PATCHED = "_sidegate_guarded"
 _FRAMEWORKS = ("starlette.", "fastapi.")  # where handlers are that no app has written
 _HANDLERS = "starlette.exception_handlers"  # in a scope: those of the app, by class and by status
@@ -142,8 +148,13 @@ def _guarded(handle: Handle) -> Handle:
         guards: Sequence[Guard] = scope.get(GUARDS, ())
         if guards and guards[-1].is_routed:  # then a route calls what its class inherits
             return handle(self, scope, receive, send)
-        marks = _marks(scope)
-        if not (guards or marks) or not _is_last(self, scope):
+        if len(guards) == 1:  # nearly all
+            if _passes(guards[0], self, scope, receive):
+                return handle(self, scope, receive, send)
+            if stop := known_stop(guards[0].core, self, scope):
+                return _check_once(stop, handle, self, scope, receive, send)
+        marks = all_marks(scope)
+        if not (guards or marks) or not is_last(self, scope):
             return handle(self, scope, receive, send)
         if alone := _unguarded(marks, guards):
             return _stand_in(alone, handle, self, scope, receive, send)
@@ -153,17 +164,6 @@ def _guarded(handle: Handle) -> Handle:
     return handle_guarded
 
 
-def _marks(scope: Scope) -> Sequence[Mark]:
-    """Return the marks of an endpoint, and of the method of one that is a class."""
-    endpoint = scope.get("endpoint")
-    while isinstance(endpoint, partial):
-        endpoint = endpoint.func
-    marks: Sequence[Mark] = getattr(endpoint, MARKS, ())
-    if isinstance(endpoint, type):
-        marks = (*marks, *getattr(handler_of(endpoint, _method(scope)), MARKS, ()))
-    return marks
-
-
 def _unguarded(marks: Sequence[Mark], guards: Sequence[Guard]) -> dict[object, None]:
     """Return the limiters that an endpoint has limits of, and whose middleware the app lacks."""
     limiters: dict[object, None] = {}
@@ -171,7 +171,7 @@ def _unguarded(marks: Sequence[Mark], guards: Sequence[Guard]) -> dict[object, N
         if mark.limit is not None:
             limiters[mark.limiter] = None
     for guard in guards:
-        limiters.pop(guard.current.limiter, None)
+        limiters.pop(guard.limiter, None)
     return limiters
 
 
@@ -194,14 +194,45 @@ def _alone(limiter: object, scope: Scope, send: Send) -> Generator[Send]:
     """Stand in for a limiter's middleware, which the app lacks, for what has a limit of its own."""
     core = core_of(limiter)
     core.tell_of_no_middleware()
-    guard = new_guard(core, scope, send)
+    guard = Guard(core, scope, send)
     scope[GUARDS] = guards = [*scope.get(GUARDS, ()), guard]
-    token = begin(guard.current)
+    token = begin(guard)
     try:
         yield guard.send
     finally:
         end(token)
         guards.clear()  # else the scope and the guard hold each other
+
+
+def _passes(guard: Guard, route: Any, scope: Scope, receive: Receive) -> bool:  # noqa: ANN401 - any route
+    """Tell whether a request passes at a route that was asked for at the door."""
+    asked = guard.ahead
+    if asked is None or not is_at(asked.guess.stop, route, scope):
+        return False
+    decision = asked.decisions[0]
+    if len(asked.decisions) > 1 or decision is None or not decision.allowed:
+        return False
+    guard.is_routed = True
+    guard.at(request_of, scope, receive)
+    return guard.checked(asked.guess.limits) is PASSED
+
+
+async def _check_once(
+    stop: RouteStop,
+    handle: Handle,
+    route: Any,  # noqa: ANN401 - any route
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Do as `_check_and_handle` for the only limiter, at a route that is known."""
+    guard: Guard = scope[GUARDS][0]
+    receive = _arrive(guard, stop, scope, receive)
+    checked = guard.checked(stop.limits, stop) or await guard.check(stop.limits)
+    if checked.verdict is None:
+        await handle(route, scope, receive, send)
+    else:
+        await _refuse(checked, scope, receive, send)
 
 
 async def _check_and_handle(
@@ -213,13 +244,9 @@ async def _check_and_handle(
 ) -> None:
     for guard in tuple(scope[GUARDS]):
         if not guard.is_routed:
-            guard.is_routed = not isinstance(route, _OUTER)
-            limits, read = _limits(guard, route, scope), receive
-            if guard.core.enforcer.asks_the_app(limits):  # whose functions may read the body
-                tape = _Tape(receive)
-                read, receive = tape.read, tape.receive
-            guard.current.make_by(partial(request_of, scope, read))
-            checked = await guard.check(limits)
+            stop = stop_at(guard.core, route, scope)
+            receive = _arrive(guard, stop, scope, receive)
+            checked = await guard.check_at_route(stop.limits, stop)
             if checked.verdict is not None:
                 spare_others(scope)
                 await _refuse(checked, scope, receive, send)
@@ -227,59 +254,15 @@ async def _check_and_handle(
     await handle(route, scope, receive, send)
 
 
-def _is_last(route: Any, scope: Scope) -> bool:  # noqa: ANN401 - any route
-    """Tell whether no other route comes behind this one, and it takes the request's method.
-
-    Behind a mounted app whose layers can't be seen one may come nevertheless: it checks its own.
-    """
-    if isinstance(route, _OUTER):
-        return not any(isinstance(layer, (Router, Starlette)) for layer in layers_of(route.app))
-    methods = getattr(route, "methods", None)
-    return not methods or scope["type"] != "http" or scope["method"] in methods
-
-
-def _limits(guard: Guard, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
-    """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
-    core, method = guard.core, _method(scope)
-    endpoint, dependant = scope.get("endpoint"), _dependant(route, scope)
-    if isinstance(endpoint, FunctionType) and not getattr(dependant, "dependencies", ()):
-        path = str(getattr(route, "path", ""))  # so are nearly all, in a tenth of the time
-        return core.enforcer.limits_of(endpoint, path, method, core.limiter)
-    marks = _marks_of_endpoint(scope, core.limiter)
-    marks += _marks_of_dependencies(dependant, core.limiter)
-    return core.enforcer.limits(_name(scope, route), method, marks)
-
-
-def _method(scope: Scope) -> str:
-    return "GET" if scope["type"] == "websocket" else str(scope["method"]).upper()
-
-
-def _name(scope: Scope, route: Any) -> RouteName:  # noqa: ANN401 - any route
-    return route_of(scope.get("endpoint"), str(getattr(route, "path", "")))
-
-
-def _marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
-    """Return the marks of the function or the class, and those of its method."""
-    endpoint = scope.get("endpoint")
-    marks = marks_of(endpoint, limiter)
-    if isinstance(endpoint, type):
-        marks += marks_of_handler(handler_of(endpoint, _method(scope)), limiter)
-    return marks
-
-
-def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI
-    """Return what FastAPI knows of a route's dependencies, with those of routers around it."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    is_of_route = getattr(included, "original_route", None) is route
-    return getattr(included if is_of_route else route, "dependant", None)
-
-
-def _marks_of_dependencies(dependant: Any, limiter: object) -> list[Mark]:  # noqa: ANN401 - as above
-    """Return the marks of each `Depends(limiter.dep(…))`: limits that a route has otherwise."""
-    marks: list[Mark] = []
-    for inner in getattr(dependant, "dependencies", ()):
-        marks += [*marks_of(inner.call, limiter), *_marks_of_dependencies(inner, limiter)]
-    return marks
+def _arrive(guard: Guard, stop: RouteStop, scope: Scope, receive: Receive) -> Receive:
+    """Have a request come to a route; return what its body is received by."""
+    guard.is_routed = stop.is_last
+    if not (stop.asks_the_app or guard.core.enforcer.filters):  # whose functions may read the body
+        guard.at(request_of, scope, receive)
+        return receive
+    tape = _Tape(receive)
+    guard.at(request_of, scope, tape.read)
+    return tape.receive
 
 
 # --- checks that the app asks for
@@ -288,13 +271,13 @@ def _marks_of_dependencies(dependant: Any, limiter: object) -> list[Mark]:  # no
 async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) -> None:
     """Check a limit of the route that a request has come to; RateLimitExceeded refuses it."""
     scope = connection.scope
-    guard, method = guard_of(scope, core.limiter), _method(scope)
+    guard, method = guard_of(scope, core.limiter), method_of(scope)
     if limit.methods is not None and method not in limit.methods:
         return
-    if any(mark.limit is None for mark in _marks_of_endpoint(scope, core.limiter)):
+    if any(mark.limit is None for mark in marks_of_endpoint(scope, core.limiter)):
         return
-    current = guard.current if guard else _without_guard(core, connection)
-    one = applied(limit, _name(scope, scope.get("route")), method)
+    current = guard or _without_guard(core, connection)
+    one = applied(limit, name_of(scope, scope.get("route")), method)
     token = begin(current)  # for its key, also where no middleware has seen the request
     try:
         outcome = await enforce(core.enforcer, core.clients.loops, current, (one,))
@@ -308,9 +291,9 @@ async def check_message(
 ) -> Decision | None:
     """Check a message of a websocket; see `Limiter.check_message`."""
     scope = websocket.scope
-    given, route = (limits, options), _name(scope, scope.get("route"))
+    given, route = (limits, options), name_of(scope, scope.get("route"))
     message = message_of(core, websocket, ScopeRequest(scope, core.settings.proxies))
-    marks = _marks_of_endpoint(scope, core.limiter)
+    marks = marks_of_endpoint(scope, core.limiter)
     _raise(await enforce_message(core, message, route, given, marks), scope)
     return message.decision
 

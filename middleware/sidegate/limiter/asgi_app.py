@@ -8,7 +8,6 @@ app the limits of the application are checked at its door.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -21,6 +20,7 @@ from sidegate.asgi.refusal import (
     refuse,
     refuse_handshake,
 )
+from sidegate.limiter.checks.ahead import ask_ahead, conclude, take_back
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
+    from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Verdict
+    from sidegate.limiter.checks.ahead import AskedAhead
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied
@@ -42,31 +44,83 @@ _CLOSE = "websocket.close"  # of a handshake, if nothing was accepted: it has no
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start", _CLOSE}
 
 
-class Guard:
+class Guard(Current):
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
-    __slots__ = ("_is_replaced", "_send", "core", "current", "is_routed")
+    __slots__ = (
+        "_is_replaced",
+        "_receive",
+        "_request_of",
+        "_scope",
+        "_scope_there",
+        "_send",
+        "ahead",
+        "core",
+        "is_routed",
+    )
 
-    def __init__(self, core: Core, current: Current, send: Send) -> None:
+    def __init__(self, core: Core, scope: Scope, send: Send) -> None:
+        super().__init__(core.limiter, None, around(), scope.get("root_path", ""))
         self.core = core
-        self.current = current
         self.is_routed = False  # has the last of its routes checked its limits?
+        self._scope = scope  # as it has come to us
+        self._request_of: RequestOf | None = None
         self._send = send
         self._is_replaced = False  # has a refusal gone out for what the app answers?
+        self.ahead: AskedAhead | None = None  # what was asked at the door, for a route to come
 
-    async def check(self, limits: Sequence[Applied]) -> Checked:
+    def check(self, limits: Sequence[Applied]) -> Awaitable[Checked]:
         """Check these limits, and the first time the rules too."""
-        outcome = await enforce(self.core.enforcer, self.core.clients.loops, self.current, limits)
-        self.current.is_enforced = True
-        return outcome
+        if self.ahead is not None:
+            self.take_back()
+        return enforce(self.core.enforcer, self.core.clients.loops, self, limits)
+
+    def checked(self, limits: Sequence[Applied], stop: object = None) -> Checked | None:
+        """Return what becomes of a request at its route if that was asked at the door.
+
+        If not, the next one like it is: at this `stop` of its framework.
+        """
+        core, asked = self.core, self.ahead
+        if asked is None:
+            core.guesses.learn(self._scope, limits, stop, core.enforcer, core.clients.loops)
+            return None
+        if asked.guess.limits == limits:
+            self.ahead = None
+            return conclude(core.enforcer, self, asked)
+        core.guesses.was_wrong(self._scope)
+        return None
+
+    async def check_at_route(self, limits: Sequence[Applied], stop: object = None) -> Checked:
+        """Check the limits of the route, unless that was done at the door."""
+        return self.checked(limits, stop) or await self.check(limits)
+
+    def take_back(self) -> None:
+        """Give back what was charged at the door for a route that didn't come, or isn't to pay."""
+        asked, self.ahead = self.ahead, None
+        if asked is not None:
+            take_back(self.core.clients.loops, self, asked)
+
+    def at(self, request_of: RequestOf, scope: Scope, receive: Receive | None = None) -> None:
+        """Have the framework's request be made of this when it is asked for, even if it was."""
+        self._request_of = request_of
+        self._scope_there = scope
+        self._receive = receive
+        self._request = None
+
+    def _seen(self) -> Request:
+        return ScopeRequest(self._scope, self.core.settings.proxies)
+
+    def _made(self) -> Any:  # noqa: ANN401 - whatever the framework has
+        if self._request_of is None:
+            return self.view
+        return self._request_of(self._scope_there, self._receive)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
-        current = self.current
-        if current.is_answered or message["type"] not in _STARTS:
+        if self.is_answered or message["type"] not in _STARTS:
             return _dropped() if self._is_replaced else self._send(message)
-        current.is_answered = True
-        if current.is_enforced:
+        self.is_answered = True
+        if self.is_enforced:
             return self._send(self._with_fields(message))
         return self._send_checked(message)
 
@@ -81,17 +135,16 @@ class Guard:
 
     def _with_fields(self, message: Message) -> Message:
         """Return the start of a response with the fields, and give back what it isn't charged."""
-        current = self.current
-        if current.charged:
+        if self.charged:
             self._give_back(message)
-        if not current.fields or message["type"] == _CLOSE:
+        if not self.fields or message["type"] == _CLOSE:
             return message
         headers: list[Pair] = list(message.get("headers", ()))
-        if current.is_refused:  # then some of them are there
+        if self.is_refused:  # then some of them are there
             own = {name.lower() for name, _ in headers}
-            headers += [pair for pair in current.fields if pair[0] not in own]
+            headers += [pair for pair in self.fields if pair[0] not in own]
         else:
-            headers += current.fields
+            headers += self.fields
         return {**message, "headers": headers}
 
     def failed(self, error: Exception) -> None:
@@ -101,12 +154,12 @@ class Guard:
         """
         if type(error).__name__ == _HUNG_UP:  # whichever framework's
             return
-        if self.current.charged and not self.current.is_answered:
+        if self.charged and not self.is_answered:
             self._give_back({"type": "http.response.start", "status": 500})
 
     def _give_back(self, start: Message) -> None:
         core, response = self.core, SentResponse(start)
-        give_back(core.enforcer, core.clients.loops, self.current, response)
+        give_back(core.enforcer, core.clients.loops, self, response)
 
     async def _refuse(self, start: Message, verdict: Verdict) -> None:
         """Send a refusal in the place of what the app has answered, but for what CORS said."""
@@ -116,29 +169,24 @@ class Guard:
         kept = [pair for pair in start.get("headers", ()) if pair[0].lower().startswith(_CORS)]
         told = structs.replace(verdict, fields=[*verdict.fields, *kept])
         kind = start["type"].removesuffix(".response.start")
-        await answer_with(told, self._send, kind, with_body=self.current.method != "HEAD")
+        await answer_with(told, self._send, kind, with_body=self.method != "HEAD")
 
 
 async def _dropped() -> None:
     """Send nothing, of a response that was refused."""
 
 
-def new_guard(core: Core, scope: Scope, send: Send) -> Guard:
-    """Return the Guard of a request that has come to a limiter."""
-    view = ScopeRequest(scope, core.settings.proxies)
-    return Guard(core, Current(core.limiter, view, around(), scope.get("root_path", "")), send)
-
-
 def guard_of(scope: Scope, limiter: object) -> Guard | None:
     """Return the Guard of a limiter for this request, None where its middleware doesn't stand."""
     guards: Sequence[Guard] = scope.get(GUARDS, ())
-    return next((guard for guard in guards if guard.current.limiter is limiter), None)
+    return next((guard for guard in guards if guard.limiter is limiter), None)
 
 
 def spare_others(scope: Scope) -> None:
     """Have no other limiter charge a request that one has refused."""
     for guard in scope[GUARDS]:
-        guard.current.is_enforced = True
+        guard.is_enforced = True
+        guard.take_back()
 
 
 class LimitedASGIApp(RateLimitMiddleware):
@@ -161,14 +209,18 @@ class LimitedASGIApp(RateLimitMiddleware):
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        guard = new_guard(self._core, scope, send)
+        guard = Guard(self._core, scope, send)
+        # First of all: what is made before it waits too, and Python's collector looks at it.
+        if request_of is not None and (guess := self._core.guesses.of(scope)):
+            core = self._core
+            guard.ahead = await ask_ahead(core.enforcer, core.clients.loops, guard, guess)
         guards: list[Guard] = []
-        token = begin(guard.current)
+        token = begin(guard)
         try:
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
-                guard.current.make_by(partial(request_of, scope))
+                guard.at(request_of, scope)
                 guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
@@ -177,6 +229,7 @@ class LimitedASGIApp(RateLimitMiddleware):
             raise
         finally:
             end(token)
+            guard.take_back()
             guards.clear()  # else the scope and the guard hold each other: garbage of 28 objects
 
     async def _at_the_door(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,7 +238,7 @@ class LimitedASGIApp(RateLimitMiddleware):
         if verdict is None:
             await self._app(scope, receive, guard.send)
             return
-        guard.current.is_answered = True
+        guard.is_answered = True
         if scope["type"] == "http":
             await refuse(self._app, verdict, scope, receive, send)
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sidegate.asgi.refusal import layers_of
 from sidegate.errors import shown
 from sidegate.http.keys import is_async
+from sidegate.limiter.checks.ahead import Guesses
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
@@ -57,6 +58,8 @@ class Core:
         self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
+        self.guesses = Guesses()
+        self.stops: dict[Any, Any] = {}  # of the framework, by what it knows of a request
         self._finders: list[Callable[[Core], Current | None]] = []
 
     # --- frameworks

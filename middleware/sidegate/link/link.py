@@ -38,6 +38,7 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart
+from sidegate.protocol.standing_messages import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +192,9 @@ class Link:
                 self._watcher.roster(self, message)
                 if message.leaving:
                     self._redial.leaving()
-            case Holdings() | KeysListed() | KeysReset() | ReportPart() | ReportAnswer():
+            case (
+                Holdings() | KeysListed() | KeysReset() | ReportPart() | ReportAnswer() | Standing()
+            ):
                 self._questions.told(message)
             case Ping():
                 connection.send(Pong(message.id))

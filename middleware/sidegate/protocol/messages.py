@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.standing_messages import Standing, StandingQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -376,13 +377,15 @@ Message: TypeAlias = (
     | ReportQuery
     | ReportPart
     | ReportAnswer
+    | StandingQuery
+    | Standing
     | NodeMessage
 )
 
-Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery
+Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
 """A question that is for people and scripts: each is answered by one message."""
 
-InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer
+InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
 
 
 def require_key(key: str) -> None:

@@ -28,7 +28,9 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
+from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
@@ -160,6 +162,8 @@ class Sessions:
                 self._key_answers.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
+            case StandingQuery() if _is_node(connection):
+                connection.send(standing_of(self._node.cluster, message.id))
             case Refund():
                 self._node.refund(message)
             case Outcomes() if _is_node(connection) == (message.hops > 0):

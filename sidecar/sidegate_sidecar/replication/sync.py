@@ -351,6 +351,7 @@ class Sync:
             if target in self.ring or target in self._walk.pullers:  # else gone since it began
                 for text, keys in texts.items():
                     self._outboxes.of(target).add(text, keys, now)
+                    self.counts.handed += len(keys)
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT

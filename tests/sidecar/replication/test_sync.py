@@ -139,6 +139,20 @@ def test_no_more_messages_are_on_their_way_to_a_node_than_its_window() -> None:
     assert nodes["a"].caught_up
 
 
+def test_buckets_are_handed_over_when_the_ring_has_changed() -> None:
+    """Those of a newcomer are counted, and no backup is."""
+    nodes = Syncs("ab")
+    for at in range(100):
+        nodes.charge("a", f"many{at}")
+    nodes.settle()
+    assert nodes["a"].counts.handed == 0
+    nodes.add("c")
+    nodes.ring_is("abc")
+    nodes.settle()
+    found = nodes.rows("a", "c").total()
+    assert nodes["a"].counts.handed == found > 0
+
+
 def test_the_lag_is_how_long_the_oldest_change_has_waited_to_be_merged() -> None:
     nodes = Syncs("abc")
     nodes.lost = everything

@@ -76,12 +76,10 @@ class LimiterMiddleware:
     def _process_view(self, request: Any, view: Any, _args: object, _kwargs: object) -> Any:  # noqa: ANN401
         """Return a refusal, or None: the view may run."""
         checked = limiter.check(request.sidegate, limiter.limits(request, view))
-        request.sidegate.is_enforced = True
         return None if checked.verdict is None else refusal_of(checked, request)
 
     async def _aprocess_view(self, request: Any, view: Any, _args: object, _kwargs: object) -> Any:  # noqa: ANN401
         checked = await limiter.acheck(request.sidegate, limiter.limits(request, view))
-        request.sidegate.is_enforced = True
         if checked.verdict is None:
             return None
         return await sync_to_async(refusal_of)(checked, request)

@@ -32,13 +32,16 @@ async def enforce(
     if questions is None:
         plan = await run(enforcer.plan(current, limits), enforcer.limiter)
         questions = enforcer.questions(plan, current)
+    current.is_enforced = True
     if not questions:
         return enforcer.decided(current, plan)
     try:
         if len(questions) == 1:  # nearly all
-            decisions = [await _ask_one(client, questions[0])]
+            decisions = [await ask_one(client, questions[0])]
         else:
-            decisions = await _ask_all(client, questions)
+            decisions = await ask_all(client, questions)
+        if enforcer.passes(current, plan, questions, decisions):
+            return PASSED
         if enforcer.meta is None:
             return enforcer.conclude(current, plan, questions, decisions)
         checked, charged = _with_meta(enforcer, client, current, plan, questions, decisions)
@@ -65,13 +68,16 @@ def enforce_blocking(
     if questions is None:
         plan = evaluation.run(enforcer.plan(current, limits))
         questions = enforcer.questions(plan, current)
+    current.is_enforced = True
     if not questions:
         return enforcer.decided(current, plan)
     try:
         if len(questions) == 1:
-            decisions = [_ask_one(client, questions[0])]
+            decisions = [ask_one(client, questions[0])]
         else:
-            decisions = _ask_all(client, questions)
+            decisions = ask_all(client, questions)
+        if enforcer.passes(current, plan, questions, decisions):
+            return PASSED
         if enforcer.meta is None:
             return enforcer.conclude(current, plan, questions, decisions)
         return _with_meta(enforcer, client, current, plan, questions, decisions)[0]
@@ -102,11 +108,13 @@ def _with_meta(
         return checked, None
 
 
-def _ask_one(client: Any, question: KeyQuestion) -> Any:  # noqa: ANN401 - a Decision, or what gives one
+def ask_one(client: Any, question: KeyQuestion) -> Any:  # noqa: ANN401 - a Decision, or what gives one
+    """Ask one question, which is awaited in a loop."""
     return client.check(question.key, question.rule.limits, question.cost)
 
 
-def _ask_all(client: Any, questions: Sequence[KeyQuestion]) -> Any:  # noqa: ANN401 - as above
+def ask_all(client: Any, questions: Sequence[KeyQuestion]) -> Any:  # noqa: ANN401 - as above
+    """Ask several questions in one frame; as above."""
     return client.check_all([(each.key, each.rule.limits, each.cost) for each in questions])
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sidegate.http.request.present import PRESENT, Seen
+from sidegate.http.request.present import PRESENT
 from sidegate.http.request.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextvars import Token
+    from collections.abc import Mapping, Sequence
+    from contextvars import ContextVar, Token
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
@@ -35,8 +35,8 @@ class Current:
     """
 
     __slots__ = (
-        "_make",
         "_request",
+        "_view",
         "charged",
         "decisions",
         "fields",
@@ -46,20 +46,15 @@ class Current:
         "is_refused",
         "limiter",
         "meta",
-        "method",
         "outer",
-        "path",
         "root",
-        "view",
     )
 
     def __init__(
-        self, limiter: object, view: Request, outer: Current | None = None, root: str = ""
+        self, limiter: object, view: Request | None, outer: Current | None = None, root: str = ""
     ) -> None:
         self.limiter = limiter
-        self.view = view  # the request as sidegate.Request
-        self.method = view.method
-        self.path = view.path
+        self._view = view
         self.root = root
         self.outer = outer  # of another limiter around this one
         self.decisions: Sequence[Decision] = ()
@@ -70,25 +65,43 @@ class Current:
         self.is_message = False  # is it a message of a websocket, each of which pays for itself?
         self.is_answered = False  # has the response begun?
         self.is_refused = False
-        # The framework's own request, or what makes it; without a framework it is ours.
-        self._make: Callable[[], Any] | None = None
-        self._request: Any = None
+        self._request: Any = None  # made when somebody asks for it
+
+    @property
+    def view(self) -> Request:
+        """The request as sidegate.Request."""
+        if self._view is None:
+            self._view = self._seen()
+        return self._view
+
+    def _seen(self) -> Request:
+        """Return the request as sidegate.Request, where that is made when it is asked for."""
+        raise NotImplementedError
+
+    @property
+    def method(self) -> str:
+        """GET, POST, … in capitals."""
+        return self.view.method
+
+    @property
+    def path(self) -> str:
+        """The path as the client asked for it."""
+        return self.view.path
 
     @property
     def request(self) -> Any:  # noqa: ANN401 - whatever the framework has
-        """The request as its framework has it."""
+        """The request as its framework has it; without a framework it is ours."""
         if self._request is None:
-            self._request = self.view if self._make is None else self._make()
+            self._request = self._made()
         return self._request
 
     @request.setter
     def request(self, request: Any) -> None:  # noqa: ANN401 - as above
         self._request = request
 
-    def make_by(self, make: Callable[[], Any]) -> None:
-        """Have the framework's request be made so when it is asked for, also if it was before."""
-        self._make = make
-        self._request = None
+    def _made(self) -> Any:  # noqa: ANN401 - as above
+        """Return the request as its framework has it."""
+        return self.view
 
     @property
     def decision(self) -> Decision | None:
@@ -158,30 +171,36 @@ class _Outside(Request):
         return []
 
 
+class _Nowhere(Current):
+    """What is current outside of a request."""
+
+    __slots__ = ()
+
+    def _made(self) -> None:
+        """Be the framework's request where there is none."""
+
+
 def outside(limiter: object) -> Current:
     """Return what is current outside of a request: no request, and no decisions."""
-    current = Current(limiter, _Outside())
-    current.make_by(_none)
-    return current
+    return _Nowhere(limiter, _Outside())
 
 
-def _none() -> None:
-    """Be the framework's request where there is none."""
+_PRESENT = cast("ContextVar[Current | None]", PRESENT)  # no one else sets it
 
 
-def begin(current: Current) -> Token[Seen | None]:
+def begin(current: Current) -> Token[Current | None]:
     """Have a request be the current one, until `end` with what this returns."""
-    return PRESENT.set(current)
+    return _PRESENT.set(current)
 
 
-def end(token: Token[Seen | None]) -> None:
+def end(token: Token[Current | None]) -> None:
     """Have the request of before be the current one again."""
-    PRESENT.reset(token)
+    _PRESENT.reset(token)
 
 
 def innermost() -> Current | None:
     """Return the current request of whichever limiter stands innermost."""
-    return cast("Current | None", PRESENT.get())  # no one else sets it
+    return _PRESENT.get()
 
 
 def around() -> Current | None:
@@ -190,7 +209,7 @@ def around() -> Current | None:
     Not one that is answered: a server begins the next request of a connection where it has sent the
     end of the one before, with its context variables. Each would hold all that came before it.
     """
-    current = innermost()
+    current = _PRESENT.get()
     return None if current is None or current.is_answered else current
 
 

@@ -25,23 +25,21 @@ from sidegate.limiter.limits.applied import (
     OTHER,
     STANDARD,
     Applied,
-    RouteName,
     limits_at,
-    route_of,
 )
-from sidegate.limiter.limits.marks import MARKS, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
-    from types import FunctionType
     from typing import Any
 
     from sidegate.buckets.decision import Decision
     from sidegate.http.headers import Pair
+    from sidegate.http.request.request import Request
     from sidegate.http.settings import Settings
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.fixed import FixedQuestion
     from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
+    from sidegate.limiter.limits.applied import RouteName
     from sidegate.limiter.limits.functions import AppFunction
     from sidegate.limiter.limits.marks import Mark
     from sidegate.limiter.limits.route_limit import RouteLimit
@@ -89,7 +87,6 @@ class Enforcer:
         self._on_denied = on_denied
         self._faults = KeyFaults()
         self._limits = lru_cache(MAX_ROUTES)(self._limits_at)
-        self._limits_of = lru_cache(MAX_ROUTES)(self._limits_of_function)
         self._fixed = lru_cache(MAX_ROUTES)(self._fixed_at)
 
     # --- which limits
@@ -112,24 +109,6 @@ class Enforcer:
             return ()
         return (*self._always, *limits_at(route, method, marks, self.defaults))
 
-    def limits_of(
-        self, function: FunctionType, path: str, method: str, limiter: object
-    ) -> tuple[Applied, ...]:
-        """Return the limits of a route that is a function, all of whose marks are its own."""
-        marks: tuple[Mark, ...] = getattr(function, MARKS, ())
-        return self._limits_of(function, path, marks, self._known(method, marks), limiter)
-
-    def _limits_of_function(
-        self,
-        function: FunctionType,
-        path: str,
-        _marks: tuple[Mark, ...],
-        method: str,
-        limiter: object,
-    ) -> tuple[Applied, ...]:
-        """Find limits; `_marks` is there so that a function with another one is looked up anew."""
-        return self._limits(route_of(function, path), method, tuple(marks_of(function, limiter)))
-
     @property
     def elsewhere(self) -> tuple[Applied, ...]:
         """The limits of what is no route, such as a path that isn't found: the application's."""
@@ -145,20 +124,29 @@ class Enforcer:
 
     def at_once(self, current: Current, limits: Sequence[Applied]) -> Sequence[KeyQuestion] | None:
         """Return what to ask about a request if its limits are fixed; None if it needs a plan."""
-        limiter, view = self.limiter, current.view
-        if (limiter.rules and not current.is_enforced) or self.filters or current.is_message:
-            return None
-        carrier: Any = view.raw  # a dictionary that can be added to
-        if current.method == "OPTIONS" or COUNTED in carrier:  # a preflight? paid elsewhere?
+        if (self.limiter.rules and not current.is_enforced) or current.is_message:
             return None
         fixed = self._fixed(tuple(limits))
-        if fixed is None:
+        return None if fixed is None else self.ask_fixed(current.view, fixed)
+
+    def guessed(self, limits: Sequence[Applied]) -> Sequence[FixedQuestion] | None:
+        """Return what to ask about limits if a guess is enough to know them, else None."""
+        if self.limiter.rules or self.meta is not None:
             return None
+        return self._fixed(tuple(limits))
+
+    def ask_fixed(
+        self, view: Request, fixed: Sequence[FixedQuestion]
+    ) -> Sequence[KeyQuestion] | None:
+        """Return what to ask about fixed limits of a request; None if it needs a plan."""
+        carrier: Any = view.raw  # a dictionary that can be added to
+        if self.filters or view.method == "OPTIONS" or COUNTED in carrier:
+            return None  # a preflight? paid elsewhere?
         questions: list[KeyQuestion] = []
         paid: set[tuple[str, str]] = set()
         try:
             for each in fixed:
-                questions.append(question := each.of(view, limiter))
+                questions.append(question := each.of(view, self.limiter))
                 for text in each.texts:
                     paid.add((question.key, text))
         except Exception:  # noqa: BLE001 - the plan asks again, and tells of it
@@ -170,7 +158,7 @@ class Enforcer:
 
     def asks_the_app(self, limits: Sequence[Applied]) -> bool:
         """Tell whether functions of the app have a say in these limits."""
-        return bool(self.filters) or self._fixed(tuple(limits)) is None
+        return self._fixed(tuple(limits)) is None
 
     def _fixed_at(self, limits: tuple[Applied, ...]) -> Sequence[FixedQuestion] | None:
         return fixed_questions(limits, self.settings.service)
@@ -188,6 +176,27 @@ class Enforcer:
             [part for part in plan.parts if not is_paid(carrier, part.key, part.rule.limits)]
         )
 
+    def passes(
+        self,
+        current: Current,
+        plan: Plan,
+        questions: Sequence[KeyQuestion],
+        decisions: Sequence[Decision | None],
+    ) -> bool:
+        """Conclude the plain case, which nearly all are, in a third of the time; else False."""
+        decision = decisions[0]
+        if len(questions) > 1 or decision is None or self.meta is not None:
+            return False
+        if current.decisions or current.fields or plan.fields:
+            return False
+        fields = self.limiter.plain_fields(questions[0].rule, decision)
+        if fields is None:
+            return False
+        current.decisions = (decision,)
+        current.fields = fields
+        _note_charged(current, questions[0], decision)
+        return True
+
     def conclude(
         self,
         current: Current,
@@ -197,13 +206,6 @@ class Enforcer:
     ) -> Checked:
         """Turn decisions into what becomes of the request, and note them in `current`."""
         epoch = time.time() if self.limiter.legacy else 0.0
-        if len(questions) == 1 and not (current.fields or current.decisions or plan.fields):
-            decision = decisions[0]
-            if decision is not None and decision.allowed:  # nearly all, in half the time
-                current.decisions = (decision,)
-                current.fields = self.limiter.verdict(questions[0].rule, decision, epoch).fields
-                _note_charged(current, questions[0], decision)
-                return PASSED
         made = [
             (decision, self._verdict(current, question, decision, epoch))
             for question, decision in zip(questions, decisions, strict=True)

@@ -6,42 +6,53 @@ is, and `enforce` takes this short way, in a sixth of the time of planning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import LimitError
 from sidegate.http.keys import is_total
-from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES
+from sidegate.http.request.proxies import MAX_ADDRESS, MAX_ADDRESSES, NO_PROXIES
 from sidegate.limiter.checks.planning import KeyQuestion, LimitRule, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import RequestLimiter
-    from sidegate.http.rules import Rule
     from sidegate.limiter.limits.applied import Applied
     from sidegate.limiter.limits.route_limit import RouteLimit
 
 
-class FixedQuestion(NamedTuple):
-    """Fixed limits whose buckets have one key: a KeyQuestion that lacks the key."""
+class FixedQuestion:
+    """Fixed limits whose buckets have one key: a KeyQuestion that lacks the key.
 
-    rule: Rule
-    cost: int
-    parts: Sequence[LimitRule]
-    texts: Sequence[str]  # of their limits
+    `texts` are those of the limits.
+    """
+
+    __slots__ = ("_of_address", "_of_key", "rule", "texts")
+
+    def __init__(self, parts: Sequence[LimitRule], cost: int) -> None:
+        """LimitError if they are more than one check holds."""
+        rules = [part.rule for part in parts]
+        self.rule = rule = rules[0] if len(rules) == 1 else joined(tuple(rules))
+        self.texts: Sequence[str] = [rule.limits.text for rule in rules]
+        self._of_key: Callable[[str], KeyQuestion] = lambda key: KeyQuestion(rule, key, cost, parts)
+        self._of_address: Callable[[str], KeyQuestion] | None = None
+        if (key_of := rule.key_of_peer) is not None:
+
+            def of_address(address: str) -> KeyQuestion:
+                return self._of_key(key_of(address))
+
+            self._of_address = lru_cache(MAX_ADDRESSES)(of_address)
 
     def of(self, request: Request, limiter: RequestLimiter) -> KeyQuestion:
         """Return the question about a request. It raises what its identity raises."""
-        rule = self.rule
-        if rule.key_of_peer is not None:
+        if self._of_address is not None:
             address = request.peer if limiter.proxies is NO_PROXIES else request.client
             if len(address) <= MAX_ADDRESS:
-                key = rule.key_of_peer(address)  # which is cached
-                return KeyQuestion(rule, key, self.cost, self.parts)
-        key = limiter.key_of(rule, rule.key(request))
-        return KeyQuestion(rule, key, self.cost, self.parts)
+                return self._of_address(address)
+        return self._of_key(limiter.key_of(self.rule, self.rule.key(request)))
 
 
 def fixed_questions(limits: Sequence[Applied], service: str) -> Sequence[FixedQuestion] | None:
@@ -58,7 +69,7 @@ def fixed_questions(limits: Sequence[Applied], service: str) -> Sequence[FixedQu
         if all(other.rule is not part.rule for other in group):  # else the first has paid for it
             group.append(part)
     try:
-        return [_question(parts, cost) for (_, _, cost), parts in groups.items()]
+        return [FixedQuestion(parts, cost) for (_, _, cost), parts in groups.items()]
     except LimitError:  # more than one check holds
         return None
 
@@ -68,9 +79,3 @@ def _is_fixed(limit: RouteLimit) -> bool:
         return False  # the plan refuses it, and asks nobody
     called = (limit.limits, limit.cost, limit.scope, limit.exempt_when)
     return not any(map(callable, called)) and is_total(limit.key.function)
-
-
-def _question(parts: list[LimitRule], cost: int) -> FixedQuestion:
-    rules = [part.rule for part in parts]
-    rule = rules[0] if len(rules) == 1 else joined(tuple(rules))
-    return FixedQuestion(rule, cost, parts, [rule.limits.text for rule in rules])

@@ -20,6 +20,7 @@ F = TypeVar("F")
 
 MAX_MARKS = 4_096  # of methods of classes
 MARKS = "__sidegate_limits__"  # on a function, a class or a blueprint: its Marks
+_PUT: list[None] = []  # one for each mark there is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,7 @@ def put_mark(marked: F, mark: Mark) -> F:
 
     It stays what it is: so it doesn't matter whether a route was made of it before or after.
     """
+    _PUT.append(None)
     for each in _places(marked):
         holder = _holder(each)
         marks = (*cast("tuple[Mark, ...]", getattr(holder, MARKS, ())), mark)
@@ -47,6 +49,11 @@ def put_mark(marked: F, mark: Mark) -> F:
         except (AttributeError, TypeError):
             raise TypeError(f"{shown(each)} can't have limits: it takes no attributes") from None
     return marked
+
+
+def marks_in_all() -> int:
+    """Return how many marks were put, whose change tells that what was found out may be wrong."""
+    return len(_PUT)
 
 
 def _holder(marked: object) -> object:

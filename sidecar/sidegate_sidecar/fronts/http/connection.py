@@ -78,7 +78,7 @@ class HttpTimeouts:
                 return self.body
             case Phase.OVER:
                 return self.linger
-            case Phase.REPLY:  # that time is ours
+            case Phase.REPLY | Phase.STREAM:  # that time is ours
                 return inf
 
 
@@ -162,7 +162,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Do a piece of work: begin to read, or look at what came, or write a reply."""
         if self._is_lost or self._unread_since is not None or self._opening_now():
             return
-        if self.exchange.phase is Phase.OVER:
+        if self.exchange.phase in {Phase.STREAM, Phase.OVER}:
             self._listen()
             return
         phase = self.exchange.phase
@@ -224,6 +224,26 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._front.wait(self)
         else:
             self._listen()
+
+    def stream(self, reply: Reply) -> None:
+        """Write the head of a reply whose body comes by `send`, until one side ends it."""
+        if self._is_lost:
+            return
+        self._write(self.exchange.write_start(reply, self._front.date()))
+        if self.exchange.phase is Phase.OVER:
+            self._end()
+        else:
+            self._listen()
+
+    @property
+    def streams(self) -> bool:
+        """May it be sent more of its reply?"""
+        return not self._is_lost and self.exchange.phase is Phase.STREAM
+
+    def send(self, piece: bytes) -> None:
+        """Write a piece of a stream; left out while the client doesn't read, so none pile up."""
+        if self.streams and self._unread_since is None:
+            self._write(piece)
 
     def _write(self, data: bytes) -> None:
         assert self._transport is not None  # a request came through it

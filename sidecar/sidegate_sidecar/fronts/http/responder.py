@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.app.lazy import LazyApp
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json, problem
+from sidegate_sidecar.fronts.http.page.page import Page
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address
@@ -24,6 +25,7 @@ class Responder:
         self._sidecar = sidecar
         self._scrape = scrape
         self._app = LazyApp(sidecar, address, scrape)
+        self._page = Page()
 
     def at_once(self, head: Head) -> Reply:
         """Answer a probe or a scrape."""
@@ -34,7 +36,11 @@ class Responder:
             return problem(503, why_not) if why_not else _READY
         return _ALIVE
 
-    async def page(self, head: Head) -> Reply:
+    def file(self, head: Head) -> Reply:
+        """Answer with a file of the page at /."""
+        return self._page.at(head.path)
+
+    async def document(self, head: Head) -> Reply:
         """Answer a reader of the documentation."""
         return await self._app.page(head.path)
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 from sidegate_sidecar.fronts.http.accepting import Acceptor
 from sidegate_sidecar.fronts.http.admission.auth import Access
 from sidegate_sidecar.fronts.http.admission.request_admission import RequestAdmission
-from sidegate_sidecar.fronts.http.admission.routes import Answerer, route_of
+from sidegate_sidecar.fronts.http.admission.routes import Answerer, Right, route_of
 from sidegate_sidecar.fronts.http.connection import HttpConnection, HttpTimeouts
 from sidegate_sidecar.fronts.http.duty import Duty
 from sidegate_sidecar.fronts.http.http11.reply import problem
 from sidegate_sidecar.fronts.http.http_metrics import HttpCollector
 from sidegate_sidecar.fronts.http.http_refusals import HttpRefusals
+from sidegate_sidecar.fronts.http.live.feed import Feed
+from sidegate_sidecar.fronts.http.live.live import Live
 from sidegate_sidecar.fronts.http.responder import Responder
 from sidegate_sidecar.fronts.http.work_turns import WorkTurns
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
@@ -64,6 +66,7 @@ class HttpServer:
         self.registry = make_registry(sidecar, HttpCollector(self.open, self.refusals))
         self.scrape = Scrape(self.registry, monotonic)
         self.answers = Responder(sidecar, address, self.scrape)
+        self.live = Live(Feed(sidecar).event, self._may_read)
         self.unproven: Unproven[HttpConnection] = Unproven(max_local=MAX_LOCAL)
         self.proven: set[HttpConnection] = set()
         self._turns: WorkTurns[HttpConnection] = WorkTurns()
@@ -84,6 +87,7 @@ class HttpServer:
     async def stop(self) -> None:
         """Take no more connections, let calls in progress end, and close all."""
         self._accepting.stop()
+        self.live.stop()
         if self.calls:
             await asyncio.wait(self.calls, timeout=END_WITHIN)
         for connection in list(self.open):
@@ -135,8 +139,13 @@ class HttpServer:
         assert route is not None  # or it would have been refused
         if route.place is Answerer.FRONT:
             connection.reply(self.answers.at_once(head))
+        elif route.place is Answerer.FILE:
+            connection.reply(self.answers.file(head))
         elif route.place is Answerer.DOCUMENT:
-            self._call(connection, self.answers.page(head))
+            self._call(connection, self.answers.document(head))
+        elif route.place is Answerer.LIVE:
+            self._trust(connection, head)
+            self.live.join(connection, head)
         else:
             self._trust(connection, head)
             self._call(connection, self.answers.call(request))
@@ -151,11 +160,15 @@ class HttpServer:
         self.proven.discard(connection)
         self.unproven.remove(connection)
         self._turns.remove(connection, connection.place)
+        self.live.leave(connection)
 
     # ---
 
     def _asked(self) -> int:
         return self._sidecar.node.asked
+
+    def _may_read(self, head: Head) -> bool:
+        return self._access.refusal(Right.READ, head) is None
 
     def _trust(self, connection: HttpConnection, head: Head) -> None:
         if self._access.proves(head) and len(self.proven) < MAX_PROVEN:

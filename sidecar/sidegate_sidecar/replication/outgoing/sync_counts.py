@@ -11,5 +11,6 @@ class SyncCounts:
 
     sent: int = 0  # buckets
     merged: int = 0
+    handed: int = 0  # buckets that walks found to be lacking where they should be
     resent: int = 0  # buckets whose message got no answer
     overflows: int = 0  # times that too much waited for a node, and all is sent to it anew

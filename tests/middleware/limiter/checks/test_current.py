@@ -62,20 +62,6 @@ def test_what_matters_most_is_who_refused_then_who_has_least_left() -> None:
     assert (current.decision, current.allowed) == (refused, False)
 
 
-def test_the_request_is_made_once_and_again_when_it_is_made_otherwise() -> None:
-    current, made = request("limiter"), list[object]()
-
-    def make() -> object:
-        made.append(object())
-        return made[-1]
-
-    assert current.request is current.view
-    for count in (1, 2):
-        current.make_by(make)
-        assert [current.request, current.request] == [made[-1]] * 2
-        assert len(made) == count
-
-
 def test_outside_there_is_no_request() -> None:
     current = outside("limiter")
     assert current.request is None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from sidegate_sidecar.fronts.http.page.files import FILES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,7 +18,7 @@ KEYS = "/v1/keys/"  # and a key, which may hold slashes
 class Right(Enum):
     """What a call does, and so who may make it."""
 
-    OPEN = "open"  # for probes, scrapes and readers of the documentation
+    OPEN = "open"  # for probes, scrapes, and pages that say nothing of this cluster
     READ = "read"  # shows keys or names
     CHANGE = "change"
 
@@ -26,6 +28,8 @@ class Answerer(Enum):
 
     FRONT = "front"  # with what it has in memory
     DOCUMENT = "document"  # a page that the app makes once
+    FILE = "file"  # of the page at /
+    LIVE = "live"  # with events, until the reader goes
     APP = "app"
 
 
@@ -53,6 +57,7 @@ _LOOK_AND_RESET = {"GET": Right.READ, "DELETE": Right.CHANGE}
 _KEY = Route(Answerer.APP, _LOOK_AND_RESET)
 
 ROUTES: Mapping[str, Route] = {
+    **{path: Route(Answerer.FILE, _PAGE) for path in FILES},
     "/healthz": Route(Answerer.FRONT, _PAGE),
     "/readyz": Route(Answerer.FRONT, _PAGE),
     "/metrics": Route(Answerer.FRONT, _PAGE),
@@ -62,6 +67,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/check": Route(Answerer.APP, _CHANGE),
     "/v1/leave": Route(Answerer.APP, _CHANGE),
     "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
+    "/v1/live": Route(Answerer.LIVE, _LOOK),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),
     "/v1/report": Route(Answerer.APP, _LOOK),

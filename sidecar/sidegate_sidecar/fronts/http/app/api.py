@@ -48,6 +48,8 @@ from sidegate_sidecar.fronts.http.app.report_models import (
     asked,
 )
 from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
+from sidegate_sidecar.fronts.http.live.feed import Feed
+from sidegate_sidecar.fronts.http.live.live import FULL
 from sidegate_sidecar.node.asking import ask_one
 from sidegate_sidecar.sidecar import LOOKING
 
@@ -102,6 +104,7 @@ _UNKNOWN_RULE = (
     'rule "apy": no node has decided a check of it; they have "api", "other"',
 )
 _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
+_FULL_OF_READERS = (503, FULL)
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
 _EXAMPLES: dict[str, Any] = {
@@ -125,6 +128,12 @@ _bearer = HTTPBearer(
 )
 
 
+class EventStream(Response):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
 class Api:
     """The calls. What each one's first line says is its text in the OpenAPI document."""
 
@@ -133,6 +142,7 @@ class Api:
         self._address = address
         self._scrape = scrape
         self._node = sidecar.node
+        self._feed = Feed(sidecar)
 
     async def check(self, asked: CheckBody) -> CheckResponse:
         """Charge tokens to a key, if all its limits have them.
@@ -193,6 +203,16 @@ class Api:
         owner waits that long for another node; if none comes it stays, and goes on deciding.
         """
         return Departed.of(await self._sidecar.leave())
+
+    async def live(self) -> Response:
+        """Tell the cluster as it is, once a second, as server-sent events.
+
+        Each event is one JSON object with all that the page at `/` shows: `rates` a second over the
+        last ten, the most `denied` keys and the `sources` of the last minute, the `rules` over ten
+        minutes, the `ring`, and which `nodes` have answered. It goes on until one side ends it; at
+        most 32 read at a time, all of one look. This app, without the front, tells it once.
+        """
+        return EventStream(b"data: " + await self._feed.event() + b"\n\n")
 
     async def healthz(self) -> HealthStatus:
         """Say that the process is alive."""
@@ -271,6 +291,9 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
     cluster("GET", "/v1/report", api.report, secret, *_NOT_ALLOWED, _WRONG_LAST, _UNKNOWN_RULE)
     cluster("POST", "/v1/leave", api.leave, secret, *_NOT_ALLOWED)
+    cluster(
+        "GET", "/v1/live", api.live, secret, *_NOT_ALLOWED, _FULL_OF_READERS, answers=EventStream
+    )
     process("GET", "/healthz", api.healthz, [])
     process("GET", "/readyz", api.readyz, [], (503, LOOKING))
     process("GET", "/metrics", api.metrics, [], answers=PlainTextResponse)

@@ -66,7 +66,7 @@ class LazyApp:
 
 def _pages_of(server: AppServer) -> dict[str, Reply]:
     with _switching_often():
-        from sidegate_sidecar.fronts.http.app.page import GUARDS, page_of  # noqa: PLC0415
+        from sidegate_sidecar.fronts.http.app.reference import GUARDS, page_of  # noqa: PLC0415
 
         document = server.app.openapi()
         page = Reply(200, "text/html; charset=utf-8", page_of(document).encode(), GUARDS)

@@ -65,8 +65,10 @@ class ProblemApp(FastAPI):
         for path in document["paths"].values():
             for call in path.values():
                 for status, answer in call["responses"].items():
-                    if status >= "400" and "application/json" in answer["content"]:
-                        answer["content"][MEDIA_TYPE] = answer["content"].pop("application/json")
+                    if status >= "400":  # FastAPI has the schema under what the call else answers
+                        of_types = answer["content"].values()
+                        about = {name: it[name] for it in of_types for name in it}
+                        answer["content"] = {MEDIA_TYPE: about}
         return document
 
 

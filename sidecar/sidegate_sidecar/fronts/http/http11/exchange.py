@@ -31,6 +31,7 @@ MAX_EVENTS = 64  # chunks that are read at a time: 0.3 ms
 _ENDING = frozenset({"malformed", "too-long", "timeout"})  # what follows may be anything
 _HEAD_ENDS = regular(rb"\n\r?\n")
 _FIRST_BYTE: Final = 0x21  # no method begins with less; TLS does
+_CLOSE = ("Connection", "close")
 
 
 class Phase(Enum):
@@ -40,7 +41,11 @@ class Phase(Enum):
     HEAD = "head"  # the rest of its head
     BODY = "body"  # the rest of its body
     REPLY = "reply"  # our reply
+    STREAM = "stream"  # the rest of our reply, which comes in pieces until one side ends it
     OVER = "over"  # nothing: no further request is read
+
+
+_LAST = frozenset({Phase.STREAM, Phase.OVER})  # no further request is read
 
 
 class HttpExchange:
@@ -71,7 +76,7 @@ class HttpExchange:
 
     def receive(self, data: bytes) -> None:
         """Take bytes that came; `MAX_HEAD_BYTES` at a time at most."""
-        if self.phase is Phase.OVER:
+        if self.phase in _LAST:
             return
         self._unread += data
         if self.phase is Phase.IDLE:
@@ -146,21 +151,29 @@ class HttpExchange:
         Written here and not by h11, which takes longer for it than all else takes together.
         """
         stays = self._stays(reply)
-        fields = (
-            ("Date", date),
-            ("Content-Type", reply.content_type),
-            ("Content-Length", str(len(reply.body))),
-            *reply.headers,
-            *([] if stays else [("Connection", "close")]),
-        )
-        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        start = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{lines}\r\n"
-        is_head = self.head is not None and self.head.method == "HEAD"
+        length = ("Content-Length", str(len(reply.body)))
+        start = _start(reply, date, length, *([] if stays else [_CLOSE]))
+        is_head = self._is_head
         if stays:
             self._begin()
         else:
             self.end()
-        return start.encode("latin-1") + (b"" if is_head else reply.body)
+        return start + (b"" if is_head else reply.body)
+
+    def write_start(self, reply: Reply, date: str) -> bytes:
+        """Return the head of a reply whose body comes in pieces: it ends when we close.
+
+        To HEAD that is all, and it is over.
+        """
+        is_head = self._is_head
+        self.end()
+        if not is_head:
+            self.phase = Phase.STREAM
+        return _start(reply, date, _CLOSE)
+
+    @property
+    def _is_head(self) -> bool:
+        return self.head is not None and self.head.method == "HEAD"
 
     def _stays(self, reply: Reply) -> bool:
         """May another request follow on this connection?"""
@@ -172,6 +185,14 @@ class HttpExchange:
         """Read no further request."""
         self.phase = Phase.OVER
         self._unread.clear()
+
+
+def _start(reply: Reply, date: str, *more: tuple[str, str]) -> bytes:
+    """Return the bytes of a reply up to its body."""
+    fields = (("Date", date), ("Content-Type", reply.content_type), *more, *reply.headers)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    start = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{lines}\r\n"
+    return start.encode("latin-1")
 
 
 def _wrong_head(head: Head) -> Reply | None:

@@ -12,7 +12,8 @@ async def test_the_front_has_what_the_api_has() -> None:
     async with cluster("n1") as (node,):
         document = create_app(node, node.http, node.http_server.scrape).openapi()
     there = {re.sub(r"\{.*", "", path): calls for path, calls in document["paths"].items()}
-    pages = {path for path, route in ROUTES.items() if route.place is Answerer.DOCUMENT}
+    own = {Answerer.DOCUMENT, Answerer.FILE}
+    pages = {path for path, route in ROUTES.items() if route.place in own}
     assert there.keys() == (ROUTES.keys() - pages) | {KEYS}
     for path, calls in there.items():
         route = route_of(path)

@@ -28,6 +28,7 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
         "/v1/owner",
         "/v1/report",
         "/v1/leave",
+        "/v1/live",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -63,9 +64,8 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
-    assert secured == {
-        *("check", "reset", "leave", "peek", "nodes", "owner", "keys", "reset_keys", "report")
-    }
+    asking = {"peek", "nodes", "owner", "keys", "report", "live"}
+    assert secured == {"check", "reset", "reset_keys", "leave", *asking}
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":

@@ -238,3 +238,21 @@ def test_an_upgrade_is_not_taken() -> None:
     assert isinstance(found, HttpRequest)
     one.write(HELLO, "now")
     assert isinstance(one.next(), HttpRequest)
+
+
+def test_a_reply_may_come_in_pieces_until_one_side_ends_it() -> None:
+    """It has no length, the connection is to be closed, and what comes meanwhile is dropped."""
+    one, _ = told(GET)
+    assert one.write_start(Reply(200, "text/plain", b""), "today") == (
+        b"HTTP/1.1 200 OK\r\nDate: today\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    )
+    assert one.phase is Phase.STREAM
+    one.receive(GET)
+    assert one.next() is None
+
+
+def test_a_reply_in_pieces_has_none_for_head() -> None:
+    """Its head is all, and it is over."""
+    one, _ = told(GET.replace(b"GET", b"HEAD"))
+    assert one.write_start(HELLO, "today").endswith(b"close\r\n\r\n")
+    assert one.phase is Phase.OVER

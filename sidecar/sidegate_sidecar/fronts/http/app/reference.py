@@ -1,4 +1,4 @@
-"""The page at /docs: the OpenAPI document as HTML, with nothing loaded from anywhere. Pure."""
+"""The reference of the API at /docs: OpenAPI as HTML, with nothing loaded from anywhere. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The page that shows the OpenAPI document."""
+"""The reference that shows the OpenAPI document."""
 
-from sidegate_sidecar.fronts.http.app.page import page_of
+from sidegate_sidecar.fronts.http.app.reference import page_of
 
 
 def test_what_the_document_says_is_shown_as_text() -> None:

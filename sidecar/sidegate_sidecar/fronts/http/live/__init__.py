@@ -1,0 +1,1 @@
+"""The feed of the page: what all nodes say, once a second, to whoever reads along."""
