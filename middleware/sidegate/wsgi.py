@@ -105,6 +105,7 @@ class RateLimitWSGIMiddleware:
             on_unreachable=limiter.settings.on_unreachable,
             secret=options.get("secret"),
             tls=options.get("tls"),
+            otel=options.get("otel"),
         )
         limiter.count = own.count
 

@@ -116,6 +116,7 @@ class Config:
     report_rules: int = RULES  # 0: nothing is counted for reports
     report_memory: int = RULE_BYTES  # bytes, of each rule
     report_keys: ShownKeys = ShownKeys.PLAIN
+    otel: bool = False  # spans of the checks that apps trace
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.limits import SECOND
 from sidegate.client.environment import unknown
 from sidegate_sidecar.cgroup import memory_limit, warning
+from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.fronts.http.app.lazy import require_app
 from sidegate_sidecar.fronts.http.server import HttpServer
 from sidegate_sidecar.links.sockets import HTTP_BACKLOG, ListenError, listen
@@ -23,17 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
+
+NOT_INSTALLED = (
+    "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
+    " what the extra sidegate[sidecar-otel] has"
+)
 
 
 class Process(Sidecar):
     """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
 
-    Port 0 takes a free one; `link` and `http` say which.
+    Port 0 takes a free one; `link` and `http` say which. `tracing` makes spans, and is closed with
+    it.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tracing: Tracing | None = None) -> None:
         http = listen("http", config.http, HTTP_BACKLOG)
         try:
             super().__init__(config)
@@ -42,6 +50,9 @@ class Process(Sidecar):
             raise
         self.http = bound(http, config.http)
         self.http_server = HttpServer(self, self.http, http)
+        self._tracing = tracing
+        if tracing is not None:
+            self.sessions.trace(tracing.watch(self.node.decide))
 
     async def start(self) -> None:
         """Listen to apps and nodes, then to HTTP."""
@@ -53,9 +64,11 @@ class Process(Sidecar):
         """Take no more connections, answer what is there, and close."""
         await super().stop()
         await self.http_server.stop()
+        if self._tracing is not None:
+            await self._tracing.close()
 
 
-async def serve(config: Config) -> int:
+async def serve(config: Config, tracing: Tracing | None) -> int:
     """Run a sidecar until SIGTERM or SIGINT, leave; a second one ends it at once.
 
     Return the exit code: 0 unless something was lost at the end.
@@ -65,7 +78,7 @@ async def serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, None)
-    async with Process(config) as sidecar:
+    async with Process(config, tracing) as sidecar:
         gc.collect()
         gc.freeze()  # what is here now stays; a full collection needn't look at it again
         gc.set_threshold(100_000, 50, 50)
@@ -106,8 +119,9 @@ async def _unless(
 def run_until_signal(config: Config, log_level: str) -> int:
     """Run a sidecar until SIGTERM or SIGINT, on uvloop where there is one; log to stderr.
 
-    Return the exit code.
+    Return the exit code. OptionError if it is to trace, and can't.
     """
+    tracing = _tracing(config.name) if config.otel else None
     require_app()
     log_to_stderr(log_level)
     for line in unknown(os.environ):
@@ -115,7 +129,17 @@ def run_until_signal(config: Config, log_level: str) -> int:
     if line := warning(config.max_memory, config.report_bytes, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(config))
+        return runner.run(serve(config, tracing))
+
+
+def _tracing(name: str) -> Tracing:
+    """Return what makes spans. OptionError if it isn't installed, or told what it can't do."""
+    try:
+        from sidegate_sidecar.telemetry.exporting import exporting_provider  # noqa: PLC0415 - extra
+        from sidegate_sidecar.telemetry.tracing import Tracing  # noqa: PLC0415 - as above
+    except ImportError:
+        raise OptionError("otel", "on", NOT_INSTALLED) from None
+    return Tracing(name, exporting_provider(name, os.environ))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -16,6 +16,7 @@ from sidegate.protocol.key_messages import (
     ListKeys,
     ResetKeys,
 )
+from sidegate.protocol.outcome_messages import Outcomes
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
@@ -38,6 +39,7 @@ NODE = messages.Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0
 PROOF = "306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33"
 WELCOME = "8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15"
 KEY, SERIAL, DEBT = "login:10.0.0.1", 0x1234567890ABCDEF, 12_000_000_000
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # of W3C's page
 MEMBERS = [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]
 
 MESSAGES: dict[str, messages.Message] = {
@@ -47,6 +49,9 @@ MESSAGES: dict[str, messages.Message] = {
     "Welcome": messages.Welcome(bytes.fromhex(WELCOME)),
     "Checks": messages.Checks(
         7, 0, 50_000, [(KEY, "5/minute", 1), ("api:k1", "100/second; 10000/hour", 2)]
+    ),
+    "Checks that belong to a trace": messages.TracedChecks(
+        7, 0, 50_000, [(KEY, "5/minute", 1)], traces=[(0, PARENT)]
     ),
     "Checks that go to another node": messages.Checks(
         3, 1, 16_000, [(KEY, "5/minute", 1)], SERIAL, [4]
@@ -77,8 +82,8 @@ MESSAGES: dict[str, messages.Message] = {
     "ResetKeys": ResetKeys(19, 0, "login:"),
     "ResetKeys that goes to another node": ResetKeys(4, 1, "login:", 0, SERIAL),
     "KeysReset": KeysReset(19, [("node-a", 17), ("node-b", 0)], ["node-c"]),
-    "Outcomes": messages.Outcomes([("open", 3)], [(KEY, "open", 1, 3, 0)]),
-    "Outcomes that go to another node": messages.Outcomes(
+    "Outcomes": Outcomes([("open", 3)], [(KEY, "open", 1, 3, 0)]),
+    "Outcomes that go to another node": Outcomes(
         [], [(KEY, "remembered", 0, 17, 0), (None, "remembered", 0, 4, 0)], 1
     ),
     "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),

@@ -26,6 +26,7 @@ def test_all_variables_of_the_command_are_known() -> None:
         "SIDEGATE_HTTP_TOKEN",
         "SIDEGATE_INSECURE",
         "SIDEGATE_NODE_SECRET",
+        "SIDEGATE_OTEL",
         "SIDEGATE_RING_SEED",
         "SIDEGATE_SECRET",
         "SIDEGATE_SEED",

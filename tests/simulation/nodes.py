@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidegate.link.in_flight import Asker
-    from sidegate.protocol.messages import Check, Holdings, Ids, NodeMessage, Refund, Rumor
+    from sidegate.protocol.messages import (
+        Check,
+        Holdings,
+        Ids,
+        NodeMessage,
+        Refund,
+        Rumor,
+        Trace,
+    )
     from sidegate_ring.membership.membership import Member
     from tests.simulation.network import Network
     from tests.simulation.world import World
@@ -87,8 +95,17 @@ class SimLink:
         """Would `ask` take a check now?"""
         return self.is_up
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids) -> bool:
+    def ask(
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        ids: Ids,
+        traces: list[Trace] | None,
+    ) -> bool:
         """Send checks."""
+        assert traces is None  # nobody traces here
         if not self.is_up:
             return False
         self._last_id = number = self._last_id + 1

@@ -122,6 +122,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- end }}
 - name: SIDEGATE_LOG_LEVEL
   value: {{ $values.logLevel }}
+{{- if $values.otel }}
+- name: SIDEGATE_OTEL
+  value: "true"
+{{- end }}
 {{- with $values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

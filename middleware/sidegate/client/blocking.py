@@ -18,6 +18,7 @@ from sidegate.client.denials import Denials
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.shared import Shared
+from sidegate.client.traced.in_threads import TracedShared
 from sidegate.client.waiting.in_threads import ThreadWaiting
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.link.blocking.exchange import Question
@@ -46,8 +47,12 @@ class BlockingClient(Configured):
 
     def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
         self._options = options
-        self._shared = Shared(options, alone, Denials() if remembers else None)
+        self._shared = self._new_shared(alone, Denials() if remembers else None)
         self._waiting = ThreadWaiting()
+
+    def _new_shared(self, alone: Alone, denials: Denials | None) -> Shared:
+        kind = Shared if self._options.telemetry is None else TracedShared
+        return kind(self._options, alone, denials)
 
     @property
     def nodes(self) -> int:
@@ -194,14 +199,14 @@ class BlockingClient(Configured):
         shared = self._shared
         if shared.pid != os.getpid():
             shared.close()
-            self._shared = shared = Shared(self._options, shared.alone.afresh(), shared.denials)
+            self._shared = shared = self._new_shared(shared.alone.afresh(), shared.denials)
             self._waiting = ThreadWaiting()
         return shared
 
     def close(self) -> None:
         """Close the connection; a later check opens one again."""
         shared = self._shared
-        self._shared = Shared(self._options, shared.alone, shared.denials)
+        self._shared = self._new_shared(shared.alone, shared.denials)
         shared.close()
 
     def __enter__(self) -> Self:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
-from sidegate.client.environment import unknown
+from sidegate.client.environment import NO, YES, unknown
 from sidegate.client.memory import MODES
 from sidegate.client.unreachable.alone import Alone
 from sidegate.client.unreachable.outage import CONSEQUENCE
@@ -27,6 +28,7 @@ from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Secrets
+    from sidegate.telemetry.checks import CheckTelemetry
 
 C = TypeVar("C", bound="Configured")
 
@@ -36,6 +38,7 @@ DEFAULT_SIDECAR = "127.0.0.1:7171"
 DEFAULT_BUDGET = 0.05  # seconds: what a request may lose to a limiter that doesn't answer
 MAX_BUDGET = 60.0
 NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is asked
+_NO_OTEL = "opentelemetry-api to be installed, which is what the extra sidegate[otel] has"
 _CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
 
 
@@ -52,6 +55,7 @@ class Configured(ABC):
         tls: Tls | None = None,
         remember_denials: bool = True,
         name: str = "app",
+        otel: bool | None = None,
     ) -> None:
         """Read the options; ValueError names one that can't be used.
 
@@ -64,8 +68,12 @@ class Configured(ABC):
         - `tls`: the files for TLS; none are needed on a Unix socket.
         - `remember_denials`: False asks about each check, also where it was denied a moment ago.
         - `name`: how the sidecar's log calls this app.
+        - `otel`: True makes spans and counts of OpenTelemetry (default: SIDEGATE_OTEL, or False);
+          see docs/running/tracing.md.
         """
-        options = client_options(sidecar, budget, secret, tls, name, on_unreachable=on_unreachable)
+        options = client_options(
+            sidecar, budget, secret, tls, name, on_unreachable=on_unreachable, otel=otel
+        )
         alone = Alone(str(options.sidecar), on_unreachable)
         self._set_up(options, alone, remembers=remember_denials)
 
@@ -82,27 +90,31 @@ def client_options(
     name: object,
     *,
     on_unreachable: object = OnUnreachable.OPEN,
+    otel: object = None,
 ) -> Endpoint:
     """Return what the options of a client say. ValueError names an argument that can't be used.
 
-    None for `sidecar` or `secret` means: take it from SIDEGATE_SIDECAR, SIDEGATE_SECRET_FILE or
-    SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says it if it stays wrong.
+    None for `sidecar`, `secret` or `otel` means: take it from SIDEGATE_SIDECAR, SIDEGATE_OTEL,
+    SIDEGATE_SECRET_FILE or SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says
+    it if it stays wrong.
     """
     policy = require_on_unreachable(on_unreachable)
     seconds, who = require_seconds("budget", budget), _name(name)
     if tls is not None and not isinstance(tls, Tls):
         raise _wrong("tls", tls, "a sidegate.Tls, or None")
+    telemetry = _telemetry(otel)
     mode = _mode(sidecar)
     address = None if mode else _address(sidecar)
     for line in unknown(os.environ):
         log_once(logging.WARNING, f"sidegate: {line}")
     if mode:
-        return _without_sidecar(mode, seconds, who, secret, tls)
+        return replace(_without_sidecar(mode, seconds, who, secret, tls), telemetry=telemetry)
     address, fault = (address, "") if address else _address_of_environment(policy)
     least = 1 if address.is_local else MIN_BYTES
     given = None if secret is None else _secrets(secret, least)
     secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
-    return Endpoint(address, seconds, Identity("app", who, "", secrets), tls, fault or other)
+    identity = Identity("app", who, "", secrets)
+    return Endpoint(address, seconds, identity, tls, fault or other, telemetry=telemetry)
 
 
 def _mode(sidecar: object) -> str:
@@ -185,7 +197,40 @@ def _secrets(secret: object, least: int = 1) -> Secrets:
         raise ValueError(f"secret (not shown): {error}") from None
 
 
+def _telemetry(otel: object) -> CheckTelemetry | None:
+    """Return what makes spans and counts, None where that is switched off."""
+    if otel is None:
+        return _telemetry_of_environment()
+    if not isinstance(otel, bool):
+        raise _wrong("otel", otel, "True, False or None")
+    try:
+        return _new_telemetry() if otel else None
+    except ImportError:
+        raise _wrong("otel", otel, _NO_OTEL) from None
+
+
+def _new_telemetry() -> CheckTelemetry:
+    from sidegate.telemetry.checks import CheckTelemetry  # noqa: PLC0415 - of an extra
+
+    return CheckTelemetry()
+
+
 # --- from the environment
+
+
+def _telemetry_of_environment() -> CheckTelemetry | None:
+    """Return what SIDEGATE_OTEL switches on; where it can't be, the log says so."""
+    text = os.environ.get("SIDEGATE_OTEL", "").strip().lower()
+    fault = "" if text in YES | NO else "expected 1, true, yes or on; or 0, false, no or off"
+    try:
+        if text in YES:
+            return _new_telemetry()
+    except ImportError:
+        fault = f"expected {_NO_OTEL}"
+    if fault:
+        line = f"sidegate: SIDEGATE_OTEL={shown(text)}: {fault}. Nothing is traced or counted"
+        log_once(logging.ERROR, line)
+    return None
 
 
 def _address_of_environment(policy: OnUnreachable) -> tuple[Address, str]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, Limits
 from sidegate.client.unreachable.key_counts import of_denials
-from sidegate.protocol.messages import KeyOutcome
+from sidegate.protocol.outcome_messages import KeyOutcome
 
 MAX_DENIALS = 10_000  # 5 MB: keys under attack, not all keys
 LONGEST = SECOND  # ns: how long a reset may go unnoticed

@@ -12,8 +12,17 @@ if TYPE_CHECKING:
 
 PREFIX = "SIDEGATE_"
 
+YES = frozenset({"1", "true", "yes", "on"})
+NO = frozenset({"", "0", "false", "no", "off"})
+"""What a switch may say, in small letters."""
+
 OF_APPS = frozenset(
-    {"SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE", "SIDEGATE_SERVICE", "SIDEGATE_SIDECAR"}
+    {
+        "SIDEGATE_SECRET",
+        "SIDEGATE_SECRET_FILE",
+        "SIDEGATE_SERVICE",
+        "SIDEGATE_SIDECAR",
+    }
 )
 """What the middleware and the clients read."""
 
@@ -35,6 +44,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_NODE_SECRET",
         "SIDEGATE_NODE_SECRET_FILE",
         "SIDEGATE_ON_UNREACHABLE",
+        "SIDEGATE_OTEL",
         "SIDEGATE_REPORT_KEYS",
         "SIDEGATE_REPORT_MEMORY",
         "SIDEGATE_REPORT_RULES",

@@ -23,15 +23,8 @@ from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import (
-    MAX_REFUNDS,
-    Forget,
-    Hello,
-    NodeMessage,
-    Outcomes,
-    Refund,
-    Roster,
-)
+from sidegate.protocol.messages import MAX_REFUNDS, Forget, Hello, NodeMessage, Refund, Roster
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.report import nothing, report_of
 
@@ -90,6 +83,7 @@ class Session:
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
         self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         self.link = None if options.fault or options.instead else self._linked()
+        self._new_turn: Callable[[Session], Turn] = Turn
         self._loop_end = LoopEnd(self._end)
 
     def _linked(self) -> Link:
@@ -114,7 +108,7 @@ class Session:
         midst of the callbacks among which this one was.
         """
         self.thread = threading.get_ident()
-        self.turn = turn = Turn(self)
+        self.turn = turn = self._new_turn(self)
         self.loop.call_soon(self.flush)
         return turn
 
@@ -131,7 +125,7 @@ class Session:
             self._tell_refunds(link)
         if not turn.checks:
             return
-        if link is None or not link.ask(turn.checks, 0, self.budget, turn):
+        if link is None or not link.ask(turn.checks, 0, self.budget, turn, (0, None), turn.traces):
             turn.unanswered(None)
 
     def _tell_outcomes(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.alone import Alone
-    from sidegate.protocol.messages import Answer, Answers, Check
+    from sidegate.protocol.messages import Answer, Answers, Check, Trace
 
     class Deciding(Protocol):
         """What a turn needs of its session."""
@@ -36,6 +36,8 @@ class Turn:
     """The checks, their limits, and the futures that wait. It is the asker of their frame."""
 
     __slots__ = ("_session", "asked_at", "checks", "futures", "limits")
+
+    traces: list[Trace] | None = None  # of those who trace, which is another class
 
     def __init__(self, session: Deciding) -> None:
         self._session = session

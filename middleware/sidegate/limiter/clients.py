@@ -30,6 +30,7 @@ class Clients:
             "tls": options.get("tls"),
             "budget": settings.budget,
             "on_unreachable": settings.on_unreachable,
+            "otel": options.get("otel"),
         }
         self._any_loop: AnyLoop | None = None
         self._blocking: BlockingClient | None = None

@@ -19,6 +19,7 @@ from sidegate.protocol.messages import Error, Hello, Message
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from sidegate.protocol.codec import Bytes
     from sidegate.protocol.seal import Seal
@@ -48,14 +49,20 @@ class Connection(asyncio.Protocol):
 
     Frames sent while bytes are being received leave in one write when all of them are handled,
     others at once (uvloop joins what is written in one turn of the loop). A peer that doesn't
-    read isn't read from either.
+    read isn't read from either. `decode` reads what comes after the handshake.
     """
 
-    def __init__(self, handshake: Handshake, handler: Handler) -> None:
+    def __init__(
+        self,
+        handshake: Handshake,
+        handler: Handler,
+        decode: Callable[[Bytes], Message] = decode,
+    ) -> None:
         self._handshake = handshake
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._handle = handler.on_message
+        self._decode = decode
         # Whoever dials is told the ring right behind the last word of the handshake, in one read.
         accepts = isinstance(handshake, Accepting)
         self._framer = Framer(MAX_HELLO_BYTES if accepts else MAX_FRAME_BYTES, shakes=True)
@@ -114,7 +121,7 @@ class Connection(asyncio.Protocol):
             if self.is_up:
                 for body in framer.feed(data):
                     self.unfinished_since = None
-                    self._handle(self, decode(body))
+                    self._handle(self, self._decode(body))
         except WireError as error:
             self.fail(error)
         if framer.rest:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Check
+    from sidegate.telemetry.checks import CheckTelemetry
     from sidegate.trust.tls import Tls
 
 
@@ -27,6 +28,7 @@ class Endpoint:
     tls: Tls | None
     fault: str = ""  # what is wrong with the environment; then nobody is asked
     instead: Callable[[Check, Limits], Decision] | None = None  # who decides, if nobody is asked
+    telemetry: CheckTelemetry | None = None  # spans and counts, where they are switched on
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context for one connection, None on a Unix socket or without TLS.

@@ -30,7 +30,6 @@ from sidegate.protocol.messages import (
     Inspect,
     Message,
     NodeMessage,
-    Outcomes,
     Ping,
     Pong,
     Refund,
@@ -46,7 +45,8 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
     from sidegate.protocol.handshake import Identity
-    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer
+    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
+    from sidegate.protocol.outcome_messages import Outcomes
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
@@ -149,13 +149,19 @@ class Link:
     # --- questions
 
     def ask(
-        self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids = (0, None)
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        ids: Ids = (0, None),
+        traces: list[Trace] | None = None,
     ) -> bool:
         """Send checks; the asker gets all answers within `budget` seconds, or hears of their lack.
 
         False, and nothing is sent, if the link takes no checks or too many are in flight.
         """
-        return self._questions.ask(checks, hops, budget, asker, ids)
+        return self._questions.ask(checks, hops, budget, asker, ids, traces)
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Return the buckets of a key there, or those forgotten; None if there is no answer."""

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from sidegate.link.health import LinkState
 from sidegate.link.in_flight import Asker, InFlight, halves
 from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
-from sidegate.protocol.messages import MAX_CHECKS, Check, Checks
+from sidegate.protocol.messages import MAX_CHECKS, Check, Checks, TracedChecks
+from sidegate.protocol.traces import traces_at
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.link.health import Health
-    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer
+    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
 
 _CONNECTING, _UP = LinkState.CONNECTING, LinkState.UP  # quicker to look up
 
@@ -49,7 +50,13 @@ class Questions:
     # --- asking
 
     def ask(
-        self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids = (0, None)
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        ids: Ids = (0, None),
+        traces: list[Trace] | None = None,
     ) -> bool:
         """Send checks; see Link.ask."""
         count = len(checks)
@@ -60,6 +67,8 @@ class Questions:
             return False
         self._last_id = number = self._last_id + 1
         message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        if traces is not None:
+            message = TracedChecks(number, hops, message.budget, checks, *ids, traces)
         if count > MAX_CHECKS:
             return self._ask_halves(message, budget, asker)
         frame = encode(message)
@@ -79,7 +88,10 @@ class Questions:
         ways = slice(middle), slice(middle, None)
         for part, half in zip(ways, halves(asker, middle, count), strict=True):
             ids = whole.serial, places[part]
-            if not self.ask(whole.checks[part], whole.hops, budget, half, ids):
+            traces = None
+            if isinstance(whole, TracedChecks) and whole.traces:
+                traces = traces_at(whole.traces, range(count)[part])
+            if not self.ask(whole.checks[part], whole.hops, budget, half, ids, traces):
                 half.unanswered(None)
         return True
 

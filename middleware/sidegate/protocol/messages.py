@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 from sidegate.protocol.standing_messages import Standing, StandingQuery
 
@@ -24,9 +25,9 @@ SURELY_SHORT_KEY = MAX_KEY_BYTES // 4  # characters: up to it, no key needs to b
 MAX_CHECKS = 4_096  # in one frame: what one turn of a busy loop makes, and under 5 ms of work
 NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to ask another node
 MAX_REFUNDS = 512  # in one frame: they fit, with the longest keys and limits there are
+MAX_TRACES = 64  # in a frame: a span takes a sidecar some 30 µs, and these 2 ms of one turn
+TRACEPARENT = 55  # characters of one
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
-
-MAX_OUTCOMES = 264  # keys in a frame, and what is beyond them of each source and verdict
 
 Check: TypeAlias = tuple[str, str, int]
 """(key, limits, cost): one question. `limits` is a text that `sidegate.buckets.limits` parses."""
@@ -44,6 +45,11 @@ Hops: TypeAlias = Annotated[int, Meta(ge=0)]
 Ids: TypeAlias = tuple[int, list[int] | None]
 """(serial, places) of checks in a frame, by which several nodes know them; see Checks."""
 
+Trace: TypeAlias = tuple[
+    Annotated[int, Meta(ge=0)], Annotated[str, Meta(min_length=TRACEPARENT, max_length=TRACEPARENT)]
+]
+"""(position, traceparent): the span that asks a check of a frame, as W3C's Trace Context has it."""
+
 Member: TypeAlias = tuple[str, str]
 """(name, address) of a node that is alive; the address is "HOST:PORT"."""
 
@@ -52,8 +58,6 @@ Held: TypeAlias = tuple[str, int]
 
 Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
 """(name, address, incarnation, state, owner, by, claim): what is said of one node; see Gossip."""
-
-_Many: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 
@@ -70,11 +74,6 @@ The debts are those of the sender, one for each limit: more than that isn't owed
 
 KeyReset: TypeAlias = tuple[int, str, Debt]
 """(number, key, ns): a reset, and for how long it is to be remembered."""
-
-KeyOutcome: TypeAlias = tuple[
-    str | None, str, Annotated[int, Meta(ge=0, le=1)], _Many, Annotated[int, Meta(ge=0)]
-]
-"""(key, source, allowed, checks, tokens charged): nil as the key is all keys beyond those told."""
 
 Account: TypeAlias = tuple[str, str, Annotated[int, Meta(ge=0)], Debt]
 """(limit, key, tokens that counted twice, debt in ns): a bucket as its owner has settled it."""
@@ -114,6 +113,12 @@ class Checks(Struct, array_like=True, frozen=True, gc=False, tag=3):
     checks: Annotated[list[Check], Meta(max_length=MAX_CHECKS)]
     serial: Annotated[int, Meta(ge=0)] = 0  # of a forward, the same when another node is asked
     places: list[int] | None = None  # of these checks among those first forwarded; None: in order
+
+
+class TracedChecks(Checks, array_like=True, frozen=True, gc=False, tag=3):
+    """Checks of which some belong to traces. Who doesn't trace reads the Checks in it."""
+
+    traces: Annotated[list[Trace], Meta(max_length=MAX_TRACES)] | None = None
 
 
 class Answers(Struct, array_like=True, frozen=True, gc=False, tag=4):
@@ -269,18 +274,6 @@ class Resets(Struct, array_like=True, frozen=True, tag=26):
     prefixes: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)] = []
 
 
-class Outcomes(Struct, array_like=True, frozen=True, tag=18):
-    """What an app has decided without a sidecar since it last said so. Not answered.
-
-    Each outcome is one of OUTCOMES, with how often it came; `keys` is the same for reports. At most
-    once a second. A node passes on (`hops` 1) what is about keys of another one.
-    """
-
-    counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
-    keys: Annotated[list[KeyOutcome], Meta(max_length=MAX_OUTCOMES)] = []
-    hops: Hops = 0
-
-
 class Refund(Struct, array_like=True, frozen=True, gc=False, tag=27):
     """Give back what these checks have charged, each to all of its limits. Not answered.
 
@@ -320,9 +313,6 @@ class Stay(Struct, array_like=True, frozen=True, tag=24):
     id: int
     promise: StayPromise
 
-
-OUTCOMES = ("open", "closed", "local", "key-error")
-"""Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
 NodeMessage: TypeAlias = (
     Gossip

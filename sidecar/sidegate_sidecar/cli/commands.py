@@ -146,6 +146,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     report_rules: serve_options.ReportRules = str(RULES),
     report_memory: serve_options.ReportMemory = DEFAULT_REPORT_MEMORY,
     report_keys: serve_options.ReportKeys = ShownKeys.PLAIN.value,
+    otel: serve_options.Otel = False,
     log_level: serve_options.LogLevel = "info",
 ) -> int:
     """Run a sidecar until SIGTERM or SIGINT."""
@@ -178,6 +179,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         report_rules=readers.whole("report-rules", report_rules),
         report_memory=readers.size("report-memory", report_memory),
         report_keys=readers.choice("report-keys", report_keys, ShownKeys),
+        otel=readers.flag("otel", given=otel),
     )
     from sidegate_sidecar.process import run_until_signal
 

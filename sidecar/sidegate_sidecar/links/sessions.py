@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
-from sidegate.protocol.codec import Refused, WireError, encode, refuse
+from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
-    OUTCOMES,
     Checks,
     Forget,
     Inspect,
     Message,
-    Outcomes,
     Ping,
     Pong,
     Refund,
     Reset,
     Roster,
 )
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
@@ -41,12 +40,15 @@ from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
 from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidegate.protocol.codec import Bytes
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.links.reporting.gathering import Shown
-    from sidegate_sidecar.node.node import Node
+    from sidegate_sidecar.node.node import Decide, Node
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
@@ -81,6 +83,8 @@ class Sessions:
         shown: Shown = str,
     ) -> None:
         self._node = node
+        self._decide: Decide = node.decide
+        self._decode: Callable[[Bytes], Message] = decode
         self._peers = peers
         self._me = me
         self._most = most
@@ -110,7 +114,11 @@ class Sessions:
         approve = self._approve_on_unix if is_unix else self._approve
         handshake = Accepting(self._me, nonce, approve=approve, trust_apps=is_unix)
         handshake.channel = channel
-        return _Session(handshake, self, arrival)
+        return _Session(handshake, self, arrival, self._decode)
+
+    def trace(self, decide: Decide) -> None:
+        """Have checks decided so on connections that are still to come, with their traces."""
+        self._decide, self._decode = decide, tracing_decoder()
 
     def _approve(self, hello: Hello) -> None:
         self._peers.approve(hello)
@@ -153,7 +161,7 @@ class Sessions:
         match message:
             case Checks():
                 by = _forwarder(connection, message) if message.serial else ""
-                self._node.decide(message, connection.send, by)
+                self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
@@ -341,7 +349,13 @@ def _is_node(connection: Connection) -> bool:
 class _Session(Connection):
     """A connection that is in `admission` until it has proved who is at the other side."""
 
-    def __init__(self, handshake: Accepting, sessions: Sessions, arrival: Arrival) -> None:
-        super().__init__(handshake, sessions)
+    def __init__(
+        self,
+        handshake: Accepting,
+        sessions: Sessions,
+        arrival: Arrival,
+        decode: Callable[[Bytes], Message],
+    ) -> None:
+        super().__init__(handshake, sessions, decode)
         self.arrival = arrival  # knows where it comes from: the transport can't tell at its end
         arrival.session = self

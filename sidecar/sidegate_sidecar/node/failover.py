@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sidegate.link.in_flight import Asker
-    from sidegate.protocol.messages import Check, Holdings, Ids, Refund
+    from sidegate.protocol.messages import Check, Holdings, Ids, Refund, Trace
     from sidegate_sidecar.cluster.cluster import Cluster
 
     class NodeLink(Protocol):
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
             ...
 
         def ask(
-            self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids
+            self,
+            checks: list[Check],
+            hops: int,
+            budget: float,
+            asker: Asker,
+            ids: Ids,
+            traces: list[Trace] | None,
         ) -> bool:
             """Send checks, whose answers the asker gets within `budget` seconds, if they come."""
             ...

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sidegate.protocol.messages import NOBODY, Answers
+from sidegate.protocol.messages import NOBODY, Answers, TracedChecks
+from sidegate.protocol.traces import traces_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Protocol
 
-    from sidegate.protocol.messages import Answer, Check, Checks
+    from sidegate.protocol.messages import Answer, Check, Checks, Trace
 
     class Road(Protocol):
         """The way that forwards take: what a node does about answers, and about their lack."""
@@ -97,6 +98,14 @@ class Forward:
         """Return each check with its place among those first forwarded."""
         places = range(len(self.checks)) if self.places is None else self.places
         return zip(self.checks, places, strict=True)
+
+    @property
+    def traces(self) -> list[Trace] | None:
+        """The spans that ask these checks, None if none does."""
+        frame = self.asked.frame
+        if type(frame) is TracedChecks and frame.traces:
+            return traces_at(frame.traces, self.positions)
+        return None
 
     def onward(self, to: str, some: list[int], now: int) -> Forward:
         """Return the forward of the checks at some positions in this one to the next node."""

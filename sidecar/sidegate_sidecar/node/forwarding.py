@@ -75,7 +75,8 @@ class Forwarding:
         if forward.to and hops < MAX_HOPS:
             link = self._links.link_to(forward.to)
             ids = forward.serial, forward.places
-            if link and link.ask(forward.checks, hops + 1, forward.patience, forward, ids):
+            asked = forward.checks, hops + 1, forward.patience, forward, ids, forward.traces
+            if link and link.ask(*asked):
                 return
             self._count_unanswered(forward, len(forward.checks))
         self._ask_next(forward, range(len(forward.positions)))

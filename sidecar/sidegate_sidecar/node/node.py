@@ -28,6 +28,7 @@ from sidegate_sidecar.node.refunds import Refunds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.client.unreachable.fallback import Fallback
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.forwarding import After
     from sidegate_sidecar.node.local import Later, Split
     from sidegate_sidecar.reports.counting import Counting
+
+    class Decide(Protocol):
+        """What has the checks of a frame decided, as `Node.decide` does."""
+
+        def __call__(self, frame: Checks, send: Send, by: str = "", /) -> None:
+            """Answer a frame, in one part or several."""
+
 
 MAX_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from sidegate.protocol.codec import Framer, decode, encode
+from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.key_messages import (
     KeyOrder,
@@ -19,24 +19,36 @@ from sidegate.protocol.messages import (
     Holdings,
     Inspect,
     Message,
-    Outcomes,
     Ping,
     Pong,
     Proof,
     Reset,
     Roster,
+    TracedChecks,
     Welcome,
 )
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.traces import traceparent
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
 
 IDENTITY = Identity("node", "n1", "sidegate", link="127.0.0.1:1")
 
 
+read_traced = tracing_decoder()
+
+
 def take(data: bytes) -> list[Message]:
-    """Return all messages in some bytes. Only WireError may come out of bytes."""
-    return [decode(body) for body in Framer().feed(data)]
+    """Return all messages in some bytes, as who traces reads them.
+
+    Only WireError may come out of bytes, and who doesn't trace takes whatever the other does.
+    """
+    bodies = Framer().feed(data)
+    messages = [read_traced(body) for body in bodies]
+    for body in bodies:
+        decode(body)
+    return messages
 
 
 def originals() -> list[Message]:
@@ -50,6 +62,7 @@ def originals() -> list[Message]:
         Checks(1, 0, 50_000, asked),
         Checks(2**40, 1, 1, asked[:1]),
         Checks(3, 0, 0, []),
+        TracedChecks(4, 0, 50_000, asked[:2], traces=[(0, traceparent(7, 9)), (1, "x" * 55)]),
         Answers(1, "owner", "n1", [0, 2], [[1, 10**15], "no such limit"]),
         Ping(7),
         Pong(7),

@@ -18,17 +18,8 @@ from hypothesis import strategies as st
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
-from sidegate.protocol.messages import (
-    MAX_KEY_BYTES,
-    OUTCOMES,
-    Error,
-    Inspect,
-    Outcomes,
-    Ping,
-    Pong,
-    Proof,
-    Reset,
-)
+from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take

@@ -54,6 +54,7 @@ WRONG: Final = (  # values of keys that there are
     "onUnreachable=deny",
     "role=master",
     "logLevel=loud",
+    "otel=perhaps",
     "stateFile=buckets",
     "socketMode=rw",
     "seeds[0]=no-port",

@@ -25,10 +25,11 @@ CI_VALUES = pytest.mark.parametrize("values", ci_values().values(), ids=ci_value
 
 
 def options() -> set[str]:
-    """Return the variables that `sidegate serve` reads; one of a flag is read by itself."""
+    """Return the variables that `sidegate serve` reads; those of flags are read by themselves."""
     hints = get_type_hints(cli.serve, include_extras=True).values()
     found = [it for hint in hints for it in get_args(hint)[1:] if isinstance(it, OptionInfo)]
-    return {str(it.envvar) for it in found if it.envvar} | {"SIDEGATE_INSECURE"}
+    of_flags = {"SIDEGATE_INSECURE", "SIDEGATE_OTEL"}
+    return {str(it.envvar) for it in found if it.envvar} | of_flags
 
 
 def sidecar(helm: Helm, *options: str | Path) -> Object:
@@ -133,6 +134,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
         "sidegate.other.svc:7171",
     ]
     assert config.state_file
+    assert config.otel
     assert config.tls
     assert config.secrets() == (b"sixteen bytes of secret",)
     assert config.node_secrets() == (b"sixteen bytes of node-secret",)

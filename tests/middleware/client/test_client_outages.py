@@ -9,7 +9,8 @@ import pytest
 
 from sidegate.client.client import Client
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
+from sidegate.protocol.messages import Answers, Checks, Roster
+from sidegate.protocol.outcome_messages import Outcomes
 from tests.support.in_process.cluster import (
     GENEROUS,
     admitted,

@@ -17,7 +17,7 @@ from sidegate.link.address import parse_address
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Outcomes
+from sidegate.protocol.outcome_messages import Outcomes
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
 

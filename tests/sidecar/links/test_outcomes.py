@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sidegate.protocol.messages import OUTCOMES, Outcomes, Ping, Pong
+from sidegate.protocol.messages import Ping, Pong
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, witness
 from tests.support.in_process.http_client import http

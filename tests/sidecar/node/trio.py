@@ -11,7 +11,7 @@ from typing import Any
 from sidegate.buckets.decision import Source
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.in_flight import Asker, Flight
-from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Refund
+from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Refund, Trace
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
 
@@ -31,8 +31,17 @@ class TrioLink:
         self.flights: dict[int, Flight] = {}
         self._last_id = 0
 
-    def ask(self, checks: list[Check], hops: int, budget: float, asker: Asker, ids: Ids) -> bool:
+    def ask(
+        self,
+        checks: list[Check],
+        hops: int,
+        budget: float,
+        asker: Asker,
+        ids: Ids,
+        traces: list[Trace] | None,
+    ) -> bool:
         """Send checks."""
+        assert traces is None  # nobody traces here
         self._last_id = number = self._last_id + 1
         self.flights[number] = Flight(asker, len(checks))
         frame = Checks(number, hops, int(budget * 1e6), checks, *ids)

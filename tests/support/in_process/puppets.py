@@ -1,7 +1,7 @@
 """Bare peers of both sides: real sockets that say just what the test makes them say."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
 from typing import Any, TypeVar, cast
@@ -164,6 +164,7 @@ class Puppet:
         self.heard: list[Message] = []
         self.errors: list[Exception] = []
         self.approve: Approval = approve_all
+        self.decode: Callable[[Bytes], Message] = decode
         self.life = Life(me.name, "127.0.0.1:9")
         self._server: asyncio.Server | None = None
 
@@ -176,7 +177,7 @@ class Puppet:
 
     def _accept(self) -> Connection:
         nonce = self.me.instance + token_bytes(NONCE_BYTES - len(self.me.instance))
-        return Connection(Accepting(self.me, nonce, approve=self.approve), self)
+        return Connection(Accepting(self.me, nonce, approve=self.approve), self, self.decode)
 
     def on_connected(self, connection: Connection) -> None:
         """Keep the connection."""

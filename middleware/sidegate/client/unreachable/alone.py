@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
-    from sidegate.protocol.messages import Check, Outcomes
+    from sidegate.protocol.messages import Check
+    from sidegate.protocol.outcome_messages import Outcomes
 
 log = logging.getLogger("sidegate")
 

@@ -9,7 +9,7 @@ from sidegate.buckets.decision import Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sidegate.protocol.messages import KeyOutcome
+    from sidegate.protocol.outcome_messages import KeyOutcome
 
     _Which: TypeAlias = tuple[str | None, str, bool]
 

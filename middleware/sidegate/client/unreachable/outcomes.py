@@ -2,7 +2,7 @@
 
 from sidegate.buckets.decision import Decision
 from sidegate.client.unreachable.key_counts import KeyCounts
-from sidegate.protocol.messages import OUTCOMES, Outcomes
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 
 _TELL_EVERY = 1.0  # seconds: as fresh as a scrape needs, and nothing beside the checks
 _SAY_EVERY = 60.0  # seconds: a process in trouble of its own writes one line a minute

@@ -64,7 +64,7 @@ class Conversation:
         self._patience = patience(options.budget)
         self._step = min(LONGEST_STEP, options.budget / 8)
         self._line: Line | None = None
-        self._exchange = Exchange(self._step)
+        self._exchange = self._new_exchange()
         self._expire_at = 0.0
         self._relief: Line | None = None  # being dialled, to take the line's place
         self._relief_due = 0.0
@@ -89,8 +89,11 @@ class Conversation:
         except FAULTS as error:
             self._lose(error)
 
+    def _new_exchange(self) -> Exchange:
+        return Exchange(self._step, traces=self._options.telemetry is not None)
+
     def _dial(self) -> Line:
-        self._exchange = Exchange(self._step)
+        self._exchange = self._new_exchange()
         self._line = line = Line(self._options, self._step)
         return line
 
@@ -174,7 +177,7 @@ class Conversation:
             relief.close()
             return line
         line.close()
-        self._line, self._exchange = relief, Exchange(self._step)
+        self._line, self._exchange = relief, self._new_exchange()
         return relief
 
     # --- what goes wrong

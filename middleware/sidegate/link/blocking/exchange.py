@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 from sidegate.link.blocking.silence import Listening
 from sidegate.link.in_flight import Flight
 from sidegate.protocol.codec import HEADER_BYTES, MAX_FRAME_BYTES, encode
-from sidegate.protocol.messages import Checks
+from sidegate.protocol.messages import MAX_TRACES, Checks, TracedChecks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidegate.link.blocking.trouble import Trouble
-    from sidegate.protocol.messages import Answer, Answers, Check
+    from sidegate.protocol.messages import Answer, Answers, Check, Trace
 
 
 class Question:
     """One check and its asker's place for the answer. It is settled once, by one of three:
 
     `answers` and `answer` (the frame and the part of it that is ours), `failure` (why the sidecar
-    gave none), or `trouble` (why this process couldn't ask or hear it in time).
+    gave none), or `trouble` (why this process couldn't ask or hear it in time). `trace` names the
+    span that it belongs to, where there is one.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Question:
         "is_again",
         "is_queued",
         "is_settled",
+        "trace",
         "trouble",
     )
 
@@ -42,6 +44,7 @@ class Question:
         self.answer: Answer = ""
         self.failure: Exception | None = None
         self.trouble: Trouble | None = None
+        self.trace = ""
         self.is_again = False  # was it asked before, on a line that then broke?
         self.is_queued = False  # is it going to be written, though nobody waits for it yet?
         self.is_settled = False
@@ -88,12 +91,21 @@ class _Frame:
         return [question for question in self.questions if not question.is_settled]
 
 
-class Exchange:
-    """The questions in flight on one line, and how long was listened for their answers."""
+def _traces(questions: list[Question]) -> list[Trace]:
+    traces = [(at, it.trace) for at, it in enumerate(questions) if it.trace]
+    return traces[:MAX_TRACES]
 
-    def __init__(self, step: float) -> None:
+
+class Exchange:
+    """The questions in flight on one line, and how long was listened for their answers.
+
+    `traces`: some of them may belong to one.
+    """
+
+    def __init__(self, step: float, *, traces: bool = False) -> None:
         self._flights: dict[int, tuple[Flight, _Frame]] = {}  # the oldest first
         self._last_id = 0
+        self._has_traces = traces
         self.has_answered = False  # if so, a line that breaks has been a good one
         self.listening = Listening(step)
 
@@ -110,7 +122,10 @@ class Exchange:
         """
         self._last_id = number = self._last_id + 1
         checks = [question.check for question in questions]
-        frame = encode(Checks(number, 0, int(budget * 1e6), checks))
+        message = Checks(number, 0, int(budget * 1e6), checks)
+        if self._has_traces and (traces := _traces(questions)):
+            message = TracedChecks(number, 0, message.budget, checks, traces=traces)
+        frame = encode(message)
         if len(frame) > MAX_FRAME_BYTES + HEADER_BYTES and len(questions) > 1:
             middle = len(questions) // 2
             halves = (questions[:middle], questions[middle:])

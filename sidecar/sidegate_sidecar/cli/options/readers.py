@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sidegate.buckets.limits import parse_limits
+from sidegate.client.environment import NO, YES
 from sidegate.errors import LimitError
 from sidegate.link.address import Address, parse_address
 from sidegate_sidecar.cli.options.names import variable
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _ONE_SEED: Final = "SIDEGATE_SEED"  # what one would guess from the flag
 _SEPARATORS: Final = re.compile(r"[\s,]+")
-_YES: Final = frozenset({"1", "true", "yes", "on"})
-_NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 def _read(option: str, text: str, read: Callable[[str], Value], expected: str) -> Value:
@@ -138,9 +137,9 @@ def header(option: str, text: str) -> tuple[str, str]:
 def flag(option: str, *, given: bool) -> bool:
     """Return whether a flag is given, or set in the environment."""
     text = os.environ.get(variable(option), "").strip().lower()
-    if text not in _YES | _NO:
+    if text not in YES | NO:
         raise OptionError(option, text, "expected 1, true, yes or on; or 0, false, no or off")
-    return given or text in _YES
+    return given or text in YES
 
 
 def state_file(path: str) -> str:

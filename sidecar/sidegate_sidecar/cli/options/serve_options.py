@@ -201,6 +201,16 @@ ReportKeys = Annotated[
         _BEHAVIOUR,
     ),
 ]
+Otel = Annotated[
+    bool,
+    typer.Option(
+        "--otel",
+        help="Make spans of the checks that apps trace, and send them by OTLP over HTTP to where"
+        " the OTEL_ variables say. \\[env var: SIDEGATE_OTEL]",
+        rich_help_panel=_BEHAVIOUR,
+        show_default=False,
+    ),
+]
 LogLevel = Annotated[
     str, option("log-level", "|".join(LEVELS), "What to log to stderr.", _BEHAVIOUR)
 ]

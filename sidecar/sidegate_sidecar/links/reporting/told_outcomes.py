@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.decision import Source
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.messages import MAX_KEY_BYTES, Outcomes
+from sidegate.protocol.messages import MAX_KEY_BYTES
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate_sidecar.reports.series import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidegate.protocol.messages import KeyOutcome
+    from sidegate.protocol.outcome_messages import KeyOutcome
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.node.node import Node
 

@@ -1,7 +1,7 @@
 """What was decided here by key: the keys that came most, and the rest as one."""
 
 from sidegate.client.unreachable.key_counts import MAX_COUNTED, MAX_TOLD, KeyCounts, of_denials
-from sidegate.protocol.messages import MAX_OUTCOMES, Outcomes
+from sidegate.protocol.outcome_messages import MAX_OUTCOMES, Outcomes
 
 
 def test_what_was_told_is_counted_anew() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog
-from sidegate.protocol.messages import OUTCOMES, Outcomes
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 
 
 def test_nothing_is_told_when_nothing_was_decided() -> None:

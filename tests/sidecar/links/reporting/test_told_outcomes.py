@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from sidegate.client.blocking import BlockingClient
-from sidegate.protocol.messages import Outcomes, Ping, Pong
+from sidegate.protocol.messages import Ping, Pong
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate_sidecar.lab.waiting import until
 from sidegate_sidecar.process import Process

@@ -1,0 +1,1 @@
+"""OpenTelemetry: what is told of checks, where it is switched on."""
