@@ -152,7 +152,7 @@ class Sidecar:
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self.sessions.tell_ring
-        self.cluster.on_reset = lambda key: self.sessions.forget(Forget(key))
+        self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
 
     @property
     def ready(self) -> bool:

@@ -8,6 +8,15 @@ import re
 from pathlib import Path
 
 from sidegate.protocol import messages, report_messages, standing_messages
+from sidegate.protocol.key_messages import (
+    KeyOrder,
+    KeysBy,
+    KeysListed,
+    KeysReset,
+    ListKeys,
+    ResetKeys,
+)
+from sidegate.protocol.outcome_messages import Outcomes
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
@@ -65,7 +74,18 @@ MESSAGES: dict[str, messages.Message] = {
     "Reset": messages.Reset(11, 0, KEY),
     "Holdings": messages.Holdings(10, "owner", "node-a", [("5/minute", DEBT)]),
     "Forget": messages.Forget(KEY),
-    "Outcomes": messages.Outcomes([("open", 3)]),
+    "Forget of all keys that begin so": messages.Forget("login:", 1),
+    "ListKeys": ListKeys(18, 0, 250_000, KeysBy.PREFIX, "login:", KeyOrder.DEBT, 50),
+    "KeysListed": KeysListed(
+        18, ["node-a", "node-b"], ["node-c"], [], [(KEY, 0, [("5/minute", DEBT)])], 1
+    ),
+    "ResetKeys": ResetKeys(19, 0, "login:"),
+    "ResetKeys that goes to another node": ResetKeys(4, 1, "login:", 0, SERIAL),
+    "KeysReset": KeysReset(19, [("node-a", 17), ("node-b", 0)], ["node-c"]),
+    "Outcomes": Outcomes([("open", 3)], [(KEY, "open", 1, 3, 0)]),
+    "Outcomes that go to another node": Outcomes(
+        [], [(KEY, "remembered", 0, 17, 0), (None, "remembered", 0, 4, 0)], 1
+    ),
     "Refund": messages.Refund(0, [(KEY, "5/minute", 1)]),
     "ReportQuery": report_messages.ReportQuery(18, 0, 300, "login", "key", 20),
     "ReportPart": report_messages.ReportPart(
@@ -93,6 +113,9 @@ MESSAGES: dict[str, messages.Message] = {
     ),
     "Settled": messages.Settled(14, [("5/minute", KEY, 1, 24_000_000_000)]),
     "Resets": messages.Resets(17, [(SERIAL + 1, KEY, 600_000_000_000)]),
+    "Resets of all keys that begin so": messages.Resets(
+        20, [], [(SERIAL + 2, "login:", 600_000_000_000)]
+    ),
     "Merged": messages.Merged(13),
     "Pull": messages.Pull(15, messages.Part.ALL),
     "Pulled": messages.Pulled(15),

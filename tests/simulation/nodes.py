@@ -20,6 +20,8 @@ from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
+from sidegate_sidecar.reports.activity import Activity
+from sidegate_sidecar.reports.counting import Counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,6 +204,7 @@ class SimNode:
             name, table, self.cluster, self, Fallback("open", table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
             serial=world.random.getrandbits(62), after=self._after,
+            counting=Counting(Activity(), self.clock, None),
         )  # fmt: skip
 
     def clock(self) -> int:

@@ -1,7 +1,9 @@
 """A whole cluster on a simulated network: its nodes, the apps that ask, and what they were told."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sidegate.protocol.messages import Answers, Checks
 from sidegate_ring.hashring import Ring
@@ -9,6 +11,7 @@ from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
+from sidegate_sidecar.reports.series import Column
 from tests.simulation.known import BY_TABLE, Known
 from tests.simulation.network import Faults, Network
 from tests.simulation.nodes import BUDGET, SimNode
@@ -19,6 +22,24 @@ LATE = 2 * BUDGET  # seconds after which an answer comes from before a standstil
 TCP = Faults(ordered=True)
 
 
+class Counted(NamedTuple):
+    """Checks that were answered, those that nodes have counted, and how many that may be at most.
+
+    A check is decided by one node, and by one more for each that didn't answer in time.
+    """
+
+    told: int
+    decided: int
+    most: int
+    told_allowed: int
+    allowed: int
+
+    @property
+    def is_right(self) -> bool:
+        """Is each check counted that was answered, and none that nobody can have decided?"""
+        return self.told <= self.decided <= self.most and self.told_allowed <= self.allowed
+
+
 @dataclass
 class World:
     """All nodes, and what apps were told. `seed` makes it."""
@@ -27,6 +48,7 @@ class World:
     faults: Faults = TCP
     timing: Timing = field(default_factory=Timing)
     nodes: dict[str, SimNode] = field(default_factory=dict[str, SimNode])
+    ever: list[SimNode] = field(default_factory=list[SimNode])  # those that have ended as well
     hops: int = 0
     admitted: list[tuple[float, str, str, str]] = field(
         default_factory=list[tuple[float, str, str, str]]
@@ -67,6 +89,7 @@ class World:
         """Start a node whose seeds are those that run."""
         known = [it.name for it in self.running] if seeds is None else seeds
         node = self.nodes[name] = SimNode(self, name, leaf=leaf)
+        self.ever.append(node)
         node.start(known)
         return node
 
@@ -100,7 +123,27 @@ class World:
         """Run until the ring is whole; return how long that took."""
         took = self.network.run_until(lambda: self.is_settled, within)
         assert took is not None, self.say(f"no ring after {within} s: {self.views()}")
+        counted = self.counted()
+        assert counted.is_right, self.say(f"not all is counted, or more: {counted}")
         return took
+
+    def counted(self) -> "Counted":
+        """Return what all nodes have counted for reports, and what there was to count."""
+        totals: Counter[Column] = Counter()
+        unanswered = 0
+        for node in self.ever:
+            unanswered += node.node.counts.unanswered.total()
+            counting = node.node.counting
+            assert counting is not None
+            for _ in counting.settle():
+                pass
+            for rule in counting.activity.by_rule.values():
+                for (_, column), count in rule.totals.items():
+                    totals[column] += count
+        decided = totals[Column.ALLOWED] + totals[Column.DENIED] + totals[Column.ERRORS]
+        return Counted(
+            self.told, decided, self.asked + unanswered, len(self.admitted), totals[Column.ALLOWED]
+        )
 
     def quiesce(self, within: float = 20.0) -> None:
         """Run until all buckets are where they belong."""

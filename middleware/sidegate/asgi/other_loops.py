@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.middleware_options import Options
 
 log = logging.getLogger("sidegate")
@@ -89,23 +91,40 @@ class AnyLoop:
 
     async def peek(self, key: str) -> dict[str, int]:
         """Return what a key has spent; see `Client.peek`."""
-        return await self._inspect("peek", key)
+        spent: dict[str, int] = await self._inspect("peek", key)
+        return spent
 
     async def reset(self, key: str) -> dict[str, int]:
         """Forget what a key has spent; see `Client.reset`."""
-        return await self._inspect("reset", key)
+        forgotten: dict[str, int] = await self._inspect("reset", key)
+        return forgotten
 
-    async def _inspect(self, method: str, key: str) -> dict[str, int]:
-        found: dict[str, int]
+    async def keys(
+        self,
+        prefix: str = "",
+        *,
+        identity: str | None = None,
+        order: str = "debt",
+        most: int = 50,
+    ) -> KeyList:
+        """Return the first keys in debt; see `Client.keys`."""
+        options = {"identity": identity, "order": order, "most": most}
+        found: KeyList = await self._inspect("keys", prefix, **options)
+        return found
+
+    async def reset_prefix(self, prefix: str, *, everything: bool = False) -> KeysForgotten:
+        """Forget what all keys that begin so have spent; see `Client.reset_prefix`."""
+        done: KeysForgotten = await self._inspect("reset_prefix", prefix, everything=everything)
+        return done
+
+    async def _inspect(self, method: str, key: str, **options: object) -> Any:  # noqa: ANN401 - as the method
         if _runs_asyncio():
-            found = await getattr(self.client, method)(key)
-            return found
+            return await getattr(self.client, method)(key, **options)
         trio = _running_trio()
         if trio is None:
             raise Unreachable(key, "its event loop is neither asyncio's nor trio's")
-        asked = (getattr(self._in_threads(trio), method), key)
-        found = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
-        return found
+        ask = partial(getattr(self._in_threads(trio), method), key, **options)
+        return await trio.to_thread.run_sync(ask, limiter=self._limiter(trio))
 
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:

@@ -129,6 +129,20 @@ class BucketTable(Store):
             held[key] = _FULL
         return len(known)
 
+    def fill(self, text: str, keys: Iterable[str], now: int) -> list[str]:
+        """Make the buckets of these keys under one limit full; return those that were in debt."""
+        table = self._tables.get(text)
+        if table is None:
+            return []
+        one, shards, ticks = table.one, table.shards, now * table.scale
+        full: list[str] = []
+        for key in keys:
+            held = one if shards is None else shards[hash(key) >> SHIFT]
+            if held.get(key, _FULL) > ticks:
+                held[key] = _FULL
+                full.append(key)
+        return full
+
     def held(self, key: str, now: int) -> list[tuple[Limit, int]]:
         """Return the limits under which the key is in debt, and its debts (ns, rounded up)."""
         limits = [table.limit for table in self._tables_of(key)]

@@ -15,6 +15,7 @@ from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
+from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.shared import Shared
 from sidegate.client.traced.in_threads import TracedShared
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.checks import Wanted
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
@@ -136,6 +138,29 @@ class BlockingClient(Configured):
         """
         forgotten = self._here().inspect(plain_key(key), reset=True)
         self._waiting.forget(key)
+        return forgotten
+
+    def keys(
+        self,
+        prefix: str = "",
+        *,
+        identity: str | None = None,
+        order: str = "debt",
+        most: int = 50,
+    ) -> KeyList:
+        """Return the first keys in debt that begin so, over all nodes, each from its owner.
+
+        As `Client.keys`.
+        """
+        return self._here().list_keys(list_question(prefix, identity, order, most))
+
+    def reset_prefix(self, prefix: str, *, everything: bool = False) -> KeysForgotten:
+        """Make all buckets full of all keys that begin so, on all nodes; return how many they were.
+
+        As `Client.reset_prefix`.
+        """
+        forgotten = self._here().reset_keys(reset_question(prefix, everything=everything))
+        self._waiting.forget(prefix, begins=True)
         return forgotten
 
     def report(

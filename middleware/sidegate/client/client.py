@@ -17,6 +17,7 @@ from sidegate.buckets.limits import Limits, parse_limits
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
+from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
 from sidegate.client.traced.in_loops import TracedCheck, TracedSession
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.client.checks import Wanted
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.turn import Turn
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
@@ -178,6 +180,33 @@ class Client(Configured):
         have been done all the same.
         """
         return await self._here().inspect(plain_key(key), reset=True)
+
+    async def keys(
+        self,
+        prefix: str = "",
+        *,
+        identity: str | None = None,
+        order: str = "debt",
+        most: int = 50,
+    ) -> KeyList:
+        """Return the first keys in debt that begin so, over all nodes, each from its owner.
+
+        In the order "debt" those come first that take longest to be full again; the other one is
+        "key". With `identity` in place of a prefix it is the keys of which the part after the first
+        ":" is that: one client over all rules. Up to 1,000. It is for people and scripts: every
+        node walks through its buckets. The answer comes within half a second, whatever the budget,
+        and says which nodes have given none; Unreachable if the sidecar doesn't.
+        """
+        return await self._here().list_keys(list_question(prefix, identity, order, most))
+
+    async def reset_prefix(self, prefix: str, *, everything: bool = False) -> KeysForgotten:
+        """Make all buckets full of all keys that begin so, on all nodes; return how many they were.
+
+        It lasts as `reset` does: nodes that are away are told when they are back. An empty prefix
+        is an error, unless `everything` is said. The answer may take seconds, 11 at most. Then
+        Unreachable is raised, and it may have been done all the same.
+        """
+        return await self._here().reset_keys(reset_question(prefix, everything=everything))
 
     async def report(
         self, rule: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND, Limits
+from sidegate.client.unreachable.key_counts import of_denials
+from sidegate.protocol.outcome_messages import KeyOutcome
 
 MAX_DENIALS = 10_000  # 5 MB: keys under attack, not all keys
 LONGEST = SECOND  # ns: how long a reset may go unnoticed
@@ -23,11 +25,13 @@ _Question: TypeAlias = tuple[str, str, int]
 class Denials:
     """A bounded table of the latest denials; the oldest goes first. `now` is in nanoseconds."""
 
-    __slots__ = ("_most", "table")
+    __slots__ = ("_most", "recalled", "table")
 
     def __init__(self, most: int = MAX_DENIALS) -> None:
         self._most = most
         self.table: dict[_Question, tuple[int, Decision]] = {}
+        self.recalled: dict[str, int] = {}
+        """How often the denials of a key were told since the sidecar was: each second."""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -55,14 +59,21 @@ class Denials:
         if age >= min(decision.wait, LONGEST):
             del self.table[question]
             return None
+        self.recalled[key] = self.recalled.get(key, 0) + 1
         debts = [max(debt - age, 0) for debt in decision.debts]
         return replace(decision, debts=debts, source=Source.REMEMBERED)
+
+    def take_recalled(self) -> list[KeyOutcome]:
+        """Return what to tell the sidecar of denials that were recalled, and count anew."""
+        recalled, self.recalled = self.recalled, {}
+        return of_denials(recalled)
 
     def forget_check(self, check: _Question) -> None:
         """Drop the denial of a check that may pass now."""
         self.table.pop(check, None)
 
-    def forget(self, key: str) -> None:
-        """Drop the denials of a key that was reset."""
-        for question in [question for question in self.table if question[0] == key]:
+    def forget(self, key: str, *, begins: bool = False) -> None:
+        """Drop the denials of a key that was reset, or (`begins`) of all that begin with it."""
+        is_meant = str.startswith if begins else str.__eq__
+        for question in [question for question in self.table if is_meant(question[0], key)]:
             del self.table[question]

@@ -17,15 +17,22 @@ from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
+from sidegate.protocol.key_messages import KeysBy, KeysListed, KeysReset
+from sidegate.protocol.key_ranking import KeyRanking, matching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
     from sidegate.buckets.limits import Limits
+    from sidegate.protocol.key_messages import ListKeys, ResetKeys
     from sidegate.protocol.messages import Check
 
     Decide: TypeAlias = Callable[[Check, Limits], Decision]
+
+
+_PIECE: Final = 4_096  # keys looked at at a time
+HERE: Final = "memory"  # in the place of a node's name, where there is none
 
 
 class Memory:
@@ -80,6 +87,26 @@ class Memory:
             self._buckets.reset(key)
         MOVES.moved()
         return spent(held)
+
+    def fill_all(self, prefix: str) -> int:
+        """Make the buckets of all keys full that begin so; return how many were in debt."""
+        filled = 0
+        with self._lock:
+            now = self._now()
+            for text, keys in self._buckets.keys(_PIECE):
+                filled += len(self._buckets.fill(text, matching(KeysBy.PREFIX, prefix, keys), now))
+        MOVES.moved()
+        return filled
+
+    def listed(self, asked: ListKeys) -> KeysListed:
+        """Return the first keys in debt of those that are asked for."""
+        with self._lock:
+            now = self._now()
+            ranking = KeyRanking(asked, self._buckets)
+            for piece in self._buckets.keys(_PIECE):
+                ranking.add(*piece, now)
+            rows = ranking.rows(now)
+        return KeysListed(asked.id, [HERE], [], [], rows, int(ranking.more))
 
     def spent(self, key: str) -> dict[str, int]:
         """Return the tokens that a key has spent and not got back yet, by the text of the limit.
@@ -139,6 +166,19 @@ def spent_here(decide: Decide, key: str, *, reset: bool) -> dict[str, int]:
     if decide is switched_off:
         return {}
     return STANDING.memory.fill(key) if reset else STANDING.memory.spent(key)
+
+
+def listed_here(decide: Decide, asked: ListKeys) -> KeysListed:
+    """Return the first keys in debt where no sidecar is asked but `decide`."""
+    if decide is switched_off:
+        return KeysListed(asked.id, [HERE], [], [], [], 0)
+    return STANDING.memory.listed(asked)
+
+
+def reset_here(decide: Decide, asked: ResetKeys) -> KeysReset:
+    """Forget what all keys that begin so have spent where no sidecar is asked but `decide`."""
+    forgotten = 0 if decide is switched_off else STANDING.memory.fill_all(asked.prefix)
+    return KeysReset(asked.id, [(HERE, forgotten)], [])
 
 
 MODES: Final[dict[str, tuple[Decide, str]]] = {

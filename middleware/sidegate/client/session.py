@@ -12,22 +12,19 @@ from msgspec.structs import replace
 
 from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
+from sidegate.client.keys.key_lists import key_list, keys_forgotten
+from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.loop_end import LoopEnd
-from sidegate.client.memory import STANDING, spent_here
+from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
-from sidegate.protocol.messages import (
-    MAX_REFUNDS,
-    Forget,
-    Hello,
-    NodeMessage,
-    Refund,
-    Roster,
-)
+from sidegate.protocol.key_messages import KeysListed, KeysReset
+from sidegate.protocol.messages import MAX_REFUNDS, Forget, Hello, NodeMessage, Refund, Roster
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.report import nothing, report_of
 
@@ -36,12 +33,15 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
+    from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Check
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
     from sidegate.protocol.report_messages import ReportQuery
     from sidegate.reports.report import Report
 
+_TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
@@ -79,6 +79,7 @@ class Session:
         self.alone = alone
         self._ended = ended
         self._remembers = remembers
+        self._will_tell = False  # is _tell_recalled going to be called?
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
         self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         self.link = None if options.fault or options.instead else self._linked()
@@ -169,6 +170,34 @@ class Session:
             self._forget(key)
         return spent_of(key, found)
 
+    async def list_keys(self, question: ListQuestion) -> KeyList:
+        """Return the first keys in debt; see `Client.keys`."""
+        if instead := STANDING.decide or self._options.instead:
+            return key_list(listed_here(instead, question(0)))
+        async with self._reporting:
+            found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
+        return key_list(found) if isinstance(found, KeysListed) else refuse(found)
+
+    async def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
+        """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
+        asked = question(0)
+        if instead := STANDING.decide or self._options.instead:
+            return keys_forgotten(reset_here(instead, asked))
+        found = await self._inquire(question, RESET_PATIENCE, about(asked))
+        self._forget(asked.prefix, begins=True)
+        return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
+
+    async def _inquire(
+        self, question: Callable[[int], Inquiry], patience: float, about: str
+    ) -> InquiryAnswer:
+        link = self.link
+        if link is None:
+            raise Unreachable(about, self._options.fault)
+        found = await link.inquire(question, max(self.budget, patience))
+        if found is None:
+            raise Unreachable(about, self._why(link, max(self.budget, patience)))
+        return found
+
     async def report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
         if STANDING.decide or self._options.instead:
@@ -188,7 +217,17 @@ class Session:
         """Return the denial of this check, if one holds."""
         if STANDING.decide:  # what a sidecar said has no say
             return None
+        if not self._will_tell:
+            self._will_tell = True
+            self.loop.call_later(_TELL_EVERY, self._tell_recalled)
         return self.denials.recall(key, limits, cost, time.monotonic_ns())
+
+    def _tell_recalled(self) -> None:
+        """Tell how often denials were recalled, if the sidecar is there; else nobody."""
+        self._will_tell = False
+        rows, link = self.denials.take_recalled(), self.link
+        if rows and link is not None and link.state is LinkState.UP:
+            link.tell(Outcomes([], rows))
 
     def note_denial(self, key: str, denial: Decision, asked_at: int) -> None:
         """Remember a denial, if this client does, as of when it was asked: never for too long."""
@@ -254,11 +293,11 @@ class Session:
         """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)
-        self._forget(message.key)
+        self._forget(message.key, begins=message.begins == 1)
 
-    def _forget(self, key: str) -> None:
-        self.denials.forget(key)
-        self.waiting.queues.forget(key)
+    def _forget(self, key: str, *, begins: bool = False) -> None:
+        self.denials.forget(key, begins=begins)
+        self.waiting.queues.forget(key, begins=begins)
 
     def roster(self, _link: Link, roster: Roster) -> None:
         """Keep the size of the ring, for this process's share of a limit."""

@@ -7,18 +7,22 @@ import random
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sidegate.client.answers import decision, spent_of
-from sidegate.client.memory import STANDING, spent_here
+from sidegate.client.keys.key_lists import key_list, keys_forgotten
+from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.errors import CheckError, NoReport, Unreachable
-from sidegate.link.blocking.inspection import inquire, inspect
+from sidegate.link.blocking.inspection import inquire
 from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
-from sidegate.protocol.messages import Forget, Roster
+from sidegate.protocol.key_messages import KeysListed, KeysReset
+from sidegate.protocol.messages import Forget, Holdings, Inspect, Reset, Roster
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.report import nothing, report_of
 
@@ -28,12 +32,18 @@ if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.denials import Denials
+    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
+    from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Check
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
     from sidegate.protocol.report_messages import ReportQuery
     from sidegate.reports.report import Report
+
+    Answer = TypeVar("Answer", bound=InquiryAnswer)
+
+_TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 
 
 class Shared:
@@ -54,6 +64,7 @@ class Shared:
         self._instead = options.instead  # who decides, if nobody is asked
         if fault := options.fault:
             self._instead = partial(alone.unreachable, why=fault)
+        self._told_at = 0.0  # of denials that were recalled
         self._why = ""  # why the sidecar gave no answer the last time
 
     # --- checks
@@ -137,22 +148,45 @@ class Shared:
         if not (STANDING.decide or self._instead):
             self.multiplexer.refund(check)
 
-    # --- single keys
+    # --- what people ask
 
     def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
         """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
         options = self._options
         if instead := STANDING.decide or options.instead:
             return spent_here(instead, key, reset=reset)
-        if options.fault:
-            raise Unreachable(key, options.fault)
-        try:
-            found = inspect(options, key, reset=reset)
-        except FAULTS as error:
-            raise Unreachable(key, _reason(error)) from error
+        kind = Reset if reset else Inspect
+        found = self._inquire(kind(1, 0, key), Holdings, options.budget, key)
         if reset:
             self._forget(key)
         return spent_of(key, found)
+
+    def list_keys(self, question: ListQuestion) -> KeyList:
+        """Return the first keys in debt; see `Client.keys`."""
+        asked = question(1)
+        if instead := STANDING.decide or self._options.instead:
+            return key_list(listed_here(instead, asked))
+        return key_list(self._inquire(asked, KeysListed, LIST_PATIENCE, about(asked)))
+
+    def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
+        """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
+        asked = question(1)
+        if instead := STANDING.decide or self._options.instead:
+            return keys_forgotten(reset_here(instead, asked))
+        found = self._inquire(asked, KeysReset, RESET_PATIENCE, about(asked))
+        self._forget(asked.prefix, begins=True)
+        return keys_forgotten(found)
+
+    def _inquire(
+        self, question: Inquiry, kind: type[Answer], patience: float, about: str
+    ) -> Answer:
+        options = self._options
+        if options.fault:
+            raise Unreachable(about, options.fault)
+        try:
+            return inquire(options, question, kind, max(options.budget, patience))
+        except FAULTS as error:
+            raise Unreachable(about, _reason(error)) from error
 
     def read_report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
@@ -174,12 +208,12 @@ class Shared:
         if isinstance(message, Roster):
             self.alone.nodes = max(len(message.members), 1)
         else:
-            self._forget(message.key)
+            self._forget(message.key, begins=message.begins == 1)
 
-    def _forget(self, key: str) -> None:
+    def _forget(self, key: str, *, begins: bool = False) -> None:
         if self.denials:
             with self._lock:
-                self.denials.forget(key)
+                self.denials.forget(key, begins=begins)
 
     def answered(self) -> None:
         """Let everybody through again, and say so."""
@@ -195,7 +229,17 @@ class Shared:
     def report(self) -> bytes:
         """Return a frame with what was decided without the sidecar, at most once a second."""
         message = self.alone.outcomes() if self.alone.has_outcomes else None
-        return b"" if message is None else encode(message)
+        told = b"" if message is None else encode(message)
+        if self.denials is not None and self.denials.recalled:
+            told += self._recalled(self.denials, time.monotonic())
+        return told
+
+    def _recalled(self, denials: Denials, now: float) -> bytes:
+        if now - self._told_at < _TELL_EVERY:
+            return b""
+        self._told_at = now
+        with self._lock:
+            return encode(Outcomes([], denials.take_recalled()))
 
     # --- the end
 

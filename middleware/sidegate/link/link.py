@@ -20,6 +20,7 @@ from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, Link
 from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
     Answers,
@@ -29,7 +30,6 @@ from sidegate.protocol.messages import (
     Inspect,
     Message,
     NodeMessage,
-    Outcomes,
     Ping,
     Pong,
     Refund,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
+    from sidegate.protocol.outcome_messages import Outcomes
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
@@ -197,7 +198,9 @@ class Link:
                 self._watcher.roster(self, message)
                 if message.leaving:
                     self._redial.leaving()
-            case Holdings() | ReportPart() | ReportAnswer() | Standing():
+            case (
+                Holdings() | KeysListed() | KeysReset() | ReportPart() | ReportAnswer() | Standing()
+            ):
                 self._questions.told(message)
             case Ping():
                 connection.send(Pong(message.id))

@@ -14,6 +14,8 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 from sidegate.protocol.standing_messages import Standing, StandingQuery
 
@@ -230,9 +232,13 @@ class Pulled(Struct, array_like=True, frozen=True, tag=16):
 
 
 class Forget(Struct, array_like=True, frozen=True, tag=17):
-    """The key was reset: forget that it was denied. Only to apps, and not answered."""
+    """The key was reset: forget that it was denied. Only to apps, and not answered.
+
+    With `begins` 1 so were all keys that begin with it.
+    """
 
     key: str
+    begins: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class Confirm(Struct, array_like=True, frozen=True, tag=22):
@@ -258,19 +264,14 @@ class Confirmed(Struct, array_like=True, frozen=True, tag=23):
 
 
 class Resets(Struct, array_like=True, frozen=True, tag=26):
-    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged."""
+    """These keys were reset, among nodes: forget their buckets, once. Answered by Merged.
+
+    So were all keys that begin with one of the `prefixes`, of which the sender has none left.
+    """
 
     id: int
     resets: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)]
-
-
-class Outcomes(Struct, array_like=True, frozen=True, tag=18):
-    """What an app has decided without a sidecar since it last said so. Not answered.
-
-    Each outcome is one of OUTCOMES, with how often it came. At most once a second.
-    """
-
-    counts: Annotated[list[tuple[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=16)]
+    prefixes: Annotated[list[KeyReset], Meta(max_length=MAX_CHECKS)] = []
 
 
 class Refund(Struct, array_like=True, frozen=True, gc=False, tag=27):
@@ -312,9 +313,6 @@ class Stay(Struct, array_like=True, frozen=True, tag=24):
     id: int
     promise: StayPromise
 
-
-OUTCOMES = ("open", "closed", "local", "key-error")
-"""Decided by `on_unreachable` or by the process's share; or the rule's key function failed."""
 
 NodeMessage: TypeAlias = (
     Gossip
@@ -362,6 +360,10 @@ Message: TypeAlias = (
     | Error
     | Outcomes
     | Refund
+    | ListKeys
+    | KeysListed
+    | ResetKeys
+    | KeysReset
     | ReportQuery
     | ReportPart
     | ReportAnswer
@@ -370,10 +372,10 @@ Message: TypeAlias = (
     | NodeMessage
 )
 
-Inquiry: TypeAlias = Inspect | Reset | ReportQuery | StandingQuery
+Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
 """A question that is for people and scripts: each is answered by one message."""
 
-InquiryAnswer: TypeAlias = Holdings | ReportPart | ReportAnswer | Standing
+InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
 
 
 def require_key(key: str) -> None:

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
-from sidegate_sidecar.cli.options import ask_options, credentials, readers
+from sidegate_sidecar.cli.asking import ask, sendable, show
+from sidegate_sidecar.cli.options import ask_options, readers
 from sidegate_sidecar.config import DEFAULT_DRAIN, DEFAULT_HTTP
-from sidegate_sidecar.errors import BAD_INPUT, DENIED, NOT_DONE, Failure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from sidegate_sidecar.errors import DENIED, NOT_DONE
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_default=False)]
 Limits = Annotated[
@@ -38,8 +36,8 @@ def check(
 ) -> int:
     """Charge tokens to a key, if its limits have them; exit with 1 if not."""
     body = {"key": sendable(key), "limits": sendable(limits), "cost": readers.whole("cost", cost)}
-    answer = ask_sidecar(http, (http_token_file, secret_file), "POST", "/v1/check", body)
-    _show(answer, "check", as_json=as_json)
+    answer = ask(http, (http_token_file, secret_file), "POST", "/v1/check", body)
+    show(answer, "check", as_json=as_json)
     return 0 if answer["allowed"] else DENIED
 
 
@@ -51,11 +49,7 @@ def nodes(
     as_json: ask_options.AsJson = False,
 ) -> None:
     """Show the cluster as a sidecar sees it."""
-    _show(
-        ask_sidecar(http, (http_token_file, secret_file), "GET", "/v1/nodes"),
-        "nodes",
-        as_json=as_json,
-    )
+    show(ask(http, (http_token_file, secret_file), "GET", "/v1/nodes"), "nodes", as_json=as_json)
 
 
 def owner(
@@ -68,41 +62,9 @@ def owner(
 ) -> None:
     """Name the node that owns a key, and its backups."""
     query = urlencode({"key": sendable(key)})
-    _show(
-        ask_sidecar(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
+    show(
+        ask(http, (http_token_file, secret_file), "GET", f"/v1/owner?{query}"),
         "owner",
-        as_json=as_json,
-    )
-
-
-def peek(
-    key: Key,
-    *,
-    http: ask_options.Sidecar = DEFAULT_HTTP,
-    secret_file: ask_options.CallerSecret = "",
-    http_token_file: ask_options.CallerToken = "",
-    as_json: ask_options.AsJson = False,
-) -> None:
-    """Show what is left of the limits of a key, without charging it."""
-    _show(
-        ask_sidecar(http, (http_token_file, secret_file), "GET", _path(key)),
-        "buckets",
-        as_json=as_json,
-    )
-
-
-def reset(
-    key: Key,
-    *,
-    http: ask_options.Sidecar = DEFAULT_HTTP,
-    secret_file: ask_options.CallerSecret = "",
-    http_token_file: ask_options.CallerToken = "",
-    as_json: ask_options.AsJson = False,
-) -> None:
-    """Make all limits of a key full again."""
-    _show(
-        ask_sidecar(http, (http_token_file, secret_file), "DELETE", _path(key)),
-        "buckets",
         as_json=as_json,
     )
 
@@ -117,10 +79,8 @@ def leave(
 ) -> int:
     """Take a sidecar off the ring: it hands its buckets over and goes on forwarding checks."""
     patience = readers.seconds("drain", drain)
-    answer = ask_sidecar(
-        http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience
-    )
-    _show(answer, "leave", as_json=as_json)
+    answer = ask(http, (http_token_file, secret_file), "POST", "/v1/leave", patience=patience)
+    show(answer, "leave", as_json=as_json)
     return 0 if answer["left"] else NOT_DONE
 
 
@@ -131,39 +91,3 @@ def health(*, http: ask_options.Sidecar = DEFAULT_HTTP) -> None:
 
     require_ready(address)
     typer.echo("ready")
-
-
-def ask_sidecar(
-    http: str,
-    files: tuple[str, str],
-    method: str,
-    path: str,
-    body: Mapping[str, object] | None = None,
-    *,
-    patience: float = 0.0,
-) -> dict[str, Any]:
-    """Ask a sidecar; of the `files` one has the HTTP token, the other the secret."""
-    address, secret = readers.address("http", http), credentials.shown_secret(*files)
-    from sidegate_sidecar.cli.api_client import Remote
-
-    return Remote(address, secret, patience).ask(method, path, body)
-
-
-def _show(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
-    from sidegate_sidecar.cli.printing import PRINTERS, print_json
-
-    (print_json if as_json else PRINTERS[kind])(answer)
-
-
-def _path(key: str) -> str:
-    quoted = quote(sendable(key), safe="").replace(".", "%2E")  # "." and ".." would be folders
-    return f"/v1/keys/{quoted}"
-
-
-def sendable(text: str) -> str:
-    """Return a text that can be sent; Failure for what a terminal may have made of it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Failure(BAD_INPUT, f"{text!a}: expected text in UTF-8") from None
-    return text

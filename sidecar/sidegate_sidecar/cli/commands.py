@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EPILOG = (
-    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not ready (health),"
-    " a promise broken (load, demo), or can't listen (serve); 2 wrong usage or input; 3 the sidecar"
-    " (load: the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file"
-    " could not be saved (serve)."
+    "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not on all nodes (reset),"
+    " not ready (health), a promise broken (load, demo), or can't listen (serve); 2 wrong usage or"
+    " input; 3 the sidecar (load: the service) can't be reached, or refuses; 4 nobody took its"
+    " buckets, 5 its state file could not be saved (serve)."
 )
 
 # What follows the app's command is the app's, options too, with or without "--" before it.
@@ -89,11 +89,12 @@ def _plain(arguments: Sequence[str]) -> dict[str, Any] | None:
 def whole_app() -> typer.Typer:
     """Return all of the command; `serve` by itself needn't wait for the others."""
     if len(app.registered_commands) == 1:
-        from sidegate_sidecar.cli import ask
+        from sidegate_sidecar.cli import ask, ask_keys
         from sidegate_sidecar.cli.load import load
         from sidegate_sidecar.cli.top import top
 
-        asking = (ask.check, ask.nodes, ask.owner, ask.peek, ask.reset, ask.leave, ask.health)
+        of_keys = (ask_keys.keys, ask_keys.peek, ask_keys.reset)
+        asking = (ask.check, ask.nodes, ask.owner, *of_keys, ask.leave, ask.health)
         for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)

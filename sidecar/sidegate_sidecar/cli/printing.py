@@ -121,6 +121,52 @@ def print_buckets(answer: Answer) -> None:
     _print_table(console, ("LIMIT", "LEFT", "FULL IN"), rows, right="LEFT, FULL IN")
 
 
+def print_keys(answer: Answer) -> None:
+    """Print the keys that were found, and what the list lacks."""
+    console = console_of()
+    rows = [
+        (
+            visible(key["key"]) or '""',
+            one["limit"],
+            f"{one['remaining']} of {one['burst']}",
+            duration(one["reset_after"]),
+            key["owner"],
+        )
+        for key in answer["keys"]
+        for one in key["buckets"]
+    ]
+    if rows:
+        heads = ("KEY", "LIMIT", "LEFT", "FULL IN", "OWNER")
+        _print_table(console, heads, rows, right="LEFT, FULL IN")
+    else:
+        console.print("no key in debt: all limits are full", soft_wrap=True)
+    if answer["more"]:
+        console.print("there are more: raise --max, or give a longer beginning", soft_wrap=True)
+    _print_lacks(console, answer["nodes"])
+
+
+def _print_lacks(console: Console, nodes: Answer) -> None:
+    if nodes["missing"]:
+        names = ", ".join(map(visible, nodes["missing"]))
+        asked = f"{nodes['answered']} of {_count(nodes['of'], 'node')} answered"
+        console.print(f"{asked}; missing: {names}", soft_wrap=True)
+    if names := ", ".join(map(visible, nodes.get("unfinished", []))):
+        console.print(f"not looked at to the end, for want of time: {names}", soft_wrap=True)
+
+
+def print_forgotten(answer: Answer) -> None:
+    """Print how many buckets were forgotten, and where."""
+    console = console_of()
+    what = f"{_count(answer['forgotten'], 'bucket')} forgotten, and full now"
+    console.print(f"{visible(answer['prefix'])}*: {what}", soft_wrap=True)
+    rows = [(one["node"], f"{one['buckets']:,}") for one in answer["by_node"]]
+    if rows:
+        _print_table(console, ("NODE", "BUCKETS"), rows, right="BUCKETS")
+    _print_lacks(console, answer["nodes"])
+    if answer["nodes"]["missing"]:
+        console.print("they are told as soon as they can be reached", soft_wrap=True)
+
+
 def print_departure(answer: Answer) -> None:
     """Print how a node left the ring."""
     name, took = visible(answer["name"]), duration(answer["seconds"])
@@ -138,6 +184,8 @@ PRINTERS: Mapping[str, Callable[[Answer], None]] = {
     "nodes": print_nodes,
     "owner": print_owner,
     "buckets": print_buckets,
+    "keys": print_keys,
+    "forgotten": print_forgotten,
     "leave": print_departure,
 }
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import typer
 
 from sidegate.protocol.report_messages import MAX_TOP
-from sidegate_sidecar.cli.ask import ask_sidecar, sendable
+from sidegate_sidecar.cli.asking import ask, sendable
 from sidegate_sidecar.cli.options import ask_options, readers
 from sidegate_sidecar.config import DEFAULT_HTTP
 
@@ -49,7 +49,7 @@ def top(
     path = f"/v1/report?{urlencode(asked)}"
 
     def answer() -> dict[str, Any]:
-        found = ask_sidecar(http, (http_token_file, secret_file), "GET", path)
+        found = ask(http, (http_token_file, secret_file), "GET", path)
         if denied:
             found["rows"] = [row for row in found["rows"] if row["denied"]]
         return found

@@ -74,8 +74,8 @@ class Cluster:
     make_ring: MakeRing = next_ring
     on_ring: Callable[[], None] = ignore
     """Called when there is another ring."""
-    on_reset: Callable[[str], None] = ignore
-    """Called with a key that was reset."""
+    on_reset: Callable[[str, bool], None] = ignore
+    """Called with a key that was reset, and whether all that begin with it were."""
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
@@ -114,8 +114,8 @@ class Cluster:
         )
         self.late_at = self.now + TICK_EVERY + self.stall
 
-    def _was_reset(self, key: str) -> None:
-        self.on_reset(key)  # which may be another function by now
+    def _was_reset(self, key: str, begins: bool) -> None:  # as on_reset
+        self.on_reset(key, begins)  # which may be another function by now
 
     @property
     def stage(self) -> Stage:
@@ -162,6 +162,10 @@ class Cluster:
     def reset(self, key: str, number: int, now: int) -> None:
         """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
         self._post(self.sync.reset(key, number, now))
+
+    def reset_all(self, prefix: str, number: int, now: int) -> None:
+        """Begin to make the buckets of all keys that begin so full, here and on all nodes."""
+        self._post(self.sync.reset_all(prefix, number, now))
 
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""

@@ -12,29 +12,32 @@ from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
+from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
-    OUTCOMES,
     Checks,
     Forget,
     Inspect,
     Message,
-    Outcomes,
     Ping,
     Pong,
     Refund,
     Reset,
     Roster,
 )
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
+from sidegate_sidecar.links.keys.all_keys import AllKeys
+from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
+from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +91,10 @@ class Sessions:
         self._nodes = 0  # of those open
         self.admission = Admission(self._displaced, max_files)
         self._inspections = Inspections(node)
+        self.keys = AllKeys(node, peers, shown)
+        self._key_answers = KeyAnswers(self.keys)
         self.gathering = Gathering(node, peers, shown)
+        self._told_outcomes = ToldOutcomes(node, peers)
         self._report_answers = ReportAnswers(self.gathering)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
@@ -160,13 +166,15 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Inspect() | Reset():
                 self._inspections.ask(connection, message)
+            case ListKeys() | ResetKeys():
+                self._key_answers.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
             case StandingQuery() if _is_node(connection):
                 connection.send(standing_of(self._node.cluster, message.id))
             case Refund():
                 self._node.refund(message)
-            case Outcomes() if not _is_node(connection):
+            case Outcomes() if _is_node(connection) == (message.hops > 0):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
@@ -180,6 +188,9 @@ class Sessions:
         for outcome, _ in message.counts:
             if outcome not in OUTCOMES:
                 raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")
+        if message.hops and message.counts:
+            raise WireError("bad-message", "counts are those of an app, which nobody passes on")
+        self._told_outcomes.take(message)
         for outcome, count in message.counts:
             self._node.counts.app_outcomes[outcome] += count
 

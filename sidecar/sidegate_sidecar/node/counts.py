@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
-from sidegate.protocol.messages import OUTCOMES
+from sidegate.protocol.outcome_messages import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,10 +3,11 @@
 A file is a line of text that names its version, then chunks, then a footer. A chunk is its length
 (4 bytes, big endian) and that much MessagePack. The first holds the moment of saving: ns since 1970
 on the wall clock, the name of the boot of the machine, and ns since that boot. The second has the
-resets that are remembered: number, key, and for how many ns from then on. The others hold groups of
-buckets: the text of a limit, keys, and for each key its debt as of that moment (ns). A length of 0
-ends the chunks. The footer is the number of buckets (8 bytes) and a BLAKE2b checksum (32 bytes) of
-everything before it, and nothing comes after it.
+resets that are remembered: number, key, and for how many ns from then on; and a 1 if all keys that
+begin with that key were reset. The others hold groups of buckets: the text of a limit, keys, and
+for each key its debt as of that moment (ns). A length of 0 ends the chunks. The footer is the
+number of buckets (8 bytes) and a BLAKE2b checksum (32 bytes) of everything before it, and nothing
+comes after it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TypeAlias, TypeVar
 
-from msgspec import Meta, MsgspecError, msgpack
+from msgspec import Meta, MsgspecError, Struct, msgpack
 
 from sidegate.buckets.limits import Limit, parse_limits
-from sidegate.protocol.messages import KeyReset
 from sidegate_sidecar.persistence.moments import Moment
 
 if TYPE_CHECKING:
@@ -47,9 +47,20 @@ Held: TypeAlias = tuple[Moment, Limit, list[str], list[int]]
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
-_resets: msgpack.Decoder[list[KeyReset]] = msgpack.Decoder(list[KeyReset])
 _moments: msgpack.Decoder[Moment] = msgpack.Decoder(Moment)
 _groups: msgpack.Decoder[list[_Group]] = msgpack.Decoder(list[_Group])
+
+
+class SavedReset(Struct, array_like=True, frozen=True):
+    """A reset that is remembered: of a key, or (`begins` 1) of all keys that begin with it."""
+
+    number: int
+    key: str
+    left: _Debt
+    begins: Annotated[int, Meta(ge=0, le=1)] = 0
+
+
+_resets: msgpack.Decoder[list[SavedReset]] = msgpack.Decoder(list[SavedReset])
 
 
 class UnusableError(Exception):
@@ -66,7 +77,7 @@ class Writer:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=_DIGEST)
 
-    def begin(self, saved_at: Moment, resets: Sequence[KeyReset] = ()) -> None:
+    def begin(self, saved_at: Moment, resets: Sequence[SavedReset] = ()) -> None:
         """Make the file, of that moment, with the resets remembered then."""
         descriptor, self._beside = make_beside(self._path)
         self._file = os.fdopen(descriptor, "wb")
@@ -119,7 +130,7 @@ class Reader:
 
     def __init__(self, file: BinaryIO) -> None:
         self.saved_at: Moment | None = None  # known, as the resets are, once all buckets are read
-        self.resets: list[KeyReset] = []
+        self.resets: list[SavedReset] = []
         self._file = file
         self._at = 0  # bytes read
         self._sum = blake2b(digest_size=_DIGEST)

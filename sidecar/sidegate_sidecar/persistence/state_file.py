@@ -20,6 +20,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.persistence.format import (
     Reader,
+    SavedReset,
     UnusableError,
     Writer,
     make_beside,
@@ -115,14 +116,21 @@ class StateFile:
             self._remember(reader)
             return rows
 
+    def _saved_resets(self, now: int) -> list[SavedReset]:
+        """Return the resets that the buckets of a file agree with."""
+        keys = [SavedReset(*row) for row in self._resets.left(now)]
+        return [*keys, *(SavedReset(*row, 1) for row in self._resets.left(now, begins=True))]
+
     def _remember(self, reader: Reader) -> None:
         """Know the resets of the file, with which its buckets agree."""
         now = self._clock()
         assert reader.saved_at is not None  # it is read
         time = passed(reader.saved_at, self._moment()).time
-        for number, key, left in reader.resets:
-            if left > time:
-                self._resets.add(number, KnownReset(key, now + left - time))
+        for reset in reader.resets:
+            if reset.left > time:
+                until = now + reset.left - time
+                self._resets.add(reset.number, KnownReset(reset.key, until, reset.begins == 1))
+                self._resets.walked(reset.number, until)
 
     def _merge(self, groups: Iterable[Held]) -> tuple[int, int]:
         """Take the buckets that are still in debt; how many, and how many are full again."""
@@ -194,7 +202,7 @@ class StateFile:
         now, moment = self._clock(), self._moment()  # two names of one moment
         writer = Writer(self._path)
         try:
-            await _in_thread(partial(writer.begin, moment, self._resets.left(now)))
+            await _in_thread(partial(writer.begin, moment, self._saved_resets(now)))
             await self._write_to(writer, now)
             await _in_thread(writer.finish)
         finally:

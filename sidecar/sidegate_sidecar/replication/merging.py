@@ -32,7 +32,7 @@ class Merging:
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
             limit = _limit_of((text, keys, debts))
-            if stale and not stale.isdisjoint(keys):
+            if stale and stale.concerns(keys):
                 fresh = [0 if key in stale else debt for key, debt in zip(keys, debts, strict=True)]
                 self._table.merge_all(limit, keys, fresh, now)
             else:

@@ -80,7 +80,7 @@ class Sync:
         table: BucketTable,
         usable: Callable[[str], bool],
         ring: Ring,
-        on_reset: Callable[[str], None] = lambda _key: None,
+        on_reset: Callable[[str, bool], None] = lambda _key, _begins: None,
     ) -> None:
         self.name = name
         self.counts = SyncCounts()
@@ -93,7 +93,7 @@ class Sync:
         self._usable = usable
         self._outboxes = Outboxes(table, usable, self.counts)
         self._ledgers = StandInLedgers(table, usable)
-        self._resetting = Resetting(table, self.resets, self._ledgers, on_reset)
+        self._resetting = Resetting(table, self.resets, self._ledgers, self._owns, on_reset)
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
@@ -114,6 +114,7 @@ class Sync:
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(True for _ in self._outboxes.reachable())
+        busy |= self._resetting.is_walking
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
@@ -126,6 +127,7 @@ class Sync:
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up
+        walks |= self._resetting.is_walking
         return self._flush.is_under_way or walks or self._sending.is_due
 
     @property
@@ -194,6 +196,21 @@ class Sync:
         self._resetting.reset(key, number, now)
         return self._send(now)
 
+    def reset_all(self, prefix: str, number: int, now: int) -> Sends:
+        """Begin to make the buckets of all keys full that begin so, here and on all nodes.
+
+        In the next ticks; others hear of it, whenever they are met, once it is done here.
+        """
+        self._resetting.reset_all(prefix, number, now)
+        return self._send(now)
+
+    def forgotten(self, number: int) -> int | None:
+        """Return how many buckets of ours `reset_all` has made full, None until it is done."""
+        return self._resetting.forgotten(number)
+
+    def _owns(self, key: str) -> bool:
+        return self.ring.pair_at(self.ring.place(key))[0] == self.name
+
     def ring_changed(self, ring: Ring) -> None:
         """Find out in the next ticks which buckets belong elsewhere; and which are held here."""
         self.copies.ring_changed(ring, self.aim(ring))
@@ -225,6 +242,7 @@ class Sync:
         self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
+        self._resetting.drop(name)
         self._walk.gone(name)
         self.copies.gone(name)
 
@@ -234,6 +252,7 @@ class Sync:
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
         self.resets.on_disconnected(name)
+        self._resetting.drop(name)
         if name in self.ring:
             self._ledgers.unreachable(name, now)
         else:
@@ -249,16 +268,13 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                self._pulling.came(now)
-                self.counts.merged += self._merging.merge(sender, message, now)
-                return [(sender, Merged(message.id))]
+                return self._merge(sender, message, now)
             case Merged():
                 self._outboxes.landed(sender, message.id)
                 self.resets.landed(sender, message.id)
                 return self._tell_done()  # the next messages wait for their turn
             case Resets():
-                self._resetting.learn(sender, message, now)
-                return [(sender, Merged(message.id)), *self._send(now)]
+                return [*self._resetting.learn(sender, message, now), *self._send(now)]
             case Charged():
                 return [(sender, self._settle(sender, message, now))]
             case Settled():
@@ -274,6 +290,11 @@ class Sync:
             case _:
                 pass
         return self._send(now)
+
+    def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
+        self._pulling.came(now)
+        self.counts.merged += self._merging.merge(sender, message, now)
+        return [(sender, Merged(message.id))]
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
         if isinstance(message, Confirmed):
@@ -297,6 +318,7 @@ class Sync:
         self.decided.tick(now)
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
+        self._resetting.walk(now)
         self._flush.tick(now)
         if not self._outboxes.hold_up:
             self._add(self._walk.slice(), now)
@@ -307,7 +329,7 @@ class Sync:
         self._outboxes.give_back(now)
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        outgoing = self._send(now)
+        outgoing = [*self._resetting.answers(), *self._send(now)]
         outgoing += self.copies.questions(now, self._usable)
         outgoing += self._pulling.ask_again(now)
         return outgoing

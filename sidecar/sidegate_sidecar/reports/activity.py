@@ -131,6 +131,12 @@ class Activity:
             work += len(lot.keys) + activity.take(source, column, lot, now)
         return work
 
+    def add_to_other(self, source: str, column: Column, times: int, tokens: int, now: int) -> None:
+        """Count checks of keys that nobody names."""
+        lot = _Lot()
+        lot.times, lot.cost = times, tokens
+        self._other.take(source, column, lot, now)
+
     def chosen(self, rule: str) -> list[RuleActivity] | None:
         """Return one rule, or all ("") of them; None if there is no such rule."""
         if not rule:

@@ -141,6 +141,18 @@ class Counting:
         if len(counter) >= MAX_OTHERS:
             self._take()
 
+    def told(self, key: str | None, source: str, column: Column, checks: int, tokens: int) -> None:
+        """Count checks of a key that an app has decided; None for those of keys it doesn't tell."""
+        if key is None:
+            self.activity.add_to_other(source, column, checks, tokens, self.clock())
+            return
+        counter = self._others.setdefault((source, column), Counter())
+        counter[key, "", tokens] += 1
+        if checks > 1:
+            counter[key, "", 0] += checks - 1
+        if len(counter) >= MAX_OTHERS:
+            self._take()
+
     # --- once a second
 
     def tick(self) -> None:

@@ -4,6 +4,14 @@ from random import Random
 
 from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
 from sidegate.protocol.handshake import Identity
+from sidegate.protocol.key_messages import (
+    KeyOrder,
+    KeysBy,
+    KeysListed,
+    KeysReset,
+    ListKeys,
+    ResetKeys,
+)
 from sidegate.protocol.messages import (
     Answers,
     Checks,
@@ -19,6 +27,8 @@ from sidegate.protocol.messages import (
     TracedChecks,
     Welcome,
 )
+from sidegate.protocol.outcome_messages import Outcomes
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
 from sidegate.protocol.traces import traceparent
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
@@ -60,11 +70,21 @@ def originals() -> list[Message]:
         Inspect(8, 0, "user:1"),
         Reset(9, 0, "user:2"),
         Holdings(1, "owner", "n1", [("5/day", 10**15)]),
+        ListKeys(10, 0, 250_000, KeysBy.PREFIX, "user:", KeyOrder.DEBT, 50),
+        ListKeys(11, 1, 1, KeysBy.IDENTITY, "1", KeyOrder.KEY, 1_000),
+        KeysListed(10, ["n1", "n9"], ["n8"], ["n9"], [("user:1", 1, [("5/day", 10**15)])], 1),
+        ResetKeys(12, 0, "user:"),
+        Outcomes([("open", 3)], [("user:1", "open", 1, 3, 0), (None, "remembered", 0, 9, 0)]),
+        ResetKeys(13, 1, "", 1, 2**62),
+        KeysReset(12, [("n1", 5)], ["n8"]),
+        ReportQuery(10, 0, 300, "user", "key", 5),
+        ReportPart(10, "n1", 3, [9, 1, 0, 0, 9], [("user:1", [9, 3, 1, 0])]),
+        ReportAnswer(10, 1, 2, ["n9"], 330, 3, [9, 1, 0, 0, 9], [("user:1", "n1", [9, 3, 1, 0])]),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes, ReportQuery)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

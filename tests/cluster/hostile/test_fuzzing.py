@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling
+from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
+from sidegate.protocol.report_messages import ReportQuery
+from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
@@ -97,11 +101,38 @@ def deserved(data: bytes) -> tuple[set[str], int]:
                 return {*codes, "refused"}, looked_at
             if not isinstance(message, MAY_SAY):
                 return {*codes, "bad-message"}, looked_at
+            if isinstance(message, ReportQuery | ListKeys) and message.hops:  # as nodes ask
+                return {*codes, "bad-message"}, looked_at
             if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
+            if isinstance(message, (ListKeys, ResetKeys)) and is_no_prefix(message):
+                codes |= {"bad-key", ""}  # the same
+            if isinstance(message, Outcomes | ResetKeys) and wrong_of_an_app(message):
+                return {*codes, *wrong_of_an_app(message)}, looked_at
     except WireError as error:
         return {*codes, error.code}, looked_at
     return codes or {""}, looked_at
+
+
+def is_no_prefix(message: ListKeys | ResetKeys) -> bool:
+    """Tell if a question about many keys names none that there can be."""
+    if isinstance(message, ListKeys):
+        return len(message.text) > MAX_KEY_BYTES
+    return len(message.prefix) > MAX_KEY_BYTES or not (message.prefix or message.everything)
+
+
+def wrong_of_an_app(message: Outcomes | ResetKeys) -> set[str]:
+    """Return the errors of what an app may not say though it can be read."""
+    if isinstance(message, ResetKeys):
+        return {"bad-message"} if message.number or message.hops else set[str]()
+    known = all(outcome in OUTCOMES for outcome, _ in message.counts)
+    known &= all(source in SOURCES for _, source, *_ in message.keys)
+    wrong = set[str]()
+    if message.hops or not known:
+        wrong.add("bad-message")
+    if any(len(key or "") > MAX_KEY_BYTES for key, *_ in message.keys):
+        wrong.add("bad-key")
+    return wrong
 
 
 async def ending(app: Bare) -> str:

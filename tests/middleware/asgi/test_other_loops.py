@@ -146,6 +146,16 @@ def test_under_trio_keys_are_peeked_at_and_reset_in_threads(sidecar: SidecarDoub
     assert trio.run(peeked) == asyncio.run(peeked()) == ({"3/day": 2}, {"3/day": 2})
 
 
+def test_under_trio_many_keys_are_listed_and_reset_in_threads() -> None:
+    async def listed() -> tuple[list[str], int]:
+        asking = AnyLoop({"sidecar": "memory"})
+        await asking.check("any:k", parse_limits("3/day"), 2)
+        found = await asking.keys("any:", order="key", most=5)
+        return [it.key for it in found.keys], (await asking.reset_prefix("any:")).total
+
+    assert trio.run(listed) == asyncio.run(listed()) == (["any:k"], 1)
+
+
 def test_in_another_loop_nobody_can_be_asked_about_keys() -> None:
     with pytest.raises(Unreachable, match="neither asyncio's nor trio's"):
         in_no_loop(AnyLoop({"sidecar": NOWHERE}).peek("k"))

@@ -9,7 +9,8 @@ import pytest
 
 from sidegate.client.client import Client
 from sidegate.link.health import LinkState
-from sidegate.protocol.messages import Answers, Checks, Outcomes, Roster
+from sidegate.protocol.messages import Answers, Checks, Roster
+from sidegate.protocol.outcome_messages import Outcomes
 from tests.support.in_process.cluster import (
     GENEROUS,
     admitted,
@@ -111,7 +112,8 @@ async def test_the_sidecar_is_told_of_what_was_decided_without_it(tmp_path: Path
             for _ in range(3):
                 await asking.check("k", "5/day")
             double.wait_for(lambda: len(double.frames) == 3)
-            assert double.heard == [Outcomes([("open", 3), ("key-error", 1)])]
+            told = Outcomes([("open", 3), ("key-error", 1)], [("k", "open", 1, 3, 0)])
+            assert double.heard == [told]
 
 
 async def test_the_sidecar_is_told_at_most_once_a_second(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ async def test_shares_are_told_to_the_sidecar_too() -> None:
             "local": 2
         }
         last = asking.check("k", "5/day")
-        assert await other.hear(Outcomes) == Outcomes([("local", 2)])
+        assert await other.hear(Outcomes) == Outcomes([("local", 2)], [("k", "local", 1, 2, 2)])
         frame = await other.hear(Checks)
         await other.say(Answers(frame.id, "owner", "n7", None, [[1, 0]]))
         async with asyncio.timeout(GENEROUS):

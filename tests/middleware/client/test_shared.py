@@ -17,7 +17,7 @@ from sidegate.link.address import parse_address
 from sidegate.link.blocking.exchange import Question
 from sidegate.link.endpoint import Endpoint
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Outcomes
+from sidegate.protocol.outcome_messages import Outcomes
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.waiting import AMPLE, until
 
@@ -121,7 +121,8 @@ class TestOutcomes:
             until(answered)
             assert sidecar.heard == []
             client.check("k", "500/minute")
-            assert sidecar.heard == [Outcomes([("open", opened), ("key-error", 1)])]
+            told = Outcomes([("open", opened), ("key-error", 1)], [("k", "open", 1, opened, 0)])
+            assert sidecar.heard == [told]
 
     def test_a_sidecar_that_decides_everything_hears_nothing(self, sidecar: SidecarDouble) -> None:
         with BlockingClient(sidecar.address, budget=AMPLE) as client:

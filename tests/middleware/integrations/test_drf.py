@@ -19,7 +19,7 @@ from sidegate.integrations.drf import (
     ThrottledRequest,
     UserThrottle,
 )
-from sidegate.protocol.messages import Outcomes
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.testing import Memory
 from tests.support.apps.drf_app import REST_FRAMEWORK, Things, options, rates
 from tests.support.in_process.sidecar_double import SidecarDouble

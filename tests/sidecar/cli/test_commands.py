@@ -315,7 +315,7 @@ def test_files_for_tls_go_together(run: Run, everything: dict[str, str], tmp_pat
         ("check", "Missing argument 'KEY'"),
         ("check k", "Missing argument 'LIMITS'"),
         ("check k 1/s --cost one", "--cost 'one': expected a whole number"),
-        ("peek", "Missing argument 'KEY'"),
+        ("peek", "expected KEY or --identity"),
         ("nodes --http somewhere", "--http (or SIDEGATE_HTTP) 'somewhere': expected HOST:PORT"),
         ("leave --drain never", "--drain (or SIDEGATE_DRAIN) 'never': expected seconds"),
         ("demo --seconds -3", "--seconds '-3': expected seconds, above 0"),

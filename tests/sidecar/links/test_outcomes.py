@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sidegate.protocol.messages import OUTCOMES, Outcomes, Ping, Pong
+from sidegate.protocol.messages import Ping, Pong
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, witness
 from tests.support.in_process.http_client import http
@@ -63,4 +64,7 @@ async def test_a_node_has_none() -> None:
         await peer.send(Outcomes([("open", 1)]))
         error = await peer.error()
         assert (error.code, error.text) == ("bad-message", "a outcomes has no place here")
+    async with cluster("n1") as (node,), bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+        await peer.send(Outcomes([("open", 1)], [], 1))
+        assert "counts are those of an app" in (await peer.error()).text
         assert set(node.node.counts.app_outcomes.values()) == {0}

@@ -137,6 +137,19 @@ def test_the_longest_keys_fit(path: Path) -> None:
     assert Life(path).file.load() == 2 * SLICE
 
 
+def test_resets_of_all_keys_that_begin_so_are_known_again_and_not_walked_for(path: Path) -> None:
+    """But for those whose walk wasn't over: the buckets of the file are from before it, in part."""
+    before, after = Life(path), Life(path)
+    for number, prefix in enumerate(("login:", "api:")):
+        before.resets.add(number, KnownReset(prefix, before.now + HOUR, begins=True))
+    before.resets.walked(0, 0)
+    before.save()
+    after.file.load()
+    assert after.resets.left(after.now, begins=True) == [(0, "login:", HOUR)]
+    assert not after.resets.left(after.now)
+    assert 1 not in after.resets
+
+
 def test_the_most_resets_with_the_longest_keys_fit(path: Path) -> None:
     """As many resets as a node remembers are in one chunk, and are all known again."""
     before, after = Life(path), Life(path)

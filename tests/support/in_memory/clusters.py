@@ -33,9 +33,9 @@ class Port:
         self.rings_seen = 0
         self.forgotten: list[str] = []
 
-    def forget(self, key: str) -> None:
-        """Note which keys the apps were told to forget."""
-        self.forgotten.append(key)
+    def forget(self, key: str, begins: bool) -> None:  # as Cluster.on_reset
+        """Note which keys the apps were told to forget; with a "*" those that begin so."""
+        self.forgotten.append(f"{key}*" if begins else key)
 
     def post(self, name: str, message: NodeMessage, /) -> None:
         """Send a message, which waits until it is delivered."""

@@ -24,13 +24,13 @@ from sidegate.protocol.messages import (
     Holdings,
     Inspect,
     Message,
-    Outcomes,
     Pong,
     Refund,
     Reset,
     Roster,
     require_key,
 )
+from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.trust.secrets import known
 from sidegate.trust.tls import Tls
 from tests.support.waiting import PATIENCE

@@ -30,13 +30,13 @@ class Fleet:
     def __init__(self, **options: Any) -> None:
         self.nodes: dict[str, Sidecar] = {}
         self._known: dict[str, Sidecar] = {}
-        self._http = async_client()
+        self.http = async_client()
         self._options = options
 
     @asynccontextmanager
     async def running(self, *names: str) -> AsyncGenerator[Self]:
         """Run these nodes; they are whole when this is entered, and all have ended after it."""
-        async with self._http:
+        async with self.http:
             try:
                 await self.start(*names)
                 await self.whole()
@@ -92,7 +92,7 @@ class Fleet:
 
     async def look(self, name: str) -> dict[str, Any]:
         """Return the cluster as a node sees it."""
-        answer = await self._http.get(f"{self.nodes[name].url}/v1/nodes")
+        answer = await self.http.get(f"{self.nodes[name].url}/v1/nodes")
         return dict(answer.raise_for_status().json())
 
     async def overdue(self) -> int:

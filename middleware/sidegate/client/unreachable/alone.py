@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
-    from sidegate.protocol.messages import Check, Outcomes
+    from sidegate.protocol.messages import Check
+    from sidegate.protocol.outcome_messages import Outcomes
 
 log = logging.getLogger("sidegate")
 
@@ -48,7 +49,7 @@ class Alone:
             self.is_out = True
             key, _, cost = check
             made = self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
-            self._count(self.fallback.source)
+            self._decided(key, made)
             return made
 
     def share(self, check: Check, limits: Limits, why: str) -> Decision:
@@ -57,7 +58,7 @@ class Alone:
             self._warn(self._shares.decided(why, time.monotonic()))
             key, _, cost = check
             made = self.fallback.share(key, limits, cost, self.nodes, time.monotonic_ns())
-            self._count(made.source)
+            self._decided(key, made)
             return made
 
     def closed(self, check: Check, limits: Limits) -> Decision:
@@ -83,6 +84,10 @@ class Alone:
             told = self._counts.due(time.monotonic())
             self.has_outcomes = bool(self._counts.counts)
             return told
+
+    def _decided(self, key: str, made: Decision) -> None:
+        self._counts.decided(key, made)
+        self.has_outcomes = True
 
     def _count(self, outcome: str) -> None:
         self._counts.count(outcome)

@@ -1,6 +1,8 @@
 """What an app decides without its sidecar: counted for the sidecar, and said in the log. Pure."""
 
-from sidegate.protocol.messages import OUTCOMES, Outcomes
+from sidegate.buckets.decision import Decision
+from sidegate.client.unreachable.key_counts import KeyCounts
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 
 _TELL_EVERY = 1.0  # seconds: as fresh as a scrape needs, and nothing beside the checks
 _SAY_EVERY = 60.0  # seconds: a process in trouble of its own writes one line a minute
@@ -9,10 +11,11 @@ _SAY_EVERY = 60.0  # seconds: a process in trouble of its own writes one line a 
 class OutcomeCounts:
     """Counts outcomes until they are told. `now` is in seconds."""
 
-    __slots__ = ("_told_at", "counts")
+    __slots__ = ("_keys", "_told_at", "counts")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}  # at most one for each of OUTCOMES
+        self._keys = KeyCounts()
         self._told_at = -_TELL_EVERY
 
     def count(self, outcome: str) -> None:
@@ -21,13 +24,19 @@ class OutcomeCounts:
             raise ValueError(f"outcome={outcome!r}: expected one of {', '.join(OUTCOMES)}")
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
 
+    def decided(self, key: str, made: Decision) -> None:
+        """Count a decision, also by its key."""
+        self.count(made.source)
+        tokens = made.cost if made.allowed and made.debts else 0
+        self._keys.add(key, made.source, allowed=made.allowed, tokens=tokens)
+
     def due(self, now: float) -> Outcomes | None:
         """Return what to tell the sidecar, and count anew; None at most times."""
         if not self.counts or now - self._told_at < _TELL_EVERY:
             return None
         self._told_at = now
         told, self.counts = self.counts, {}
-        return Outcomes(list(told.items()))
+        return Outcomes(list(told.items()), self._keys.take())
 
 
 class ShareLog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ class LoopWaiting:
     def time_moved(self) -> None:
         """Called from any thread when a test has moved time."""
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self.queues.forget)
+            self._loop.call_soon_threadsafe(partial(self.queues.forget, begins=True))
 
 
 class Sleeper:

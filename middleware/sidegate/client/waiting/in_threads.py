@@ -58,12 +58,12 @@ class ThreadWaiting:
             with self._lock:
                 self.queues.leave(queue, waiter)
 
-    def forget(self, key: str) -> None:
-        """Have who waits for a key ask at once: tokens were given back."""
+    def forget(self, key: str, *, begins: bool = False) -> None:
+        """Have who waits for a key, or for all that begin with it, ask at once: it was changed."""
         with self._lock:
-            self.queues.forget(key)
+            self.queues.forget(key, begins=begins)
 
     def time_moved(self) -> None:
         """Called from any thread when a test has moved time."""
         with self._lock:
-            self.queues.forget()
+            self.queues.forget(begins=True)

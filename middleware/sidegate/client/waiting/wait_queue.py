@@ -132,10 +132,13 @@ class WaitQueues:
         elif was_first:
             first.wake()
 
-    def forget(self, key: str | None = None) -> None:
-        """Have the first of each queue, or those for a key, ask at once: buckets were changed."""
+    def forget(self, key: str = "", *, begins: bool = False) -> None:
+        """Have the first in the queues for a key ask at once: its buckets were changed.
+
+        Or (`begins`) in those for all keys that begin with it.
+        """
         for queue in self.table.values():
-            if key is not None and queue.key != key:
+            if not (queue.key.startswith(key) if begins else queue.key == key):
                 continue
             queue.forget()
             if first := queue.first:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sidegate.link.blocking.conversation import LONGEST_STEP
 from sidegate.link.blocking.line import Line
 from sidegate.protocol.codec import decode, encode, refuse
-from sidegate.protocol.messages import Forget, Holdings, Inspect, Ping, Reset, Roster
+from sidegate.protocol.messages import Forget, Ping, Roster
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Inquiry, InquiryAnswer
 
     InquiryAnswerT = TypeVar("InquiryAnswerT", bound=InquiryAnswer)
-
-
-def inspect(options: Endpoint, key: str, *, reset: bool) -> Holdings:
-    """Return the buckets of a key, or those forgotten, within the budget; else one of FAULTS."""
-    return inquire(options, (Reset if reset else Inspect)(1, 0, key), Holdings, options.budget)
 
 
 def inquire(

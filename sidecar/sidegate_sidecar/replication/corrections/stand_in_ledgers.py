@@ -14,7 +14,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import Charged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
@@ -119,12 +119,12 @@ class StandInLedger:
                 self._flying[place] = [*self._flying.get(place, ()), *charges]
             self._pending, self._flying = self._flying, {}
 
-    def forget(self, key: str) -> None:
-        """Tell nothing of a key that was reset."""
+    def forget(self, keys: Container[str]) -> None:
+        """Tell nothing of keys that were reset."""
         for rows in (self._pending, self._flying):
-            for place in [it for it in rows if it[0] == key]:
+            for place in [it for it in rows if it[0] in keys]:
                 self.count -= len(rows.pop(place))
-        for owed in [it for it in self._owed if it[1] == key]:
+        for owed in [it for it in self._owed if it[1] in keys]:
             del self._owed[owed]
 
     def lag(self, now: int) -> int:
@@ -201,10 +201,10 @@ class StandInLedgers:
         if ledger := self._by_owner.get(owner):
             ledger.settle(message, self._table, now)
 
-    def forget(self, key: str) -> None:
-        """Tell nobody of a key that was reset."""
+    def forget(self, keys: Container[str]) -> None:
+        """Tell nobody of keys that were reset."""
         for ledger in self._by_owner.values():
-            ledger.forget(key)
+            ledger.forget(keys)
 
     def unreachable(self, owner: str, now: int) -> None:
         """Called when what was on its way to an owner is lost."""

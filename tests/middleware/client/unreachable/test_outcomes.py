@@ -2,8 +2,10 @@
 
 import pytest
 
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import parse_limits
 from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog
-from sidegate.protocol.messages import OUTCOMES, Outcomes
+from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 
 
 def test_nothing_is_told_when_nothing_was_decided() -> None:
@@ -32,6 +34,19 @@ def test_each_outcome_of_the_protocol_is_one(outcome: str) -> None:
     counts = OutcomeCounts()
     counts.count(outcome)
     assert counts.due(100.0) == Outcomes([(outcome, 1)])
+
+
+def test_decisions_are_told_by_their_keys() -> None:
+    counts = OutcomeCounts()
+    limits = parse_limits("5/day")
+    for cost, allowed in ((2, True), (1, True), (1, False)):
+        counts.decided("k", Decision(allowed, limits, cost, [5], Source.LOCAL))
+    counts.decided("other", Decision(True, limits, 1, [], Source.OPEN))
+    told = counts.due(100.0)
+    assert told == Outcomes(
+        [("local", 3), ("open", 1)],
+        [("k", "local", 1, 2, 3), ("k", "local", 0, 1, 0), ("other", "open", 1, 1, 0)],
+    )
 
 
 def test_another_outcome_is_named() -> None:

@@ -195,7 +195,7 @@ def test_what_is_forgotten_is_asked_again_also_if_a_check_is_under_way() -> None
     scene.join("2")
     before = scene.queue.version
     scene.told(decided(False, 12.0), 100.0)
-    scene.queues.forget()
+    scene.queues.forget(begins=True)
     assert scene.woken == ["1"]
     scene.queue.told(decided(False, 12.0), 100.0, 0.0, before)
     assert scene.queue.next_step(first, 100.0) <= 100.0

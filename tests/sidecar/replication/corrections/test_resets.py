@@ -25,18 +25,18 @@ def test_a_reset_is_new_once() -> None:
 def test_who_was_not_told_is_told_when_it_is_met_and_believed_when_it_has_said_so() -> None:
     resets = KnownResets()
     resets.add(1, RESET)
-    assert resets.unheard("b") == {"k"}
+    assert "k" in resets.unheard("b")
     resets.on_connected("b")
-    assert resets.unheard("b") == {"k"}
+    assert "k" in resets.unheard("b")
     assert resets.take("b", 5, START).resets == [(1, "k", LASTS)]
     assert not resets.is_due("b")
     resets.landed("b", 4)
-    assert resets.unheard("b") == {"k"}
+    assert "k" in resets.unheard("b")
     resets.landed("b", 5)
-    assert resets.unheard("b") == set()
+    assert not resets.unheard("b")
     resets.on_disconnected("b")
     resets.on_connected("b")
-    assert resets.unheard("b") == {"k"}  # it may be another life of it
+    assert "k" in resets.unheard("b")  # it may be another life of it
 
 
 def test_who_told_us_is_not_told() -> None:

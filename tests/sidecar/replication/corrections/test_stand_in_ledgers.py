@@ -242,7 +242,7 @@ def test_a_key_that_was_reset_is_not_told_of() -> None:
     message = sides.ledger.take(1, sides.table, START)
     sides.stand_in(2)
     sides.table.reset("k")
-    sides.ledger.forget("k")
+    sides.ledger.forget({"k"})
     assert not sides.ledger
     assert sides.ledger.count == 0
     sides.ledger.settle(sides.settle(message), sides.table, START)

@@ -53,7 +53,8 @@ class Route(Struct, frozen=True):
 _PAGE = {"GET": Right.OPEN}
 _LOOK = {"GET": Right.READ}
 _CHANGE = {"POST": Right.CHANGE}
-_KEY = Route(Answerer.APP, {"GET": Right.READ, "DELETE": Right.CHANGE})
+_LOOK_AND_RESET = {"GET": Right.READ, "DELETE": Right.CHANGE}
+_KEY = Route(Answerer.APP, _LOOK_AND_RESET)
 
 ROUTES: Mapping[str, Route] = {
     **{path: Route(Answerer.FILE, _PAGE) for path in FILES},
@@ -65,6 +66,7 @@ ROUTES: Mapping[str, Route] = {
     "/openapi.json": Route(Answerer.DOCUMENT, _PAGE),
     "/v1/check": Route(Answerer.APP, _CHANGE),
     "/v1/leave": Route(Answerer.APP, _CHANGE),
+    "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/live": Route(Answerer.LIVE, _LOOK),
     "/v1/nodes": Route(Answerer.APP, _LOOK),
     "/v1/owner": Route(Answerer.APP, _LOOK),

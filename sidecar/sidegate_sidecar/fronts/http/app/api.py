@@ -21,6 +21,7 @@ from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Holdings
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
+from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
 from sidegate_sidecar.fronts.http.app.models import (
     Bucket,
@@ -76,6 +77,11 @@ _WRONG_KEY = (
     422,
     ProblemFault(field="key", message="key of 600 bytes: expected at most 512 bytes of UTF-8"),
 )
+_WRONG_ORDER = (
+    422,
+    ProblemFault(field="order", message="order 'debts': expected debt or key"),
+)
+_WRONG_PREFIX = (422, ProblemFault(field="prefix", message=NO_PREFIX))
 _WRONG_CHECK = (
     422,
     ProblemFault(
@@ -223,6 +229,11 @@ class Api:
         scrape = self._scrape.render(request.headers.get("accept", ""))
         return Response(scrape.body, headers={"Content-Type": scrape.content_type})
 
+    @property
+    def of_many(self) -> KeyApi:
+        """The calls about many keys."""
+        return KeyApi(self._sidecar.sessions.keys)
+
     def _owner(self, key: str) -> str:
         return self._node.cluster.ring.pair(key)[0]
 
@@ -273,6 +284,9 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     )
     limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
+    many = api.of_many
+    limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER)
+    limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
     cluster("GET", "/v1/report", api.report, secret, *_NOT_ALLOWED, _WRONG_LAST, _UNKNOWN_RULE)

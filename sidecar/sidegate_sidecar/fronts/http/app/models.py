@@ -28,7 +28,8 @@ _STATE = "What our link to it is good for; `up` for this node itself."
 _LIMITS = "100/minute; 1000/hour"
 
 
-def _fitting(key: str) -> str:
+def fitting(key: str) -> str:
+    """Return a key that can be one; ValueError for any other."""
     try:
         key.encode()
     except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it
@@ -39,7 +40,7 @@ def _fitting(key: str) -> str:
 
 def _decoded(quoted: str) -> str:
     try:
-        return _fitting(unquote(quoted, errors="strict"))
+        return fitting(unquote(quoted, errors="strict"))
     except UnicodeDecodeError:
         raise ValueError("expected UTF-8 in percent-encoding") from None
 
@@ -50,7 +51,7 @@ KeyInPath = Annotated[
     Path(description=f"{_KEY} Percent-encoded; slashes needn't be.", examples=["customer-7"]),
 ]
 KeyInQuery = Annotated[
-    str, AfterValidator(_fitting), Query(description=_KEY, examples=["customer-7"])
+    str, AfterValidator(fitting), Query(description=_KEY, examples=["customer-7"])
 ]
 HowManyBackups = Annotated[
     int, Query(ge=0, le=16, description="How many backups to name, as far as there are nodes.")
@@ -80,7 +81,7 @@ class CheckRequest(BaseModel):
     @field_validator("key")
     @classmethod
     def _key_fits(cls, key: str) -> str:
-        return _fitting(key)
+        return fitting(key)
 
     @field_validator("limits")
     @classmethod

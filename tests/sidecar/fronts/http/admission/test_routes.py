@@ -29,5 +29,5 @@ def test_a_key_may_hold_anything() -> None:
         route = route_of(path)
         assert route is not None
         assert route.allow == "GET, DELETE, HEAD"
-    for path in ("/v1/keys", "/v1/key/a", "//v1/keys/a", "", "*", "v1/nodes", "/v1/nodes/"):
+    for path in ("/v1/key", "/v1/key/a", "//v1/keys/a", "", "*", "v1/nodes", "/v1/nodes/"):
         assert route_of(path) is None

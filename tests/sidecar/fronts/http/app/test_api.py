@@ -201,7 +201,7 @@ async def _chunks(body: bytes) -> AsyncIterator[bytes]:
 ANYWHERE = parse_address("0.0.0.0:0")
 # --- who may
 
-CHANGES = [("POST", "/v1/check"), ("DELETE", "/v1/keys/k")]
+CHANGES = [("POST", "/v1/check"), ("DELETE", "/v1/keys/k"), ("DELETE", "/v1/keys?prefix=k")]
 BODY = {"key": "k", "limits": "5/hour"}
 
 
@@ -265,7 +265,7 @@ async def test_without_a_secret_changes_are_for_this_machine() -> None:
 
 async def test_what_is_not_there_is_a_problem(client: httpx2.AsyncClient) -> None:
     """Unknown paths and methods get problems, with the methods that there are."""
-    for path in ("/page", "/nothing", "/v1/keys", "/v1/check/"):
+    for path in ("/page", "/nothing", "/v1/key", "/v1/check/"):
         assert "/docs" in problem(await client.get(path), 404)["detail"]
     answer = await client.put("/v1/check", json=BODY)
     problem(answer, 405)

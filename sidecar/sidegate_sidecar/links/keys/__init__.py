@@ -1,0 +1,1 @@
+"""Questions about many keys: of all nodes, and each node's answer."""
