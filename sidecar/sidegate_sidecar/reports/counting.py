@@ -183,9 +183,7 @@ class Counting:
         came = {key: times for key, times in self._ones.items() if times}
         keys = ((key, times, times) for key, times in came.items())
         self._put(Source.OWNER, Column.ALLOWED, keys, len(came), now)
-        self._ones = Counter()
-        if len(came) < MAX_KEYS // 2:
-            dict.update(self._ones, dict.fromkeys(came, 0))
+        self._ones = Counter(dict.fromkeys(came, 0) if len(came) < MAX_KEYS // 2 else ())
 
     def _put(
         self, source: str, column: Column, keys: Iterator[Counted], size: int, now: int
