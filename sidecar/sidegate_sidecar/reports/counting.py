@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from itertools import chain, islice
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidegate.buckets.decision import Source
@@ -29,10 +28,6 @@ MAX_OTHERS: Final = (
     1_024  # different checks of each other source and outcome, of which there are 20
 )
 EVERY: Final = 10**9  # ns between two times that all is folded
-
-_key: Final = itemgetter(0)
-_cost: Final = itemgetter(2)
-_ONE: Final = {1}
 
 
 class _Batch(NamedTuple):
@@ -112,8 +107,8 @@ class Counting:
             self._fold(came)
 
     def _allowed(self, checks: Sequence[Check]) -> None:
-        if set(map(_cost, checks)) == _ONE:  # half the time of counting each with its cost
-            self._ones.update(map(_key, checks))
+        if [cost for _, _, cost in checks].count(1) == len(checks):
+            self._ones.update([key for key, _, _ in checks])  # half the time of whole checks
         else:
             self.count(Source.OWNER, Column.ALLOWED, checks)
 
