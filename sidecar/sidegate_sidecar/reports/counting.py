@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from sidegate_sidecar.reports.activity import Activity, Counted
 
 LOT: Final = 256  # checks that are counted at a time
-SLICE: Final = 1_024  # different keys that are folded in a turn of the loop: a millisecond at most
+SLICE: Final = 512  # different keys that are folded in a turn of the loop: half a millisecond
 MAX_KEYS: Final = 16_384  # different ones that the owner allowed, and that aren't folded: 4 MB
 MAX_OTHERS: Final = (
     1_024  # different checks of each other source and outcome, of which there are 20
 )
+BUSY: Final = 16_384  # checks in half a second
 EVERY: Final = 10**9  # ns between two times that all is folded
 
 
@@ -64,6 +65,8 @@ class Counting:
         self._counts = False  # is _count going to be called?
         self._folds = False  # is _fold_some going to be called?
         self._due = 0
+        self._taken_at = 0
+        self._came = 0  # checks counted since then
 
     # --- on the hot path
 
@@ -97,6 +100,7 @@ class Counting:
         """Count what is on the lists, and fold as many if too many wait."""
         frames, answers, came = self._frames, self._answers, self._uncounted
         self._frames, self._answers, self._uncounted, self._counts = [], [], 0, False
+        self._came += came
         if frames:
             self._allowed(list(chain.from_iterable(frames)) if frames[1:] else frames[0])
         for source, checks, its in answers:
@@ -150,16 +154,21 @@ class Counting:
             self._take()
 
     def settle(self) -> Iterator[None]:
-        """Fold all that was counted before, in slices of work: each step is one."""
+        """Fold all that was counted before, in slices of work: each step is one.
+
+        On a busy node the last half second may be left out, lest each report make it fold anew.
+        """
         self._count()
-        self._take()
+        if self._came < BUSY or not 0 <= self.clock() - self._taken_at < EVERY // 2:
+            self._take()
         while self._batches:
             self._fold(SLICE)
             yield
 
     def _take(self) -> None:
         """Put what was counted into batches, and have them folded."""
-        now = self.clock()
+        self._taken_at = now = self.clock()
+        self._came = 0
         if self._ones:
             self._put_ones(now)
         for (source, column), counter in self._others.items():
