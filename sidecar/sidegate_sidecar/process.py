@@ -112,7 +112,7 @@ def run_until_signal(config: Config, log_level: str) -> int:
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)
-    if line := warning(config.max_memory, memory_limit()):
+    if line := warning(config.max_memory, memory_limit(), config.cache_bytes):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(config))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.messages import Check
 
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
@@ -226,7 +227,7 @@ class Session:
         self._loop_end.forget()
         self._ended(self)
 
-    def on_message(self, _link: Link, message: NodeMessage) -> None:
+    def on_message(self, _link: Link, message: NodeMessage | CacheMessage) -> None:
         """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)

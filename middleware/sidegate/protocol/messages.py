@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.cache_messages import CacheMessage
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -348,6 +349,7 @@ Message: TypeAlias = (
     | Outcomes
     | Refund
     | NodeMessage
+    | CacheMessage
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, encode, refuse
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.messages import (
@@ -29,18 +30,21 @@ from sidegate.protocol.messages import (
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
+from sidegate_sidecar.links.no_cache import NoCache
 from sidegate_sidecar.links.refusals import Refusals
 
 if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
+    from sidegate_sidecar.links.cache_links import CacheLinks
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.node.node import Node
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
 MAX_SAID = 300  # characters in the log of what the other side says of us
+_NODES_SAY = (*NODE_MESSAGES, *CACHE_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Sessions:
         self.refusals = Refusals(node.counts.turned_away, _now)
         self.patience = Timeouts()
         self.open: set[Connection] = set()
+        self.cache: CacheLinks | NoCache = NoCache(peers)
 
     def accept(
         self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
@@ -140,7 +145,9 @@ class Sessions:
                 self._node.refund(message)
             case Outcomes() if not _is_node(connection):
                 self._note(message)
-            case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
+            case _ if isinstance(message, CACHE_MESSAGES) and not _is_node(connection):
+                self.cache.on_app(connection, message)
+            case _ if isinstance(message, _NODES_SAY) and _is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
                 self._peers.inbox.on_message(peer.name, message, connection.remote_host)
@@ -163,6 +170,7 @@ class Sessions:
             self.open.discard(connection)
             self._nodes -= _is_node(connection)
         self._stuck.pop(connection, None)
+        self.cache.app_left(connection)
         self._peers.hung_up(connection)
         self._tell_why(_who(connection, connection.arrival.remote), connection, error)
 

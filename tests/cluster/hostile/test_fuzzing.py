@@ -15,9 +15,11 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
+from sidegate.protocol.parts import Joiner
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
 from tests.support.in_process.cluster import eventually
@@ -89,6 +91,7 @@ FAREWELL = Ping(2**62)
 def deserved(data: bytes) -> tuple[set[str], int]:
     """Return with which errors a sidecar may end a connection, "" for none, and after how many."""
     codes: set[str] = set()
+    joiner = Joiner()
     looked_at = 0
     try:
         for looked_at, body in enumerate(Framer().feed(data), 1):
@@ -99,6 +102,10 @@ def deserved(data: bytes) -> tuple[set[str], int]:
                 return {*codes, "bad-message"}, looked_at
             if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
+            if isinstance(message, CacheGet) and message.lease and len(message.keys) != 1:
+                return {*codes, "bad-message"}, looked_at
+            if isinstance(message, CachePart):
+                joiner.add(message)
     except WireError as error:
         return {*codes, error.code}, looked_at
     return codes or {""}, looked_at
