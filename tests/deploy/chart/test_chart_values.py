@@ -109,7 +109,8 @@ def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
 ) -> None:
     """By the chart's own values: else made-up keys would have sidecars killed."""
     container = sidecar(helm)
-    needed = memory_needed(configured(manifests.env(container)).max_memory)
+    config = configured(manifests.env(container))
+    needed = memory_needed(config.max_memory, config.cache_bytes)
     assert parse_size(container["resources"]["limits"]["memory"]) >= needed
 
 
@@ -118,6 +119,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     values = ci_values()["deployment-full"]
     config = configured(manifests.env(sidecar(helm, "--values", values)))
     assert config.max_memory == 1_610_612_736
+    assert config.cache_bytes == 268_435_456
     assert config.max_connections == 10_000
     assert config.drain == 45.5
     assert config.budget == 0.2
