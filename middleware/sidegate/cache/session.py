@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     _Sent: TypeAlias = _Asks | CacheRelease
 
 _MAX_DELAY = 0.5  # seconds between two dials
-_PAUSE = 0.25  # seconds for which a silent sidecar isn't asked
 _MAX_LATE = 1_024  # questions whose answers may still come
 _FILLS = (CacheState.FILL, CacheState.STALE_FILL)
 
@@ -87,7 +86,6 @@ class CacheSession:
         self._waiting: list[_Sent] = []  # for the first connection
         self._joiner = Joiner()
         self._last_id = 0
-        self._silent_until = 0.0
         self._link = None if options.fault else self._linked()
         self._loop_end = LoopEnd(self._end)
 
@@ -153,7 +151,7 @@ class CacheSession:
     async def _ask(self, message: _Asks) -> _Question | None:
         """Ask; return the question with what was answered, None if nobody can be asked."""
         number = message.id
-        if self.loop.time() < self._silent_until or not self._send(message):
+        if not self._send(message):
             return None
         timer = self.loop.call_later(self._options.budget, self._overdue, number)
         question = _Question(message, self.loop.create_future(), timer)
@@ -171,7 +169,7 @@ class CacheSession:
         link = self._link
         if link is None:
             return False
-        if link.state is LinkState.UP or link.state is LinkState.SUSPECT:
+        if link.state is LinkState.UP:
             return all(link.tell(part) for part in cut(message))
         if link.state is LinkState.CONNECTING:
             self._waiting.append(message)
@@ -180,8 +178,8 @@ class CacheSession:
 
     def _overdue(self, number: int) -> None:
         question = self._questions.pop(number)
-        if not question.found:
-            self._silent_until = self.loop.time() + _PAUSE
+        if not question.found and self._link is not None:
+            self._link.suspect()
         self._note_late(question)
         question.future.set_result(None)
 
@@ -196,7 +194,6 @@ class CacheSession:
 
     def on_message(self, _link: Link, message: NodeMessage | CacheMessage) -> None:
         """Handle an answer, or a word that copies aren't to be kept."""
-        self._silent_until = 0.0
         if isinstance(message, CachePart):
             whole = self._joiner.add(message)
             if whole is None:

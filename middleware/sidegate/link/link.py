@@ -199,6 +199,11 @@ class Link:
 
     # --- the breaker
 
+    def suspect(self) -> None:
+        """Take the other side for silent, until it says something; for who asks by `tell`."""
+        if self.health.state is _UP:
+            self._silent(self.loop.time())
+
     def _silent(self, now: float) -> None:
         if not self.health.step(LinkEvent.SILENT, now):
             return

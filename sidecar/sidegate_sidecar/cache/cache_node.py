@@ -50,7 +50,7 @@ class CacheNode:
         self._around = around
         self.owner = CacheOwner(max_bytes, first, around.post, self._forget)
         self.handover = CacheHandover(self.owner, around, place_of)
-        silence = Silence(around, patience)
+        self._silence = silence = Silence(around, patience)
         self.lookups = Lookups(around, self.owner.counts, silence, self._get)
         self.changes = Changes(around, silence)
         self._copying: set[Source] = set()  # apps that keep copies
@@ -87,6 +87,7 @@ class CacheNode:
 
     def _hear(self, name: str, message: CacheMessage, now: int) -> None:
         """Handle what only nodes say."""
+        self._silence.broken(name, now)
         match message:
             case CacheValues():
                 self.lookups.answered(name, message, now)
@@ -185,6 +186,7 @@ class CacheNode:
         self.owner.left(source, now)
         self.lookups.left(source, now)
         if isinstance(source, str):
+            self._silence.left(source)
             self.changes.left(source)
             self.handover.left(source)
 

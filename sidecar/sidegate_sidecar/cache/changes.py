@@ -53,7 +53,6 @@ class Changes:
 
     def done(self, name: str, message: CacheDone) -> None:
         """Called when a node has done something; late it is for nobody."""
-        self._silence.broken(name)
         order = self._orders.get(message.id)
         if order is not None and order.to == name:
             self._end(message.id, message.count, message.missing)
@@ -75,5 +74,5 @@ class Changes:
         for number, order in list(self._orders.items()):
             if order.until > now:  # all have the same patience
                 break
-            self._silence.noted(order.to, now)
+            self._silence.noted(order.to, order.until - self._silence.patience, now)
             self._end(number, 0, 1)

@@ -80,7 +80,6 @@ class Lookups:
 
     def answered(self, name: str, message: CacheValues, now: int) -> None:
         """Pass an answer on; what nobody wants any more is given back."""
-        self._silence.broken(name)
         lookup = self._open.get(message.id)
         if lookup is None or lookup.to != name:
             return
@@ -151,7 +150,7 @@ class Lookups:
                 del self._open[number]
                 continue
             if not lookup.is_waiting:
-                self._silence.noted(lookup.to, now)
+                self._silence.noted(lookup.to, lookup.until - self._silence.patience, now)
             self._lost(lookup.source, lookup.question, [lookup.places[at] for at in lookup.open])
             lookup.is_gone = True
             lookup.until = now + lookup.question.lease * MICROSECOND + self._silence.patience

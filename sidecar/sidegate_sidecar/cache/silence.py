@@ -22,17 +22,24 @@ class Silence:
         self.patience = patience
         self._around = around
         self._until: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
 
     def can_ask(self, name: str, now: int) -> bool:
         """May a node be asked now?"""
         return bool(name) and self._around.is_up(name) and self._until.get(name, 0) <= now
 
-    def noted(self, name: str, now: int) -> None:
-        """Called when a node gave no answer in time."""
-        if self._until.get(name, 0) <= now:
+    def noted(self, name: str, asked_at: int, now: int) -> None:
+        """Called when a node gave no answer in time. One that has spoken since is there."""
+        if self._until.get(name, 0) <= now and self._heard.get(name, -1) < asked_at:
             self._until[name] = now + PAUSE
             self._around.doubt(name)
 
-    def broken(self, name: str) -> None:
+    def broken(self, name: str, now: int) -> None:
         """Called when a node has spoken."""
+        self._heard[name] = now
+        self._until.pop(name, None)
+
+    def left(self, name: str) -> None:
+        """Called when the link to a node broke."""
+        self._heard.pop(name, None)
         self._until.pop(name, None)
