@@ -10,7 +10,7 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.parts import decisions, fastapi_app, memory, ring, threads
+from bench.parts import decisions, fastapi_app, memory, ring, threads, values
 from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -67,6 +67,9 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(threads.PART):
         title = f"Decisions/s by threads that ask, {titled} (x: {threads.OURS} is so much faster)"
         yield _by_setting(results, threads.PART, "rate", title, threads.OURS)
+    if results.contenders(values.PART):
+        title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
+        yield _by_setting(results, values.PART, "p99", title, values.IDLE)
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)

@@ -11,7 +11,7 @@ from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
-from bench.parts import decisions, fastapi_app, front
+from bench.parts import decisions, fastapi_app, front, values
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -40,7 +40,19 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
-    return [*_speed(results), *_front(results), *_cluster(results), *_light(results)]
+    return [
+        *_speed(results),
+        *_values(results),
+        *_front(results),
+        *_cluster(results),
+        *_light(results),
+    ]
+
+
+def _values(results: Results) -> list[Target]:
+    idle, busy = (results.median(values.PART, it, "16", "p99") for it in (values.IDLE, values.BUSY))
+    text = "p99 of checks at 16 in flight with the cache busy, over that with it idle"
+    return [Target(text, 1.2, _ratio(busy, idle), at_least=False)]
 
 
 def _speed(results: Results) -> list[Target]:

@@ -111,6 +111,7 @@ class Peers:
                 fate = "has left" if member.state is Life.LEFT else "is taken for dead"
                 log.info("node %s %s", member.name, fate)
                 peer.link.close_soon()
+                self.inbox.cache.node_left(member.name)
 
     def _want(self, name: str, address: Address) -> None:
         peer = self.by_name.get(name)
