@@ -23,7 +23,7 @@ TASKS = 200
 @asynccontextmanager
 async def apps(nodes: Fleet, key: str, loads: Path) -> AsyncGenerator[dict[int, Process]]:
     """Run an app beside each node; all are ended in the end."""
-    arguments = [sys.executable, "-m", "tests.support.processes.cache_caller"]
+    arguments = [sys.executable, "-m", "tests.cluster.caches.caller"]
     running: dict[int, Process] = {}
     try:
         for node in nodes.nodes.values():
