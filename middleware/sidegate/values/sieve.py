@@ -85,8 +85,20 @@ class Sieve:
             self._ahead, self._passed = self._passed, self._ahead
         return self._ahead.popitem(last=False)
 
-    def by_use(self) -> Iterator[str]:
-        """Yield the keys as they are now: those in use first, and of each kind the newest first."""
-        queue = [*reversed(self._ahead.items()), *reversed(self._passed.items())]
-        for used in (True, False):
-            yield from [key for key, entry in queue if entry.used is used]
+    def by_use(self) -> Iterator[str | None]:
+        """Yield the keys: those in use first, and of each kind the newest first.
+
+        Values may come and go meanwhile. None is a step in which there was nothing to yield: who
+        has other things to do can count steps.
+        """
+        keys = [*reversed(self._ahead), *reversed(self._passed)]
+        seen: set[str] = set()
+        for key in keys:
+            value = self.get(key)
+            if value is not None and value.used:
+                seen.add(key)
+                yield key
+            else:
+                yield None
+        for key in keys:
+            yield key if key not in seen and self.get(key) else None

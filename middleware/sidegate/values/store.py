@@ -94,11 +94,14 @@ class ValueStore:
         self.bytes -= sieve.bytes
         return len(sieve)
 
-    def by_use(self) -> Iterator[tuple[str, str]]:
-        """Yield namespace and key of all values, in each namespace those in use first."""
+    def by_use(self) -> Iterator[tuple[str, str] | None]:
+        """Yield namespace and key of all values, in each namespace those in use first.
+
+        And None now and then, as `Sieve.by_use` does.
+        """
         for namespace, sieve in list(self.namespaces.items()):
             for key in sieve.by_use():
-                yield namespace, key
+                yield None if key is None else (namespace, key)
 
 
 def _bytes(item: tuple[str, Sieve]) -> int:

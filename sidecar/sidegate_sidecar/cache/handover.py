@@ -31,7 +31,7 @@ class CacheHandover:
         self._owner = owner
         self._around = around
         self._place_of = place_of
-        self._walk: Iterator[tuple[str, str]] | None = None
+        self._walk: Iterator[tuple[str, str] | None] | None = None
         self._rows: dict[str, list[Handed]] = {}
         self._sizes: dict[str, int] = {}
         self._under_way: dict[int, tuple[str, int]] = {}  # by id: to whom, and since when
@@ -66,15 +66,18 @@ class CacheHandover:
         if not self.has_work or self._walk is None:
             return
         for _ in range(SLICE):
-            item = next(self._walk, None)
-            if item is None:
+            try:
+                item = next(self._walk)
+            except StopIteration:
                 self._walk = None
                 break
-            self._look_at(item, now)
+            if item is not None:
+                self._look_at(item, now)
             if self._is_full:
                 return
-        for name in list(self._rows):
-            self._send(name, now)
+        if self._walk is None:
+            for name in list(self._rows):
+                self._send(name, now)
 
     def _look_at(self, item: tuple[str, str], now: int) -> None:
         owner = self._around.owner(self._place_of(item))
