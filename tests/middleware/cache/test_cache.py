@@ -65,6 +65,20 @@ async def test_a_large_value_goes_there_and_back(trio: list[Process]) -> None:
     assert got == [large] * 9
 
 
+async def test_sealed_links_carry_values_too() -> None:
+    """Between apps and sidecars, and between these."""
+    large = b"x" * 1_000_000
+    secret = b"correct horse battery staple"
+    async with cluster("n1", "n2", secret=secret) as nodes:
+        async with caches(*nodes, secret=secret) as (one, other):
+            for node in nodes:
+                assert await one.set(key_at(node), large)
+                assert await other.get(key_at(node)) == large
+        async with caches(*nodes, secret=b"another") as (stranger, _):
+            assert await stranger.get_or_set(key_at(nodes[0]), lambda: 5) == 5
+            assert await stranger.clear() is False
+
+
 async def test_too_large_values_are_given_and_not_kept(
     trio: list[Process], caplog: pytest.LogCaptureFixture
 ) -> None:
