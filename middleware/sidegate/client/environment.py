@@ -20,6 +20,7 @@ OF_APPS = frozenset(
 OF_SIDECARS = frozenset(
     {
         "SIDEGATE_BUDGET",
+        "SIDEGATE_CACHE_BYTES",
         "SIDEGATE_CLUSTER",
         "SIDEGATE_DRAIN",
         "SIDEGATE_HTTP",
@@ -30,7 +31,6 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_LINK",
         "SIDEGATE_LOG_LEVEL",
         "SIDEGATE_MAX_MEMORY",
-        "SIDEGATE_CACHE_BYTES",
         "SIDEGATE_MAX_CONNECTIONS",
         "SIDEGATE_NAME",
         "SIDEGATE_NODE_SECRET",
