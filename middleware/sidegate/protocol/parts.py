@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sidegate.protocol.cache_messages import (
     CACHE_MESSAGES,
     MAX_JOINED_BYTES,
     PART_BYTES,
+    CacheEntries,
     CachePart,
+    CacheSet,
+    CacheValues,
+    size_of,
 )
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode, refuse
 
@@ -18,15 +24,44 @@ if TYPE_CHECKING:
     from sidegate.protocol.cache_messages import CacheMessage
 
 
+_NO_BYTES = b"\xc4\x00"  # in MessagePack
+_BYTES = b"\xc6"  # and four bytes of their number
+
+
 def cut(message: CacheMessage) -> Iterator[CacheMessage]:
     """Yield a message, or the parts that it is sent in."""
-    body = memoryview(encode(message))[HEADER_BYTES:]
-    if len(body) <= PART_BYTES:
+    if size_of(message) < PART_BYTES // 2:  # surely short: names and numbers are much less
         yield message
         return
-    assert len(body) <= MAX_JOINED_BYTES  # whoever makes one minds it
-    for offset in range(0, len(body), PART_BYTES):
-        yield CachePart(len(body), offset, bytes(body[offset : offset + PART_BYTES]))
+    head, value = _head_and_value(message)
+    size = len(head) + len(value)
+    if size <= PART_BYTES:
+        yield message
+        return
+    assert size <= MAX_JOINED_BYTES  # whoever makes one minds it
+    first = PART_BYTES - len(head)
+    yield CachePart(size, 0, head + value[:first])
+    for at in range(first, len(value), PART_BYTES):
+        yield CachePart(size, len(head) + at, value[at : at + PART_BYTES])
+
+
+def _head_and_value(message: CacheMessage) -> tuple[bytes, bytes]:
+    """Return the body of a message in two pieces, the second being the one value that it ends with.
+
+    So no turn of the loop copies the whole of it: that is a tenth of a millisecond for 1 MiB.
+    """
+    bare: CacheMessage
+    match message:
+        case CacheSet():
+            value, bare = message.data, replace(message, data=b"")
+        case CacheValues(rows=[row]):
+            value, bare = row[4], replace(message, rows=[(*row[:4], b"")])
+        case CacheEntries(rows=[row]):
+            value, bare = row[6], replace(message, rows=[(*row[:6], b"")])
+        case _:
+            return b"", encode(message)[HEADER_BYTES:]
+    body = encode(bare)[HEADER_BYTES : -len(_NO_BYTES)]
+    return body + _BYTES + len(value).to_bytes(4, "big"), value
 
 
 class Joiner:

@@ -62,8 +62,10 @@ def test_the_longest_messages_fit() -> None:
     ):
         assert PART_BYTES < len(encode(message)) - HEADER_BYTES <= MAX_JOINED_BYTES
         assert joined(Joiner(), message) == message
-    rows = [("n", "k", 2**61, 2**61, 2**61, True, b"")] * MAX_CACHE_ROWS
-    assert len(encode(CacheEntries(1, rows))) < MAX_JOINED_BYTES
+    many = CacheEntries(1, [(longest, LONG_KEY, 2**61, 2**61, 2**61, True, b"v")] * MAX_CACHE_ROWS)
+    assert joined(Joiner(), many) == many
+    rows = [(at, CacheState.HIT, 2**61, 2**61, b"v" * 1_000) for at in range(66)]
+    assert joined(Joiner(), CacheValues(1, rows)) == CacheValues(1, rows)
 
 
 def test_what_lacks_a_part_is_dropped() -> None:
