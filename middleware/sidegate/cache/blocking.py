@@ -9,7 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sidegate.cache.core import CacheCore, log
-from sidegate.cache.flights import Flights, Interrupted
+from sidegate.cache.flights import Flights, Interrupted, aboard, waiting
 from sidegate.cache.items.keys import KeyTemplate, key_text, takes_key
 from sidegate.cache.items.near import NearCopies
 from sidegate.cache.lines import CacheLines
@@ -88,12 +88,22 @@ class BlockingCache(CacheCore):
         stale: str | float | None = None,
     ) -> bool:
         """Keep a value, by default as long as the cache says; is it kept? As `Cache.set`."""
-        kind = self._kind_with(ttl, stale)
-        return self._keep(key_text(key), kind, self._given_bytes(value, kind), 0)
+        text, kind = key_text(key), self._kind_with(ttl, stale)
+        data = self._given_bytes(value, kind)
+        try:
+            return self._keep(text, kind, data, 0)
+        finally:
+            self._flights.forget([text])
 
     def delete(self, *keys: str | int) -> bool:
         """Forget the values of these keys; are they gone? As `Cache.delete`."""
         texts = self._texts(keys)
+        try:
+            return self._drop(texts)
+        finally:
+            self._flights.forget(texts)
+
+    def _drop(self, texts: list[str]) -> bool:
         if local := self._local():
             local.drop(texts)
             return True
@@ -105,6 +115,12 @@ class BlockingCache(CacheCore):
 
     def clear(self) -> bool:
         """Forget all values of this namespace, on all nodes; are they gone? As `Cache.clear`."""
+        try:
+            return self._drop_all()
+        finally:
+            self._flights.forget()
+
+    def _drop_all(self) -> bool:
         if local := self._local():
             local.drop()
             return True
@@ -150,10 +166,13 @@ class BlockingCache(CacheCore):
             flight, is_mine = flights.join(key)
             if is_mine:
                 return self._fly(key, kind, call, flights, flight)
-            try:
-                return flight.result()
-            except Interrupted:
-                continue
+            with waiting(flight) as for_itself:
+                if for_itself:
+                    return call()
+                try:
+                    return flight.result()
+                except Interrupted:
+                    continue
 
     def _fly(
         self, key: str, kind: Kind, call: Callable[[], Any], flights: Flights, flight: Flight
@@ -161,10 +180,15 @@ class BlockingCache(CacheCore):
         try:
             (found,) = self._look([key], self._lease)
             value, is_there = self._value_in(found, kind)
+            if found.state is CacheState.HIT and not is_there:  # nobody fills what is fresh
+                self._drop([key])
+                (found,) = self._look([key], self._lease)
+                value, is_there = self._value_in(found, kind)
             if is_there:
                 flights.land(key, flight, value)
             if not is_there:
-                value = self._make(key, kind, call, found)
+                with waiting(flight), aboard(flight):
+                    value = self._make(key, kind, call, found)
                 flights.land(key, flight, value)
             elif found.state is CacheState.STALE_FILL:
                 value = self._made_anew(key, kind, call, found, value)
@@ -187,14 +211,14 @@ class BlockingCache(CacheCore):
         data = None
         try:
             value = call()
-            if found.token or found.has_value:  # the latter can't be read
+            if found.token:
                 data = self._keep_bytes(value, kind)
             return value
         finally:
             if data is not None:
                 self._keep(key, kind, data, found.token)
             elif local := self._local():
-                local.release(key)
+                local.release(key, found.token)
             else:
                 self._here().release(key, found.token)
 
@@ -212,7 +236,7 @@ class BlockingCache(CacheCore):
 
     def _keep(self, key: str, kind: Kind, data: bytes, token: int) -> bool:
         if local := self._local():
-            return local.keep(key, kind.ttl, kind.stale, data)
+            return local.keep(key, token, kind.ttl, kind.stale, data)
         lines = self._here()
         self._forget_keys([key])
         return lines.set(key, token, kind.ttl, kind.stale, data)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop, shield, wrap_future
+from asyncio import CancelledError, Future, current_task, get_running_loop, shield, wrap_future
 from functools import wraps
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from sidegate.cache.core import CacheCore, log
-from sidegate.cache.flights import Interrupted
+from sidegate.cache.flights import Interrupted, aboard, waiting
 from sidegate.cache.items.keys import KeyTemplate, key_text, takes_key
 from sidegate.cache.local import LocalSession
 from sidegate.cache.loops import CacheLoops
@@ -109,9 +109,12 @@ class Cache(CacheCore):
 
         ValueError for a value of more than 1 MiB, TypeError for one that has no bytes.
         """
-        kind = self._kind_with(ttl, stale)
+        text, kind = key_text(key), self._kind_with(ttl, stale)
         data = self._given_bytes(value, kind)
-        return await self._session().set(key_text(key), 0, kind.ttl, kind.stale, data)
+        try:
+            return await self._session().set(text, 0, kind.ttl, kind.stale, data)
+        finally:
+            self._flights.forget([text])
 
     async def delete(self, *keys: str | int) -> bool:
         """Forget the values of these keys, also those that are being made; are they gone?
@@ -120,12 +123,18 @@ class Cache(CacheCore):
         """
         texts = self._texts(keys)
         parts = [texts[at : at + MAX_CACHE_KEYS] for at in range(0, len(texts), MAX_CACHE_KEYS)]
-        done = [await self._session().delete(part) for part in parts]
-        return all(done)
+        try:
+            done = [await self._session().delete(part) for part in parts]
+            return all(done)
+        finally:
+            self._flights.forget(texts)
 
     async def clear(self) -> bool:
         """Forget all values of this namespace, on all nodes; are they gone? As with `delete`."""
-        return await self._session().clear()
+        try:
+            return await self._session().clear()
+        finally:
+            self._flights.forget()
 
     # --- decorating
 
@@ -166,12 +175,15 @@ class Cache(CacheCore):
             flight, is_mine = self._flights.join(key, loop)
             if is_mine:
                 self._begin(key, kind, call, flight, loop)
-            landed: Future[Any] = wrap_future(flight)
-            landed.add_done_callback(_look_at)
-            try:
-                return await shield(landed)  # who is cancelled doesn't end it for others
-            except Interrupted:
-                continue
+            with waiting(flight) as for_itself:
+                if for_itself:
+                    return await _called(call)
+                landed: Future[Any] = wrap_future(flight)
+                landed.add_done_callback(_look_at)
+                try:
+                    return await shield(landed)  # who is cancelled doesn't end it for others
+                except Interrupted:
+                    continue
 
     def _begin(
         self,
@@ -195,12 +207,22 @@ class Cache(CacheCore):
         try:
             (found,) = await session.get([key], self._lease)
             value, is_there = self._value_in(found, kind)
+            if found.state is CacheState.HIT and not is_there:  # nobody fills what is fresh
+                await session.delete([key])
+                (found,) = await session.get([key], self._lease)
+                value, is_there = self._value_in(found, kind)
             if is_there:
                 self._flights.land(key, flight, value)
             if is_there and found.state is not CacheState.STALE_FILL:
                 return
-            value = await self._make(session, key, kind, call, found)
+            with aboard(flight):
+                value = await self._make(session, key, kind, call, found)
             self._flights.land(key, flight, value)
+        except CancelledError:
+            task = current_task()
+            if task is None or task.cancelling():
+                raise
+            self._flights.cancel(key, flight)  # not we are: something that the function waited for
         except Exception as error:  # noqa: BLE001 - whatever the function raises
             if flight.done():
                 log.warning("cache %s: a stale value isn't made anew: %r", self.name, error)
@@ -217,10 +239,8 @@ class Cache(CacheCore):
         """Call the function, and have its value kept if we are to; else give the lease back."""
         data = None
         try:
-            value = call()
-            if isawaitable(value):
-                value = await value
-            if found.token or found.has_value:  # the latter can't be read
+            value = await _called(call)
+            if found.token:
                 data = self._keep_bytes(value, kind)
             return value
         finally:
@@ -255,6 +275,12 @@ class Cache(CacheCore):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _called(call: Callable[[], Any]) -> Any:
+    """Return what a function returns, awaited if it has to be."""
+    value = call()
+    return await value if isawaitable(value) else value
 
 
 def _look_at(landed: Future[Any]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from sidegate.forks import begins_in_children
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Generator, Iterable
     from typing import TypeAlias
 
-    Flight: TypeAlias = Future[Any]
     Loop: TypeAlias = asyncio.AbstractEventLoop
 
 
@@ -20,7 +22,58 @@ class Interrupted(Exception):  # noqa: N818  # named for what happened
     """Who ran the function was ended before it had a value: another one has to."""
 
 
+class Flight(Future[Any]):
+    """A function that runs, and the value that comes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_for: list[Flight] = []
+
+
 _NONE = (None, None)
+_ABOARD: ContextVar[tuple[Flight, ...]] = ContextVar("aboard", default=())
+"""The flights whose functions we are called by, of any cache."""
+
+
+@contextmanager
+def aboard(flight: Flight) -> Generator[None]:
+    """Note that a function runs for a flight."""
+    token = _ABOARD.set((*_ABOARD.get(), flight))
+    try:
+        yield
+    finally:
+        _ABOARD.reset(token)
+
+
+@contextmanager
+def waiting(flight: Flight) -> Generator[bool]:
+    """Note that we wait for a flight; would so a function that we are called by wait for itself?
+
+    It does if it asks for its own key, or for one whose function waits for it.
+    """
+    callers = _ABOARD.get()
+    if not callers:
+        yield False
+        return
+    waits_for = callers[-1].waits_for
+    waits_for.append(flight)  # before looking: of two that do this at once, one sees the other
+    try:
+        yield _leads_to(flight, callers)
+    finally:
+        waits_for.remove(flight)
+
+
+def _leads_to(flight: Flight, callers: tuple[Flight, ...]) -> bool:
+    seen: set[Flight] = set()
+    ahead = [flight]
+    while ahead:
+        one = ahead.pop()
+        if one in callers:
+            return True
+        if one not in seen:
+            seen.add(one)
+            ahead.extend(one.waits_for)
+    return False
 
 
 class Flights:
@@ -45,7 +98,7 @@ class Flights:
             under_way = self._flights.get(key)
             if under_way is not None and not (under_way[1] and under_way[1].is_closed()):
                 return under_way[0], False
-            flight: Flight = Future()
+            flight = Flight()
             self._flights[key] = flight, loop
         if under_way is not None:
             under_way[0].set_exception(Interrupted())
@@ -62,6 +115,17 @@ class Flights:
         self._end(key, flight)
         if not flight.done():
             flight.set_exception(error if isinstance(error, Exception) else Interrupted())
+
+    def cancel(self, key: str, flight: Flight) -> None:
+        """Have all who wait cancelled, as the function was by what it called."""
+        self._end(key, flight)
+        flight.cancel()
+
+    def forget(self, keys: Iterable[str] | None = None) -> None:
+        """Have nobody else wait for the flights of these keys, or for any: they are out of date."""
+        with self._lock:
+            for key in list(self._flights) if keys is None else keys:
+                self._flights.pop(key, None)
 
     def _end(self, key: str, flight: Flight) -> None:
         with self._lock:

@@ -6,8 +6,6 @@ from sidegate.cache.items.found import Found
 from sidegate.client.memory import STANDING
 from sidegate.protocol.cache_messages import CacheState
 
-_OURS = 1  # the token of who fills here
-
 
 class LocalValues:
     """The values of one cache in the memory of the process, or nowhere unless it `keeps` any."""
@@ -15,33 +13,34 @@ class LocalValues:
     def __init__(self, name: str, *, keeps: bool = True) -> None:
         self._name = name
         self._keeps = keeps
-        self._filling: set[str] = set()  # the stale ones: one at a time
 
     def look(self, key: str, *, fills: bool = False) -> Found:
         """Return what there is; the asker is to fill what isn't fresh, if it `fills`."""
-        kept = STANDING.memory.value(self._name, key) if self._keeps else None
+        if not self._keeps:
+            return Found(CacheState.MISS)
+        memory = STANDING.memory
+        kept = memory.value(self._name, key)
         if kept is None:
-            return Found(CacheState.FILL if fills and self._keeps else CacheState.MISS, b"", _OURS)
+            token = memory.lend(self._name, key) if fills else 0
+            return Found(CacheState.FILL if fills else CacheState.MISS, b"", token)
         data, is_fresh = kept
         if is_fresh:
             return Found(CacheState.HIT, data)
-        if not fills or key in self._filling:
+        if not fills or memory.is_lent(self._name, key):
             return Found(CacheState.STALE, data)
-        self._filling.add(key)
-        return Found(CacheState.STALE_FILL, data, _OURS)
+        return Found(CacheState.STALE_FILL, data, memory.lend(self._name, key))
 
-    def keep(self, key: str, ttl: int, stale: int, data: bytes) -> bool:
+    def keep(self, key: str, token: int, ttl: int, stale: int, data: bytes) -> bool:
         """Keep a value, for microseconds as fresh and for some more as stale; is it kept?"""
-        self._filling.discard(key)
-        return self._keeps and STANDING.memory.keep(self._name, key, data, ttl, stale)
+        return self._keeps and STANDING.memory.keep(self._name, key, data, ttl, stale, token)
 
     def drop(self, keys: list[str] | None = None) -> None:
-        """Forget the values of some keys, or all."""
+        """Forget the values of some keys, or all, and those that are being made."""
         STANDING.memory.drop(self._name, keys)
 
-    def release(self, key: str) -> None:
-        """Fill no more what is stale."""
-        self._filling.discard(key)
+    def release(self, key: str, token: int) -> None:
+        """Fill no more."""
+        STANDING.memory.give_back(self._name, key, token)
 
 
 class LocalSession:
@@ -54,13 +53,13 @@ class LocalSession:
         """Return what there is of some keys."""
         return [self._values.look(key, fills=lease > 0) for key in keys]
 
-    async def set(self, key: str, _token: int, ttl: int, stale: int, data: bytes) -> bool:
+    async def set(self, key: str, token: int, ttl: int, stale: int, data: bytes) -> bool:
         """Keep a value; is it kept?"""
-        return self._values.keep(key, ttl, stale, data)
+        return self._values.keep(key, token, ttl, stale, data)
 
-    def fill(self, key: str, _token: int, ttl: int, stale: int, data: bytes) -> None:
+    def fill(self, key: str, token: int, ttl: int, stale: int, data: bytes) -> None:
         """Keep a value."""
-        self._values.keep(key, ttl, stale, data)
+        self._values.keep(key, token, ttl, stale, data)
 
     async def delete(self, keys: list[str]) -> bool:
         """Forget values."""
@@ -72,6 +71,6 @@ class LocalSession:
         self._values.drop()
         return True
 
-    def release(self, key: str, _token: int) -> None:
-        """Fill no more what is stale."""
-        self._values.release(key)
+    def release(self, key: str, token: int) -> None:
+        """Fill no more."""
+        self._values.release(key, token)

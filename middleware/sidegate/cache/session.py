@@ -159,8 +159,7 @@ class CacheSession:
         try:
             await question.future
         finally:
-            question.timer.cancel()
-            if self._questions.pop(number, None):  # who waited is cancelled
+            if self._settle(number):  # who waited is cancelled
                 self._note_late(question)
         return question
 
@@ -176,12 +175,23 @@ class CacheSession:
             return True
         return False
 
+    def _settle(self, number: int) -> _Question | None:
+        """End a question, and wake who waits for it; None if it was ended before.
+
+        Its answer, the end of its time and of who waits may all come in one turn of the loop.
+        """
+        question = self._questions.pop(number, None)
+        if question is not None:
+            question.timer.cancel()
+            if not question.future.done():
+                question.future.set_result(None)
+        return question
+
     def _overdue(self, number: int) -> None:
-        question = self._questions.pop(number)
-        if not question.found and self._link is not None:
-            self._link.suspect()
-        self._note_late(question)
-        question.future.set_result(None)
+        if question := self._settle(number):
+            if not question.found and self._link is not None:
+                self._link.suspect()
+            self._note_late(question)
 
     def _note_late(self, question: _Question) -> None:
         """Remember that a lease may come which nobody uses."""
@@ -205,7 +215,8 @@ class CacheSession:
             case CacheDone():
                 self._done(message)
             case CacheForget():
-                self.near.forget(message.keys)
+                if message.name == self._name:
+                    self.near.forget(message.keys)
             case _:
                 refuse(message)
 
@@ -225,8 +236,7 @@ class CacheSession:
             wait = get.lease * 1e-6 + self._options.budget
             question.timer = self.loop.call_later(wait, self._overdue, message.id)
         elif len(question.found) == len(get.keys):
-            del self._questions[message.id]
-            question.future.set_result(None)
+            self._settle(message.id)
 
     def _give_back(self, message: CacheValues) -> None:
         """Give back a lease that comes too late."""
@@ -240,33 +250,30 @@ class CacheSession:
                 self.release(get.keys[0], token)
 
     def _done(self, message: CacheDone) -> None:
-        if question := self._questions.pop(message.id, None):
+        if question := self._settle(message.id):
             question.done = message
-            question.future.set_result(None)
 
     def link_up(self, _link: Link, _peer: Hello) -> None:
         """Send what has waited; what was sent on another connection gets no answer any more."""
         waiting, self._waiting = self._waiting, []
         still = {it.id for it in waiting if not isinstance(it, CacheRelease)}
-        self._settle(lambda number: number not in still)
+        self._lose(lambda number: number not in still)
         for message in waiting:
             self._send(message)
 
     def link_down(self, _link: Link) -> None:
         """Settle all questions: they get no answer. Nor would we hear that a copy is too old."""
         self._waiting.clear()
-        self._settle(lambda _: True)
+        self._lose(lambda _: True)
 
-    def _settle(self, which: Callable[[int], bool]) -> None:
+    def _lose(self, which: Callable[[int], bool]) -> None:
         """Have questions without an answer, and no copies: nobody tells that they are too old."""
         self._joiner = Joiner()
         self._late.clear()
         self.near.forget([])
         for number in [number for number in self._questions if which(number)]:
-            question = self._questions.pop(number)
-            question.found.clear()
-            if not question.future.done():
-                question.future.set_result(None)
+            self._questions[number].found.clear()
+            self._settle(number)
 
     def link_trusted(self, _link: Link) -> None:
         """Do nothing: values flow again."""

@@ -50,6 +50,8 @@ class Memory:
     def __init__(self) -> None:
         self._buckets = BucketTable(MAX_MEMORY)
         self._values = ValueStore(MAX_VALUES)
+        self._lent: dict[tuple[str, str], int] = {}  # tokens of who fills, by namespace and key
+        self._last_token = 0
         self._ahead = 0  # ns that time was moved by
         self._lock = threading.Lock()
         begins_in_children(self)
@@ -74,6 +76,7 @@ class Memory:
         with self._lock:
             self._buckets = BucketTable(MAX_MEMORY)
             self._values = ValueStore(MAX_VALUES)
+            self._lent = {}
             self._ahead = 0
         MOVES.moved()
 
@@ -144,25 +147,51 @@ class Memory:
             value = self._values.get(name, key, now)
             return None if value is None else (value.data, now < value.fresh_until)
 
-    def keep(self, name: str, key: str, data: bytes, ttl: int, stale: int) -> bool:
-        """Keep a value for so many microseconds as fresh, and as stale for some more."""
+    def lend(self, name: str, key: str) -> int:
+        """Return the token by which alone the value of a key may be filled from now on."""
         with self._lock:
+            self._last_token += 1
+            self._lent[name, key] = self._last_token
+            return self._last_token
+
+    def is_lent(self, name: str, key: str) -> bool:
+        """Does somebody fill it?"""
+        return (name, key) in self._lent
+
+    def give_back(self, name: str, key: str, token: int) -> None:
+        """Called when who has this token doesn't fill."""
+        with self._lock:
+            if self._lent.get((name, key)) == token:
+                del self._lent[name, key]
+
+    def keep(self, name: str, key: str, data: bytes, ttl: int, stale: int, token: int = 0) -> bool:
+        """Keep a value for so many microseconds as fresh, and as stale for some more.
+
+        With a token it fills, unless that holds no more: the key was set or deleted since.
+        """
+        with self._lock:
+            if token and self._lent.get((name, key)) != token:
+                return False
+            self._lent.pop((name, key), None)
             now = self._now()
             fresh = now + ttl * MICROSECOND
             value = Value(key, data, fresh, fresh + stale * MICROSECOND)
             return self._values.set(name, key, value, now)
 
     def drop(self, name: str, keys: list[str] | None = None) -> None:
-        """Forget the values of some keys in a namespace, or of all."""
+        """Forget the values of some keys in a namespace, or of all, and those being filled."""
         with self._lock:
             if keys is None:
                 self._values.clear(name)
+                self._lent = {it: token for it, token in self._lent.items() if it[0] != name}
             for key in keys or ():
                 self._values.delete(name, key)
+                self._lent.pop((name, key), None)
 
     def begin_child(self) -> None:
         """Begin in a forked process, where a thread that isn't there may hold the lock."""
         self._lock = threading.Lock()
+        self._lent = {}
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._ahead
