@@ -20,6 +20,8 @@ MAX_FILLS = 4_096  # leases: functions that run at the same time for one node's 
 MAX_WAITING = 1_024  # for one key
 MAX_WAITING_IN_ALL = 16_384  # 4 MB; who finds no place calls its function, and doesn't keep it
 MAX_LEASE = 60 * SECOND  # ns; also how long a lease holds at all while nobody else wants it
+GRACE = SECOND // 20  # ns more that who waits does, than the lease it waits for: else that of who
+# came in the same moment is over with it, and nobody gets it
 NO_ROOM = -1
 WAITS = 0
 
@@ -81,7 +83,7 @@ class Fills:
             return self._lend(item, asker, now)
         if len(fill.waiting) >= MAX_WAITING or self.waiting >= MAX_WAITING_IN_ALL:
             return NO_ROOM
-        fill.waiting.append((asker, now + _lease(asker)))
+        fill.waiting.append((asker, now + _lease(asker) + GRACE))
         self.waiting += 1
         return WAITS
 

@@ -36,12 +36,12 @@ class CacheOwner:
     """Values, who fills them and who waits for them.
 
     `post` sends an answer, `forget` tells all apps that may have copies of these keys. `first` is
-    this life's own part of all its tokens, and not 0.
+    this life's own part of all its tokens, and not 0: those of another owner don't hold here, which
+    may have heard of a deletion that we haven't.
     """
 
     def __init__(self, max_bytes: int, first: int, post: Post, forget: Forget) -> None:
         self.store = ValueStore(max_bytes)
-        self._first = first
         self.fills = Fills(first << TOKEN_BITS)
         self.removed = Removed()
         self.counts = CacheCounts()
@@ -89,22 +89,13 @@ class CacheOwner:
         """Keep a value, if it may be, and give it to all who wait for it."""
         item, token = (message.name, message.key), message.token
         kept = False
-        if not token or self._may_fill(item, token, now):
+        if not token or self.fills.holds(item, token):
             fresh = now + message.ttl * MICROSECOND
             stale = fresh + message.stale * MICROSECOND
             kept = self._keep(item, Value(message.key, message.data, fresh, stale), now)
             self.counts.kept += kept
         self.counts.refused += not kept
         self._post(source, CacheDone(message.id, int(kept)))
-
-    def _may_fill(self, item: Item, token: int, now: int) -> bool:
-        """Does a token hold? One of the key's former owner does, unless the key was removed since.
-
-        One of this node does as long as its lease.
-        """
-        if token >> TOKEN_BITS == self._first:
-            return self.fills.holds(item, token)
-        return not self.removed.has(item, now)
 
     def _keep(self, item: Item, entry: Value, now: int) -> bool:
         self._drop(item, now)
@@ -192,5 +183,6 @@ class CacheOwner:
         until = now + fresh * MICROSECOND
         entry = Value(key, data, until, until + stale * MICROSECOND)
         if self._keep(item, entry, now):
-            entry.near_until, entry.used = now + near * MICROSECOND, used
+            entry.near_until = max(entry.near_until, now + near * MICROSECOND)
+            entry.used = used
             self.counts.taken_over += 1

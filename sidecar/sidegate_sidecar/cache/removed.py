@@ -1,6 +1,6 @@
 """What was removed of late: older values that are still on their way don't come back. Pure.
 
-They come from the former owner of a key, or from who had its lease to fill.
+They come from the former owner of a key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sidegate.buckets.limits import SECOND
 if TYPE_CHECKING:
     from sidegate_sidecar.cache.fills import Item
 
-KEPT_FOR = 60 * SECOND  # ns: as long as a lease may hold, and longer than a handover
+KEPT_FOR = 60 * SECOND  # ns: longer than a handover
 MAX_REMOVED = 16_384  # 4 MB; beyond it nothing that is older is taken for a while
 
 

@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from sidegate.buckets.limits import SECOND
 from sidegate_sidecar.cache.fills import (
+    GRACE,
     MAX_FILLS,
     MAX_LEASE,
     MAX_WAITING,
@@ -70,6 +71,14 @@ def test_who_has_waited_too_long_gets_nothing() -> None:
     fills.ask(ITEM, asker("b"), 0)
     fills.ask(ITEM, asker("c"), 2 * LEASE)
     assert fills.end(ITEM, 2 * LEASE) == [asker("c")]
+
+
+def test_who_has_waited_since_a_lease_began_gets_it_in_the_end() -> None:
+    """Though it is looked at only now and then whose time is over."""
+    fills = Fills(0)
+    first = fills.ask(ITEM, asker("a"), 0)
+    assert fills.ask(ITEM, asker("b"), 0) == WAITS
+    assert fills.tick(LEASE + GRACE // 2) == [Grant(asker("b"), ITEM, first + 1)]
 
 
 def test_a_lease_is_given_back_by_its_token_alone() -> None:
