@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sidegate.cache.core import CacheCore, log
 from sidegate.cache.flights import Flights, Interrupted, aboard, waiting
-from sidegate.cache.items.keys import KeyTemplate, key_text, takes_key
+from sidegate.cache.items.keys import (
+    KeyTemplate,
+    asked_keys,
+    key_text,
+    require_function,
+    require_template,
+    takes_key,
+)
 from sidegate.cache.items.near import NearCopies
 from sidegate.cache.lines import CacheLines
 from sidegate.protocol.cache_messages import MAX_CACHE_KEYS, CacheState
@@ -52,13 +59,13 @@ class BlockingCache(CacheCore):
 
     def get_many(self, keys: Iterable[str | int]) -> dict[str | int, Any]:
         """Return the values that can be had of some keys, each under its key."""
-        asked = {key_text(key): key for key in keys}
+        asked = asked_keys(keys)
         values: dict[str | int, Any] = {}
         missing: list[str] = []
-        for text, key in asked.items():
+        for text, same in asked.items():
             value, is_there = self._near_value(text, self._kind)
             if is_there:
-                values[key] = value
+                values.update(dict.fromkeys(same, value))
             else:
                 missing.append(text)
         for at in range(0, len(missing), MAX_CACHE_KEYS):
@@ -66,7 +73,7 @@ class BlockingCache(CacheCore):
             for text, found in zip(some, self._look(some), strict=True):
                 value, is_there = self._value_in(found, self._kind)
                 if is_there:
-                    values[asked[text]] = value
+                    values.update(dict.fromkeys(asked[text], value))
         return values
 
     def get_or_set(self, key: str | int, function: Callable[..., T]) -> T:
@@ -74,6 +81,7 @@ class BlockingCache(CacheCore):
 
         As `Cache.get_or_set`: one thread in the cluster calls it, the others wait.
         """
+        require_function(function, may_await=False)
         call = (lambda: function(key)) if takes_key(function) else function
         value: T = self._fill_once(key_text(key), self._kind, call)
         return value
@@ -141,9 +149,12 @@ class BlockingCache(CacheCore):
 
         As that of `Cache`.
         """
+        text_of_key = require_template(key)
 
         def decorate(function: Callable[P, T]) -> Callable[P, T]:
-            template, kind = KeyTemplate(key, function), self._kind_for(function, ttl, stale)
+            require_function(function, may_await=False)
+            template = KeyTemplate(text_of_key, function)
+            kind = self._kind_for(function, ttl, stale)
 
             @wraps(function)
             def keeping(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from sidegate.cache.core import CacheCore, log
 from sidegate.cache.flights import Interrupted, aboard, waiting
-from sidegate.cache.items.keys import KeyTemplate, key_text, takes_key
+from sidegate.cache.items.keys import (
+    KeyTemplate,
+    asked_keys,
+    key_text,
+    require_function,
+    require_template,
+    takes_key,
+)
 from sidegate.cache.local import LocalSession
 from sidegate.cache.loops import CacheLoops
 from sidegate.protocol.cache_messages import MAX_CACHE_KEYS, CacheState
@@ -63,13 +70,13 @@ class Cache(CacheCore):
 
     async def get_many(self, keys: Iterable[str | int]) -> dict[str | int, Any]:
         """Return the values that can be had of some keys, each under its key."""
-        asked = {key_text(key): key for key in keys}
+        asked = asked_keys(keys)
         values: dict[str | int, Any] = {}
         missing: list[str] = []
-        for text, key in asked.items():
+        for text, same in asked.items():
             value, is_there = self._near_value(text, self._kind)
             if is_there:
-                values[key] = value
+                values.update(dict.fromkeys(same, value))
             else:
                 missing.append(text)
         for at in range(0, len(missing), MAX_CACHE_KEYS):
@@ -77,7 +84,7 @@ class Cache(CacheCore):
             for text, found in zip(some, await self._session().get(some), strict=True):
                 value, is_there = self._value_in(found, self._kind)
                 if is_there:
-                    values[asked[text]] = value
+                    values.update(dict.fromkeys(asked[text], value))
         return values
 
     @overload
@@ -93,6 +100,7 @@ class Cache(CacheCore):
         and wherever else in this process its value was waited for. Where the caller is cancelled,
         it goes on.
         """
+        require_function(function, may_await=True)
         call = (lambda: function(key)) if takes_key(function) else function
         return await self._fill_once(key_text(key), self._kind, call)
 
@@ -151,9 +159,12 @@ class Cache(CacheCore):
         the function is decorated. Values come back as what the function says that it returns. A
         function that isn't async becomes one, and runs in the event loop.
         """
+        text_of_key = require_template(key)
 
         def decorate(function: Callable[..., Any]) -> Any:
-            template, kind = KeyTemplate(key, function), self._kind_for(function, ttl, stale)
+            require_function(function, may_await=True)
+            template = KeyTemplate(text_of_key, function)
+            kind = self._kind_for(function, ttl, stale)
 
             @wraps(function)
             async def keeping(*args: Any, **kwargs: Any) -> Any:

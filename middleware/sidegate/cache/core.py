@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 LARGE = 64 << 10  # bytes of a value from which on a warning is logged: it takes a while to send
+MAX_LEASE = 60 * 10**6  # microseconds: a sidecar gives none for longer
 
 
 class Kind(NamedTuple):
@@ -63,11 +64,9 @@ class CacheCore(ABC):
         secret: str | bytes | None = None,
         tls: Tls | None = None,
     ) -> None:
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"name={shown(name)}: expected 1 to {MAX_NAME_CHARS} characters")
-        self.name = name
+        self.name = _require_name(name)
         self._near = parse_duration("near", near)
-        self._lease = parse_duration("lease", lease, least=1)
+        self._lease = parse_duration("lease", lease, least=1, most=MAX_LEASE)
         self._type, self._serializer = type, serializer
         self._kind = self._kind_of(ttl, stale, Serializing(type, serializer))
         self._options = client_options(sidecar, budget, secret, tls, "cache")
@@ -150,6 +149,16 @@ class CacheCore(ABC):
 
     def _texts(self, keys: Any) -> list[str]:
         return [key_text(key) for key in keys]
+
+
+def _require_name(name: object) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
+        raise ValueError(f"name={shown(name)}: expected 1 to {MAX_NAME_CHARS} characters")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"name={shown(name)}: expected text that UTF-8 has bytes for") from None
+    return name
 
 
 def _size(data: bytes) -> str:

@@ -260,7 +260,8 @@ async def test_without_a_loop_it_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"ttl": "often"}, "ttl="), ({"ttl": 0}, "more than 0"), ({"stale": -1}, "stale="),
-     ({"near": None}, "near="), ({"lease": 0}, "lease="), ({"name": ""}, "name="),
+     ({"near": None}, "near="), ({"lease": 0}, "lease="), ({"lease": "61s"}, "60 seconds"),
+     ({"name": ""}, "name="), ({"name": "\ud800"}, "UTF-8"),
      ({"name": "n" * 65}, "64 characters"), ({"budget": -1}, "budget=")],
 )  # fmt: skip
 async def test_options_that_can_not_be_used_are_refused(

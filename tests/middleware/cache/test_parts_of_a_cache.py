@@ -1,5 +1,6 @@
 """What caches are made of: durations, keys, bytes of values, and functions that run once."""
 
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,14 @@ import pytest
 
 from sidegate.cache.flights import Flights, Interrupted
 from sidegate.cache.items.durations import parse_duration
-from sidegate.cache.items.keys import KeyTemplate, key_text, takes_key
+from sidegate.cache.items.keys import (
+    KeyTemplate,
+    asked_keys,
+    key_text,
+    require_function,
+    require_template,
+    takes_key,
+)
 from sidegate.cache.items.serializing import Serializing, returned_type
 from sidegate.errors import KeyTooLong
 
@@ -51,11 +59,15 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 
 def test_keys_are_texts_or_whole_numbers() -> None:
     assert (key_text("größe"), key_text(42)) == ("größe", "42")
-    for key in (None, 1.5, True, b"k", ("a",)):
-        with pytest.raises(ValueError, match="key="):
+    for key in (None, 1.5, True, b"k", ("a",), "\ud800", 10**5_000):
+        with pytest.raises(ValueError, match="key"):
             key_text(key)
-    with pytest.raises(KeyTooLong):
-        key_text("k" * 513)
+    for key in ("k" * 513, 10**513):
+        with pytest.raises(KeyTooLong):
+            key_text(key)
+    assert asked_keys([42, "42", 7]) == {"42": [42, "42"], "7": [7]}
+    with pytest.raises(ValueError, match="several"):
+        asked_keys("42")
 
 
 def test_a_template_is_filled_in_from_arguments() -> None:
@@ -71,12 +83,37 @@ def test_a_template_is_filled_in_from_arguments() -> None:
         KeyTemplate("{user_id}", load).key(("k" * 600,), {})
 
 
-@pytest.mark.parametrize("template", ["{user}", "{user_id", "{}", "{0}", "", None, 5])
+@pytest.mark.parametrize(
+    "template", ["{user}", "{user_id", "{}", "{0}", "", None, 5, "{user_id:{x}}", "{user_id!z}"]
+)
 def test_a_template_that_does_not_fit_is_refused_at_once(template: object) -> None:
     def load(user_id: int) -> None: ...
 
     with pytest.raises(ValueError, match="key="):
-        KeyTemplate(template, load)
+        KeyTemplate(require_template(template), load)
+
+
+def test_what_gives_no_value_that_can_be_kept_is_refused_at_once() -> None:
+    """Generators, what is async for threads, and what isn't a function at all."""
+
+    async def load() -> None: ...
+
+    def pages() -> Iterator[int]:
+        yield 1
+
+    async def rows() -> AsyncIterator[int]:
+        yield 1
+
+    require_function(load, may_await=True)
+    refused: list[tuple[object, str]] = [
+        (pages, "generator"), (rows, "generator"), (property(lambda it: it), "stand above"),
+        (5, "expected a function"),
+    ]  # fmt: skip
+    for function, message in refused:
+        with pytest.raises(TypeError, match=message):
+            require_function(function, may_await=True)
+    with pytest.raises(TypeError, match="use a Cache"):
+        require_function(load, may_await=False)
 
 
 def test_functions_that_need_an_argument_get_the_key() -> None:
@@ -114,6 +151,16 @@ def test_with_a_type_values_come_back_as_what_they_were() -> None:
         Serializing(Profile).load(Serializing().dump("no profile"))
     with pytest.raises(TypeError, match="msgspec"):
         Serializing(Custom)
+
+
+def test_what_does_not_come_back_as_its_type_is_refused() -> None:
+    """It would be made anew by each who asks."""
+    with pytest.raises(TypeError, match="isn't of type="):
+        Serializing(int).dump(None)
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(TypeError, match="can't be kept"):
+        Serializing().dump(endless)
 
 
 def test_other_values_need_two_functions() -> None:

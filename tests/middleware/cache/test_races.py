@@ -103,7 +103,7 @@ async def test_a_function_that_asks_for_its_own_key_does_not_wait_for_itself() -
             return await cache.get_or_set(other, inner)
 
         asked = cache.get_or_set("a", lambda: ask("b")), cache.get_or_set("b", lambda: ask("a"))
-        assert await asyncio.gather(*asked) == [5, 5]
+        assert list(await asyncio.gather(*asked)) == [5, 5]
 
 
 def test_a_thread_does_not_wait_for_itself() -> None:

@@ -9,15 +9,16 @@ from sidegate.errors import shown
 MICROSECONDS = {"ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6}
 MAX_DURATION = 366 * MICROSECONDS["d"]
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)\s*")
-_EXPECTED = 'expected seconds, or a text such as "5m", "1h30m" or "250ms", up to 366 days'
+_EXPECTED = 'expected seconds, or a text such as "5m", "1h30m" or "250ms", up to '
 
 
-def parse_duration(option: str, value: object, *, least: int = 0) -> int:
-    """Return microseconds; ValueError names the option for what is none, or below `least`."""
+def parse_duration(option: str, value: object, *, least: int = 0, most: int = MAX_DURATION) -> int:
+    """Return microseconds; ValueError names the option for what is none, or not in this range."""
     time = _parsed(value)
-    if time is None or not least <= time <= MAX_DURATION:
+    if time is None or not least <= time <= most:
+        days = "366 days" if most == MAX_DURATION else f"{most // 10**6} seconds"
         more = ", and more than 0" if least else ""
-        raise ValueError(f"{option}={shown(value)}: {_EXPECTED}{more}")
+        raise ValueError(f"{option}={shown(value)}: {_EXPECTED}{days}{more}")
     return time
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature, signature
+from inspect import (
+    Parameter,
+    Signature,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    signature,
+)
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +17,61 @@ from sidegate.errors import shown
 from sidegate.protocol.messages import require_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+
+MAX_KEY_BITS = 2_048  # of a number: more have more digits than a key may have
 
 
 def key_text(key: object) -> str:
     """Return the text of a key, which is text or a whole number. ValueError; KeyTooLong."""
+    text = _text(key)
+    if text is None:
+        raise ValueError(f"key={shown(key)}: expected text or a whole number")
+    try:
+        require_key(text)
+    except UnicodeEncodeError:
+        raise ValueError(f"key={shown(key)}: expected text that UTF-8 has bytes for") from None
+    return text
+
+
+def _text(key: object) -> str | None:
     if isinstance(key, str):
-        require_key(key)
         return key
-    if isinstance(key, int) and not isinstance(key, bool):
-        return str(key)
-    raise ValueError(f"key={shown(key)}: expected text or a whole number")
+    if not isinstance(key, int) or isinstance(key, bool):
+        return None
+    if key.bit_length() > MAX_KEY_BITS:
+        raise ValueError("key: expected a whole number with at most 512 digits")
+    return str(key)
+
+
+def asked_keys(keys: Iterable[str | int]) -> dict[str, list[str | int]]:
+    """Return some keys by their texts: 42 and "42" have the same. ValueError; KeyTooLong."""
+    if isinstance(keys, str):
+        raise ValueError(f"keys={shown(keys)}: expected several, such as a list")  # noqa: TRY004  # as for a key
+    asked: dict[str, list[str | int]] = {}
+    for key in keys:
+        asked.setdefault(key_text(key), []).append(key)
+    return asked
+
+
+def require_template(template: object) -> str:
+    """Return what a decorator is given as its key. ValueError if it is no text."""
+    if not isinstance(template, str) or not template:
+        raise ValueError(f'key={shown(template)}: expected a text such as "{{user_id}}"')
+    return template
+
+
+def require_function(function: object, *, may_await: bool) -> None:
+    """TypeError for what can't be called for a value that can be kept."""
+    if not callable(function):
+        why = "expected a function; @classmethod and the like stand above the cache"
+        raise TypeError(f"function={shown(function)}: {why}")
+    name = getattr(function, "__qualname__", repr(function))
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError(f"{name} is a generator, which can't be kept; return a list")
+    if not may_await and iscoroutinefunction(function):
+        raise TypeError(f"{name} is async, which a BlockingCache can't call; use a Cache")
 
 
 class KeyTemplate:
@@ -29,25 +80,28 @@ class KeyTemplate:
     ValueError if it names what is no argument of the function.
     """
 
-    def __init__(self, template: object, function: Callable[..., object]) -> None:
-        if not isinstance(template, str) or not template:
-            raise ValueError(f'key={shown(template)}: expected a text such as "{{user_id}}"')
+    def __init__(self, template: str, function: Callable[..., object]) -> None:
         self._template = template
         self._signature = signature(function)
         try:
-            fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+            self._check(template, function)
         except ValueError as error:
             raise ValueError(f"key={shown(template)}: {error}") from None
-        for field in fields:
-            self._require(field, function)
+
+    def _check(self, template: str, function: Callable[..., object]) -> None:
+        for _, field, spec, conversion in Formatter().parse(template):
+            if conversion and conversion not in "sra":
+                raise ValueError(f"expected !s, !r or !a, not !{conversion}")
+            if field is not None:
+                self._require(field, function)
+                self._check(spec or "", function)
 
     def _require(self, field: str, function: Callable[..., object]) -> None:
         name = field.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
         if name not in self._signature.parameters:
             there = ", ".join(self._signature.parameters) or "none"
             who = getattr(function, "__qualname__", repr(function))
-            why = f"{name!r} is no argument of {who}; there are: {there}"
-            raise ValueError(f"key={shown(self._template)}: {why}")
+            raise ValueError(f"{name!r} is no argument of {who}; there are: {there}")
 
     def key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Return the key for a call. TypeError for one that the function doesn't take."""

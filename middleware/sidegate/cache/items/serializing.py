@@ -41,14 +41,23 @@ class Serializing:
             return data
         try:
             data = _ENCODER.encode(value)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TypeError(
                 f"a value of type {_name(value)} can't be kept ({error}): {_CURE}"
             ) from None
-        if self._kind is None and (back := self._decoder.decode(data)) != value:
+        self._require_back(value, data)
+        return data
+
+    def _require_back(self, value: Any, data: bytes) -> None:
+        """TypeError if a value wouldn't come back from its bytes: all others would fail at them."""
+        try:
+            back = self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            what = f"a value of type {_name(value)} isn't of type={shown(self._kind)}"
+            raise TypeError(f"{what}, as which it would come back ({error})") from None
+        if self._kind is None and back != value and repr(back) != repr(value):  # as NaN has it
             what = f"a value of type {_name(value)} would come back as {_name(back)}"
             raise TypeError(f"{what}, or its parts would: {_CURE}")
-        return data
 
     def load(self, data: bytes) -> Any:
         """Return the value; any Exception if these are no bytes of one."""
