@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import httpx2
-
 from bench.contenders.owned import keys_of, owned_by
+from bench.lab.processes import python, running
 from bench.lab.sidecars import BUDGET, Sidecar, sidecar
+from bench.results import VoidError
 from bench.rounds import measure_rounds
 from sidegate import Client
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.contenders.contender import Contender
-    from bench.lab.load import Point
     from bench.plan import Plan
     from bench.results import Results
 
@@ -29,7 +26,6 @@ WITH: Final = "sidegate, reports"
 ASKED: Final = "sidegate, a report each 100 ms"
 IN_FLIGHT: Final = (256,)
 
-_EVERY: Final = 0.1  # seconds
 _NOTE: Final = "sidegate.Client on uvloop, unix socket to the owner of all keys, "
 _NOTES: Final = {
     WITHOUT: f"{_NOTE}with --report-rules 0",
@@ -39,26 +35,21 @@ _NOTES: Final = {
 
 
 async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
-    """Measure all at each point, one after the other, with as many keys."""
+    """Measure all at each point, one after the other, each on a sidecar of its own."""
     async with AsyncExitStack() as stack:
-        off, on = [
+        off, on, asked = [
             await stack.enter_async_context(sidecar(folder, name, **options))
-            for name, options in (("off", {"report_rules": 0}), ("on", {}))
+            for name, options in (("off", {"report_rules": 0}), ("on", {}), ("asked", {}))
         ]
         contenders = [
             await stack.enter_async_context(_contender(name, node))
-            for name, node in ((WITHOUT, off), (WITH, on))
+            for name, node in ((WITHOUT, off), (WITH, on), (ASKED, asked))
         ]
-        asked = _while_asked(await stack.enter_async_context(_contender(ASKED, on)), on)
-        await measure_rounds(PART, [*contenders, asked], IN_FLIGHT, plan, results, tell)
-
-
-def _while_asked(contender: Contender, node: Sidecar) -> Contender:
-    async def measure_it(in_flight: int, seconds: float) -> Point:
-        async with _asking(node):
-            return await contender.measure(in_flight, seconds)
-
-    return replace(contender, measure=measure_it)
+        command = python("bench.lab.report_asker", f"http://{asked.http}/v1/report")
+        asker = stack.enter_context(running(command, folder / "asker.log"))
+        await measure_rounds(PART, contenders, IN_FLIGHT, plan, results, tell)
+        if asker.poll() is not None:
+            raise VoidError("nobody asked for reports")
 
 
 @asynccontextmanager
@@ -66,23 +57,3 @@ async def _contender(name: str, owner: Sidecar) -> AsyncGenerator[Contender]:
     async with Client(owner.address, budget=BUDGET) as client:
         keys = keys_of(owner.name, [owner.name])
         yield await owned_by(owner.name, client, keys, name, _NOTES[name])
-
-
-@asynccontextmanager
-async def _asking(node: Sidecar) -> AsyncGenerator[None]:
-    """Ask for reports meanwhile."""
-
-    async def ask() -> None:
-        async with httpx2.AsyncClient(timeout=BUDGET) as http:
-            while True:
-                answer = await http.get(f"http://{node.http}/v1/report")
-                answer.raise_for_status()
-                await asyncio.sleep(_EVERY)
-
-    asking = asyncio.create_task(ask())
-    try:
-        yield
-    finally:
-        asking.cancel()
-        with suppress(asyncio.CancelledError):
-            await asking

@@ -64,15 +64,14 @@ class SpaceSaving:
     def _keep(self, most: int) -> None:
         """Have those that came least give up their places."""
         counts, errors = self.counts, self.errors
-        gone = len(counts) - min(most, len(counts) - 1)
-        self.floor = floor = sorted(counts.values())[gone - 1]
-        less = {key for key, count in counts.items() if count < floor}
+        most = min(most, len(counts) - 1)
+        self.floor = floor = sorted(counts.values())[-most - 1]
+        kept = {key: count for key, count in counts.items() if count > floor}
         as_often = (key for key, count in counts.items() if count == floor)
-        less.update(islice(as_often, gone - len(less)))
-        # Dicts that are made anew have no gaps, and take half the memory.
-        self.counts = {key: count for key, count in counts.items() if key not in less}
-        self.errors = {key: error for key, error in errors.items() if key not in less}
-        self.size -= COUNTER_BYTES * gone + sum(map(len, less))
+        kept.update(dict.fromkeys(islice(as_often, most - len(kept)), floor))
+        self.counts = kept  # made anew they have no gaps, and take half the memory
+        self.errors = {key: error for key, error in errors.items() if key in kept}
+        self.size = COUNTER_BYTES * most + sum(map(len, kept))
 
     def ranked(self) -> list[tuple[str, int, int]]:
         """Return (key, count, error) of all that are counted, most first."""

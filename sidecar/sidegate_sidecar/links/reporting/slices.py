@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 LEAST: Final = 0.0003  # seconds of a slice, where turns are short
-MOST: Final = 0.001
+MOST: Final = 0.0005
 SHARE: Final = 0.25  # of the time that others took since the last slice
 
 
