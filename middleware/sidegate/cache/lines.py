@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sidegate.cache.items.found import LOST, found_in
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.link.blocking.line import FAULTS, Line
+from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
     CacheClear,
     CacheDelete,
@@ -28,7 +29,6 @@ from sidegate.protocol.cache_messages import (
 )
 from sidegate.protocol.codec import decode, encode, refuse
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
-from sidegate.protocol.parts import Joiner, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from sidegate.cache.items.near import NearCopies
 from sidegate.client.loop_end import LoopEnd
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
+from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
     CacheClear,
     CacheDelete,
@@ -26,7 +27,6 @@ from sidegate.protocol.cache_messages import (
     CacheValues,
 )
 from sidegate.protocol.codec import refuse
-from sidegate.protocol.parts import Joiner, cut
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
 from sidegate.errors import SidegateError
+from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import (
     CachePart,
 )
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.parts import Joiner
 from sidegate_sidecar.cache.cache_node import CacheNode
 from sidegate_sidecar.links.value_queues import GONE, ValueQueues
 

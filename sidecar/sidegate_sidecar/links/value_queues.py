@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from sidegate.link.parts import cut
 from sidegate.protocol.cache_messages import PART_BYTES, CacheState, CacheValues, size_of
-from sidegate.protocol.parts import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
