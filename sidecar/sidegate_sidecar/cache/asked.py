@@ -26,7 +26,7 @@ class Lookup:
 
 
 @dataclass(slots=True)
-class Gathering:
+class SharedChange:
     """A change that several nodes make, and what they have said of it so far."""
 
     source: Source
@@ -38,8 +38,8 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True)
 class SubRequest:
-    """The part of a Gathering that one node was told."""
+    """The part of a change that one node was told."""
 
-    gathering: Gathering
+    gathering: SharedChange
     to: str
     until: int

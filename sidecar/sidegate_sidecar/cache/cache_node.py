@@ -22,7 +22,7 @@ from sidegate.protocol.cache_messages import (
 )
 from sidegate.protocol.codec import WireError, refuse
 from sidegate.protocol.messages import MAX_HOPS, require_key
-from sidegate_sidecar.cache.asked import Gathering
+from sidegate_sidecar.cache.asked import SharedChange
 from sidegate_sidecar.cache.changes import Changes
 from sidegate_sidecar.cache.handover import CacheHandover
 from sidegate_sidecar.cache.lookups import Lookups
@@ -128,7 +128,7 @@ class CacheNode:
         if owner == self._around.name:
             self.owner.set(source, message, now)
             return
-        gathering = Gathering(source, message.id)
+        gathering = SharedChange(source, message.id)
         self.changes.order(gathering, owner, message, now)
         self.changes.finish(gathering)
 
@@ -136,7 +136,7 @@ class CacheNode:
         by_owner: dict[str, list[str]] = {}
         for key in message.keys:
             by_owner.setdefault(self._owner_of((message.name, key)), []).append(key)
-        gathering = Gathering(source, message.id)
+        gathering = SharedChange(source, message.id)
         for owner, keys in by_owner.items():
             part = CacheDelete(message.id, message.hops, message.name, keys)
             if owner == self._around.name:
@@ -146,7 +146,7 @@ class CacheNode:
         self.changes.finish(gathering)
 
     def _clear(self, source: Source, message: CacheClear, now: int) -> None:
-        gathering = Gathering(source, message.id, count=self.owner.clear(message.name, now))
+        gathering = SharedChange(source, message.id, count=self.owner.clear(message.name, now))
         self._tell_apps(CacheForget(message.name, []))
         if not message.hops:
             for name in self._around.owners():

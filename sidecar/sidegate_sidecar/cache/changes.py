@@ -13,7 +13,7 @@ from sidegate_sidecar.cache.asked import SubRequest
 if TYPE_CHECKING:
     from sidegate.protocol.cache_messages import CacheClear, CacheDelete, CacheSet
     from sidegate_sidecar.cache.around import Around
-    from sidegate_sidecar.cache.asked import Gathering
+    from sidegate_sidecar.cache.asked import SharedChange
     from sidegate_sidecar.cache.silence import Silence
 
 MAX_ORDERS = 16_384  # under way: 4 MB
@@ -33,7 +33,11 @@ class Changes:
         return len(self._orders)
 
     def order(
-        self, gathering: Gathering, to: str, what: CacheSet | CacheDelete | CacheClear, now: int
+        self,
+        gathering: SharedChange,
+        to: str,
+        what: CacheSet | CacheDelete | CacheClear,
+        now: int,
     ) -> None:
         """Have a node make a change, or count it as missing."""
         can = what.hops < MAX_HOPS and len(self._orders) < MAX_ORDERS
@@ -45,7 +49,7 @@ class Changes:
         self._orders[self._last_id] = SubRequest(gathering, to, now + self._silence.patience)
         self._around.post(to, replace(what, id=self._last_id, hops=what.hops + 1))
 
-    def finish(self, gathering: Gathering) -> None:
+    def finish(self, gathering: SharedChange) -> None:
         """Answer if nothing is open."""
         if not gathering.open:
             done = CacheDone(gathering.id, gathering.count, gathering.missing)
