@@ -27,7 +27,7 @@ from sidegate.protocol.cache_messages import (
     CacheState,
     CacheValues,
 )
-from sidegate.protocol.codec import decode, encode, refuse
+from sidegate.protocol.codec import decode, refuse
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _CacheLine:
         while not self._line.is_up:
             _require_time(deadline, heard=self._line.advance())
         for part in cut(message):
-            self._line.send(encode(part))
+            self._line.tell(part)
             while self._line.is_clogged:
                 _require_time(deadline, heard=False)
                 self._line.send(b"")
@@ -95,7 +95,7 @@ class _CacheLine:
             case Roster():
                 self.is_left = self.is_left or message.leaving == 1
             case Ping():
-                self._line.send(encode(Pong(message.id)))
+                self._line.tell(Pong(message.id))
             case Forget():
                 pass
             case _:

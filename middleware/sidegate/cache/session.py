@@ -244,9 +244,11 @@ class CacheSession:
             question.done = message
             question.future.set_result(None)
 
-    def link_up(self, _link: Link, _peer: Hello) -> None:
+    def link_up(self, link: Link, _peer: Hello) -> None:
         """Send what has waited; what was sent on another connection gets no answer any more."""
         waiting, self._waiting = self._waiting, []
+        if link.lacks(CacheGet):  # it is of an older release
+            waiting = []
         still = {it.id for it in waiting if not isinstance(it, CacheRelease)}
         self._settle(lambda number: number not in still)
         for message in waiting:

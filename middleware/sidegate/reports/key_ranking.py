@@ -53,15 +53,8 @@ class KeyRanking:
         for key, debt in zip(*self._table.debts(text, meant, now, self._least), strict=True):
             if debt > debts.get(key, 0) and not (self._last and key > self._last):
                 debts[key] = debt
-        if (self._least or self._last) and not self.more:
-            self._look_for_more(text, meant, now)
         if len(debts) > _PRUNED_AT + self._asked.most:
             self._prune()
-
-    def _look_for_more(self, text: str, keys: list[str], now: int) -> None:
-        """See whether one of these is in debt, and ours, but not among the first any more."""
-        owing, _ = self._table.debts(text, keys, now, 0)
-        self.more = any(key not in self._debts and self._owns(key) for key in owing)
 
     def _prune(self) -> None:
         """Keep the first keys that are owned, and know what can't be among them any more."""

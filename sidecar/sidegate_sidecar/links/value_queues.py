@@ -44,6 +44,10 @@ class NodeOutlet(Protocol):
         """Tell if a node can be sent something."""
         ...
 
+    def lacks(self, name: str, kind: type[CacheMessage], /) -> str:
+        """Return why a node isn't told messages of that kind, for people; "" if it is."""
+        ...
+
     def unsent(self, name: str, /) -> int:
         """Return how many bytes wait to be read by a node that we are linked to."""
         ...

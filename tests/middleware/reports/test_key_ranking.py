@@ -55,22 +55,6 @@ def test_they_are_those_that_sorting_all_gives(
         assert sorted(held) == sorted((str(it), debt) for it, debt in table.held(key, START))
 
 
-def test_keys_that_owe_as_much_as_the_last_that_is_told_are_more() -> None:
-    """Also where the first ones filled the answer just so, and only these come later."""
-    table = BucketTable()
-    for key, text in (("c", LIMITS[0]), ("a", LIMITS[0]), ("b", "50/hour burst 2")):
-        table.take(key, parse_limits(text), 1, START)
-    before, key_ranking._PRUNED_AT = key_ranking._PRUNED_AT, 0
-    try:
-        ranking = KeyRanking(asking(KeyOrder.DEBT, 1), table, lambda key: key != "c")
-        for text, keys in table.keys(9):
-            ranking.add(text, keys, START)
-        assert [key for key, _, _ in ranking.rows(START)] == ["a"]
-    finally:
-        key_ranking._PRUNED_AT = before
-    assert ranking.more
-
-
 def test_an_answer_is_no_longer_than_half_a_frame() -> None:
     table = BucketTable()
     for at in range(2_000):
