@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sidegate.cache.items.found import LOST, found_in
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.link.blocking.line import FAULTS, Line
+from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
     CacheClear,
     CacheDelete,
@@ -26,9 +27,8 @@ from sidegate.protocol.cache_messages import (
     CacheState,
     CacheValues,
 )
-from sidegate.protocol.codec import decode, encode, refuse
+from sidegate.protocol.codec import decode, refuse
 from sidegate.protocol.messages import Forget, Ping, Pong, Roster
-from sidegate.protocol.parts import Joiner, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class _CacheLine:
         while not self._line.is_up:
             _require_time(deadline, heard=self._line.advance())
         for part in cut(message):
-            self._line.send(encode(part))
+            self._line.tell(part)
             while self._line.is_clogged:
                 _require_time(deadline, heard=False)
                 self._line.send(b"")
@@ -95,7 +95,7 @@ class _CacheLine:
             case Roster():
                 self.is_left = self.is_left or message.leaving == 1
             case Ping():
-                self._line.send(encode(Pong(message.id)))
+                self._line.tell(Pong(message.id))
             case Forget():
                 pass
             case _:

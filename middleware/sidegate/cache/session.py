@@ -13,6 +13,7 @@ from sidegate.cache.items.near import NearCopies
 from sidegate.client.loop_end import LoopEnd
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
+from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
     CacheClear,
     CacheDelete,
@@ -26,7 +27,6 @@ from sidegate.protocol.cache_messages import (
     CacheValues,
 )
 from sidegate.protocol.codec import refuse
-from sidegate.protocol.parts import Joiner, cut
 
 if TYPE_CHECKING:
     import asyncio
@@ -253,9 +253,11 @@ class CacheSession:
         if question := self._settle(message.id):
             question.done = message
 
-    def link_up(self, _link: Link, _peer: Hello) -> None:
+    def link_up(self, link: Link, _peer: Hello) -> None:
         """Send what has waited; what was sent on another connection gets no answer any more."""
         waiting, self._waiting = self._waiting, []
+        if link.lacks(CacheGet):  # it is of an older release
+            waiting = []
         still = {it.id for it in waiting if not isinstance(it, CacheRelease)}
         self._lose(lambda number: number not in still)
         for message in waiting:

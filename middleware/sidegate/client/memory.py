@@ -18,7 +18,7 @@ from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
 from sidegate.protocol.key_messages import KeysBy, KeysListed, KeysReset
-from sidegate.protocol.key_ranking import KeyRanking, matching
+from sidegate.reports.key_ranking import KeyRanking, matching
 from sidegate.values.sieve import Value
 from sidegate.values.store import ValueStore
 

@@ -178,6 +178,10 @@ class Link:
         """Return the answer to a question of that id within `budget` seconds, None for none."""
         return await self._questions.inquire(question, budget)
 
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why the other side isn't told messages of that kind, for people; "" if it is."""
+        return "" if self._connection is None else self._connection.lacks(kind)
+
     @property
     def unsent(self) -> int:
         """How many bytes wait to be read by the other side."""
@@ -185,9 +189,11 @@ class Link:
         return 0 if connection is None else connection.transport.get_write_buffer_size()
 
     def tell(self, message: NodeMessage | CacheMessage | Outcomes | Refund) -> bool:
-        """Say something that isn't answered; False if the other side can't be reached now."""
+        """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
+            return False
+        if connection.lacks(type(message)):
             return False
         connection.send(message)
         return True

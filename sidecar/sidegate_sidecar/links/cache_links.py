@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
 from sidegate.errors import SidegateError
-from sidegate.protocol.cache_messages import (
-    CachePart,
-)
+from sidegate.link.parts import Joiner
+from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.parts import Joiner
 from sidegate_sidecar.cache.cache_node import CacheNode
 from sidegate_sidecar.links.value_queues import GONE, ValueQueues
 
@@ -135,8 +133,8 @@ class CacheLinks:
         return self._cluster.ring.nodes
 
     def is_up(self, name: str) -> bool:
-        """Tell if a node can be sent something."""
-        return self._peers.is_up(name)
+        """Tell if a node can be sent something; one of an older release has no cache."""
+        return self._peers.is_up(name) and not self._peers.lacks(name, CacheGet)
 
     def doubt(self, name: str) -> None:
         """Have others see whether a node is there, which doesn't answer."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidegate.link.dialing import Context
     from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.handshake import Identity
-    from sidegate.protocol.messages import Hello, NodeMessage, Roster
+    from sidegate.protocol.messages import Hello, Message, NodeMessage, Roster
     from sidegate_ring.membership.membership import Member
     from sidegate_sidecar.links.inbox import Inbox
 
@@ -82,6 +82,11 @@ class Peers:
         """Tell if a node can be sent something."""
         peer = self.by_name.get(name)
         return peer is not None and peer.link.state is LinkState.UP
+
+    def lacks(self, name: str, kind: type[Message], /) -> str:
+        """Return why a node isn't told messages of that kind, for people; "" if it is."""
+        peer = self.by_name.get(name)
+        return "" if peer is None else peer.link.lacks(kind)
 
     def unsent(self, name: str) -> int:
         """Return how many bytes wait to be read by a node that we are linked to."""

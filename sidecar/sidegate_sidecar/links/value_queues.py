@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from sidegate.link.parts import cut
 from sidegate.protocol.cache_messages import PART_BYTES, CacheState, CacheValues, size_of
-from sidegate.protocol.parts import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,10 @@ class NodeOutlet(Protocol):
 
     def is_up(self, name: str, /) -> bool:
         """Tell if a node can be sent something."""
+        ...
+
+    def lacks(self, name: str, kind: type[CacheMessage], /) -> str:
+        """Return why a node isn't told messages of that kind, for people; "" if it is."""
         ...
 
     def unsent(self, name: str, /) -> int:

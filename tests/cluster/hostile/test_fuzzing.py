@@ -15,6 +15,7 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.handshake import Accepting, Dialling
@@ -30,7 +31,6 @@ from sidegate.protocol.messages import (
     Reset,
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
-from sidegate.protocol.parts import Joiner
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take

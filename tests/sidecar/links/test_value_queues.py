@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import (
     PART_BYTES,
     CacheDone,
@@ -13,7 +14,6 @@ from sidegate.protocol.cache_messages import (
     CacheValues,
     size_of,
 )
-from sidegate.protocol.parts import Joiner
 from sidegate_sidecar.cache.fills import Source
 from sidegate_sidecar.links.value_queues import GONE, MAX_QUEUED, ValueQueues
 from tests.support.in_process.cluster import eventually

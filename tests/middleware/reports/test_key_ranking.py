@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
-from sidegate.protocol import key_ranking
 from sidegate.protocol.key_messages import KeyOrder, KeyRow, KeysBy, KeysListed, ListKeys
-from sidegate.protocol.key_ranking import MAX_BYTES, MAX_HELD, KeyRanking, joined, matching
+from sidegate.reports import key_ranking
+from sidegate.reports.key_ranking import MAX_BYTES, MAX_HELD, KeyRanking, joined, matching
 
 START = 10**15
 LIMITS = ("50/hour", "60/hour; 70/day")

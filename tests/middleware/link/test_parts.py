@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
     MAX_CACHE_ROWS,
     MAX_JOINED_BYTES,
@@ -19,7 +20,6 @@ from sidegate.protocol.cache_messages import (
 )
 from sidegate.protocol.codec import HEADER_BYTES, WireError, encode
 from sidegate.protocol.messages import MAX_KEY_BYTES, Ping
-from sidegate.protocol.parts import Joiner, cut
 
 LONG_KEY = "k" * MAX_KEY_BYTES
 
