@@ -41,12 +41,15 @@ class Value:
 class Sieve:
     """The values of one namespace, by key, and the bytes that they take."""
 
-    __slots__ = ("_ahead", "_passed", "bytes")
+    __slots__ = ("_ahead", "_passed", "bytes", "last_until")
 
     def __init__(self) -> None:
         self._ahead: OrderedDict[str, Value] = OrderedDict()  # of the hand, which is at its begin
         self._passed: OrderedDict[str, Value] = OrderedDict()  # older than the hand
         self.bytes = 0
+        self.last_until = (
+            0  # ns: then the time of all values is over, of those that are gone as well
+        )
 
     def __len__(self) -> int:
         return len(self._ahead) + len(self._passed)
@@ -59,6 +62,7 @@ class Sieve:
         """Take in a value of a key that has none."""
         self._ahead[key] = entry
         self.bytes += entry.size
+        self.last_until = max(self.last_until, entry.stale_until)
 
     def remove(self, key: str) -> Value | None:
         """Take out the value of a key."""

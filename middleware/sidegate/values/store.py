@@ -58,7 +58,7 @@ class ValueStore:
             return False
         sieve = self.namespaces.get(namespace)
         if sieve is None:
-            if len(self.namespaces) >= MAX_NAMESPACES:
+            if len(self.namespaces) >= MAX_NAMESPACES and not self._make_place(now):
                 return False
             sieve = self.namespaces[namespace] = Sieve()
         sieve.add(key, entry)
@@ -66,6 +66,14 @@ class ValueStore:
         while self.bytes > self.max_bytes:
             self._evict(now)
         return True  # though a namespace above its share may have given up this very value
+
+    def _make_place(self, now: int) -> bool:
+        """Forget a namespace whose values are all over; is there one?"""
+        for name, sieve in self.namespaces.items():
+            if sieve.last_until <= now:
+                self.clear(name)
+                return True
+        return False
 
     def _evict(self, now: int) -> None:
         namespace, sieve = max(self.namespaces.items(), key=_bytes)

@@ -90,11 +90,10 @@ class CacheLinks:
             return joiner.add(part)
         finally:
             self.joining += joiner.held - before
-            if self.joining > MAX_JOINING:
-                self._forget_parts(source)
-                raise WireError("busy", "too many values are on their way")
             if not joiner.held:
                 del self._joiners[source]
+            while self.joining > MAX_JOINING:
+                self._forget_parts(next(iter(self._joiners)))  # begun first, and still not whole
 
     def _forget_parts(self, source: Source) -> None:
         if joiner := self._joiners.pop(source, None):
@@ -159,6 +158,12 @@ class CacheLinks:
             self._peers.post(to, message)
         elif (connection := self._apps.get(to)) and not connection.transport.is_closing():
             connection.send(message)
+
+    def cut_off(self, to: Source) -> None:
+        """Close the connection of an app that asks and doesn't read. Nodes have other business."""
+        if isinstance(to, int) and (connection := self._apps.get(to)):
+            self.queues.drop(to)
+            connection.fail(WireError("timeout", "answers of the cache unread, and more asked"))
 
     # --- its life
 

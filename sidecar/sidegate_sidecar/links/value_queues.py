@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_QUEUED = 8 << 20  # bytes for one receiver; beyond it, it is told that values can't be had
 MAX_QUEUED_IN_ALL = 64 << 20
+MAX_UNREAD = 2  # times as much, of what has no values: who doesn't read even that is cut off
 SHORT = 4_096  # bytes
 LOOK_AGAIN = 0.001  # seconds, when nobody reads
 GONE = 1 << 40  # bytes: nobody reads them any more
@@ -35,6 +36,9 @@ class Outlet(Protocol):
 
     def write(self, to: Source, message: CacheMessage) -> None:
         """Send a message, or drop it."""
+
+    def cut_off(self, to: Source) -> None:
+        """Have no more to do with somebody who asks and doesn't read, if it is an app."""
 
 
 class NodeOutlet(Protocol):
@@ -86,19 +90,25 @@ class ValueQueues:
             return
         if queue is None:
             queue = self._queues[to] = _Queue()
-        if size > SHORT and self._is_full(queue, size):
+        if size > SHORT and self._is_full(queue, message):
             self.refused += 1
             if not isinstance(message, CacheValues):
                 return  # who has asked for it gets no answer
             message = _without_values(message)
-            size = size_of(message)
+        if queue.messages and self._is_full(queue, message, MAX_UNREAD):
+            self.refused += 1
+            self._outlet.cut_off(to)
+            return
+        held = _held(message)
         queue.messages.append(message)
-        queue.bytes += size
-        self.bytes += size
+        queue.bytes += held
+        self.bytes += held
         self._turn_soon()
 
-    def _is_full(self, queue: _Queue, size: int) -> bool:
-        return queue.bytes + size > MAX_QUEUED or self.bytes + size > MAX_QUEUED_IN_ALL
+    def _is_full(self, queue: _Queue, message: CacheMessage, times: int = 1) -> bool:
+        held = _held(message)
+        most, in_all = times * MAX_QUEUED, times * MAX_QUEUED_IN_ALL
+        return queue.bytes + held > most or self.bytes + held > in_all
 
     def _write(self, to: Source, message: CacheMessage, size: int) -> None:
         self._spent += size
@@ -132,9 +142,9 @@ class ValueQueues:
         if part is None or part is message:
             queue.parts = None
             queue.messages.popleft()
-            size = size_of(message)
-            queue.bytes -= size
-            self.bytes -= size
+            held = _held(message)
+            queue.bytes -= held
+            self.bytes -= held
         if queue.messages:
             self._queues[to] = queue
             self._turn_soon()
@@ -149,6 +159,12 @@ class ValueQueues:
         self._queues.clear()
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _held(message: CacheMessage) -> int:
+    """Return how many bytes a message takes while it waits, about."""
+    rows = len(message.rows) if isinstance(message, CacheValues) else 0
+    return size_of(message) + 256 + 128 * rows
 
 
 def _without_values(message: CacheValues) -> CacheValues:

@@ -84,9 +84,12 @@ def test_what_can_not_be_kept_is_not() -> None:
     assert store.get("n", "k", 0) is None
     assert not put(store, "n", "k", 1, until=0)
     for at in range(MAX_NAMESPACES):
-        assert store.set(f"n{at}", "k", Value("k", b"", 1, 1), 0) is (at < MAX_NAMESPACES)
+        assert store.set(f"n{at}", "k", Value("k", b"", 2, 2 + at), 0)
         store.max_bytes += 1_000
     assert not put(store, "one more", "k")
+    assert store.set("one more", "k", Value("k", b"", 9, 9), 2)  # the time of the first is over
+    assert "n0" not in store.namespaces
+    assert not store.set("another", "k", Value("k", b"", 9, 9), 2)
 
 
 def test_a_handover_begins_with_what_is_in_use() -> None:

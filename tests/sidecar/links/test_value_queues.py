@@ -29,6 +29,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.deaf: set[Source] = set()
+        self.off: list[Source] = []
         self.got: list[tuple[Source, CacheMessage]] = []
         self.turns: Counter[int] = Counter()
         self._turn = 0
@@ -42,6 +43,10 @@ class Reading:
     def unsent(self, to: Source) -> int:
         """Return more than any for the deaf."""
         return GONE if to in self.deaf else 0
+
+    def cut_off(self, to: Source) -> None:
+        """Take note of it."""
+        self.off.append(to)
 
     def write(self, to: Source, message: CacheMessage) -> None:
         """Take in what is sent."""
@@ -98,6 +103,23 @@ async def test_who_does_not_read_holds_nobody_up_and_takes_no_memory() -> None:
     await eventually(lambda: len(reading.got) == 13)
     states = [it.rows[0][1] for _, it in reading.got[1:] if isinstance(it, CacheValues)]
     assert states == [CacheState.HIT] * 7 + [CacheState.LOST] * 5
+
+
+async def test_who_asks_on_and_on_and_does_not_read_is_cut_off() -> None:
+    """Short answers take memory too, and more than they have bytes."""
+    reading = Reading()
+    queues = ValueQueues(reading)
+    reading.deaf.add(1)
+    lost = CacheValues(1, [(at, CacheState.LOST, 0, 0, b"") for at in range(200)])
+    while not reading.off:
+        queues.post(1, lost)
+        assert queues.bytes <= 2 * MAX_QUEUED
+    assert reading.off == [1]
+    assert queues.bytes // 27_000 > 500
+    queues.post(2, value(100_000))
+    await eventually(lambda: reading.got[-1] == (2, value(100_000)))
+    queues.drop(1)
+    assert queues.bytes == 0
 
 
 async def test_who_is_gone_is_forgotten() -> None:
