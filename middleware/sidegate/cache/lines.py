@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.cache.items.found import LOST, found_in
 from sidegate.client.unreachable.breaker import Breaker, Entry
+from sidegate.forks import begins_in_children
 from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.link.parts import Joiner, cut
 from sidegate.protocol.cache_messages import (
@@ -123,6 +124,11 @@ class CacheLines:
         self._count = 0
         self._last_id = 0
         self._breaker = Breaker(random.uniform)
+        begins_in_children(self)
+
+    def begin_child(self) -> None:
+        """Begin in a forked process, where a thread that isn't there may hold the lock."""
+        self._lock = threading.Lock()
 
     # --- asking
 

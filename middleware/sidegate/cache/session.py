@@ -84,6 +84,7 @@ class CacheSession:
         self._questions: dict[int, _Question] = {}
         self._late: dict[int, CacheGet] = {}
         self._waiting: list[_Sent] = []  # for the first connection
+        self._is_hanging = False  # is that one awaited for longer than a budget?
         self._joiner = Joiner()
         self._last_id = 0
         self._link = None if options.fault else self._linked()
@@ -170,7 +171,7 @@ class CacheSession:
             return False
         if link.state is LinkState.UP:
             return all(link.tell(part) for part in cut(message))
-        if link.state is LinkState.CONNECTING:
+        if link.state is LinkState.CONNECTING and not self._is_hanging:
             self._waiting.append(message)
             return True
         return False
@@ -192,6 +193,14 @@ class CacheSession:
             if not question.found and self._link is not None:
                 self._link.suspect()
             self._note_late(question)
+            if self._link is not None and self._link.state is LinkState.CONNECTING:
+                self._hang()
+
+    def _hang(self) -> None:
+        """Wait for no connection any more, until there is one: that costs one budget, not many."""
+        self._is_hanging = True
+        self._waiting.clear()
+        self._lose(lambda _: True)
 
     def _note_late(self, question: _Question) -> None:
         """Remember that a lease may come which nobody uses."""
@@ -255,6 +264,7 @@ class CacheSession:
 
     def link_up(self, link: Link, _peer: Hello) -> None:
         """Send what has waited; what was sent on another connection gets no answer any more."""
+        self._is_hanging = False
         waiting, self._waiting = self._waiting, []
         if link.lacks(CacheGet):  # it is of an older release
             waiting = []
@@ -265,6 +275,7 @@ class CacheSession:
 
     def link_down(self, _link: Link) -> None:
         """Settle all questions: they get no answer. Nor would we hear that a copy is too old."""
+        self._is_hanging = False
         self._waiting.clear()
         self._lose(lambda _: True)
 

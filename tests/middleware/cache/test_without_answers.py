@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import socket
 from typing import Any
 
 import pytest
@@ -69,6 +71,17 @@ async def test_a_sidecar_without_a_cache_says_so_at_once() -> None:
                 assert await second.get_or_set(key_at(off), lambda: 5) == 5
                 assert await second.set(key_at(other), 1)
                 assert await second.clear() is False
+
+
+async def test_a_sidecar_that_never_answers_a_dial_costs_one_budget() -> None:
+    """Nothing is kept for the connection after that: it may never come."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        sidecar = f"127.0.0.1:{deaf.getsockname()[1]}"
+        async with Cache("users", ttl="1h", sidecar=sidecar, budget=0.02) as cache:
+            for at in range(5):
+                assert await cache.set(at, b"x" * 100_000) is False
+                assert await cache.get_or_set(at, lambda: 5) == 5
+            assert cache._loops.here()._waiting == []
 
 
 async def test_an_owner_that_is_gone_costs_nothing() -> None:
@@ -211,11 +224,13 @@ async def test_a_forked_process_has_connections_of_its_own() -> None:
         assert await asyncio.to_thread(threads.get, "k") == 1
 
         def child() -> int:
+            signal.alarm(int(GENEROUS))
             values = [threads.get("k"), threads.get_or_set("k", lambda: 2)]
             values.append(asyncio.run(cache.get_or_set("k", lambda: 3)))
             return 0 if values == [1, 1, 1] else 1
 
-        pid = os.fork()
+        with threads._lines._lock:  # another thread is at it
+            pid = os.fork()
         if not pid:
             code = 2
             try:
