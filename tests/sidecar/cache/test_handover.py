@@ -4,6 +4,7 @@ import pytest
 
 from sidegate.protocol.cache_messages import MAX_VALUE_BYTES, CacheDelete, CacheEntries, CacheState
 from sidegate_sidecar.cache.handover import WINDOW
+from sidegate_sidecar.cache.removed import KEPT_FOR, SLICE, Removed
 from tests.support.in_memory.caches import HOUR, LEASE, Caches
 
 KEYS = [f"user {at}" for at in range(300)]
@@ -142,3 +143,17 @@ def test_a_node_that_breaks_off_takes_nothing_more() -> None:
     node = caches.nodes["a"]
     assert node.handover.is_over
     assert len(node.owner.store) == 0
+
+
+def test_deletions_are_forgotten_some_at_a_time() -> None:
+    """However many there were at once; none of them counts for longer than its time."""
+    removed = Removed()
+    for at in range(SLICE + 5):
+        removed.add(("users", f"k{at}"), 0)
+    removed.tick(KEPT_FOR - 1)
+    assert len(removed) == SLICE + 5
+    removed.tick(KEPT_FOR)
+    assert len(removed) == 5
+    assert not removed.has(("users", f"k{SLICE}"), KEPT_FOR)
+    removed.tick(KEPT_FOR)
+    assert len(removed) == 0
