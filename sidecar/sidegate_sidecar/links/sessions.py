@@ -34,6 +34,7 @@ from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
+from sidegate_sidecar.links.questions import is_node
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
@@ -152,7 +153,7 @@ class Sessions:
         self._require_room(connection.peer)  # again: others may have been quicker
         self.open.add(connection)
         connection.send(self._roster())
-        if _is_node(connection):
+        if is_node(connection):
             self._nodes += 1
             self._peers.dialled_by(connection)
 
@@ -170,13 +171,13 @@ class Sessions:
                 self._key_answers.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
-            case StandingQuery() if _is_node(connection):
+            case StandingQuery() if is_node(connection):
                 connection.send(standing_of(self._node.cluster, message.id))
             case Refund():
                 self._node.refund(message)
-            case Outcomes() if _is_node(connection) == (message.hops > 0):
+            case Outcomes() if is_node(connection) == (message.hops > 0):
                 self._note(message)
-            case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
+            case _ if isinstance(message, NODE_MESSAGES) and is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
                 self._peers.inbox.on_message(peer.name, message, connection.remote_host)
@@ -200,7 +201,7 @@ class Sessions:
         self.admission.remove(connection.arrival)
         if connection in self.open:
             self.open.discard(connection)
-            self._nodes -= _is_node(connection)
+            self._nodes -= is_node(connection)
         self._stuck.pop(connection, None)
         self._peers.hung_up(connection)
         self._tell_why(_who(connection, connection.arrival.remote), connection, error)
@@ -227,7 +228,7 @@ class Sessions:
         Not those on the Unix socket: its path is this sidecar's own.
         """
         return any(
-            connection.is_up and connection.remote_host and not _is_node(connection)
+            connection.is_up and connection.remote_host and not is_node(connection)
             for connection in self.open
         )
 
@@ -240,7 +241,7 @@ class Sessions:
         """Read nothing more from apps; what they ask now, nobody charges."""
         shaking = [it.session for it in self.admission if it.session is not None]
         for connection in [*self.open, *shaking]:
-            if not _is_node(connection) and not connection.transport.is_closing():
+            if not is_node(connection) and not connection.transport.is_closing():
                 connection.transport.pause_reading()
 
     def forget(self, message: Forget) -> None:
@@ -252,7 +253,7 @@ class Sessions:
         frame = encode(message)
         for connection in self.open:
             unsent = connection.transport.get_write_buffer_size()
-            if connection.is_up and unsent <= max_unsent and not _is_node(connection):
+            if connection.is_up and unsent <= max_unsent and not is_node(connection):
                 connection.write(frame)
 
     def _roster(self) -> Roster:
@@ -340,10 +341,6 @@ def _forwarder(connection: Connection, message: Checks) -> str:
     if places is not None and len(places) != len(message.checks):
         raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
     return peer.name
-
-
-def _is_node(connection: Connection) -> bool:
-    return connection.peer is not None and connection.peer.role == "node"
 
 
 class _Session(Connection):

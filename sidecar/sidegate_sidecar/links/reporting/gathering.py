@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 0.25  # seconds: who hasn't answered by then is missing
 PART_SHARE: Final = 0.8  # of that for a part: the rest is for it to come
+MAX_GATHERED: Final = 8  # reports at a time, whoever asks: each is a question to all nodes
 MAX_WAITING: Final = 64  # parts that are asked for at a time, one of which is being made
 
 
@@ -38,10 +39,15 @@ class Gathering:
         self._peers = peers
         self._shown = shown
         self._gate = asyncio.Lock()  # one part at a time
+        self._gathered = asyncio.Semaphore(MAX_GATHERED)
         self._waiting = 0
 
     async def report(self, query: ReportQuery) -> ReportAnswer:
         """Return what all nodes have decided, as far as they answer in time."""
+        async with self._gathered:
+            return await self._report(query)
+
+    async def _report(self, query: ReportQuery) -> ReportAnswer:
         cluster = self._node.cluster
         names = {it.name for it in cluster.membership.living()} | set(cluster.ring.nodes)
         others = sorted(names - {self._node.name})

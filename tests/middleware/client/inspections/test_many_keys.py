@@ -57,6 +57,14 @@ async def test_an_identity_is_asked_for_in_place_of_a_prefix() -> None:
         assert not (await asked).keys
 
 
+async def test_many_resets_at_once_are_asked_for_a_few_at_a_time() -> None:
+    """More than a sidecar takes of one connection."""
+    async with cluster("n1") as (node,), client(node) as asking:
+        reset = await asyncio.gather(*(asking.reset_prefix(f"rule{at}:") for at in range(80)))
+        assert all(it.missing == [] for it in reset)
+        assert not node.node.counts.turned_away
+
+
 async def test_an_answer_that_makes_no_sense_is_an_error() -> None:
     async with pair() as (asking, other):
         asked = asyncio.create_task(asking.keys())
