@@ -125,7 +125,9 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"most": 1_001}, ValueError, "most=1001: expected a whole number from 1 to 1,000"),
     ({"most": True}, ValueError, "most=True: expected a whole number"),
     ({"most": "5"}, ValueError, "most='5': expected a whole number"),
-    ({"prefix": 5}, TypeError, "key=5: expected a text"),
+    ({"order": ["key"]}, ValueError, "order=.*: expected 'debt' or 'key'"),
+    ({"prefix": 5}, TypeError, "prefix=5: expected a text"),
+    ({"identity": 5}, TypeError, "identity=5: expected a text"),
     ({"prefix": "k" * 513}, KeyTooLong, "513 bytes"),
     ({"prefix": "a", "identity": "b"}, ValueError, "identity='b': expected no prefix beside it"),
 ]

@@ -70,7 +70,7 @@ async def test_a_node_that_does_not_answer_is_named() -> None:
         ({"top": "0"}, "top", "top='0': expected a whole number from 1 to 1,000"),
         ({"top": "1001"}, "top", "top='1001': expected a whole number from 1 to 1,000"),
         ({"top": "x"}, "top", "top='x': expected a whole number from 1 to 1,000"),
-        ({"rule": ""}, "rule", "rule='': expected the name of a rule"),
+        ({"rule": ""}, "rule", "rule='': expected the name of a rule, up to 512 bytes of UTF-8"),
     ],
 )
 async def test_bad_input_is_named_with_what_was_expected(
