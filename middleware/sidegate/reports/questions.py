@@ -21,7 +21,7 @@ _DIGITS: Final = 9  # more are no number of rows; of thousands Python makes none
 _LAST: Final = regular(r"(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,5})s?)?")
 
 
-def seconds_of(last: Last) -> int:
+def seconds_of(last: object) -> int:
     """Return how many whole seconds that is; ValueError for nonsense."""
     seconds: float | None
     if isinstance(last, str):

@@ -19,7 +19,7 @@ RESET_PATIENCE = 11.0  # seconds: a sidecar answers within 10
 _ORDERS = {order.value: order for order in KeyOrder}
 
 
-def list_question(prefix: str, identity: str | None, order: str, most: int) -> ListQuestion:
+def list_question(prefix: str, identity: str | None, order: object, most: int) -> ListQuestion:
     """Return what asks for keys; ValueError or TypeError with name and value of what is wrong."""
     if identity is not None and prefix:
         raise ValueError(f"identity={identity!r:.80}: expected no prefix beside it")

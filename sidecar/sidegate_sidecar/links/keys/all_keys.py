@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -90,7 +91,8 @@ class AllKeys:
         answers = [own] if self._node.name in self._node.cluster.ring else []
         answers += [it for it in others.values() if isinstance(it, KeysListed)]
         missing = [name for name, it in others.items() if not isinstance(it, KeysListed)]
-        answer = joined(asked, answers, missing)
+        answer = await in_slices(joined(asked, answers, missing), inf)
+        assert answer is not None  # all the time there is
         rows = [(self._shown(key), place, held) for key, place, held in answer.rows]
         return replace(answer, rows=rows)
 

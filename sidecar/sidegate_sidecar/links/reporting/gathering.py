@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -56,7 +57,8 @@ class Gathering:
         )
         parts = [part for part in (here, *there) if part is not None and part.node]
         missing = {self._node.name, *others, *self._dead()} - {part.node for part in parts}
-        answer = merge(query, parts, missing, self._now())
+        answer = await in_slices(merge(query, parts, missing, self._now()), inf)
+        assert answer is not None  # all the time there is
         if query.by != "key":
             return answer
         rows = [(self._shown(key), node, sums) for key, node, sums in answer.rows]
