@@ -26,9 +26,10 @@ def seconds_of(last: object) -> int:
     seconds: float | None
     if isinstance(last, str):
         seconds = _read(last.replace(" ", ""))
+    elif isinstance(last, int | float) and not isinstance(last, bool):
+        seconds = last
     else:
-        is_number = isinstance(last, int | float) and not isinstance(last, bool)
-        seconds = last if is_number else None
+        seconds = None
     if seconds is None or not 1 <= seconds <= MAX_LAST or seconds != int(seconds):
         why = f'expected whole seconds from 1s to {MAX_LAST // 3_600}h, such as "5m"'
         raise ValueError(f"last={shown(last)}: {why}")

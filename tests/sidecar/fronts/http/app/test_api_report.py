@@ -2,11 +2,13 @@
 
 import asyncio
 from time import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
 
+from sidegate.protocol.report_messages import By
+from sidegate_sidecar.fronts.http.app.report_models import ReportResponse
 from tests.support.in_process.cluster import clients, cluster, eventually, key_of
 from tests.support.in_process.http_client import check, http, problem
 
@@ -50,6 +52,14 @@ async def test_any_node_says_who_was_denied_most() -> None:
     assert [it["time"] - moments[0]["time"] for it in moments] == list(range(10))
     assert abs(moments[-1]["time"] - time()) < 20
     assert sum(it["denied"] for it in moments) == 15
+
+
+@pytest.mark.parametrize("by", get_args(By))
+async def test_a_report_is_what_the_document_says(by: By) -> None:
+    async with cluster("n1") as (one,), http(one) as client:
+        await check(client, "api:löl")
+        seen = await report(client, by=by)
+        assert ReportResponse.model_validate(seen, extra="forbid").model_dump() == seen
 
 
 async def test_a_node_that_does_not_answer_is_named() -> None:
