@@ -24,6 +24,7 @@ from sidegate.protocol.messages import Holdings
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
+from sidegate_sidecar.fronts.http.app.key_models import KeysFound
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
 from sidegate_sidecar.fronts.http.app.models import (
     Bucket,
@@ -289,7 +290,7 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     many = api.of_many
-    limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER)
+    limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER, answers=KeysFound)
     limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)

@@ -1,7 +1,9 @@
 """The calls of the HTTP API about many keys at once."""
 
+from math import inf
 from typing import TYPE_CHECKING
 
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
 from sidegate.protocol.key_messages import KeyOrder, ResetKeys
@@ -16,6 +18,7 @@ from sidegate_sidecar.fronts.http.app.key_models import (
     is_yes,
     question,
 )
+from sidegate_sidecar.links.reporting.slices import in_slices
 
 if TYPE_CHECKING:
     from sidegate_sidecar.links.keys.all_keys import AllKeys
@@ -35,7 +38,7 @@ class KeyApi:
         identity: IdentityInQuery = None,
         order: OrderInQuery = KeyOrder.DEBT.value,
         max: MaxInQuery = "50",  # noqa: A002  # the word for it in a query
-    ) -> KeysFound:
+    ) -> Response:
         """List keys in debt, over all nodes.
 
         Each node walks through its buckets, checks go first; who hasn't answered within 250 ms is
@@ -45,7 +48,9 @@ class KeyApi:
             asked = question(prefix, identity, order, max)
         except ValueError as error:
             raise _invalid("identity", error) from None
-        return KeysFound.of(asked, await self._keys.first(asked))
+        found = await in_slices(KeysFound.of(asked, await self._keys.first(asked)), inf)
+        assert found is not None  # all the time there is
+        return Response(found.model_dump_json(), media_type="application/json")
 
     async def reset_keys(
         self,
