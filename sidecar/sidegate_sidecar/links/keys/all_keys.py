@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -19,7 +18,7 @@ from sidegate.protocol.key_messages import (
 )
 from sidegate.protocol.key_ranking import KeyRanking, joined
 from sidegate.protocol.messages import require_key
-from sidegate_sidecar.links.reporting.slices import in_slices
+from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -50,6 +49,8 @@ class AllKeys:
         self._shown = shown
         self._gate = asyncio.Lock()  # one walk at a time
         self._walks = 0
+        self.answers = SlicedWork()
+        """What answers are put together by."""
 
     # --- listing
 
@@ -91,8 +92,7 @@ class AllKeys:
         answers = [own] if self._node.name in self._node.cluster.ring else []
         answers += [it for it in others.values() if isinstance(it, KeysListed)]
         missing = [name for name, it in others.items() if not isinstance(it, KeysListed)]
-        answer = await in_slices(joined(asked, answers, missing), inf)
-        assert answer is not None  # all the time there is
+        answer = await self.answers.done(joined(asked, answers, missing))
         rows = [(self._shown(key), place, held) for key, place, held in answer.rows]
         return replace(answer, rows=rows)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from sidegate.protocol.report_messages import ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
-from sidegate_sidecar.links.reporting.slices import in_slices
+from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 from sidegate_sidecar.reports.merging import merge
 from sidegate_sidecar.reports.part import make_part
 from sidegate_sidecar.reports.series import NO_SUMS
@@ -40,6 +39,7 @@ class Gathering:
         self._peers = peers
         self._shown = shown
         self._gate = asyncio.Lock()  # one part at a time
+        self._merging = SlicedWork()
         self._gathered = asyncio.Semaphore(MAX_GATHERED)
         self._waiting = 0
 
@@ -57,8 +57,7 @@ class Gathering:
         )
         parts = [part for part in (here, *there) if part is not None and part.node]
         missing = {self._node.name, *others, *self._dead()} - {part.node for part in parts}
-        answer = await in_slices(merge(query, parts, missing, self._now()), inf)
-        assert answer is not None  # all the time there is
+        answer = await self._merging.done(merge(query, parts, missing, self._now()))
         if query.by != "key":
             return answer
         rows = [(self._shown(key), node, sums) for key, node, sums in answer.rows]

@@ -1,6 +1,5 @@
 """The calls of the HTTP API about many keys at once."""
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from fastapi import Response
@@ -18,7 +17,6 @@ from sidegate_sidecar.fronts.http.app.key_models import (
     is_yes,
     question,
 )
-from sidegate_sidecar.links.reporting.slices import in_slices
 
 if TYPE_CHECKING:
     from sidegate_sidecar.links.keys.all_keys import AllKeys
@@ -48,8 +46,8 @@ class KeyApi:
             asked = question(prefix, identity, order, max)
         except ValueError as error:
             raise _invalid("identity", error) from None
-        found = await in_slices(KeysFound.of(asked, await self._keys.first(asked)), inf)
-        assert found is not None  # all the time there is
+        listed = await self._keys.first(asked)
+        found = await self._keys.answers.done(KeysFound.of(asked, listed))
         return Response(found.model_dump_json(), media_type="application/json")
 
     async def reset_keys(
