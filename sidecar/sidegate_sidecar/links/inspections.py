@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidegate.errors import SidegateError
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import NOBODY, Holdings, Reset
-from sidegate_sidecar.links.questions import Questions
+from sidegate_sidecar.links.answering import Answering
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
@@ -26,12 +26,12 @@ class Inspections:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._questions = Questions("inspections", MAX_OF_ONE)
+        self._answering = Answering("inspections", MAX_OF_ONE)
         self._gate = asyncio.Lock()
 
     def ask(self, connection: Connection, message: Inspect | Reset) -> None:
         """Answer one soon; WireError if an app asks for too many."""
-        self._questions.ask(connection, lambda: self._answer(connection, message))
+        self._answering.ask(connection, lambda: self._answer(connection, message))
 
     async def _answer(self, connection: Connection, message: Inspect | Reset) -> None:
         try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
-from sidegate_sidecar.links.questions import Questions, is_node
+from sidegate_sidecar.links.answering import Answering, is_node
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
@@ -21,7 +21,7 @@ class KeyAnswers:
 
     def __init__(self, keys: AllKeys) -> None:
         self._keys = keys
-        self._questions = Questions("questions about many keys", MAX_OF_ONE)
+        self._answering = Answering("questions about many keys", MAX_OF_ONE)
 
     def ask(self, connection: Connection, message: ListKeys | ResetKeys) -> None:
         """Answer one soon; WireError if there are too many, or it makes no sense."""
@@ -29,7 +29,7 @@ class KeyAnswers:
             raise WireError("bad-message", "only nodes ask one node about many keys")
         if isinstance(message, ResetKeys) and bool(message.number) != bool(message.hops):
             raise WireError("bad-message", "a number is for resets that a node passes on")
-        self._questions.ask(connection, lambda: self._answer(connection, message))
+        self._answering.ask(connection, lambda: self._answer(connection, message))
 
     async def _answer(self, connection: Connection, message: ListKeys | ResetKeys) -> None:
         answer: KeysListed | KeysReset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.codec import WireError
-from sidegate_sidecar.links.questions import Questions, is_node
+from sidegate_sidecar.links.answering import Answering, is_node
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
@@ -20,13 +20,13 @@ class ReportAnswers:
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._questions = Questions("questions about reports", MAX_OF_ONE)
+        self._answering = Answering("questions about reports", MAX_OF_ONE)
 
     def ask(self, connection: Connection, query: ReportQuery) -> None:
         """Answer one soon; WireError if there are too many, or if it isn't the asker's to ask."""
         if query.hops and not is_node(connection):  # it would be told keys as they are
             raise WireError("bad-message", "hops 1 in a question about reports is for nodes")
-        self._questions.ask(connection, lambda: self._answer(connection, query))
+        self._answering.ask(connection, lambda: self._answer(connection, query))
 
     async def _answer(self, connection: Connection, query: ReportQuery) -> None:
         answer: ReportPart | ReportAnswer | None

@@ -7,7 +7,7 @@ import pytest
 from sidegate.protocol.key_messages import KeyOrder, KeysBy, ListKeys
 from sidegate.protocol.messages import Error, Holdings, Inspect, Ping, Pong
 from sidegate.protocol.report_messages import ReportQuery
-from sidegate_sidecar.links import questions
+from sidegate_sidecar.links import answering
 from tests.support.in_process.cluster import cluster, key_of
 from tests.support.in_process.puppets import APP, bare
 
@@ -45,7 +45,7 @@ async def test_who_asks_when_all_together_ask_too_much_keeps_its_link(
     """And gets no answer to that."""
     async with cluster("n1") as (one,), bare(one, APP) as app:
         with monkeypatch.context() as patched:
-            patched.setattr(questions, "MAX_ASKED", 0)
+            patched.setattr(answering, "MAX_ASKED", 0)
             await app.send(LISTING, REPORT, Inspect(7, 0, "k"), Ping(8))
             assert await app.next() == Pong(8)
         await app.send(Inspect(9, 0, "k"))

@@ -1,4 +1,4 @@
-"""Questions: what is asked on connections beside checks, a few at a time."""
+"""Answering: what is asked on connections beside checks, a few at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from sidegate.link.connection import Connection
 
-    Answering: TypeAlias = Callable[[], Coroutine[None, None, None]]
+    Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
 
 MAX_ASKED: Final = 1_000  # at a time, of all: they are for people and scripts
 
 
-class Questions:
+class Answering:
     """Questions of one kind that are being answered, up to `most_of_one` of a connection.
 
     An app that asks for more at once is closed. Else what is too much isn't answered: a node asks
@@ -32,7 +32,7 @@ class Questions:
         self._tasks: set[asyncio.Task[None]] = set()
         self._of: Counter[Connection] = Counter()
 
-    def ask(self, connection: Connection, answer: Answering) -> None:
+    def ask(self, connection: Connection, answer: Work) -> None:
         """Have one answered soon; WireError if an app asks for too many."""
         is_too_much = self._of[connection] >= self._most_of_one
         if is_too_much and not is_node(connection):
@@ -45,7 +45,7 @@ class Questions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answered(self, connection: Connection, answer: Answering) -> None:
+    async def _answered(self, connection: Connection, answer: Work) -> None:
         try:
             await answer()
         finally:
