@@ -33,10 +33,10 @@ from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.answering import is_node
+from sidegate_sidecar.links.caching.no_cache import NoCache
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
-from sidegate_sidecar.links.no_cache import NoCache
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
-    from sidegate_sidecar.links.cache_links import CacheLinks
+    from sidegate_sidecar.links.caching.cache_links import CacheLinks
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.links.reporting.gathering import Shown
     from sidegate_sidecar.node.node import Decide, Node
