@@ -9,9 +9,11 @@ from inspect import getdoc
 from time import time
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from fastapi import Body, FastAPI, HTTPException, Request, Response, Security
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
@@ -22,6 +24,7 @@ from sidegate.protocol.messages import Holdings
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
+from sidegate_sidecar.fronts.http.app.key_models import KeysFound
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
 from sidegate_sidecar.fronts.http.app.models import (
     Bucket,
@@ -183,7 +186,7 @@ class Api:
 
     async def report(
         self, last: Last = "5m", rule: RuleInQuery = None, by: RowsBy = "key", top: Top = 20
-    ) -> ReportResponse:
+    ) -> Response:
         """Show what all nodes have decided of late: which keys were denied most, and how much.
 
         Each node is asked, and answers within 250 ms or is named as missing. What a node had
@@ -192,9 +195,11 @@ class Api:
         query = asked(rule, last, by, top)
         answer = await self._sidecar.sessions.gathering.report(query)
         try:
-            return ReportResponse.of(report_of(query, answer, time()))
+            found = report_of(query, answer, time())
         except UnknownRule as error:
             raise HTTPException(404, str(error)) from None
+        # As a ReportResponse has it: 0.04 ms of the loop for 1,000 rows, and by pydantic 3.
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
     async def leave(self) -> Departed:
         """Leave the ring, hand all buckets over, and go on forwarding checks.
@@ -285,11 +290,20 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     many = api.of_many
-    limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER)
+    limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER, answers=KeysFound)
     limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
-    cluster("GET", "/v1/report", api.report, secret, *_NOT_ALLOWED, _WRONG_LAST, _UNKNOWN_RULE)
+    cluster(
+        "GET",
+        "/v1/report",
+        api.report,
+        secret,
+        *_NOT_ALLOWED,
+        _WRONG_LAST,
+        _UNKNOWN_RULE,
+        answers=ReportResponse,
+    )
     cluster("POST", "/v1/leave", api.leave, secret, *_NOT_ALLOWED)
     cluster(
         "GET", "/v1/live", api.live, secret, *_NOT_ALLOWED, _FULL_OF_READERS, answers=EventStream
@@ -300,7 +314,7 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
 
 
 def _at(app: FastAPI, tag: str) -> Callable[..., None]:
-    """Return what adds a call under a tag, with the problems that it may answer."""
+    """Return what adds a call under a tag, with what it answers and the problems that it may."""
 
     def add(
         method: str,
@@ -308,8 +322,10 @@ def _at(app: FastAPI, tag: str) -> Callable[..., None]:
         call: Callable[..., Any],
         dependencies: list[Any],
         *problems: tuple[int, ProblemFault | str],
-        answers: type[Response] = JSONResponse,
+        answers: type[Response | BaseModel] = JSONResponse,
     ) -> None:
+        kind = "response_model" if issubclass(answers, BaseModel) else "response_class"
+        answered: dict[str, Any] = {kind: answers}
         summary, _, description = (getdoc(call) or "").partition("\n")
         app.add_api_route(
             path,
@@ -322,7 +338,7 @@ def _at(app: FastAPI, tag: str) -> Callable[..., None]:
             description=description.strip(),
             dependencies=dependencies,
             responses=documented(*problems),
-            response_class=answers,
+            **answered,
         )
 
     return add
