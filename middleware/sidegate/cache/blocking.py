@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.cache.core import Kind
-    from sidegate.cache.flights import Flight
+    from sidegate.cache.flights import KeyFlight
     from sidegate.cache.items.found import Found
     from sidegate.protocol.cache_messages import CacheForget
 
@@ -186,7 +186,7 @@ class BlockingCache(CacheCore):
                     continue
 
     def _fly(
-        self, key: str, kind: Kind, call: Callable[[], Any], flights: Flights, flight: Flight
+        self, key: str, kind: Kind, call: Callable[[], Any], flights: Flights, flight: KeyFlight
     ) -> Any:
         try:
             (found,) = self._look([key], self._lease)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.cache.core import Kind
-    from sidegate.cache.flights import Flight
+    from sidegate.cache.flights import KeyFlight
     from sidegate.cache.items.found import Found
     from sidegate.cache.session import CacheSession
 
@@ -201,7 +201,7 @@ class Cache(CacheCore):
         key: str,
         kind: Kind,
         call: Callable[[], Any],
-        flight: Flight,
+        flight: KeyFlight,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         task = loop.create_task(self._fly(key, kind, call, flight))
@@ -213,7 +213,7 @@ class Cache(CacheCore):
 
         task.add_done_callback(ended)
 
-    async def _fly(self, key: str, kind: Kind, call: Callable[[], Any], flight: Flight) -> None:
+    async def _fly(self, key: str, kind: Kind, call: Callable[[], Any], flight: KeyFlight) -> None:
         session = self._session()
         try:
             (found,) = await session.get([key], self._lease)

@@ -22,21 +22,21 @@ class Interrupted(Exception):  # noqa: N818  # named for what happened
     """Who ran the function was ended before it had a value: another one has to."""
 
 
-class Flight(Future[Any]):
+class KeyFlight(Future[Any]):
     """A function that runs, and the value that comes of it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits_for: list[Flight] = []
+        self.waits_for: list[KeyFlight] = []
 
 
 _NONE = (None, None)
-_ABOARD: ContextVar[tuple[Flight, ...]] = ContextVar("aboard", default=())
+_ABOARD: ContextVar[tuple[KeyFlight, ...]] = ContextVar("aboard", default=())
 """The flights whose functions we are called by, of any cache."""
 
 
 @contextmanager
-def aboard(flight: Flight) -> Generator[None]:
+def aboard(flight: KeyFlight) -> Generator[None]:
     """Note that a function runs for a flight."""
     token = _ABOARD.set((*_ABOARD.get(), flight))
     try:
@@ -46,7 +46,7 @@ def aboard(flight: Flight) -> Generator[None]:
 
 
 @contextmanager
-def waiting(flight: Flight) -> Generator[bool]:
+def waiting(flight: KeyFlight) -> Generator[bool]:
     """Note that we wait for a flight; would so a function that we are called by wait for itself?
 
     It does if it asks for its own key, or for one whose function waits for it.
@@ -63,8 +63,8 @@ def waiting(flight: Flight) -> Generator[bool]:
         waits_for.remove(flight)
 
 
-def _leads_to(flight: Flight, callers: tuple[Flight, ...]) -> bool:
-    seen: set[Flight] = set()
+def _leads_to(flight: KeyFlight, callers: tuple[KeyFlight, ...]) -> bool:
+    seen: set[KeyFlight] = set()
     ahead = [flight]
     while ahead:
         one = ahead.pop()
@@ -81,7 +81,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[str, tuple[Flight, Loop | None]] = {}
+        self._flights: dict[str, tuple[KeyFlight, Loop | None]] = {}
         begins_in_children(self)
 
     def begin_child(self) -> None:
@@ -89,7 +89,7 @@ class Flights:
         self._lock = threading.Lock()
         self._flights = {}
 
-    def join(self, key: str, loop: Loop | None = None) -> tuple[Flight, bool]:
+    def join(self, key: str, loop: Loop | None = None) -> tuple[KeyFlight, bool]:
         """Return the flight of a key, and whether it is the caller's own to land, in its loop.
 
         A loop that was closed under way lands nothing.
@@ -98,25 +98,25 @@ class Flights:
             under_way = self._flights.get(key)
             if under_way is not None and not (under_way[1] and under_way[1].is_closed()):
                 return under_way[0], False
-            flight = Flight()
+            flight = KeyFlight()
             self._flights[key] = flight, loop
         if under_way is not None:
             under_way[0].set_exception(Interrupted())
         return flight, True
 
-    def land(self, key: str, flight: Flight, value: Any) -> None:
+    def land(self, key: str, flight: KeyFlight, value: Any) -> None:
         """Give the value to all who wait."""
         self._end(key, flight)
         if not flight.done():
             flight.set_result(value)
 
-    def crash(self, key: str, flight: Flight, error: BaseException) -> None:
+    def crash(self, key: str, flight: KeyFlight, error: BaseException) -> None:
         """Give the error to all who wait."""
         self._end(key, flight)
         if not flight.done():
             flight.set_exception(error if isinstance(error, Exception) else Interrupted())
 
-    def cancel(self, key: str, flight: Flight) -> None:
+    def cancel(self, key: str, flight: KeyFlight) -> None:
         """Have all who wait cancelled, as the function was by what it called."""
         self._end(key, flight)
         flight.cancel()
@@ -127,7 +127,7 @@ class Flights:
             for key in list(self._flights) if keys is None else keys:
                 self._flights.pop(key, None)
 
-    def _end(self, key: str, flight: Flight) -> None:
+    def _end(self, key: str, flight: KeyFlight) -> None:
         with self._lock:
             if self._flights.get(key, _NONE)[0] is flight:
                 del self._flights[key]
