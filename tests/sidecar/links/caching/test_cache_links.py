@@ -1,7 +1,7 @@
 """The links of the cache: odd parts, against a real sidecar."""
 
 from sidegate.protocol.cache_messages import PART_BYTES, CachePart
-from sidegate_sidecar.links.cache_links import MAX_JOINING
+from sidegate_sidecar.links.caching.cache_links import MAX_JOINING
 from tests.support.in_process.caching import caches
 from tests.support.in_process.cluster import cluster
 
