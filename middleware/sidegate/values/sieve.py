@@ -96,7 +96,8 @@ class Sieve:
         has other things to do can count steps.
         """
         # As dicts, which have the same order here, they are ten times as quick: 1 ms for 160,000.
-        keys = [*dict.__iter__(self._passed), *dict.__iter__(self._ahead)]
+        in_order = dict[str, Value].__iter__
+        keys = [*in_order(self._passed), *in_order(self._ahead)]
         keys.reverse()
         seen: set[str] = set()
         for key in keys:
