@@ -33,11 +33,13 @@ SEALED: dict[str, str] = dict(
 two frames that each of them sends, if they are these."""
 
 SECRET = b"correct horse battery staple"  # that the proofs below prove
-APP = messages.Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "")
+APP = messages.Hello(1, "app", "web-1", "", bytes(range(32)), "", "10.0.0.1:7171", "", 1)
 RING = "6a03600020d502ef"  # fingerprint of the ring seed 00 01 … 1f
-NODE = messages.Hello(1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING)
-PROOF = "306028b1e104d847a51f6baeff6db553c6649c41ed3959ebe982d092aa272c33"
-WELCOME = "8fd4dea6562d22bbf803f5e0cc034585714a04d80fff2f5de35606c7e4105e15"
+NODE = messages.Hello(
+    1, "node", "node-a", "prod", bytes(range(32, 64)), "10.0.0.1:7171", "", RING, 1
+)
+PROOF = "9863043df5787204f02a9ea412b96d7643b8324c2db72705e0b3c37d2a7044a8"
+WELCOME = "cdfd8f66d9be9c51ec9778007cad8d3d337ed1a5bcade53946be66e5d741509a"
 KEY, SERIAL, DEBT = "login:10.0.0.1", 0x1234567890ABCDEF, 12_000_000_000
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # of W3C's page
 MEMBERS = [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]

@@ -195,7 +195,8 @@ class Session:
             raise Unreachable(about, self._options.fault)
         found = await link.inquire(question, max(self.budget, patience))
         if found is None:
-            raise Unreachable(about, self._why(link, max(self.budget, patience)))
+            budget = max(self.budget, patience)
+            raise Unreachable(about, link.lacks(type(question(0))) or self._why(link, budget))
         return found
 
     async def report(self, query: ReportQuery) -> Report:
@@ -210,7 +211,8 @@ class Session:
                 lambda number: replace(query, id=number), self.budget + REPORTED_WITHIN
             )
         if not isinstance(answer, ReportAnswer):
-            raise NoReport(self._why(link, self.budget + REPORTED_WITHIN))
+            why = link.lacks(type(query)) or self._why(link, self.budget + REPORTED_WITHIN)
+            raise NoReport(why)
         return report_of(query, answer, time.time())
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:

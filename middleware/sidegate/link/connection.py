@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         accepts = isinstance(handshake, Accepting)
         self._framer = Framer(MAX_HELLO_BYTES if accepts else MAX_FRAME_BYTES, shakes=True)
         self._seal: Seal | None = None  # of what this side sends
+        self._unknown = handshake.unknown  # to the other side, once it has said its Hello
         self._out: list[bytes] = []
         self._is_receiving = False
         self._shaken = 0  # bytes of the handshake
@@ -142,13 +143,20 @@ class Connection(asyncio.Protocol):
             self._out.append(reply)
         if handshake.done:
             self.is_up = True
+            self._unknown = handshake.unknown
             self._seal, theirs = handshake.seals or (None, None)
             self._framer.up(theirs)
             self.shaken.set()
             self._handler.on_connected(self)
 
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why messages of that kind aren't sent, for people; "" if they are."""
+        return self._handshake.lacks(kind)
+
     def send(self, message: Message) -> None:
-        """Send a message."""
+        """Send a message, unless the other side is of an older release and doesn't know it."""
+        if self._unknown and type(message) in self._unknown:
+            return
         self.write(encode(message))
 
     def write(self, frame: bytes) -> None:

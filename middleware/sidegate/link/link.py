@@ -175,10 +175,16 @@ class Link:
         """Return the answer to a question of that id within `budget` seconds, None for none."""
         return await self._questions.inquire(question, budget)
 
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why the other side isn't told messages of that kind, for people; "" if it is."""
+        return "" if self._connection is None else self._connection.lacks(kind)
+
     def tell(self, message: NodeMessage | Outcomes | Refund) -> bool:
-        """Say something that isn't answered; False if the other side can't be reached now."""
+        """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
+            return False
+        if connection.lacks(type(message)):
             return False
         connection.send(message)
         return True

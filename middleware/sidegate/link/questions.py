@@ -42,7 +42,7 @@ class Questions:
         self._max_in_flight = max_in_flight
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
-        self._waiting: dict[int, bytes] = {}  # for the handshake
+        self._waiting: dict[int, bytes | Inquiry] = {}  # for the handshake
         self._inquiries: dict[int, asyncio.Future[InquiryAnswer | None]] = {}
         self._last_id = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -98,13 +98,16 @@ class Questions:
     async def inquire(
         self, question: Callable[[int], Inquiry], budget: float
     ) -> InquiryAnswer | None:
-        """Return the answer to a question of that id; None if there is none."""
+        """Return the answer to a question of that id; None if there is none.
+
+        At once where the other side is of an older release, and isn't asked.
+        """
         if not self._health.takes_checks:
             return None
         self._last_id = number = self._last_id + 1
         answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
         self._inquiries[number] = answer
-        self._write(number, encode(question(number)))
+        self._pose(number, question(number))
         try:
             await asyncio.wait((answer,), timeout=budget)
             return answer.result() if answer.done() else None  # also one that our loop read late
@@ -114,9 +117,21 @@ class Questions:
 
     def told(self, answer: InquiryAnswer) -> None:
         """Hand over the answer to an inquiry; a late one is for nobody."""
-        asked = self._inquiries.get(answer.id)
+        self._settle(answer.id, answer)
+
+    def _settle(self, number: int, answer: InquiryAnswer | None) -> None:
+        asked = self._inquiries.get(number)
         if asked and not asked.done():
             asked.set_result(answer)
+
+    def _pose(self, number: int, question: Inquiry) -> None:
+        connection = self._connection
+        if connection is None:
+            self._waiting[number] = question
+        elif connection.lacks(type(question)):
+            self._settle(number, None)
+        else:
+            connection.send(question)
 
     def _write(self, number: int, frame: bytes) -> None:
         if self._connection is not None:
@@ -129,8 +144,11 @@ class Questions:
     def on_connected(self, connection: Connection) -> None:
         """Send what waited for a connection, and from now on at once."""
         self._connection = connection
-        for frame in self._waiting.values():
-            connection.write(frame)
+        for number, waiting in self._waiting.items():
+            if isinstance(waiting, bytes):
+                connection.write(waiting)
+            else:
+                self._pose(number, waiting)
         self._waiting.clear()
 
     def on_disconnected(self, now: float) -> None:

@@ -43,6 +43,7 @@ from sidegate.protocol.codec import (
     encode,
     version_of,
 )
+from sidegate.protocol.levels import LEVEL, NONE, unknown_to
 from sidegate.protocol.messages import VERSION, Error, Hello, Message, Proof, Welcome
 from sidegate.protocol.seal import Seal
 
@@ -95,6 +96,7 @@ class Identity:
     nodes have secrets of their own, `node_secrets` is asked for those, and `secrets` is for apps.
     `instance` starts the nonces of a node, so that it knows itself when it has dialled its own
     address. `ring` is the fingerprint of a node's ring seed; nodes with another one are refused.
+    `level` tells which kinds of messages it knows.
     """
 
     role: str
@@ -105,11 +107,12 @@ class Identity:
     instance: bytes = b""
     node_secrets: Secrets | None = field(default=None, repr=False)
     ring: str = ""
+    level: int = LEVEL
 
     def hello(self, nonce: bytes, dialled: str = "") -> Hello:
         """Return the Hello that opens one connection."""
         me = self.role, self.name, self.cluster
-        return Hello(VERSION, *me, nonce, self.link, dialled, self.ring)
+        return Hello(VERSION, *me, nonce, self.link, dialled, self.ring, self.level)
 
     def secrets_of(self, role: str) -> tuple[bytes, ...]:
         """Return the secrets that hold now for a dialling side of that role, the one to show first.
@@ -137,7 +140,8 @@ class Handshake:
 
     `channel` is what carries the bytes: PLAIN, UNIX or a `tls_channel`; set it before the first
     frame comes. `seals` are for the frames that this side sends behind the handshake, and for
-    those that come; None where frames have none.
+    those that come; None where frames have none. `unknown` are the kinds of messages that the
+    other side doesn't know, each with what it is about; none in a cluster of one release.
     """
 
     def __init__(self, me: Identity, nonce: bytes, dialled: str = "") -> None:
@@ -147,12 +151,19 @@ class Handshake:
         self._step = Step.HELLO
         self.channel = PLAIN
         self.peer: Hello | None = None
+        self.unknown = NONE
         self.seals: tuple[Seal, Seal] | None = None
 
     @property
     def done(self) -> bool:
         """Is the link up?"""
         return self._step is Step.DONE
+
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why the other side isn't told messages of that kind, for people; "" if it is."""
+        if self.peer is None or kind not in self.unknown:
+            return ""
+        return f"{self.peer.name} is of an older version, which has no {self.unknown[kind]}"
 
     def receive(self, body: Bytes) -> bytes:
         """Take the body of the next frame; return what to send, perhaps nothing."""
@@ -174,6 +185,7 @@ class Handshake:
                 "bad-message", "what was dialled must be up to 300 printable characters"
             )
         self.peer = hello  # before it is refused, so that the log can name it
+        self.unknown = unknown_to(hello, self._me.role)
         if hello.cluster and self._me.cluster and hello.cluster != self._me.cluster:
             raise WireError(
                 "cluster", f"this is cluster {self._me.cluster!r}, not {hello.cluster!r}"

@@ -90,6 +90,7 @@ class Hello(Struct, array_like=True, frozen=True, tag=0):
     link: str  # where this node listens for other nodes, "HOST:PORT"; empty for an app
     dialled: str = ""  # from the dialling side: the address that it dialled, as it knows it
     ring: str = ""  # fingerprint of a node's ring seed; empty without one, and for an app
+    level: Annotated[int, Meta(ge=0)] = 0  # which kinds of messages it knows; see levels.py
 
 
 class Proof(Struct, array_like=True, frozen=True, tag=1):

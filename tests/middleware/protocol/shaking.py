@@ -13,7 +13,9 @@ NONCES = bytes(range(32)), bytes(range(32, 64))
 
 
 def identity(of: Hello, *secrets: bytes) -> Identity:
-    return Identity(of.role, of.name, of.cluster, known(*secrets), of.link, ring=of.ring)
+    return Identity(
+        of.role, of.name, of.cluster, known(*secrets), of.link, ring=of.ring, level=of.level
+    )
 
 
 def welcome_all(_hello: Hello) -> None:

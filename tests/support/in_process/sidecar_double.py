@@ -16,6 +16,7 @@ from sidegate.link.address import parse_address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
+from sidegate.protocol.levels import LEVEL
 from sidegate.protocol.messages import (
     Answer,
     Answers,
@@ -44,7 +45,9 @@ class SidecarDouble:
     What it saw: `frames` of checks, `accepted` connections (those open: `connections`).
     """
 
-    def __init__(self, address: str, *, secret: bytes = b"", tls: Tls | None = None) -> None:
+    def __init__(
+        self, address: str, *, secret: bytes = b"", tls: Tls | None = None, level: int = LEVEL
+    ) -> None:
         self.address = address
         self.frames: list[Checks] = []
         self.refunds: list[Check] = []
@@ -59,7 +62,7 @@ class SidecarDouble:
         self.source = "owner"  # as what it decides
         self.is_mute = False  # does it say nothing on new connections?
         self.dropped = 0  # so many frames to come are answered by closing their connections
-        self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1")
+        self._me = Identity("node", "double", "test", known(secret), "127.0.0.1:1", level=level)
         self._tls = tls
         self._buckets = BucketTable()
         self._server: asyncio.Server | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from sidegate.link.blocking.contention import is_contended
 from sidegate.link.blocking.exchange import Exchange
 from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.codec import Refused, decode, encode, refuse
+from sidegate.protocol.codec import Refused, decode, refuse
+from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Refund, Roster
 
 if TYPE_CHECKING:
@@ -123,7 +125,8 @@ class Conversation:
             line.send(report + frames)
 
     def _give_back(self, line: Line) -> None:
-        line.send(encode(Refund(0, self._waiting.take_refunds())))
+        with suppress(OlderSide):  # then they are lost, which is safe
+            line.tell(Refund(0, self._waiting.take_refunds()))
 
     def say_refunds(self) -> None:
         """Say what is to be given back, if the line can take it now; else drop it."""
@@ -150,7 +153,7 @@ class Conversation:
                 self._watcher.told(message)
                 line.is_left |= isinstance(message, Roster) and message.leaving == 1
             case Ping():
-                line.send(encode(Pong(message.id)))
+                line.tell(Pong(message.id))
             case Pong():
                 pass
             case _:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.blocking.conversation import LONGEST_STEP
 from sidegate.link.blocking.line import Line
-from sidegate.protocol.codec import decode, encode, refuse
+from sidegate.protocol.codec import decode, refuse
 from sidegate.protocol.messages import Forget, Ping, Roster
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _answer(
 ) -> InquiryAnswerT:
     while not line.is_up:
         _require_time(deadline, heard=line.advance())
-    line.send(encode(question))
+    line.tell(question)
     while True:
         if line.is_clogged:
             line.send(b"")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sidegate.protocol.codec import Framer, Refused, WireError, encode
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Dialling, tls_channel
+from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Error
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.codec import Bytes
+    from sidegate.protocol.messages import Message
     from sidegate.protocol.seal import Seal
 
 _Steps: TypeAlias = "Generator[bool, None, None]"
@@ -52,6 +54,7 @@ class Line:
         "_dialling",
         "_early",
         "_framer",
+        "_handshake",
         "_options",
         "_seal",
         "_socket",
@@ -68,6 +71,7 @@ class Line:
         self._step = step
         self._socket: socket.socket | None = None
         self._framer = Framer(shakes=True)
+        self._handshake: Dialling | None = None
         self._seal: Seal | None = None  # of what is sent
         self._early: Sequence[Bytes] = ()  # what came right behind the handshake
         self._unsent = b""
@@ -183,7 +187,8 @@ class Line:
     def _shake_hands(self, channel: bytes) -> _Steps:
         """Say who we are; WireError if either side doesn't like the other."""
         options = self._options
-        handshake = Dialling(options.identity, token_bytes(NONCE_BYTES), str(options.sidecar))
+        dialled = str(options.sidecar)
+        self._handshake = handshake = Dialling(options.identity, token_bytes(NONCE_BYTES), dialled)
         handshake.channel = channel
         self.send(handshake.opening())
         while not handshake.done:
@@ -198,6 +203,12 @@ class Line:
         self._early = self._framer.feed(b"")
 
     # --- bytes
+
+    def tell(self, message: Message) -> None:
+        """Send a message; OlderSide, and nothing is sent, if the other side doesn't know it."""
+        if self._handshake and (why := self._handshake.lacks(type(message))):
+            raise OlderSide(why)
+        self.send(encode(message))
 
     def send(self, frames: bytes) -> None:
         """Send this behind what isn't sent yet, or as much as goes within a step."""

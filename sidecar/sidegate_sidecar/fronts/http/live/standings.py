@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def standings(sidecar: Sidecar, names: Iterable[str]) -> dict[str, Standing]:
     """Return how this node stands, and those of these others that answer.
 
-    They must be of a release that answers: an older one would close the link.
+    One of an older release isn't asked.
     """
     others = list(names)
     answers = await asyncio.gather(*(_ask(sidecar, name) for name in others))

@@ -1,0 +1,65 @@
+"""Levels: which messages another side doesn't know, since it is of an older release. Pure.
+
+Both sides say their level in their Hellos. A release that has new kinds of messages has the next
+one, and its table here. Who is told one that it doesn't know closes the connection, so it isn't
+told: `Connection.send` and `Line.tell` ask here, by `Handshake.lacks`.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from sidegate.errors import SidegateError
+from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
+from sidegate.protocol.messages import Refund
+from sidegate.protocol.outcome_messages import Outcomes
+from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.standing_messages import Standing, StandingQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from msgspec import Struct
+
+    from sidegate.protocol.messages import Hello
+
+    Kinds = Mapping[type[Struct], str]
+
+_KEYS, _REPORTS, _STANDING = "lists of keys", "reports", "words about how it stands"
+
+_NEW: Final[tuple[Kinds, ...]] = (
+    {  # in level 1
+        Refund: "refunds",
+        ListKeys: _KEYS,
+        KeysListed: _KEYS,
+        ResetKeys: "resets of many keys",
+        KeysReset: "resets of many keys",
+        ReportQuery: _REPORTS,
+        ReportPart: _REPORTS,
+        ReportAnswer: _REPORTS,
+        StandingQuery: _STANDING,
+        Standing: _STANDING,
+    },
+)
+"""By level, the kinds of messages that are new in it, each with what it is about."""
+
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS},)
+"""The same of kinds that only apps said before, and nodes say to each other since."""
+
+LEVEL: Final = len(_NEW)
+"""That of this release."""
+
+NONE: Final[Kinds] = MappingProxyType({})
+
+
+class OlderSide(SidegateError, ConnectionError):  # noqa: N818  # named for who it is
+    """The other side is of a release that doesn't know what was to be said; the text says which."""
+
+
+def unknown_to(peer: Hello, role: str) -> Kinds:
+    """Return what the side that has said this Hello doesn't know of one of that role."""
+    if peer.level >= LEVEL:
+        return NONE
+    tables = [*_NEW[peer.level :], *(_NEW_AMONG_NODES[peer.level :] if role == "node" else ())]
+    return {kind: what for table in tables for kind, what in table.items()}
