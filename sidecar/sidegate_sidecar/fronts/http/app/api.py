@@ -39,7 +39,7 @@ from sidegate_sidecar.fronts.http.app.models import (
 )
 from sidegate_sidecar.fronts.http.app.overview import nodes_of
 from sidegate_sidecar.fronts.http.app.problems import ProblemApp, ProblemFault, documented
-from sidegate_sidecar.fronts.http.app.report_models import (
+from sidegate_sidecar.fronts.http.app.reports.report_models import (
     Last,
     ReportResponse,
     RowsBy,
