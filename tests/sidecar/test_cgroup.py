@@ -25,9 +25,9 @@ def test_without_a_cgroup_there_is_no_limit(tmp_path: Path) -> None:
 
 
 def test_the_defaults_of_the_chart_fit() -> None:
-    reports = 65 << 20
-    assert memory_needed(256 << 20, reports) == 577 << 20
-    assert not warning(256 << 20, reports, 592 << 20)
+    reports = 130 << 20
+    assert memory_needed(256 << 20, reports) == 642 << 20
+    assert not warning(256 << 20, reports, 656 << 20)
     assert not warning(256 << 20, reports, None)
 
 

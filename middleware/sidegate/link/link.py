@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
+    from sidegate.protocol.event_messages import Events
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
     from sidegate.protocol.outcome_messages import Outcomes
@@ -179,7 +180,7 @@ class Link:
         """Return why the other side isn't told messages of that kind, for people; "" if it is."""
         return "" if self._connection is None else self._connection.lacks(kind)
 
-    def tell(self, message: NodeMessage | Outcomes | Refund) -> bool:
+    def tell(self, message: NodeMessage | Outcomes | Refund | Events) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
+from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
 from sidegate.protocol.outcome_messages import Outcomes
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     Kinds = Mapping[type[Struct], str]
 
-_KEYS, _REPORTS, _STANDING = "lists of keys", "reports", "words about how it stands"
+_KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
+_STANDING = "words about how it stands"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -38,6 +40,8 @@ _NEW: Final[tuple[Kinds, ...]] = (
         ReportQuery: _REPORTS,
         ReportPart: _REPORTS,
         ReportAnswer: _REPORTS,
+        Events: _EVENTS,
+        EventQuery: _EVENTS,
         StandingQuery: _STANDING,
         Standing: _STANDING,
     },

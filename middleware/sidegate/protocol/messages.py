@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
@@ -368,6 +369,8 @@ Message: TypeAlias = (
     | ReportQuery
     | ReportPart
     | ReportAnswer
+    | Events
+    | EventQuery
     | StandingQuery
     | Standing
     | NodeMessage

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
+from sidegate.protocol.event_messages import Events
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
@@ -37,6 +38,7 @@ from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
+from sidegate_sidecar.links.reporting.told_events import ToldEvents
 from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class Sessions:
         self._key_answers = KeyAnswers(self.keys)
         self.gathering = Gathering(node, peers, shown)
         self._told_outcomes = ToldOutcomes(node, peers)
+        self.told_events = ToldEvents(node, peers)
         self._report_answers = ReportAnswers(self.gathering)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
@@ -174,7 +177,7 @@ class Sessions:
                 connection.send(standing_of(self._node.cluster, message.id))
             case Refund():
                 self._node.refund(message)
-            case Outcomes() if _is_node(connection) == (message.hops > 0):
+            case Outcomes() | Events() if _is_node(connection) == (message.hops > 0):
                 self._note(message)
             case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
                 peer = connection.peer
@@ -183,8 +186,11 @@ class Sessions:
             case _:
                 refuse(message)
 
-    def _note(self, message: Outcomes) -> None:
-        """Count what an app has decided alone, all of it or, if it makes no sense, nothing."""
+    def _note(self, message: Outcomes | Events) -> None:
+        """Count what an app has recorded, or decided alone: if it makes no sense, nothing of it."""
+        if isinstance(message, Events):
+            self.told_events.take(message)
+            return
         for outcome, _ in message.counts:
             if outcome not in OUTCOMES:
                 raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")

@@ -14,7 +14,7 @@ from sidegate.protocol.report_messages import MAX_MISSING, ReportAnswer
 from sidegate_sidecar.reports.activity import SECOND, cells_of, step_of
 from sidegate_sidecar.reports.part import first_minute, rank
 from sidegate_sidecar.reports.recent_keys import MINUTE
-from sidegate_sidecar.reports.series import COLUMNS, Column
+from sidegate_sidecar.reports.series import COLUMNS, MAX_VALUE, Column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -62,7 +62,8 @@ def merge(
 
 def _added(sums: list[int], more: list[int]) -> list[int]:
     """Return sums and more; a newer node may have columns that we don't know."""
-    return [one + other for one, other in zip_longest(sums, more[: len(sums)], fillvalue=0)]
+    both = zip_longest(sums, more[: len(sums)], fillvalue=0)
+    return [min(one + other, MAX_VALUE) for one, other in both]
 
 
 def _merged(parts: Iterable[ReportPart], *, names_nodes: bool) -> list[ReportRow]:

@@ -3,6 +3,7 @@
 from random import Random
 
 from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
+from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.key_messages import (
     KeyOrder,
@@ -80,11 +81,14 @@ def originals() -> list[Message]:
         ReportQuery(10, 0, 300, "user", "key", 5),
         ReportPart(10, "n1", 3, [9, 1, 0, 0, 9], [("user:1", [9, 3, 1, 0])]),
         ReportAnswer(10, 1, 2, ["n9"], 330, 3, [9, 1, 0, 0, 9], [("user:1", "n1", [9, 3, 1, 0])]),
+        Events([("signup", "DE", 3, 10**15), ("signup", None, 2, 0), ("visit", "", 10**9, 1)]),
+        EventQuery(11, 0, 300, "signup", "key", 5),
+        EventQuery(12, 0, 600, "", "time", 5),
         Error("busy", "no more fit"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes, ReportQuery)
+MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes, ReportQuery, Events)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from sidegate.protocol.event_messages import EventQuery
 from sidegate.protocol.report_messages import ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.links.reporting.slices import in_slices
@@ -97,5 +98,7 @@ class Gathering:
 
 def _steps(counting: Counting, query: ReportQuery, name: str) -> Generator[None, None, ReportPart]:
     """Fold what was counted up to now, then make the part."""
+    if isinstance(query, EventQuery):
+        return (yield from make_part(counting.events, query, name, counting.clock()))
     yield from counting.settle()
     return (yield from make_part(counting.activity, query, name, counting.clock()))

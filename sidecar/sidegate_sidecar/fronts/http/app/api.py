@@ -18,7 +18,9 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError, UnknownRule
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.event_messages import EventQuery
 from sidegate.protocol.messages import Holdings
+from sidegate.reports.event_report import event_report_of
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
 from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
@@ -39,6 +41,7 @@ from sidegate_sidecar.fronts.http.app.models import (
 )
 from sidegate_sidecar.fronts.http.app.overview import nodes_of
 from sidegate_sidecar.fronts.http.app.problems import ProblemApp, ProblemFault, documented
+from sidegate_sidecar.fronts.http.app.reports.event_models import EventInQuery, EventReportResponse
 from sidegate_sidecar.fronts.http.app.reports.report_models import (
     Last,
     ReportResponse,
@@ -182,15 +185,22 @@ class Api:
         return Ownership(key=key, owner=owner, backups=others, state=state)
 
     async def report(
-        self, last: Last = "5m", rule: RuleInQuery = None, by: RowsBy = "key", top: Top = 20
-    ) -> ReportResponse:
+        self,
+        last: Last = "5m",
+        rule: RuleInQuery = None,
+        event: EventInQuery = None,
+        by: RowsBy = "key",
+        top: Top = 20,
+    ) -> ReportResponse | EventReportResponse:
         """Show what all nodes have decided of late: which keys were denied most, and how much.
 
         Each node is asked, and answers within 250 ms or is named as missing. What a node had
-        counted is gone when it ends.
+        counted is gone when it ends. With `event` it is what apps have recorded themselves.
         """
-        query = asked(rule, last, by, top)
+        query = asked(rule, event, last, by, top)
         answer = await self._sidecar.sessions.gathering.report(query)
+        if isinstance(query, EventQuery):
+            return EventReportResponse.of(event_report_of(query, answer, time()))
         try:
             return ReportResponse.of(report_of(query, answer, time()))
         except UnknownRule as error:
