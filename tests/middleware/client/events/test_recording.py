@@ -92,7 +92,7 @@ async def test_a_report_of_a_name_that_no_rule_has_is_that_of_the_event(
         await counted(node, 2)
         report = await call(client.report, "signup", last="10m", by="key")
         assert isinstance(report, EventReport)
-        assert [(row.key, row.count) for row in report.rows] == [("DE", 1)]
+        assert [(it.key, it.count) for it in report.rows if isinstance(it, EventKey)] == [("DE", 1)]
         await call(client.check, "login:k", "3/hour")
         assert (await call(client.report, "login")).totals.allowed == 1
         with pytest.raises(UnknownRule, match='rule "sign"'):
