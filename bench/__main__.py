@@ -18,7 +18,16 @@ from rich.console import Console
 
 from bench.cluster import part as cluster
 from bench.machine import busy_share, describe_machine
-from bench.parts import decisions, fastapi_app, front, memory, reports, ring, threads
+from bench.parts import (
+    decisions,
+    fastapi_app,
+    front,
+    memory,
+    reports,
+    ring,
+    threads,
+    values,
+)
 from bench.plan import Plan, full_plan, quick_plan
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
@@ -31,7 +40,18 @@ if TYPE_CHECKING:
 
 PARTS: Final = {
     part.PART: part.measure
-    for part in (decisions, reports, threads, fastapi_app, front, memory, ring, cluster, sizing)
+    for part in (
+        decisions,
+        reports,
+        threads,
+        values,
+        fastapi_app,
+        front,
+        memory,
+        ring,
+        cluster,
+        sizing,
+    )
 }
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")

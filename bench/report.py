@@ -10,7 +10,7 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.parts import decisions, fastapi_app, memory, reports, ring, threads
+from bench.parts import decisions, fastapi_app, memory, reports, ring, threads, values
 from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -64,10 +64,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         for share in ("p50", "p99"):
             title = f"{share} latency in µs by checks in flight (x: so many times that of the echo)"
             yield _by_setting(results, part, share, title, ECHO)
-    if results.contenders(reports.PART):
-        title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
-        for value in ("rate", "p99"):
-            yield _by_setting(results, reports.PART, value, title, reports.WITHOUT)
+    yield from _with_other_work(results, titled)
     if results.contenders(threads.PART):
         title = f"Decisions/s by threads that ask, {titled} (x: {threads.OURS} is so much faster)"
         yield _by_setting(results, threads.PART, "rate", title, threads.OURS)
@@ -87,6 +84,17 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
     yield from cluster_tables(results, titled)
     yield from sizing_tables(results, titled)
+
+
+def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
+    """Give the tables of checks beside what else a sidecar does."""
+    if results.contenders(reports.PART):
+        title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
+        for value in ("rate", "p99"):
+            yield _by_setting(results, reports.PART, value, title, reports.WITHOUT)
+    if results.contenders(values.PART):
+        title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
+        yield _by_setting(results, values.PART, "p99", title, values.IDLE)
 
 
 def _by_setting(results: Results, part: str, value: str, title: str, base: str) -> Table:

@@ -11,7 +11,7 @@ from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
-from bench.parts import decisions, fastapi_app, front, reports
+from bench.parts import decisions, fastapi_app, front, reports, values
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -42,11 +42,19 @@ def targets(results: Results) -> list[Target]:
     """Return all targets with what this run measured, against each peer at its best."""
     return [
         *_speed(results),
+        *_values(results),
         *_front(results),
         *_reports(results),
         *_cluster(results),
         *_light(results),
     ]
+
+
+def _values(results: Results) -> list[Target]:
+    names = values.BUSY, values.ELSEWHERE
+    busy, elsewhere = (results.median(values.PART, it, "16", "p99") for it in names)
+    text = "p99 of checks at 16 in flight with the cache busy, over that with another sidecar's"
+    return [Target(text, 1.2, _ratio(busy, elsewhere), at_least=False)]
 
 
 def _speed(results: Results) -> list[Target]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sidegate.asgi.middleware import RateLimitMiddleware
     from sidegate.buckets.decision import Decision, Source
     from sidegate.buckets.limits import Limit, Limits, parse_limits
+    from sidegate.cache.blocking import BlockingCache
+    from sidegate.cache.cache import Cache
     from sidegate.client.blocking import BlockingClient
     from sidegate.client.client import Client
     from sidegate.errors import (
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from sidegate.wsgi import RateLimitWSGIMiddleware
 
 __all__ = [
+    "BlockingCache",
     "BlockingClient",
+    "Cache",
     "CheckError",
     "Client",
     "CostError",
@@ -78,7 +82,9 @@ __all__ = [
 
 _HOMES = {
     "RateLimitMiddleware": "sidegate.asgi.middleware",
+    "BlockingCache": "sidegate.cache.blocking",
     "BlockingClient": "sidegate.client.blocking",
+    "Cache": "sidegate.cache.cache",
     "Client": "sidegate.client.client",
     "Decision": "sidegate.buckets.decision",
     "Source": "sidegate.buckets.decision",

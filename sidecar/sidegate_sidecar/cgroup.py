@@ -24,22 +24,22 @@ def memory_limit(root: Path = ROOT) -> int | None:
     return None
 
 
-def memory_needed(max_memory: int, reports: int) -> int:
-    """Return what a sidecar takes at most whose buckets and reports may take so much, in bytes.
+def memory_needed(max_memory: int, cache_bytes: int, reports: int) -> int:
+    """Return what a sidecar takes at most whose buckets, values and reports may take so much.
 
-    Of the buckets' the allocator may lose a quarter between keys of other lengths.
+    Of the first two the allocator may lose a quarter between keys of other lengths.
     """
-    return max_memory * 5 // 4 + reports + _BESIDES
+    return (max_memory + cache_bytes) * 5 // 4 + reports + _BESIDES
 
 
-def warning(max_memory: int, reports: int, limit: int | None) -> str:
+def warning(max_memory: int, cache_bytes: int, reports: int, limit: int | None) -> str:
     """Return what to log if the limit has no room for that, else ""."""
-    if limit is None or memory_needed(max_memory, reports) <= limit:
+    if limit is None or memory_needed(max_memory, cache_bytes, reports) <= limit:
         return ""
-    fits = (limit - _BESIDES - reports) * 4 // 5 >> 20
+    fits = ((limit - _BESIDES - reports) * 4 // 5 - cache_bytes) >> 20
     less = f"set it to {fits}MiB or " if fits > 0 else ""
     return (
         f"--max-memory is {size_text(max_memory)}, and the memory limit of the container is"
         f" {limit >> 20}MiB: many keys can have this sidecar killed; {less}raise the limit to"
-        f" {memory_needed(max_memory, reports) >> 20}MiB"
+        f" {memory_needed(max_memory, cache_bytes, reports) >> 20}MiB"
     )

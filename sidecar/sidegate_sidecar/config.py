@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
+CACHE_BYTES = 64 << 20  # values: what an app would keep in a small Redis
+DEFAULT_CACHE_BYTES = size_text(CACHE_BYTES)
+MIN_CACHE_BYTES = 1 << 20  # with less, no value of over half a MiB would ever fit
 DEFAULT_MEMORY = size_text(MAX_MEMORY)  # for a million keys
 DEFAULT_REPORT_MEMORY = size_text(RULE_BYTES)
 MIN_MEMORY = 1 << 20  # bytes: with less, a sidecar forgets the busiest of its keys
@@ -109,6 +112,7 @@ class Config:
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
     budget: float = DEFAULT_BUDGET  # seconds
     max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
+    cache_bytes: int = CACHE_BYTES  # what values may take; 0: there is no cache
     max_connections: int = MAX_CONNECTIONS
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
@@ -245,5 +249,8 @@ class Config:
         if self.report_memory < MIN_REPORT_MEMORY:
             why = f"expected at least {size_text(MIN_REPORT_MEMORY)}"
             raise OptionError("report-memory", size_text(self.report_memory), why)
+        if self.cache_bytes and self.cache_bytes < MIN_CACHE_BYTES:
+            why = f"expected 0, or at least {size_text(MIN_CACHE_BYTES)}"
+            raise OptionError("cache-bytes", size_text(self.cache_bytes), why)
         if self.max_connections < 1:
             raise OptionError("max-connections", self.max_connections, "expected at least 1")

@@ -126,7 +126,8 @@ def run_until_signal(config: Config, log_level: str) -> int:
     log_to_stderr(log_level)
     for line in unknown(os.environ):
         log.warning("%s", line)
-    if line := warning(config.max_memory, config.report_bytes, memory_limit()):
+    takes = config.max_memory, config.cache_bytes, config.report_bytes
+    if line := warning(*takes, memory_limit()):
         log.warning("%s", line)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(config, tracing))

@@ -24,6 +24,7 @@ from sidegate_sidecar.cluster.records.claims import tag_of_process
 from sidegate_sidecar.cluster.ticker import Ticker
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.errors import NOT_SAVED
+from sidegate_sidecar.links.cache_links import CacheLinks
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.inbox import Inbox
 from sidegate_sidecar.links.listener import Listener
@@ -55,6 +56,7 @@ log = logging.getLogger("sidegate")
 
 LOOKING = "still joining: not all seeds have answered or failed, or sent what this node will own"
 TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which hear of changes
+FIRST_BITS = 29  # of what tells the tokens of this life from those of others
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
 SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
@@ -112,6 +114,7 @@ class Sidecar:
         self.discovery = Discovery(
             config.seeds, self.peers, self.cluster, self._join, self._shut_out
         )
+        self.cache = self._make_cache() if config.cache_bytes else None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
@@ -144,15 +147,36 @@ class Sidecar:
         bounds = self.config.report_rules, self.config.report_memory
         return Counting(Activity(*bounds), lambda: began + self.clock(), _soon, Activity(*bounds))
 
+    def _make_cache(self) -> CacheLinks:
+        return CacheLinks(
+            self.cluster,
+            self.peers,
+            self.clock,
+            self.config.cache_bytes,
+            first=randbits(FIRST_BITS) + 1,
+            patience=self.config.budget * ANSWERS_SHARE,
+        )
+
     def _connect(self) -> None:
         """Let the parts that were made first tell those that came after."""
+        if self.cache is not None:
+            self.sessions.cache = self.cache
         self.peers.inbox = Inbox(
-            self.cluster, self.ticker, self.leaving, self.node.counts, self.clock
+            self.cluster,
+            self.ticker,
+            self.leaving,
+            self.node.counts,
+            self.clock,
+            self.sessions.cache,
         )
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
-        self.cluster.on_ring = self.sessions.tell_ring
+        self.cluster.on_ring = self._ring_changed
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
+
+    def _ring_changed(self) -> None:
+        self.sessions.tell_ring()
+        self.sessions.cache.ring_changed()
 
     @property
     def ready(self) -> bool:
@@ -200,6 +224,8 @@ class Sidecar:
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
+        if self.cache is not None:
+            self._run(self.cache.run())
         if self.config.can_be_aimed_at:
             log.warning("node %s: %s", self.config.name, NO_RING_SEED)
 
@@ -209,12 +235,17 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, within the drain; go on forwarding as a leaf.
+        """Leave the ring and hand over, values last, within the drain; go on forwarding as a leaf.
 
         The last owner waits for another node first, unless it never had one or saves its buckets
         in a file, and stays on the ring if none comes.
         """
-        return await self.leaving.leave(self.config.drain, saved=self.state is not None)
+        drain = self.config.drain
+        departure = await self.leaving.leave(drain, saved=self.state is not None)
+        if self.cache is not None:
+            handover = self.cache.node.handover
+            await _until(lambda: handover.is_over, drain - departure.seconds)
+        return departure
 
     async def see_apps_off(self, within: float) -> None:
         """Have apps look for another sidecar; forward what they ask until they have found one."""
@@ -252,6 +283,7 @@ class Sidecar:
         for listener in self._listeners:
             await listener.close()
         self.sessions.close()
+        self.sessions.cache.close()
         await self.peers.close()
         remove_unix(self._unix)
 

@@ -7,7 +7,7 @@ mixes two releases. Add a version instead.
 import re
 from pathlib import Path
 
-from sidegate.protocol import messages, report_messages, standing_messages
+from sidegate.protocol import cache_messages, messages, report_messages, standing_messages
 from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import (
     KeyOrder,
@@ -128,5 +128,24 @@ MESSAGES: dict[str, messages.Message] = {
     "Confirm": messages.Confirm("8a1fc0de"),
     "Confirmed": messages.Confirmed("8a1fc0de"),
     "Stay": messages.Stay(16, messages.StayPromise.ASKED),
+    "CacheGet": cache_messages.CacheGet(18, 0, "users", ["42"], 2_000_000),
+    "CacheValues": cache_messages.CacheValues(
+        18, [(0, cache_messages.CacheState.FILL, 0, 4_294_967_297, b"")]
+    ),
+    "CacheValues with a value": cache_messages.CacheValues(
+        19, [(0, cache_messages.CacheState.HIT, 299_000_000, 0, b"\xa3Ada")]
+    ),
+    "CacheSet": cache_messages.CacheSet(
+        20, 0, "users", "42", 4_294_967_297, 300_000_000, 0, b"\xa3Ada"
+    ),
+    "CacheDelete": cache_messages.CacheDelete(21, 0, "users", ["42"]),
+    "CacheClear": cache_messages.CacheClear(22, 0, "users"),
+    "CacheDone": cache_messages.CacheDone(22, 3, 1),
+    "CacheRelease": cache_messages.CacheRelease(0, "users", "42", 4_294_967_297),
+    "CacheForget": cache_messages.CacheForget("users", ["42"]),
+    "CacheEntries": cache_messages.CacheEntries(
+        23, [("users", "42", 299_000_000, 0, 0, True, b"\xa3Ada")]
+    ),
+    "CachePart": cache_messages.CachePart(100_000, 65_536, b"\x00\x01\x02"),
 }
 """By the same names, what each frame says."""

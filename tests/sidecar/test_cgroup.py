@@ -25,16 +25,17 @@ def test_without_a_cgroup_there_is_no_limit(tmp_path: Path) -> None:
 
 
 def test_the_defaults_of_the_chart_fit() -> None:
-    reports = 130 << 20
-    assert memory_needed(256 << 20, reports) == 642 << 20
-    assert not warning(256 << 20, reports, 656 << 20)
-    assert not warning(256 << 20, reports, None)
+    takes = 256 << 20, 64 << 20, 130 << 20
+    assert memory_needed(*takes) == 722 << 20
+    assert not warning(*takes, 736 << 20)
+    assert not warning(*takes, None)
 
 
 def test_a_limit_without_room_is_said_with_what_would_fit() -> None:
     """Both ways: less for the buckets, or more for the container."""
-    assert warning(256 << 20, 0, 400 << 20) == (
+    assert warning(256 << 20, 0, 0, 400 << 20) == (
         "--max-memory is 256MiB, and the memory limit of the container is 400MiB: many keys can"
         " have this sidecar killed; set it to 166MiB or raise the limit to 512MiB"
     )
-    assert "; raise the limit to 512MiB" in warning(256 << 20, 0, 128 << 20)
+    assert "; raise the limit to 512MiB" in warning(256 << 20, 0, 0, 128 << 20)
+    assert "set it to 102MiB or" in warning(256 << 20, 64 << 20, 0, 400 << 20)

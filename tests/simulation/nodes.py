@@ -14,6 +14,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import InFlight
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
@@ -22,6 +23,7 @@ from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.reports.activity import Activity
 from sidegate_sidecar.reports.counting import Counting
+from tests.simulation.caching import SimCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,6 +208,7 @@ class SimNode:
             serial=world.random.getrandbits(62), after=self._after,
             counting=Counting(Activity(), self.clock, None, Activity()),
         )  # fmt: skip
+        self.values = SimCache(self)
 
     def clock(self) -> int:
         """Return the time of this machine's monotonic clock, in ns."""
@@ -269,6 +272,7 @@ class SimNode:
     def _beat(self) -> None:
         self._beats += 1
         wait = self.cluster.tick(self.clock()) / SECOND
+        self.values.tick()
         self._beat_in(max(wait, WORK))
 
     def _beat_in(self, wait: float) -> None:
@@ -307,6 +311,8 @@ class SimNode:
             link.answered(message)
         elif isinstance(message, Ping):
             self._send(sender, Pong(message.id))
+        elif isinstance(message, CACHE_MESSAGES):
+            self.values.hear(sender, message)
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
             self.cluster.step(sender, message, self.clock())
             if self.cluster.sync.working:
@@ -322,6 +328,7 @@ class SimNode:
         """Note the loss of one."""
         self._link(name).broke()
         self.cluster.on_disconnected(name, self.clock())
+        self.values.left(name)
         self._hurry()
 
     def _link(self, name: str) -> SimLink:
@@ -354,6 +361,7 @@ class SimNode:
             if member.state >= Life.DEAD:
                 self.network.close(self.name, member.name)
                 self._link(member.name).broke()
+                self.values.left(member.name)
             elif not self.network.connected(self.name, member.name):
                 self.network.dial(self.name, member.name)
 
@@ -361,6 +369,7 @@ class SimNode:
         """Count, and note since when each node is on the ring."""
         now = self.network.now
         self.ring_changes += 1
+        self.values.ring_changed()
         self.on_ring = {it: self.on_ring.get(it, now) for it in self.cluster.ring.nodes}
 
     def link_to(self, name: str, /) -> SimLink | None:

@@ -104,6 +104,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.drain | quote }}
 - name: SIDEGATE_MAX_MEMORY
   value: {{ kindIs "string" $values.maxMemory | ternary $values.maxMemory ($values.maxMemory | int64) | quote }}
+- name: SIDEGATE_CACHE_BYTES
+  value: {{ kindIs "string" $values.cacheBytes | ternary $values.cacheBytes ($values.cacheBytes | int64) | quote }}
 - name: SIDEGATE_MAX_CONNECTIONS
   value: {{ $values.maxConnections | int64 | quote }}
 - name: SIDEGATE_REPORT_RULES

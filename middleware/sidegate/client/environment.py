@@ -29,6 +29,7 @@ OF_APPS = frozenset(
 OF_SIDECARS = frozenset(
     {
         "SIDEGATE_BUDGET",
+        "SIDEGATE_CACHE_BYTES",
         "SIDEGATE_CLUSTER",
         "SIDEGATE_DRAIN",
         "SIDEGATE_HTTP",

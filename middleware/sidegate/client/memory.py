@@ -18,7 +18,9 @@ from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
 from sidegate.protocol.key_messages import KeysBy, KeysListed, KeysReset
-from sidegate.protocol.key_ranking import KeyRanking, matching
+from sidegate.reports.key_ranking import KeyRanking, matching
+from sidegate.values.sieve import Value
+from sidegate.values.store import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +35,21 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 4_096  # keys looked at at a time
 HERE: Final = "memory"  # in the place of a node's name, where there is none
+MAX_VALUES = 64 << 20  # bytes that the values of caches take, as in a sidecar
+MICROSECOND = 1_000  # ns
 
 
 class Memory:
-    """Buckets in this process, for any number of threads and event loops. They hold whole limits.
+    """Buckets and values in this process, for any number of threads and event loops.
+
+    The buckets hold whole limits.
 
     Its time can be moved, for tests: it is that of the machine, and what `advance` has added.
     """
 
     def __init__(self) -> None:
         self._buckets = BucketTable(MAX_MEMORY)
+        self._values = ValueStore(MAX_VALUES)
         self._ahead = 0  # ns that time was moved by
         self._lock = threading.Lock()
         begins_in_children(self)
@@ -63,9 +70,10 @@ class Memory:
             self._buckets.refund(key, limits, cost, self._now())
 
     def reset(self) -> None:
-        """Make all buckets full again, and have the time of the machine."""
+        """Make all buckets full again, forget all values, and have the time of the machine."""
         with self._lock:
             self._buckets = BucketTable(MAX_MEMORY)
+            self._values = ValueStore(MAX_VALUES)
             self._ahead = 0
         MOVES.moved()
 
@@ -126,6 +134,31 @@ class Memory:
             now = self._now()
             found = {key for part in self._buckets.export(now) for key, _, _ in part}
         return sorted(found)
+
+    # --- values of caches
+
+    def value(self, name: str, key: str) -> tuple[bytes, bool] | None:
+        """Return the value of a key in a namespace, and whether it is fresh; None for none."""
+        with self._lock:
+            now = self._now()
+            value = self._values.get(name, key, now)
+            return None if value is None else (value.data, now < value.fresh_until)
+
+    def keep(self, name: str, key: str, data: bytes, ttl: int, stale: int) -> bool:
+        """Keep a value for so many microseconds as fresh, and as stale for some more."""
+        with self._lock:
+            now = self._now()
+            fresh = now + ttl * MICROSECOND
+            value = Value(key, data, fresh, fresh + stale * MICROSECOND)
+            return self._values.set(name, key, value, now)
+
+    def drop(self, name: str, keys: list[str] | None = None) -> None:
+        """Forget the values of some keys in a namespace, or of all."""
+        with self._lock:
+            if keys is None:
+                self._values.clear(name)
+            for key in keys or ():
+                self._values.delete(name, key)
 
     def begin_child(self) -> None:
         """Begin in a forked process, where a thread that isn't there may hold the lock."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.event_messages import EventQuery
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
     from sidegate.protocol.report_messages import ReportQuery
@@ -312,7 +313,7 @@ class Session:
         self._loop_end.forget()
         self._ended(self)
 
-    def on_message(self, _link: Link, message: NodeMessage) -> None:
+    def on_message(self, _link: Link, message: NodeMessage | CacheMessage) -> None:
         """Forget the denials of a key that was reset, and have those who wait for it ask."""
         if not isinstance(message, Forget):
             refuse(message)

@@ -212,9 +212,11 @@ def _passes(guard: Guard, route: Any, scope: Scope, receive: Receive) -> bool:  
     decision = asked.decisions[0]
     if len(asked.decisions) > 1 or decision is None or not decision.allowed:
         return False
+    if guard.checked(asked.guess.limits) is not PASSED:
+        return False
     guard.is_routed = True
     guard.at(request_of, scope, receive)
-    return guard.checked(asked.guess.limits) is PASSED
+    return True
 
 
 async def _check_once(

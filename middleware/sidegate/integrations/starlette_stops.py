@@ -50,9 +50,10 @@ class RouteStop:
 
 
 def is_at(stop: object, route: object, scope: Scope) -> bool:
-    """Tell whether a request has come to a stop that was guessed."""
+    """Tell whether a request has come to a stop that was guessed, and will come to no other."""
     return (
         isinstance(stop, RouteStop)
+        and stop.is_last
         and stop.route is route
         and stop.endpoint is scope.get("endpoint")
         and stop.included is _included(scope)

@@ -20,7 +20,7 @@ from sidegate.asgi.refusal import (
     refuse,
     refuse_handshake,
 )
-from sidegate.limiter.checks.ahead import ask_ahead, conclude, take_back
+from sidegate.limiter.checks.ahead import arrived, ask_ahead, conclude, take_back
 from sidegate.limiter.checks.asking import enforce, give_back
 from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sidegate.http.headers import Pair
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.checks.ahead import AskedAhead
+    from sidegate.limiter.checks.ahead import AskedAhead, Guess
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied
@@ -48,6 +48,7 @@ class Guard(Current):
     """One request at one Limiter: it is checked once, and its fields go out with the response."""
 
     __slots__ = (
+        "_came",
         "_is_replaced",
         "_receive",
         "_request_of",
@@ -63,11 +64,16 @@ class Guard(Current):
         super().__init__(core.limiter, None, around(), scope.get("root_path", ""))
         self.core = core
         self.is_routed = False  # has the last of its routes checked its limits?
-        self._scope = scope  # as it has come to us
+        self._scope = scope  # as it has come to us, unless who stands inside changes it
+        self._came = arrived(scope)
         self._request_of: RequestOf | None = None
         self._send = send
         self._is_replaced = False  # has a refusal gone out for what the app answers?
         self.ahead: AskedAhead | None = None  # what was asked at the door, for a route to come
+
+    def guess(self) -> Guess | None:
+        """Return where it will probably come to, if that is known."""
+        return self.core.guesses.of(self._came)
 
     def check(self, limits: Sequence[Applied]) -> Awaitable[Checked]:
         """Check these limits, and the first time the rules too."""
@@ -82,12 +88,13 @@ class Guard(Current):
         """
         core, asked = self.core, self.ahead
         if asked is None:
-            core.guesses.learn(self._scope, limits, stop, core.enforcer, core.clients.loops)
+            if self._came.is_still(self._scope):
+                core.guesses.learn(self._came, limits, stop, core.enforcer, core.clients.loops)
             return None
-        if asked.guess.limits == limits:
+        if asked.guess.limits == limits and self._came.is_still(self._scope):
             self.ahead = None
             return conclude(core.enforcer, self, asked)
-        core.guesses.was_wrong(self._scope)
+        core.guesses.was_wrong(self._came)
         return None
 
     async def check_at_route(self, limits: Sequence[Applied], stop: object = None) -> Checked:
@@ -211,7 +218,7 @@ class LimitedASGIApp(RateLimitMiddleware):
         request_of = self._request_of if self._is_known else self._find_framework(scope)
         guard = Guard(self._core, scope, send)
         # First of all: what is made before it waits too, and Python's collector looks at it.
-        if request_of is not None and (guess := self._core.guesses.of(scope)):
+        if request_of is not None and (guess := guard.guess()):
             core = self._core
             guard.ahead = await ask_ahead(core.enforcer, core.clients.loops, guard, guess)
         guards: list[Guard] = []

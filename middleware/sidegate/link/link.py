@@ -19,6 +19,7 @@ from sidegate.link.draining import Partings
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
+from sidegate.protocol.cache_messages import CACHE_MESSAGES, CacheMessage
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 
+_UNASKED = (*NODE_MESSAGES, *CACHE_MESSAGES)
+
 _CONNECTING, _UP, _SUSPECT = (
     LinkState.CONNECTING,
     LinkState.UP,
@@ -83,7 +86,7 @@ class Watcher(Protocol):
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Handle the other side's view of the ring."""
 
-    def on_message(self, link: Link, message: NodeMessage, /) -> None:
+    def on_message(self, link: Link, message: NodeMessage | CacheMessage, /) -> None:
         """Handle what the other side says without being asked. A WireError closes the link."""
 
 
@@ -180,7 +183,13 @@ class Link:
         """Return why the other side isn't told messages of that kind, for people; "" if it is."""
         return "" if self._connection is None else self._connection.lacks(kind)
 
-    def tell(self, message: NodeMessage | Outcomes | Refund | Events) -> bool:
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait to be read by the other side."""
+        connection = self._connection
+        return 0 if connection is None else connection.transport.get_write_buffer_size()
+
+    def tell(self, message: NodeMessage | CacheMessage | Outcomes | Refund | Events) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
@@ -213,12 +222,17 @@ class Link:
                 connection.send(Pong(message.id))
             case Pong():
                 pass
-            case _ if isinstance(message, NODE_MESSAGES):
+            case _ if isinstance(message, _UNASKED):
                 self._watcher.on_message(self, message)
             case _:
                 refuse(message)
 
     # --- the breaker
+
+    def suspect(self) -> None:
+        """Take the other side for silent, until it says something; for who asks by `tell`."""
+        if self.health.state is _UP:
+            self._silent(self.loop.time())
 
     def _silent(self, now: float) -> None:
         if not self.health.step(LinkEvent.SILENT, now):

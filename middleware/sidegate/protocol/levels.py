@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
@@ -44,6 +45,7 @@ _NEW: Final[tuple[Kinds, ...]] = (
         EventQuery: _EVENTS,
         StandingQuery: _STANDING,
         Standing: _STANDING,
+        **dict.fromkeys(CACHE_MESSAGES, "cache"),
     },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""

@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
+from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
@@ -374,6 +375,7 @@ Message: TypeAlias = (
     | StandingQuery
     | Standing
     | NodeMessage
+    | CacheMessage
 )
 
 Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery

@@ -12,8 +12,8 @@ from sidegate.protocol.event_messages import (
     MAX_SUM,
     Events,
 )
+from sidegate.protocol.keys import OTHER
 from sidegate.protocol.messages import MAX_KEY_BYTES
-from sidegate.reports.rules import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

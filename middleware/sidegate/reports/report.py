@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from sidegate.errors import UnknownRule
+from sidegate.protocol.keys import rule_of
 from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, By, ReportAnswer
-from sidegate.reports.rules import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

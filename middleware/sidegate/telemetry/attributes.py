@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sidegate.protocol.keys import rule_of
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -12,17 +14,7 @@ if TYPE_CHECKING:
     Attributes: TypeAlias = dict[str, str | int]
 
 SCOPE: Final = "sidegate"  # of instrumentation
-OTHER: Final = "other"  # the rule of keys that have none
 SOURCE: Final = "sidegate.source"
-
-
-def rule_of(key: str) -> str:
-    """Return the text before the first colon of a key, OTHER where there is none.
-
-    Keys of rules are "RULE:IDENTITY", or "SERVICE/RULE:IDENTITY".
-    """
-    rule, colon, _ = key.partition(":")
-    return rule if colon and rule else OTHER
 
 
 def result_of(decision: Decision) -> str:

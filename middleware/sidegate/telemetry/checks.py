@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from sidegate.protocol.keys import OTHER
 from sidegate.protocol.traces import SAMPLED, traceparent
 from sidegate.telemetry.attributes import (
-    OTHER,
     SCOPE,
     SOURCE,
     attributes_of,

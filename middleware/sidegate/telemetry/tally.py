@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sidegate.telemetry.attributes import result_of, rule_of
+from sidegate.protocol.keys import rule_of
+from sidegate.telemetry.attributes import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,6 +20,7 @@ from sidegate_sidecar.cli.options import credentials, readers, serve_options
 from sidegate_sidecar.cli.options.names import complaint, variable
 from sidegate_sidecar.cli.plain_arguments import plain_arguments
 from sidegate_sidecar.config import (
+    DEFAULT_CACHE_BYTES,
     DEFAULT_DRAIN,
     DEFAULT_HTTP,
     DEFAULT_LINK,
@@ -139,6 +140,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     on_unreachable: serve_options.Policy = OnUnreachable.OPEN.value,
     budget: serve_options.Budget = f"{DEFAULT_BUDGET:g}",
     max_memory: serve_options.MaxMemory = DEFAULT_MEMORY,
+    cache_bytes: serve_options.CacheBytes = DEFAULT_CACHE_BYTES,
     max_connections: serve_options.MaxConnections = str(MAX_CONNECTIONS),
     role: serve_options.NodeRole = Role.OWNER.value,
     drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
@@ -172,6 +174,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         on_unreachable=readers.choice("on-unreachable", on_unreachable, OnUnreachable),
         budget=readers.seconds("budget", budget),
         max_memory=readers.size("max-memory", max_memory),
+        cache_bytes=readers.size("cache-bytes", cache_bytes),
         max_connections=readers.whole("max-connections", max_connections),
         role=readers.choice("role", role, Role),
         drain=readers.seconds("drain", drain),

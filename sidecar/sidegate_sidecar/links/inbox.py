@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import WireError, refuse
 from sidegate.protocol.messages import Forget, Gossip
 from sidegate_ring.membership.membership import Life
@@ -16,10 +17,13 @@ from sidegate_sidecar.cluster.records.claims import has_claimed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.messages import Hello, NodeMessage
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.cluster.leaving import Leaving
     from sidegate_sidecar.cluster.ticker import Ticker
+    from sidegate_sidecar.links.cache_links import CacheLinks
+    from sidegate_sidecar.links.no_cache import NoCache
     from sidegate_sidecar.node.counts import Counts
 
 EPOCH: Final = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
@@ -34,6 +38,7 @@ class Inbox:
     leaving: Leaving
     counts: Counts
     clock: Callable[[], int]
+    cache: CacheLinks | NoCache
 
     def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""
@@ -44,10 +49,14 @@ class Inbox:
     def on_disconnected(self, name: str) -> None:
         """Called when the link to a node broke."""
         self.cluster.on_disconnected(name, self.clock())
+        self.cache.node_left(name)
         self.ticker.hurry()
 
-    def on_message(self, name: str, message: NodeMessage, host: str) -> None:
+    def on_message(self, name: str, message: NodeMessage | CacheMessage, host: str) -> None:
         """Called with each message of a node; WireError for one that makes no sense."""
+        if isinstance(message, CACHE_MESSAGES):
+            self.cache.on_node(name, message)
+            return
         if isinstance(message, Forget):
             refuse(message)
         if isinstance(message, Gossip):

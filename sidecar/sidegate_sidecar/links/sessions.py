@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.event_messages import Events
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
@@ -35,6 +36,7 @@ from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
+from sidegate_sidecar.links.no_cache import NoCache
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
+    from sidegate_sidecar.links.cache_links import CacheLinks
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.links.reporting.gathering import Shown
     from sidegate_sidecar.node.node import Decide, Node
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
 MAX_SAID = 300  # characters in the log of what the other side says of us
+_NODES_SAY = (*NODE_MESSAGES, *CACHE_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class Sessions:
         self.refusals = Refusals(node.counts.turned_away, _now)
         self.patience = Timeouts()
         self.open: set[Connection] = set()
+        self.cache: CacheLinks | NoCache = NoCache(peers)
 
     def accept(
         self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
@@ -167,6 +172,24 @@ class Sessions:
                 self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))
+            case Refund():
+                self._node.refund(message)
+            case Outcomes() if _is_node(connection) == (message.hops > 0):
+                self._note(message)
+            case Events() if _is_node(connection) == (message.hops > 0):
+                self.told_events.take(message)
+            case _ if isinstance(message, CACHE_MESSAGES) and not _is_node(connection):
+                self.cache.on_app(connection, message)
+            case _ if isinstance(message, _NODES_SAY) and _is_node(connection):
+                peer = connection.peer
+                assert peer is not None  # the handshake is done
+                self._peers.inbox.on_message(peer.name, message, connection.remote_host)
+            case _:
+                self._on_inquiry(connection, message)
+
+    def _on_inquiry(self, connection: Connection, message: Message) -> None:
+        """Answer what people and scripts ask."""
+        match message:
             case Inspect() | Reset():
                 self._inspections.ask(connection, message)
             case ListKeys() | ResetKeys():
@@ -175,22 +198,11 @@ class Sessions:
                 self._report_answers.ask(connection, message)
             case StandingQuery() if _is_node(connection):
                 connection.send(standing_of(self._node.cluster, message.id))
-            case Refund():
-                self._node.refund(message)
-            case Outcomes() | Events() if _is_node(connection) == (message.hops > 0):
-                self._note(message)
-            case _ if isinstance(message, NODE_MESSAGES) and _is_node(connection):
-                peer = connection.peer
-                assert peer is not None  # the handshake is done
-                self._peers.inbox.on_message(peer.name, message, connection.remote_host)
             case _:
                 refuse(message)
 
-    def _note(self, message: Outcomes | Events) -> None:
-        """Count what an app has recorded, or decided alone: if it makes no sense, nothing of it."""
-        if isinstance(message, Events):
-            self.told_events.take(message)
-            return
+    def _note(self, message: Outcomes) -> None:
+        """Count what an app has decided alone, all of it or, if it makes no sense, nothing."""
         for outcome, _ in message.counts:
             if outcome not in OUTCOMES:
                 raise WireError("bad-message", f"outcome {outcome[:20]!r} is not one of {OUTCOMES}")
@@ -208,6 +220,7 @@ class Sessions:
             self.open.discard(connection)
             self._nodes -= _is_node(connection)
         self._stuck.pop(connection, None)
+        self.cache.app_left(connection)
         self._peers.hung_up(connection)
         self._tell_why(_who(connection, connection.arrival.remote), connection, error)
 

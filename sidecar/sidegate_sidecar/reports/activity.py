@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
+from sidegate.protocol.keys import OTHER
 from sidegate_sidecar.reports.recent_keys import MINUTE, RecentKeys
-from sidegate_sidecar.reports.rules import OTHER
 from sidegate_sidecar.reports.series import Column, Series
 
 if TYPE_CHECKING:

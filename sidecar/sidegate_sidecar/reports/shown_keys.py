@@ -6,7 +6,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
-from sidegate_sidecar.reports.rules import OTHER, rule_of
+from sidegate.protocol.keys import OTHER, rule_of
 
 _HASH_BYTES: Final = 8  # of 64 bits two in a million keys are hardly ever the same
 _MAX_SHOWN: Final = 4  # characters of what is masked

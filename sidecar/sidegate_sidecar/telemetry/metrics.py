@@ -21,6 +21,7 @@ from sidegate.version import __version__
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.reports.series import Column
+from sidegate_sidecar.telemetry.cache_metrics import cache_metrics
 from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class SidecarCollector(Collector):
         yield from _peers(sidecar)
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
+        if sidecar.cache is not None:
+            yield from cache_metrics(sidecar.cache)
         yield gauge("ready", "Whether this node has joined.", sidecar.ready)
         text = "Whether nodes refuse this one, which isn't ready for that."
         yield gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))

@@ -26,6 +26,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.client.answers import decision
 from sidegate.errors import CheckError, SidegateError
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.keys import rule_of
 from sidegate.protocol.messages import NOBODY, TracedChecks
 from sidegate.protocol.traces import SAMPLED, parse_traceparent, traceparent
 from sidegate.telemetry.attributes import (
@@ -33,7 +34,6 @@ from sidegate.telemetry.attributes import (
     SOURCE,
     attributes_of,
     attributes_of_error,
-    rule_of,
 )
 from sidegate.version import __version__
 

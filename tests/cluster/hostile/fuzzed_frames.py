@@ -2,6 +2,19 @@
 
 from random import Random
 
+from sidegate.protocol.cache_messages import (
+    CacheClear,
+    CacheDelete,
+    CacheDone,
+    CacheEntries,
+    CacheForget,
+    CacheGet,
+    CachePart,
+    CacheRelease,
+    CacheSet,
+    CacheState,
+    CacheValues,
+)
 from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
 from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.handshake import Identity
@@ -85,10 +98,37 @@ def originals() -> list[Message]:
         EventQuery(11, 0, 300, "signup", "key", 5),
         EventQuery(12, 0, 600, "", "time", 5),
         Error("busy", "no more fit"),
+        CacheGet(1, 0, "users", ["42", "größe"], 0, 1_000_000),
+        CacheGet(2, 0, "users", ["42"], 2_000_000),
+        CacheValues(2, [(0, CacheState.FILL, 0, 2**32 + 1, b"")]),
+        CacheSet(3, 0, "users", "42", 2**32 + 1, 60_000_000, 10, b"\xa3Ada"),
+        CacheDelete(4, 0, "users", ["42"]),
+        CacheClear(5, 0, "users"),
+        CacheDone(5, 3),
+        CacheRelease(0, "users", "42", 2**32 + 1),
+        CacheForget("users", ["42"]),
+        CacheEntries(6, [("users", "42", 1, 2, 3, True, b"\xa3Ada")]),
+        CachePart(100, 0, b"\x97"),
     ]
 
 
-MAY_SAY = (Checks, Ping, Inspect, Reset, ListKeys, ResetKeys, Outcomes, ReportQuery, Events)
+MAY_SAY = (
+    Checks,
+    Ping,
+    Inspect,
+    Reset,
+    ListKeys,
+    ResetKeys,
+    Outcomes,
+    ReportQuery,
+    Events,
+    CacheGet,
+    CacheSet,
+    CacheDelete,
+    CacheClear,
+    CacheRelease,
+    CachePart,
+)
 """What an app may say."""
 
 BODIES = [encode(message)[4:] for message in originals()]

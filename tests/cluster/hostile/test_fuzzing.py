@@ -15,11 +15,22 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sidegate.link.parts import Joiner
+from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import Framer, WireError, decode, encode
 from sidegate.protocol.event_messages import Events
 from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
-from sidegate.protocol.messages import MAX_KEY_BYTES, Error, Inspect, Ping, Pong, Proof, Reset
+from sidegate.protocol.messages import (
+    MAX_KEY_BYTES,
+    Error,
+    Inspect,
+    Message,
+    Ping,
+    Pong,
+    Proof,
+    Reset,
+)
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.reports.event_counts import name_is_good
@@ -95,15 +106,14 @@ FAREWELL = Ping(2**62)
 def deserved(data: bytes) -> tuple[set[str], int]:
     """Return with which errors a sidecar may end a connection, "" for none, and after how many."""
     codes: set[str] = set()
+    joiner = Joiner()
     looked_at = 0
     try:
         for looked_at, body in enumerate(Framer().feed(data), 1):
             message = decode(body)
             if isinstance(message, Error):
                 return {*codes, "refused"}, looked_at
-            if not isinstance(message, MAY_SAY):
-                return {*codes, "bad-message"}, looked_at
-            if isinstance(message, ReportQuery | ListKeys) and message.hops:  # as nodes ask
+            if not may_say(message):
                 return {*codes, "bad-message"}, looked_at
             if isinstance(message, (Inspect, Reset)) and len(message.key) > MAX_KEY_BYTES:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
@@ -111,9 +121,20 @@ def deserved(data: bytes) -> tuple[set[str], int]:
                 codes |= {"bad-key", ""}  # the same
             if isinstance(message, Outcomes | ResetKeys | Events) and wrong_of_an_app(message):
                 return {*codes, *wrong_of_an_app(message)}, looked_at
+            if isinstance(message, CachePart):
+                joiner.add(message)
     except WireError as error:
         return {*codes, error.code}, looked_at
     return codes or {""}, looked_at
+
+
+def may_say(message: Message) -> bool:
+    """Tell if an app may say that."""
+    if isinstance(message, ReportQuery | ListKeys):
+        return not message.hops  # else as nodes ask
+    if isinstance(message, CacheGet):
+        return not message.lease or len(message.keys) == 1
+    return isinstance(message, MAY_SAY)
 
 
 def is_no_prefix(message: ListKeys | ResetKeys) -> bool:

@@ -111,7 +111,7 @@ def test_the_memory_limit_has_room_for_what_the_buckets_may_take(
     """By the chart's own values: else made-up keys would have sidecars killed."""
     container = sidecar(helm)
     config = configured(manifests.env(container))
-    needed = memory_needed(config.max_memory, config.report_bytes)
+    needed = memory_needed(config.max_memory, config.cache_bytes, config.report_bytes)
     assert parse_size(container["resources"]["limits"]["memory"]) >= needed
 
 
@@ -120,6 +120,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     values = ci_values()["deployment-full"]
     config = configured(manifests.env(sidecar(helm, "--values", values)))
     assert config.max_memory == 1_610_612_736
+    assert config.cache_bytes == 268_435_456
     assert config.max_connections == 10_000
     assert (config.report_rules, config.report_memory) == (16, 1_500_000)
     assert config.report_keys == "hashed"

@@ -6,6 +6,7 @@ import pytest
 
 from sidegate.link.health import LinkState
 from sidegate.link.link import MAX_UNSENT
+from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import (
     Buckets,
@@ -155,7 +156,7 @@ async def test_a_watcher_may_refuse_a_word() -> None:
     """Its WireError closes the connection, with the reason, and the link comes back."""
 
     class Choosy(Watching):
-        def on_message(self, _link: object, message: NodeMessage, /) -> None:
+        def on_message(self, _link: object, message: NodeMessage | CacheMessage, /) -> None:
             raise WireError("bad-message", f"no {type(message).__name__} for me")
 
     choosy = Choosy()

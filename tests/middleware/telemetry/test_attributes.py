@@ -5,7 +5,8 @@ import pytest
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import KeyTooLong
-from sidegate.telemetry.attributes import attributes_of, attributes_of_error, rule_of
+from sidegate.protocol.keys import rule_of
+from sidegate.telemetry.attributes import attributes_of, attributes_of_error
 
 LIMITS = parse_limits("5/minute")
 

@@ -6,15 +6,19 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from sidegate import BlockingCache, Cache
 from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoReport, Unreachable
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.key_messages import KeyOrder, KeysBy, ListKeys, ResetKeys
 from sidegate.protocol.messages import Ping, Pong, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
+from sidegate_sidecar.cache.cache_node import place_of
 from sidegate_sidecar.node.counts import RefundOutcome
 from sidegate_sidecar.process import Process
+from tests.support.in_process.caching import caches, key_at
 from tests.support.in_process.cluster import (
     GENEROUS,
     client,
@@ -135,3 +139,35 @@ async def test_what_is_given_back_beside_an_older_sidecar_stays_charged() -> Non
         assert (older.refunds, older.errors, older.accepted) == ([], [], 2)
         threaded.close()
         await asking.close()
+
+
+async def test_a_cache_beside_an_older_sidecar_calls_its_functions_at_once() -> None:
+    """Nobody waits for a budget, neither before the link is up nor after it."""
+    async with older_puppet("n2") as other:
+        address = str(other.address)
+        async with Cache("users", ttl="1h", sidecar=address, budget=GENEROUS) as cache:
+            for _ in range(2):
+                load = cache.get_or_set("k", lambda: 5)
+                assert await asyncio.wait_for(load, SECONDS) == 5
+                assert await asyncio.wait_for(cache.set("k", 1), SECONDS) is False
+            assert len(other.connections) == 1
+        with BlockingCache("users", ttl="1h", sidecar=address, budget=GENEROUS) as blocking:
+            assert (
+                await asyncio.wait_for(
+                    asyncio.to_thread(blocking.get_or_set, "k", lambda: 5), SECONDS
+                )
+                == 5
+            )
+        assert not [it for it in other.heard if isinstance(it, CACHE_MESSAGES)]
+        assert not other.errors
+
+
+async def test_values_that_an_older_node_would_own_cannot_be_had_and_its_link_is_kept() -> None:
+    async with beside_an_older_node() as (node, other, _, _), caches(node) as (cache,):
+        ring = node.cluster.ring
+        keys = (f"k{at}" for at in range(10_000))
+        its = next(key for key in keys if ring.owner(place_of(("users", key))) == "n2")
+        assert await asyncio.wait_for(cache.get_or_set(its, lambda: 5), SECONDS) == 5
+        assert await asyncio.wait_for(cache.clear(), SECONDS) is False
+        assert await asyncio.wait_for(cache.set(key_at(node), 1), SECONDS)
+        await keeps_its_links(other)

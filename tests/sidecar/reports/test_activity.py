@@ -2,9 +2,9 @@
 
 import tracemalloc
 
+from sidegate.protocol.keys import OTHER, rule_of
 from sidegate_sidecar.reports.activity import RULE_BYTES, Activity
 from sidegate_sidecar.reports.recent_keys import MINUTE
-from sidegate_sidecar.reports.rules import OTHER, rule_of
 from sidegate_sidecar.reports.series import Column
 
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.codec import encode
 from sidegate.protocol.event_messages import MAX_COUNT, MAX_SUM, EventQuery
+from sidegate.protocol.keys import OTHER
 from sidegate.protocol.report_messages import By
 from sidegate_sidecar.reports.activity import SECOND, Activity
 from sidegate_sidecar.reports.recent_keys import MINUTE
-from sidegate_sidecar.reports.rules import OTHER
 from sidegate_sidecar.reports.series import MAX_VALUE
 from tests.sidecar.reports.reporting import report
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_sidecar.reports.rules import rule_of
+from sidegate.protocol.keys import rule_of
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
 
 

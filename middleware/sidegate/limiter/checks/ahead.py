@@ -3,7 +3,9 @@
 A check that waits in a route keeps waiting whatever the framework has made for the request by then.
 Of some dozens of requests that is enough to have Python's collector walk the whole app again and
 again, which takes as much time as all else that a limiter does (docs/internals/decisions, 0029).
-So the door guesses, and the route sees whether it was right. If not, all is given back.
+So the door guesses, and the route sees whether it was right, and whether what the question was made
+of is still so: a middleware between them may have put another address, or another header, into the
+scope. If not, all is given back.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from sidegate.http.request_limiter import COUNTED
 from sidegate.limiter.checks.asking import ask_all, ask_one
 from sidegate.limiter.checks.enforcer import PASSED
 from sidegate.limiter.checks.planning import NOTHING
+from sidegate.limiter.limits.applied import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +44,34 @@ class Guess(NamedTuple):
     stop: object
 
 
+class Arrived(NamedTuple):
+    """What a request was at the door, as far as limits, and whose they are, depend on it."""
+
+    path: str
+    method: str | None
+    client: object
+    headers: Sequence[object]
+    lines: int  # of the headers then
+
+    def is_still(self, scope: Scope) -> bool:
+        """Tell whether nothing between the door and here has changed that."""
+        headers = scope.get("headers", ())  # Starlette replaces the list when it is looked at
+        return (
+            (headers is self.headers or headers == self.headers)
+            and len(headers) == self.lines
+            and scope.get("client") == self.client
+            and scope["path"] == self.path
+            and scope.get("method") == self.method
+        )
+
+
+def arrived(scope: Scope) -> Arrived:
+    """Return what a request is at the door."""
+    headers = scope.get("headers", ())
+    about = scope["path"], scope.get("method"), scope.get("client")
+    return Arrived(*about, headers, len(headers))
+
+
 class AskedAhead(NamedTuple):
     """What was asked ahead."""
 
@@ -55,30 +86,31 @@ class Guesses:
     def __init__(self) -> None:
         self.known: dict[tuple[str, str | None], Guess | None] = {}
 
-    def of(self, scope: Scope) -> Guess | None:
+    def of(self, came: Arrived) -> Guess | None:
         """Return where a request will probably come to, if that is known."""
-        return self.known.get((scope["path"], scope.get("method")))
+        return self.known.get(came[:2])
 
     def learn(
         self,
-        scope: Scope,
+        came: Arrived,
         limits: Sequence[Applied],
         stop: object,
         enforcer: Enforcer,
         client: Any,  # noqa: ANN401 - a Client, or what the app gave as one
     ) -> None:
         """Note where a request has come to."""
-        path, method = scope["path"], scope.get("method")
-        if (path, method) in self.known or len(path) > MAX_PATH:
+        if came[:2] in self.known or len(came.path) > MAX_PATH:
+            return
+        if came.method is not None and came.method not in STANDARD:  # made up, and however long
             return
         if len(self.known) >= MAX_GUESSES:
             self.known.clear()
         fixed = enforcer.guessed(limits) if hasattr(client, "refund") else None
-        self.known[path, method] = Guess(limits, fixed, stop) if fixed else None
+        self.known[came[:2]] = Guess(limits, fixed, stop) if fixed else None
 
-    def was_wrong(self, scope: Scope) -> None:
+    def was_wrong(self, came: Arrived) -> None:
         """Guess no more for requests like this: something else than path and method decides."""
-        self.known[scope["path"], scope.get("method")] = None
+        self.known[came[:2]] = None
 
 
 async def ask_ahead(

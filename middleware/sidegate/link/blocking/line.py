@@ -26,7 +26,7 @@ from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from ssl import SSLContext
 
     from sidegate.link.address import Address
@@ -236,6 +236,17 @@ class Line:
             raise ConnectionResetError("the sidecar has closed the connection")
         self.has_more = len(data) == _READ
         return self._framer.feed(data)
+
+    def is_readable(self) -> bool:
+        """Tell if something is there to be received, or the end of the connection is."""
+        if self._early:
+            return True
+        pending: Callable[[], int] | None = getattr(self._socket, "pending", None)
+        if pending is not None and pending():  # TLS has read it already
+            return True
+        poll = select.poll()
+        poll.register(self._connected, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def _connected(self) -> socket.socket:

@@ -145,6 +145,15 @@ MaxMemory = Annotated[
         _BEHAVIOUR,
     ),
 ]
+CacheBytes = Annotated[
+    str,
+    option(
+        "cache-bytes",
+        "BYTES",
+        "What the values of apps' caches may take of the memory, besides; 0 switches them off.",
+        _BEHAVIOUR,
+    ),
+]
 MaxConnections = Annotated[
     str,
     option("max-connections", "NUMBER", "Connections of apps to accept on the link.", _BEHAVIOUR),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
-from sidegate.protocol.key_ranking import KeyRanking, joined
 from sidegate.protocol.messages import require_key
+from sidegate.reports.key_ranking import KeyRanking, joined
 from sidegate_sidecar.links.reporting.slices import in_slices
 
 if TYPE_CHECKING:

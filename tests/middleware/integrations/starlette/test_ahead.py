@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sidegate import Limiter
-from sidegate.limiter.checks.ahead import MAX_GUESSES, MAX_PATH
+from sidegate.limiter.checks.ahead import MAX_GUESSES, MAX_PATH, arrived
 from sidegate.limiter.limiter import core_of
 from sidegate.testing import Memory
 from tests.support.middleware.counting_client import CountingClient
@@ -218,5 +218,6 @@ def test_paths_that_are_made_up_fill_no_memory() -> None:
     client.get(f"/{'x' * MAX_PATH}")
     assert not core.guesses.known
     for number in range(MAX_GUESSES + 3):
-        core.guesses.learn({"path": str(number)}, (), None, core.enforcer, core.clients.loops)
+        came = arrived({"path": str(number)})
+        core.guesses.learn(came, (), None, core.enforcer, core.clients.loops)
     assert len(core.guesses.known) == 3

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from sidegate.protocol.keys import rule_of
 from sidegate.protocol.report_messages import MAX_TOP, By, ReportQuery
 from sidegate_sidecar.fronts.http.live.event import (
     KeySeen,
@@ -16,7 +17,6 @@ from sidegate_sidecar.fronts.http.live.event import (
     SourceSeen,
 )
 from sidegate_sidecar.fronts.http.live.lines import points_of, window_of
-from sidegate_sidecar.reports.rules import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

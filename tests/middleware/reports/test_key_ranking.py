@@ -1,13 +1,13 @@
 """The first keys in debt: held by hypothesis against sorting all of them."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
-from sidegate.protocol import key_ranking
 from sidegate.protocol.key_messages import KeyOrder, KeyRow, KeysBy, KeysListed, ListKeys
-from sidegate.protocol.key_ranking import MAX_BYTES, MAX_HELD, KeyRanking, joined, matching
+from sidegate.reports import key_ranking
+from sidegate.reports.key_ranking import MAX_BYTES, MAX_HELD, KeyRanking, joined, matching
 
 START = 10**15
 LIMITS = ("50/hour", "60/hour; 70/day")
@@ -22,6 +22,7 @@ def asking(order: KeyOrder, most: int, text: str = "", by: KeysBy = KeysBy.PREFI
     return ListKeys(1, 0, 1, by, text, order, most)
 
 
+@example([(key, "50/hour", 1) for key in "acb"], KeyOrder.DEBT, 1, 1, 0)
 @given(charges, st.sampled_from(KeyOrder), st.integers(1, 12), st.integers(1, 9), st.integers(0, 3))
 def test_they_are_those_that_sorting_all_gives(
     charged: list[tuple[str, str, int]], order: KeyOrder, most: int, piece: int, pruned_at: int

@@ -65,9 +65,10 @@ class KeyRanking:
                     self.more = True
                     break
                 first.append(key)
-        if len(first) == most and self._asked.order is KeyOrder.DEBT:
+        # Only once it is known that there are more: of what is left out nobody asks whose it is.
+        if self.more and self._asked.order is KeyOrder.DEBT:
             self._least = self._debts[first[-1]]
-        elif len(first) == most:
+        elif self.more:
             self._last = first[-1]
         self._debts = {key: self._debts[key] for key in first}
 

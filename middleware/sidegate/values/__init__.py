@@ -1,0 +1,1 @@
+"""Values under keys, for a time, within a bound of bytes. Pure."""
