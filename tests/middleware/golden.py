@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 from sidegate.protocol import cache_messages, messages, report_messages, standing_messages
-from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import (
     KeyOrder,
     KeysBy,
@@ -18,6 +17,7 @@ from sidegate.protocol.key_messages import (
     ResetKeys,
 )
 from sidegate.protocol.outcome_messages import Outcomes
+from sidegate.protocol.report_messages import EventQuery, Events
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 

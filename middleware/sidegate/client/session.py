@@ -40,9 +40,8 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.cache_messages import CacheMessage
-    from sidegate.protocol.event_messages import EventQuery
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
-    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.event_messages import EventQuery
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
-    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
-    from sidegate.protocol.event_messages import Events
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
     from sidegate.protocol.outcome_messages import Outcomes
+    from sidegate.protocol.report_messages import Events
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
-from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import (
+    EventQuery,
+    Events,
+    ReportAnswer,
+    ReportPart,
+    ReportQuery,
+)
 from sidegate.protocol.standing_messages import Standing, StandingQuery
 
 if TYPE_CHECKING:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sidegate.errors import shown
-from sidegate.protocol.event_messages import (
+from sidegate.protocol.keys import OTHER
+from sidegate.protocol.messages import MAX_KEY_BYTES
+from sidegate.protocol.report_messages import (
     MAX_COUNT,
+    MAX_EVENT_BYTES,
     MAX_EVENT_ROWS,
-    MAX_NAME_BYTES,
     MAX_SUM,
     Events,
 )
-from sidegate.protocol.keys import OTHER
-from sidegate.protocol.messages import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidegate.protocol.event_messages import EventRow
+    from sidegate.protocol.report_messages import EventRow
 
     Recorded: TypeAlias = tuple[str, str, int]  # name, key, value in millionths
 
@@ -31,7 +31,7 @@ MAX_VALUE: Final = MAX_SUM // MILLION
 def recorded(name: object, key: object, value: object) -> Recorded:
     """Return an event as it is counted; ValueError names what makes no sense, and what would."""
     if not (isinstance(name, str) and name_is_good(name)):
-        why = f'1 to {MAX_NAME_BYTES} bytes of text without ":"'
+        why = f'1 to {MAX_EVENT_BYTES} bytes of text without ":"'
         raise ValueError(f"name={shown(name)}: expected {why}")
     if not (isinstance(key, str) and _size_of(key) <= MAX_KEY_BYTES):
         raise ValueError(f"key={shown(key)}: expected at most {MAX_KEY_BYTES} bytes of text")
@@ -42,7 +42,7 @@ def recorded(name: object, key: object, value: object) -> Recorded:
 
 def name_is_good(name: str) -> bool:
     """Tell if an event may be called so."""
-    return ":" not in name and 0 < _size_of(name) <= MAX_NAME_BYTES
+    return ":" not in name and 0 < _size_of(name) <= MAX_EVENT_BYTES
 
 
 def _size_of(text: str) -> int:

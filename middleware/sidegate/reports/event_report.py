@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, get_args
 from msgspec import Struct
 
 from sidegate.errors import UnknownRule, shown
-from sidegate.protocol.event_messages import EventQuery
 from sidegate.protocol.keys import rule_of
-from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, ReportAnswer
+from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, EventQuery, ReportAnswer
 from sidegate.reports.event_counts import MILLION, name_is_good
 from sidegate.reports.questions import report_query
 from sidegate.reports.report import ReportNodes

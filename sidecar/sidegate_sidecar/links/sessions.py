@@ -12,7 +12,6 @@ from sidegate.link.connection import Connection
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
-from sidegate.protocol.event_messages import Events
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
@@ -28,7 +27,7 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import Events, ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of

@@ -16,7 +16,6 @@ from sidegate.protocol.cache_messages import (
     CacheValues,
 )
 from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
-from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.key_messages import (
     KeyOrder,
@@ -42,7 +41,13 @@ from sidegate.protocol.messages import (
     Welcome,
 )
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import (
+    EventQuery,
+    Events,
+    ReportAnswer,
+    ReportPart,
+    ReportQuery,
+)
 from sidegate.protocol.traces import traceparent
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import Framer, WireError, decode, encode
-from sidegate.protocol.event_messages import Events
 from sidegate.protocol.handshake import Accepting, Dialling
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
@@ -32,7 +31,7 @@ from sidegate.protocol.messages import (
     Reset,
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import Events, ReportQuery
 from sidegate.reports.event_counts import name_is_good
 from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take

@@ -14,7 +14,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.client.client import Client
 from sidegate.errors import Unreachable
 from sidegate.http.request.request import Request
-from sidegate.protocol.event_messages import Events
+from sidegate.protocol.report_messages import Events
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
 from tests.support.waiting import AMPLE

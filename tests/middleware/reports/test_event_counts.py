@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.protocol.codec import MAX_FRAME_BYTES, decode, encode
-from sidegate.protocol.event_messages import MAX_COUNT, MAX_SUM, EventRow, Events
+from sidegate.protocol.report_messages import MAX_COUNT, MAX_SUM, EventRow, Events
 from sidegate.reports.event_counts import MAX_KEYS, MAX_NAMES, EventCounts, frames, recorded
 
 EVENTS = st.lists(

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.protocol.codec import encode
-from sidegate.protocol.event_messages import MAX_COUNT, MAX_SUM, EventQuery
 from sidegate.protocol.keys import OTHER
-from sidegate.protocol.report_messages import By
+from sidegate.protocol.report_messages import MAX_COUNT, MAX_SUM, By, EventQuery
 from sidegate_sidecar.reports.activity import SECOND, Activity
 from sidegate_sidecar.reports.recent_keys import MINUTE
 from sidegate_sidecar.reports.series import MAX_VALUE

@@ -12,7 +12,7 @@ from sidegate.reports.event_counts import EventCounts, frames
 
 if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.event_messages import Events
+    from sidegate.protocol.report_messages import Events
     from sidegate.reports.event_counts import Recorded
 
 TELL_EVERY: Final = 0.5  # seconds: each time the sidecar is dialled

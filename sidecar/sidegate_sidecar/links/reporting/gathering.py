@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sidegate.protocol.event_messages import EventQuery
-from sidegate.protocol.report_messages import ReportPart, ReportQuery
+from sidegate.protocol.report_messages import EventQuery, ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.links.reporting.slices import in_slices
 from sidegate_sidecar.reports.merging import merge

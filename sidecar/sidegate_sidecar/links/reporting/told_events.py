@@ -12,7 +12,7 @@ from sidegate.protocol.messages import MAX_KEY_BYTES
 from sidegate.reports.event_counts import EventCounts, frames, name_is_good
 
 if TYPE_CHECKING:
-    from sidegate.protocol.event_messages import EventRow, Events
+    from sidegate.protocol.report_messages import EventRow, Events
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.node.node import Node
     from sidegate_sidecar.reports.activity import Counted

@@ -3,9 +3,8 @@
 import msgspec
 import pytest
 
-from sidegate.protocol.event_messages import EventQuery, Events
 from sidegate.protocol.messages import Ping, Pong
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import EventQuery, Events, ReportQuery
 from sidegate_sidecar.lab.waiting import until
 from sidegate_sidecar.links.reporting.told_events import EVERY, event_key
 from sidegate_sidecar.process import Process

@@ -18,8 +18,8 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.errors import CheckError, UnknownRule
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
-from sidegate.protocol.event_messages import EventQuery
 from sidegate.protocol.messages import Holdings
+from sidegate.protocol.report_messages import EventQuery
 from sidegate.reports.event_report import event_report_of
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
