@@ -1,5 +1,6 @@
 """What stands between the door and the route may change a request: then the route has the say."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidegate import Limiter, header
 from sidegate.limiter.checks.ahead import MAX_PATH
@@ -186,3 +187,43 @@ class _AnyMethod:
 
     def __await__(self) -> object:
         return PlainTextResponse("")(*self.asked).__await__()
+
+
+async def test_who_is_cancelled_between_the_door_and_the_route_gets_it_back(
+    sidegate: Memory,
+) -> None:
+    """As a server cancels a request whose client has hung up."""
+    limiter = Limiter()
+    waits, holds = asyncio.Event(), False
+
+    class Holding(Changing):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if holds:
+                waits.set()
+                await asyncio.Event().wait()
+            await self.app(scope, receive, send)
+
+    answer = limiter.limit("9/hour", scope="limited")(limited_view())
+    middleware = [Middleware(limiter.asgi), Middleware(Holding, change=lambda _: None)]
+    app = Starlette(routes=[Route("/", answer)], middleware=middleware)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    def request() -> Scope:
+        about = {"type": "http", "method": "GET", "path": "/", "query_string": b""}
+        return {**about, "headers": [], "client": ("192.0.2.1", 1), "root_path": ""}
+
+    await app(request(), receive, send)
+    assert sent[0]["status"] == 200
+    holds = True
+    asking = asyncio.ensure_future(app(request(), receive, send))
+    await waits.wait()
+    assert sidegate.spent("limited:192.0.2.1") == {"9/hour": 2}
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert sidegate.spent("limited:192.0.2.1") == {"9/hour": 1}
