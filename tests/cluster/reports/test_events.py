@@ -19,14 +19,14 @@ from sidegate import BlockingClient, Client
 COUNTRIES = {COUNTRIES!r}
 
 async def in_a_loop(sidecar):
-    async with Client(sidecar, secret="") as client:
+    async with Client(sidecar, secret="", budget={GENEROUS}) as client:
         for at in range({TIMES}):
             client.record("signup", COUNTRIES[at * at % 5], at % 3 + 0.5)
             if at % 100 == 0:
                 await client.check("api:k", "1000/second")
 
 def in_threads(sidecar):
-    with BlockingClient(sidecar, secret="") as client:
+    with BlockingClient(sidecar, secret="", budget={GENEROUS}) as client:
         for at in range({TIMES}):
             client.record("signup", COUNTRIES[at * at % 5], at % 3 + 0.5)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sidegate.reports.event_counts import Recorded
 
 TELL_EVERY: Final = 0.25  # seconds
+PATIENCE: Final = 0.5  # seconds at least, to tell what waits when a client is closed
 
 
 class LoopEvents:
@@ -49,7 +50,7 @@ class LoopEvents:
         return not self.counts
 
     async def tell_last(self, link: Link, budget: float) -> None:
-        """Tell all that waits before the link is closed, within so many seconds."""
+        """Tell all that waits before the link is closed; if need be wait until it is up."""
         if self.counts and not self.tell(link):
-            await link.inspect("sidegate", reset=False, hops=0, budget=budget)  # till it is up
+            await link.inspect("sidegate", reset=False, hops=0, budget=max(budget, PATIENCE))
             self.tell(link)

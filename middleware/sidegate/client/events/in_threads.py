@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from sidegate.client.events.in_loop import PATIENCE
 from sidegate.link.blocking.inspection import inquire
 from sidegate.link.blocking.line import FAULTS
 from sidegate.protocol.messages import Ping, Pong
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from sidegate.reports.event_counts import Recorded
 
 TELL_EVERY: Final = 0.5  # seconds: each time the sidecar is dialled
-PATIENCE: Final = 0.5  # seconds: nobody waits for it, but for `close`
 MAX_PAUSE: Final = 8.0  # seconds between two attempts while the sidecar is away
 
 
