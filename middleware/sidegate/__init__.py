@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.exceeded import RateLimitExceeded
     from sidegate.limiter.limiter import Limiter
+    from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report
     from sidegate.trust.tls import Tls
     from sidegate.version import __version__
@@ -50,6 +51,7 @@ __all__ = [
     "CostError",
     "Current",
     "Decision",
+    "EventReport",
     "KeyTooLong",
     "Limit",
     "LimitError",
@@ -108,6 +110,7 @@ _HOMES = {
     "Limits": "sidegate.buckets.limits",
     "parse_limits": "sidegate.buckets.limits",
     "Tls": "sidegate.trust.tls",
+    "EventReport": "sidegate.reports.event_report",
     "Report": "sidegate.reports.report",
     "Request": "sidegate.http.request.request",
     "Rule": "sidegate.http.rules",

@@ -217,8 +217,8 @@ class Config:
 
     @property
     def report_bytes(self) -> int:
-        """What all counts for reports take of the memory, at most."""
-        return (self.report_rules + 1) * self.report_memory if self.report_rules else 0
+        """What all counts for reports take of the memory, at most: of rules, and of events."""
+        return 2 * (self.report_rules + 1) * self.report_memory if self.report_rules else 0
 
     @property
     def shown_keys(self) -> ShownKeys:

@@ -144,8 +144,8 @@ class Sidecar:
         if not self.config.report_rules:
             return None
         began = time.time_ns() - self.clock()
-        activity = Activity(self.config.report_rules, self.config.report_memory)
-        return Counting(activity, lambda: began + self.clock(), _soon)
+        bounds = self.config.report_rules, self.config.report_memory
+        return Counting(Activity(*bounds), lambda: began + self.clock(), _soon, Activity(*bounds))
 
     def _make_cache(self) -> CacheLinks:
         return CacheLinks(
@@ -258,6 +258,7 @@ class Sidecar:
         Return the exit code: 0 unless that was lost, or could not be saved.
         """
         self.sessions.stop_reading()
+        self.sessions.told_events.pass_on()
         links = [peer.link for peer in self.peers.by_name.values()]
         await _until(
             lambda: not (self.node.forwarding.paused or any(link.in_flight for link in links)),
@@ -307,6 +308,7 @@ class Sidecar:
         while True:
             if node.counting is not None:
                 node.counting.tick()
+            self.sessions.told_events.tick(node.clock())
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
             if line := fullness.line(node.buckets, node.clock() / SECOND):
                 log.warning(line)

@@ -17,6 +17,7 @@ from sidegate.protocol.key_messages import (
     ResetKeys,
 )
 from sidegate.protocol.outcome_messages import Outcomes
+from sidegate.protocol.report_messages import EventQuery, Events
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/internals/protocol.md").read_text("utf-8")
 
@@ -96,6 +97,9 @@ MESSAGES: dict[str, messages.Message] = {
     "ReportAnswer": report_messages.ReportAnswer(
         18, 1, 2, ["node-b"], 330, 4, [90, 12, 0, 1, 90], [(KEY, "node-a", [30, 4, 12, 0])]
     ),
+    "Events": Events([("signup", "DE", 3, 3_000_000), ("signup", None, 2, 2_000_000)]),
+    "Events that go to another node": Events([("signup", "DE", 17, 17_000_000)], 1),
+    "EventQuery": EventQuery(18, 0, 300, "signup", "key", 20),
     "StandingQuery": standing_messages.StandingQuery(19),
     "Standing": standing_messages.Standing(19, "member", 1_200),
     "Error": messages.Error("secret", "the secrets differ"),

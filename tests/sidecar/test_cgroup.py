@@ -25,9 +25,9 @@ def test_without_a_cgroup_there_is_no_limit(tmp_path: Path) -> None:
 
 
 def test_the_defaults_of_the_chart_fit() -> None:
-    takes = 256 << 20, 64 << 20, 65 << 20
-    assert memory_needed(*takes) == 657 << 20
-    assert not warning(*takes, 672 << 20)
+    takes = 256 << 20, 64 << 20, 130 << 20
+    assert memory_needed(*takes) == 722 << 20
+    assert not warning(*takes, 736 << 20)
     assert not warning(*takes, None)
 
 

@@ -206,7 +206,7 @@ class SimNode:
             name, table, self.cluster, self, Fallback("open", table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
             serial=world.random.getrandbits(62), after=self._after,
-            counting=Counting(Activity(), self.clock, None),
+            counting=Counting(Activity(), self.clock, None, Activity()),
         )  # fmt: skip
         self.values = SimCache(self)
 

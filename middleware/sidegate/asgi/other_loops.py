@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.errors import NoEventLoop, Unreachable
+from sidegate.reports.event_counts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
@@ -88,6 +89,15 @@ class AnyLoop:
             self.client.refund(key, decision, limits)
         elif self._blocking is not None:
             self._blocking.refund(key, decision, limits)
+
+    def record(self, event: str, key: str = "", value: float = 1) -> None:
+        """Count an event of the app's own; see `Client.record`. In other loops nothing is kept."""
+        if _runs_asyncio():
+            self.client.record(event, key, value)
+        elif (trio := _running_trio()) is not None:
+            self._in_threads(trio).record(event, key, value)
+        else:
+            recorded(event, key, value)
 
     async def peek(self, key: str) -> dict[str, int]:
         """Return what a key has spent; see `Client.peek`."""

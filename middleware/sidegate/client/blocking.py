@@ -1,14 +1,15 @@
 """The blocking client: for threads, for gevent, and for processes that fork after they were set up.
 
-It has no thread of its own and no event loop: those who ask share one connection and do the work
-for each other (`multiplexer.py`). All waiting is in calls that gevent's patching can replace.
+It has no event loop and, but while recorded events wait, no thread of its own: those who ask share
+one connection and do the work for each other (`multiplexer.py`). All waiting is in calls that
+gevent's patching can replace.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from sidegate.buckets.decision import Source
 from sidegate.client.answers import all_or_none
@@ -21,7 +22,10 @@ from sidegate.client.shared import Shared
 from sidegate.client.traced.in_threads import TracedShared
 from sidegate.client.waiting.in_threads import ThreadWaiting
 from sidegate.client.waiting.wait_queue import deadline_of
+from sidegate.errors import UnknownRule
 from sidegate.link.blocking.exchange import Question
+from sidegate.reports.event_counts import recorded
+from sidegate.reports.event_report import event_instead, event_query, known_event
 from sidegate.reports.questions import report_query
 
 if TYPE_CHECKING:
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
+    from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
     from sidegate.reports.report import Report
 
@@ -163,14 +168,46 @@ class BlockingClient(Configured):
         self._waiting.forget(prefix, begins=True)
         return forgotten
 
+    @overload
+    def report(
+        self, rule: None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report: ...
+
+    @overload
+    def report(
+        self, rule: str, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report | EventReport: ...
+
     def report(
         self, rule: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
-    ) -> Report:
+    ) -> Report | EventReport:
         """Return what all nodes have decided of late, as far as they answer within 250 ms.
 
         As `Client.report`. Each call dials the sidecar, so as not to hold up the checks of others.
         """
-        return self._here().read_report(report_query(rule, last, by, top))
+        shared = self._here()
+        try:
+            return shared.read_report(report_query(rule, last, by, top))
+        except UnknownRule as unknown:
+            query = event_instead(unknown, last, by, top)
+            return known_event(shared.read_events(query), unknown)
+
+    def record(self, event: str, key: str = "", value: float = 1) -> None:
+        """Count an event of the app's own, by key, and add the value to its sum.
+
+        As `Client.record`. A thread that lives while something waits tells it to the sidecar, twice
+        a second at most, over a connection of its own.
+        """
+        self._here().record(recorded(event, key, value))
+
+    def events(
+        self, event: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> EventReport:
+        """Return what the apps of all nodes have recorded of late, counts and sums.
+
+        As `Client.events`.
+        """
+        return self._here().read_events(event_query(event, last, by, top))
 
     def acquire(
         self, key: str, limits: str | Limits, cost: int = 1, timeout: float | None = None

@@ -10,7 +10,7 @@ import threading
 import time
 from asyncio import Future, gather, get_running_loop
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits, parse_limits
@@ -22,9 +22,11 @@ from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
 from sidegate.client.traced.in_loops import TracedCheck, TracedSession
 from sidegate.client.waiting.wait_queue import deadline_of
-from sidegate.errors import NoEventLoop
+from sidegate.errors import NoEventLoop, UnknownRule
 from sidegate.forks import begins_in_children
 from sidegate.protocol.messages import SURELY_SHORT_KEY
+from sidegate.reports.event_counts import recorded
+from sidegate.reports.event_report import event_instead, event_query, known_event
 from sidegate.reports.questions import report_query
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
+    from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
     from sidegate.reports.report import Report
 
@@ -208,18 +211,56 @@ class Client(Configured):
         """
         return await self._here().reset_keys(reset_question(prefix, everything=everything))
 
+    @overload
+    async def report(
+        self, rule: None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report: ...
+
+    @overload
+    async def report(
+        self, rule: str, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> Report | EventReport: ...
+
     async def report(
         self, rule: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
-    ) -> Report:
+    ) -> Report | EventReport:
         """Return what all nodes have decided of late, as far as they answer within 250 ms.
 
         `last` is how far back ("90s", "5m", "1h30m", or seconds): up to 3 hours, of keys up to 10
         minutes. `by` is of what the rows are: "key", "rule", "source", "node" or "time"; those of
         keys that were denied most come first. `top` is how many rows at most (up to 1,000). Bad
-        input is a ValueError, a rule that no node has an UnknownRule, and NoReport if the sidecar
-        doesn't answer. Where no sidecar is asked, nothing is counted.
+        input is a ValueError, and NoReport if the sidecar doesn't answer. A name that no node has
+        as a rule is asked for as that of an event, see `events`; an UnknownRule if it is none
+        either. Where no sidecar is asked, nothing is counted.
         """
-        return await self._here().report(report_query(rule, last, by, top))
+        session = self._here()
+        try:
+            return await session.report(report_query(rule, last, by, top))
+        except UnknownRule as unknown:
+            query = event_instead(unknown, last, by, top)
+            return known_event(await session.events(query), unknown)
+
+    def record(self, event: str, key: str = "", value: float = 1) -> None:
+        """Count an event of the app's own, by key, and add the value to its sum.
+
+        It isn't waited for: what is recorded is told to the sidecar four times a second, and at
+        `close`. It never fails for the sidecar's sake; while that one is away, what is recorded
+        waits. ValueError for a name that is empty, has a ":" or more than 64 bytes, a key of over
+        512 bytes, and a value below 0, above a billion or no number. Where no sidecar is asked,
+        nothing is kept.
+        """
+        self._here().record(recorded(event, key, value))
+
+    async def events(
+        self, event: str | None = None, *, last: Last = "5m", by: str = "key", top: int = 20
+    ) -> EventReport:
+        """Return what the apps of all nodes have recorded of late, counts and sums.
+
+        `by` is of what the rows are: "key", "event", "node" or "time"; those with the largest sum
+        come first. `last` and `top` are as in `report`, and so is what it raises, but an event that
+        nobody has recorded was recorded 0 times.
+        """
+        return await self._here().events(event_query(event, last, by, top))
 
     async def acquire(
         self,

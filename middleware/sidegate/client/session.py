@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
+from sidegate.client.events.in_loop import LoopEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.loop_end import LoopEnd
@@ -26,6 +27,7 @@ from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import MAX_REFUNDS, Forget, Hello, NodeMessage, Refund, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.event_report import event_report_of, no_events
 from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
-    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.protocol.report_messages import EventQuery, ReportQuery
+    from sidegate.reports.event_counts import Recorded
+    from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
@@ -74,6 +78,7 @@ class Session:
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
+        self._events = LoopEvents(loop)
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
         self._options = options
@@ -201,10 +206,24 @@ class Session:
             raise Unreachable(about, link.lacks(type(question(0))) or self._why(link, budget))
         return found
 
+    def record(self, event: Recorded) -> None:
+        """Count an event of the app; nothing is kept where no sidecar is asked."""
+        if self.link is not None and not STANDING.decide:
+            self._events.record(event, self.link)
+
     async def report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
         if STANDING.decide or self._options.instead:
             return nothing(query)
+        return report_of(query, await self._answer(query), time.time())
+
+    async def events(self, query: EventQuery) -> EventReport:
+        """Return what the apps of all nodes have recorded of late; see `Client.events`."""
+        if STANDING.decide or self._options.instead:
+            return no_events(query)
+        return event_report_of(query, await self._answer(query), time.time())
+
+    async def _answer(self, query: ReportQuery) -> ReportAnswer:
         link = self.link
         if link is None:
             raise NoReport(self._options.fault)
@@ -215,7 +234,7 @@ class Session:
         if not isinstance(answer, ReportAnswer):
             why = link.lacks(type(query)) or self._why(link, self.budget + REPORTED_WITHIN)
             raise NoReport(why)
-        return report_of(query, answer, time.time())
+        return answer
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -272,6 +291,7 @@ class Session:
         self._loop_end.forget()
         self.flush()
         if self.link is not None:
+            await self._events.tell_last(self.link, self.budget)
             await self.link.close()
 
     # --- what the link tells

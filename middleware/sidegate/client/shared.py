@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from sidegate.client.answers import decision, spent_of
+from sidegate.client.events.in_threads import ThreadEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
@@ -24,6 +25,7 @@ from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import Forget, Holdings, Inspect, Reset, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
+from sidegate.reports.event_report import event_report_of, no_events
 from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
-    from sidegate.protocol.report_messages import ReportQuery
+    from sidegate.protocol.report_messages import EventQuery, ReportQuery
+    from sidegate.reports.event_counts import Recorded
+    from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report
 
     Answer = TypeVar("Answer", bound=InquiryAnswer)
@@ -59,6 +63,7 @@ class Shared:
         self.denials = denials
         self.breaker = Breaker(random.uniform)
         self.multiplexer = Multiplexer(options, self)
+        self._events = ThreadEvents(options)
         self._options = options
         self._lock = threading.Lock()  # over the table of denials
         self._instead = options.instead  # who decides, if nobody is asked
@@ -148,6 +153,11 @@ class Shared:
         if not (STANDING.decide or self._instead):
             self.multiplexer.refund(check)
 
+    def record(self, event: Recorded) -> None:
+        """Count an event of the app; nothing is kept where no sidecar is asked."""
+        if not (STANDING.decide or self._instead):
+            self._events.record(event)
+
     # --- what people ask
 
     def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
@@ -190,16 +200,24 @@ class Shared:
 
     def read_report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
-        options = self._options
-        if STANDING.decide or options.instead:
+        if STANDING.decide or self._options.instead:
             return nothing(query)
+        return report_of(query, self._answer(query), time.time())
+
+    def read_events(self, query: EventQuery) -> EventReport:
+        """Return what the apps of all nodes have recorded of late; see `Client.events`."""
+        if STANDING.decide or self._options.instead:
+            return no_events(query)
+        return event_report_of(query, self._answer(query), time.time())
+
+    def _answer(self, query: ReportQuery) -> ReportAnswer:
+        options = self._options
         if options.fault:
             raise NoReport(options.fault)
         try:
-            answer = inquire(options, query, ReportAnswer, options.budget + REPORTED_WITHIN)
+            return inquire(options, query, ReportAnswer, options.budget + REPORTED_WITHIN)
         except FAULTS as error:
             raise NoReport(_reason(error)) from error
-        return report_of(query, answer, time.time())
 
     # --- what the leader tells
 
@@ -246,6 +264,7 @@ class Shared:
     def close(self) -> None:
         """Close the connection, or in a forked process our copy of it."""
         if self.pid == os.getpid():
+            self._events.close()
             self.multiplexer.close()
         else:
             self.multiplexer.abandon()

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
     from sidegate.protocol.outcome_messages import Outcomes
+    from sidegate.protocol.report_messages import Events
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
@@ -188,7 +189,7 @@ class Link:
         connection = self._connection
         return 0 if connection is None else connection.transport.get_write_buffer_size()
 
-    def tell(self, message: NodeMessage | CacheMessage | Outcomes | Refund) -> bool:
+    def tell(self, message: NodeMessage | CacheMessage | Outcomes | Refund | Events) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:

@@ -15,7 +15,13 @@ from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import (
+    EventQuery,
+    Events,
+    ReportAnswer,
+    ReportPart,
+    ReportQuery,
+)
 from sidegate.protocol.standing_messages import Standing, StandingQuery
 
 if TYPE_CHECKING:
@@ -27,7 +33,8 @@ if TYPE_CHECKING:
 
     Kinds = Mapping[type[Struct], str]
 
-_KEYS, _REPORTS, _STANDING = "lists of keys", "reports", "words about how it stands"
+_KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
+_STANDING = "words about how it stands"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -39,6 +46,8 @@ _NEW: Final[tuple[Kinds, ...]] = (
         ReportQuery: _REPORTS,
         ReportPart: _REPORTS,
         ReportAnswer: _REPORTS,
+        Events: _EVENTS,
+        EventQuery: _EVENTS,
         StandingQuery: _STANDING,
         Standing: _STANDING,
         **dict.fromkeys(CACHE_MESSAGES, "cache"),

@@ -17,7 +17,13 @@ from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import (
+    EventQuery,
+    Events,
+    ReportAnswer,
+    ReportPart,
+    ReportQuery,
+)
 from sidegate.protocol.standing_messages import Standing, StandingQuery
 
 VERSION = 1
@@ -369,6 +375,8 @@ Message: TypeAlias = (
     | ReportQuery
     | ReportPart
     | ReportAnswer
+    | Events
+    | EventQuery
     | StandingQuery
     | Standing
     | NodeMessage

@@ -1,4 +1,4 @@
-"""Messages about reports: what was decided of late, asked of all nodes. Pure."""
+"""Messages about reports: what was decided, or recorded by apps, asked of all nodes. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ MAX_LAST_OF_SECONDS = 600  # seconds, where its rows are seconds: else they are 
 MAX_TOP = 1_000  # rows of a report: they fit into a frame with the longest keys and names there are
 MAX_RULE = 512  # characters of a rule: it is a part of a key
 MAX_MISSING = 100  # names of nodes that didn't answer, of a thousand
+
+MAX_EVENT_BYTES = 64  # of an event's name, which stands in front of each of its keys
+MAX_EVENT_ROWS = 256  # in a frame: with the longest names and keys there are, 150 KB
+MAX_COUNT = 10**9  # of a row of events
+MAX_SUM = 10**15  # of one, in millionths
 
 REPORTED_WITHIN = 0.5  # seconds beyond a budget: a node waits for 0.25 for the others
 
@@ -66,3 +71,30 @@ class ReportAnswer(Struct, array_like=True, frozen=True, gc=False, tag=30):
     totals: Sums
     rows: Annotated[list[ReportRow], Meta(max_length=MAX_TOP)]
     known: list[str] | None = None
+
+
+EventRow: TypeAlias = tuple[
+    Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_BYTES)],
+    str | None,
+    Annotated[int, Meta(ge=0, le=MAX_COUNT)],
+    Annotated[int, Meta(ge=0, le=MAX_SUM)],
+]
+"""(name, key, count, sum in millionths): nil as the key is all keys beyond those told."""
+
+
+class Events(Struct, array_like=True, frozen=True, tag=31):
+    """What an app has recorded since it last said so. Not answered.
+
+    A node passes on (`hops` 1) what is about keys of another one.
+    """
+
+    rows: Annotated[list[EventRow], Meta(max_length=MAX_EVENT_ROWS)]
+    hops: Annotated[int, Meta(ge=0)] = 0
+
+
+class EventQuery(ReportQuery, array_like=True, frozen=True, tag=32):
+    """What was recorded in the last seconds? Answered as a ReportQuery; a rule is an event's name.
+
+    In the answer `allowed` is how often, and `cost` the sum in millionths; of a key `asked` and
+    `denied`.
+    """

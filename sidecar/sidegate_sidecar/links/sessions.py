@@ -27,7 +27,7 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import Events, ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
@@ -40,6 +40,7 @@ from sidegate_sidecar.links.keys.key_answers import KeyAnswers
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
+from sidegate_sidecar.links.reporting.told_events import ToldEvents
 from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Sessions:
         self._key_answers = KeyAnswers(self.keys)
         self.gathering = Gathering(node, peers, shown)
         self._told_outcomes = ToldOutcomes(node, peers)
+        self.told_events = ToldEvents(node, peers)
         self._report_answers = ReportAnswers(self.gathering)
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
@@ -174,6 +176,8 @@ class Sessions:
                 self._node.refund(message)
             case Outcomes() if is_node(connection) == (message.hops > 0):
                 self._note(message)
+            case Events() if is_node(connection) == (message.hops > 0):
+                self.told_events.take(message)
             case _ if isinstance(message, CACHE_MESSAGES) and not is_node(connection):
                 self.cache.on_app(connection, message)
             case _ if isinstance(message, _NODES_SAY) and is_node(connection):

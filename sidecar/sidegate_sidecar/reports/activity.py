@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sidegate.buckets.decision import Source
 from sidegate.protocol.keys import OTHER
 from sidegate_sidecar.reports.recent_keys import MINUTE, RecentKeys
 from sidegate_sidecar.reports.series import Column, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TypeAlias
 
     Counted: TypeAlias = tuple[str, int, int]  # key, times, tokens
@@ -88,6 +89,17 @@ class RuleActivity:
             self.keys.denied.add(lot.keys)
         return work
 
+    def record(self, rows: Sequence[Counted], now: int) -> None:
+        """Count keys of an app's own event.
+
+        Their sums are in the place of denials: those that have the largest come first.
+        """
+        self._add(Source.OWNER, Column.ALLOWED, sum([times for _, times, _ in rows]), now)
+        self._add(Source.OWNER, Column.COST, sum([total for _, _, total in rows]), now)
+        self.keys.turn(now)
+        self.keys.asked.add([(key, times) for key, times, _ in rows if key])
+        self.keys.denied.add([(key, total) for key, _, total in rows if key])
+
     def _add(self, source: str, column: Column, count: int, now: int) -> None:
         """Add to the sums."""
         self.seconds.add(source, column, count, now)
@@ -136,6 +148,10 @@ class Activity:
         lot = _Lot()
         lot.times, lot.cost = times, tokens
         self._other.take(source, column, lot, now)
+
+    def record(self, name: str, rows: Sequence[Counted], now: int) -> None:
+        """Count keys of an app's own event, each with its name in front; "" is of no key."""
+        self._activity_of(name, now).record(rows, now)
 
     def chosen(self, rule: str) -> list[RuleActivity] | None:
         """Return one rule, or all ("") of them; None if there is no such rule."""

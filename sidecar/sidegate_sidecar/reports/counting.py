@@ -54,8 +54,10 @@ class Counting:
         activity: Activity,
         clock: Callable[[], int],
         later: Callable[[Callable[[], None]], object] | None,
+        events: Activity,
     ) -> None:
         self.activity = activity
+        self.events = events  # what apps record themselves, by `links/reporting`
         self.clock = clock
         self.waiting = 0  # different keys in batches
         self._later = later

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sidegate.protocol.report_messages import ReportPart
 from sidegate_sidecar.reports.activity import SECOND, cells_of, step_of
 from sidegate_sidecar.reports.recent_keys import MINUTE
-from sidegate_sidecar.reports.series import COLUMNS, bounded
+from sidegate_sidecar.reports.series import COLUMNS, MAX_VALUE, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def make_part(activity: Activity, query: ReportQuery, node: str, now: int) -> St
         case "node":
             rows = [(node, totals)]
     told = [(name, bounded(row)) for name, row in rows if any(row)]
-    return ReportPart(query.id, node, error, bounded(totals), told)
+    return ReportPart(query.id, node, min(error, MAX_VALUE), bounded(totals), told)
 
 
 def _added(every: Iterable[list[int]]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from sidegate_sidecar.reports.series import MAX_VALUE
 from sidegate_sidecar.reports.space_saving import SpaceSaving
 
 if TYPE_CHECKING:
@@ -85,10 +86,12 @@ class RecentKeys:
         """Return a table as bytes, without those that came least if it has too many."""
         rows, floor = table.ranked(), table.floor
         cut = len(self._prefix)
+        counts = [min(count, MAX_VALUE) for _, count, _ in rows]
+        errors = [min(error, MAX_VALUE) for _, _, error in rows]
         while True:
             keys = [key[cut:] for key, _, _ in rows]
             packed = _encoder.encode(
-                (floor, keys, [count for _, count, _ in rows], [error for _, _, error in rows])
+                (min(floor, MAX_VALUE), keys, counts[: len(rows)], errors[: len(rows)])
             )
             if len(packed) <= self._max_packed:
                 return packed

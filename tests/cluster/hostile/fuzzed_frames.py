@@ -41,7 +41,13 @@ from sidegate.protocol.messages import (
     Welcome,
 )
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import (
+    EventQuery,
+    Events,
+    ReportAnswer,
+    ReportPart,
+    ReportQuery,
+)
 from sidegate.protocol.traces import traceparent
 from tests.cluster.hostile.watched import NONCE
 from tests.support.in_process.puppets import APP, node_named
@@ -93,6 +99,9 @@ def originals() -> list[Message]:
         ReportQuery(10, 0, 300, "user", "key", 5),
         ReportPart(10, "n1", 3, [9, 1, 0, 0, 9], [("user:1", [9, 3, 1, 0])]),
         ReportAnswer(10, 1, 2, ["n9"], 330, 3, [9, 1, 0, 0, 9], [("user:1", "n1", [9, 3, 1, 0])]),
+        Events([("signup", "DE", 3, 10**15), ("signup", None, 2, 0), ("visit", "", 10**9, 1)]),
+        EventQuery(11, 0, 300, "signup", "key", 5),
+        EventQuery(12, 0, 600, "", "time", 5),
         Error("busy", "no more fit"),
         CacheGet(1, 0, "users", ["42", "größe"], 0, 1_000_000),
         CacheGet(2, 0, "users", ["42"], 2_000_000),
@@ -117,6 +126,7 @@ MAY_SAY = (
     ResetKeys,
     Outcomes,
     ReportQuery,
+    Events,
     CacheGet,
     CacheSet,
     CacheDelete,

@@ -31,7 +31,8 @@ from sidegate.protocol.messages import (
     Reset,
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import Events, ReportQuery
+from sidegate.reports.event_counts import name_is_good
 from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from tests.cluster.hostile.fuzzed_frames import BODIES, IDENTITY, MAY_SAY, fuzzed, take
 from tests.cluster.hostile.watched import NONCE, hello, together, watched
@@ -117,7 +118,7 @@ def deserved(data: bytes) -> tuple[set[str], int]:
                 codes.add("bad-key")  # in its own time: what is behind it may be answered
             if isinstance(message, (ListKeys, ResetKeys)) and is_no_prefix(message):
                 codes |= {"bad-key", ""}  # the same
-            if isinstance(message, Outcomes | ResetKeys) and wrong_of_an_app(message):
+            if isinstance(message, Outcomes | ResetKeys | Events) and wrong_of_an_app(message):
                 return {*codes, *wrong_of_an_app(message)}, looked_at
             if isinstance(message, CachePart):
                 joiner.add(message)
@@ -142,16 +143,28 @@ def is_no_prefix(message: ListKeys | ResetKeys) -> bool:
     return len(message.prefix) > MAX_KEY_BYTES or not (message.prefix or message.everything)
 
 
-def wrong_of_an_app(message: Outcomes | ResetKeys) -> set[str]:
+def wrong_of_an_app(message: Outcomes | ResetKeys | Events) -> set[str]:
     """Return the errors of what an app may not say though it can be read."""
     if isinstance(message, ResetKeys):
         return {"bad-message"} if message.number or message.hops else set[str]()
+    if isinstance(message, Events):
+        return wrong_of_events(message)
     known = all(outcome in OUTCOMES for outcome, _ in message.counts)
     known &= all(source in SOURCES for _, source, *_ in message.keys)
     wrong = set[str]()
     if message.hops or not known:
         wrong.add("bad-message")
     if any(len(key or "") > MAX_KEY_BYTES for key, *_ in message.keys):
+        wrong.add("bad-key")
+    return wrong
+
+
+def wrong_of_events(message: Events) -> set[str]:
+    """Return the errors of events that can be read."""
+    wrong = set[str]()
+    if message.hops or not all(name_is_good(name) for name, *_ in message.rows):
+        wrong.add("bad-message")
+    if any(len((key or "").encode()) > MAX_KEY_BYTES for _, key, *_ in message.rows):
         wrong.add("bad-key")
     return wrong
 

@@ -14,6 +14,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.client.client import Client
 from sidegate.errors import Unreachable
 from sidegate.http.request.request import Request
+from sidegate.protocol.report_messages import Events
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.middleware.asgi_app import SHUTDOWN, App, fields, http, limit, run, status
 from tests.support.waiting import AMPLE
@@ -58,6 +59,24 @@ def test_under_trio_it_limits_and_says_so_once(
     app = limited(sidecar)
     assert trio.run(statuses, app) == [200] * 3 + [429] * 2
     assert ["under trio" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_events_are_recorded_in_whatever_loop(sidecar: SidecarDouble) -> None:
+    """Under asyncio and trio they are told; in a loop that isn't known only what is wrong is."""
+    events = AnyLoop({"sidecar": sidecar.address, "secret": "", "budget": AMPLE})
+
+    async def record(name: str) -> None:
+        events.record(name, "DE", 2)
+        with pytest.raises(ValueError, match="expected 1 to 64 bytes"):
+            events.record("")
+        await events.close_here()
+
+    asyncio.run(record("of asyncio"))
+    trio.run(record, "of trio")
+    in_no_loop(record("of nobody"))
+    wanted = [Events([(name, "DE", 1, 2_000_000)]) for name in ("of asyncio", "of trio")]
+    sidecar.wait_for(lambda: all(it in sidecar.heard for it in wanted))
+    assert len([it for it in sidecar.heard if isinstance(it, Events)]) == 2
 
 
 @pytest.mark.parametrize("options", [{"key": name_of}, {"cost": cost_of}], ids=["key", "cost"])

@@ -30,7 +30,7 @@ class Loop:
 
 
 def counting(loop: Loop, *, is_later: bool = True) -> Counting:
-    return Counting(Activity(), lambda: loop.now, loop.later if is_later else None)
+    return Counting(Activity(), lambda: loop.now, loop.later if is_later else None, Activity())
 
 
 def checks(*numbers: int) -> list[Check]:

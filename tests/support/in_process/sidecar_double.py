@@ -25,6 +25,7 @@ from sidegate.protocol.messages import (
     Holdings,
     Inspect,
     Message,
+    Ping,
     Pong,
     Refund,
     Reset,
@@ -32,6 +33,7 @@ from sidegate.protocol.messages import (
     require_key,
 )
 from sidegate.protocol.outcome_messages import Outcomes
+from sidegate.protocol.report_messages import Events
 from sidegate.trust.secrets import known
 from sidegate.trust.tls import Tls
 from tests.support.waiting import PATIENCE
@@ -215,9 +217,11 @@ class SidecarDouble:
                 self._buckets.refund(key, parse_limits(limits), cost, time.monotonic_ns())
         elif isinstance(message, (Inspect, Reset)):
             self._inspect(connection, message)
+        elif isinstance(message, Ping):
+            connection.send(Pong(message.id))
         else:
             self.heard.append(message)
-            if not isinstance(message, (Pong, Outcomes) if self.knows_outcomes else Pong):
+            if not isinstance(message, (Pong, Outcomes, Events) if self.knows_outcomes else Pong):
                 refuse(message)
         self._note()
 

@@ -16,22 +16,30 @@ from sidegate.protocol.codec import decode, refuse
 from sidegate.protocol.messages import Forget, Ping, Roster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.messages import Inquiry, InquiryAnswer
+    from sidegate.protocol.messages import Inquiry, InquiryAnswer, Message, Pong
 
-    InquiryAnswerT = TypeVar("InquiryAnswerT", bound=InquiryAnswer)
+    InquiryAnswerT = TypeVar("InquiryAnswerT", bound=InquiryAnswer | Pong)
 
 
 def inquire(
-    options: Endpoint, question: Inquiry, kind: type[InquiryAnswerT], within: float
+    options: Endpoint,
+    question: Inquiry | Ping,
+    kind: type[InquiryAnswerT],
+    within: float,
+    first: Callable[[], Sequence[Message]] = tuple,
 ) -> InquiryAnswerT:
-    """Return the answer to a question, which is of that kind, within so many seconds, or FAULTS."""
+    """Return the answer to a question, which is of that kind, within so many seconds, or FAULTS.
+
+    What `first` returns, once the connection is there, is told before.
+    """
     line = Line(options, min(LONGEST_STEP, options.budget / 8))
     deadline = time.monotonic() + within
     try:
-        return _answer(line, question, kind, deadline)
+        return _answer(line, question, kind, deadline, first)
     except TimeoutError:
         raise TimeoutError(f"no answer within {within * 1e3:g} ms") from None
     except Exception as error:
@@ -42,10 +50,16 @@ def inquire(
 
 
 def _answer(
-    line: Line, question: Inquiry, kind: type[InquiryAnswerT], deadline: float
+    line: Line,
+    question: Inquiry | Ping,
+    kind: type[InquiryAnswerT],
+    deadline: float,
+    first: Callable[[], Sequence[Message]],
 ) -> InquiryAnswerT:
     while not line.is_up:
         _require_time(deadline, heard=line.advance())
+    for message in first():
+        line.tell(message)
     line.tell(question)
     while True:
         if line.is_clogged:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sidegate.protocol.report_messages import ReportPart, ReportQuery
+from sidegate.protocol.report_messages import EventQuery, ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 from sidegate_sidecar.reports.merging import merge
@@ -104,5 +104,7 @@ class Gathering:
 
 def _steps(counting: Counting, query: ReportQuery, name: str) -> Generator[None, None, ReportPart]:
     """Fold what was counted up to now, then make the part."""
+    if isinstance(query, EventQuery):
+        return (yield from make_part(counting.events, query, name, counting.clock()))
     yield from counting.settle()
     return (yield from make_part(counting.activity, query, name, counting.clock()))

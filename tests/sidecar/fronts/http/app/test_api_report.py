@@ -8,8 +8,9 @@ import httpx2
 import pytest
 
 from sidegate.protocol.report_messages import By
-from sidegate_sidecar.fronts.http.app.report_models import ReportResponse
-from tests.support.in_process.cluster import clients, cluster, eventually, key_of
+from sidegate_sidecar.fronts.http.app.reports.report_models import ReportResponse
+from sidegate_sidecar.lab.waiting import until
+from tests.support.in_process.cluster import GENEROUS, clients, cluster, eventually, key_of
 from tests.support.in_process.http_client import check, http, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,6 +81,14 @@ async def test_a_node_that_does_not_answer_is_named() -> None:
         ({"top": "0"}, "top", "top='0': expected a whole number from 1 to 1,000"),
         ({"top": "1001"}, "top", "top='1001': expected a whole number from 1 to 1,000"),
         ({"top": "x"}, "top", "top='x': expected a whole number from 1 to 1,000"),
+        ({"event": ""}, "event", "event='': expected the name of an event"),
+        ({"event": "a:b"}, "event", "event='a:b': expected the name of an event"),
+        ({"event": "a", "rule": "b"}, "rule", "rule='b': expected no rule beside an event"),
+        (
+            {"event": "a", "by": "source"},
+            "by",
+            "by='source': expected one of key, event, node, time",
+        ),
         ({"rule": ""}, "rule", "rule='': expected the name of a rule, up to 512 bytes of UTF-8"),
     ],
 )
@@ -97,6 +106,35 @@ async def test_a_rule_that_no_node_knows_is_not_found(client: httpx2.AsyncClient
     body = problem(await client.get("/v1/report", params={"rule": "apy"}), 404)
     assert body["detail"].startswith('rule "apy": no node has decided a check of it; they have ')
     assert '"api"' in body["detail"]
+
+
+async def test_events_of_apps_are_told_in_place_of_checks() -> None:
+    """With counts and sums; an event that nobody has recorded came 0 times."""
+    async with cluster("n1", "n2") as nodes, http(nodes[1]) as client:
+        async with clients(nodes[0]) as (asking,):
+            asking.record("signup", "DE", 2.5)
+            asking.record("signup", "FR")
+            asking.record("signup", "DE", 2.5)
+
+        async def is_counted() -> bool:
+            return bool((await report(client, event="signup"))["totals"]["count"] == 3)
+
+        assert await until(is_counted, within=GENEROUS, look_every=0.02)
+        seen = await report(client, event="signup", last="10m")
+        line = await report(client, event="signup", by="time", last="60s")
+        none = await report(client, event="sign", by="node")
+    assert (seen["event"], seen["by"], seen["last"]) == ("signup", "key", 600.0)
+    assert seen["nodes"] == {"answered": 2, "of": 2, "missing": []}
+    assert seen["totals"] == {"count": 3, "sum": 6.0}
+    ring = nodes[0].cluster.ring
+    assert seen["rows"] == [
+        {"key": key, "event": "signup", "node": ring.owner(f"signup:{key}"), "count": count}
+        | {"count_error": 0, "sum": total, "sum_error": 0.0}
+        for key, count, total in (("DE", 2, 5.0), ("FR", 1, 1.0))
+    ]
+    assert len(line["rows"]) == 60
+    assert sum(row["count"] for row in line["rows"]) == 3
+    assert (none["totals"], none["rows"]) == ({"count": 0, "sum": 0.0}, [])
 
 
 async def test_keys_are_shown_as_they_may_be() -> None:

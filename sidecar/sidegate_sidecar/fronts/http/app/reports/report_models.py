@@ -6,7 +6,9 @@ from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sidegate.errors import shown
 from sidegate.protocol.report_messages import MAX_TOP, By, ReportQuery
+from sidegate.reports.event_report import event_query
 from sidegate.reports.questions import (
     report_query,
     require_by,
@@ -55,12 +57,21 @@ Top = Annotated[
 ]
 
 
-def asked(rule: str | None, last: str, by: By, top: int) -> ReportQuery:
+def _query(rule: str | None, event: str | None, last: str, by: str, top: int) -> ReportQuery:
+    if event is None:
+        return report_query(rule, last, by, top)
+    if rule is not None:
+        raise ValueError(f"rule={shown(rule)}: expected no rule beside an event")
+    return event_query(event, last, by, top)
+
+
+def asked(rule: str | None, event: str | None, last: str, by: str, top: int) -> ReportQuery:
     """Return the question; RequestValidationError where what makes sense by itself doesn't here."""
     try:
-        return report_query(rule, last, by, top)
+        return _query(rule, event, last, by, top)
     except ValueError as error:
-        fault = {"type": "value_error", "loc": ("query", "last"), "ctx": {"error": error}}
+        field = str(error).partition("=")[0]
+        fault = {"type": "value_error", "loc": ("query", field), "ctx": {"error": error}}
         raise RequestValidationError([fault]) from None
 
 
