@@ -147,6 +147,7 @@ async def test_an_answer_may_come_in_the_turn_in_which_its_time_is_over(is_cance
         pass  # the loop is held up
     if is_cancelled:
         getting.cancel()
+        session.on_message(no_link, answer)
     await asyncio.wait([getting])
     await session.close()
     assert getting.cancelled() is is_cancelled
