@@ -13,6 +13,7 @@ from sidegate.buckets.store import MAX_MEMORY
 from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
+from sidegate.protocol.report_messages import MAX_TOP
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
@@ -37,7 +38,7 @@ DEFAULT_SOCKET_MODE = 0o660  # its user and its group: whoever may use it needs 
 MAX_SOCKET_MODE = 0o777
 MIN_RING_SEED_BYTES = 16  # fewer could be tried one by one against the fingerprint in a Hello
 MAX_RING_SEED_BYTES = 1_024  # a text for people or a key: a wrong path is not read to its end
-MAX_REPORT_RULES = 1_024  # as many as buckets tell apart
+MAX_REPORT_RULES = MAX_TOP - 1  # with one for the rest, rows of all of them fit into a part
 MIN_REPORT_MEMORY = 64 << 10  # bytes: with less, a few keys
 MAX_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 

@@ -24,7 +24,7 @@ from sidegate_sidecar.cluster.records.claims import tag_of_process
 from sidegate_sidecar.cluster.ticker import Ticker
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.errors import NOT_SAVED
-from sidegate_sidecar.links.cache_links import CacheLinks
+from sidegate_sidecar.links.caching.cache_links import CacheLinks
 from sidegate_sidecar.links.discovery import Discovery
 from sidegate_sidecar.links.inbox import Inbox
 from sidegate_sidecar.links.listener import Listener

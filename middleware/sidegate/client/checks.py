@@ -45,10 +45,10 @@ def waited_for(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits
     return check, limits
 
 
-def plain_key(key: object) -> str:
-    """Return a key to ask about; what no key can be raises as in `question`."""
+def plain_key(key: object, name: str = "key") -> str:
+    """Return a key to ask about, or how some begin; what no key can be raises as in `question`."""
     if not isinstance(key, str):
-        raise TypeError(f"key={key!r:.80}: expected a text")
+        raise TypeError(f"{name}={key!r:.80}: expected a text")
     key = str.__str__(key)
     require_key(key)
     return key

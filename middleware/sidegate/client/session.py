@@ -50,7 +50,7 @@ _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that
 _MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
-_MAX_REPORTS = 4  # that a loop asks for at a time
+_MAX_REPORTS = 4  # that a loop asks for at a time, or lists of keys, or resets of many
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -189,7 +189,8 @@ class Session:
         asked = question(0)
         if instead := STANDING.decide or self._options.instead:
             return keys_forgotten(reset_here(instead, asked))
-        found = await self._inquire(question, RESET_PATIENCE, about(asked))
+        async with self._reporting:
+            found = await self._inquire(question, RESET_PATIENCE, about(asked))
         self._forget(asked.prefix, begins=True)
         return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
 

@@ -10,6 +10,7 @@ MAX_LAST = 10_800  # seconds of a report: what nodes keep
 MAX_LAST_OF_KEYS = 600  # seconds, where its rows are keys
 MAX_LAST_OF_SECONDS = 600  # seconds, where its rows are seconds: else they are minutes
 MAX_TOP = 1_000  # rows of a report: they fit into a frame with the longest keys and names there are
+MAX_RULE = 512  # characters of a rule: it is a part of a key
 MAX_MISSING = 100  # names of nodes that didn't answer, of a thousand
 
 MAX_EVENT_BYTES = 64  # of an event's name, which stands in front of each of its keys
@@ -42,7 +43,7 @@ class ReportQuery(Struct, array_like=True, frozen=True, tag=28):
     id: int
     hops: Annotated[int, Meta(ge=0, le=1)]
     last: Annotated[int, Meta(ge=1, le=MAX_LAST)]  # seconds
-    rule: str  # "" for all
+    rule: Annotated[str, Meta(max_length=MAX_RULE)]  # "" for all
     by: By
     top: Annotated[int, Meta(ge=1, le=MAX_TOP)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidegate.protocol.key_messages import KeyOrder, KeysBy, KeysListed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.key_messages import KeyRow, ListKeys
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_HELD = 32  # buckets told of a key: a check has up to 8 limits
 MAX_BYTES = 1 << 19  # of keys and limits in an answer: half a frame
 _ROW = 16  # bytes of a key, or of a bucket, besides texts
+_JOINED = 256  # rows that are joined in a slice: 0.5 ms
 _PRUNED_AT = 1_000  # keys more than are wanted, before those that are too many are dropped: 0.5 ms
 
 
@@ -91,30 +92,38 @@ class KeyRanking:
         return fitting
 
 
-def joined(asked: ListKeys, answers: Iterable[KeysListed], missing: Iterable[str]) -> KeysListed:
-    """Return one answer for those of all nodes. Of a key that two have told the larger debt counts.
+def joined(
+    asked: ListKeys, answers: Iterable[KeysListed], missing: Iterable[str]
+) -> Generator[None, None, KeysListed]:
+    """Make one answer of those of all nodes, in slices: of 50 it takes 40 ms.
 
-    While the ring changes, two may take it for theirs.
+    Of a key that two have told the larger debt counts: while the ring changes, two may take it for
+    theirs.
     """
     nodes: list[str] = []
     silent = [*missing]
     unfinished: list[str] = []
-    rows: dict[str, KeyRow] = {}
+    rows: dict[str, tuple[int, str, KeyRow]] = {}  # by key, with what orders it
     more = False
+    by_debt = asked.order is KeyOrder.DEBT
     for answer in answers:
         places = {at: len(nodes) + at for at in range(len(answer.nodes))}
         nodes += answer.nodes
         silent += answer.missing
         unfinished += answer.unfinished
         more = more or answer.more == 1
-        for key, place, held in answer.rows:
-            if place in places and held and _debt(held) > _debt(rows.get(key, ("", 0, []))[2]):
-                rows[key] = (key, places[place], held)
-    if asked.order is KeyOrder.DEBT:
-        ordered = sorted(rows.values(), key=lambda row: (-_debt(row[2]), row[0]))
-    else:
-        ordered = sorted(rows.values())
-    some = _fitting(ordered[: asked.most])
+        for begin in range(0, len(answer.rows), _JOINED):
+            for key, place, held in answer.rows[begin : begin + _JOINED]:
+                debt = _debt(held)
+                before = rows.get(key)
+                if place in places and debt > (_debt(before[2][2]) if before else 0):
+                    rows[key] = -debt if by_debt else 0, key, (key, places[place], held)
+            if len(rows) > asked.most:
+                more = True
+                rows = {row[1]: row for row in sorted(rows.values())[: asked.most]}
+            yield
+    ordered = [row for _, _, row in sorted(rows.values())]
+    some = _fitting(ordered)
     more = more or len(some) < len(ordered)
     return KeysListed(asked.id, nodes, sorted(silent), unfinished, some, int(more))
 

@@ -6,6 +6,7 @@ from re import compile as regular
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from sidegate.errors import shown
+from sidegate.protocol.messages import MAX_KEY_BYTES
 from sidegate.protocol.report_messages import MAX_LAST, MAX_LAST_OF_KEYS, MAX_TOP, By, ReportQuery
 
 if TYPE_CHECKING:
@@ -16,16 +17,19 @@ Last: TypeAlias = str | float
 
 BYS: Final[Sequence[By]] = get_args(By)
 _UNITS: Final = {"h": 3_600, "m": 60, "s": 1}
+_DIGITS: Final = 9  # more are no number of rows; of thousands Python makes none
 _LAST: Final = regular(r"(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,5})s?)?")
 
 
-def seconds_of(last: Last) -> int:
+def seconds_of(last: object) -> int:
     """Return how many whole seconds that is; ValueError for nonsense."""
     seconds: float | None
     if isinstance(last, str):
         seconds = _read(last.replace(" ", ""))
+    elif isinstance(last, int | float) and not isinstance(last, bool):
+        seconds = last
     else:
-        seconds = None if isinstance(last, bool) else last
+        seconds = None
     if seconds is None or not 1 <= seconds <= MAX_LAST or seconds != int(seconds):
         why = f'expected whole seconds from 1s to {MAX_LAST // 3_600}h, such as "5m"'
         raise ValueError(f"last={shown(last)}: {why}")
@@ -53,7 +57,8 @@ def require_by(by: object) -> By:
 
 def require_top(top: object) -> int:
     """Return how many rows, also of a text; ValueError for nonsense."""
-    number = int(top) if isinstance(top, str) and top.isascii() and top.isdigit() else top
+    is_number = isinstance(top, str) and top.isascii() and top.isdigit() and len(top) <= _DIGITS
+    number = int(top) if isinstance(top, str) and is_number else top
     if type(number) is not int or not 1 <= number <= MAX_TOP:
         raise ValueError(f"top={shown(top)}: expected a whole number from 1 to {MAX_TOP:,}")
     return number
@@ -61,9 +66,18 @@ def require_top(top: object) -> int:
 
 def require_rule(rule: object) -> str | None:
     """Return the name of a rule, None for all; ValueError for nonsense."""
-    if rule is None or (isinstance(rule, str) and rule):
+    if rule is None or (isinstance(rule, str) and 1 <= _bytes_of(rule) <= MAX_KEY_BYTES):
         return rule
-    raise ValueError(f"rule={shown(rule)}: expected the name of a rule")
+    expected = f"expected the name of a rule, up to {MAX_KEY_BYTES} bytes of UTF-8"
+    raise ValueError(f"rule={shown(rule)}: {expected}")
+
+
+def _bytes_of(text: str) -> int:
+    """Return the bytes of a text in UTF-8, 0 where it has none there."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0
 
 
 def report_query(rule: str | None, last: Last, by: str, top: int) -> ReportQuery:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.cluster.leaving import Leaving
     from sidegate_sidecar.cluster.ticker import Ticker
-    from sidegate_sidecar.links.cache_links import CacheLinks
-    from sidegate_sidecar.links.no_cache import NoCache
+    from sidegate_sidecar.links.caching.cache_links import CacheLinks
+    from sidegate_sidecar.links.caching.no_cache import NoCache
     from sidegate_sidecar.node.counts import Counts
 
 EPOCH: Final = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong

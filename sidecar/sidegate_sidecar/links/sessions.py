@@ -32,10 +32,11 @@ from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
+from sidegate_sidecar.links.answering import is_node
+from sidegate_sidecar.links.caching.no_cache import NoCache
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
-from sidegate_sidecar.links.no_cache import NoCache
 from sidegate_sidecar.links.refusals import Refusals
 from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello
     from sidegate_sidecar.links.admission.admission import Arrival
-    from sidegate_sidecar.links.cache_links import CacheLinks
+    from sidegate_sidecar.links.caching.cache_links import CacheLinks
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.links.reporting.gathering import Shown
     from sidegate_sidecar.node.node import Decide, Node
@@ -159,7 +160,7 @@ class Sessions:
         self._require_room(connection.peer)  # again: others may have been quicker
         self.open.add(connection)
         connection.send(self._roster())
-        if _is_node(connection):
+        if is_node(connection):
             self._nodes += 1
             self._peers.dialled_by(connection)
 
@@ -173,13 +174,13 @@ class Sessions:
                 connection.send(Pong(message.id))
             case Refund():
                 self._node.refund(message)
-            case Outcomes() if _is_node(connection) == (message.hops > 0):
+            case Outcomes() if is_node(connection) == (message.hops > 0):
                 self._note(message)
-            case Events() if _is_node(connection) == (message.hops > 0):
+            case Events() if is_node(connection) == (message.hops > 0):
                 self.told_events.take(message)
-            case _ if isinstance(message, CACHE_MESSAGES) and not _is_node(connection):
+            case _ if isinstance(message, CACHE_MESSAGES) and not is_node(connection):
                 self.cache.on_app(connection, message)
-            case _ if isinstance(message, _NODES_SAY) and _is_node(connection):
+            case _ if isinstance(message, _NODES_SAY) and is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
                 self._peers.inbox.on_message(peer.name, message, connection.remote_host)
@@ -195,7 +196,7 @@ class Sessions:
                 self._key_answers.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
-            case StandingQuery() if _is_node(connection):
+            case StandingQuery() if is_node(connection):
                 connection.send(standing_of(self._node.cluster, message.id))
             case _:
                 refuse(message)
@@ -217,7 +218,7 @@ class Sessions:
         self.admission.remove(connection.arrival)
         if connection in self.open:
             self.open.discard(connection)
-            self._nodes -= _is_node(connection)
+            self._nodes -= is_node(connection)
         self._stuck.pop(connection, None)
         self.cache.app_left(connection)
         self._peers.hung_up(connection)
@@ -245,7 +246,7 @@ class Sessions:
         Not those on the Unix socket: its path is this sidecar's own.
         """
         return any(
-            connection.is_up and connection.remote_host and not _is_node(connection)
+            connection.is_up and connection.remote_host and not is_node(connection)
             for connection in self.open
         )
 
@@ -258,7 +259,7 @@ class Sessions:
         """Read nothing more from apps; what they ask now, nobody charges."""
         shaking = [it.session for it in self.admission if it.session is not None]
         for connection in [*self.open, *shaking]:
-            if not _is_node(connection) and not connection.transport.is_closing():
+            if not is_node(connection) and not connection.transport.is_closing():
                 connection.transport.pause_reading()
 
     def forget(self, message: Forget) -> None:
@@ -270,7 +271,7 @@ class Sessions:
         frame = encode(message)
         for connection in self.open:
             unsent = connection.transport.get_write_buffer_size()
-            if connection.is_up and unsent <= max_unsent and not _is_node(connection):
+            if connection.is_up and unsent <= max_unsent and not is_node(connection):
                 connection.write(frame)
 
     def _roster(self) -> Roster:
@@ -358,10 +359,6 @@ def _forwarder(connection: Connection, message: Checks) -> str:
     if places is not None and len(places) != len(message.checks):
         raise WireError("bad-message", f"{len(message.checks)} checks with {len(places)} places")
     return peer.name
-
-
-def _is_node(connection: Connection) -> bool:
-    return connection.peer is not None and connection.peer.role == "node"
 
 
 class _Session(Connection):

@@ -17,9 +17,12 @@ from sidegate_sidecar.reports.series import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from sidegate.protocol.messages import Answer, Check
     from sidegate_sidecar.reports.activity import Activity, Counted
+
+    Outcome: TypeAlias = tuple[str | None, str, Column, int, int]  # key, source, checks, tokens
 
 LOT: Final = 256  # checks that are counted at a time
 SLICE: Final = 512  # different keys that are folded in a turn of the loop: half a millisecond
@@ -142,17 +145,23 @@ class Counting:
         if len(counter) >= MAX_OTHERS:
             self._take()
 
-    def told(self, key: str | None, source: str, column: Column, checks: int, tokens: int) -> None:
-        """Count checks of a key that an app has decided; None for those of keys it doesn't tell."""
-        if key is None:
-            self.activity.add_to_other(source, column, checks, tokens, self.clock())
-            return
-        counter = self._others.setdefault((source, column), Counter())
-        counter[key, "", tokens] += 1
-        if checks > 1:
-            counter[key, "", 0] += checks - 1
-        if len(counter) >= MAX_OTHERS:
-            self._take()
+    def told(self, outcomes: Sequence[Outcome]) -> None:
+        """Count checks that an app has decided; the key is None for those it doesn't tell.
+
+        If too many keys wait as many are folded as came: nobody fills memory faster than that.
+        """
+        for key, source, column, checks, tokens in outcomes:
+            if key is None:
+                self.activity.add_to_other(source, column, checks, tokens, self.clock())
+                continue
+            counter = self._others.setdefault((source, column), Counter())
+            counter[key, "", tokens] += 1
+            if checks > 1:
+                counter[key, "", 0] += checks - 1
+            if len(counter) >= MAX_OTHERS:
+                self._take()
+        if self.waiting > MAX_KEYS:
+            self._fold(2 * len(outcomes))  # each may be two
 
     # --- once a second
 

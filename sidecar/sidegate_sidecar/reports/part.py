@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sidegate.protocol.report_messages import ReportPart
 from sidegate_sidecar.reports.activity import SECOND, cells_of, step_of
 from sidegate_sidecar.reports.recent_keys import MINUTE
-from sidegate_sidecar.reports.series import COLUMNS, MAX_VALUE
+from sidegate_sidecar.reports.series import COLUMNS, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,13 +61,8 @@ def make_part(activity: Activity, query: ReportQuery, node: str, now: int) -> St
             rows = _by_source(sums.values())
         case "node":
             rows = [(node, totals)]
-    held = [(name, _fit(columns)) for name, columns in rows if any(columns)]
-    return ReportPart(query.id, node, min(error, MAX_VALUE), _fit(totals), held)
-
-
-def _fit(sums: list[int]) -> list[int]:
-    """Return sums that fit into a message."""
-    return [min(it, MAX_VALUE) for it in sums]
+    told = [(name, bounded(row)) for name, row in rows if any(row)]
+    return ReportPart(query.id, node, error, bounded(totals), told)
 
 
 def _added(every: Iterable[list[int]]) -> list[int]:

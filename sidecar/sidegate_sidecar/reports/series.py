@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.decision import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-MAX_VALUE: Final = 2**63 - 1
+MAX_VALUE: Final = 2**53 - 1  # what an app says may be anything; JSON in a browser is exact to here
 _SOURCES: Final = frozenset(map(str, Source))
 
 
@@ -29,6 +29,11 @@ class Column(IntEnum):
 
 COLUMNS: Final = len(Column)
 NO_SUMS: Final = (0,) * COLUMNS
+
+
+def bounded(sums: Iterable[int]) -> list[int]:
+    """Return sums as they may be told: none is larger than a message, or a browser, can hold."""
+    return [min(it, MAX_VALUE) for it in sums]
 
 
 class Series:

@@ -12,11 +12,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from sidegate.buckets.footprint import bytes_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 COUNTERS: Final = 1_024
 COUNTER_BYTES: Final = 192  # of a counter: entries of two dicts, two numbers, and a key's head
+_BESIDE_KEY: Final = COUNTER_BYTES - bytes_of("")  # what it takes more or less than a bucket does
 
 
 class SpaceSaving:
@@ -53,7 +56,7 @@ class SpaceSaving:
                 counts[key] = count + times
         self.total += sum([times for _, times in lot])
         if new:
-            self.size += COUNTER_BYTES * len(new) + sum(map(len, new))
+            self.size += bytes_of_counters(new)
             if floor:
                 self.errors.update(dict.fromkeys(new, floor))
             if len(counts) > self._most:
@@ -71,13 +74,18 @@ class SpaceSaving:
         kept.update(dict.fromkeys(islice(as_often, most - len(kept)), floor))
         self.counts = kept  # made anew they have no gaps, and take half the memory
         self.errors = {key: error for key, error in errors.items() if key in kept}
-        self.size = COUNTER_BYTES * most + sum(map(len, kept))
+        self.size = bytes_of_counters(kept)
 
     def ranked(self) -> list[tuple[str, int, int]]:
         """Return (key, count, error) of all that are counted, most first."""
         errors = self.errors
         order = sorted(self.counts.items(), key=_count, reverse=True)
         return [(key, count, errors.get(key, 0)) for key, count in order]
+
+
+def bytes_of_counters(keys: Collection[str]) -> int:
+    """Return what counters of these keys take. One wide character makes all of a key wide."""
+    return _BESIDE_KEY * len(keys) + sum(map(bytes_of, keys))
 
 
 def _count(item: tuple[str, int]) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from sidegate_sidecar.links.cache_links import CacheLinks
+    from sidegate_sidecar.links.caching.cache_links import CacheLinks
 
 
 def cache_metrics(cache: CacheLinks) -> Iterator[Metric]:

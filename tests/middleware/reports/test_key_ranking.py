@@ -1,5 +1,6 @@
 """The first keys in debt: held by hypothesis against sorting all of them."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.key_messages import KeyOrder, KeyRow, KeysBy, KeysListed, ListKeys
 from sidegate.reports import key_ranking
 from sidegate.reports.key_ranking import MAX_BYTES, MAX_HELD, KeyRanking, joined, matching
+from tests.support.steps import finished
 
 START = 10**15
 LIMITS = ("50/hour", "60/hour; 70/day")
@@ -93,11 +95,11 @@ def test_answers_are_joined_in_order_and_a_key_of_two_is_told_once() -> None:
         KeysListed(5, ["n1"], [], [], one, 0),
         KeysListed(6, ["n2"], ["n4"], ["n2"], two, 0),
     ]
-    found = joined(asking(KeyOrder.DEBT, 2), answers, ["n3"])
+    found = finished(joined(asking(KeyOrder.DEBT, 2), answers, ["n3"]))
     assert found == KeysListed(
         1, ["n1", "n2"], ["n3", "n4"], ["n2"], [one[0], ("c", 1, [("5/hour", 8)])], 1
     )
-    by_key = joined(asking(KeyOrder.KEY, 5), answers, [])
+    by_key = finished(joined(asking(KeyOrder.KEY, 5), answers, []))
     assert [(key, place, held[0][1]) for key, place, held in by_key.rows] == [
         *(("a", 0, 9), ("b", 1, 7), ("c", 1, 8))
     ]
@@ -107,4 +109,22 @@ def test_answers_are_joined_in_order_and_a_key_of_two_is_told_once() -> None:
 def test_what_makes_no_sense_in_an_answer_is_left_out() -> None:
     """A place that no node has, and a key without buckets."""
     answer = KeysListed(5, ["n1"], [], [], [("a", 1, [("5/hour", 9)]), ("b", 0, [])], 0)
-    assert joined(asking(KeyOrder.DEBT, 2), [answer], []).rows == []
+    assert finished(joined(asking(KeyOrder.DEBT, 2), [answer], [])).rows == []
+
+
+@pytest.mark.parametrize("order", KeyOrder)
+def test_answers_of_many_nodes_are_joined_in_slices(order: KeyOrder) -> None:
+    """Checks go first; and what comes first of all is what came first of each."""
+    rows: list[KeyRow] = [
+        (f"k{at}", 0, [("5/hour", at * 7_919 % 10_007)]) for at in range(1, 10_001)
+    ]
+    answers = [
+        KeysListed(5, [f"n{at}"], [], [], rows[at * 1_000 : (at + 1) * 1_000], 0)
+        for at in range(10)
+    ]
+    assert sum(1 for _ in joined(asking(order, 1_000), answers, [])) == 40
+    found = finished(joined(asking(order, 1_000), answers, []))
+    by_key = order is KeyOrder.KEY
+    ordered = sorted(rows, key=lambda row: (0 if by_key else -row[2][0][1], row[0]))
+    assert [row[0] for row in found.rows] == [row[0] for row in ordered[:1_000]]
+    assert found.more == 1

@@ -46,6 +46,12 @@ def test_a_question_is_what_was_asked() -> None:
         ({"top": True}, "top=True: expected a whole number from 1 to 1,000"),
         ({"top": "many"}, "top='many': expected a whole number from 1 to 1,000"),
         ({"rule": ""}, "rule='': expected the name of a rule"),
+        ({"top": "9" * 5_000}, "top='9999"),
+        ({"rule": "x" * 513}, "rule='xxx"),
+        ({"rule": "é" * 257}, "rule='ééé"),
+        ({"rule": "\ud800"}, "rule='\\ud800': expected the name of a rule"),
+        ({"last": [1]}, "last=[1]: expected whole seconds from 1s to 3h"),
+        ({"last": 1j}, "last=1j: expected whole seconds from 1s to 3h"),
         ({"rule": 7}, "rule=7: expected the name of a rule"),
         ({"last": "11m"}, "last='11m': expected at most 10m, as keys are kept no longer"),
     ],
@@ -54,6 +60,6 @@ def test_what_makes_no_sense_is_named_with_what_was_expected(
     changed: dict[str, Any], message: str
 ) -> None:
     given: dict[str, Any] = {"rule": None, "last": "5m", "by": "key", "top": 20, **changed}
-    with pytest.raises(ValueError) as raised:  # noqa: PT011  # its text is compared
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  # its beginning is compared
         report_query(**given)
-    assert str(raised.value) == message
+    assert str(raised.value).startswith(message)

@@ -115,6 +115,7 @@ async def test_who_sits_at_a_terminal_is_asked_before(
         (("keys", "--max", "0"), "--max '0': expected a whole number from 1 to 1,000"),
         (("keys", "--max", "many"), "--max 'many': expected a whole number from 1 to 1,000"),
         (("keys", "k" * 600), "600 bytes"),
+        (("keys", "k" * 20_000), "expected a request line and fields of at most 16,384 bytes"),
         (("peek",), "expected KEY or --identity"),
         (("peek", "k", "--identity", "a"), "--identity 'a': expected no KEY beside it, not 'k'"),
         (("reset",), "expected KEY or --prefix"),

@@ -2,24 +2,15 @@
 
 from collections.abc import Mapping
 
-from sidegate.protocol.report_messages import By, ReportAnswer, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import By, ReportAnswer, ReportQuery
 from sidegate_sidecar.reports.activity import Activity
 from sidegate_sidecar.reports.merging import merge
-from sidegate_sidecar.reports.part import Steps, make_part
+from sidegate_sidecar.reports.part import make_part
+from tests.support.steps import finished
 
 
 def query(by: By = "key", last: int = 300, rule: str = "", top: int = 20) -> ReportQuery:
     return ReportQuery(1, 0, last, rule, by, top)
-
-
-def finished(steps: Steps) -> ReportPart:
-    """Take all steps, and return what they make."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            part: ReportPart = done.value
-            return part
 
 
 def report(
@@ -27,4 +18,4 @@ def report(
 ) -> ReportAnswer:
     """Return what these nodes say together."""
     parts = [finished(make_part(it, asked, name, now)) for name, it in nodes.items()]
-    return merge(asked, parts, missing, now)
+    return finished(merge(asked, parts, missing, now))

@@ -122,6 +122,17 @@ def test_more_than_turns_can_fold_is_folded_as_it_comes() -> None:
     assert total(it, Column.ALLOWED) == total(it, Column.DENIED) == 100_000
 
 
+def test_what_apps_tell_is_folded_as_it_comes_too() -> None:
+    """However many keys one of them makes up in a turn of the loop."""
+    it = counting(Loop())
+    for begin in range(0, 60_000, 250):
+        named = range(begin, begin + 250)
+        it.told([(f"r:{at}", "local", Column.DENIED, 2, at) for at in named])
+        assert it.waiting <= MAX_KEYS + 4 * MAX_OTHERS
+    list(it.settle())
+    assert total(it, Column.DENIED) == 120_000
+
+
 def test_answers_say_what_became_of_checks() -> None:
     loop = Loop()
     it = counting(loop, is_later=False)

@@ -5,12 +5,16 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate.protocol.codec import MAX_FRAME_BYTES, encode
-from sidegate.protocol.report_messages import MAX_MISSING, MAX_TOP, ReportAnswer
+from sidegate.protocol.codec import MAX_FRAME_BYTES, decode, encode
+from sidegate.protocol.report_messages import MAX_MISSING, MAX_TOP, ReportAnswer, ReportPart
+from sidegate_sidecar.config import MAX_REPORT_RULES
 from sidegate_sidecar.reports.activity import SECOND, Activity
+from sidegate_sidecar.reports.merging import merge
+from sidegate_sidecar.reports.part import CHUNK, make_part
 from sidegate_sidecar.reports.recent_keys import MINUTE
 from sidegate_sidecar.reports.series import Column
 from tests.sidecar.reports.reporting import query, report
+from tests.support.steps import finished
 
 NODES = ("a", "b", "c")
 NOW = 100 * MINUTE
@@ -132,3 +136,26 @@ def test_the_largest_answer_fits_into_a_frame() -> None:
     known = ["r" * 512] * 64
     answer = ReportAnswer(2**62, 1, 2**62, missing, 600, 2**62, [2**62] * 5, [row] * MAX_TOP, known)
     assert len(encode(answer)) <= MAX_FRAME_BYTES
+
+
+def test_the_rows_of_as_many_rules_as_may_be_fit_into_a_part() -> None:
+    """Or the node that asked would close the link."""
+    activity = Activity(MAX_REPORT_RULES)
+    for at in range(MAX_REPORT_RULES + 1):
+        activity.add("owner", Column.ALLOWED, [(f"{at:0511}:", 1, 1)], NOW)
+    part = finished(make_part(activity, query(by="rule"), "a", NOW))
+    assert len(part.rows) == MAX_REPORT_RULES + 1
+    body = encode(part)
+    assert len(body) <= MAX_FRAME_BYTES
+    assert decode(body[4:]) == part
+
+
+def test_the_parts_of_many_nodes_are_merged_in_slices() -> None:
+    """Checks go first: none waits for the rows of all nodes."""
+    rows = [(f"k{at}", [at, 0, at, 0]) for at in range(MAX_TOP)]
+    parts = [
+        ReportPart(1, f"n{at}", 0, [0] * 5, [(f"{at}{key}", sums) for key, sums in rows])
+        for at in range(50)
+    ]
+    steps = merge(query(top=MAX_TOP), parts, (), NOW)
+    assert sum(1 for _ in steps) >= len(parts) * (1 + MAX_TOP // CHUNK)

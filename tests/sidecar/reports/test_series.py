@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_sidecar.reports.series import COLUMNS, Column, Series
+from sidegate_sidecar.reports.series import COLUMNS, MAX_VALUE, Column, Series
 
 CELLS = 7
 ADDED = st.tuples(st.sampled_from(["owner", "backup"]), st.sampled_from(Column), st.integers(1, 99))
@@ -54,8 +54,8 @@ def test_sources_that_are_not_known_are_one() -> None:
 def test_what_is_too_much_for_a_cell_stays_at_the_most() -> None:
     series = Series(CELLS, 10)
     for _ in range(3):
-        series.add("owner", Column.COST, 2**62, 0)
-    assert series.sums(1, 0) == {"owner": [0] * (COLUMNS - 1) + [2**63 - 1]}
+        series.add("owner", Column.COST, MAX_VALUE - 1, 0)
+    assert series.sums(1, 0) == {"owner": [0] * (COLUMNS - 1) + [MAX_VALUE]}
 
 
 def test_it_is_empty_when_all_of_it_has_passed() -> None:

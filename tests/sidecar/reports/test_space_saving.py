@@ -1,11 +1,13 @@
 """Space-Saving: counts are never too small, and never too large by more than they say."""
 
 from collections import Counter
+from sys import getsizeof
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidegate_sidecar.reports.space_saving import COUNTER_BYTES, SpaceSaving
+from sidegate_sidecar.reports.space_saving import SpaceSaving, bytes_of_counters
 
 KEYS = st.integers(0, 40).map("k{}".format)
 STREAMS = st.lists(st.tuples(KEYS, st.integers(1, 9)), max_size=300)
@@ -45,7 +47,7 @@ def test_there_are_never_more_counters_than_may_be(
 ) -> None:
     table = counted(stream, most)
     assert len(table) <= most
-    assert table.size == sum(COUNTER_BYTES + len(key) for key in table.counts)
+    assert table.size == bytes_of_counters(table.counts)
 
 
 @given(
@@ -60,6 +62,14 @@ def test_long_keys_have_fewer_counters_and_stay_within_the_bytes(
     for key, count, error in table.ranked():
         assert count - error <= truth[key] <= count
     assert all(truth[key] <= table.floor for key in truth.keys() - table.counts.keys())
+
+
+@pytest.mark.parametrize("wide", ["", "é", "漢", "😀"])
+def test_keys_take_no_more_than_is_counted_for_them(wide: str) -> None:
+    """Where one character is wide all of the key's are, which its UTF-8 doesn't show."""
+    keys = [f"{at:06}{wide}".ljust(500, "x") for at in range(300)]
+    table = counted([(key, 1) for key in keys], 1_000, 1 << 18)
+    assert 0 < sum(map(getsizeof, table.counts)) + 140 * len(table) <= table.size <= 1 << 18
 
 
 def test_whoever_comes_most_is_named_first() -> None:

@@ -19,12 +19,13 @@ RESET_PATIENCE = 11.0  # seconds: a sidecar answers within 10
 _ORDERS = {order.value: order for order in KeyOrder}
 
 
-def list_question(prefix: str, identity: str | None, order: str, most: int) -> ListQuestion:
+def list_question(prefix: str, identity: str | None, order: object, most: int) -> ListQuestion:
     """Return what asks for keys; ValueError or TypeError with name and value of what is wrong."""
     if identity is not None and prefix:
         raise ValueError(f"identity={identity!r:.80}: expected no prefix beside it")
-    by, text = (KeysBy.PREFIX, prefix) if identity is None else (KeysBy.IDENTITY, identity)
-    text, first = plain_key(text), _ORDERS.get(order)
+    by = KeysBy.PREFIX if identity is None else KeysBy.IDENTITY
+    text = plain_key(prefix if identity is None else identity, by.value)
+    first = _ORDERS.get(order) if isinstance(order, str) else None
     if first is None:
         raise ValueError(f"order={order!r:.80}: expected {' or '.join(map(repr, _ORDERS))}")
     if type(most) is not int or not 1 <= most <= MAX_LISTED:
@@ -34,7 +35,7 @@ def list_question(prefix: str, identity: str | None, order: str, most: int) -> L
 
 def reset_question(prefix: str, *, everything: bool) -> ResetQuestion:
     """Return what resets keys; ValueError for an empty prefix, unless everything is meant."""
-    text = plain_key(prefix)
+    text = plain_key(prefix, "prefix")
     if not (text or everything):
         raise ValueError("prefix='': expected at least one character, or everything=True")
     return lambda number: ResetKeys(number, 0, text, int(everything))

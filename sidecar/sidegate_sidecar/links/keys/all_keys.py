@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
+from sidegate.protocol.key_messages import (
+    MAX_LISTED,
+    KeyOrder,
+    KeysBy,
+    KeysListed,
+    KeysReset,
+    ListKeys,
+    ResetKeys,
+)
 from sidegate.protocol.messages import require_key
 from sidegate.reports.key_ranking import KeyRanking, joined
-from sidegate_sidecar.links.reporting.slices import in_slices
+from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -41,15 +49,39 @@ class AllKeys:
         self._shown = shown
         self._gate = asyncio.Lock()  # one walk at a time
         self._walks = 0
+        self.answers = SlicedWork()
+        """What answers are put together by."""
 
     # --- listing
 
     async def first(self, asked: ListKeys) -> KeysListed:
         """Return the first keys of all nodes; KeyTooLong for a text that no key begins with."""
         require_key(asked.text)
-        within = min(asked.budget * 1e-6, LIST_WITHIN)
         if asked.hops:
-            return await self._list_here(asked, within * WALK_SHARE)
+            return await self._list_here(asked, _within(asked) * WALK_SHARE)
+        shows_whole = self._shown(asked.text) == asked.text
+        if shows_whole or asked.by is KeysBy.IDENTITY:
+            return await self._list(asked)
+        return await self._list_by_shown(asked)
+
+    async def _list_by_shown(self, asked: ListKeys) -> KeysListed:
+        """Return those of the first keys of a rule that look as if they began so.
+
+        Nobody is asked more than what rule is meant: or who tries one letter after the other, or
+        looks where a key of its own comes in the order, reads what isn't shown.
+        """
+        rule, colon, _ = asked.text.partition(":")
+        text = rule + colon if colon else ""
+        answer = await self._list(replace(asked, text=text, order=KeyOrder.DEBT, most=MAX_LISTED))
+        rows = [row for row in answer.rows if row[0].startswith(asked.text)]
+        if asked.order is KeyOrder.KEY:
+            rows.sort()
+        more = answer.more or int(len(rows) > asked.most)
+        return replace(answer, rows=rows[: asked.most], more=more)
+
+    async def _list(self, asked: ListKeys) -> KeysListed:
+        """Return the first keys of all nodes as they are shown."""
+        within = _within(asked)
 
         def question(number: int) -> ListKeys:
             budget = int(within * 1e6)
@@ -60,7 +92,7 @@ class AllKeys:
         answers = [own] if self._node.name in self._node.cluster.ring else []
         answers += [it for it in others.values() if isinstance(it, KeysListed)]
         missing = [name for name, it in others.items() if not isinstance(it, KeysListed)]
-        answer = joined(asked, answers, missing)
+        answer = await self.answers.done(joined(asked, answers, missing))
         rows = [(self._shown(key), place, held) for key, place, held in answer.rows]
         return replace(answer, rows=rows)
 
@@ -137,6 +169,11 @@ class AllKeys:
     ) -> InquiryAnswer | None:
         link = self._peers.link_to(name)
         return None if link is None else await link.inquire(question, within)
+
+
+def _within(asked: ListKeys) -> float:
+    """Return within how many seconds an answer is waited for."""
+    return min(asked.budget * 1e-6, LIST_WITHIN)
 
 
 def _steps(node: Node, ranking: KeyRanking) -> Generator[None, None, bool]:

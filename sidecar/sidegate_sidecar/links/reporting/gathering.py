@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sidegate.protocol.report_messages import EventQuery, ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
-from sidegate_sidecar.links.reporting.slices import in_slices
+from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 from sidegate_sidecar.reports.merging import merge
 from sidegate_sidecar.reports.part import make_part
 from sidegate_sidecar.reports.series import NO_SUMS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 0.25  # seconds: who hasn't answered by then is missing
 PART_SHARE: Final = 0.8  # of that for a part: the rest is for it to come
+MAX_GATHERED: Final = 8  # reports at a time, whoever asks: each is a question to all nodes
 MAX_WAITING: Final = 64  # parts that are asked for at a time, one of which is being made
 
 
@@ -38,10 +39,16 @@ class Gathering:
         self._peers = peers
         self._shown = shown
         self._gate = asyncio.Lock()  # one part at a time
+        self._merging = SlicedWork()
+        self._gathered = asyncio.Semaphore(MAX_GATHERED)
         self._waiting = 0
 
     async def report(self, query: ReportQuery) -> ReportAnswer:
         """Return what all nodes have decided, as far as they answer in time."""
+        async with self._gathered:
+            return await self._report(query)
+
+    async def _report(self, query: ReportQuery) -> ReportAnswer:
         cluster = self._node.cluster
         names = {it.name for it in cluster.membership.living()} | set(cluster.ring.nodes)
         others = sorted(names - {self._node.name})
@@ -50,7 +57,7 @@ class Gathering:
         )
         parts = [part for part in (here, *there) if part is not None and part.node]
         missing = {self._node.name, *others, *self._dead()} - {part.node for part in parts}
-        answer = merge(query, parts, missing, self._now())
+        answer = await self._merging.done(merge(query, parts, missing, self._now()))
         if query.by != "key":
             return answer
         rows = [(self._shown(key), node, sums) for key, node, sums in answer.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -34,3 +35,20 @@ async def in_slices(steps: Generator[None, None, Result], within: float) -> Resu
             steps.close()
             return None
         await asyncio.sleep(0)
+
+
+class SlicedWork:
+    """Work that is done piece after piece, however many ask at once.
+
+    Else each would have a slice in every turn of the loop, and checks wait for all of them.
+    """
+
+    def __init__(self) -> None:
+        self._gate = asyncio.Lock()
+
+    async def done(self, steps: Generator[None, None, Result]) -> Result:
+        """Return what these steps lead to, in all the time that they take."""
+        async with self._gate:
+            result = await in_slices(steps, inf)
+        assert result is not None  # there was time
+        return result

@@ -58,6 +58,10 @@ class ToldOutcomes:
     def _count(self, rows: Iterable[KeyOutcome]) -> None:
         if (counting := self._node.counting) is None:
             return
-        for key, source, allowed, checks, tokens in rows:
-            column = Column.ALLOWED if allowed else Column.DENIED
-            counting.told(key, source, column, checks, tokens)
+        columns = Column.DENIED, Column.ALLOWED
+        counting.told(
+            [
+                (key, source, columns[allowed], checks, tokens)
+                for key, source, allowed, checks, tokens in rows
+            ]
+        )

@@ -57,6 +57,14 @@ async def test_an_identity_is_asked_for_in_place_of_a_prefix() -> None:
         assert not (await asked).keys
 
 
+async def test_many_resets_at_once_are_asked_for_a_few_at_a_time() -> None:
+    """More than a sidecar takes of one connection."""
+    async with cluster("n1") as (node,), client(node) as asking:
+        reset = await asyncio.gather(*(asking.reset_prefix(f"rule{at}:") for at in range(80)))
+        assert all(it.missing == [] for it in reset)
+        assert not node.node.counts.turned_away
+
+
 async def test_an_answer_that_makes_no_sense_is_an_error() -> None:
     async with pair() as (asking, other):
         asked = asyncio.create_task(asking.keys())
@@ -117,7 +125,9 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"most": 1_001}, ValueError, "most=1001: expected a whole number from 1 to 1,000"),
     ({"most": True}, ValueError, "most=True: expected a whole number"),
     ({"most": "5"}, ValueError, "most='5': expected a whole number"),
-    ({"prefix": 5}, TypeError, "key=5: expected a text"),
+    ({"order": ["key"]}, ValueError, "order=.*: expected 'debt' or 'key'"),
+    ({"prefix": 5}, TypeError, "prefix=5: expected a text"),
+    ({"identity": 5}, TypeError, "identity=5: expected a text"),
     ({"prefix": "k" * 513}, KeyTooLong, "513 bytes"),
     ({"prefix": "a", "identity": "b"}, ValueError, "identity='b': expected no prefix beside it"),
 ]

@@ -173,6 +173,27 @@ async def test_keys_are_shown_as_the_node_that_is_asked_shows_them() -> None:
         assert key == "login:192…"
 
 
+@pytest.mark.parametrize("how", [ShownKeys.MASKED, ShownKeys.HASHED])
+async def test_what_is_not_shown_cannot_be_tried_letter_by_letter(how: ShownKeys) -> None:
+    """Neither by the keys that are there, nor by how many, nor by their order."""
+    hidden = [f"{rule}alice@example.com/{at}" for rule in ("login:", "") for at in range(3)]
+    async with cluster("n1", "n2", report_keys=how) as nodes, bare(nodes[0], APP) as peer:
+        for at, key in enumerate(hidden):
+            spend(nodes, key, at + 1)
+        for right, wrong in (("login:alice@e", "login:alice@x"), ("alice@e", "alice@x")):
+            for most in (1, 50):
+                found = await listed(peer, listing(right, most))
+                assert not found.rows
+                assert found == await listed(peer, listing(wrong, most))
+        for prefix, count in (("", 6), ("login:", 3)):
+            found = await listed(peer, listing(prefix, order=KeyOrder.KEY))
+            assert len(found.rows) == count
+            assert [key for key, _, _ in found.rows] == sorted(key for key, _, _ in found.rows)
+            looks = found.rows[0][0]
+            assert (await listed(peer, listing(looks))).rows[0][0] == looks
+            assert (await listed(peer, listing(prefix, 1))).more == 1
+
+
 async def test_nodes_that_come_and_go_are_counted_as_the_ring_has_them() -> None:
     async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as peer:
         assert sorted((await listed(peer, listing())).nodes) == ["n1", "n2"]

@@ -1,6 +1,7 @@
 """What apps decided from memory or alone: counted by key, where that key is owned."""
 
 import asyncio
+from typing import get_args
 
 import msgspec
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from sidegate.client.blocking import BlockingClient
 from sidegate.protocol.messages import Ping, Pong
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import ReportQuery
+from sidegate.protocol.report_messages import By, ReportAnswer, ReportQuery
+from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.lab.waiting import until
+from sidegate_sidecar.links.reporting.told_outcomes import SOURCES
 from sidegate_sidecar.process import Process
+from sidegate_sidecar.reports.series import MAX_VALUE
 from tests.sidecar.node.beside_puppets import beside_a_puppet
 from tests.support.in_process.cluster import GENEROUS, client, cluster, eventually, key_of
 from tests.support.in_process.puppets import APP, bare, frame
@@ -84,6 +88,28 @@ async def test_threads_tell_it_in_front_of_their_checks() -> None:
     async with cluster("n1") as (node,):
         remembered = await asyncio.to_thread(in_a_thread, str(node.link))
         assert (await by_source(node))["remembered"] == [0, remembered]
+
+
+async def test_numbers_that_are_made_up_leave_reports_and_the_page_answered() -> None:
+    """From the node that counts them, and from one that asks it."""
+    async with cluster("n1", "n2") as nodes, bare(nodes[0], APP) as app:
+        ring = nodes[0].cluster.ring
+        keys = [key_of(name, ring, "login:") for name in ("n1", "n2")]
+        rows = [(key, source, 1, 10**9, 2**64 - 1) for key in keys for source in SOURCES]
+        await app.send(Outcomes([], [*rows]), Ping(1))
+        assert await app.next() == Pong(1)
+
+        async def are_counted() -> bool:
+            return len(await by_key(nodes[1], "login")) == len(keys)
+
+        assert await until(are_counted, within=GENEROUS, look_every=0.01)
+        for by in get_args(By):
+            await app.send(ReportQuery(7, 0, 300, "", by, 20))
+            answer = await app.next()
+            assert isinstance(answer, ReportAnswer)
+            assert (answer.missing, answer.totals[4]) == ([], MAX_VALUE)
+        event = msgspec.json.decode(await Feed(nodes[0]).event())
+        assert event["rates"]["cost"] == MAX_VALUE / 10
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
 from sidegate.protocol.key_messages import KeyOrder, ResetKeys
@@ -35,7 +36,7 @@ class KeyApi:
         identity: IdentityInQuery = None,
         order: OrderInQuery = KeyOrder.DEBT.value,
         max: MaxInQuery = "50",  # noqa: A002  # the word for it in a query
-    ) -> KeysFound:
+    ) -> Response:
         """List keys in debt, over all nodes.
 
         Each node walks through its buckets, checks go first; who hasn't answered within 250 ms is
@@ -45,7 +46,9 @@ class KeyApi:
             asked = question(prefix, identity, order, max)
         except ValueError as error:
             raise _invalid("identity", error) from None
-        return KeysFound.of(asked, await self._keys.first(asked))
+        listed = await self._keys.first(asked)
+        found = await self._keys.answers.done(KeysFound.of(asked, listed))
+        return Response(found.model_dump_json(), media_type="application/json")
 
     async def reset_keys(
         self,

@@ -5,6 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from sidegate.protocol.key_messages import KeyOrder, KeyRow, KeysBy, KeysListed, ListKeys
+from sidegate_sidecar.fronts.http.app.key_models import KeysFound
 from sidegate_sidecar.links.keys import all_keys
 from tests.support.in_process.beside import ring_with_puppet
 from tests.support.in_process.cluster import cluster
@@ -136,3 +138,11 @@ async def test_what_cannot_be_reset_is_named_with_its_value(
     assert [error["field"] for error in answer["errors"]] == [field]
     assert detail in answer["detail"]
     assert (await listed(client, prefix="stays"))["keys"]
+
+
+async def test_a_long_list_is_made_in_slices() -> None:
+    """Checks go first."""
+    asked = ListKeys(1, 0, 1, KeysBy.PREFIX, "", KeyOrder.DEBT, 100)
+    rows: list[KeyRow] = [(f"k{at}", 0, [("5/hour", 9)]) for at in range(100)]
+    steps = KeysFound.of(asked, KeysListed(1, ["n1"], [], [], rows, 0))
+    assert sum(1 for _ in steps) == len(rows)

@@ -2,11 +2,13 @@
 
 import asyncio
 from time import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
 
+from sidegate.protocol.report_messages import By
+from sidegate_sidecar.fronts.http.app.reports.report_models import ReportResponse
 from sidegate_sidecar.lab.waiting import until
 from tests.support.in_process.cluster import GENEROUS, clients, cluster, eventually, key_of
 from tests.support.in_process.http_client import check, http, problem
@@ -53,6 +55,14 @@ async def test_any_node_says_who_was_denied_most() -> None:
     assert sum(it["denied"] for it in moments) == 15
 
 
+@pytest.mark.parametrize("by", get_args(By))
+async def test_a_report_is_what_the_document_says(by: By) -> None:
+    async with cluster("n1") as (one,), http(one) as client:
+        await check(client, "api:löl")
+        seen = await report(client, by=by)
+        assert ReportResponse.model_validate(seen, extra="forbid").model_dump() == seen
+
+
 async def test_a_node_that_does_not_answer_is_named() -> None:
     async with cluster("n1", "n2") as (one, two), http(one) as client:
         await check(client, "api:k")
@@ -79,7 +89,7 @@ async def test_a_node_that_does_not_answer_is_named() -> None:
             "by",
             "by='source': expected one of key, event, node, time",
         ),
-        ({"rule": ""}, "rule", "rule='': expected the name of a rule"),
+        ({"rule": ""}, "rule", "rule='': expected the name of a rule, up to 512 bytes of UTF-8"),
     ],
 )
 async def test_bad_input_is_named_with_what_was_expected(

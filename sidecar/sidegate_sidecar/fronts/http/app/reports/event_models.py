@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import Query
-from msgspec import to_builtins
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, RootModel
 
-from sidegate.reports.event_report import EventReport, EventsBy, require_event
-from sidegate_sidecar.fronts.http.app.reports.report_models import AnsweringNodes
+from sidegate.reports.event_report import EventsBy, require_event
+from sidegate_sidecar.fronts.http.app.reports.report_models import AnsweringNodes, ReportResponse
 
 EventInQuery = Annotated[
     str | None,
@@ -65,7 +64,6 @@ class EventReportResponse(BaseModel):
         description="The largest sum first; by `time` the oldest first."
     )
 
-    @classmethod
-    def of(cls, report: EventReport) -> "EventReportResponse":
-        """Return what a report says."""
-        return cls.model_validate(to_builtins(report))
+
+class EitherReport(RootModel[ReportResponse | EventReportResponse]):
+    """A report of checks or, with `event`, of what apps have recorded."""

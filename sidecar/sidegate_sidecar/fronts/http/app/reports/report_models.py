@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Query
 from fastapi.exceptions import RequestValidationError
-from msgspec import to_builtins
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sidegate.errors import shown
@@ -17,7 +16,6 @@ from sidegate.reports.questions import (
     require_top,
     seconds_of,
 )
-from sidegate.reports.report import Report
 
 _TOKENS = "Tokens that were charged."
 
@@ -157,8 +155,3 @@ class ReportResponse(BaseModel):
     rows: list[RowOfKey | RowOfRule | RowOfSource | RowOfNode | RowOfTime] = Field(
         description="The most denied first; by `time` the oldest first."
     )
-
-    @classmethod
-    def of(cls, report: Report) -> "ReportResponse":
-        """Return what a report says."""
-        return cls.model_validate(to_builtins(report))

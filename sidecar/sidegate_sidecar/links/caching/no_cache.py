@@ -17,7 +17,7 @@ from sidegate.protocol.cache_messages import (
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.protocol.cache_messages import CacheMessage
-    from sidegate_sidecar.links.value_queues import NodeOutlet
+    from sidegate_sidecar.links.caching.value_queues import NodeOutlet
 
 
 class NoCache:

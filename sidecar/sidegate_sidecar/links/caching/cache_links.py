@@ -15,7 +15,7 @@ from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import WireError
 from sidegate_sidecar.cache.cache_node import CacheNode
-from sidegate_sidecar.links.value_queues import GONE, ValueQueues
+from sidegate_sidecar.links.caching.value_queues import GONE, ValueQueues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.cache_messages import CacheMessage
     from sidegate_sidecar.cache.fills import Source
     from sidegate_sidecar.cluster.cluster import Cluster
-    from sidegate_sidecar.links.value_queues import NodeOutlet
+    from sidegate_sidecar.links.caching.value_queues import NodeOutlet
 
 TICK_EVERY = 0.02  # seconds
 MAX_JOINING = 64 << 20  # bytes of unfinished messages, of all sides together

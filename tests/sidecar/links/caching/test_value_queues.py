@@ -15,7 +15,7 @@ from sidegate.protocol.cache_messages import (
     size_of,
 )
 from sidegate_sidecar.cache.fills import Source
-from sidegate_sidecar.links.value_queues import GONE, MAX_QUEUED, ValueQueues
+from sidegate_sidecar.links.caching.value_queues import GONE, MAX_QUEUED, ValueQueues
 from tests.support.in_process.cluster import eventually
 
 

@@ -1,0 +1,1 @@
+"""Values over all nodes: how they travel, and who is told of a change."""
