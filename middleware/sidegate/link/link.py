@@ -307,6 +307,11 @@ class Link:
         self.health.step(LinkEvent.LOST, now)
         self._questions.on_disconnected(now)
 
+    @property
+    def is_closing(self) -> bool:
+        """Is it closed for good, or going to be in this turn of the loop?"""
+        return self._closing is not None
+
     def close_soon(self) -> None:
         """Close for good, without waiting for it."""
         self._closing = self.loop.create_task(self.close())

@@ -126,12 +126,11 @@ class Peers:
             if self._is_anothers(peer):
                 self.meet([address])
             return
-        if peer is not None and peer.link.address == address:
+        if peer is not None and peer.link.address == address and not peer.link.is_closing:
             return
         if peer is not None:
             peer.link.close_soon()
-        link = self._strangers.pop(address, None)
-        self.by_name[name] = Peer(name, link or self._dial(address))
+        self.by_name[name] = Peer(name, self._strangers.pop(address, None) or self._dial(address))
 
     def _is_anothers(self, peer: Peer) -> bool:
         """Has another process of that name claimed it since, though this one is still linked?"""
@@ -206,14 +205,15 @@ class Peers:
                 continue
             del self._strangers[address]
             link.close_soon()
-        stale = [at for at, name in self._known.items() if name != self.me.name]
-        for address in stale:
+        for address in [at for at, name in self._known.items() if name != self.me.name]:
             del self._known[address]
 
     # --- what links tell
 
     def link_up(self, link: Link, hello: Hello, /) -> None:
         """Welcome a node: a new one, or one that is back, perhaps under a new address."""
+        if link.is_closing:  # it came up in the very turn in which it was given up
+            return
         self._strangers.pop(link.address, None)
         before = self._at(link)
         known = before.name if before else self.inbox.node_at(str(link.address))

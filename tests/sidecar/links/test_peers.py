@@ -315,3 +315,20 @@ async def test_a_node_that_only_came_by_is_not_dialled_for_ever() -> None:
             node.peers.meet([other.address])
             await eventually(lambda: "n2" in node.peers.by_name)
         await eventually(lambda: "n2" not in node.peers.by_name)
+
+
+async def test_a_link_that_comes_up_while_it_is_given_up_is_no_link(stack: AsyncExitStack) -> None:
+    """Its node was said to be gone: else it would be kept, closed for good, and never dialled."""
+    one = await running(stack, "n1")
+    other = await running(stack, "n2", one)
+    await ring_of([one, other])
+    peer = one.peers.by_name.pop("n2")
+    hello = peer.link.peer
+    assert hello
+    peer.link.close_soon()
+    one.peers.link_up(peer.link, hello)
+    assert "n2" not in one.peers.by_name
+    one.peers.by_name["n2"] = peer
+    await eventually(lambda: peer.state is LinkState.CLOSED)
+    one.peers.members_changed([one.cluster.membership.members["n2"]])
+    await eventually(lambda: one.peers.by_name["n2"].state is LinkState.UP)
