@@ -130,7 +130,8 @@ class Peers:
             return
         if peer is not None:
             peer.link.close_soon()
-        self.by_name[name] = Peer(name, self._strangers.pop(address, None) or self._dial(address))
+        link = self._strangers.pop(address, None)
+        self.by_name[name] = Peer(name, link or self._dial(address))
 
     def _is_anothers(self, peer: Peer) -> bool:
         """Has another process of that name claimed it since, though this one is still linked?"""
@@ -280,8 +281,7 @@ class Peers:
         return known is None or self._same(known, hello)
 
     def _same(self, one: Hello, other: Hello) -> bool:
-        size = len(self.me.instance)
-        return one.nonce[:size] == other.nonce[:size]
+        return one.nonce.startswith(other.nonce[: len(self.me.instance)])
 
     def link_down(self, link: Link, /) -> None:
         """Tell that a node is away."""
