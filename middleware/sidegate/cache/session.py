@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     _Asks: TypeAlias = CacheGet | CacheSet | CacheDelete | CacheClear
     _Sent: TypeAlias = _Asks | CacheRelease
 
-_MAX_DELAY = 0.5  # seconds between two dials
 _MAX_LATE = 1_024  # questions whose answers may still come
 _FILLS = (CacheState.FILL, CacheState.STALE_FILL)
 
@@ -87,20 +86,8 @@ class CacheSession:
         self._is_hanging = False  # is that one awaited for longer than a budget?
         self._joiner = Joiner()
         self._last_id = 0
-        self._link = None if options.fault else self._linked()
+        self._link = None if options.fault else Link.of_app(options, self)
         self._loop_end = LoopEnd(self._end)
-
-    def _linked(self) -> Link:
-        options = self._options
-        return Link(
-            options.sidecar,
-            options.identity,
-            self,
-            context=options.context,
-            patience=options.budget,
-            max_delay=_MAX_DELAY,
-            hurries=True,
-        )
 
     # --- asking
 

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
-_MAX_DELAY = 0.5  # seconds between two dials: soon limited again when the sidecar is back
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
 _MAX_REPORTS = 4  # that a loop asks for at a time, or lists of keys, or resets of many
@@ -88,22 +87,10 @@ class Session:
         self._will_tell = False  # is _tell_recalled going to be called?
         self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
         self._reporting = asyncio.Semaphore(_MAX_REPORTS)
-        self.link = None if options.fault or options.instead else self._linked()
+        no_link = options.fault or options.instead
+        self.link = None if no_link else Link.of_app(options, self, _MAX_LATE)
         self._new_turn: Callable[[Session], Turn] = Turn
         self._loop_end = LoopEnd(self._end)
-
-    def _linked(self) -> Link:
-        options = self._options
-        return Link(
-            options.sidecar,
-            options.identity,
-            self,
-            context=options.context,
-            patience=options.budget,
-            late=_MAX_LATE,
-            max_delay=_MAX_DELAY,
-            hurries=True,
-        )
 
     # --- asking
 

@@ -148,7 +148,7 @@ def marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
 
 def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI
     """Return what FastAPI knows of a route's dependencies, with those of routers around it."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
+    included = _included(scope)
     is_of_route = getattr(included, "original_route", None) is route
     return getattr(included if is_of_route else route, "dependant", None)
 

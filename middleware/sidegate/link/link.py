@@ -45,12 +45,14 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
+    from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
     from sidegate.protocol.outcome_messages import Outcomes
     from sidegate.protocol.report_messages import Events
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
+APP_DELAY = 0.5  # seconds between two dials of an app: soon limited again when its sidecar is back
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 
 _UNASKED = (*NODE_MESSAGES, *CACHE_MESSAGES)
@@ -95,6 +97,20 @@ class Link:
 
     `late` is how much longer than its budget (seconds) a check may take when our loop is late.
     """
+
+    @classmethod
+    def of_app(cls, options: Endpoint, watcher: Watcher, late: float = 0.0) -> Link:
+        """Return a link of an app to its sidecar, whose answers may be so many seconds late."""
+        return cls(
+            options.sidecar,
+            options.identity,
+            watcher,
+            context=options.context,
+            patience=options.budget,
+            late=late,
+            max_delay=APP_DELAY,
+            hurries=True,
+        )
 
     def __init__(
         self,

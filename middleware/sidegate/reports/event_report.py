@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from sidegate.errors import UnknownRule, shown
 from sidegate.protocol.keys import rule_of
-from sidegate.protocol.report_messages import MAX_LAST_OF_SECONDS, EventQuery, ReportAnswer
+from sidegate.protocol.report_messages import EventQuery, ReportAnswer
 from sidegate.reports.event_counts import MILLION, name_is_good
 from sidegate.reports.questions import report_query
-from sidegate.reports.report import ReportNodes
+from sidegate.reports.report import ReportNodes, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,8 +147,7 @@ def _rows(query: EventQuery, rows: Sequence[ReportRow], now: float) -> EventRows
         case "node":
             return [NodeEvents(node=name, **_columns(sums)) for name, _, sums in rows]
         case "time":
-            step = 1 if query.last <= MAX_LAST_OF_SECONDS else 60
-            begin = int(now) - int(now) % step  # of the moment that goes on
+            begin = moment_of(query, now)
             return [MomentEvents(time=begin - int(age), **_columns(sums)) for age, _, sums in rows]
         case _:
             return [OneEvent(event=name, **_columns(sums)) for name, _, sums in rows]

@@ -125,9 +125,14 @@ def _rows(query: ReportQuery, rows: Sequence[ReportRow], now: float) -> ReportRo
         case "node":
             return [NodeSums(node=name, **_columns(sums)) for name, _, sums in rows]
         case "time":
-            step = 1 if query.last <= MAX_LAST_OF_SECONDS else 60
-            begin = int(now) - int(now) % step  # of the moment that goes on
+            begin = moment_of(query, now)
             return [MomentSums(time=begin - int(age), **_columns(sums)) for age, _, sums in rows]
+
+
+def moment_of(query: ReportQuery, now: float) -> int:
+    """Return when the moment began that goes on: the second, or the minute in a long report."""
+    step = 1 if query.last <= MAX_LAST_OF_SECONDS else 60
+    return int(now) - int(now) % step
 
 
 def _columns(sums: Sequence[int]) -> dict[str, int]:

@@ -13,6 +13,7 @@ import pytest
 
 from sidegate import Cache
 from sidegate_sidecar.cache.cache_node import place_of
+from sidegate_sidecar.lab.waiting import until
 from tests.support.in_process.caching import Loads
 from tests.support.in_process.cluster import GENEROUS, eventually, eventually_answered
 from tests.support.processes.fleet import Fleet, fleet
@@ -58,9 +59,11 @@ async def waiting(nodes: Fleet, name: str) -> int:
 
 async def all_wait(nodes: Fleet, name: str, others: int) -> None:
     """Wait until so many wait for who loads."""
-    async with asyncio.timeout(GENEROUS):
-        while await waiting(nodes, name) < others:  # noqa: ASYNC110 - nobody else tells
-            await asyncio.sleep(0.02)
+
+    async def they_do() -> bool:
+        return await waiting(nodes, name) >= others
+
+    assert await until(they_do, within=GENEROUS, look_every=0.02)
 
 
 async def go_on(app: Process) -> None:
