@@ -60,20 +60,10 @@ class BlockingCache(CacheCore):
     def get_many(self, keys: Iterable[str | int]) -> dict[str | int, Any]:
         """Return the values that can be had of some keys, each under its key."""
         asked = asked_keys(keys)
-        values: dict[str | int, Any] = {}
-        missing: list[str] = []
-        for text, same in asked.items():
-            value, is_there = self._near_value(text, self._kind)
-            if is_there:
-                values.update(dict.fromkeys(same, value))
-            else:
-                missing.append(text)
+        values, missing = self._near_values(asked)
         for at in range(0, len(missing), MAX_CACHE_KEYS):
             some = missing[at : at + MAX_CACHE_KEYS]
-            for text, found in zip(some, self._look(some), strict=True):
-                value, is_there = self._value_in(found, self._kind)
-                if is_there:
-                    values.update(dict.fromkeys(asked[text], value))
+            values.update(self._values_in(asked, some, self._look(some)))
         return values
 
     def get_or_set(self, key: str | int, function: Callable[..., T]) -> T:
@@ -252,16 +242,10 @@ class BlockingCache(CacheCore):
         self._forget_keys([key])
         return lines.set(key, token, kind.ttl, kind.stale, data)
 
-    def _value_in(self, found: Found, kind: Kind) -> tuple[Any, bool]:
-        return self._load(found.data, kind) if found.has_value else (None, False)
-
-    def _near_value(self, key: str, kind: Kind) -> tuple[Any, bool]:
-        if not self._near or self._local() is not None:
-            return None, False
+    def _copy_of(self, key: str) -> bytes | None:
         self._here().listen()
         with self._copies_lock:
-            data = self._copies.get(key, time.monotonic_ns())
-        return (None, False) if data is None else self._load(data, kind)
+            return self._copies.get(key, time.monotonic_ns())
 
     def _forget(self, message: CacheForget) -> None:
         self._forget_keys(message.keys)

@@ -71,20 +71,10 @@ class Cache(CacheCore):
     async def get_many(self, keys: Iterable[str | int]) -> dict[str | int, Any]:
         """Return the values that can be had of some keys, each under its key."""
         asked = asked_keys(keys)
-        values: dict[str | int, Any] = {}
-        missing: list[str] = []
-        for text, same in asked.items():
-            value, is_there = self._near_value(text, self._kind)
-            if is_there:
-                values.update(dict.fromkeys(same, value))
-            else:
-                missing.append(text)
+        values, missing = self._near_values(asked)
         for at in range(0, len(missing), MAX_CACHE_KEYS):
             some = missing[at : at + MAX_CACHE_KEYS]
-            for text, found in zip(some, await self._session().get(some), strict=True):
-                value, is_there = self._value_in(found, self._kind)
-                if is_there:
-                    values.update(dict.fromkeys(asked[text], value))
+            values.update(self._values_in(asked, some, await self._session().get(some)))
         return values
 
     @overload
@@ -266,14 +256,8 @@ class Cache(CacheCore):
         local = self._local()
         return self._loops.here() if local is None else LocalSession(local)
 
-    def _value_in(self, found: Found, kind: Kind) -> tuple[Any, bool]:
-        return self._load(found.data, kind) if found.has_value else (None, False)
-
-    def _near_value(self, key: str, kind: Kind) -> tuple[Any, bool]:
-        if not self._near or self._local() is not None:
-            return None, False
-        data = self._loops.here().copy_of(key)
-        return (None, False) if data is None else self._load(data, kind)
+    def _copy_of(self, key: str) -> bytes | None:
+        return self._loops.here().copy_of(key)
 
     # --- the end
 

@@ -17,10 +17,14 @@ from sidegate.errors import shown
 from sidegate.protocol.cache_messages import MAX_NAME_CHARS, MAX_VALUE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
 
+    from sidegate.cache.items.found import Found
     from sidegate.cache.items.serializing import Serializer
     from sidegate.trust.tls import Tls
+
+    AskedKeys: TypeAlias = dict[str, list[str | int]]
 
 log = logging.getLogger("sidegate")
 
@@ -88,12 +92,10 @@ class CacheCore(ABC):
 
     def _kind_for(self, function: Callable[..., object], ttl: object, stale: object) -> Kind:
         """Return how a decorated function's values are kept; None: as the cache says."""
-        kind, serializing = self._kind, self._kind.serializing
+        kind = self._kind_with(ttl, stale)
         if self._type is None and self._serializer is None:
-            serializing = Serializing(returned_type(function))
-        fresh = kind.ttl if ttl is None else parse_duration("ttl", ttl, least=1)
-        old = kind.stale if stale is None else parse_duration("stale", stale)
-        return Kind(fresh, old, serializing)
+            return kind._replace(serializing=Serializing(returned_type(function)))
+        return kind
 
     def _kind_with(self, ttl: object, stale: object) -> Kind:
         """Return how one value is kept; None: as the cache says."""
@@ -111,6 +113,44 @@ class CacheCore(ABC):
         return self._no_values if off else self._own_values
 
     # --- values
+
+    @abstractmethod
+    def _copy_of(self, key: str) -> bytes | None:
+        """Return the bytes of a value that this process has a copy of."""
+
+    def _near_value(self, key: str, kind: Kind) -> tuple[Any, bool]:
+        """Return a value and True if there is a copy of it here that can be read."""
+        if not self._near or self._local() is not None:
+            return None, False
+        data = self._copy_of(key)
+        return (None, False) if data is None else self._load(data, kind)
+
+    def _value_in(self, found: Found, kind: Kind) -> tuple[Any, bool]:
+        """Return a value and True if what was found has one that can be read."""
+        return self._load(found.data, kind) if found.has_value else (None, False)
+
+    def _near_values(self, asked: AskedKeys) -> tuple[dict[str | int, Any], list[str]]:
+        """Return the values of which there are copies here, and the texts of all other keys."""
+        values: dict[str | int, Any] = {}
+        missing: list[str] = []
+        for text, same in asked.items():
+            value, is_there = self._near_value(text, self._kind)
+            if is_there:
+                values.update(dict.fromkeys(same, value))
+            else:
+                missing.append(text)
+        return values, missing
+
+    def _values_in(
+        self, asked: AskedKeys, texts: Iterable[str], found: Iterable[Found]
+    ) -> dict[str | int, Any]:
+        """Return the values that were found under these texts, each under its keys."""
+        values: dict[str | int, Any] = {}
+        for text, it in zip(texts, found, strict=True):
+            value, is_there = self._value_in(it, self._kind)
+            if is_there:
+                values.update(dict.fromkeys(asked[text], value))
+        return values
 
     def _keep_bytes(self, value: Any, kind: Kind) -> bytes | None:
         """Return the bytes of a value that a function made; None, and a warning, for too many."""
