@@ -9,6 +9,7 @@ from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.link.link import Link
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, eventually, key_of, sources
 from tests.support.processes.beside import process
@@ -49,6 +50,19 @@ def stood_in(nodes: Sequence[Process]) -> int:
     """Count the checks of apps that a backup decided."""
     counted = [node.node.counts.checks for node in nodes]
     return sum(it["app", "backup", outcome] for it in counted for outcome in ("allowed", "denied"))
+
+
+def those_who_know(nodes: Sequence[Process], decisions: Sequence[Decision]) -> set[str]:
+    """Return who decided: without the shares of nodes here that a busy machine held up.
+
+    Who stands still while the owner is gone may lack what was decided meanwhile, and gives shares
+    until it was told (decision 15). From a node that didn't stand still a share is a fault.
+    """
+    places = [node.cluster.place for node in nodes]
+    stood_still = any(
+        place.stage is Stage.RETURNING or place.passages[Stage.RETURNING].count for place in places
+    )
+    return sources(decisions).keys() - ({"local"} if stood_still else set())
 
 
 class Load:
