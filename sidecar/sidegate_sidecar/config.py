@@ -97,6 +97,7 @@ class Config:
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
     http_hosts: tuple[str, ...] = ()  # names by which people ask for it
+    resp: Address | None = None  # where clients of Redis ask; None: nowhere
     socket: str = ""
     socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()
@@ -128,7 +129,7 @@ class Config:
             if not is_name(value):
                 why = f"expected 1 to {MAX_NAME_BYTES} bytes of printable text"
                 raise OptionError(option, value, why)
-        for option, address in (("link", self.link), ("http", self.http), *self._seeds()):
+        for option, address in self._addresses():
             if address.path:
                 why = "expected HOST:PORT; a Unix socket for apps goes to --socket"
                 raise OptionError(option, address, why)
@@ -187,12 +188,15 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
+        by_resp = self.resp is not None and not self.resp.is_local
+        if by_resp and not (apps or http or self.tls or self.insecure):
+            raise OptionError("resp", self.resp, _EXPOSED)
         if fault := self.alike():
             option, _, expected = fault.partition(": ")
             raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
-        by_http = not self.http.is_local
+        by_http = by_resp or not self.http.is_local
         if on_link or (as_node and not nodes) or (by_http and not http):
             self._demand_length("secret", apps, self.secret_file)
         if as_node:
@@ -232,8 +236,10 @@ class Config:
         """Return a key as it is shown to whoever asks for a report."""
         return shown_key(key, self.shown_keys, self.ring_seed)
 
-    def _seeds(self) -> list[tuple[str, Address]]:
-        return [("seed", seed) for seed in self.seeds]
+    def _addresses(self) -> list[tuple[str, Address]]:
+        resp = [("resp", self.resp)] if self.resp is not None else []
+        seeds = [("seed", seed) for seed in self.seeds]
+        return [("link", self.link), ("http", self.http), *resp, *seeds]
 
     def _check_numbers(self) -> None:
         times = (("budget", self.budget, MAX_BUDGET), ("drain", self.drain, MAX_DRAIN))

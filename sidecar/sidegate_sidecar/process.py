@@ -21,13 +21,17 @@ from sidegate_sidecar.sidecar import Sidecar, bound, tell_fault
 from sidegate_sidecar.telemetry.logs import log_to_stderr
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine
 
+    from sidegate.link.address import Address
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.fronts.resp.server import RespServer
     from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
 
+NO_HIREDIS = "expected hiredis to be installed, which is what the extra sidegate[sidecar-resp] has"
 NOT_INSTALLED = (
     "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
     " what the extra sidegate[sidecar-otel] has"
@@ -37,31 +41,54 @@ NOT_INSTALLED = (
 class Process(Sidecar):
     """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
 
-    Port 0 takes a free one; `link` and `http` say which. `tracing` makes spans, and is closed with
-    it.
+    Port 0 takes a free one; `link`, `http` and `resp` say which. `tracing` makes spans, and is
+    closed with it.
     """
 
     def __init__(self, config: Config, tracing: Tracing | None = None) -> None:
-        http = listen("http", config.http, HTTP_BACKLOG)
+        resp_server = None if config.resp is None else _resp_server(config.resp)
+        listening: list[socket.socket] = []
         try:
+            listening.append(listen("http", config.http, HTTP_BACKLOG))
+            if config.resp is not None:
+                listening.append(listen("resp", config.resp))
             super().__init__(config)
         except ListenError:
-            http.close()
+            for it in listening:
+                it.close()
             raise
-        self.http = bound(http, config.http)
-        self.http_server = HttpServer(self, self.http, http)
+        self.http = bound(listening[0], config.http)
+        self.http_server = HttpServer(self, self.http, listening[0])
+        self.resp: Address | None = None
+        self.resp_server: RespServer | None = None
+        if resp_server is not None and config.resp is not None:
+            self.resp = bound(listening[1], config.resp)
+            self.resp_server = resp_server(self, listening[1])
+            self.http_server.registry.register(self.resp_server.collector)
         self._tracing = tracing
         if tracing is not None:
             self.sessions.trace(tracing.watch(self.node.decide))
 
     async def start(self) -> None:
-        """Listen to apps and nodes, then to HTTP."""
+        """Listen to apps and nodes, then to HTTP and to clients of Redis."""
         await super().start()
         await self.http_server.start()
-        log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        resp = ""
+        if self.resp_server is not None:
+            await self.resp_server.start()
+            resp = f", resp {self.resp}"
+        log.info("node %s: link %s, http %s%s", self.config.name, self.link, self.http, resp)
+
+    async def depart(self) -> int:
+        """Answer what was asked and no more, clients of Redis too."""
+        if self.resp_server is not None:
+            await self.resp_server.depart()
+        return await super().depart()
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, and close."""
+        if self.resp_server is not None:
+            await self.resp_server.stop()
         await super().stop()
         await self.http_server.stop()
         if self._tracing is not None:
@@ -73,7 +100,7 @@ async def serve(config: Config, tracing: Tracing | None) -> int:
 
     Return the exit code: 0 unless something was lost at the end.
     """
-    raise_file_limit(config.max_connections)
+    raise_file_limit(config.max_connections * (1 if config.resp is None else 2))
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,6 +168,15 @@ def _tracing(name: str) -> Tracing:
     except ImportError:
         raise OptionError("otel", "on", NOT_INSTALLED) from None
     return Tracing(name, exporting_provider(name, os.environ))
+
+
+def _resp_server(address: Address) -> type[RespServer]:
+    """Return what serves clients of Redis. OptionError if what it reads with isn't installed."""
+    try:
+        from sidegate_sidecar.fronts.resp.server import RespServer  # noqa: PLC0415 - extra
+    except ImportError:
+        raise OptionError("resp", address, NO_HIREDIS) from None
+    return RespServer
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -9,6 +9,9 @@
 {{- if eq (int .Values.ports.link) (int .Values.ports.http) -}}
 {{- printf "ports.http %v: expected another port than ports.link" .Values.ports.http | fail -}}
 {{- end -}}
+{{- if has (int .Values.ports.resp) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
+{{- printf "ports.resp %v: expected another port than ports.link and ports.http" .Values.ports.resp | fail -}}
+{{- end -}}
 {{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.nodeValue .Values.secret.tokenValue) -}}
 {{- printf "secret.existingSecret %q: expected either it or secret.value, secret.nodeValue and secret.tokenValue, not both" .Values.secret.existingSecret | fail -}}
 {{- end -}}

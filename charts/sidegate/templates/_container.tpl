@@ -19,6 +19,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
       containerPort: {{ int $values.ports.link }}
     - name: sidegate-http
       containerPort: {{ int $values.ports.http }}
+    {{- if and $values.ports.resp (not .sidecar) }}
+    - name: sidegate-resp
+      containerPort: {{ int $values.ports.resp }}
+    {{- end }}
   {{- /* It is started once it has been sent the buckets that it will own; the app starts then. */}}
   {{- with $values.probes.startup }}
   startupProbe:
@@ -62,6 +66,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.link) | quote }}
 - name: SIDEGATE_HTTP
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.http) | quote }}
+{{- if $values.ports.resp }}
+- name: SIDEGATE_RESP
+  value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.resp) | quote }}
+{{- end }}
 - name: SIDEGATE_SEEDS
   value: {{ include "sidegate.seeds" $chart | quote }}
 {{- if .sidecar }}
