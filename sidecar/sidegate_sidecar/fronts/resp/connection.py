@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from ssl import SSLError
 from typing import TYPE_CHECKING, cast
@@ -274,7 +275,8 @@ class RespConnection(asyncio.BufferedProtocol):
         if not self.transport.can_write_eof():  # TLS
             self.transport.close()
         elif not self.transport.is_closing():
-            self.transport.write_eof()
+            with suppress(OSError):  # it is gone, which we are yet to hear
+                self.transport.write_eof()
             self._listen()
 
     def expire(self, now: float) -> None:
