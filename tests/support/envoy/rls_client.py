@@ -43,8 +43,8 @@ class RlsClient:
         metadata: tuple[tuple[str, str], ...] = (),
     ) -> bytes:
         """Make a call with these bytes, and return those of the answer."""
-        call = self._channel.unary_unary(method)
-        return await call(data, timeout=timeout, metadata=metadata)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
+        return await call(data, timeout=timeout, metadata=grpc.aio.Metadata(*metadata))
 
     async def health(self, service: str = "") -> int:
         """Ask for the health of a service, as a balancer does."""

@@ -57,8 +57,8 @@ def _classes() -> dict[str, Any]:
             if of not in _KINDS:
                 added.type_name = of if of.startswith(".") else f".rls.{of}"
     pool = descriptor_pool.Default()
-    pool.Add(file)  # type: ignore[no-untyped-call]  # protobuf's own
-    found = (pool.FindMessageTypeByName(f"rls.{name}") for name in _MESSAGES)  # type: ignore[no-untyped-call]
+    pool.Add(file)
+    found = (pool.FindMessageTypeByName(f"rls.{name}") for name in _MESSAGES)
     return {it.name: message_factory.GetMessageClass(it) for it in found}
 
 

@@ -66,12 +66,11 @@ class RlsServer(grpc.GenericRpcHandler):
     """
 
     def __init__(self, sidecar: Sidecar, address: Address) -> None:
-        files = RatelimitFiles(sidecar.config.ratelimit_yaml)
+        self.files = RatelimitFiles(sidecar.config.ratelimit_yaml)
         self.counts = RlsCounts()
-        self.collector = RlsCollector(self.counts, files)
-        self._files = files
+        self.collector = RlsCollector(self.counts, self.files)
         self._access = RlsAccess(sidecar.config)
-        self._calls = RlsCalls(sidecar, files, self.counts)
+        self._calls = RlsCalls(sidecar, self.files, self.counts)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers((self,))
         self.address = replace(address, port=self._listen(sidecar, address))
@@ -91,7 +90,7 @@ class RlsServer(grpc.GenericRpcHandler):
     async def start(self) -> None:
         """Answer from now on."""
         await self._server.start()
-        for work in (self._files.run(), self._tell_rest()):
+        for work in (self.files.run(), self._tell_rest()):
             task = asyncio.get_running_loop().create_task(work)
             task.add_done_callback(tell_fault)
             self._tasks.append(task)
