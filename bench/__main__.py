@@ -25,6 +25,7 @@ from bench.parts import (
     memory,
     reports,
     ring,
+    rls,
     threads,
     values,
 )
@@ -47,6 +48,7 @@ PARTS: Final = {
         values,
         fastapi_app,
         front,
+        rls,
         memory,
         ring,
         cluster,

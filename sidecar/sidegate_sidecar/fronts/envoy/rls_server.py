@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     Handler: TypeAlias = grpc.RpcMethodHandler[bytes, bytes]
 
 MAX_MESSAGE: Final = 256 << 10  # bytes: four times the longest fields that Envoy takes by default
-MAX_CALLS: Final = 256  # at a time: with the above 64 MiB, and more than a loop answers in 50 ms
+MAX_CALLS: Final = 512  # at a time: with the above 128 MiB, and more than a loop answers in 50 ms
+MAX_STREAMS: Final = 2 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
 MAX_CONNECTIONS: Final = 256  # one or two of each worker of an Envoy; strangers get no more either
 MAX_METADATA: Final = 16 << 10  # bytes of a call's
 HANDSHAKE: Final = 5_000  # ms: TLS and the beginning of HTTP/2
@@ -47,7 +48,7 @@ HEALTH: Final = "/grpc.health.v1.Health/Check"
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # or two sidecars share a port, and nobody notices
     ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_concurrent_streams", MAX_CALLS),
+    ("grpc.max_concurrent_streams", MAX_STREAMS),
     ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),

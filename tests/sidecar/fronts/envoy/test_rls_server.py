@@ -1,6 +1,7 @@
 """The gRPC port: who may call it, and what it takes."""
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sidegate.link.address import Address
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.fronts.envoy import rls_calls
-from sidegate_sidecar.fronts.envoy.rls_server import MAX_CONNECTIONS, MAX_MESSAGE
+from sidegate_sidecar.fronts.envoy.rls_server import MAX_CALLS, MAX_CONNECTIONS, MAX_MESSAGE
 from tests.sidecar.fronts.envoy.limits import address_of, serving
 from tests.support.certificates import Authority
 from tests.support.envoy.rls_client import OK, OVER, SERVING, rls_client
@@ -214,6 +215,29 @@ async def test_a_fault_of_ours_is_an_error_and_no_more(
     assert (await client.call(ALICE)).overall_code == OK
     assert node.rls
     assert node.rls.counts.refused["fault"] == 1
+
+
+async def test_calls_at_a_time_are_bounded(
+    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as may be are answered, all of one connection; those beyond get an error."""
+    node, client = await serving(stack, tmp_path)
+    held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def hold(*_: object) -> list[object]:
+        await held
+        return []
+
+    monkeypatch.setattr(rls_calls, "ask_together", hold)
+    nothing = request("other", [("x", "y")]).SerializeToString()
+    calls = [asyncio.create_task(client.code_of(nothing)) for _ in range(MAX_CALLS + 8)]
+    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    await eventually(lambda: sum(it.done() for it in calls) == 8)
+    assert {it.result() for it in done} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    held.set_result(None)
+    codes = Counter(await asyncio.gather(*calls))
+    assert codes == {grpc.StatusCode.OK: MAX_CALLS, grpc.StatusCode.RESOURCE_EXHAUSTED: 8}
+    assert (node.ready, (await client.health())) == (True, SERVING)
 
 
 async def test_connections_are_bounded(stack: AsyncExitStack, tmp_path: Path) -> None:
