@@ -56,20 +56,20 @@ class EnvoyFleet(Fleet):
 @asynccontextmanager
 async def envoys(
     folder: Path, ports: list[Port], *changes: tuple[str, str], **options: object
-) -> AsyncGenerator[list[Envoy]]:
-    """Run as many Envoys as there are ports, with a sidecar each."""
+) -> AsyncGenerator[tuple[Fleet, list[Envoy]]]:
+    """Run as many Envoys as there are ports, with a sidecar each: n0, n1, and so on."""
     require_envoy()
     limits = folder / "limits.yaml"
     limits.write_text(file_on_page("limits.yaml"))
     names = [f"n{at}" for at in range(len(ports))]
     with ExitStack() as stack:
-        async with app() as port, EnvoyFleet(ports, limits, **options).running(*names):
+        async with app() as port, EnvoyFleet(ports, limits, **options).running(*names) as fleet:
             made = [Envoy(folder, port, at, *changes) for at in ports]
             for envoy in made:
                 stack.callback(envoy.close)
                 envoy.launch()
             await asyncio.gather(*(asyncio.to_thread(envoy.wait) for envoy in made))
-            yield made
+            yield fleet, made
 
 
 def key(name: str) -> dict[str, str]:
@@ -80,9 +80,9 @@ async def test_three_envoys_share_one_limit_to_the_request(
     tmp_path: Path, ports: list[Port]
 ) -> None:
     """By the configuration on the page: 50 an hour pass in all, and each is told what is left."""
-    async with envoys(tmp_path, ports) as (one, two, three), async_client() as http:
+    async with envoys(tmp_path, ports) as (fleet, all_three), async_client() as http:
         answers: list[httpx2.Response] = await asyncio.gather(
-            *(http.get(f"{(one, two, three)[at % 3].url}/x", headers=key("k")) for at in range(90))
+            *(http.get(f"{all_three[at % 3].url}/x", headers=key("k")) for at in range(90))
         )
         assert Counter(it.status_code for it in answers) == {200: 50, 429: 40}
         passed = [it for it in answers if it.status_code == 200]
@@ -97,12 +97,15 @@ async def test_three_envoys_share_one_limit_to_the_request(
             '"api_key";q=50;w=3600, "remote_address";q=1000;w=60'
         )
         assert refused.headers["x-envoy-ratelimited"] == "true"
-        assert (await http.get(one.url, headers=key("another"))).status_code == 200
+        assert (await http.get(all_three[0].url, headers=key("another"))).status_code == 200
+        await fleet.stop("n2")  # with an Envoy that is connected: it ends with 0
+        for envoy in all_three[:2]:
+            assert (await http.get(envoy.url, headers=key("k"))).status_code == 429
 
 
 async def test_the_longest_header_is_no_way_around(tmp_path: Path, ports: list[Port]) -> None:
     """Nor are bytes that are no text."""
-    async with envoys(tmp_path, ports[:1]) as (envoy,), async_client() as http:
+    async with envoys(tmp_path, ports[:1]) as (_, (envoy,)), async_client() as http:
         for value in (b"k" * 50_000, b"\xff\xfe\x80"):
             headers = {b"x-api-key": value}
             statuses = [(await http.get(envoy.url, headers=headers)).status_code for _ in range(51)]
@@ -115,10 +118,13 @@ async def test_envoy_shows_the_secret_as_the_page_says(tmp_path: Path, ports: li
     file.write_text(SECRET)
     shown = ("# initial_metadata", "initial_metadata"), ("Bearer SECRET", f"Bearer {SECRET}")
     async with (
-        envoys(tmp_path, ports[:1], *shown, secret_file=file) as (envoy,),
+        envoys(tmp_path, ports[:1], *shown, secret_file=file) as (_, (envoy,)),
         async_client() as http,
     ):
         assert "ratelimit" in (await http.get(envoy.url, headers=key("k"))).headers
-    async with envoys(tmp_path, ports[1:2], secret_file=file) as (envoy,), async_client() as http:
+    async with (
+        envoys(tmp_path, ports[1:2], secret_file=file) as (_, (envoy,)),
+        async_client() as http,
+    ):
         answer = await http.get(envoy.url, headers=key("k"))
         assert (answer.status_code, "ratelimit" in answer.headers) == (200, False)

@@ -50,14 +50,12 @@ class RlsCalls:
         self._files = files
         self._counts = counts
 
-    async def health(self, data: bytes, context: Context) -> bytes:
-        """Tell whether this sidecar has joined, and isn't about to leave; of no service by name."""
-        try:
-            names = [value for number, value in protobuf.fields(data) if number == 1]
-        except ProtobufError as error:
-            await self._refuse(context, StatusCode.INVALID_ARGUMENT, "malformed", str(error))
-        if any(names):
-            await context.abort(StatusCode.NOT_FOUND, "expected an empty name of a service")
+    async def health(self, _unread: object, _context: Context) -> bytes:
+        """Tell whether this sidecar has joined, and isn't about to leave.
+
+        Anyone may ask: so it is answered at once, whichever service is named and whether or not
+        that name ever arrives.
+        """
         serving = self._sidecar.ready and not self.is_leaving
         return protobuf.whole(1, _SERVING if serving else _NOT_SERVING)
 

@@ -37,6 +37,7 @@ MAX_CALLS: Final = 512  # at a time: with the above 128 MiB, and more than a loo
 MAX_STREAMS: Final = 2 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
 MAX_CONNECTIONS: Final = 256  # one or two of each worker of an Envoy; strangers get no more either
 MAX_METADATA: Final = 16 << 10  # bytes of a call's
+MAX_IDLE: Final = 300_000  # ms without a call: whoever wants the place may have it then
 HANDSHAKE: Final = 5_000  # ms: TLS and the beginning of HTTP/2
 PINGS_EVERY: Final = 10_000  # ms: who pings more often is cut off
 TELL_EVERY: Final = 10.0  # seconds
@@ -53,6 +54,7 @@ _OPTIONS: Final = (
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE),
+    ("grpc.max_connection_idle_ms", MAX_IDLE),
     ("grpc.http2.bdp_probe", 0),  # what may be on its way on a connection stays at 64 KiB
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", PINGS_EVERY),
@@ -110,7 +112,7 @@ class RlsServer(grpc.GenericRpcHandler):
         """Return what answers a call, by its head: who may not call isn't read any further."""
         details = handler_call_details
         if details.method == HEALTH:
-            return grpc.unary_unary_rpc_method_handler(self._calls.health)
+            return grpc.stream_unary_rpc_method_handler(self._calls.health)
         if why := self._access.refusal(details.invocation_metadata or ()):
             return grpc.stream_unary_rpc_method_handler(self._refusing(why))
         if details.method == RATE_LIMIT:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc.aio
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
@@ -19,12 +19,13 @@ from sidegate_sidecar.errors import BAD_INPUT
 from sidegate_sidecar.fronts.envoy import ratelimit_files
 from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
 from sidegate_sidecar.fronts.envoy.rls_calls import timeout_in
+from sidegate_sidecar.fronts.envoy.rls_server import MAX_CALLS
 from sidegate_sidecar.links.sockets import ListenError
 from sidegate_sidecar.process import Process
 from tests.sidecar.fronts.envoy.limits import EDGE, address_of, serving
 from tests.sidecar.node.beside_puppets import beside_a_puppet
-from tests.support.envoy.rls_client import NOT_SERVING, OK, OVER, SERVING, rls_client
-from tests.support.envoy.rls_proto import request
+from tests.support.envoy.rls_client import HEALTH, NOT_SERVING, OK, OVER, SERVING, rls_client
+from tests.support.envoy.rls_proto import HealthResponse, request
 from tests.support.in_process.cluster import LOOPBACK, config, eventually, eventually_answered
 from tests.support.in_process.commands import Run
 from tests.support.in_process.http_client import http
@@ -165,11 +166,21 @@ async def test_who_is_about_to_leave_says_so_and_answers_on(
     """To balancers that look at its health; before that they hear when it has joined."""
     node, client = await serving(stack, tmp_path, drain=0.1)
     assert await client.health() == SERVING
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await client.health("some.Service")
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert await client.health("some.Service") == SERVING
     await node.leave()
     assert await client.health() == NOT_SERVING
+    assert (await client.call(ALICE)).overall_code == OK
+
+
+async def test_who_asks_for_the_health_and_goes_no_further_holds_nothing(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    """Anyone may ask, without a secret: each call is answered whether its message comes or not."""
+    node, client = await serving(stack, tmp_path)
+    async with grpc.aio.insecure_channel(str(address_of(node))) as channel:
+        calls = [channel.stream_unary(HEALTH)() for _ in range(MAX_CALLS)]
+        answers = await asyncio.gather(*calls)
+        assert {HealthResponse.FromString(it).status for it in answers} == {SERVING}
     assert (await client.call(ALICE)).overall_code == OK
 
 
