@@ -168,9 +168,16 @@ def _bomb() -> str:
     return "domain: d\ndescriptors:\n" + "\n".join(levels)
 
 
+def _merged() -> str:
+    """Return lines of which each has all the pairs of the first."""
+    pairs = ", ".join(f"k{at}: v" for at in range(400))
+    return f"x: &x {{{pairs}}}\n" + "".join(f"y{at}: {{<<: *x}}\n" for at in range(400))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        (_merged(), f"expected at most {MAX_NODES:,} values in a file"),
         ("#" * (MAX_BYTES + 1), f"expected at most {MAX_BYTES:,}"),
         ("[" * 100_000, f"at most {MAX_DEPTH} deep"),
         ("domain: d\nx: [" + "1," * (MAX_NODES + 1), f"at most {MAX_NODES:,} values"),

@@ -178,9 +178,9 @@ async def test_who_asks_for_the_health_and_goes_no_further_holds_nothing(
     """Anyone may ask, without a secret: each call is answered whether its message comes or not."""
     node, client = await serving(stack, tmp_path)
     async with grpc.aio.insecure_channel(str(address_of(node))) as channel:
-        calls = [channel.stream_unary(HEALTH)() for _ in range(MAX_CALLS)]
-        answers = await asyncio.gather(*calls)
-        assert {HealthResponse.FromString(it).status for it in answers} == {SERVING}
+        call: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(HEALTH)
+        for waiting in [call() for _ in range(MAX_CALLS)]:
+            assert HealthResponse.FromString(await waiting).status == SERVING
     assert (await client.call(ALICE)).overall_code == OK
 
 
@@ -198,6 +198,7 @@ async def test_calls_in_progress_end_before_the_node_does(tmp_path: Path) -> Non
         await eventually(lambda: any(isinstance(it, Checks) for it in silent.heard))
         await node.depart()
         assert len((await call).statuses) == 20
+        assert await client.code_of(ALICE.SerializeToString()) is grpc.StatusCode.UNAVAILABLE
 
 
 def test_where_it_is_not_installed_it_says_what_to_install(
