@@ -26,6 +26,7 @@ from bench.parts import (
     reports,
     ring,
     threads,
+    tracing,
     values,
 )
 from bench.plan import Plan, full_plan, quick_plan
@@ -44,6 +45,7 @@ PARTS: Final = {
         decisions,
         reports,
         threads,
+        tracing,
         values,
         fastapi_app,
         front,
