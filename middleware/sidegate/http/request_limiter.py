@@ -13,7 +13,7 @@ import msgspec
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
 from sidegate.buckets.limits import Limits, require_cost
-from sidegate.errors import CostError, RepeatedField
+from sidegate.errors import CostError, MalformedRequest
 from sidegate.http.denial import Refusal, own_refusal
 from sidegate.http.exempt import is_exempt_path, is_preflight
 from sidegate.http.headers import (
@@ -197,7 +197,7 @@ class RequestLimiter:
         """Return what becomes of a request whose key or cost function failed, and log why."""
         if isinstance(error, CostError):  # what the owner would say, if it were asked
             return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
-        if isinstance(error, RepeatedField):
+        if isinstance(error, MalformedRequest):
             return self._malformed(rule, error)
         self.count("key-error")
         policy = self.settings.on_key_error
@@ -207,7 +207,7 @@ class RequestLimiter:
             log.error(line)
         return self._undecided(rule, closed=closed)
 
-    def _malformed(self, rule: Rule, error: RepeatedField) -> Verdict:
+    def _malformed(self, rule: Rule, error: MalformedRequest) -> Verdict:
         if rule.shadow or self.settings.shadow:
             return Verdict([(SHADOW, b"denied")])
         body = bad_request(str(error))
