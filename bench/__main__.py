@@ -17,6 +17,7 @@ import uvloop
 from rich.console import Console
 
 from bench.cluster import part as cluster
+from bench.fronts import rls
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -25,8 +26,8 @@ from bench.parts import (
     memory,
     reports,
     ring,
-    rls,
     threads,
+    tracing,
     values,
 )
 from bench.plan import Plan, full_plan, quick_plan
@@ -45,6 +46,7 @@ PARTS: Final = {
         decisions,
         reports,
         threads,
+        tracing,
         values,
         fastapi_app,
         front,

@@ -10,7 +10,17 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.parts import decisions, fastapi_app, memory, reports, ring, rls, threads, values
+from bench.fronts import rls
+from bench.parts import (
+    decisions,
+    fastapi_app,
+    memory,
+    reports,
+    ring,
+    threads,
+    tracing,
+    values,
+)
 from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -97,6 +107,9 @@ def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
         title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
         for value in ("rate", "p99"):
             yield _by_setting(results, reports.PART, value, title, reports.WITHOUT)
+    if results.contenders(tracing.PART):
+        title = f"Decisions/s with tracing, {titled} (x: {tracing.OFF} is so many times faster)"
+        yield _by_setting(results, tracing.PART, "rate", title, tracing.OFF)
     if results.contenders(values.PART):
         title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
         yield _by_setting(results, values.PART, "p99", title, values.IDLE)

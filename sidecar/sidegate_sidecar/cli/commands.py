@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not on all nodes (reset),"
-    " not ready (health), a promise broken (load, demo), or can't listen (serve); 2 wrong usage or"
-    " input; 3 the sidecar (load: the service) can't be reached, or refuses; 4 nobody took its"
-    " buckets, 5 its state file could not be saved (serve)."
+    " not ready (health), a promise broken (load, demo), wrong rules (rules), or can't listen"
+    " (serve); 2 wrong usage or input; 3 the sidecar (load: the service) can't be reached, or"
+    " refuses; 4 nobody took its buckets, 5 its state file could not be saved (serve)."
 )
 
 # What follows the app's command is the app's, options too, with or without "--" before it.
@@ -92,6 +92,7 @@ def whole_app() -> typer.Typer:
     if len(app.registered_commands) == 1:
         from sidegate_sidecar.cli import ask, ask_keys
         from sidegate_sidecar.cli.load import load
+        from sidegate_sidecar.cli.rules.rules import rules_commands
         from sidegate_sidecar.cli.top import top
 
         of_keys = (ask_keys.keys, ask_keys.peek, ask_keys.reset)
@@ -99,6 +100,7 @@ def whole_app() -> typer.Typer:
         for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
+        app.add_typer(rules_commands(_EPILOG), epilog=_EPILOG)
     return app
 
 

@@ -34,7 +34,7 @@ STATUS_UNITS: Final = {name: number for number, name in OVERRIDE_UNITS.items()} 
 """Of a limit that a response tells of."""
 
 
-class Override(NamedTuple):
+class LimitOverride(NamedTuple):
     """A limit that a request brings along for one descriptor."""
 
     requests_per_unit: int
@@ -45,7 +45,7 @@ class RequestDescriptor(NamedTuple):
     """One list of entries to be limited. `hits` is None where the whole request's count."""
 
     entries: tuple[tuple[str, str], ...]
-    override: Override | None = None
+    override: LimitOverride | None = None
     hits: int | None = None
 
 
@@ -125,9 +125,9 @@ def _entry(data: bytes) -> tuple[str, str]:
     return texts.get(1, ""), texts.get(2, "")
 
 
-def _override(data: bytes) -> Override:
+def _override(data: bytes) -> LimitOverride:
     numbers = _numbers(data)
-    return Override(numbers.get(1, 0) & MAX_UINT32, numbers.get(2, 0) & MAX_UINT32)
+    return LimitOverride(numbers.get(1, 0) & MAX_UINT32, numbers.get(2, 0) & MAX_UINT32)
 
 
 def _numbers(data: bytes) -> dict[int, int]:
