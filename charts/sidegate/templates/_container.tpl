@@ -122,6 +122,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 - name: SIDEGATE_STATE_FILE
   value: {{ . | quote }}
 {{- end }}
+{{- if $values.rules.configMap }}
+- name: SIDEGATE_RULES
+  value: {{ printf "/etc/sidegate/rules/%s" $values.rules.key | quote }}
+{{- end }}
 - name: SIDEGATE_LOG_LEVEL
   value: {{ $values.logLevel }}
 {{- if $values.otel }}
@@ -174,6 +178,11 @@ httpGet:
 - name: sidegate-ring-seed
   mountPath: /etc/sidegate/ring-seed
   readOnly: true
+{{- if $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  mountPath: /etc/sidegate/rules
+  readOnly: true
+{{- end }}
 {{- include "sidegate.trustMounts" $chart }}
 {{- with $chart.Values.extraVolumeMounts }}
 {{ toYaml . }}
@@ -195,6 +204,11 @@ httpGet:
     items:
       - key: {{ $chart.Values.ringSeed.existingKey }}
         path: ring-seed
+{{- with $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- include "sidegate.trustVolumes" $chart }}
 {{- with $chart.Values.extraVolumes }}
 {{ toYaml . }}

@@ -67,6 +67,8 @@ class ConfigOf:
         (etc / "secret").mkdir()
         for name in SECRETS:
             (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
+        (etc / "rules").mkdir()
+        (etc / "rules" / "limits.toml").write_text("version = 1\nrules = []\n")
         (etc / "ring-seed").mkdir()
         (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
@@ -135,6 +137,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
         "sidegate.other.svc:7171",
     ]
     assert config.state_file
+    assert config.rules.endswith("/rules/limits.toml")
     assert config.otel
     assert config.tls
     assert config.secrets() == (b"sixteen bytes of secret",)
