@@ -57,7 +57,7 @@ class RulesInForce:
             rules = await asyncio.to_thread(load_rules, self._file)  # beside the checks
         except OSError as error:  # it is tried again: rights to a file can come without a change
             self._read_at = None
-            self._refuse(error.strerror or str(error))
+            self._refuse(f"{self._file}: {error.strerror or error}")
         except UnusableFile as error:
             self._read_at = at
             self._refuse(str(error))
@@ -78,8 +78,7 @@ class RulesInForce:
     def _refuse(self, why: str) -> None:
         if why != self.fault:
             self.fault = why
-            kept = "it can't be used, and what it said before stays in force"
-            log.error("rules file %s: %s: %s", self._file, kept, why)
+            log.error("rules file can't be used, what it said before stays in force: %s", why)
 
     def _take_over(self, rules: RuleSet) -> None:
         was_faulty, self.fault = bool(self.fault), ""
@@ -88,4 +87,4 @@ class RulesInForce:
             self.changes += 1
         elif not was_faulty:  # written anew, and the same
             return
-        log.info("rules file %s: its %d rules are in force", self._file, len(rules.rules))
+        log.info("rules file %s is in force, digest %s", self._file, self.digest)

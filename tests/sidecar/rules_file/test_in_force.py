@@ -93,7 +93,8 @@ async def test_a_file_that_is_gone_leaves_its_rules_in_force(file: Path) -> None
     away = file.with_suffix(".away")
     os.rename(file, away)  # noqa: PTH104 - pathlib's blocks
     await in_force.look()
-    assert (limits_of(in_force), in_force.fault) == (["5/minute"], "No such file or directory")
+    why = f"{file}: No such file or directory"
+    assert (limits_of(in_force), in_force.fault) == (["5/minute"], why)
     os.rename(away, file)  # noqa: PTH104 - as above
     await in_force.look()
     assert (in_force.fault, in_force.changes) == ("", 0)
