@@ -118,6 +118,7 @@ class Config:
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
+    rules: str = ""  # path of a rules file; empty: there is none
     report_rules: int = RULES  # 0: nothing is counted for reports
     report_memory: int = RULE_BYTES  # bytes, of each rule
     report_keys: ShownKeys = ShownKeys.PLAIN

@@ -133,6 +133,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 - name: SIDEGATE_STATE_FILE
   value: {{ . | quote }}
 {{- end }}
+{{- if $values.rules.configMap }}
+- name: SIDEGATE_RULES
+  value: {{ printf "/etc/sidegate/rules/%s" $values.rules.key | quote }}
+{{- end }}
 - name: SIDEGATE_LOG_LEVEL
   value: {{ $values.logLevel }}
 {{- if $values.otel }}
@@ -190,6 +194,11 @@ httpGet:
   mountPath: /etc/sidegate/ratelimit
   readOnly: true
 {{- end }}
+{{- if $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  mountPath: /etc/sidegate/rules
+  readOnly: true
+{{- end }}
 {{- include "sidegate.trustMounts" $chart }}
 {{- with $chart.Values.extraVolumeMounts }}
 {{ toYaml . }}
@@ -215,6 +224,11 @@ httpGet:
 - name: sidegate-ratelimit
   configMap:
     name: {{ $chart.Values.envoy.existingConfigMap | default (printf "%s-ratelimit" (include "sidegate.ring" $chart)) }}
+{{- end }}
+{{- with $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  configMap:
+    name: {{ . }}
 {{- end }}
 {{- include "sidegate.trustVolumes" $chart }}
 {{- with $chart.Values.extraVolumes }}

@@ -54,6 +54,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_RING_SEED",
         "SIDEGATE_RING_SEED_FILE",
         "SIDEGATE_ROLE",
+        "SIDEGATE_RULES",
         "SIDEGATE_SECRET",
         "SIDEGATE_SECRET_FILE",
         "SIDEGATE_SEED",

@@ -67,6 +67,8 @@ class ConfigOf:
         (etc / "secret").mkdir()
         for name in SECRETS:
             (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
+        (etc / "rules").mkdir()
+        (etc / "rules" / "limits.toml").write_text("version = 1\nrules = []\n")
         (etc / "ring-seed").mkdir()
         (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
@@ -137,6 +139,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert str(config.grpc) == "0.0.0.0:7273"
     assert [Path(it).name for it in config.ratelimit_yaml] == ["edge.yaml", "shop.yaml"]
     assert config.state_file
+    assert config.rules.endswith("/rules/limits.toml")
     assert config.otel
     assert config.tls
     assert config.secrets() == (b"sixteen bytes of secret",)

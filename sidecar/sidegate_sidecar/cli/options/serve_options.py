@@ -206,6 +206,15 @@ StateFile = Annotated[
         _BEHAVIOUR,
     ),
 ]
+Rules = Annotated[
+    str,
+    option(
+        "rules",
+        "PATH",
+        "A rules file, YAML or TOML; read again when it changes. `sidegate rules` checks one.",
+        _BEHAVIOUR,
+    ),
+]
 ReportRules = Annotated[
     str,
     option(

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.cli.printing import print_json
+from sidegate_sidecar.rules_file.rules_in_force import SHOWN_DIGEST
 from sidegate_sidecar.text import visible
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.rules_file.rules_file import UnusableFile
-
-SHOWN_DIGEST = 12  # characters: enough to tell two files apart at a glance
 
 
 def print_held(file: str, rules: RuleSet, *, as_json: bool) -> None:
