@@ -17,6 +17,7 @@ import uvloop
 from rich.console import Console
 
 from bench.cluster import part as cluster
+from bench.fronts import rls
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -49,6 +50,7 @@ PARTS: Final = {
         values,
         fastapi_app,
         front,
+        rls,
         memory,
         ring,
         cluster,

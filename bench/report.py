@@ -10,7 +10,17 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.parts import decisions, fastapi_app, memory, reports, ring, threads, tracing, values
+from bench.fronts import rls
+from bench.parts import (
+    decisions,
+    fastapi_app,
+    memory,
+    reports,
+    ring,
+    threads,
+    tracing,
+    values,
+)
 from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -71,6 +81,11 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)
+    if results.contenders(rls.PART):
+        title = f"Calls/s of Envoy's rate limit service by calls in flight, {titled}"
+        yield _by_setting(results, rls.PART, "rate", title, rls.ECHO)
+        title = "p50 latency in µs by calls in flight (x: so many times that of the echo)"
+        yield _by_setting(results, rls.PART, "p50", title, rls.ECHO)
     if results.contenders(memory.PART):
         yield _memory(results)
     if results.contenders(ring.PART):

@@ -123,13 +123,15 @@ class Config:
     report_memory: int = RULE_BYTES  # bytes, of each rule
     report_keys: ShownKeys = ShownKeys.PLAIN
     otel: bool = False  # spans of the checks that apps trace
+    grpc: Address | None = None  # for Envoy's rate limit service; None: it isn't served
+    ratelimit_yaml: tuple[str, ...] = ()  # paths of the files that it decides by
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
             if not is_name(value):
                 why = f"expected 1 to {MAX_NAME_BYTES} bytes of printable text"
                 raise OptionError(option, value, why)
-        for option, address in (("link", self.link), ("http", self.http), *self._seeds()):
+        for option, address in self._addresses():
             if address.path:
                 why = "expected HOST:PORT; a Unix socket for apps goes to --socket"
                 raise OptionError(option, address, why)
@@ -146,6 +148,7 @@ class Config:
                 raise OptionError("http-host", host, why)
         self._check_numbers()
         self._check_secrets()
+        self._check_grpc()
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
@@ -193,13 +196,26 @@ class Config:
             raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
-        by_http = not self.http.is_local
+        by_http = not (self.http.is_local and (self.grpc is None or self.grpc.is_local))
         if on_link or (as_node and not nodes) or (by_http and not http):
             self._demand_length("secret", apps, self.secret_file)
         if as_node:
             self._demand_length("node-secret", nodes, self.node_secret_file)
         if by_http:
             self._demand_length("http-token", http, self.http_token_file)
+
+    def _check_grpc(self) -> None:
+        """Raise OptionError if gRPC has nothing to decide by, or others can reach it unguarded."""
+        if self.grpc is None:
+            if self.ratelimit_yaml:
+                why = "expected --grpc HOST:PORT beside it, where Envoy asks for its limits"
+                raise OptionError("ratelimit-yaml", self.ratelimit_yaml[0], why)
+            return
+        if not self.ratelimit_yaml:
+            why = "expected --ratelimit-yaml FILE beside it, which says what is limited"
+            raise OptionError("grpc", self.grpc, why)
+        if not (self.grpc.is_local or self.http_tokens() or self.tls or self.insecure):
+            raise OptionError("grpc", self.grpc, _EXPOSED)
 
     def _demand_length(self, option: str, held: tuple[bytes, ...], file: SecretFile | None) -> None:
         try:
@@ -233,8 +249,10 @@ class Config:
         """Return a key as it is shown to whoever asks for a report."""
         return shown_key(key, self.shown_keys, self.ring_seed)
 
-    def _seeds(self) -> list[tuple[str, Address]]:
-        return [("seed", seed) for seed in self.seeds]
+    def _addresses(self) -> list[tuple[str, Address]]:
+        grpc = [("grpc", self.grpc)] if self.grpc else []
+        seeds = [("seed", seed) for seed in self.seeds]
+        return [("link", self.link), ("http", self.http), *grpc, *seeds]
 
     def _check_numbers(self) -> None:
         times = (("budget", self.budget, MAX_BUDGET), ("drain", self.drain, MAX_DRAIN))

@@ -23,11 +23,14 @@ from sidegate_sidecar.telemetry.logs import log_to_stderr
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.fronts.envoy.rls_server import RlsServer
     from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
 
+NO_GRPC = "expected grpcio to be installed, which is what the extra sidegate[grpc] has"
 NOT_INSTALLED = (
     "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
     " what the extra sidegate[sidecar-otel] has"
@@ -50,18 +53,56 @@ class Process(Sidecar):
             raise
         self.http = bound(http, config.http)
         self.http_server = HttpServer(self, self.http, http)
+        try:
+            self.rls = self._make_rls()
+        except (ListenError, OptionError):
+            http.close()
+            self._link_socket.close()
+            raise
         self._tracing = tracing
         if tracing is not None:
             self.sessions.trace(tracing.watch(self.node.decide))
 
+    def _make_rls(self) -> RlsServer | None:
+        """Return the front for Envoy, which is imported only where it is wanted."""
+        if self.config.grpc is None:
+            return None
+        # Its C library writes to stderr by itself; what matters is in our log.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        try:
+            from sidegate_sidecar.fronts.envoy.rls_server import RlsServer  # noqa: PLC0415 - extra
+        except ImportError:
+            raise OptionError("grpc", self.config.grpc, NO_GRPC) from None
+        rls = RlsServer(self, self.config.grpc)
+        self.http_server.registry.register(rls.collector)
+        return rls
+
     async def start(self) -> None:
-        """Listen to apps and nodes, then to HTTP."""
+        """Listen to apps and nodes, then to HTTP and gRPC."""
         await super().start()
         await self.http_server.start()
-        log.info("node %s: link %s, http %s", self.config.name, self.link, self.http)
+        fronts = f"http {self.http}"
+        if self.rls is not None:
+            await self.rls.start()
+            fronts += f", grpc {self.rls.address}"
+        log.info("node %s: link %s, %s", self.config.name, self.link, fronts)
+
+    async def leave(self) -> Departure:
+        """Leave the ring, as `Sidecar.leave`; who looks for a service is sent elsewhere first."""
+        if self.rls is not None:
+            self.rls.leave()
+        return await super().leave()
+
+    async def depart(self) -> int:
+        """Let calls of Envoy's end, then depart, as `Sidecar.depart`."""
+        if self.rls is not None:
+            await self.rls.stop()
+        return await super().depart()
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, and close."""
+        if self.rls is not None:
+            await self.rls.stop()
         await super().stop()
         await self.http_server.stop()
         if self._tracing is not None:

@@ -19,6 +19,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
       containerPort: {{ int $values.ports.link }}
     - name: sidegate-http
       containerPort: {{ int $values.ports.http }}
+    {{- if $values.envoy.enabled }}
+    - name: sidegate-grpc
+      containerPort: {{ int $values.ports.grpc }}
+    {{- end }}
   {{- /* It is started once it has been sent the buckets that it will own; the app starts then. */}}
   {{- with $values.probes.startup }}
   startupProbe:
@@ -62,6 +66,13 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.link) | quote }}
 - name: SIDEGATE_HTTP
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.http) | quote }}
+{{- if $values.envoy.enabled }}
+{{- /* Beside an app Envoy is in the same pod. */}}
+- name: SIDEGATE_GRPC
+  value: {{ include "sidegate.address" (list (.sidecar | ternary "127.0.0.1" $values.listenOn) $values.ports.grpc) | quote }}
+- name: SIDEGATE_RATELIMIT_YAML
+  value: {{ include "sidegate.ratelimitFiles" $chart | quote }}
+{{- end }}
 - name: SIDEGATE_SEEDS
   value: {{ include "sidegate.seeds" $chart | quote }}
 {{- if .sidecar }}
@@ -178,6 +189,11 @@ httpGet:
 - name: sidegate-ring-seed
   mountPath: /etc/sidegate/ring-seed
   readOnly: true
+{{- if $chart.Values.envoy.enabled }}
+- name: sidegate-ratelimit
+  mountPath: /etc/sidegate/ratelimit
+  readOnly: true
+{{- end }}
 {{- if $chart.Values.rules.configMap }}
 - name: sidegate-rules
   mountPath: /etc/sidegate/rules
@@ -204,6 +220,11 @@ httpGet:
     items:
       - key: {{ $chart.Values.ringSeed.existingKey }}
         path: ring-seed
+{{- if $chart.Values.envoy.enabled }}
+- name: sidegate-ratelimit
+  configMap:
+    name: {{ $chart.Values.envoy.existingConfigMap | default (printf "%s-ratelimit" (include "sidegate.ring" $chart)) }}
+{{- end }}
 {{- with $chart.Values.rules.configMap }}
 - name: sidegate-rules
   configMap:
@@ -213,6 +234,12 @@ httpGet:
 {{- with $chart.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The paths of the limits for Envoy: all files of the ConfigMap. */}}
+{{- define "sidegate.ratelimitFiles" -}}
+{{- $names := ternary .Values.envoy.existingKeys (keys .Values.envoy.limits | sortAlpha) (ne .Values.envoy.existingConfigMap "") }}
+{{- range $at, $name := $names }}{{ if $at }},{{ end }}/etc/sidegate/ratelimit/{{ $name }}{{ end }}
 {{- end -}}
 
 {{- define "sidegate.trustMounts" -}}

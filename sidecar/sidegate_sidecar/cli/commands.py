@@ -129,6 +129,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     socket_mode: serve_options.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
     http: serve_options.Http = DEFAULT_HTTP,
     http_host: serve_options.HttpHosts = [],  # noqa: B006  # typer shows and copies it
+    grpc: serve_options.Grpc = "",
+    ratelimit_yaml: serve_options.RatelimitYaml = [],  # noqa: B006  # typer shows and copies it
     seed: serve_options.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: serve_options.Cluster = "sidegate",
     secret_file: serve_options.SecretFile = "",
@@ -161,6 +163,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         link=readers.address("link", link),
         http=readers.address("http", http),
         http_hosts=readers.names(http_host),
+        grpc=readers.address("grpc", grpc) if grpc else None,
+        ratelimit_yaml=readers.names(ratelimit_yaml),
         socket=socket.removeprefix("unix:"),
         socket_mode=readers.mode("socket-mode", socket_mode),
         seeds=readers.seeds(seed),

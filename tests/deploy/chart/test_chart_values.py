@@ -136,6 +136,8 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
         "limits-peers.shop.svc.cluster.local.:7271",
         "sidegate.other.svc:7171",
     ]
+    assert str(config.grpc) == "0.0.0.0:7273"
+    assert [Path(it).name for it in config.ratelimit_yaml] == ["edge.yaml", "shop.yaml"]
     assert config.state_file
     assert config.rules.endswith("/rules/limits.toml")
     assert config.otel

@@ -47,6 +47,26 @@ HttpHosts = Annotated[
         _WHO,
     ),
 ]
+Grpc = Annotated[
+    str,
+    option(
+        "grpc",
+        "HOST:PORT",
+        "Where to serve Envoy's rate limit service, v3; needs the extra sidegate\\[grpc].",
+        _WHO,
+        shown="not served",
+    ),
+]
+RatelimitYaml = Annotated[
+    list[str],
+    option(
+        "ratelimit-yaml",
+        "FILE",
+        "A configuration of envoyproxy/ratelimit, by which --grpc decides; read again when it"
+        " changes. Repeat it, or separate several by commas: one for each domain.",
+        _WHO,
+    ),
+]
 Seeds = Annotated[
     list[str],
     option(
