@@ -62,6 +62,12 @@ class RuleSet:
         self.digest = sha256(self.encoded).hexdigest()
         self._remembered = lru_cache(MAX_CHOICES)(self._choose)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RuleSet) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def questions(self, request: Request, now: float, root: str = "") -> list[RuleQuestion]:
         """Return what to ask for a request, all of which must pass; nothing if it isn't limited.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidegate_sidecar.rules_file import rules_in_force
+import sidegate_sidecar.in_force
 from sidegate_sidecar.rules_file.rules_file import UnusableFile
 from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
 
@@ -19,13 +19,13 @@ def rules(limits: str) -> str:
 
 
 def limits_of(in_force: RulesInForce) -> list[str]:
-    return [it.rule.limits.text for it in in_force.rules.rules]
+    return [it.rule.limits.text for it in in_force.value.rules]
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_in_force, "SETTLED_AFTER", 0.001)
-    monkeypatch.setattr(rules_in_force, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(sidegate_sidecar.in_force, "SETTLED_AFTER", 0.001)
+    monkeypatch.setattr(sidegate_sidecar.in_force, "LOOK_EVERY", 0.001)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_half_a_file_is_not_taken_for_one_with_fewer_rules(
     sleep = asyncio.sleep
 
     async def write_on(_: float) -> None:
-        seen.append(len(in_force.rules.rules))
+        seen.append(len(in_force.value.rules))
         if len(seen) == 1:
             overwrite(file, text.replace("7", "8"))
         await sleep(0)

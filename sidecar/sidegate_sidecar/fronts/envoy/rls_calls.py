@@ -76,7 +76,7 @@ class RlsCalls:
         await self._refuse(context, StatusCode.UNAUTHENTICATED, "secret", why)
 
     async def _decide(self, data: bytes, budget: float) -> RlsAnswer:
-        asked = questions(self._files.domains, read_request(data))
+        asked = questions(self._files.value, read_request(data))
         checks = [(question.check, question.limits) for question in asked.asked]
         found = await ask_together(self._node, checks, budget)
         made = answer(asked, list(map(self._decided, asked.asked, found)))

@@ -14,9 +14,9 @@ import pytest
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import Address
 from sidegate.protocol.messages import Checks
+from sidegate_sidecar import in_force
 from sidegate_sidecar.config import OptionError, Role
 from sidegate_sidecar.errors import BAD_INPUT
-from sidegate_sidecar.fronts.envoy import ratelimit_files
 from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
 from sidegate_sidecar.fronts.envoy.rls_calls import timeout_in
 from sidegate_sidecar.fronts.envoy.rls_server import MAX_CALLS
@@ -136,7 +136,7 @@ async def test_a_file_that_changes_is_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that can't be used is told once; meanwhile what there was before holds."""
-    monkeypatch.setattr(ratelimit_files, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(in_force, "LOOK_EVERY", 0.01)
     node, client = await serving(stack, tmp_path)
 
     async def limit() -> int:
@@ -154,7 +154,7 @@ async def test_a_file_that_changes_is_read_again(
     assert node.rls
     assert not node.rls.files.fault
     assert log.text.count("expected a list") == 1
-    assert "are read again" in log.text
+    assert f"limits in force: {file}" in log.text
 
 
 # --- its end
