@@ -17,6 +17,7 @@ import uvloop
 from rich.console import Console
 
 from bench.cluster import part as cluster
+from bench.fronts import rls
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -27,6 +28,7 @@ from bench.parts import (
     resp,
     ring,
     threads,
+    tracing,
     values,
 )
 from bench.plan import Plan, full_plan, quick_plan
@@ -45,10 +47,12 @@ PARTS: Final = {
         decisions,
         reports,
         threads,
+        tracing,
         values,
         resp,
         fastapi_app,
         front,
+        rls,
         memory,
         ring,
         cluster,

@@ -10,7 +10,18 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.parts import decisions, fastapi_app, memory, reports, resp, ring, threads, values
+from bench.fronts import rls
+from bench.parts import (
+    decisions,
+    fastapi_app,
+    memory,
+    reports,
+    resp,
+    ring,
+    threads,
+    tracing,
+    values,
+)
 from bench.parts.front_tables import front_tables
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -72,6 +83,11 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)
+    if results.contenders(rls.PART):
+        title = f"Calls/s of Envoy's rate limit service by calls in flight, {titled}"
+        yield _by_setting(results, rls.PART, "rate", title, rls.ECHO)
+        title = "p50 latency in µs by calls in flight (x: so many times that of the echo)"
+        yield _by_setting(results, rls.PART, "p50", title, rls.ECHO)
     if results.contenders(memory.PART):
         yield _memory(results)
     if results.contenders(ring.PART):
@@ -93,6 +109,9 @@ def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
         title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
         for value in ("rate", "p99"):
             yield _by_setting(results, reports.PART, value, title, reports.WITHOUT)
+    if results.contenders(tracing.PART):
+        title = f"Decisions/s with tracing, {titled} (x: {tracing.OFF} is so many times faster)"
+        yield _by_setting(results, tracing.PART, "rate", title, tracing.OFF)
     if results.contenders(values.PART):
         title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
         yield _by_setting(results, values.PART, "p99", title, values.IDLE)

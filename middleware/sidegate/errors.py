@@ -59,11 +59,17 @@ class KeyTooLong(SidegateError, ValueError):  # noqa: N818 - named for what the 
         return f"key of {self.size} bytes: expected at most {self.most} bytes of UTF-8"
 
 
-class RepeatedField(SidegateError):  # noqa: N818 - named for what the client did
+class MalformedRequest(SidegateError):  # noqa: N818 - named for what the client did
+    """A request that can't be told apart from others: the fault of the client, who is answered 400.
+
+    Its text says why.
+    """
+
+
+class RepeatedField(MalformedRequest):
     """A header field that tells clients apart came in several lines that differ.
 
-    Which of them an app believes is the app's secret, so none of them is an identity. The fault
-    of the client, who is answered 400.
+    Which of them an app believes is the app's secret, so none of them is an identity.
     """
 
     def __init__(self, name: str) -> None:
@@ -72,6 +78,20 @@ class RepeatedField(SidegateError):  # noqa: N818 - named for what the client di
 
     def __str__(self) -> str:
         return f"the field {self.name} came in several lines that differ, expected one"
+
+
+class WrongHost(MalformedRequest):
+    """A request without a host, or with several, where its host chooses the limit (RFC 9112, 3.2).
+
+    `host` is what it said.
+    """
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+    def __str__(self) -> str:
+        return f"the request names the host {quoted(self.host)}, expected one host in one line"
 
 
 class NoEventLoop(SidegateError, RuntimeError):  # noqa: N818 - named for what is missing

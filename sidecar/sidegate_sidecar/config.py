@@ -119,10 +119,13 @@ class Config:
     role: Role = Role.OWNER
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
+    rules: str = ""  # path of a rules file; empty: there is none
     report_rules: int = RULES  # 0: nothing is counted for reports
     report_memory: int = RULE_BYTES  # bytes, of each rule
     report_keys: ShownKeys = ShownKeys.PLAIN
     otel: bool = False  # spans of the checks that apps trace
+    grpc: Address | None = None  # for Envoy's rate limit service; None: it isn't served
+    ratelimit_yaml: tuple[str, ...] = ()  # paths of the files that it decides by
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
@@ -146,6 +149,7 @@ class Config:
                 raise OptionError("http-host", host, why)
         self._check_numbers()
         self._check_secrets()
+        self._check_grpc()
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
@@ -196,13 +200,27 @@ class Config:
             raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
-        by_http = by_resp or not self.http.is_local
+        fronts = [self.http, *(it for it in (self.grpc, self.resp) if it is not None)]
+        by_http = not all(it.is_local for it in fronts)
         if on_link or (as_node and not nodes) or (by_http and not http):
             self._demand_length("secret", apps, self.secret_file)
         if as_node:
             self._demand_length("node-secret", nodes, self.node_secret_file)
         if by_http:
             self._demand_length("http-token", http, self.http_token_file)
+
+    def _check_grpc(self) -> None:
+        """Raise OptionError if gRPC has nothing to decide by, or others can reach it unguarded."""
+        if self.grpc is None:
+            if self.ratelimit_yaml:
+                why = "expected --grpc HOST:PORT beside it, where Envoy asks for its limits"
+                raise OptionError("ratelimit-yaml", self.ratelimit_yaml[0], why)
+            return
+        if not self.ratelimit_yaml:
+            why = "expected --ratelimit-yaml FILE beside it, which says what is limited"
+            raise OptionError("grpc", self.grpc, why)
+        if not (self.grpc.is_local or self.http_tokens() or self.tls or self.insecure):
+            raise OptionError("grpc", self.grpc, _EXPOSED)
 
     def _demand_length(self, option: str, held: tuple[bytes, ...], file: SecretFile | None) -> None:
         try:
@@ -237,9 +255,10 @@ class Config:
         return shown_key(key, self.shown_keys, self.ring_seed)
 
     def _addresses(self) -> list[tuple[str, Address]]:
-        resp = [("resp", self.resp)] if self.resp is not None else []
+        fronts = (("http", self.http), ("grpc", self.grpc), ("resp", self.resp))
+        given = [(option, it) for option, it in fronts if it is not None]
         seeds = [("seed", seed) for seed in self.seeds]
-        return [("link", self.link), ("http", self.http), *resp, *seeds]
+        return [("link", self.link), *given, *seeds]
 
     def _check_numbers(self) -> None:
         times = (("budget", self.budget, MAX_BUDGET), ("drain", self.drain, MAX_DRAIN))

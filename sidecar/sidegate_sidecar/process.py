@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from sidegate.link.address import Address
+    from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.fronts.envoy.rls_server import RlsServer
     from sidegate_sidecar.fronts.resp.server import RespServer
     from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
 
 NO_HIREDIS = "expected hiredis to be installed, which is what the extra sidegate[sidecar-resp] has"
+NO_GRPC = "expected grpcio to be installed, which is what the extra sidegate[grpc] has"
 NOT_INSTALLED = (
     "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
     " what the extra sidegate[sidecar-otel] has"
@@ -65,22 +68,53 @@ class Process(Sidecar):
             self.resp = bound(listening[1], config.resp)
             self.resp_server = resp_server(self, listening[1])
             self.http_server.registry.register(self.resp_server.collector)
+        try:
+            self.rls = self._make_rls()
+        except (ListenError, OptionError):
+            for it in (*listening, self._link_socket):
+                it.close()
+            raise
         self._tracing = tracing
         if tracing is not None:
             self.sessions.trace(tracing.watch(self.node.decide))
 
+    def _make_rls(self) -> RlsServer | None:
+        """Return the front for Envoy, which is imported only where it is wanted."""
+        if self.config.grpc is None:
+            return None
+        # Its C library writes to stderr by itself; what matters is in our log.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        try:
+            from sidegate_sidecar.fronts.envoy.rls_server import RlsServer  # noqa: PLC0415 - extra
+        except ImportError:
+            raise OptionError("grpc", self.config.grpc, NO_GRPC) from None
+        rls = RlsServer(self, self.config.grpc)
+        self.http_server.registry.register(rls.collector)
+        return rls
+
     async def start(self) -> None:
-        """Listen to apps and nodes, then to HTTP and to clients of Redis."""
+        """Listen to apps and nodes, then to HTTP, gRPC and clients of Redis."""
         await super().start()
         await self.http_server.start()
-        resp = ""
+        fronts = f"http {self.http}"
+        if self.rls is not None:
+            await self.rls.start()
+            fronts += f", grpc {self.rls.address}"
         if self.resp_server is not None:
             await self.resp_server.start()
-            resp = f", resp {self.resp}"
-        log.info("node %s: link %s, http %s%s", self.config.name, self.link, self.http, resp)
+            fronts += f", resp {self.resp}"
+        log.info("node %s: link %s, %s", self.config.name, self.link, fronts)
+
+    async def leave(self) -> Departure:
+        """Leave the ring, as `Sidecar.leave`; who looks for a service is sent elsewhere first."""
+        if self.rls is not None:
+            self.rls.leave()
+        return await super().leave()
 
     async def depart(self) -> int:
-        """Answer what was asked and no more, clients of Redis too."""
+        """Let calls of Envoy's and clients of Redis end, then depart, as `Sidecar.depart`."""
+        if self.rls is not None:
+            await self.rls.stop()
         if self.resp_server is not None:
             await self.resp_server.depart()
         return await super().depart()
@@ -89,6 +123,8 @@ class Process(Sidecar):
         """Take no more connections, answer what is there, and close."""
         if self.resp_server is not None:
             await self.resp_server.stop()
+        if self.rls is not None:
+            await self.rls.stop()
         await super().stop()
         await self.http_server.stop()
         if self._tracing is not None:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
 
 log = logging.getLogger("sidegate")
 
@@ -101,6 +102,7 @@ class Sidecar:
         if config.state_file:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
+        self.rules = _rules(config.rules) if config.rules else None
         self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
@@ -224,6 +226,8 @@ class Sidecar:
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
+        if self.rules is not None:
+            self._run(self.rules.run())
         if self.cache is not None:
             self._run(self.cache.run())
         if self.config.can_be_aimed_at:
@@ -347,6 +351,12 @@ def _identity(config: Config, link: str, instance: bytes) -> Identity:
         config.node_secrets,
         fingerprint(config.ring_seed),
     )
+
+
+def _rules(file: str) -> RulesInForce:
+    from sidegate_sidecar.rules_file.rules_in_force import RulesInForce  # noqa: PLC0415
+
+    return RulesInForce(file)
 
 
 def bound(listening: socket.socket, wanted: Address) -> Address:

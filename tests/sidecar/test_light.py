@@ -1,5 +1,7 @@
 """A sidecar that only decides, and is probed and scraped, is light."""
 
+from pathlib import Path
+
 from tests.support.processes.commands import finish, start
 
 # Serves with plain arguments, is asked by another thread, told to end, and says what it imported.
@@ -35,6 +37,7 @@ sys.exit(code)
 """
 
 HEAVY = {"fastapi", "starlette", "pydantic", "uvicorn", "rich", "httpx2", "aiohttp", "anyio"}
+OF_FRONTS = {"grpc", "yaml"}
 
 
 async def _imported(*arguments: str) -> set[str]:
@@ -54,5 +57,14 @@ async def test_a_front_is_imported_where_it_is_switched_on() -> None:
 async def test_probes_and_scrapes_import_no_app() -> None:
     """Nor do paths and methods that aren't there."""
     imported = await _imported("--name=n1", "--drain", "1", "--insecure")
-    assert not HEAVY & imported
+    assert not (HEAVY | OF_FRONTS) & imported
     assert "prometheus_client" in imported
+
+
+async def test_a_front_that_is_switched_on_imports_what_it_needs(tmp_path: Path) -> None:
+    """And no more."""
+    file = tmp_path / "limits.yaml"
+    file.write_text("domain: edge")
+    imported = await _imported("--grpc", "127.0.0.1:0", "--ratelimit-yaml", str(file))
+    assert imported >= OF_FRONTS
+    assert not (HEAVY | {"google"}) & imported

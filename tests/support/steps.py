@@ -6,7 +6,7 @@ from typing import TypeVar
 Made = TypeVar("Made")
 
 
-def finished(steps: Generator[None, None, Made]) -> Made:
+def finished(steps: Generator[object, None, Made]) -> Made:
     """Take all steps, and return what they make."""
     while True:
         try:

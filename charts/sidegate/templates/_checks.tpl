@@ -12,6 +12,20 @@
 {{- if has (int .Values.ports.resp) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
 {{- printf "ports.resp %v: expected another port than ports.link and ports.http" .Values.ports.resp | fail -}}
 {{- end -}}
+{{- if and .Values.envoy.enabled (eq (int .Values.ports.resp) (int .Values.ports.grpc)) -}}
+{{- printf "ports.resp %v: expected another port than ports.grpc" .Values.ports.resp | fail -}}
+{{- end -}}
+{{- if .Values.envoy.enabled -}}
+{{- if has (int .Values.ports.grpc) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
+{{- printf "ports.grpc %v: expected another port than ports.link and ports.http" .Values.ports.grpc | fail -}}
+{{- end -}}
+{{- if and .Values.envoy.existingConfigMap .Values.envoy.limits -}}
+{{- printf "envoy.existingConfigMap %q: expected either it or envoy.limits, not both" .Values.envoy.existingConfigMap | fail -}}
+{{- end -}}
+{{- if not (or .Values.envoy.existingConfigMap .Values.envoy.limits) -}}
+{{- fail "envoy.limits {}: expected a file of limits in it, or envoy.existingConfigMap, for envoy.enabled" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.nodeValue .Values.secret.tokenValue) -}}
 {{- printf "secret.existingSecret %q: expected either it or secret.value, secret.nodeValue and secret.tokenValue, not both" .Values.secret.existingSecret | fail -}}
 {{- end -}}

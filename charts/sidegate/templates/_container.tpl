@@ -23,6 +23,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
     - name: sidegate-resp
       containerPort: {{ int $values.ports.resp }}
     {{- end }}
+    {{- if $values.envoy.enabled }}
+    - name: sidegate-grpc
+      containerPort: {{ int $values.ports.grpc }}
+    {{- end }}
   {{- /* It is started once it has been sent the buckets that it will own; the app starts then. */}}
   {{- with $values.probes.startup }}
   startupProbe:
@@ -69,6 +73,13 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- if $values.ports.resp }}
 - name: SIDEGATE_RESP
   value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.resp) | quote }}
+{{- end }}
+{{- if $values.envoy.enabled }}
+{{- /* Beside an app Envoy is in the same pod. */}}
+- name: SIDEGATE_GRPC
+  value: {{ include "sidegate.address" (list (.sidecar | ternary "127.0.0.1" $values.listenOn) $values.ports.grpc) | quote }}
+- name: SIDEGATE_RATELIMIT_YAML
+  value: {{ include "sidegate.ratelimitFiles" $chart | quote }}
 {{- end }}
 - name: SIDEGATE_SEEDS
   value: {{ include "sidegate.seeds" $chart | quote }}
@@ -130,6 +141,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 - name: SIDEGATE_STATE_FILE
   value: {{ . | quote }}
 {{- end }}
+{{- if $values.rules.configMap }}
+- name: SIDEGATE_RULES
+  value: {{ printf "/etc/sidegate/rules/%s" $values.rules.key | quote }}
+{{- end }}
 - name: SIDEGATE_LOG_LEVEL
   value: {{ $values.logLevel }}
 {{- if $values.otel }}
@@ -182,6 +197,16 @@ httpGet:
 - name: sidegate-ring-seed
   mountPath: /etc/sidegate/ring-seed
   readOnly: true
+{{- if $chart.Values.envoy.enabled }}
+- name: sidegate-ratelimit
+  mountPath: /etc/sidegate/ratelimit
+  readOnly: true
+{{- end }}
+{{- if $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  mountPath: /etc/sidegate/rules
+  readOnly: true
+{{- end }}
 {{- include "sidegate.trustMounts" $chart }}
 {{- with $chart.Values.extraVolumeMounts }}
 {{ toYaml . }}
@@ -203,10 +228,26 @@ httpGet:
     items:
       - key: {{ $chart.Values.ringSeed.existingKey }}
         path: ring-seed
+{{- if $chart.Values.envoy.enabled }}
+- name: sidegate-ratelimit
+  configMap:
+    name: {{ $chart.Values.envoy.existingConfigMap | default (printf "%s-ratelimit" (include "sidegate.ring" $chart)) }}
+{{- end }}
+{{- with $chart.Values.rules.configMap }}
+- name: sidegate-rules
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- include "sidegate.trustVolumes" $chart }}
 {{- with $chart.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The paths of the limits for Envoy: all files of the ConfigMap. */}}
+{{- define "sidegate.ratelimitFiles" -}}
+{{- $names := ternary .Values.envoy.existingKeys (keys .Values.envoy.limits | sortAlpha) (ne .Values.envoy.existingConfigMap "") }}
+{{- range $at, $name := $names }}{{ if $at }},{{ end }}/etc/sidegate/ratelimit/{{ $name }}{{ end }}
 {{- end -}}
 
 {{- define "sidegate.trustMounts" -}}

@@ -15,6 +15,7 @@ from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
+from sidegate.http.rules import Rule
 from sidegate.http.settings import Settings
 from sidegate.middleware_options import Options, settings_of
 from sidegate.wrapped_app import require_asgi
@@ -99,57 +100,70 @@ class RateLimitMiddleware:
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - 0.1 µs less than a set
             await self._app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
-        method, root = scope.get("method", "GET"), scope.get("root_path", "")
+        limiter = self._limiter
         verdict: Verdict | None = None
-        for chain in self._limiter.chains(scope["path"], root, method):  # one, nearly always
-            judged = await self._judge(chain, scope)
+        method, root = scope.get("method", "GET"), scope.get("root_path", "")
+        for chain in limiter.chains(scope["path"], root, method):  # one, nearly always
+            judged: Verdict | None = None
+            asked = self._by_peer(chain[0], scope) or await self._question(chain, scope)
+            if isinstance(asked, RuleQuestion):
+                rule, key, cost = asked
+                if limiter.is_paid(scope, key, rule.limits):
+                    continue
+                asked = None  # what waits here is looked at by Python's collector, again and again
+                try:
+                    decision = await self._client.check(key, rule.limits, cost)
+                    judged = self._judged(rule, decision, scope)
+                except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+                    judged = limiter.check_failed(rule, error)
+            else:
+                judged = asked
             if judged is not None:
                 verdict = judged.after(verdict)
                 if verdict.status:
                     break
-        if verdict is None:
-            await self._app(scope, receive, send)
-        elif not verdict.status:
-            await self._app(scope, receive, _adding(verdict.fields, send))
-        elif kind == "http":
-            await refuse(self._app, verdict, scope, receive, send)
-        else:
-            await refuse_handshake(verdict, scope, receive, send)
+        await self._go_on(verdict, scope, receive, send)
 
     # --- asking
 
-    async def _judge(self, chain: Chain, scope: Scope) -> Verdict | None:
-        """Return what becomes of a request, None if it isn't limited. It never raises."""
-        limiter, rule, client = self._limiter, chain[0], scope.get("client")
-        request: ScopeRequest | None = None
-        if (  # the plainest rule, by the peer's address, takes the short way
+    def _by_peer(self, rule: Rule, scope: Scope) -> RuleQuestion | None:
+        """Return what the plainest rule asks, by the peer's address; None if it takes more."""
+        client = scope.get("client")
+        if (
             rule.key_of_peer
-            and limiter.proxies is NO_PROXIES
+            and self._limiter.proxies is NO_PROXIES
             and client
             and client[0]
             and len(client[0]) <= MAX_ADDRESS
             and scope.get("method", "GET").upper() != "OPTIONS"
         ):
             assert isinstance(rule.cost, int)  # else there is no key of the peer
-            asked: RuleQuestion | Verdict | None = RuleQuestion(
-                rule, rule.key_of_peer(client[0]), rule.cost
-            )
-        else:
-            request = ScopeRequest(scope, limiter.proxies)
-            asked = await run(asking(limiter, chain, request), limiter)
-        if not isinstance(asked, RuleQuestion):
-            return asked
-        rule, key, cost = asked
-        if limiter.is_paid(scope, key, rule.limits):
-            return None
+            return RuleQuestion(rule, rule.key_of_peer(client[0]), rule.cost)
+        return None
+
+    async def _question(self, chain: Chain, scope: Scope) -> RuleQuestion | Verdict | None:
+        """Return what to ask about a request, or what becomes of it; None if it isn't limited."""
+        request = ScopeRequest(scope, self._limiter.proxies)
+        return await run(asking(self._limiter, chain, request), self._limiter)
+
+    def _judged(self, rule: Rule, decision: Decision, scope: Scope) -> Verdict:
+        """Return what becomes of a request by this decision."""
+        limiter = self._limiter
         epoch = time.time() if limiter.legacy else 0.0
-        try:
-            decision = await self._client.check(key, rule.limits, cost)
-            if not decision.allowed:
-                request = request or ScopeRequest(scope, limiter.proxies)
-            return limiter.verdict(rule, decision, epoch, request)
-        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
-            return limiter.check_failed(rule, error)
+        request = None if decision.allowed else ScopeRequest(scope, limiter.proxies)
+        return limiter.verdict(rule, decision, epoch, request)
+
+    def _go_on(
+        self, verdict: Verdict | None, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        """Have the app answer, or answer in its place."""
+        if verdict is None:
+            return self._app(scope, receive, send)
+        if not verdict.status:
+            return self._app(scope, receive, _adding(verdict.fields, send))
+        if scope["type"] == "http":
+            return refuse(self._app, verdict, scope, receive, send)
+        return refuse_handshake(verdict, scope, receive, send)
 
     # --- the end
 

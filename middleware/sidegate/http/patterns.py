@@ -30,17 +30,24 @@ def path_matcher(option: str, pattern: object) -> Matcher:
 
     A pattern is a path, or has `*` for any run of characters, also with slashes. A slash at its
     end makes no difference. ValueError says what to write in place of one that can't match.
-
-    The time it takes grows with the length of the path only: each piece between two `*` is
-    looked for once and never again (an atomic group), whatever a client puts into its path.
     """
     text = _checked(option, pattern)
-    first, *others = map(re.escape, text.removesuffix("/").split("*"))
-    if not others:
-        return canonical(text).__eq__
+    return text_matcher(text.removesuffix("/"), "/?") if "*" in text else canonical(text).__eq__
+
+
+def text_matcher(pattern: str, end: str = "") -> Matcher:
+    """Return the matcher of whole texts in which `*` stands for any run of characters.
+
+    The time it takes grows with the length of the text only: each piece between two `*` is looked
+    for once and never again (an atomic group), whatever a client sends. `end` is the regular
+    expression of what may follow.
+    """
+    if "*" not in pattern and not end:
+        return pattern.__eq__
+    first, *others = map(re.escape, pattern.split("*"))
     *middle, last = others
     pieces = "".join(f"(?>.*?{piece})" for piece in middle if piece)
-    return re.compile(f"{first}{pieces}.*{last}/?", re.DOTALL).fullmatch
+    return re.compile(f"{first}{pieces}.*{last}{end}", re.DOTALL).fullmatch
 
 
 def covers(matches: Matcher, pattern: str) -> bool:

@@ -4,7 +4,7 @@ Whatever carries requests and asks for decisions uses it. A fault is logged.
 """
 
 import logging
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache, partial
 from inspect import iscoroutine
 from typing import Any, NamedTuple, TypeAlias
@@ -13,8 +13,9 @@ import msgspec
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
 from sidegate.buckets.limits import Limits, require_cost
-from sidegate.errors import CostError, RepeatedField
+from sidegate.errors import CostError, MalformedRequest
 from sidegate.http.denial import Refusal, own_refusal
+from sidegate.http.exempt import is_exempt_path, is_preflight
 from sidegate.http.headers import (
     CURRENT,
     SHADOW,
@@ -28,8 +29,7 @@ from sidegate.http.headers import (
 )
 from sidegate.http.key_faults import KeyFaults
 from sidegate.http.keys import bucket_key, identity_text
-from sidegate.http.patterns import Matcher
-from sidegate.http.request.paths import Readings, is_plain, readings
+from sidegate.http.request.paths import readings
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
@@ -126,7 +126,7 @@ class RequestLimiter:
     def _choose(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
         method = method.upper()
         read = readings(path, root)
-        if self._is_exempt(path, read):
+        if is_exempt_path(self.settings.exempt, path, read):
             return ()
         chains: dict[str, Chain] = {}  # by their first rules
         for routed in read.routed:
@@ -147,22 +147,14 @@ class RequestLimiter:
 
     def is_exempt(self, path: str, root: str) -> bool:
         """Tell whether a path is never limited."""
-        return bool(self.settings.exempt) and self._is_exempt(path, readings(path, root))
-
-    def _is_exempt(self, path: str, read: Readings) -> bool:
-        """Tell whether a path is exempt in all of its readings, and spelled as it should be."""
         matchers = self.settings.exempt
-        return (
-            bool(matchers)
-            and is_plain(path)
-            and all(_any_matches(matchers, routed) for routed in read.routed)
-        )
+        return bool(matchers) and is_exempt_path(matchers, path, readings(path, root))
 
     def counts(self, rule: Rule, method: str, request: Request) -> bool:
         """Tell whether a rule counts this request: all but the preflights of CORS, by default."""
         if method != "OPTIONS" or self.settings.preflights:
             return True
-        return "OPTIONS" in (rule.methods or ()) or not _is_preflight(request)
+        return "OPTIONS" in (rule.methods or ()) or not is_preflight(request)
 
     # --- what to ask
 
@@ -205,7 +197,7 @@ class RequestLimiter:
         """Return what becomes of a request whose key or cost function failed, and log why."""
         if isinstance(error, CostError):  # what the owner would say, if it were asked
             return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
-        if isinstance(error, RepeatedField):
+        if isinstance(error, MalformedRequest):
             return self._malformed(rule, error)
         self.count("key-error")
         policy = self.settings.on_key_error
@@ -215,7 +207,7 @@ class RequestLimiter:
             log.error(line)
         return self._undecided(rule, closed=closed)
 
-    def _malformed(self, rule: Rule, error: RepeatedField) -> Verdict:
+    def _malformed(self, rule: Rule, error: MalformedRequest) -> Verdict:
         if rule.shadow or self.settings.shadow:
             return Verdict([(SHADOW, b"denied")])
         body = bad_request(str(error))
@@ -324,15 +316,6 @@ def _ignore(_outcome: str) -> None:
 
 def _done(*, closed: bool) -> str:
     return "refused" if closed else "let through"
-
-
-def _any_matches(matchers: Sequence[Matcher], path: str) -> bool:
-    return any(matches(path) for matches in matchers)
-
-
-def _is_preflight(request: Request) -> bool:
-    """Tell whether a browser asks whether it may ask (the Fetch standard, 3.2.2)."""
-    return bool(request.lines("origin") and request.lines("access-control-request-method"))
 
 
 def _require_value(value: object) -> None:

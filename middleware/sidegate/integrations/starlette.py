@@ -33,7 +33,6 @@ from sidegate.integrations.starlette_stops import (
 from sidegate.limiter.asgi_app import GUARDS, Guard, guard_of, spare_others
 from sidegate.limiter.checks.asking import enforce
 from sidegate.limiter.checks.current import Current, begin, end
-from sidegate.limiter.checks.enforcer import PASSED
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.limiter import core_of
 from sidegate.limiter.limits.applied import applied
@@ -152,7 +151,7 @@ def _guarded(handle: Handle) -> Handle:
             if _passes(guards[0], self, scope, receive):
                 return handle(self, scope, receive, send)
             if stop := known_stop(guards[0].core, self, scope):
-                return _check_once(stop, handle, self, scope, receive, send)
+                return _handle_at(stop, handle, self, scope, receive, send)
         marks = all_marks(scope)
         if not (guards or marks) or not is_last(self, scope):
             return handle(self, scope, receive, send)
@@ -209,14 +208,27 @@ def _passes(guard: Guard, route: Any, scope: Scope, receive: Receive) -> bool:  
     asked = guard.ahead
     if asked is None or not is_at(asked.guess.stop, route, scope):
         return False
-    decision = asked.decisions[0]
-    if len(asked.decisions) > 1 or decision is None or not decision.allowed:
-        return False
-    if guard.checked(asked.guess.limits) is not PASSED:
+    if not guard.passes(asked):
         return False
     guard.is_routed = True
     guard.at(request_of, scope, receive)
     return True
+
+
+def _handle_at(
+    stop: RouteStop,
+    handle: Handle,
+    route: Any,  # noqa: ANN401 - any route
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> Awaitable[None]:
+    """Do as `_check_and_handle` for the only limiter, at a route that is known."""
+    guard: Guard = scope[GUARDS][0]
+    receive = _arrive(guard, stop, scope, receive)
+    if guard.is_free(stop.limits):
+        return handle(route, scope, receive, send)
+    return _check_once(stop, handle, route, scope, receive, send)
 
 
 async def _check_once(
@@ -227,9 +239,7 @@ async def _check_once(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Do as `_check_and_handle` for the only limiter, at a route that is known."""
     guard: Guard = scope[GUARDS][0]
-    receive = _arrive(guard, stop, scope, receive)
     checked = guard.checked(stop.limits, stop) or await guard.check(stop.limits)
     if checked.verdict is None:
         await handle(route, scope, receive, send)

@@ -20,8 +20,15 @@ from sidegate.asgi.refusal import (
     refuse,
     refuse_handshake,
 )
-from sidegate.limiter.checks.ahead import arrived, ask_ahead, conclude, take_back
-from sidegate.limiter.checks.asking import enforce, give_back
+from sidegate.limiter.checks.ahead import (
+    arrived,
+    ask_ahead,
+    asked_at_once,
+    conclude,
+    question_at_once,
+    take_back,
+)
+from sidegate.limiter.checks.asking import ask_one, enforce, give_back
 from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
 
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     from sidegate.http.headers import Pair
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Verdict
-    from sidegate.limiter.checks.ahead import AskedAhead, Guess
+    from sidegate.limiter.checks.ahead import AskedAhead
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.applied import Applied
@@ -71,10 +78,6 @@ class Guard(Current):
         self._is_replaced = False  # has a refusal gone out for what the app answers?
         self.ahead: AskedAhead | None = None  # what was asked at the door, for a route to come
 
-    def guess(self) -> Guess | None:
-        """Return where it will probably come to, if that is known."""
-        return self.core.guesses.of(self._came)
-
     def check(self, limits: Sequence[Applied]) -> Awaitable[Checked]:
         """Check these limits, and the first time the rules too."""
         if self.ahead is not None:
@@ -88,14 +91,38 @@ class Guard(Current):
         """
         core, asked = self.core, self.ahead
         if asked is None:
-            if self._came.is_still(self._scope):
+            if arrived(self._scope) == self._came:
                 core.guesses.learn(self._came, limits, stop, core.enforcer, core.clients.loops)
             return None
-        if asked.guess.limits == limits and self._came.is_still(self._scope):
+        if asked.guess.limits == limits and arrived(self._scope) == self._came:
             self.ahead = None
             return conclude(core.enforcer, self, asked)
         core.guesses.was_wrong(self._came)
         return None
+
+    def passes(self, asked: AskedAhead) -> bool:
+        """Conclude the plain case of what was asked at the door, which nearly all are; else False.
+
+        At the stop that was guessed, of which the caller is sure.
+        """
+        decision = asked.decisions[0]
+        if len(asked.decisions) > 1 or decision is None or arrived(self._scope) != self._came:
+            return False
+        try:
+            if not self.core.enforcer.passes_plainly(self, asked.questions[0], decision):
+                return False
+        except Exception:  # noqa: BLE001 - the long way comes upon it again, and tells of it
+            return False
+        self.ahead = None
+        self.is_enforced = True
+        return True
+
+    def is_free(self, limits: Sequence[Applied]) -> bool:
+        """Tell whether a request passes its last route without a question; then it has passed."""
+        if self.ahead is not None or not self.core.enforcer.asks_nothing(limits):
+            return False
+        self.is_enforced = True
+        return True
 
     async def check_at_route(self, limits: Sequence[Applied], stop: object = None) -> Checked:
         """Check the limits of the route, unless that was done at the door."""
@@ -216,10 +243,20 @@ class LimitedASGIApp(RateLimitMiddleware):
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        guard = Guard(self._core, scope, send)
-        # First of all: what is made before it waits too, and Python's collector looks at it.
-        if request_of is not None and (guess := guard.guess()):
-            core = self._core
+        core = self._core
+        guess = None if request_of is None else core.guesses.of(scope)
+        question = None if guess is None else question_at_once(core.enforcer, guess, scope)
+        ahead = None
+        if guess is not None and question is not None:
+            # First of all: what is made before it waits too, and Python's collector looks at it.
+            try:
+                decision = await ask_one(core.clients.loops, question)
+                ahead = asked_at_once(scope, guess, question, decision)
+            except Exception:  # noqa: BLE001 - the route asks again, and tells of it
+                guess = None
+        guard = Guard(core, scope, send)
+        guard.ahead = ahead
+        if guess is not None and ahead is None:
             guard.ahead = await ask_ahead(core.enforcer, core.clients.loops, guard, guess)
         guards: list[Guard] = []
         token = begin(guard)

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not on all nodes (reset),"
-    " not ready (health), a promise broken (load, demo), or can't listen (serve); 2 wrong usage or"
-    " input; 3 the sidecar (load: the service) can't be reached, or refuses; 4 nobody took its"
-    " buckets, 5 its state file could not be saved (serve)."
+    " not ready (health), a promise broken (load, demo), wrong rules (rules), or can't listen"
+    " (serve); 2 wrong usage or input; 3 the sidecar (load: the service) can't be reached, or"
+    " refuses; 4 nobody took its buckets, 5 its state file could not be saved (serve)."
 )
 
 # What follows the app's command is the app's, options too, with or without "--" before it.
@@ -92,6 +92,7 @@ def whole_app() -> typer.Typer:
     if len(app.registered_commands) == 1:
         from sidegate_sidecar.cli import ask, ask_keys
         from sidegate_sidecar.cli.load import load
+        from sidegate_sidecar.cli.rules.rules import rules_commands
         from sidegate_sidecar.cli.top import top
 
         of_keys = (ask_keys.keys, ask_keys.peek, ask_keys.reset)
@@ -99,6 +100,7 @@ def whole_app() -> typer.Typer:
         for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
+        app.add_typer(rules_commands(_EPILOG), epilog=_EPILOG)
     return app
 
 
@@ -128,6 +130,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     http: serve_options.Http = DEFAULT_HTTP,
     http_host: serve_options.HttpHosts = [],  # noqa: B006  # typer shows and copies it
     resp: serve_options.Resp = "",
+    grpc: serve_options.Grpc = "",
+    ratelimit_yaml: serve_options.RatelimitYaml = [],  # noqa: B006  # typer shows and copies it
     seed: serve_options.Seeds = [],  # noqa: B006  # typer shows and copies it
     cluster: serve_options.Cluster = "sidegate",
     secret_file: serve_options.SecretFile = "",
@@ -146,6 +150,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     role: serve_options.NodeRole = Role.OWNER.value,
     drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: serve_options.StateFile = "",
+    rules: serve_options.Rules = "",
     report_rules: serve_options.ReportRules = str(RULES),
     report_memory: serve_options.ReportMemory = DEFAULT_REPORT_MEMORY,
     report_keys: serve_options.ReportKeys = ShownKeys.PLAIN.value,
@@ -160,6 +165,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         http=readers.address("http", http),
         http_hosts=readers.names(http_host),
         resp=readers.address("resp", resp) if resp else None,
+        grpc=readers.address("grpc", grpc) if grpc else None,
+        ratelimit_yaml=readers.names(ratelimit_yaml),
         socket=socket.removeprefix("unix:"),
         socket_mode=readers.mode("socket-mode", socket_mode),
         seeds=readers.seeds(seed),
@@ -181,6 +188,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         role=readers.choice("role", role, Role),
         drain=readers.seconds("drain", drain),
         state_file=readers.state_file(state_file),
+        rules=readers.rules(rules),
         report_rules=readers.whole("report-rules", report_rules),
         report_memory=readers.size("report-memory", report_memory),
         report_keys=readers.choice("report-keys", report_keys, ShownKeys),

@@ -7,24 +7,27 @@ count together as "other", until one that is there has had nothing for three hou
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.decision import Source
 from sidegate.protocol.keys import OTHER
 from sidegate_sidecar.reports.recent_keys import MINUTE, RecentKeys
 from sidegate_sidecar.reports.series import Column, Series
+from sidegate_sidecar.reports.space_saving import STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    Counted: TypeAlias = tuple[str, int, int]  # key, times, tokens
+    Counted: TypeAlias = tuple[str, int, int]  # key, times, sum
 
 SECOND: Final = 10**9  # ns
 SECONDS: Final = 600
 MINUTES: Final = 180
 RULES: Final = 64
 RULE_BYTES: Final = 1 << 20  # of one rule, at most
+SUMS_WORK: Final = 40  # what adding to the sums is, of which looking at a key is 1
 
 _DECIDED: Final = (Column.ALLOWED, Column.DENIED)
 
@@ -37,17 +40,6 @@ def step_of(last: int) -> int:
 def cells_of(last: int) -> int:
     """Return how many cells hold the last so many seconds."""
     return -(-last // step_of(last))
-
-
-class _Lot:
-    """Keys of one rule, each with how often it came, and what that makes together."""
-
-    __slots__ = ("cost", "keys", "times")
-
-    def __init__(self) -> None:
-        self.keys: list[tuple[str, int]] = []
-        self.times = 0
-        self.cost = 0
 
 
 class RuleActivity:
@@ -76,32 +68,38 @@ class RuleActivity:
         """Return the series that has so many seconds."""
         return self.seconds if last <= SECONDS else self.minutes
 
-    def take(self, source: str, column: Column, lot: _Lot, now: int) -> int:
-        """Count a lot with one outcome; return how much work it was beside that."""
-        self._add(source, column, lot.times, now)
-        if column is Column.ALLOWED:
-            self._add(source, Column.COST, lot.cost, now)
-        if column not in _DECIDED:
-            return 0
-        work = self.keys.turn(now)
-        self.keys.asked.add(lot.keys)
-        if column is Column.DENIED:
-            self.keys.denied.add(lot.keys)
-        return work
+    def fold(
+        self, source: str, column: Column, times: Mapping[str, int], tokens: int, now: int
+    ) -> Iterator[int]:
+        """Count keys with one outcome, in slices; yield how much work each was."""
+        self.add(source, column, sum(times.values()), tokens, now)
+        yield SUMS_WORK
+        if column in _DECIDED:
+            yield from self.keys.count(times, times if column is Column.DENIED else {}, now)
 
-    def record(self, rows: Sequence[Counted], now: int) -> None:
-        """Count keys of an app's own event.
+    def record(self, rows: Sequence[Counted], now: int) -> Iterator[int]:
+        """Count keys of an app's own event, in slices; yield how much work each was.
 
         Their sums are in the place of denials: those that have the largest come first.
         """
-        self._add(Source.OWNER, Column.ALLOWED, sum([times for _, times, _ in rows]), now)
-        self._add(Source.OWNER, Column.COST, sum([total for _, _, total in rows]), now)
-        self.keys.turn(now)
-        self.keys.asked.add([(key, times) for key, times, _ in rows if key])
-        self.keys.denied.add([(key, total) for key, _, total in rows if key])
+        counts: dict[str, int] = {}
+        sums: dict[str, int] = {}
+        for key, times, total in rows:
+            counts[key] = counts.get(key, 0) + times
+            sums[key] = sums.get(key, 0) + total
+        self.add(Source.OWNER, Column.ALLOWED, sum(counts.values()), sum(sums.values()), now)
+        yield SUMS_WORK + len(rows)
+        counts.pop("", None)
+        sums.pop("", None)
+        yield from self.keys.count(counts, sums, now)
+
+    def add(self, source: str, column: Column, times: int, tokens: int, now: int) -> None:
+        """Add to the sums. Tokens are charged for what is allowed only."""
+        self._add(source, column, times, now)
+        if column is Column.ALLOWED:
+            self._add(source, Column.COST, tokens, now)
 
     def _add(self, source: str, column: Column, count: int, now: int) -> None:
-        """Add to the sums."""
         self.seconds.add(source, column, count, now)
         self.minutes.add(source, column, count, now)
         which = source, column
@@ -123,35 +121,43 @@ class Activity:
         """What all of it takes of the memory."""
         return sum(it.size for it in self.by_rule.values())
 
-    def add(self, source: str, column: Column, keys: Iterable[Counted], now: int) -> int:
-        """Count keys with one outcome; return how much work that was.
+    def fold(
+        self,
+        source: str,
+        column: Column,
+        times: Mapping[str, int],
+        tokens: Mapping[str, int] | None,
+        now: int,
+    ) -> Iterator[int]:
+        """Count keys with one outcome, in slices; yield how much work each was.
 
-        A key is 1, and a table that was packed on the way as much as it has counters.
+        `tokens` are those of all checks of a key; None if each was of one.
         """
-        lots: dict[str, _Lot] = {}
-        for key, times, cost in keys:
-            head, colon, _ = key.partition(":")  # rule_of by hand: a tenth of all this
-            rule = head if colon and head else OTHER
-            if (lot := lots.get(rule)) is None:
-                lot = lots[rule] = _Lot()
-            lot.keys.append((key, times))
-            lot.times += times
-            lot.cost += cost
-        work = 0
+        lots: dict[str, dict[str, int]] = {}
+        keys = iter(times.items())
+        for begin in range(0, len(times), STEP):
+            for key, count in islice(keys, STEP):
+                head, colon, _ = key.partition(":")  # rule_of by hand: a tenth of all this
+                rule = head if colon and head else OTHER
+                lot = lots.get(rule)
+                if lot is None:
+                    lot = lots.setdefault(self._activity_of(rule, now, lots).rule, {})
+                lot[key] = count
+            yield min(STEP, len(times) - begin)
         for rule, lot in lots.items():
-            activity = self._activity_of(rule, now)
-            work += len(lot.keys) + activity.take(source, column, lot, now)
-        return work
+            charged = sum(lot.values() if tokens is None else map(tokens.__getitem__, lot))
+            yield from self._activity_of(rule, now, lots).fold(source, column, lot, charged, now)
 
     def add_to_other(self, source: str, column: Column, times: int, tokens: int, now: int) -> None:
         """Count checks of keys that nobody names."""
-        lot = _Lot()
-        lot.times, lot.cost = times, tokens
-        self._other.take(source, column, lot, now)
+        self._other.add(source, column, times, tokens, now)
 
-    def record(self, name: str, rows: Sequence[Counted], now: int) -> None:
-        """Count keys of an app's own event, each with its name in front; "" is of no key."""
-        self._activity_of(name, now).record(rows, now)
+    def record(self, name: str, rows: Sequence[Counted], now: int) -> Iterator[int]:
+        """Count keys of an app's own event, each with its name in front; "" is of no key.
+
+        In slices, each of which yields how much work it was.
+        """
+        yield from self._activity_of(name, now, ()).record(rows, now)
 
     def chosen(self, rule: str) -> list[RuleActivity] | None:
         """Return one rule, or all ("") of them; None if there is no such rule."""
@@ -160,15 +166,18 @@ class Activity:
         found = self.by_rule.get(rule)
         return None if found is None else [found]
 
-    def _activity_of(self, rule: str, now: int) -> RuleActivity:
-        """Return where a rule is counted, if need be in the place of one that has had nothing."""
+    def _activity_of(self, rule: str, now: int, busy: Container[str]) -> RuleActivity:
+        """Return where a rule is counted, if need be in the place of one that has had nothing.
+
+        Those that are `busy` are about to have something.
+        """
         found = self.by_rule.get(rule)
         if found is not None:
             return found
         if len(self.by_rule) > self._most and now - self._looked_at >= MINUTE:
             self._looked_at = now
             for idle in [name for name, it in self.by_rule.items() if it.minutes.is_empty(now)]:
-                if idle != OTHER:
+                if idle != OTHER and idle not in busy:
                     del self.by_rule[idle]
         if len(self.by_rule) > self._most:
             return self._other

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from sidegate_sidecar.reports.series import MAX_VALUE
-from sidegate_sidecar.reports.space_saving import SpaceSaving
+from sidegate_sidecar.reports.space_saving import SpaceSaving, lot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MINUTE: Final = 60 * 10**9  # ns
 MINUTES: Final = 10  # that are over; with the one that goes on, never less than ten
@@ -64,6 +64,16 @@ class RecentKeys:
         """What all of it takes of the memory."""
         packed = sum(len(it.asked) + len(it.denied) for it in self._over)
         return packed + self.asked.size + self.denied.size
+
+    def count(self, asked: Mapping[str, int], denied: Mapping[str, int], now: int) -> Iterator[int]:
+        """Count keys in the minute of now, in slices; yield how much work each was."""
+        asked_lot = yield from lot_of(asked, self.asked.most)
+        denied_lot = yield from lot_of(denied, self.denied.most)
+        if packed := self.turn(now):
+            yield packed
+        yield self.asked.add(asked_lot)
+        if denied:
+            yield self.denied.add(denied_lot)
 
     def turn(self, now: int) -> int:
         """Begin a new minute if it is one; return how many counters that has packed.

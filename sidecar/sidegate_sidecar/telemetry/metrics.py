@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.reports.activity import Activity
+    from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
     from sidegate_sidecar.sidecar import Sidecar
 
 MAX_NAMED = 50  # nodes out of reach: else a split of hundreds is a hundred thousand new series
@@ -69,9 +70,21 @@ class SidecarCollector(Collector):
         text = "Whether the last save of the state file failed; 0 also where there is none."
         failing = sidecar.state is not None and sidecar.state.failing
         yield gauge("state_file_failing", text, failing)
+        yield from _rules(sidecar.rules)
         build = InfoMetricFamily("sidegate_build", "The version of sidegate, and this node's name.")
         build.add_metric([], {"version": __version__, "name": sidecar.config.name})
         yield build
+
+
+def _rules(in_force: RulesInForce | None) -> Iterator[Metric]:
+    text = 'The rules in force: equal digests mean the same, "" is no rules file.'
+    info = InfoMetricFamily("sidegate_rules", text)
+    info.add_metric([], {"digest": in_force.digest if in_force else ""})
+    yield info
+    text = "Whether the rules file can't be used as it is; what it said before stays in force."
+    yield gauge("rules_file_failing", text, bool(in_force and in_force.fault))
+    text = "Versions of the rules file that came into force since the first."
+    yield counter("rules_changes", text, (), {(): in_force.changes if in_force else 0})
 
 
 def _checks(sidecar: Sidecar) -> Iterator[Metric]:

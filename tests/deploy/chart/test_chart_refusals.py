@@ -28,6 +28,7 @@ UNKNOWN: Final = (  # keys, at each level
     "serviceAccount.create=true",
     "service.port=1",
     "patch.namespace=x",
+    "envoy.files=x",
 )
 WRONG: Final = (  # values of keys that there are
     "mode=both",
@@ -70,12 +71,29 @@ WRONG: Final = (  # values of keys that there are
     "podMonitor.enabled=often",
     "podDisruptionBudget.maxUnavailable=half",
     "terminationGracePeriodSeconds=long",
+    "ports.grpc=grpc",
+    "envoy.enabled=often",
+    "envoy.existingKeys[0]=../x",
+    "networkPolicy.envoys[0]=all",
 )
 AT_ODDS: Final = (  # values that don't go together
     ("drain=30", "terminationGracePeriodSeconds 30: expected more than drain, which is 30"),
     ("mode=deployment,join=limits", 'join "limits": expected mode sidecar'),
     ("ports.http=7171", "ports.http 7171: expected another port than ports.link"),
     ("ports.resp=7172", "ports.resp 7172: expected another port than ports.link and ports.http"),
+    (
+        "envoy.enabled=true,envoy.limits.a=b,ports.resp=7173",
+        "ports.resp 7173: expected another port than ports.grpc",
+    ),
+    ("envoy.enabled=true", "envoy.limits {}: expected a file of limits in it, or envoy.existing"),
+    (
+        "envoy.enabled=true,envoy.limits.a=b,envoy.existingConfigMap=c",
+        'envoy.existingConfigMap "c": expected either it or envoy.limits, not both',
+    ),
+    (
+        "envoy.enabled=true,envoy.limits.a=b,ports.grpc=7171",
+        "ports.grpc 7171: expected another port than ports.link and ports.http",
+    ),
     ("secret.value=a,secret.existingSecret=b", 'secret.existingSecret "b": expected either it or'),
     ("secret.value=fifteen-letters", "secret.value: a line of 15 bytes, expected at least 16"),
     ("secret.nodeValue=short", "secret.nodeValue: a line of 5 bytes, expected at least 16"),

@@ -67,6 +67,8 @@ class ConfigOf:
         (etc / "secret").mkdir()
         for name in SECRETS:
             (etc / "secret" / name).write_text(f"sixteen bytes of {name}\n")
+        (etc / "rules").mkdir()
+        (etc / "rules" / "limits.toml").write_text("version = 1\nrules = []\n")
         (etc / "ring-seed").mkdir()
         (etc / "ring-seed" / "ring-seed").write_text("0123456789abcdef\n")
 
@@ -130,12 +132,15 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.cluster == "shop"
     assert str(config.link) == "0.0.0.0:7271"
     assert str(config.http) == "0.0.0.0:7272"
-    assert str(config.resp) == "0.0.0.0:7273"
+    assert str(config.resp) == "0.0.0.0:7274"
     assert [str(seed) for seed in config.seeds] == [
         "limits-peers.shop.svc.cluster.local.:7271",
         "sidegate.other.svc:7171",
     ]
+    assert str(config.grpc) == "0.0.0.0:7273"
+    assert [Path(it).name for it in config.ratelimit_yaml] == ["edge.yaml", "shop.yaml"]
     assert config.state_file
+    assert config.rules.endswith("/rules/limits.toml")
     assert config.otel
     assert config.tls
     assert config.secrets() == (b"sixteen bytes of secret",)

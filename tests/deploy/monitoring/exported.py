@@ -2,14 +2,15 @@
 
 import asyncio
 from functools import cache
-from typing import Final, TypeAlias
+from tempfile import NamedTemporaryFile
+from typing import Any, Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from sidegate.link.health import LinkState
 from sidegate_sidecar.process import Process
 from tests.deploy.monitoring.promql import read
-from tests.support.in_process.cluster import eventually, key_of
+from tests.support.in_process.cluster import LOOPBACK, eventually, key_of
 from tests.support.in_process.http_client import beside, check, http
 from tests.support.in_process.puppets import bare, puppet
 
@@ -40,7 +41,15 @@ def exported() -> dict[str, Labels]:
 
 async def _scrape() -> str:
     """Have everything happen to a sidecar that leaves a trace, and return what it exports."""
-    async with puppet() as other, beside(other, budget=0.02) as node, http(node) as client:
+    with NamedTemporaryFile("w", suffix=".yaml") as limits:
+        limits.write("domain: edge")
+        limits.flush()
+        return await _scrape_with({"grpc": LOOPBACK, "ratelimit_yaml": (limits.name,)})
+
+
+async def _scrape_with(fronts: dict[str, Any]) -> str:
+    options = {"budget": 0.02, **fronts}
+    async with puppet() as other, beside(other, **options) as node, http(node) as client:
         for owner in ("n1", "puppet"):  # the latter answers nothing
             await check(client, key_of(owner, node.cluster.ring))
         await _turn_away(node)

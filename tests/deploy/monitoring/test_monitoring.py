@@ -79,8 +79,11 @@ async def scraped(server: Prometheus) -> set[str]:
 async def test_what_an_operator_sees(tmp_path: Path) -> None:
     """No panel stays empty, no alert fires in a deploy, and one does when a sidecar is killed."""
     tool("prometheus")
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("domain: edge")
+    fronts = {"grpc": "127.0.0.1:0", "ratelimit_yaml": limits}
     async with (
-        fleet(*NAMES, budget=1.0) as cluster,
+        fleet(*NAMES, budget=1.0, **fronts) as cluster,
         prometheus(tmp_path, sped_up()) as server,
         crowd(cluster, KEYS, LIMIT, size=len(NAMES), budget=PATIENCE, pace=PACE) as apps,
     ):

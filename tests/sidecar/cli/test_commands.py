@@ -72,7 +72,7 @@ NAMES = (
     *("name", "link", "socket", "socket-mode", "http", "resp", "cluster", "secret-file"),
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
     *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
-    *("state-file", "report-rules", "report-memory", "report-keys", "log-level"),
+    *("state-file", "rules", "report-rules", "report-memory", "report-keys", "log-level"),
 )
 VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
 VARIABLES["--seed"] = "SIDEGATE_SEEDS"
@@ -128,11 +128,18 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--role": "leaf",
         "--drain": "2.5",
         "--state-file": str(tmp_path / "state"),
+        "--rules": str(rules_in(tmp_path)),
         "--report-rules": "5",
         "--report-memory": "2MiB",
         "--report-keys": "hashed",
         "--log-level": "error",
     }
+
+
+def rules_in(folder: Path) -> Path:
+    file = folder / "rules.yaml"
+    file.write_text("version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    return file
 
 
 def expected(given: dict[str, str]) -> Config:
@@ -158,6 +165,7 @@ def expected(given: dict[str, str]) -> Config:
         role=Role.LEAF,
         drain=2.5,
         state_file=given["--state-file"],
+        rules=given["--rules"],
         report_rules=5,
         report_memory=2 << 20,
         report_keys=ShownKeys.HASHED,
@@ -236,6 +244,7 @@ WRONG = {
     "--role": ("twig", "'twig': expected one of owner, leaf"),
     "--drain": ("0", "'0': expected seconds, above 0"),
     "--state-file": ("/nowhere/state", "'/nowhere/state': expected a path in a folder that can"),
+    "--rules": ("/nowhere.yaml", "'/nowhere.yaml': expected a file with rules: No such file"),
     "--report-rules": ("many", "'many': expected a whole number"),
     "--report-memory": ("1KiB", "'1KiB': expected at least 64KiB"),
     "--report-keys": ("bare", "'bare': expected one of plain, masked, hashed"),
@@ -254,6 +263,15 @@ def test_a_bad_option_is_named(option: str, run: Run, monkeypatch: pytest.Monkey
     assert flag.complaint == variable.complaint
     assert f"{option} (or {VARIABLES[option]}) " in flag.complaint
     assert words in flag.complaint
+
+
+def test_rules_that_cannot_be_used_are_said_by_their_lines(run: Run, tmp_path: Path) -> None:
+    file = rules_in(tmp_path)
+    file.write_text("version: 1\nrules:\n- {name: api, limits: 5/lightyear}\n")
+    said = run("serve", "--rules", str(file))
+    assert said.code == 2
+    assert f"{file}:3: rules[0].limits: " in said.complaint
+    assert "5/lightyear" in said.complaint
 
 
 def test_a_place_for_state_is_looked_at_first(run: Run, configured: Told, tmp_path: Path) -> None:

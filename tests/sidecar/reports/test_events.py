@@ -11,7 +11,7 @@ from sidegate.protocol.report_messages import MAX_COUNT, MAX_SUM, By, EventQuery
 from sidegate_sidecar.reports.activity import SECOND, Activity
 from sidegate_sidecar.reports.recent_keys import MINUTE
 from sidegate_sidecar.reports.series import MAX_VALUE
-from tests.sidecar.reports.reporting import report
+from tests.sidecar.reports.reporting import record, report
 
 NODES = ("a", "b", "c")
 NOW = 100 * MINUTE
@@ -42,7 +42,7 @@ def test_sums_over_all_nodes_are_what_was_recorded(
     for number, times, total, ago in sorted(recorded, key=lambda it: -it[3]):
         name = f"e{number % 2}"
         row = f"{name}:{number}", times, total
-        nodes[NODES[number % 3]].record(name, [row], NOW - ago * SECOND)
+        record(nodes[NODES[number % 3]], name, [row], NOW - ago * SECOND)
         counts[row[0]] += times
         sums[row[0]] += total
     bys: tuple[By, ...] = ("key", "rule", "node", "time")
@@ -62,7 +62,7 @@ def test_sums_over_all_nodes_are_what_was_recorded(
 
 def test_what_has_no_key_counts_for_its_event_only() -> None:
     activity = Activity()
-    activity.record("signup", [("signup:DE", 3, 5), ("", 7, 9)], NOW)
+    record(activity, "signup", [("signup:DE", 3, 5), ("", 7, 9)], NOW)
     answer = report({"a": activity}, query(event="signup"), NOW)
     assert (answer.totals[COUNT], answer.totals[SUM]) == (10, 14)
     assert answer.rows == [("signup:DE", "a", [3, 0, 5, 0])]
@@ -71,7 +71,7 @@ def test_what_has_no_key_counts_for_its_event_only() -> None:
 def test_an_event_that_comes_as_the_65th_counts_with_the_others() -> None:
     activity = Activity(most=64)
     for at in range(70):
-        activity.record(f"e{at}", [(f"e{at}:k", 1, 1)], NOW)
+        record(activity, f"e{at}", [(f"e{at}:k", 1, 1)], NOW)
     assert len(activity.by_rule) == 65
     other = report({"a": activity}, query(event=OTHER), NOW)
     assert other.totals[COUNT] == 6
@@ -83,7 +83,7 @@ def test_more_than_a_number_can_say_is_the_largest_there_is() -> None:
     activity = Activity()
     rows = [("signup:k", MAX_COUNT, MAX_SUM)] * 10_000
     for second in range(80):
-        activity.record("signup", rows, NOW + second * SECOND)
+        record(activity, "signup", rows, NOW + second * SECOND)
     bys: tuple[By, ...] = ("key", "rule", "time")
     for by in bys:
         answer = report({"a": activity, "b": activity}, query(by), NOW + 80 * SECOND)

@@ -13,7 +13,7 @@ from sidegate_sidecar.reports.merging import merge
 from sidegate_sidecar.reports.part import CHUNK, make_part
 from sidegate_sidecar.reports.recent_keys import MINUTE
 from sidegate_sidecar.reports.series import Column
-from tests.sidecar.reports.reporting import query, report
+from tests.sidecar.reports.reporting import decide, query, report
 from tests.support.steps import finished
 
 NODES = ("a", "b", "c")
@@ -39,7 +39,7 @@ def nodes_that(decided: list[tuple[int, Column, int, int]], rule_bytes: int) -> 
     nodes = {name: Activity(rule_bytes=rule_bytes) for name in NODES}
     for number, column, times, ago in sorted(decided, key=lambda it: -it[3]):
         counted = key_of(number), times, times
-        nodes[NODES[number % 3]].add("owner", column, [counted], NOW - ago * SECOND)
+        decide(nodes[NODES[number % 3]], "owner", column, [counted], NOW - ago * SECOND)
     return nodes
 
 
@@ -92,7 +92,7 @@ def test_sums_are_the_same_by_whatever_they_are_given(
 def test_hours_are_given_by_the_minute() -> None:
     node = Activity()
     for minute in range(180):
-        node.add("owner", Column.ALLOWED, [("r:k", minute, minute)], minute * MINUTE)
+        decide(node, "owner", Column.ALLOWED, [("r:k", minute, minute)], minute * MINUTE)
     answer = report({"a": node}, query("time", 7_200), 179 * MINUTE)
     assert [int(age) for age, _, _ in answer.rows] == list(range(7_140, -1, -60))
     assert [sums[0] for _, _, sums in answer.rows] == list(range(60, 180))
@@ -103,7 +103,7 @@ def test_keys_cover_whole_minutes() -> None:
     """So a report of the last minute has those of the minute before it as well."""
     node = Activity()
     for seconds in (0, 59, 61, 125):
-        node.add("owner", Column.ALLOWED, [("r:k", 1, 1)], NOW + seconds * SECOND)
+        decide(node, "owner", Column.ALLOWED, [("r:k", 1, 1)], NOW + seconds * SECOND)
     answer = report({"a": node}, query(last=60), NOW + 125 * SECOND)
     assert answer.covers == 65
     assert answer.rows == [("r:k", "a", [2, 0, 0, 0])]
@@ -113,8 +113,8 @@ def test_keys_cover_whole_minutes() -> None:
 def test_what_several_nodes_have_counted_of_one_key_adds_up() -> None:
     """After its owner has changed; the node is the one that has counted most."""
     one, two = Activity(), Activity()
-    one.add("owner", Column.DENIED, [("r:k", 7, 7)], NOW)
-    two.add("backup", Column.DENIED, [("r:k", 2, 2)], NOW)
+    decide(one, "owner", Column.DENIED, [("r:k", 7, 7)], NOW)
+    decide(two, "backup", Column.DENIED, [("r:k", 2, 2)], NOW)
     answer = report({"a": one, "b": two}, query(), NOW, missing=("c",))
     assert answer.rows == [("r:k", "a", [9, 0, 9, 0])]
     assert (answer.answered, answer.of, answer.missing) == (2, 3, ["c"])
@@ -123,7 +123,7 @@ def test_what_several_nodes_have_counted_of_one_key_adds_up() -> None:
 def test_a_rule_that_no_node_knows_is_answered_by_those_that_there_are() -> None:
     """One that a single node knows is known."""
     one, two = Activity(), Activity()
-    one.add("owner", Column.DENIED, [("api:k", 7, 7)], NOW)
+    decide(one, "owner", Column.DENIED, [("api:k", 7, 7)], NOW)
     nodes = {"a": one, "b": two}
     assert report(nodes, query(rule="apy"), NOW).known == ["api", "other"]
     assert report(nodes, query(rule="api"), NOW).known is None
@@ -142,7 +142,7 @@ def test_the_rows_of_as_many_rules_as_may_be_fit_into_a_part() -> None:
     """Or the node that asked would close the link."""
     activity = Activity(MAX_REPORT_RULES)
     for at in range(MAX_REPORT_RULES + 1):
-        activity.add("owner", Column.ALLOWED, [(f"{at:0511}:", 1, 1)], NOW)
+        decide(activity, "owner", Column.ALLOWED, [(f"{at:0511}:", 1, 1)], NOW)
     part = finished(make_part(activity, query(by="rule"), "a", NOW))
     assert len(part.rows) == MAX_REPORT_RULES + 1
     body = encode(part)

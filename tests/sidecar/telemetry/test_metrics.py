@@ -68,6 +68,9 @@ LABELS = {
     "sidegate_ready": set[str](),
     "sidegate_refused": set[str](),
     "sidegate_state_file_failing": set[str](),
+    "sidegate_rules_info": {"digest"},
+    "sidegate_rules_file_failing": set[str](),
+    "sidegate_rules_changes": set[str](),
     "sidegate_build_info": {"version", "name"},
 }
 
@@ -222,6 +225,32 @@ async def test_a_state_file_that_cannot_be_saved_is_measured(tmp_path: Path) -> 
         saved = await scrape(one)
     assert failing["sidegate_state_file_failing"] == 1
     assert saved["sidegate_state_file_failing"] == 0
+
+
+async def test_the_rules_in_force_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    overwrite(file, "version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    async with cluster("n1", rules=str(file)) as (one,):
+        assert one.rules is not None
+        held = await scrape(one)
+        digest = one.rules.digest
+        overwrite(file, "version: 1\nrules: [{name: api, limits: lots}]\n")
+        await eventually(lambda: one.rules and one.rules.fault)
+        failing = await scrape(one)
+        overwrite(file, "version: 1\nrules: [{name: api, limits: 50/minute}]\n")
+        await eventually(lambda: one.rules and one.rules.changes)
+        changed = await scrape(one)
+    in_force = [it.all("sidegate_rules_info", "digest").keys() for it in (held, failing, changed)]
+    assert in_force[:2] == [{(digest,)}] * 2
+    assert len(in_force[2]) == 1
+    assert in_force[2] != in_force[0]
+    names = "sidegate_rules_file_failing", "sidegate_rules_changes_total"
+    shown = [[scraped[name] for name in names] for scraped in (held, failing, changed)]
+    assert shown == [[0, 0], [1, 0], [0, 1]]
+
+
+def overwrite(file: Path, text: str) -> None:
+    file.write_text(text)
 
 
 async def test_a_limit_that_was_passed_is_measured() -> None:

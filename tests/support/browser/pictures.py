@@ -93,7 +93,8 @@ def remember(nodes: Sequence[Process], asked: Sequence[Asked]) -> None:
                 counts = {Column.ALLOWED: usual, Column.DENIED: it.denied_at(age)}
                 for column, times in counts.items():
                     if times and (it.allowed or column is Column.DENIED):
-                        counting.activity.add("owner", column, [(it.key, times, times)], now)
+                        came = {it.key: times}
+                        list(counting.activity.fold("owner", column, came, None, now))
 
 
 @asynccontextmanager

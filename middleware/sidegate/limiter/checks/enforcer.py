@@ -14,6 +14,7 @@ from msgspec import structs
 
 from sidegate.http.headers import SOURCE, tells_of_limits
 from sidegate.http.key_faults import KeyFaults
+from sidegate.http.request.proxies import NO_PROXIES
 from sidegate.http.request_limiter import COUNTED, Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
@@ -120,6 +121,16 @@ class Enforcer:
             return False
         return not self.settings.enabled or self.limiter.is_exempt(current.path, current.root)
 
+    @property
+    def goes_by_peer(self) -> bool:
+        """Whether nothing but a limit itself says whom it counts for and if it applies."""
+        by_peer = self.limiter.proxies is NO_PROXIES
+        return by_peer and not self.filters and not self._may_be_off
+
+    def asks_nothing(self, limits: Sequence[Applied]) -> bool:
+        """Tell whether nothing is to be asked about a request that has these limits."""
+        return not (limits or self.limiter.rules or self.filters)
+
     # --- the check
 
     def at_once(self, current: Current, limits: Sequence[Applied]) -> Sequence[KeyQuestion] | None:
@@ -189,12 +200,16 @@ class Enforcer:
             return False
         if current.decisions or current.fields or plan.fields:
             return False
-        fields = self.limiter.plain_fields(questions[0].rule, decision)
+        return self.passes_plainly(current, questions[0], decision)
+
+    def passes_plainly(self, current: Current, question: KeyQuestion, decision: Decision) -> bool:
+        """Conclude the plain case for a request of which nothing else was asked; else False."""
+        fields = self.limiter.plain_fields(question.rule, decision)
         if fields is None:
             return False
         current.decisions = (decision,)
         current.fields = fields
-        _note_charged(current, questions[0], decision)
+        _note_charged(current, question, decision)
         return True
 
     def conclude(

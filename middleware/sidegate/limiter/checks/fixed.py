@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 class FixedQuestion:
     """Fixed limits whose buckets have one key: a KeyQuestion that lacks the key.
 
-    `texts` are those of the limits.
+    `texts` are those of the limits. `of_address` gives the question where whose they are is told
+    by the address alone, and is None elsewhere.
     """
 
-    __slots__ = ("_of_address", "_of_key", "rule", "texts")
+    __slots__ = ("_of_key", "of_address", "rule", "texts")
 
     def __init__(self, parts: Sequence[LimitRule], cost: int) -> None:
         """LimitError if they are more than one check holds."""
@@ -38,20 +39,20 @@ class FixedQuestion:
         self.rule = rule = rules[0] if len(rules) == 1 else joined(tuple(rules))
         self.texts: Sequence[str] = [rule.limits.text for rule in rules]
         self._of_key: Callable[[str], KeyQuestion] = lambda key: KeyQuestion(rule, key, cost, parts)
-        self._of_address: Callable[[str], KeyQuestion] | None = None
+        self.of_address: Callable[[str], KeyQuestion] | None = None
         if (key_of := rule.key_of_peer) is not None:
 
             def of_address(address: str) -> KeyQuestion:
                 return self._of_key(key_of(address))
 
-            self._of_address = lru_cache(MAX_ADDRESSES)(of_address)
+            self.of_address = lru_cache(MAX_ADDRESSES)(of_address)
 
     def of(self, request: Request, limiter: RequestLimiter) -> KeyQuestion:
         """Return the question about a request. It raises what its identity raises."""
-        if self._of_address is not None:
+        if self.of_address is not None:
             address = request.peer if limiter.proxies is NO_PROXIES else request.client
             if len(address) <= MAX_ADDRESS:
-                return self._of_address(address)
+                return self.of_address(address)
         return self._of_key(limiter.key_of(self.rule, self.rule.key(request)))
 
 

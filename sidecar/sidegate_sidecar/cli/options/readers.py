@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sidegate.buckets.limits import parse_limits
@@ -140,6 +141,25 @@ def flag(option: str, *, given: bool) -> bool:
     if text not in YES | NO:
         raise OptionError(option, text, "expected 1, true, yes or on; or 0, false, no or off")
     return given or text in YES
+
+
+def rules(path: str) -> str:
+    """Return the path of a rules file, empty for none; OptionError if it can't be used."""
+    if not path:
+        return path
+    from sidegate_sidecar.rules_file.rules_file import (  # noqa: PLC0415 - where there is one only
+        UnusableFile,
+        load_rules,
+    )
+
+    try:
+        load_rules(Path(path))
+    except OSError as error:
+        why = f"expected a file with rules: {error.strerror}"
+        raise OptionError("rules", path, why) from None
+    except UnusableFile as error:
+        raise OptionError("rules", path, f"expected rules that can be used: {error}") from None
+    return path
 
 
 def state_file(path: str) -> str:

@@ -53,7 +53,28 @@ Resp = Annotated[
         "resp",
         "HOST:PORT",
         "Where to serve checks to clients of Redis as well, as CL.THROTTLE. They show what HTTP"
-        " takes, with AUTH. Needs the extra sidegate[sidecar-resp].",
+        " takes, with AUTH. Needs the extra sidegate\\[sidecar-resp].",
+        _WHO,
+        shown="not served",
+    ),
+]
+Grpc = Annotated[
+    str,
+    option(
+        "grpc",
+        "HOST:PORT",
+        "Where to serve Envoy's rate limit service, v3; needs the extra sidegate\\[grpc].",
+        _WHO,
+        shown="not served",
+    ),
+]
+RatelimitYaml = Annotated[
+    list[str],
+    option(
+        "ratelimit-yaml",
+        "FILE",
+        "A configuration of envoyproxy/ratelimit, by which --grpc decides; read again when it"
+        " changes. Repeat it, or separate several by commas: one for each domain.",
         _WHO,
     ),
 ]
@@ -193,6 +214,15 @@ StateFile = Annotated[
         "state-file",
         "PATH",
         "Where to keep buckets over a restart: saved every 10 s and at exit.",
+        _BEHAVIOUR,
+    ),
+]
+Rules = Annotated[
+    str,
+    option(
+        "rules",
+        "PATH",
+        "A rules file, YAML or TOML; read again when it changes. `sidegate rules` checks one.",
         _BEHAVIOUR,
     ),
 ]

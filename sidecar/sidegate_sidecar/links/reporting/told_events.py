@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import KeyTooLong
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from sidegate_sidecar.reports.activity import Counted
 
 EVERY: Final = 10**9  # ns between two times that it is passed on
-MAX_LOTS: Final = 1_024  # of one name each, that wait to be folded, one in a turn of the loop
 MAX_WAITING: Final = 8_192  # names and keys of all owners: 4 MB; with more it is passed on at once
 
 
@@ -32,8 +29,6 @@ class ToldEvents:
         self._node = node
         self._peers = peers
         self._of_owner: dict[str, EventCounts] = {}
-        self._lots: deque[tuple[str, list[Counted]]] = deque()  # by name, to be folded
-        self._folds = False  # is _fold going to be called?
         self._due = 0
 
     def take(self, message: Events) -> None:
@@ -46,8 +41,7 @@ class ToldEvents:
         if self._node.counting is None:
             return
         if message.hops:  # another node has summed it up
-            self._put(message.rows)
-            self._fold_soon()
+            self._count(message.rows)
             return
         ring, me = self._node.cluster.ring, self._node.name
         for name, key, count, total in message.rows:
@@ -69,42 +63,23 @@ class ToldEvents:
         for owner, counts in of_owner.items():
             rows = counts.take()
             if owner == self._node.name:
-                self._put(rows)
+                self._count(rows)
                 continue
             link = self._peers.link_to(owner)
             for frame in frames(rows, 1):
                 if link is None or not link.tell(frame):
-                    self._put(frame.rows)
-        self._fold_soon()
+                    self._count(frame.rows)
 
-    def _fold_soon(self) -> None:
-        while len(self._lots) > MAX_LOTS:  # more comes in than turns of the loop can fold
-            self._fold_one()
-        if self._lots and not self._folds:
-            self._folds = True
-            asyncio.get_running_loop().call_soon(self._fold)
-
-    def _put(self, rows: list[EventRow]) -> None:
+    def _count(self, rows: list[EventRow]) -> None:
         """Have rows counted here, those of a name at a time."""
+        counting = self._node.counting
+        assert counting is not None  # else nothing is taken
         by_name: dict[str, list[Counted]] = {}
         for name, key, count, total in rows:
             row = "" if key is None else event_key(name, key), count, total
             by_name.setdefault(name, []).append(row)
-        self._lots.extend(by_name.items())
-
-    def _fold(self) -> None:
-        """Count those of one name in this turn of the loop: checks go first."""
-        if self._lots:
-            self._fold_one()
-            asyncio.get_running_loop().call_soon(self._fold)
-        else:
-            self._folds = False
-
-    def _fold_one(self) -> None:
-        counting = self._node.counting
-        assert counting is not None  # else nothing was put there
-        name, rows = self._lots.popleft()
-        counting.events.record(name, rows, counting.clock())
+        for name, its in by_name.items():
+            counting.record(name, its)
 
 
 def event_key(name: str, key: str) -> str:

@@ -231,7 +231,7 @@ async def test_no_more_are_let_in_than_may_be() -> None:
 
 async def test_a_page_of_a_stranger_gets_nowhere() -> None:
     """What a browser would post is ended before it comes to the commands in it."""
-    body = b"POST / HTTP/1.1\r\nHost: localhost:7173\r\n\r\nDEL k\r\n"
+    body = b"POST / HTTP/1.1\r\nHost: localhost:7174\r\n\r\nDEL k\r\n"
     async with hearing() as node:
         got = await exchange(node, CHECK + body, ends=False)
         assert got.endswith(b"-ERR this is no HTTP: --http has a port for it\r\n")

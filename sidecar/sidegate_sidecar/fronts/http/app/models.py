@@ -275,6 +275,10 @@ class Nodes(BaseModel):
     http: str = Field(description="Where it serves this API.")
     ring: str = Field(description="Digest of its ring; equal digests are equal rings.")
     agrees: bool = Field(description="Whether all nodes that it hears from hold the same ring.")
+    rules: str = Field(
+        description="Digest of the rules in force; empty without a rules file. Equal digests are"
+        " equal rules."
+    )
     keys: int = Field(description="Buckets held: one for each key and limit in debt.")
     keys_owned: int = Field(
         description="How many of them it owns; an estimate when there are more than 1,000."

@@ -30,6 +30,7 @@ def nodes_of(sidecar: Sidecar, http: Address) -> Nodes:
         http=str(http),
         ring=cluster.ring.digest,
         agrees=cluster.agrees,
+        rules=sidecar.rules.digest if sidecar.rules else "",
         keys=len(sidecar.node.buckets),
         keys_owned=owned,
         keys_backed_up=backed_up,

@@ -157,6 +157,7 @@ async def test_nodes_are_shown() -> None:
         "http": str(one.http),
         "ring": digest,
         "agrees": True,
+        "rules": "",
         "keys": 1,
         "keys_owned": 1,
         "keys_backed_up": 0,

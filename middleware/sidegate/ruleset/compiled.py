@@ -1,0 +1,81 @@
+"""CompiledRule: a rule of a file, ready to be held against requests."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from sidegate.http.evaluation import RuleQuestion
+from sidegate.http.keys import bucket_key
+from sidegate.http.rules import Rule
+from sidegate.ruleset.conditions import Conditions
+from sidegate.ruleset.document import PLAN_LIMITS
+from sidegate.ruleset.modes import is_enforced, share_of
+from sidegate.ruleset.selectors import TENANT, selector_of
+
+if TYPE_CHECKING:
+    from sidegate.http.request.request import Request
+    from sidegate.ruleset.document import RuleEntry
+    from sidegate.ruleset.tenancy import Tenancy
+
+MAX_VARIANTS = 1_024  # of a rule: by the limits of plans and overrides, enforced or not
+
+
+class CompiledRule:
+    """A rule of a canonical document; its `rule` matches, and has the limits of no plan.
+
+    One that is asked about has the limits of the request's plan, and `shadow` where it is not to
+    refuse the request's key.
+    """
+
+    def __init__(self, entry: RuleEntry, tenancy: Tenancy) -> None:
+        self.entry = entry
+        self.conditions = Conditions(entry.match)
+        self.share = share_of(entry.mode)
+        self._tenancy = tenancy
+        limits = cast("str", entry.limits)  # one text, in the canonical form
+        self.plan_limits = limits.removeprefix(PLAN_LIMITS) if PLAN_LIMITS in limits else ""
+        key = cast("tuple[str, ...]", entry.key)
+        self._identity = selector_of(key, {TENANT: tenancy.key})
+        first = min(tenancy.all_limits(self.plan_limits)) if self.plan_limits else limits
+        self.rule = self._variant(first, shadow=not self.share)
+        self._variants = lru_cache(MAX_VARIANTS)(self._variant)
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other rule of the file has."""
+        return self.entry.name
+
+    def covers(self, other: CompiledRule) -> bool:
+        """Tell whether no request of the other rule could ever get past this one."""
+        is_for_all = not self.conditions or (
+            self.entry.match.host in {None, other.entry.match.host}
+            and self.entry.match.headers.items() <= other.entry.match.headers.items()
+        )
+        return is_for_all and self.rule.covers(other.rule)
+
+    def question(self, request: Request, now: float) -> RuleQuestion:
+        """Return what to ask for a request that it matches, at a moment in seconds since 1970.
+
+        MalformedRequest where whom it counts for can be read in several ways.
+        """
+        key = bucket_key(self.name, self._identity(request))
+        shadow = not is_enforced(key, self.share)
+        limits = self.rule.limits.text
+        if self.plan_limits:
+            standing = self._tenancy.standing(request, now)
+            limits = self._tenancy.limits(self.plan_limits, standing)
+        return RuleQuestion(self._variants(limits, shadow=shadow), key, self.entry.cost)
+
+    def _variant(self, limits: str, *, shadow: bool) -> Rule:
+        match = self.entry.match
+        return Rule(
+            self.name,
+            limits,
+            path=match.path,
+            methods=match.methods,
+            key=self._identity,
+            cost=self.entry.cost,
+            shadow=shadow,
+            next_rule=False,  # its key has something for each request
+        )
