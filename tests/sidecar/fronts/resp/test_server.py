@@ -6,12 +6,14 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from socket import create_server
+from typing import cast
 
 import pytest
 
 from sidegate_sidecar.config import OptionError
+from sidegate_sidecar.fronts.resp import server as server_module
 from sidegate_sidecar.fronts.resp.clients import MAX_UNPROVEN
-from sidegate_sidecar.fronts.resp.connection import MAX_UNREAD, READ_AT_ONCE
+from sidegate_sidecar.fronts.resp.connection import MAX_UNREAD, READ_AT_ONCE, RespConnection
 from sidegate_sidecar.fronts.resp.reading import MAX_COMMAND
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.links.sockets import ListenError
@@ -147,6 +149,29 @@ async def test_one_that_asks_as_fast_as_it_can_takes_no_more_than_its_turns() ->
         other.write(PING)
         await other.until(PONG)
         assert server_of(node).counts.checks["owner", "allowed"] < 25_000
+
+
+async def test_a_turn_of_the_loop_ends_though_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is left is first in the next one."""
+    now, done = 0.0, list[int]()
+
+    class Waiting:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def step(self) -> None:
+            nonlocal now
+            now += 0.6 * server_module.TURN
+            done.append(self.number)
+
+    async with hearing() as node:
+        server = server_of(node)
+        monkeypatch.setattr(server_module, "monotonic", lambda: now)
+        for number in range(5):
+            server.wait(cast("RespConnection", Waiting(number)))
+        for turns in (2, 4, 5):
+            server._turn()
+            assert done == [*range(turns)]
 
 
 # --- who may ask
