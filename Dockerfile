@@ -16,7 +16,7 @@ WORKDIR /src
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/sidegate
 COPY . .
 RUN /pip/bin/pip --python /opt/sidegate/bin/python install --no-cache-dir \
-    -c constraints.txt ".[sidecar,grpc,sidecar-otel]"
+    -c constraints.txt ".[sidecar,grpc,sidecar-otel,sidecar-resp]"
 
 FROM ${BASE}
 ARG VERSION=0.1.0

@@ -16,6 +16,7 @@ from bench.parts import (
     fastapi_app,
     memory,
     reports,
+    resp,
     ring,
     threads,
     tracing,
@@ -78,6 +79,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(threads.PART):
         title = f"Decisions/s by threads that ask, {titled} (x: {threads.OURS} is so much faster)"
         yield _by_setting(results, threads.PART, "rate", title, threads.OURS)
+    yield from _over_resp(results, titled)
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)
@@ -113,6 +115,14 @@ def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
     if results.contenders(values.PART):
         title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
         yield _by_setting(results, values.PART, "p99", title, values.IDLE)
+
+
+def _over_resp(results: Results, titled: str) -> Iterator[Table]:
+    """Give the tables of redis-py at a sidecar and at Redis."""
+    for part, what in ((resp.PART, "commands"), (resp.PIPELINES, "pipelines of 1,000")):
+        if results.contenders(part):
+            title = f"Decisions/s of redis-py by {what} in flight, {titled} (x: {resp.OURS})"
+            yield _by_setting(results, part, "rate", title, resp.OURS)
 
 
 def _by_setting(results: Results, part: str, value: str, title: str, base: str) -> Table:

@@ -11,7 +11,7 @@ from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.lab.usage import MIB
-from bench.parts import decisions, fastapi_app, front, reports, values
+from bench.parts import decisions, fastapi_app, front, reports, resp, values
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def targets(results: Results) -> list[Target]:
     return [
         *_speed(results),
         *_values(results),
+        *_resp(results),
         *_front(results),
         *_reports(results),
         *_cluster(results),
@@ -55,6 +56,20 @@ def _values(results: Results) -> list[Target]:
     busy, idle = (results.median(values.PART, it, "16", "p99") for it in names)
     text = "p99 of checks at 16 in flight with the cache busy, over that with an idle one"
     return [Target(text, 1.2, _ratio(busy, idle), at_least=False)]
+
+
+def _resp(results: Results) -> list[Target]:
+    return [
+        Target(
+            f"decisions/s of redis-py over Redis with the script, {what}, {setting} in flight",
+            1.0,
+            _ratio(*(results.median(part, it, setting, "rate") for it in (resp.OURS, resp.REDIS))),
+        )
+        for part, what, setting in (
+            *((resp.PART, "commands", it) for it in ("1", "64")),
+            *((resp.PIPELINES, "pipelines", it) for it in ("1", "4")),
+        )
+    ]
 
 
 def _speed(results: Results) -> list[Target]:

@@ -1,4 +1,4 @@
-"""A Redis of our own: private unix socket, no TCP port, nothing written to disk."""
+"""A Redis of our own: private unix socket, a TCP port if wanted, nothing written to disk."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ def gcra_arguments(tokens: int, cost: int) -> list[str]:
 
 
 @asynccontextmanager
-async def redis_server(folder: Path, name: str = "redis") -> AsyncGenerator[RedisServer]:
-    """Run a server for as long as the block."""
+async def redis_server(
+    folder: Path, name: str = "redis", port: int = 0
+) -> AsyncGenerator[RedisServer]:
+    """Run a server for as long as the block, at a port of loopback unless it is 0."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
-    command = [program("redis-server"), "--port", "0", "--unixsocket", str(path)]
+    command = [program("redis-server"), "--bind", "127.0.0.1", "--port", str(port)]
+    command += ["--unixsocket", str(path)]
     command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     with running(command, log) as process:
         await until_listening(process, path, log)

@@ -97,6 +97,7 @@ class Config:
     link: Address = field(default_factory=lambda: parse_address(DEFAULT_LINK))
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
     http_hosts: tuple[str, ...] = ()  # names by which people ask for it
+    resp: Address | None = None  # where clients of Redis ask; None: nowhere
     socket: str = ""
     socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()
@@ -191,12 +192,16 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
+        by_resp = self.resp is not None and not self.resp.is_local
+        if by_resp and not (apps or http or self.tls or self.insecure):
+            raise OptionError("resp", self.resp, _EXPOSED)
         if fault := self.alike():
             option, _, expected = fault.partition(": ")
             raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
-        by_http = not (self.http.is_local and (self.grpc is None or self.grpc.is_local))
+        fronts = [self.http, *(it for it in (self.grpc, self.resp) if it is not None)]
+        by_http = not all(it.is_local for it in fronts)
         if on_link or (as_node and not nodes) or (by_http and not http):
             self._demand_length("secret", apps, self.secret_file)
         if as_node:
@@ -250,9 +255,10 @@ class Config:
         return shown_key(key, self.shown_keys, self.ring_seed)
 
     def _addresses(self) -> list[tuple[str, Address]]:
-        grpc = [("grpc", self.grpc)] if self.grpc else []
+        fronts = (("http", self.http), ("grpc", self.grpc), ("resp", self.resp))
+        given = [(option, it) for option, it in fronts if it is not None]
         seeds = [("seed", seed) for seed in self.seeds]
-        return [("link", self.link), ("http", self.http), *grpc, *seeds]
+        return [("link", self.link), *given, *seeds]
 
     def _check_numbers(self) -> None:
         times = (("budget", self.budget, MAX_BUDGET), ("drain", self.drain, MAX_DRAIN))

@@ -21,15 +21,19 @@ from sidegate_sidecar.sidecar import Sidecar, bound, tell_fault
 from sidegate_sidecar.telemetry.logs import log_to_stderr
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine
 
+    from sidegate.link.address import Address
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.fronts.envoy.rls_server import RlsServer
+    from sidegate_sidecar.fronts.resp.server import RespServer
     from sidegate_sidecar.telemetry.tracing import Tracing
 
 log = logging.getLogger("sidegate")
 
+NO_HIREDIS = "expected hiredis to be installed, which is what the extra sidegate[sidecar-resp] has"
 NO_GRPC = "expected grpcio to be installed, which is what the extra sidegate[grpc] has"
 NOT_INSTALLED = (
     "expected OpenTelemetry's SDK and its exporter for OTLP over HTTP to be installed, which is"
@@ -40,24 +44,35 @@ NOT_INSTALLED = (
 class Process(Sidecar):
     """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
 
-    Port 0 takes a free one; `link` and `http` say which. `tracing` makes spans, and is closed with
-    it.
+    Port 0 takes a free one; `link`, `http` and `resp` say which. `tracing` makes spans, and is
+    closed with it.
     """
 
     def __init__(self, config: Config, tracing: Tracing | None = None) -> None:
-        http = listen("http", config.http, HTTP_BACKLOG)
+        resp_server = None if config.resp is None else _resp_server(config.resp)
+        listening: list[socket.socket] = []
         try:
+            listening.append(listen("http", config.http, HTTP_BACKLOG))
+            if config.resp is not None:
+                listening.append(listen("resp", config.resp))
             super().__init__(config)
         except ListenError:
-            http.close()
+            for it in listening:
+                it.close()
             raise
-        self.http = bound(http, config.http)
-        self.http_server = HttpServer(self, self.http, http)
+        self.http = bound(listening[0], config.http)
+        self.http_server = HttpServer(self, self.http, listening[0])
+        self.resp: Address | None = None
+        self.resp_server: RespServer | None = None
+        if resp_server is not None and config.resp is not None:
+            self.resp = bound(listening[1], config.resp)
+            self.resp_server = resp_server(self, listening[1])
+            self.http_server.registry.register(self.resp_server.collector)
         try:
             self.rls = self._make_rls()
         except (ListenError, OptionError):
-            http.close()
-            self._link_socket.close()
+            for it in (*listening, self._link_socket):
+                it.close()
             raise
         self._tracing = tracing
         if tracing is not None:
@@ -78,13 +93,16 @@ class Process(Sidecar):
         return rls
 
     async def start(self) -> None:
-        """Listen to apps and nodes, then to HTTP and gRPC."""
+        """Listen to apps and nodes, then to HTTP, gRPC and clients of Redis."""
         await super().start()
         await self.http_server.start()
         fronts = f"http {self.http}"
         if self.rls is not None:
             await self.rls.start()
             fronts += f", grpc {self.rls.address}"
+        if self.resp_server is not None:
+            await self.resp_server.start()
+            fronts += f", resp {self.resp}"
         log.info("node %s: link %s, %s", self.config.name, self.link, fronts)
 
     async def leave(self) -> Departure:
@@ -94,13 +112,17 @@ class Process(Sidecar):
         return await super().leave()
 
     async def depart(self) -> int:
-        """Let calls of Envoy's end, then depart, as `Sidecar.depart`."""
+        """Let calls of Envoy's and clients of Redis end, then depart, as `Sidecar.depart`."""
         if self.rls is not None:
             await self.rls.stop()
+        if self.resp_server is not None:
+            await self.resp_server.depart()
         return await super().depart()
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, and close."""
+        if self.resp_server is not None:
+            await self.resp_server.stop()
         if self.rls is not None:
             await self.rls.stop()
         await super().stop()
@@ -114,7 +136,7 @@ async def serve(config: Config, tracing: Tracing | None) -> int:
 
     Return the exit code: 0 unless something was lost at the end.
     """
-    raise_file_limit(config.max_connections)
+    raise_file_limit(config.max_connections * (1 if config.resp is None else 2))
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -182,6 +204,15 @@ def _tracing(name: str) -> Tracing:
     except ImportError:
         raise OptionError("otel", "on", NOT_INSTALLED) from None
     return Tracing(name, exporting_provider(name, os.environ))
+
+
+def _resp_server(address: Address) -> type[RespServer]:
+    """Return what serves clients of Redis. OptionError if what it reads with isn't installed."""
+    try:
+        from sidegate_sidecar.fronts.resp.server import RespServer  # noqa: PLC0415 - extra
+    except ImportError:
+        raise OptionError("resp", address, NO_HIREDIS) from None
+    return RespServer
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

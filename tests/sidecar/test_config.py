@@ -24,6 +24,7 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"name": "a\nb"}, "expected 1 to 253 bytes of printable text"),
         ({"cluster": ""}, "cluster '': expected 1 to 253 bytes of printable text"),
         ({"link": UNIX}, "link 'unix:/run/sidegate.sock': expected HOST:PORT"),
+        ({"resp": UNIX}, "resp 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"http": UNIX}, "http 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"socket": "/" + "s" * 103}, "expected at most 103 bytes"),
@@ -56,19 +57,20 @@ def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> Non
     assert caught.value.option == text.partition(" ")[0] or text.startswith("expected")
 
 
+@pytest.mark.parametrize("option", ["link", "resp"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "some-host"])
-def test_an_open_door_needs_a_reason(host: str, tmp_path: Path) -> None:
-    """A link that others can reach needs a secret, or TLS, or an explicit word."""
+def test_an_open_door_needs_a_reason(host: str, option: str, tmp_path: Path) -> None:
+    """A link or a front that others can reach needs a secret, or TLS, or an explicit word."""
     (tmp_path / "secret").write_text("sixteen characters")
     file = SecretFile(str(tmp_path / "secret"))
-    link = Address(host, 7171)
-    with pytest.raises(OptionError, match="neither a secret nor TLS") as caught:
-        Config(link=link)
+    door: dict[str, Any] = {option: Address(host, 7171)}
+    with pytest.raises(OptionError, match=f"^{option} .* neither a secret nor TLS") as caught:
+        Config(**door)
     assert "--insecure" in str(caught.value)
-    assert Config(link=link, secret=b"0123456789abcdef").link == link
-    assert Config(link=link, secret_file=file).link == link
-    assert Config(link=link, tls=Tls("c", "k", "a")).link == link
-    assert Config(link=link, insecure=True).link == link
+    assert Config(**door, secret=b"0123456789abcdef")
+    assert Config(**door, secret_file=file)
+    assert Config(**door, tls=Tls("c", "k", "a"))
+    assert Config(**door, insecure=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

@@ -85,6 +85,8 @@ FAR: list[tuple[dict[str, Any], str]] = [
     ({"link": ANYWHERE, "secret": LONG}, "node_secret"),
     ({"http": ANYWHERE}, "secret"),
     ({"http": ANYWHERE}, "http_token"),
+    ({"resp": ANYWHERE, "tls": Tls("c", "k", "a")}, "secret"),
+    ({"resp": ANYWHERE}, "http_token"),
     (ELSEWHERE, "secret"),
     (ELSEWHERE, "node_secret"),
 ]
@@ -125,6 +127,8 @@ def test_so_it_is_in_a_file_for_ever(
     [
         {"secret": SHORT, "seeds": (Address("127.0.0.1", 7171), Address("localhost", 7172))},
         {"secret": SHORT, "http": ANYWHERE, "http_token": LONG},
+        {"secret": SHORT, "resp": ANYWHERE, "http_token": LONG},
+        {"secret": SHORT, "resp": HERE},
         {"secret": SHORT, "node_secret": LONG, **ELSEWHERE},
         {"node_secret": SHORT, "http": ANYWHERE},
         {"http_token": SHORT, "link": ANYWHERE, "secret": LONG},

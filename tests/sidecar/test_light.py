@@ -48,6 +48,12 @@ async def _imported(*arguments: str) -> set[str]:
     return {name.partition(".")[0] for name in modules.split()}
 
 
+async def test_a_front_is_imported_where_it_is_switched_on() -> None:
+    """That for clients of Redis, and what it reads with, only with --resp."""
+    assert "hiredis" not in await _imported("--name=n1", "--drain", "1")
+    assert "hiredis" in await _imported("--name=n1", "--drain", "1", "--resp", "127.0.0.1:0")
+
+
 async def test_probes_and_scrapes_import_no_app() -> None:
     """Nor do paths and methods that aren't there."""
     imported = await _imported("--name=n1", "--drain", "1", "--insecure")

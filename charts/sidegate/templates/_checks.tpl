@@ -9,6 +9,12 @@
 {{- if eq (int .Values.ports.link) (int .Values.ports.http) -}}
 {{- printf "ports.http %v: expected another port than ports.link" .Values.ports.http | fail -}}
 {{- end -}}
+{{- if has (int .Values.ports.resp) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
+{{- printf "ports.resp %v: expected another port than ports.link and ports.http" .Values.ports.resp | fail -}}
+{{- end -}}
+{{- if and .Values.envoy.enabled (eq (int .Values.ports.resp) (int .Values.ports.grpc)) -}}
+{{- printf "ports.resp %v: expected another port than ports.grpc" .Values.ports.resp | fail -}}
+{{- end -}}
 {{- if .Values.envoy.enabled -}}
 {{- if has (int .Values.ports.grpc) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
 {{- printf "ports.grpc %v: expected another port than ports.link and ports.http" .Values.ports.grpc | fail -}}

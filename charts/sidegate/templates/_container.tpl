@@ -19,6 +19,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
       containerPort: {{ int $values.ports.link }}
     - name: sidegate-http
       containerPort: {{ int $values.ports.http }}
+    {{- if and $values.ports.resp (not .sidecar) }}
+    - name: sidegate-resp
+      containerPort: {{ int $values.ports.resp }}
+    {{- end }}
     {{- if $values.envoy.enabled }}
     - name: sidegate-grpc
       containerPort: {{ int $values.ports.grpc }}
@@ -66,6 +70,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.link) | quote }}
 - name: SIDEGATE_HTTP
   value: {{ include "sidegate.address" (list $values.listenOn $values.ports.http) | quote }}
+{{- if $values.ports.resp }}
+- name: SIDEGATE_RESP
+  value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.resp) | quote }}
+{{- end }}
 {{- if $values.envoy.enabled }}
 {{- /* Beside an app Envoy is in the same pod. */}}
 - name: SIDEGATE_GRPC

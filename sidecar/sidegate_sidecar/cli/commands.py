@@ -129,6 +129,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     socket_mode: serve_options.SocketMode = f"{DEFAULT_SOCKET_MODE:o}",
     http: serve_options.Http = DEFAULT_HTTP,
     http_host: serve_options.HttpHosts = [],  # noqa: B006  # typer shows and copies it
+    resp: serve_options.Resp = "",
     grpc: serve_options.Grpc = "",
     ratelimit_yaml: serve_options.RatelimitYaml = [],  # noqa: B006  # typer shows and copies it
     seed: serve_options.Seeds = [],  # noqa: B006  # typer shows and copies it
@@ -163,6 +164,7 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         link=readers.address("link", link),
         http=readers.address("http", http),
         http_hosts=readers.names(http_host),
+        resp=readers.address("resp", resp) if resp else None,
         grpc=readers.address("grpc", grpc) if grpc else None,
         ratelimit_yaml=readers.names(ratelimit_yaml),
         socket=socket.removeprefix("unix:"),

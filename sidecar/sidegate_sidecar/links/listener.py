@@ -53,7 +53,7 @@ class Listener:
         self,
         listening: socket.socket,
         admission: Admission,
-        protocol: Callable[[Arrival, bytes], asyncio.Protocol],
+        protocol: Callable[[Arrival, bytes], asyncio.BaseProtocol],
         tls: Tls | None = None,
         *,
         look_every: float = LOOK_EVERY,

@@ -120,6 +120,24 @@ def test_apps_may_ask_over_http_when_that_is_wanted(helm: Helm, mode: str) -> No
     assert apps in let_in(policy(helm, f"mode={mode}", "networkPolicy.appsAskHttp=true"), 7172)
 
 
+@pytest.mark.parametrize("mode", RUN_BY_US)
+def test_apps_ask_as_clients_of_redis_when_that_is_wanted(helm: Helm, mode: str) -> None:
+    """Who may ask over TCP may do it there, at a port of the Service."""
+    objects = helm.template("--set", f"mode={mode},ports.resp=7174")
+    assert let_in(manifests.the(objects, "NetworkPolicy")["spec"], 7174) == [{"podSelector": {}}]
+    services = manifests.of_kind(objects, "Service")
+    ports = [it for each in services for it in each["spec"]["ports"] if it["name"] == "resp"]
+    assert [(it["port"], it["appProtocol"]) for it in ports] == [(7174, "redis")]
+    kind = {"daemonset": "DaemonSet", "deployment": "Deployment"}[mode]
+    container = manifests.the_pod(objects, kind).container()
+    assert {"name": "sidegate-resp", "containerPort": 7174} in container["ports"]
+
+
+def test_beside_an_app_only_the_pod_itself_asks_as_a_client_of_redis(helm: Helm) -> None:
+    objects = helm.template("--set", "ports.resp=7174,listenOn=::,patch.name=web")
+    assert manifests.the_pod(objects).env()["SIDEGATE_RESP"] == "127.0.0.1:7174"
+
+
 def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
     objects = helm.template("--values", ci_values()["deployment-full"])
     monitor = manifests.the(objects, "PodMonitor")

@@ -40,6 +40,7 @@ WRONG: Final = (  # values of keys that there are
     "autoscaling.targetCPU=70%",
     "ports.link=http",
     "ports.http=70000",
+    "ports.resp=-1",
     "budget=-1",
     "budget=quick",
     "drain=0",
@@ -79,6 +80,11 @@ AT_ODDS: Final = (  # values that don't go together
     ("drain=30", "terminationGracePeriodSeconds 30: expected more than drain, which is 30"),
     ("mode=deployment,join=limits", 'join "limits": expected mode sidecar'),
     ("ports.http=7171", "ports.http 7171: expected another port than ports.link"),
+    ("ports.resp=7172", "ports.resp 7172: expected another port than ports.link and ports.http"),
+    (
+        "envoy.enabled=true,envoy.limits.a=b,ports.resp=7173",
+        "ports.resp 7173: expected another port than ports.grpc",
+    ),
     ("envoy.enabled=true", "envoy.limits {}: expected a file of limits in it, or envoy.existing"),
     (
         "envoy.enabled=true,envoy.limits.a=b,envoy.existingConfigMap=c",

@@ -132,6 +132,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.cluster == "shop"
     assert str(config.link) == "0.0.0.0:7271"
     assert str(config.http) == "0.0.0.0:7272"
+    assert str(config.resp) == "0.0.0.0:7274"
     assert [str(seed) for seed in config.seeds] == [
         "limits-peers.shop.svc.cluster.local.:7271",
         "sidegate.other.svc:7171",

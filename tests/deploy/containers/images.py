@@ -64,7 +64,7 @@ def _collect_wheels(folder: Path) -> None:
     """Fetch wheels of our dependencies, and of what builds ours, for the Python of the stand-in."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", WHEELS]
     command += ["--only-binary=:all:", f"--python-version={standin.PYTHON}"]
-    command += ["-c", "constraints.txt", "hatchling", ".[sidecar,grpc,sidecar-otel]"]
+    command += ["-c", "constraints.txt", "hatchling", ".[sidecar,grpc,sidecar-otel,sidecar-resp]"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         missing(f"no wheels for an image: {done.stderr}")

@@ -69,7 +69,7 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 RING_SEED = b"0123456789abcdef"
 NAMES = (
-    *("name", "link", "socket", "socket-mode", "http", "cluster", "secret-file"),
+    *("name", "link", "socket", "socket-mode", "http", "resp", "cluster", "secret-file"),
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
     *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
     *("state-file", "rules", "report-rules", "report-memory", "report-keys", "log-level"),
@@ -110,6 +110,7 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--socket": "/run/h.sock",
         "--socket-mode": "0606",
         "--http": "127.0.0.1:2",
+        "--resp": "[::1]:4",
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
         "--secret-file": str(tmp_path / "secret"),
@@ -146,6 +147,7 @@ def expected(given: dict[str, str]) -> Config:
         name="n1",
         link=parse_address("[::1]:1"),
         http=parse_address("127.0.0.1:2"),
+        resp=parse_address("[::1]:4"),
         socket="/run/h.sock",
         socket_mode=0o606,
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
@@ -225,6 +227,7 @@ WRONG = {
     "--name": ("a\tb", "'a\\tb': expected 1 to 253 bytes of printable text"),
     "--link": ("7171", "'7171': expected HOST:PORT"),
     "--http": ("127.0.0.1:70000", "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"),
+    "--resp": ("7173", "'7173': expected HOST:PORT"),
     "--socket": ("/" + "s" * 200, "expected at most 103 bytes"),
     "--socket-mode": ("rw", "'rw': expected a mode in octal, such as 660"),
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),

@@ -47,6 +47,17 @@ HttpHosts = Annotated[
         _WHO,
     ),
 ]
+Resp = Annotated[
+    str,
+    option(
+        "resp",
+        "HOST:PORT",
+        "Where to serve checks to clients of Redis as well, as CL.THROTTLE. They show what HTTP"
+        " takes, with AUTH. Needs the extra sidegate\\[sidecar-resp].",
+        _WHO,
+        shown="not served",
+    ),
+]
 Grpc = Annotated[
     str,
     option(
