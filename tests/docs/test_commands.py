@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from typer.core import TyperGroup
@@ -66,9 +66,15 @@ def unknown(words: list[str]) -> set[str]:
     """Return what isn't known: the name of the command itself, or options of it."""
     group = get_command(whole_app())
     assert isinstance(group, TyperGroup)
-    command = group if words[0].startswith("-") else group.commands.get(words[0])
-    if command is None:
-        return {words[0]}
+    if words[0].startswith("-"):
+        return unknown_options(group, words)
+    command = group.commands.get(words[0])
+    if isinstance(command, TyperGroup) and len(words) > 1:
+        command, words = command.commands.get(words[1]), words[1:]
+    return {words[0]} if command is None else unknown_options(command, words)
+
+
+def unknown_options(command: Any, words: list[str]) -> set[str]:
     known = {name for it in command.params for name in (*it.opts, *it.secondary_opts)}
     ours = words[: words.index("--")] if "--" in words else words
     said = {it.partition("=")[0] for it in ours if it.startswith("-")}
@@ -87,6 +93,8 @@ def test_commands_are_found() -> None:
 def test_what_is_not_known() -> None:
     """A command or an option that isn't there; what another command is given is its own."""
     assert unknown(["serv"]) == {"serv"}
+    assert unknown(["rules", "explai"]) == {"explai"}
+    assert unknown(["rules", "explain", "f.yaml", "--path", "/", "--peth"]) == {"--peth"}
     assert unknown(["serve", "--sead=x", "--drain", "1"]) == {"--sead"}
     assert unknown(["dev", "--", "uvicorn", "--reload"]) == set()
     assert unknown(["--versions"]) == {"--versions"}

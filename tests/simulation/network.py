@@ -17,6 +17,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
+from sidegate.protocol.messages import Answers, Checks
+
 Job: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
 # when, number, host ("" for the experimenter), its life (0 for any), what
 Event: TypeAlias = tuple[float, int, str, int, Job]
@@ -86,6 +88,7 @@ class Network:
         self.now = 0.0
         self.faults = faults or Faults()
         self.sent: Counter[str] = Counter()  # messages, by who sent them
+        self.of_checks = 0  # how many of them were checks, and their answers
         self.dropped = 0  # messages lost on their way
         self._machines: dict[str, _Machine] = {}
         self._events: list[Event] = []
@@ -254,6 +257,7 @@ class Network:
         """Send a message over the connection; it is lost where there is none."""
         machine = self._machines[name]
         self.sent[name] += 1
+        self.of_checks += isinstance(message, Checks | Answers)
         life = machine.links.get(peer)
         if life is None:
             self.dropped += 1

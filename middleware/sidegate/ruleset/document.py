@@ -15,6 +15,7 @@ MAX_OVERRIDES = 10_000
 MAX_TENANT = 128  # characters of an override's tenant
 MAX_METHODS = 32  # in a rule; so many more exist in WebDAV alone, and none needs them all
 MAX_FIELDS = 16  # of a header, that a rule looks at: each costs each request a look
+MAX_PATTERN = 1_024  # characters of a path or a value with stars, each of which costs requests
 MAX_SELECTORS = 8  # in a key
 MAX_ENCODED = 768 * 1024  # bytes: fits into a frame of the link with room to spare
 

@@ -266,6 +266,13 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "at most 16" in wrong(with_rule(match={"headers": many}))[0]
     assert "at most 32" in wrong(with_rule(match={"methods": ["A"] * 33}))[0]
     assert "1 to 8" in wrong(with_rule(key=["path"] * 9))[0]
+    long = "/" + "*a" * 512
+    for given in (
+        with_rule(match={"path": long}),
+        with_rule(match={"headers": {"a": long}}),
+        {"version": 1, "rules": [], "exempt": [long]},
+    ):
+        assert wrong(given)[0].endswith("expected at most 1,024 characters")
     nothing: dict[str, str] = {}
     tenants = {**TENANTS, "overrides": {str(n): nothing for n in range(10_001)}}
     cases: list[tuple[int, dict[str, Any]]] = [

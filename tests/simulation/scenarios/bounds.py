@@ -13,7 +13,7 @@ SYNC = 0.15  # seconds of decisions that a crash may lose: flushes, and the time
 WHOLE_WITHIN = 5.0  # seconds from the end of a storm to one ring
 HEALED_WITHIN = 10.0
 APART_WITHIN = 60.0  # seconds until a node that hears nobody takes the last one for dead
-MAX_MESSAGES = 60.0  # of a node in a second, for each check that it has in a second one more
+MAX_MESSAGES = 60.0  # of a node in a second, beside those of checks
 LOSSY = Faults(loss=0.05, duplication=0.05, delay=0.001, jitter=0.02)
 
 

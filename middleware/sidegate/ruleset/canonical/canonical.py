@@ -10,7 +10,7 @@ from sidegate.errors import did_you_mean, quoted
 from sidegate.http.patterns import path_matcher
 from sidegate.ruleset.canonical.entries import Named, canonical_entry
 from sidegate.ruleset.canonical.plans import canonical_plans, canonical_tenants
-from sidegate.ruleset.canonical.values import canonical_key, require_few
+from sidegate.ruleset.canonical.values import canonical_key, require_few, require_short
 from sidegate.ruleset.document import (
     CIDR,
     MAX_EXEMPT,
@@ -71,7 +71,8 @@ def _exempt(written: tuple[str, ...], invalid: InvalidValues) -> tuple[str, ...]
     require_few(("exempt",), written, MAX_EXEMPT, invalid)
     found: set[str] = set()
     for at, text in enumerate(written[:MAX_EXEMPT]):
-        found.add(invalid.read(("exempt", at), text, _exempted, "exempt") or "")
+        if require_short(("exempt", at), text, invalid):
+            found.add(invalid.read(("exempt", at), text, _exempted, "exempt") or "")
     return tuple(sorted(found))
 
 

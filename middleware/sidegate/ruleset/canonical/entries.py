@@ -11,7 +11,12 @@ from sidegate.errors import did_you_mean
 from sidegate.http.patterns import path_matcher
 from sidegate.http.request.hosts import canonical_host
 from sidegate.http.rules import read_methods, require_name
-from sidegate.ruleset.canonical.values import canonical_key, canonical_limits, require_few
+from sidegate.ruleset.canonical.values import (
+    canonical_key,
+    canonical_limits,
+    require_few,
+    require_short,
+)
 from sidegate.ruleset.conditions import canonical_field, canonical_value
 from sidegate.ruleset.document import (
     ANY,
@@ -87,7 +92,8 @@ def _require_payable(cost: int, limits: set[str], path: Path, invalid: InvalidVa
 
 
 def _match(written: Match, path: Path, invalid: InvalidValues) -> Match:
-    invalid.read((*path, "path"), written.path, partial(path_matcher, "path"), "path")
+    if require_short((*path, "path"), written.path, invalid):
+        invalid.read((*path, "path"), written.path, partial(path_matcher, "path"), "path")
     methods = written.methods
     require_few((*path, "methods"), methods or (), MAX_METHODS, invalid)
     read = invalid.read((*path, "methods"), methods, read_methods, "methods")
@@ -124,6 +130,6 @@ def _headers(written: dict[str, str], path: Path, invalid: InvalidValues) -> dic
         if field in headers:
             invalid.add(place, name, "each header field once, in whatever letters")
         headers[field] = canonical_value(value)
-        if not headers[field]:
+        if require_short(place, value, invalid) and not headers[field]:
             invalid.add(place, value, 'the value of the field, or "*" for any')
     return headers

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from sidegate.http.rules import read_limits
-from sidegate.ruleset.document import MAX_SELECTORS
+from sidegate.ruleset.document import MAX_PATTERN, MAX_SELECTORS
 from sidegate.ruleset.selectors import TENANT, canonical_selector
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ def require_name(path: Path, name: str, invalid: InvalidValues) -> None:
     if not _NAME.fullmatch(name):
         expected = "a name of 1 to 64 ASCII letters, digits, dots, dashes and underscores"
         invalid.add(path, name, expected)
+
+
+def require_short(path: Path, pattern: str, invalid: InvalidValues) -> bool:
+    """Add a pattern that is too long; tell whether it isn't."""
+    if len(pattern) <= MAX_PATTERN:
+        return True
+    invalid.add(path, pattern, f"at most {MAX_PATTERN:,} characters")
+    return False
 
 
 def canonical_limits(text: str | tuple[str, ...], path: Path, invalid: InvalidValues) -> str:

@@ -9,6 +9,15 @@ import typer
 from sidegate_sidecar.cli.options.declaration import option
 
 Sidecar = Annotated[str, option("http", "HOST:PORT", "The HTTP address of the sidecar to ask.")]
+AskedSidecar = Annotated[
+    str,
+    typer.Option(
+        "--http",
+        metavar="HOST:PORT",
+        help="The HTTP address of a sidecar to ask, too.",
+        show_default=False,
+    ),
+]
 CallerSecret = Annotated[
     str,
     option("secret-file", "PATH", "The secret of the cluster. Or put it into SIDEGATE_SECRET."),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-_ONLY_FLAGS: Final = {"cost", "max", "order", "rows", "seconds"}  # not in the environment
+_ONLY_FLAGS: Final = {
+    "client",
+    "cost",
+    "header",
+    "max",
+    "method",
+    "order",
+    "path",
+    "rows",
+    "seconds",
+}  # not in the environment
 _PLURAL: Final = {  # several in one variable
     "seed": "SIDEGATE_SEEDS",
     "http-host": "SIDEGATE_HTTP_HOSTS",

@@ -222,7 +222,8 @@ Rules = Annotated[
     option(
         "rules",
         "PATH",
-        "A rules file, YAML or TOML; read again when it changes. `sidegate rules` checks one.",
+        "A rules file to watch, YAML or TOML: it is checked, and shown to be in force; nothing is"
+        " limited by it yet. `sidegate rules` has more for it.",
         _BEHAVIOUR,
     ),
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sidegate_sidecar.cli.printing import print_json
+from sidegate_sidecar.cli.printing import duration, print_json
 from sidegate_sidecar.rules_file.rules_in_force import SHOWN_DIGEST
 from sidegate_sidecar.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sized
+    from collections.abc import Iterator, Mapping, Sized
 
     from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.rules_file.rules_file import UnusableFile
@@ -49,6 +49,44 @@ def print_wrong(error: UnusableFile, *, as_json: bool) -> None:
         return
     for line in str(error).splitlines():
         sys.stderr.write(f"{visible(line)}\n")
+
+
+def print_explanation(said: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print which rule a request falls under, what is asked, and why no other rule applies."""
+    if as_json:
+        print_json(dict(said))
+        return
+    for line in _explanation(said):
+        sys.stdout.write(f"{visible(line)}\n")
+
+
+def _explanation(said: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{said['method']} {said['path']} from {said['client'] or 'a Unix socket'}"
+    if said["exempt"]:
+        yield f"not limited: {said['exempt']} is exempt"
+    if said["malformed"]:
+        yield f"answered 400: {said['malformed']}"
+    for rule in said["rules"]:
+        why = f"doesn't apply: {rule['why']}" if rule["why"] else "applies"
+        yield f"rule {rule['name']} {why}"
+        for asked in said["asked"]:
+            if asked["rule"] == rule["name"]:
+                yield from _question(asked)
+    if not (said["asked"] or said["exempt"] or said["malformed"]):
+        yield "not limited: no rule applies"
+
+
+def _question(asked: Mapping[str, Any]) -> Iterator[str]:
+    enforced = "" if asked["enforced"] else ", which refuses nothing for this key"
+    yield f"  key {asked['key']}"
+    plan = f" (plan {asked['plan']})" if asked["plan"] else ""
+    yield f"  limits {asked['limits']}{plan}"
+    yield f"  cost {asked['cost']}, mode {asked['mode']}{enforced}"
+    if "owner" in asked:
+        yield f"  owner {asked['owner']}"
+    for left in asked.get("left", ()):
+        full = f", full again in {duration(left['reset_after'])}" if left["reset_after"] else ""
+        yield f"  {left['remaining']} of {left['burst']} left of {left['limit']}{full}"
 
 
 def _count(things: Sized, noun: str) -> str:

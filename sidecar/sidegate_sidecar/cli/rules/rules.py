@@ -5,26 +5,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
 from sidegate_sidecar.cli.options import ask_options  # noqa: TC001  # typer reads it
-from sidegate_sidecar.errors import BAD_INPUT, NOT_DONE, Failure
-
-if TYPE_CHECKING:
-    from sidegate.ruleset.ruleset import RuleSet
-
-File = Annotated[
-    str, typer.Argument(metavar="FILE", help="Of YAML or TOML, by its name.", show_default=False)
-]
+from sidegate_sidecar.cli.rules.explain import explain
+from sidegate_sidecar.cli.rules.loading import File, load
+from sidegate_sidecar.errors import NOT_DONE
 
 
 def rules_commands(epilog: str) -> typer.Typer:
     """Return the commands that `sidegate rules` has."""
     app = typer.Typer(name="rules", help="Check a rules file, and ask what it means.")
-    for command in (validate, schema):
+    for command in (validate, schema, explain):
         app.command(epilog=epilog)(command)
     return app
 
@@ -48,13 +40,3 @@ def schema() -> None:
     from sidegate_sidecar.cli.printing import print_json
 
     print_json(json_schema())
-
-
-def load(file: str) -> RuleSet:
-    """Return the rules in a file; Failure if it can't be read, UnusableFile for wrong ones."""
-    from sidegate_sidecar.rules_file.rules_file import load_rules
-
-    try:
-        return load_rules(Path(file))
-    except OSError as error:
-        raise Failure(BAD_INPUT, f"{file}: {(error.strerror or str(error)).lower()}") from None
