@@ -14,7 +14,7 @@ import pytest
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import Address
 from sidegate.protocol.messages import Checks
-from sidegate_sidecar import in_force
+from sidegate_sidecar import in_force, process
 from sidegate_sidecar.config import OptionError, Role
 from sidegate_sidecar.errors import BAD_INPUT
 from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
@@ -208,6 +208,7 @@ def test_where_it_is_not_installed_it_says_what_to_install(
     file = tmp_path / "limits.yaml"
     file.write_text(EDGE)
     monkeypatch.setitem(sys.modules, "grpc", None)
+    monkeypatch.setattr(process, "log_to_stderr", lambda _: None)  # it would stay after this test
     for module in ("rls_server", "rls_access", "rls_calls"):
         monkeypatch.delitem(sys.modules, f"sidegate_sidecar.fronts.envoy.{module}", raising=False)
     addresses = ("--link=127.0.0.1:0", "--http=127.0.0.1:0", "--grpc=127.0.0.1:0")
