@@ -201,6 +201,10 @@ async def test_calls_in_progress_end_before_the_node_does(tmp_path: Path) -> Non
         assert await client.code_of(ALICE.SerializeToString()) is grpc.StatusCode.UNAVAILABLE
 
 
+def no_log(_level: str) -> None:
+    """Send no line anywhere."""
+
+
 def test_where_it_is_not_installed_it_says_what_to_install(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -208,7 +212,7 @@ def test_where_it_is_not_installed_it_says_what_to_install(
     file = tmp_path / "limits.yaml"
     file.write_text(EDGE)
     monkeypatch.setitem(sys.modules, "grpc", None)
-    monkeypatch.setattr(process, "log_to_stderr", lambda _: None)  # it would stay after this test
+    monkeypatch.setattr(process, "log_to_stderr", no_log)  # it would stay after this test
     for module in ("rls_server", "rls_access", "rls_calls"):
         monkeypatch.delitem(sys.modules, f"sidegate_sidecar.fronts.envoy.{module}", raising=False)
     addresses = ("--link=127.0.0.1:0", "--http=127.0.0.1:0", "--grpc=127.0.0.1:0")
