@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from sidegate.buckets.decision import Source
 from sidegate_sidecar.fronts.envoy.rls_messages import Code
-from sidegate_sidecar.log_limiter import LogLimiter
+from sidegate_sidecar.fronts.limited_log import LimitedLog
 from sidegate_sidecar.telemetry.families import counter, gauge
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
-
-log = logging.getLogger("sidegate")
 
 REASONS: Final = (
     "fault",  # of ours; the log says more
@@ -44,30 +41,25 @@ class RlsCounts:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.calls.update({(code, str(source)): 0 for code in codes for source in sources})
         self.refused: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
-        self._refusals = LogLimiter()
-        self._undecided = LogLimiter()
+        self._refusals = LimitedLog("refused gRPC calls: %s")
+        self._undecided = LimitedLog("calls of Envoy's that nobody could decide: %s")
 
     def answered(self, code: Code, source: Source | None, now: float) -> None:
         """Count a call, and say so where nobody could be asked."""
         self.calls[code.name.lower(), str(source or NO_LIMIT)] += 1
         if done := _DONE.get(source):
             line = f"{done}: nobody who could decide it can be asked ({source})"
-            if said := self._undecided.line(line, now):
-                log.warning("%s", said)
+            self._undecided.warn(line, now)
 
     def refuse(self, reason: str, why: str, peer: str, now: float) -> None:
         """Count a call that got an error."""
         self.refused[reason] += 1
-        line = f"refused a gRPC call of {peer}: {reason} ({why})"
-        if said := self._refusals.line(line, now):
-            log.warning("%s", said)
+        self._refusals.warn(f"refused a gRPC call of {peer}: {reason} ({why})", now)
 
     def tell_rest(self, now: float) -> None:
         """Log how many were not told, once there is room for that line."""
-        if others := self._refusals.rest(now):
-            log.warning("refused gRPC calls: %s", others)
-        if others := self._undecided.rest(now):
-            log.warning("calls of Envoy's that nobody could decide: %s", others)
+        self._refusals.warn_rest(now)
+        self._undecided.warn_rest(now)
 
 
 class RlsCollector(Collector):

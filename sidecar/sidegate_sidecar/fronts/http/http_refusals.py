@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 
-from sidegate_sidecar.log_limiter import LogLimiter
-
-log = logging.getLogger("sidegate")
+from sidegate_sidecar.fronts.limited_log import LimitedLog
 
 REASONS = (
     "busy",  # had to go, because a newer connection had no room
@@ -27,16 +24,14 @@ class HttpRefusals:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
-        self._lines = LogLimiter()
+        self._log = LimitedLog("refused HTTP requests: %s")
 
     def add(self, reason: str, status: int, peer: str, now: float) -> None:
         """Count what was refused to somebody."""
         self.counts[reason] += 1
-        line = f"refused an HTTP request of {peer}: {reason} ({status})"
-        if reason not in _NOT_TOLD and (said := self._lines.line(line, now)):
-            log.warning("%s", said)
+        if reason not in _NOT_TOLD:
+            self._log.warn(f"refused an HTTP request of {peer}: {reason} ({status})", now)
 
     def tell_rest(self, now: float) -> None:
         """Log how many were not told, once there is room for that line."""
-        if others := self._lines.rest(now):
-            log.warning("refused HTTP requests: %s", others)
+        self._log.warn_rest(now)

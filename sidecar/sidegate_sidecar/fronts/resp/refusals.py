@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
-from sidegate_sidecar.log_limiter import LogLimiter
+from sidegate_sidecar.fronts.limited_log import LimitedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-log = logging.getLogger("sidegate")
 
 REASONS = (
     "busy",  # as many are open as may be, or had to go for a newer one before it had said much
@@ -37,15 +34,14 @@ class RespCounts:
         for source in (Source.OWNER, Source.BACKUP, Source.LOCAL, Source.OPEN, Source.CLOSED):
             self.checks.update({(source.value, outcome): 0 for outcome in OUTCOMES})
         self._clock = clock
-        self._refusals = LogLimiter()
-        self._answers = LogLimiter()
+        self._refusals = LimitedLog("ended RESP connections: %s")
+        self._answers = LimitedLog("checks over RESP answered without an owner: %s frames")
 
     def refuse(self, reason: str, remote: str) -> None:
         """Count somebody who was ended."""
         self.refused[reason] += 1
-        line = f"ended a RESP connection of {remote}: {reason}"
-        if reason not in _NOT_TOLD and (said := self._refusals.line(line, self._clock())):
-            log.warning("%s", said)
+        if reason not in _NOT_TOLD:
+            self._refusals.warn(f"ended a RESP connection of {remote}: {reason}", self._clock())
 
     def told(self, source: str, allowed: int, denied: int, errors: int) -> None:
         """Count what was decided, by a source that may be a newer node's."""
@@ -58,13 +54,10 @@ class RespCounts:
 
     def _tell_alone(self, source: str) -> None:
         line = f"checks over RESP are answered {source}: nobody can be asked who could decide them"
-        if said := self._answers.line(line, self._clock()):
-            log.warning("%s", said)
+        self._answers.warn(line, self._clock())
 
     def tell_rest(self) -> None:
         """Log how many were not told, once there is room for that line."""
         now = self._clock()
-        if others := self._refusals.rest(now):
-            log.warning("ended RESP connections: %s", others)
-        if others := self._answers.rest(now):
-            log.warning("checks over RESP answered without an owner: %s frames", others)
+        self._refusals.warn_rest(now)
+        self._answers.warn_rest(now)
