@@ -15,8 +15,8 @@ debt is in nanoseconds, rounded up.
 from collections.abc import Iterable, Sequence
 
 from sidegate.buckets.limits import Limit, Limits, require_cost
-from sidegate.buckets.shards import SHIFT, Table
 from sidegate.buckets.store import Store, to_ns
+from sidegate.buckets.tables.shards import SHIFT, Table
 from sidegate.errors import CostError
 
 # Full whatever the time is: `now` is never negative.

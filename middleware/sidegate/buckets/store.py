@@ -12,12 +12,12 @@ Memory is bounded in bytes, and `accounts` says whose buckets are to go when it 
 
 from collections.abc import Iterator
 
-from sidegate.buckets.accounts import Accounts
-from sidegate.buckets.expiry import due_time
-from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
-from sidegate.buckets.ledger import Ledger, LedgerTable, PayerKind
 from sidegate.buckets.limits import Limit
-from sidegate.buckets.listing import all_keys, in_debt, some_keys
+from sidegate.buckets.tables.accounts import Accounts
+from sidegate.buckets.tables.expiry import due_time
+from sidegate.buckets.tables.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.buckets.tables.ledger import Ledger, LedgerTable, PayerKind
+from sidegate.buckets.tables.listing import all_keys, in_debt, some_keys
 
 MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
 MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.footprint import DICT_ENTRY
+from sidegate.buckets.tables.footprint import DICT_ENTRY
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit

@@ -12,9 +12,9 @@ everybody's share next to nothing; the rules that come after these pay together.
 from collections import OrderedDict
 from heapq import heappop, heappush
 
-from sidegate.buckets.footprint import LEDGER, SLOT, bytes_of
-from sidegate.buckets.fragments import Fragments
-from sidegate.buckets.ledger import Ledger, LedgerTable, Payer, PayerKind, Shares
+from sidegate.buckets.tables.footprint import LEDGER, SLOT, bytes_of
+from sidegate.buckets.tables.fragments import Fragments
+from sidegate.buckets.tables.ledger import Ledger, LedgerTable, Payer, PayerKind, Shares
 
 MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory is full of them
 
