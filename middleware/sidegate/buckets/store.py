@@ -119,8 +119,8 @@ class Store:
 
     @staticmethod
     def _full_at(table: LedgerTable, key: str) -> int:
-        """When the bucket is full again (ns, rounded up)."""
-        return to_ns(table.dict_of(key)[key], table.scale)
+        """When the bucket is full again (ns, rounded up), also if it was put by."""
+        return to_ns(abs(table.dict_of(key)[key]), table.scale)
 
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
         accounts = self._accounts
