@@ -18,6 +18,7 @@ def test_of_many_keys_the_most_frequent_stay() -> None:
     for at in range(4 * MAX_WAITING):
         keys.add(f"once {at}")
         keys.add(f"often {at % 3}")
+        assert len(keys._waiting) <= MAX_WAITING
     ranked = keys.ranked(COUNTERS + 1)
     assert len(ranked) <= COUNTERS
     assert {key for key, _, _ in ranked[:3]} == {"often 0", "often 1", "often 2"}

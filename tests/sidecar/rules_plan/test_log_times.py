@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidegate_sidecar.rules_plan.log_times import MAX_SECONDS, log_time, time_text
+from sidegate_sidecar.rules_plan.log_times import MAX_SECONDS, _text_time, log_time, time_text
 from sidegate_sidecar.rules_plan.logged_request import BadLine
 from tests.sidecar.rules_plan.logs import BEGIN, SECOND
 
@@ -72,6 +72,18 @@ def test_parts_of_a_second() -> None:
 def test_what_is_no_time(written: object) -> None:
     with pytest.raises(BadLine, match="expected a time such as"):
         log_time(written)
+
+
+def test_what_is_remembered_is_short() -> None:
+    """A log of made-up times fills no memory."""
+    with pytest.raises(BadLine):
+        log_time(" " * 60_000 + "2026-09-21")
+    assert _text_time.cache_info().maxsize == 1_024
+    before = _text_time.cache_info().misses
+    for written in ("1" * 65, f"2026-09-21{' ' * 60}"):
+        with pytest.raises(BadLine):
+            log_time(written)
+    assert _text_time.cache_info().misses == before
 
 
 def test_the_last_moment() -> None:

@@ -151,6 +151,17 @@ def test_json_of_any_names(run: Run) -> None:
     assert "app.log: 5 of 5 lines can't be read as json; line 1: no method" in ending.complaint
 
 
+def test_nothing_is_shown_that_a_terminal_would_obey(run: Run) -> None:
+    """Neither of names that are told nor of keys, whatever a client has written."""
+    line = {"ts": 1_790_000_000, "client": "\x1b[1m", "method": "GET", "\x1b[31m": "/login"}
+    lines = [line] * 5 + [{"ts": 5, "client": "a", "method": "GET"}]
+    Path("app.log").write_text("\n".join(map(json.dumps, lines)))
+    ending = plan(run, "--field", "path=\x1b[31m", log="app.log")
+    assert "login:sha256=" in ending.out
+    assert "line 6: no path: expected one of \\x1b[31m" in ending.out
+    assert "\x1b" not in ending.out
+
+
 def test_trusted_fields_name_the_plan(run: Run) -> None:
     """And X-Forwarded-For the client; with --host a rule may go by the host."""
     Path("new.yaml").write_text(
