@@ -7,6 +7,7 @@ from typing import Final
 _ONLY_FLAGS: Final = {
     "client",
     "cost",
+    "descriptor",
     "field",
     "format",
     "header",

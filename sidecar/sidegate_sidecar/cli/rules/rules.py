@@ -9,6 +9,7 @@ import typer
 
 from sidegate_sidecar.cli.options import ask_options  # noqa: TC001  # typer reads it
 from sidegate_sidecar.cli.rules.explain import explain
+from sidegate_sidecar.cli.rules.importing import import_ratelimit
 from sidegate_sidecar.cli.rules.loading import File, load
 from sidegate_sidecar.cli.rules.plan.plan import plan
 from sidegate_sidecar.errors import NOT_DONE
@@ -19,6 +20,7 @@ def rules_commands(epilog: str) -> typer.Typer:
     app = typer.Typer(name="rules", help="Check a rules file, and ask what it means.")
     for command in (validate, schema, explain, plan):
         app.command(epilog=epilog)(command)
+    app.command("import", epilog=epilog)(import_ratelimit)
     return app
 
 
