@@ -1,7 +1,7 @@
 """Sidecars behind proxies, each with a port of its own that its proxy asks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -47,7 +47,7 @@ class _AskedFleet(Fleet):
 async def behind(
     folder: Path,
     *kinds: type[AskingProxy],
-    changes: Sequence[tuple[str, str]] = (),
+    changes: Mapping[type[AskingProxy], Sequence[tuple[str, str]]] = {},
     **options: object,
 ) -> AsyncGenerator[BehindProxies]:
     """Run a sidecar and a proxy of each kind, by the page but for some changes."""
@@ -61,7 +61,7 @@ async def behind(
         fleet = _AskedFleet(ports, rules=file, **options)
         async with hello_app() as app, fleet.running(*names):
             proxies = [
-                kind(folder, app.port, port, *changes)
+                kind(folder, app.port, port, *changes.get(kind, ()))
                 for kind, port in zip(kinds, ports, strict=True)
             ]
             for proxy in proxies:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES: Final = 16 << 10  # of browsers with many cookies 4 KiB
 MAX_HEAD_LINES: Final = 100  # browsers send 20, behind proxies 30; these take 50 µs
 MAX_BODY_BYTES: Final = 64 << 10  # no proxy sends one; it is thrown away as it comes
-_VERSIONS: Final = {b" HTTP/1.1": True, b" HTTP/1.0": False}  # whether it stays open
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_STAYS: Final = b" HTTP/1.1"
+_VERSIONS: Final = frozenset({_STAYS, b" HTTP/1.0"})
 _DIGITS: Final = len(str(MAX_BODY_BYTES))
 
 
@@ -53,6 +53,9 @@ class HeadReader:
         self._parser = HttpRequestParser(self)
         self._target = b""
         self._fields: dict[bytes, list[bytes]] = {}
+        self._has_ended = False  # is the head there as a whole?
+        self._stays = False  # does it say so?
+        self._is_fresh = False  # may the parser be given another one?
 
     # --- what httptools calls
 
@@ -62,7 +65,16 @@ class HeadReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take the line of a field."""
-        self._fields.setdefault(name.lower(), []).append(value)
+        self._fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """Note that the head ends here; afterwards the parser has forgotten what it said."""
+        self._has_ended = True
+        self._stays = self._parser.should_keep_alive()
+
+    def on_message_complete(self) -> None:
+        """Note that no body follows."""
+        self._is_fresh = True
 
     # ---
 
@@ -72,25 +84,27 @@ class HeadReader:
         if len(head) > MAX_HEAD_BYTES or size > MAX_HEAD_LINES:
             raise too_long_a_head()
         end = head.find(b"\r\n")
-        stays = _VERSIONS.get(head[max(end - 9, 0) : max(end, 0)])
-        if stays is None:
+        version = head[max(end - 9, 0) : max(end, 0)]
+        if version not in _VERSIONS:
             raise malformed("expected a request of HTTP 1.1 or 1.0")
         self._target, self._fields = b"", {}
+        self._has_ended = self._is_fresh = False
+        parser, is_upgrade = self._parser, False
         try:
-            self._parser.feed_data(head)
-            is_fresh = stays and self._parser.should_keep_alive()
+            parser.feed_data(head)
         except HttpParserUpgrade:  # of a websocket, which isn't for us
-            is_fresh = False
+            is_upgrade = True
         except HttpParserError as error:
             self._parser = HttpRequestParser(self)
             raise malformed(f"expected HTTP 1.1: {str(error)[:200]}") from None
-        if self._fields.keys() & _FRAMING or not is_fresh:
-            self._parser, parser = HttpRequestParser(self), self._parser  # it expects another thing
-        else:
-            parser = self._parser
-        body = _body(self._fields, needs_host=stays)
+        stays = self._stays and version == _STAYS and not is_upgrade
+        if not (stays and self._is_fresh):
+            self._parser = HttpRequestParser(self)
+        if not self._has_ended:
+            raise malformed("expected a head that ends with its first empty line")
+        body = _body(self._fields, needs_host=version == _STAYS)
         method = parser.get_method().decode("latin-1")
-        return AuthHead(method, self._target, self._fields, is_fresh, body)
+        return AuthHead(method, self._target, self._fields, stays, body)
 
 
 def _body(fields: Fields, *, needs_host: bool) -> int:

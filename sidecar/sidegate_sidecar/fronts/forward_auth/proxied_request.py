@@ -81,4 +81,4 @@ def _path_of(target: bytes) -> str:
     path = target.partition(b"?")[0]
     if b"%" in path:
         path = unquote_to_bytes(path)
-    return path.decode("utf-8", "replace")
+    return path.decode("utf-8", "replace") or "/"
