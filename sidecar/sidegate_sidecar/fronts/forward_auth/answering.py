@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from sidegate.http.evaluation import RuleQuestion
     from sidegate.http.headers import Pair
     from sidegate.http.request.proxies import Proxies
+    from sidegate.http.rules import Rule
     from sidegate.protocol.messages import Answer, Answers, Check
     from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.node.node import Node
 
+MAX_REFUSALS: Final = 1_024  # remembered, 1 MB: of those who are refused most, at present
 UNLIMITED: Final = Verdict([])
 
 
@@ -52,6 +54,7 @@ class AuthAnswering:
         self.policy = policy
         self._fallback = Fallback(policy, node.buckets)
         self._node = node
+        self._refusals: dict[tuple[Rule, str, Source, int], Verdict] = {}
         self._limiter = RequestLimiter(_settings(policy, node.budget, proxies), lambda: 0.0)
 
     def decided(self, question: RuleQuestion, answers: Answers, answer: Answer) -> Decision:
@@ -75,9 +78,9 @@ class AuthAnswering:
         """Return the answer to a request; the decisions are in the order of its questions."""
         if len(questions) == 1:  # nearly all
             made = decisions[0]
-            return AuthAnswer(self._limiter.verdict(questions[0].rule, made), [], made.source)
+            return AuthAnswer(self._verdict(questions[0].rule, made), [], made.source)
         verdicts = [
-            self._limiter.verdict(question.rule, made)
+            self._verdict(question.rule, made)
             for question, made in zip(questions, decisions, strict=True)
         ]
         source = least_sure(it.source for it in decisions)
@@ -90,6 +93,22 @@ class AuthAnswering:
         ]
         longest = max(refusing, key=_wait)
         return AuthAnswer(longest, [refund[0] for refund in refunds if refund], source)
+
+    def _verdict(self, rule: Rule, made: Decision) -> Verdict:
+        """Return what becomes of a request by one rule.
+
+        Refusals by one limit are the same for a second, whoever is refused, if they cost one token:
+        remembered, they take half as long.
+        """
+        if made.allowed or made.cost != 1 or len(made.debts) != 1:
+            return self._limiter.verdict(rule, made)
+        which = (rule, made.limits.text, made.source, retry_after(made))
+        found = self._refusals.get(which)
+        if found is None:
+            if len(self._refusals) >= MAX_REFUSALS:
+                self._refusals.clear()
+            found = self._refusals[which] = self._limiter.verdict(rule, made)
+        return found
 
 
 def _wait(refusal: Verdict) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ssl import SSLError
 from typing import TYPE_CHECKING, Final, cast
 
-from sidegate.http.request.proxies import NO_PROXIES
 from sidegate_sidecar.fronts.forward_auth.heads import (
     MAX_HEAD_BYTES,
     MAX_HEAD_LINES,
@@ -22,9 +21,9 @@ from sidegate_sidecar.fronts.forward_auth.styles import denial_of
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from sidegate.http.request.proxies import Proxies
     from sidegate.http.request_limiter import Verdict
     from sidegate_sidecar.fronts.forward_auth.heads import AuthHead, HeadReader
+    from sidegate_sidecar.fronts.forward_auth.proxied_request import AskingPeer
     from sidegate_sidecar.links.admission.admission import Arrival
 
     class AuthFront(Protocol):
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
             """Tell whether a proxy at that address needs no secret."""
             ...
 
-        def proxies_with(self, address: str) -> Proxies:
-            """Return the proxies that are named, and the one at that address."""
+        def peer_at(self, address: str) -> AskingPeer:
+            """Return the proxy at an address, which is believed."""
             ...
 
         def ask(self, connection: AuthConnection, head: AuthHead) -> None:
@@ -93,8 +92,7 @@ class AuthConnection(asyncio.BufferedProtocol):
 
     def __init__(self, arrival: Arrival, front: AuthFront) -> None:
         self.arrival = arrival
-        self.is_believed = False  # may it ask?
-        self.proxies = NO_PROXIES  # whose word on the client's address is taken
+        self.peer: AskingPeer | None = None  # once it is believed
         self._front = front
         self._transport: asyncio.Transport | None = None
         self._data = b""  # what came, and wasn't looked at
@@ -172,12 +170,12 @@ class AuthConnection(asyncio.BufferedProtocol):
 
     def believe(self) -> bool:
         """Let it ask from now on; False if as many as may be do already."""
-        self.is_believed = self._front.proved(self)
-        self.proxies = self._front.proxies_with(self.arrival.host)
-        if not self.is_believed:
-            most = "expected fewer connections (--max-connections)"
-            self.refuse(HeadError(503, "busy", most), is_last=True)
-        return self.is_believed
+        if self._front.proved(self):
+            self.peer = self._front.peer_at(self.arrival.host)
+            return True
+        most = "expected fewer connections (--max-connections)"
+        self.refuse(HeadError(503, "busy", most), is_last=True)
+        return False
 
     def step(self) -> None:
         """Ask about the next request, once it is there as a whole."""

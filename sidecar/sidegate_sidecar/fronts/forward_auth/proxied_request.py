@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from sidegate.http.request.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sidegate.http.request.proxies import Proxies
     from sidegate_sidecar.fronts.forward_auth.heads import Fields
 
 SECRET: Final = b"sidegate-secret"
 """The field in which a proxy shows the secret: Authorization is the client's."""
+
+
+class AskingPeer(NamedTuple):
+    """A proxy that is believed. `client_by` tells the client by its address and what it says."""
+
+    address: str
+    proxies: Proxies
+    client_by: Callable[[str, str], str]
 
 
 class ProxiedRequest(Request):
@@ -27,15 +35,9 @@ class ProxiedRequest(Request):
     __slots__ = ("_fields", "_host", "_method", "_path", "_peer")
 
     def __init__(
-        self,
-        method: str,
-        target: bytes,
-        host: list[bytes],
-        fields: Fields,
-        peer: str,
-        proxies: Proxies,
+        self, method: str, target: bytes, host: list[bytes], fields: Fields, peer: AskingPeer
     ) -> None:
-        super().__init__(proxies)
+        super().__init__(peer.proxies)
         self._method = method
         self._path = _path_of(target)
         self._host = host
@@ -68,7 +70,12 @@ class ProxiedRequest(Request):
     @property
     def peer(self) -> str:
         """The address of the proxy."""
-        return self._peer
+        return self._peer.address
+
+    @property
+    def client(self) -> str:
+        """The client's address behind the trusted proxies."""
+        return self._peer.client_by(self._peer.address, self.header("x-forwarded-for"))
 
     @property
     def raw(self) -> Mapping[str, object]:

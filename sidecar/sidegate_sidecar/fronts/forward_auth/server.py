@@ -19,6 +19,7 @@ from sidegate_sidecar.fronts.forward_auth.connection import (
     AuthTimeouts,
 )
 from sidegate_sidecar.fronts.forward_auth.heads import HeadError, HeadReader
+from sidegate_sidecar.fronts.forward_auth.proxied_request import AskingPeer
 from sidegate_sidecar.fronts.forward_auth.replies import refused
 from sidegate_sidecar.fronts.forward_auth.styles import request_of, style_of
 from sidegate_sidecar.fronts.http_date import HttpDate
@@ -27,7 +28,6 @@ from sidegate_sidecar.fronts.port_server import PortServer
 if TYPE_CHECKING:
     import socket
 
-    from sidegate.http.request.proxies import Proxies
     from sidegate_sidecar.fronts.forward_auth.heads import AuthHead
     from sidegate_sidecar.fronts.forward_auth.styles import ProxyStyle
     from sidegate_sidecar.links.admission.admission import Arrival
@@ -89,28 +89,32 @@ class AuthServer(PortServer[AuthConnection]):
         """Count what a connection was refused for; `why` is for the log."""
         self.counts.refuse(reason, connection.arrival.remote, why)
 
-    def proxies_with(self, address: str) -> Proxies:
-        """Return the proxies that are named, and the one at that address."""
-        return self._access.proxies_with(address)
+    def peer_at(self, address: str) -> AskingPeer:
+        """Return the proxy at an address, which is believed."""
+        access = self._access
+        return AskingPeer(address, access.proxies_with(address), access.client)
 
     def ask(self, connection: AuthConnection, head: AuthHead) -> None:
         """Have a request decided, with all others of this turn."""
         try:
             style = style_of(head.target)
             connection.denies_as(style.denial)
-            if not connection.is_believed and not self._access.proves(head):
+            if connection.peer is None and not self._access.proves(head):
                 connection.refuse(_STRANGER, is_last=True)
                 return
-            if connection.is_believed or connection.believe():
-                self._ask(connection, style, head)
+            if connection.peer is not None or connection.believe():
+                assert connection.peer is not None  # now it is
+                self._ask(connection, connection.peer, style, head)
         except HeadError as wrong:
             connection.refuse(wrong)
         except MalformedRequest as wrong:
             self.counts.answered("malformed")
             connection.answer(refused(400, str(wrong)))
 
-    def _ask(self, connection: AuthConnection, style: ProxyStyle, head: AuthHead) -> None:
-        request = request_of(style, head, connection.arrival.host, connection.proxies)
+    def _ask(
+        self, connection: AuthConnection, peer: AskingPeer, style: ProxyStyle, head: AuthHead
+    ) -> None:
+        request = request_of(style, head, peer)
         if self._answering.rules is not self._rules.value:
             self._answering = self._answering_by_rules()
         answering = self._answering

@@ -15,8 +15,8 @@ from sidegate_sidecar.fronts.forward_auth.heads import HeadError
 from sidegate_sidecar.fronts.forward_auth.proxied_request import ProxiedRequest
 
 if TYPE_CHECKING:
-    from sidegate.http.request.proxies import Proxies
     from sidegate_sidecar.fronts.forward_auth.heads import AuthHead
+    from sidegate_sidecar.fronts.forward_auth.proxied_request import AskingPeer
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
 
@@ -67,7 +67,7 @@ def denial_of(data: bytes) -> int:
     return _NGINX.denial if _BEGINS_AS_NGINX.match(data) else 0
 
 
-def request_of(style: ProxyStyle, head: AuthHead, peer: str, proxies: Proxies) -> ProxiedRequest:
+def request_of(style: ProxyStyle, head: AuthHead, peer: AskingPeer) -> ProxiedRequest:
     """Return the request that a proxy asks about; HeadError if it doesn't say which."""
     method = head.method
     if style.method:
@@ -76,10 +76,10 @@ def request_of(style: ProxyStyle, head: AuthHead, peer: str, proxies: Proxies) -
             raise _unsaid(style, style.method, f"a method, got {said[:40]!r}")
         method = said.decode("ascii").upper()
     target = _one(style, head, style.target) if style.target else _behind_prefix(head.target)
-    if not any(line.strip(b" \t,") for line in head.fields.get(FORWARDED_FOR, ())):
+    if not _says_anybody(head.fields.get(FORWARDED_FOR, [])):
         raise _unsaid(style, FORWARDED_FOR, "the address of the client, got none")
     host = head.fields.get(style.host, [])
-    return ProxiedRequest(method, target, host, head.fields, peer, proxies)
+    return ProxiedRequest(method, target, host, head.fields, peer)
 
 
 def _is_target(target: bytes) -> bool:
@@ -88,6 +88,10 @@ def _is_target(target: bytes) -> bool:
 
 def _behind_prefix(target: bytes) -> bytes:
     return target[len(_BEFORE_A_TARGET) :] or b"/"
+
+
+def _says_anybody(lines: list[bytes]) -> bool:
+    return any(line.strip(b" \t,") for line in lines)
 
 
 def _one(style: ProxyStyle, head: AuthHead, field: bytes) -> bytes:

@@ -6,17 +6,18 @@ from sidegate.errors import WrongHost
 from sidegate.http.request.hosts import host_of
 from sidegate.http.request.proxies import parse_proxies
 from sidegate_sidecar.fronts.forward_auth.heads import HeadError, HeadReader
-from sidegate_sidecar.fronts.forward_auth.proxied_request import ProxiedRequest
+from sidegate_sidecar.fronts.forward_auth.proxied_request import AskingPeer, ProxiedRequest
 from sidegate_sidecar.fronts.forward_auth.styles import denial_of, request_of, style_of
 from tests.sidecar.fronts.forward_auth.asking_proxies import by_nginx, forwarded, request
 
 PROXIES = parse_proxies(["127.0.0.1", "10.0.0.0/8"])
+PEER = AskingPeer("127.0.0.1", PROXIES, PROXIES.client)
 
 
 def asked(data: bytes) -> ProxiedRequest:
     """Return the request that is meant."""
     head = HeadReader().read(data)
-    return request_of(style_of(head.target), head, "127.0.0.1", PROXIES)
+    return request_of(style_of(head.target), head, PEER)
 
 
 ORIGINAL = "X-Original-Method: PUT", "X-Original-URI: /original", "X-Original-Host: original"
