@@ -87,4 +87,4 @@ def _fields(asked: Asked) -> list[str]:
 
 def _on_uvicorn(variant: str, descriptor: int, store: str) -> list[str]:  # noqa: ARG001
     options = ("--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
-    return python("uvicorn", f"--fd={descriptor}", *options, "bench.contenders.bare_asgi:app")
+    return python("uvicorn", f"--fd={descriptor}", *options, "bench.fronts.bare_asgi:app")
