@@ -273,8 +273,8 @@ class AuthConnection(asyncio.BufferedProtocol):
         elif _is_over(self._unread_since, patience.unread, now):
             self._front.refused(self, "timeout")
             self.abort()
-        elif self._waits or self._over_since is not None:
-            return
+        elif self._waits or self._over_since is not None or self._unread_since is not None:
+            return  # what it waits for is ours, or has its own time
         elif _is_over(self._since, patience.request, now):
             waited = f"expected all of the request within {patience.request:g} s"
             self.denies_as(denial_of(self._data))
