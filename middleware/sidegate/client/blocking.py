@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.decision import Decision, OnUnreachable
     from sidegate.buckets.limits import Limits
     from sidegate.client.checks import Wanted
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
     from sidegate.reports.report import Report
+    from sidegate.ruleset.ruleset import RuleSet
 
 
 class BlockingClient(Configured):
@@ -221,6 +222,17 @@ class BlockingClient(Configured):
         self._here()
         deadline = deadline_of(timeout, time.monotonic())
         return self._waiting.acquire(self.check, (key, limits, cost), deadline)
+
+    def rules(self) -> RuleSet | None:
+        """Return the rules in force at the sidecar, None while none are known here.
+
+        As `Client.rules`; it waits for nothing. A thread hears of them, over a connection of its
+        own.
+        """
+        return self._here().rules(self._pushed or self.watch_rules())
+
+    def _change_policy(self, policy: OnUnreachable) -> None:
+        self._shared.alone.change_policy(policy)
 
     def count(self, outcome: str) -> None:
         """Count one of the protocol's OUTCOMES, decided without us, so that the sidecar hears."""

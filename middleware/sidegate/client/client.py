@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.decision import Decision, OnUnreachable
     from sidegate.client.checks import Wanted
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.turn import Turn
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
     from sidegate.reports.report import Report
+    from sidegate.ruleset.ruleset import RuleSet
 
 
 class Client(Configured):
@@ -280,6 +281,16 @@ class Client(Configured):
         (key, _, cost), limits = waited_for(key, limits, cost)
         deadline = deadline_of(timeout, time.monotonic())
         return await self._here().waiting.acquire(self.check, (key, limits, cost), deadline)
+
+    def rules(self) -> RuleSet | None:
+        """Return the rules in force at the sidecar, None while none are known here.
+
+        From the first call in a loop on it hears of them: at each connection, and as they change.
+        """
+        return self._here().rules(self._pushed or self.watch_rules())
+
+    def _change_policy(self, policy: OnUnreachable) -> None:
+        self._alone.change_policy(policy)
 
     def _open_turn(self) -> Turn | None:
         return self._here().turn

@@ -27,6 +27,7 @@ from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
+    from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.protocol.handshake import Secrets
     from sidegate.telemetry.checks import CheckTelemetry
 
@@ -75,11 +76,33 @@ class Configured(ABC):
             sidecar, budget, secret, tls, name, on_unreachable=on_unreachable, otel=otel
         )
         alone = Alone(str(options.sidecar), on_unreachable)
+        self._pushed: PushedRules | None = None  # once somebody wants the sidecar's rules
         self._set_up(options, alone, remembers=remember_denials)
 
     @abstractmethod
     def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
         """Called once, with what the options say."""
+
+    def watch_rules(self, copy: object = None, *, follows: bool = False) -> PushedRules:
+        """Want the rules of the sidecar, of which `rules` then tells; the first call counts.
+
+        `copy` is a file that keeps what was pushed last. Who `follows` decides without the sidecar
+        as those rules say, and lets through where they say nothing.
+        """
+        if self._pushed is None:
+            from sidegate.client.rules.pushed_rules import PushedRules  # noqa: PLC0415 - few do
+
+            self._pushed = PushedRules(copy, self._follow if follows else None)
+        elif copy is not None:
+            raise _wrong("rules_copy", copy, "none, for a client whose rules are watched already")
+        return self._pushed
+
+    def _follow(self, policy: OnUnreachable | None) -> None:
+        self._change_policy(policy or OnUnreachable.OPEN)
+
+    @abstractmethod
+    def _change_policy(self, policy: OnUnreachable) -> None:
+        """Called when rules that were pushed say another policy."""
 
 
 def client_options(
