@@ -230,6 +230,7 @@ class LimitedASGIApp(RateLimitMiddleware):
         """Go around an app; `request_of` is of its framework, which otherwise is looked for."""
         self._core = core
         self._set_up(app, core.settings, core.clients.loops, core.clients.own)
+        self._from_sidecar = core.from_sidecar
         self._request_of = request_of
         self._is_known = request_of is not None
 

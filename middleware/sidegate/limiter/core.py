@@ -16,10 +16,12 @@ from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
 from sidegate.limiter.options import read_options
+from sidegate.sidecar_rules import watch
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.limiter.checks.current import Current
+    from sidegate.sidecar_rules import RulesOfSidecar
 
 log = logging.getLogger("sidegate")
 
@@ -58,6 +60,11 @@ class Core:
         self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
+        self.from_sidecar: RulesOfSidecar | None = None
+        if read.settings.from_sidecar:
+            given = options.get("client")
+            client, is_own = (self.clients, True) if given is None else (given, False)
+            self.from_sidecar = watch(self.enforcer.limiter, client, options, is_own=is_own)
         self.guesses = Guesses()
         self.stops: dict[Any, Any] = {}  # of the framework, by what it knows of a request
         self._finders: list[Callable[[Core], Current | None]] = []
@@ -95,8 +102,8 @@ class Core:
 
     def tell_of_no_middleware(self) -> None:
         """Log, once, which limits don't apply in an app that lacks the middleware, if any."""
-        others = self.enforcer.application or self.enforcer.defaults or self.settings.rules
-        if others and not self._is_told:
+        others = self.enforcer.application or self.enforcer.defaults
+        if (others or self.enforcer.limiter.may_have_rules) and not self._is_told:
             self._is_told = True
             log.warning(
                 "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"

@@ -13,6 +13,7 @@ from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, on_denied, route_limit
 from sidegate.middleware_options import CommonOptions, Options, settings_of
+from sidegate.sidecar_rules import SIDECAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +39,9 @@ class LimiterOptions(CommonOptions[Any], total=False):
     - `default_limits_per_method`: count each method of a route for itself in them.
     - `default_limits_cost`, `default_limits_exempt_when`, `default_limits_charge_when`: of these
       limits what `cost`, `exempt_when` and `charge_when` are of a route's (see `LimitOptions`).
+
+    With `rules="sidecar"` what it says applies beside the limits of routes; a rule of the file has
+    its own key, and `key` is that of routes' limits.
 
     `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
     `on_denied` are the default of routes' limits too.
@@ -81,13 +85,16 @@ def read_options(limits: object, options: dict[str, Any]) -> ReadOptions:
 
 
 def _settings(limits: object, options: dict[str, Any]) -> Settings:
-    has_rules = options.get("rules") is not None
+    rules = options.get("rules")
+    has_rules = rules is not None
     ours = ("default_limits", "meta_limits", "limits")
     kept = {name: it for name, it in options.items() if not name.startswith(ours)}
     if not has_rules:  # else they belong to a rule, as settings_of says
         kept = {name: it for name, it in kept.items() if name not in {"key", "cost"}}
     elif limits is not None:
         kept["limits"] = limits  # which is one too many
+    if rules == SIDECAR:  # whose rules have keys of their own: it is that of routes' limits
+        kept.pop("key", None)
     return settings_of(cast("Options[Any]", kept), needs_rules=False)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 _SHOWN: Final = 12  # of the characters of a digest, as sidecars show it
+_MAX_WHY: Final = 300  # characters: of a hundred mistakes the first is enough
 _ELSE: Final = "what default= says applies"
 
 
@@ -99,7 +100,8 @@ class PushedRules:
                 self._put(read_encoded(push.digest, push.encoded), push.digest)
             except ValueError as error:
                 self._say(
-                    logging.ERROR, f"rules of the sidecar can't be used: {error}; {self.kept}"
+                    logging.ERROR,
+                    f"rules of the sidecar can't be used: {_first_line(error)}; {self.kept}",
                 )
                 return
             self._say_in_force()
@@ -133,7 +135,7 @@ class PushedRules:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
+            why = getattr(error, "strerror", None) or _first_line(error)
             self._say(logging.WARNING, f"rules_copy {str(copy.path)!r} is not used: {why}; {_ELSE}")
         else:
             self._say(
@@ -163,6 +165,10 @@ class PushedRules:
         if line != self._said:  # two loops hear the same, and each connection says it again
             self._said = line
             log.log(level, "sidegate: %s", line)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:_MAX_WHY]
 
 
 def read_encoded(digest: str, encoded: bytes) -> RuleSet:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sidegate.buckets.limits import MAX_LIMITS, Limits
 from sidegate.errors import LimitError
-from sidegate.http.evaluation import Pending, RuleQuestion, asking, is_pending
+from sidegate.http.evaluation import (
+    Pending,
+    RuleQuestion,
+    asked_by_sidecar,
+    asking,
+    is_pending,
+)
 from sidegate.http.headers import POLICY
 from sidegate.http.request_limiter import Verdict
 from sidegate.http.rules import Rule, read_limits
@@ -83,17 +89,32 @@ def planning(
             return NOTHING
     parts: list[LimitPart] = []
     fields: list[Pair] = []
-    asked = current.path, current.root, current.method
-    for chain in () if current.is_enforced else limiter.chains(*asked):
-        found = yield from asking(limiter, chain, current.view)
-        part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
-        if refused := _take(part, parts, fields):
-            return Plan((), fields, refused)
+    if not current.is_enforced:
+        for found in (yield from _by_rules(limiter, current)):
+            part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
+            if refused := _take(part, parts, fields):
+                return Plan((), fields, refused)
     for one in limits:
         part = yield from _part(limiter, one, current)
         if refused := _take(part, parts, fields):
             return Plan((), fields, refused)
     return Plan(parts, fields)
+
+
+def _by_rules(
+    limiter: RequestLimiter, current: Current
+) -> Generator[Pending, object, Sequence[RuleQuestion | Verdict | None]]:
+    """Return what the rules ask, or make of a request: the sidecar's, or those in code."""
+    found = asked_by_sidecar(limiter, current.view, current.root)
+    if found is not None:
+        return found
+    asked: list[RuleQuestion | Verdict | None] = []
+    for chain in limiter.chains(current.path, current.root, current.method):
+        one = yield from asking(limiter, chain, current.view)
+        asked.append(one)
+        if isinstance(one, Verdict) and one.status:
+            break
+    return asked
 
 
 def _take(
