@@ -1,5 +1,6 @@
 """Rules that come from the sidecar: what options say of them, and how requests get them."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -11,7 +12,10 @@ from sidegate.http.request_limiter import RequestLimiter
 from sidegate.http.rules import Rule, read_limits
 
 if TYPE_CHECKING:
+    from sidegate.ruleset.compiled import CompiledRule
     from sidegate.ruleset.ruleset import RuleSet
+
+log = logging.getLogger("sidegate")
 
 SIDECAR: Final = "sidecar"
 ALLOW: Final = "allow"
@@ -39,10 +43,10 @@ def default_of(options: Mapping[str, Any]) -> object:
     if default == ALLOW:
         return ()
     if isinstance(default, str | Limits):
-        return read_limits(default)
+        return read_limits(default, "default")
     if type(default) in {list, tuple} and default:
         listed = cast("Sequence[object]", default)
-        return read_limits(listed) if isinstance(listed[0], str) else listed
+        return read_limits(listed, "default") if isinstance(listed[0], str) else listed
     raise ValueError(
         f"default={shown(default)}: rules={SIDECAR!r} needs to know what applies until they are"
         f" there: {ALLOW!r}, limits such as '100/minute', or a list of Rules"
@@ -54,6 +58,7 @@ class RulesOfSidecar:
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - a client, or what has several
         self._client = client
+        self._unknown: set[str] = set()  # names in code that no rule has, as far as was told
 
     def now(self) -> "RuleSet | None":
         """Return what is in force, None while nothing is known; the client hears of changes."""
@@ -68,6 +73,18 @@ class RulesOfSidecar:
         rules = self.now()
         return None if rules is None else rules.questions(request, time.time(), root)
 
+    def named(self, name: str, done: str) -> "CompiledRule | None":
+        """Return the rule of a name. Where there is none, the log says so, and what is `done`."""
+        rules = self.now()
+        found = None if rules is None else rules.by_name.get(name)
+        if found is not None:
+            self._unknown.discard(name)
+        elif name not in self._unknown:
+            self._unknown.add(name)
+            why = "the sidecar's rules aren't known here" if rules is None else "it isn't there"
+            log.warning("sidegate: rule %r of the sidecar: %s; %s", name, why, done)
+        return found
+
 
 def watch(
     limiter: RequestLimiter,
@@ -75,7 +92,7 @@ def watch(
     options: Mapping[str, Any],
     *,
     is_own: bool,
-) -> RulesOfSidecar:
+) -> None:
     """Have requests limited by the sidecar's rules. ValueError for a client that knows none.
 
     One that is our own decides as they say when the sidecar can't be asked, unless code says how.
@@ -84,7 +101,6 @@ def watch(
         raise ValueError(f"client={shown(client)}: expected a Client where rules={SIDECAR!r}")
     follows = is_own and options.get("on_unreachable") is None
     client.watch_rules(options.get("rules_copy"), follows=follows)
-    limiter.sidecar = rules = RulesOfSidecar(client)
+    limiter.sidecar = limiter.names = RulesOfSidecar(client)
     if follows:
         limiter.policy = lambda: client.fallback.policy
-    return rules

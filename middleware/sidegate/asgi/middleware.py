@@ -14,11 +14,11 @@ from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking
 from sidegate.http.headers import Pair
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
-from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
+from sidegate.http.request_limiter import Chain, RequestLimiter, SidecarRules, Verdict, log
 from sidegate.http.rules import Rule
 from sidegate.http.settings import Settings
 from sidegate.middleware_options import Options, settings_of
-from sidegate.sidecar_rules import RulesOfSidecar, watch
+from sidegate.sidecar_rules import watch
 from sidegate.wrapped_app import require_asgi
 
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -82,15 +82,12 @@ class RateLimitMiddleware:
     Other scopes pass; at the end of a lifespan it closes the client that it made.
     """
 
-    _from_sidecar: RulesOfSidecar | None = None
-
     def __init__(self, app: App, **options: Unpack[Options[Checker]]) -> None:
         own = AnyLoop(options) if options.get("client") is None else None
         settings = settings_of(options)
         self._set_up(app, settings, options.get("client") or own, own)
         if settings.from_sidecar:
-            is_own = own is not None
-            self._from_sidecar = watch(self._limiter, self._client, options, is_own=is_own)
+            watch(self._limiter, self._client, options, is_own=own is not None)
 
     def _set_up(self, app: App, settings: Settings, client: Any, own: AnyLoop | None) -> None:  # noqa: ANN401 - a Checker
         """Keep what the options said; `own` is the client if it is closed with the app."""
@@ -105,8 +102,8 @@ class RateLimitMiddleware:
         """Handle one request, or pass what isn't one."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - 0.1 µs less than a set
-            if self._from_sidecar is not None:
-                self._from_sidecar.now()  # it hears of them before the first request
+            if (rules := self._rules_to_hear_of) is not None:
+                rules.now()  # from now on: before the first request
             await self._app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         limiter = self._limiter
@@ -134,6 +131,10 @@ class RateLimitMiddleware:
                 if verdict.status:
                     break
         await self._go_on(verdict, scope, receive, send)
+
+    @property
+    def _rules_to_hear_of(self) -> SidecarRules | None:
+        return self._limiter.sidecar
 
     # --- asking
 

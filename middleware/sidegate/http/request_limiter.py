@@ -85,8 +85,26 @@ class Form(NamedTuple):
 _USUAL = Form()
 
 
+class FileRule(Protocol):
+    """A rule of the sidecar's file, which code asks for by its name."""
+
+    rule: Rule
+
+    def question_of(self, identity: str) -> tuple[Rule, str, int]:
+        """Return rule, key and cost to ask about an identity."""
+        ...
+
+
 class SidecarRules(Protocol):
     """The rules that a sidecar pushes."""
+
+    def now(self) -> object:
+        """Return what is in force, None while nothing is known, and hear of changes."""
+        ...
+
+    def named(self, name: str, done: str) -> FileRule | None:
+        """Return the rule of a name. Where there is none, the log says so, and what is `done`."""
+        ...
 
     def questions(self, request: Request, root: str) -> Sequence[tuple[Rule, str, int]] | None:
         """Return rules, keys and costs to ask about a request, None while there are no rules.
@@ -108,6 +126,7 @@ class RequestLimiter:
         self.count: Callable[[str], None] = _ignore  # is told of each "key-error"
         self.rules = settings.rules
         self.sidecar: SidecarRules | None = None  # whose rules apply instead, once they are known
+        self.names: SidecarRules | None = None  # by whose names code may limit, where it can
         self.policy: Callable[[], OnUnreachable] = lambda: settings.on_unreachable
         self.proxies = settings.proxies
         self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
@@ -175,6 +194,10 @@ class RequestLimiter:
         return "OPTIONS" in (rule.methods or ()) or not is_preflight(request)
 
     # --- what to ask
+
+    def rule_of_sidecar(self, name: str, done: str) -> FileRule | None:
+        """Return the sidecar's rule of a name; None for none, and what is `done` is logged."""
+        return None if self.names is None else self.names.named(name, done)
 
     def key_of(self, rule: Rule, identity: object) -> str:
         """Return the key of an identity's buckets; TypeError if it can't be one."""

@@ -15,13 +15,14 @@ from sidegate.limiter.checks.ahead import Guesses
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
+from sidegate.limiter.limits.rule_name import is_rule_name
 from sidegate.limiter.options import read_options
-from sidegate.sidecar_rules import watch
+from sidegate.sidecar_rules import RulesOfSidecar, watch
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.http.request_limiter import SidecarRules
     from sidegate.limiter.checks.current import Current
-    from sidegate.sidecar_rules import RulesOfSidecar
 
 log = logging.getLogger("sidegate")
 
@@ -60,11 +61,12 @@ class Core:
         self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
-        self.from_sidecar: RulesOfSidecar | None = None
+        given = options.get("client")
+        client = self.clients if given is None else given
+        self.enforcer.limiter.names = RulesOfSidecar(client)  # asked once code names a rule
+        self._is_by_name = False  # does it?
         if read.settings.from_sidecar:
-            given = options.get("client")
-            client, is_own = (self.clients, True) if given is None else (given, False)
-            self.from_sidecar = watch(self.enforcer.limiter, client, options, is_own=is_own)
+            watch(self.enforcer.limiter, client, options, is_own=given is None)
         self.guesses = Guesses()
         self.stops: dict[Any, Any] = {}  # of the framework, by what it knows of a request
         self._finders: list[Callable[[Core], Current | None]] = []
@@ -99,6 +101,17 @@ class Core:
         self.is_marked = True
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
+
+    def note(self, limits: object) -> None:
+        """Note that a route has these limits, as they are written."""
+        self._is_by_name |= is_rule_name(limits)
+        self.mark()
+
+    @property
+    def rules_to_hear_of(self) -> SidecarRules | None:
+        """The sidecar's rules, where requests are limited by them, or routes by their names."""
+        limiter = self.enforcer.limiter
+        return limiter.names if self._is_by_name else limiter.sidecar
 
     def tell_of_no_middleware(self) -> None:
         """Log, once, which limits don't apply in an app that lacks the middleware, if any."""

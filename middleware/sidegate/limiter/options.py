@@ -12,6 +12,7 @@ from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, on_denied, route_limit
+from sidegate.limiter.limits.rule_name import is_rule_name
 from sidegate.middleware_options import CommonOptions, Options, settings_of
 from sidegate.sidecar_rules import SIDECAR
 
@@ -101,6 +102,11 @@ def _settings(limits: object, options: dict[str, Any]) -> Settings:
 def _application(limits: object, key: AppFunction, options: dict[str, Any]) -> RouteLimit | None:
     if limits is None:
         return None
+    if is_rule_name(limits):
+        raise ValueError(
+            f"limits={shown(limits)}: a rule by its name is for routes, expected"
+            " limiter.limit('@NAME'), or default_limits='@NAME' for all of them"
+        )
     return route_limit(limits, key, {"scope": APPLICATION, "cost": options.get("cost", 1)})
 
 

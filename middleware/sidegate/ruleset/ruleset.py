@@ -54,6 +54,7 @@ class RuleSet:
         self.document = document
         self.tenancy = Tenancy(document)
         self.rules = tuple(CompiledRule(entry, self.tenancy) for entry in document.rules)
+        self.by_name = {rule.name: rule for rule in self.rules}
         paths = [it for it in document.exempt if not it.startswith(CIDR)]
         self.exempt_paths = [path_matcher("exempt", it) for it in paths]
         networks = [it.removeprefix(CIDR) for it in document.exempt if it.startswith(CIDR)]

@@ -43,6 +43,7 @@ class PushedRules:
     ) -> None:
         self.value: RuleSet | None = None
         self.digest = ""  # of that; "" where there is none
+        self.is_awaited = True  # until something was heard, or waiting for it was in vain
         self._follow = follow
         self._copy = None if copy is None else RulesCopy(copy)
         self._said = ""
@@ -85,6 +86,7 @@ class PushedRules:
                 self._take(push)
             except Exception:  # the app must not suffer for its limiter
                 log.exception("a fault in sidegate; please report it")
+            self.is_awaited = False
 
     def _take(self, push: RulesPush) -> None:
         if not push.digest:
@@ -109,10 +111,12 @@ class PushedRules:
 
     def lacking(self, why: str) -> None:
         """Called when the sidecar is of a release that has no rules for apps; `why` for people."""
+        self.is_awaited = False
         self._say(logging.WARNING, f"no rules from the sidecar: {why}; {self.kept}")
 
     def nobody(self) -> None:
         """Called where no sidecar is asked, on purpose."""
+        self.is_awaited = False
         self._say(logging.WARNING, f"no sidecar is asked, so there are no rules of one: {_ELSE}")
 
     @property
