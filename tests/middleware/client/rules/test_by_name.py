@@ -18,6 +18,7 @@ from tests.support.in_process.rules import rules_of
 
 Check: TypeAlias = Callable[..., Any]
 NOWHERE = "127.0.0.1:9"
+TOLD: dict[str, Any] = {"secret": "", "budget": GENEROUS}
 
 RULES = read_rules(
     {
@@ -42,7 +43,7 @@ async def in_a_loop(sidecar: object, **options: Any) -> AsyncGenerator[tuple[Any
     async def check(*asked: Any, **more: Any) -> Decision:
         return await client.check(*asked, **more)
 
-    async with Client(str(sidecar), secret="", **{"budget": GENEROUS, **options}) as client:
+    async with Client(str(sidecar), **{**TOLD, **options}) as client:
         yield client, check
 
 
@@ -53,7 +54,7 @@ async def in_threads(sidecar: object, **options: Any) -> AsyncGenerator[tuple[An
     async def check(*asked: Any, **more: Any) -> Decision:
         return await asyncio.to_thread(client.check, *asked, **more)
 
-    client = BlockingClient(str(sidecar), secret="", **{"budget": GENEROUS, **options})
+    client = BlockingClient(str(sidecar), **{**TOLD, **options})
     try:
         yield client, check
     finally:

@@ -99,6 +99,7 @@ async def test_who_asks_all_the_time_is_told_once_a_second(
         assert await app.next() == push_of(FIVE)
         await app.send(*[WatchRules("")] * 100)
         await app.ping()
+        assert min(node.sessions.rules._due.values()) > asyncio.get_running_loop().time() + 3_000
 
 
 async def test_a_digest_that_is_none_is_wrong() -> None:
