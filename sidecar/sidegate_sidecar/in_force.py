@@ -28,12 +28,14 @@ class InForce(Generic[Value]):
     `read` is called in a thread, beside the checks, and raises OSError or ValueError for what can't
     be used; here it does so at the start. `value` is what is in force: who asks for it twice may
     get another. `fault` says why the files aren't as they are now, "" if they are; `changes` is how
-    many came into force since the first, of those that say something else.
+    many came into force since the first, of those that say something else. `on_change` is called
+    after each of these.
     """
 
     def __init__(self, what: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
         self.fault = ""
         self.changes = 0
+        self.on_change: Callable[[], None] = lambda: None
         self._what = what
         self._paths = paths
         self._read = read
@@ -90,3 +92,5 @@ class InForce(Generic[Value]):
         elif not was_faulty:  # written anew, and the same
             return
         log.info("%s in force: %s", self._what, ", ".join(self._paths))
+        if value != before:
+            self.on_change()

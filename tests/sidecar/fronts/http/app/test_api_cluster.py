@@ -144,6 +144,7 @@ async def test_nodes_are_shown() -> None:
             "owner": True,
             "share": ring.share(node.config.name),
             "ring": digest,
+            "rules": "",
             "refusal": "",
         }
         for node in (one, two)
@@ -158,6 +159,7 @@ async def test_nodes_are_shown() -> None:
         "ring": digest,
         "agrees": True,
         "rules": "",
+        "rules_versions": 1,
         "keys": 1,
         "keys_owned": 1,
         "keys_backed_up": 0,
