@@ -63,7 +63,8 @@ Grpc = Annotated[
     option(
         "grpc",
         "HOST:PORT",
-        "Where to serve Envoy's rate limit service, v3; needs the extra sidegate\\[grpc].",
+        "Where to serve Envoy's rate limit service, v3, by --ratelimit-yaml or else by --rules;"
+        " needs the extra sidegate\\[grpc].",
         _WHO,
         shown="not served",
     ),
@@ -73,7 +74,7 @@ RatelimitYaml = Annotated[
     option(
         "ratelimit-yaml",
         "FILE",
-        "A configuration of envoyproxy/ratelimit, by which --grpc decides; read again when it"
+        "A configuration of envoyproxy/ratelimit, by which alone --grpc decides; read again when it"
         " changes. Repeat it, or separate several by commas: one for each domain.",
         _WHO,
     ),
@@ -222,8 +223,8 @@ Rules = Annotated[
     option(
         "rules",
         "PATH",
-        "A rules file to watch, YAML or TOML: it is checked, and shown to be in force; nothing is"
-        " limited by it yet. `sidegate rules` has more for it.",
+        "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and --grpc"
+        " decides by it. `sidegate rules` has more for it.",
         _BEHAVIOUR,
     ),
 ]

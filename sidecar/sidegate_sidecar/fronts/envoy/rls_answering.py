@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from sidegate.buckets.decision import Decision, Source
 from sidegate.client.checks import refund_of
 from sidegate.http.headers import (
@@ -104,6 +106,18 @@ def answer(questions: RlsQuestions, decisions: Sequence[Decision]) -> RlsAnswer:
         [it.question.position for it in quotas if it.is_over] if quotas else None,
     )
     return RlsAnswer(response, _refunds(outcomes) if refusing else [], source)
+
+
+def malformed(descriptors: int, why: str) -> RlsAnswer:
+    """Return the answer to a call about a request that can't be told from others.
+
+    An error would let it through.
+    """
+    problem = {"type": "about:blank", "title": "Malformed Request", "detail": why}
+    body = msgspec.json.encode(problem)
+    statuses = [DescriptorStatus(Code.OVER_LIMIT)] * descriptors
+    headers = [pair for pair in refusal(0, body) if pair[0] != _LENGTH]
+    return RlsAnswer(RateLimitResponse(Code.OVER_LIMIT, statuses, headers, body), [], None)
 
 
 def _refusing(outcomes: Sequence[LimitOutcome]) -> list[LimitOutcome]:

@@ -102,7 +102,7 @@ async def test_with_certificates_both_sides_show_one(stack: AsyncExitStack, tmp_
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"grpc": LOOPBACK}, "grpc '127.0.0.1:0': expected --ratelimit-yaml FILE beside it"),
+        ({"grpc": LOOPBACK}, "grpc '127.0.0.1:0': expected --rules FILE or"),
         ({"ratelimit_yaml": ("f",)}, "ratelimit-yaml 'f': expected --grpc HOST:PORT beside it"),
         (
             {"grpc": Address("0.0.0.0", 1), "ratelimit_yaml": ("f",)},
