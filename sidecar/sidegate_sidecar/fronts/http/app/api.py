@@ -52,7 +52,7 @@ from sidegate_sidecar.fronts.http.app.reports.report_models import (
     Top,
     asked,
 )
-from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
+from sidegate_sidecar.fronts.http.http11.bodies import MAX_BODY_BYTES
 from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.fronts.http.live.live import FULL
 from sidegate_sidecar.node.asking import ask_one
