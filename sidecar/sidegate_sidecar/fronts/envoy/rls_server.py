@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = grpc.RpcMethodHandler[bytes, bytes]
 
-MAX_MESSAGE: Final = 256 << 10  # bytes: four times the longest fields that Envoy takes by default
-MAX_CALLS: Final = 512  # at a time: with the above 128 MiB, and more than a loop answers in 50 ms
-MAX_STREAMS: Final = 2 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
+MAX_MESSAGE: Final = 1 << 20  # bytes: sixteen descriptors with the longest field of Envoy's default
+MAX_CALLS: Final = 256  # at a time: with the above 256 MiB, and more than a loop answers in 50 ms
+MAX_STREAMS: Final = 4 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
 MAX_CONNECTIONS: Final = 256  # one or two of each worker of an Envoy; strangers get no more either
 MAX_METADATA: Final = 16 << 10  # bytes of a call's
 MAX_IDLE: Final = 300_000  # ms without a call: whoever wants the place may have it then
