@@ -129,7 +129,7 @@ class Config:
     report_keys: ShownKeys = ShownKeys.PLAIN
     otel: bool = False  # spans of the checks that apps trace
     grpc: Address | None = None  # for Envoy's rate limit service; None: it isn't served
-    ratelimit_yaml: tuple[str, ...] = ()  # paths of the files that it decides by
+    ratelimit_yaml: tuple[str, ...] = ()  # paths of files that it decides by; none: by the rules
 
     def __post_init__(self) -> None:
         for option, value in (("name", self.name), ("cluster", self.cluster)):
@@ -223,8 +223,8 @@ class Config:
                 why = "expected --grpc HOST:PORT beside it, where Envoy asks for its limits"
                 raise OptionError("ratelimit-yaml", self.ratelimit_yaml[0], why)
             return
-        if not self.ratelimit_yaml:
-            why = "expected --ratelimit-yaml FILE beside it, which says what is limited"
+        if not (self.ratelimit_yaml or self.rules):
+            why = "expected --rules FILE or --ratelimit-yaml FILE beside it: what is limited"
             raise OptionError("grpc", self.grpc, why)
         if not (self.grpc.is_local or self.http_tokens() or self.tls or self.insecure):
             raise OptionError("grpc", self.grpc, _EXPOSED)

@@ -33,8 +33,8 @@
 {{- if and .Values.envoy.existingConfigMap .Values.envoy.limits -}}
 {{- printf "envoy.existingConfigMap %q: expected either it or envoy.limits, not both" .Values.envoy.existingConfigMap | fail -}}
 {{- end -}}
-{{- if not (or .Values.envoy.existingConfigMap .Values.envoy.limits) -}}
-{{- fail "envoy.limits {}: expected a file of limits in it, or envoy.existingConfigMap, for envoy.enabled" -}}
+{{- if not (or .Values.envoy.existingConfigMap .Values.envoy.limits .Values.rules.configMap) -}}
+{{- fail "envoy.limits {}: expected a file of limits in it, envoy.existingConfigMap, or rules.configMap, for envoy.enabled" -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.nodeValue .Values.secret.tokenValue) -}}

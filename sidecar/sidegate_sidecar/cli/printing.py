@@ -59,12 +59,13 @@ def print_nodes(answer: Answer) -> None:
     """Print the cluster."""
     console = console_of()
     console.print(_summary(answer), soft_wrap=True)
-    rows = [_node_row(node) for node in answer["nodes"]]
+    rules = _rules_of(answer)
+    rows = [_node_row(node, rules.get(node["name"], "")) for node in answer["nodes"]]
     rows += [
-        ("?", one["address"], one["state"], "", "", "", one["refusal"])
+        ("?", one["address"], one["state"], "", "", "", "", one["refusal"])
         for one in answer["strangers"]
     ]
-    heads = ("NODE", "ADDRESS", "STATE", "BUT", "SHARE", "RING", "WHY")
+    heads = ("NODE", "ADDRESS", "STATE", "BUT", "SHARE", "RING", "RULES", "WHY")
     _print_table(console, heads, rows, "SHARE")
 
 
@@ -76,10 +77,26 @@ def _summary(answer: Answer) -> str:
         "all that answer hold the same ring" if answer["agrees"] else "their rings differ",
         f"{count_text(answer['keys'], 'bucket')} held here: {roles}",
     ]
+    if (versions := answer.get("rules_versions", 1)) > 1:
+        parts.insert(2, f"they have {versions:,} different rules in force")
     return "; ".join(parts if answer["stage"] == "member" else [*parts, answer["stage"]])
 
 
-def _node_row(node: Answer) -> Sequence[str]:
+def _rules_of(answer: Answer) -> Mapping[str, str]:
+    """Return what rules each node has, with a mark where it has others; none if no one has any."""
+    held = {node["name"]: node.get("rules") for node in answer["nodes"]}
+    if not any(held.values()):
+        return {}
+    mine = answer["rules"]
+    marks = {name: "" if it in {None, mine} else " !" for name, it in held.items()}
+    return {name: f"{_rules_text(it)}{marks[name]}" for name, it in held.items()}
+
+
+def _rules_text(digest: str | None) -> str:
+    return "unknown" if digest is None else digest or "no file"
+
+
+def _node_row(node: Answer, rules: str) -> Sequence[str]:
     share, ring = f"{node['share']:.1%}", node["ring"] or "unknown"
     but = [node["life"]] if node["life"] != "alive" else []
     but += [] if node["owner"] else ["not on the ring"]
@@ -90,6 +107,7 @@ def _node_row(node: Answer) -> Sequence[str]:
         ", ".join(but),
         share,
         ring,
+        rules,
         node["refusal"],
     )
 

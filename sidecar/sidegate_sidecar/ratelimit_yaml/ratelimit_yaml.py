@@ -119,7 +119,7 @@ def _rate_limit(fields: YamlFields) -> RateLimit | None:
         return RateLimit(None, name=name, replaces=replaces)
     if unit not in UNITS:
         raise limit.fault("unit", f"expected one of {', '.join(UNITS)}")
-    return RateLimit(limits_of(requests, unit), unit, requests, name, replaces)
+    return RateLimit(limits_of(requests, unit), name, replaces)
 
 
 def _replaces(limit: YamlFields) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ AT_ODDS: Final = (  # values that don't go together
         "envoy.enabled=true,envoy.limits.a=b,ports.resp=7173",
         "ports.resp 7173: expected another port than ports.grpc",
     ),
-    ("envoy.enabled=true", "envoy.limits {}: expected a file of limits in it, or envoy.existing"),
+    ("envoy.enabled=true", "envoy.limits {}: expected a file of limits in it, envoy.existingConf"),
     (
         "envoy.enabled=true,envoy.limits.a=b,envoy.existingConfigMap=c",
         'envoy.existingConfigMap "c": expected either it or envoy.limits, not both',

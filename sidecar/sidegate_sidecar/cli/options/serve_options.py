@@ -85,7 +85,8 @@ Grpc = Annotated[
     option(
         "grpc",
         "HOST:PORT",
-        "Where to serve Envoy's rate limit service, v3; needs the extra sidegate\\[grpc].",
+        "Where to serve Envoy's rate limit service, v3, by --ratelimit-yaml or else by --rules;"
+        " needs the extra sidegate\\[grpc].",
         _WHO,
         shown="not served",
     ),
@@ -95,7 +96,7 @@ RatelimitYaml = Annotated[
     option(
         "ratelimit-yaml",
         "FILE",
-        "A configuration of envoyproxy/ratelimit, by which --grpc decides; read again when it"
+        "A configuration of envoyproxy/ratelimit, by which alone --grpc decides; read again when it"
         " changes. Repeat it, or separate several by commas: one for each domain.",
         _WHO,
     ),
@@ -244,7 +245,8 @@ Rules = Annotated[
     option(
         "rules",
         "PATH",
-        "A rules file to watch, YAML or TOML: it is checked, and shown to be in force. --auth"
+        "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and told to apps"
+        " that take their rules from here. --auth and --grpc decide"
         " decides by it. `sidegate rules` has more for it.",
         _BEHAVIOUR,
     ),

@@ -48,6 +48,7 @@ MAX_LOCAL = 128  # a machine's own tools, and what a proxy on it lets in
 MAX_PROVEN = 512  # connections that have shown the secret; more stay among those that haven't
 PIECE_TAKES = 100e-6  # seconds that the loop has had for a piece of work before we see it
 APP_TAKES = 2e-3  # seconds for a call that the app answers
+FAULT = "a fault of this sidecar; its log says more"
 END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
 
 
@@ -75,7 +76,7 @@ class HttpServer:
         self._accepting = Acceptor(listening, self._take, self._asked)
         self._date = HttpDate()
         self._next_turn: asyncio.Handle | None = None
-        self.calls: set[asyncio.Task[None]] = set()
+        self.calls: set[asyncio.Future[None]] = set()
         self._next_look: asyncio.Handle | None = None
         self._look_due = 0.0
 
@@ -144,6 +145,9 @@ class HttpServer:
         elif route.place is Answerer.LIVE:
             self._trust(connection, head)
             self.live.join(connection, head)
+        elif route.place is Answerer.CHECK:
+            self._trust(connection, head)
+            self._check(connection, request)
         else:
             self._trust(connection, head)
             self._call(connection, self.answers.call(request))
@@ -201,6 +205,27 @@ class HttpServer:
             log.exception("a fault in sidegate; please report it")
             connection.abort()
 
+    def _check(self, connection: HttpConnection, request: HttpRequest) -> None:
+        """Have a check answered: at once if this node decides it, without a task."""
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(reply: Reply) -> None:
+            if not answered.done():
+                answered.set_result(None)
+                connection.reply(reply)
+
+        try:
+            is_check = self.answers.check(request, take)
+        except Exception:
+            log.exception("a fault in sidegate; please report it")
+            take(problem(500, FAULT))
+            return
+        if not is_check:
+            self._call(connection, self.answers.call(request))
+        elif not answered.done():
+            self.calls.add(answered)
+            answered.add_done_callback(self.calls.discard)
+
     def _call(self, connection: HttpConnection, call: Awaitable[Reply]) -> None:
         task = asyncio.get_running_loop().create_task(self._reply(connection, call))
         self.calls.add(task)
@@ -211,7 +236,7 @@ class HttpServer:
             reply = await call
         except Exception:
             log.exception("a fault in sidegate; please report it")
-            reply = problem(500, "a fault of this sidecar; its log says more")
+            reply = problem(500, FAULT)
         connection.reply(reply)
 
     def _look(self) -> None:

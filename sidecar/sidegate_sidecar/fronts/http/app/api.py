@@ -1,7 +1,7 @@
 """The HTTP API of a sidecar: for people, scripts and languages without a client.
 
 The road of a check from an app is the link; this one serves hundreds a second, not hundreds of
-thousands.
+thousands. Checks that are in order the front answers itself, some thousands a second.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ from sidegate_sidecar.fronts.http.app.reports.report_models import (
     Top,
     asked,
 )
-from sidegate_sidecar.fronts.http.http11.exchange import MAX_BODY_BYTES
+from sidegate_sidecar.fronts.http.http11.bodies import MAX_BODY_BYTES
 from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.fronts.http.live.live import FULL
 from sidegate_sidecar.node.asking import ask_one

@@ -209,6 +209,7 @@ class RingNode(BaseModel):
         owner=True,
         share=0.334,
         ring="6f8a2c7d9e01b345",
+        rules="49c28c89d766",
         refusal="",
     )
 
@@ -222,6 +223,10 @@ class RingNode(BaseModel):
     owner: bool = Field(description="Whether it is on the ring.")
     share: float = Field(description="The part of all keys that it owns, 0 to 1.")
     ring: str = Field(description="Digest of the ring as it last told; empty while unknown.")
+    rules: str | None = Field(
+        description="Digest of the rules that it has in force; empty without a rules file, null"
+        " while it hasn't told, as a node of an older release doesn't."
+    )
     refusal: str = Field(description="Why the last dial failed; empty if it didn't.")
 
 
@@ -278,6 +283,10 @@ class Nodes(BaseModel):
     rules: str = Field(
         description="Digest of the rules in force; empty without a rules file. Equal digests are"
         " equal rules."
+    )
+    rules_versions: int = Field(
+        description="How many different rules the nodes have in force, no rules file being one; of"
+        " the nodes that have told."
     )
     keys: int = Field(description="Buckets held: one for each key and limit in debt.")
     keys_owned: int = Field(
