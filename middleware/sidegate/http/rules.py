@@ -82,7 +82,7 @@ class Rule:
         shadow: bool = False,
         next_rule: bool = True,
     ) -> None:
-        parsed = read_limits(limits)
+        parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
         self._set(
             name=require_name("name", name),
             limits=parsed,
@@ -109,6 +109,12 @@ class Rule:
         copy._set(**{name: getattr(self, name) for name in self.__slots__})
         copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
         return copy
+
+    def stand_apart(self) -> Self:
+        """Have its keys have other limits beside these: they don't carry any more; see Limits."""
+        if self.limits.carries:
+            self._set(limits=self.limits.apart())
+        return self
 
     def matches(self, path: str, method: str) -> bool:
         """Tell whether a request is this rule's; `path` is canonical, `method` in capitals."""

@@ -20,6 +20,7 @@ from sidegate.limiter.options import read_options
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 log = logging.getLogger("sidegate")
 
@@ -87,9 +88,10 @@ class Core:
                 app,
             )
 
-    def mark(self) -> None:
-        """Note that routes have limits; where their framework is there already, they check them."""
+    def mark(self, limit: RouteLimit) -> None:
+        """Note a limit of routes; where their framework is there already, they check it."""
         self.is_marked = True
+        self.enforcer.scopes.add(limit)
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
 

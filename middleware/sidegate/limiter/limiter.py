@@ -57,7 +57,7 @@ class Limiter:
         of an object, count for each path that leads to them. ValueError at once for a wrong option.
         """
         limit = route_limit(limits, self._core.key, options)
-        self._core.mark()
+        self._core.mark(limit)
         return lambda marked: put_mark(marked, Mark(self, limit))
 
     def shared_limit(
@@ -85,7 +85,6 @@ class Limiter:
         """
         fastapi = import_module("sidegate.integrations.fastapi")
         made: Callable[..., Any] = fastapi.dependency(self._core, limits, options)
-        self._core.mark()
         return made
 
     async def check_message(
