@@ -172,20 +172,20 @@ def flag(option: str, value: object) -> bool:
     raise ValueError(f"{option}={shown(value)}: expected True or False")
 
 
-def read_limits(limits: object) -> Limits:
+def read_limits(limits: object, option: str = "limits") -> Limits:
     """Return the limits in a text or in a list of texts; ValueError names what is wrong."""
     if isinstance(limits, Limits):
         return limits
     text = "; ".join(limits) if _are_texts(limits) else limits
     if not isinstance(text, str):
         raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
-            f"limits={shown(limits)}: expected a text such as '100/minute', or a list of them,"
+            f"{option}={shown(limits)}: expected a text such as '100/minute', or a list of them,"
             f" not {type(limits).__name__}"
         )
     try:
         return parse_limits(text)
     except ValueError as error:
-        raise ValueError(f"limits={shown(limits)}: {error}") from error
+        raise ValueError(f"{option}={shown(limits)}: {error}") from error
 
 
 def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:

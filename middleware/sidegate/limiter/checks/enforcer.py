@@ -138,20 +138,20 @@ class Enforcer:
 
     def asks_nothing(self, limits: Sequence[Applied]) -> bool:
         """Tell whether nothing is to be asked about a request that has these limits."""
-        return not (limits or self.limiter.rules or self.filters)
+        return not (limits or self.limiter.may_have_rules or self.filters)
 
     # --- the check
 
     def at_once(self, current: Current, limits: Sequence[Applied]) -> Sequence[KeyQuestion] | None:
         """Return what to ask about a request if its limits are fixed; None if it needs a plan."""
-        if (self.limiter.rules and not current.is_enforced) or current.is_message:
+        if (self.limiter.may_have_rules and not current.is_enforced) or current.is_message:
             return None
         fixed = self._fixed(tuple(limits))
         return None if fixed is None else self.ask_fixed(current.view, fixed)
 
     def guessed(self, limits: Sequence[Applied]) -> Sequence[FixedQuestion] | None:
         """Return what to ask about limits if a guess is enough to know them, else None."""
-        if self.limiter.rules or self.meta is not None:
+        if self.limiter.may_have_rules or self.meta is not None:
             return None
         return self._fixed(tuple(limits))
 

@@ -51,7 +51,8 @@ def _overrides_always(limit: RouteLimit) -> bool:
 
 def _asked_when(limit: RouteLimit) -> tuple[object, ...]:
     """Return what limits have in common that are always asked about in one check."""
-    return limit.methods, limit.per_method, limit.cost, limit.key.function, limit.exempt_when
+    when = limit.methods, limit.exempt_when, limit.rule_name  # whose default applies or doesn't
+    return *when, limit.per_method, limit.cost, limit.key.function
 
 
 @lru_cache(MAX_MARKS)

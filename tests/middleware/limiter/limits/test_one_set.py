@@ -66,6 +66,7 @@ def test_a_set_that_is_always_the_same_carries(marks: list[Mark], expected: list
         ([mark("5/minute", exempt_when=lambda: False), mark("9/hour")], [False, False]),
         ([mark("5/minute", per_method=True), mark("9/hour")], [False, False]),
         ([mark("5/minute"), mark("9/hour", is_dependency=True)], [False]),
+        ([mark("@login", default="5/minute"), mark("9/hour")], [False, False]),
         ([mark("5/minute", scope="s"), mark("9/hour", scope="s")], [False, False]),
         ([mark("5/minute", scope=lambda: "s")], [False]),
     ],
