@@ -171,6 +171,8 @@ class Sidecar:
             self.clock,
             self.sessions.cache,
         )
+        if self.rules is not None:
+            self.rules.on_change = self.sessions.rules.put
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed
@@ -227,6 +229,7 @@ class Sidecar:
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         if self.rules is not None:
+            self.sessions.rules.put(self.rules.value)
             self._run(self.rules.run())
         if self.cache is not None:
             self._run(self.cache.run())

@@ -24,7 +24,7 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import Standing, StandingQuery
+from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -339,19 +339,9 @@ NodeMessage: TypeAlias = (
 """What only nodes say to each other, but for Forget, which only apps hear."""
 
 NODE_MESSAGES = (
-    Gossip,
-    Buckets,
-    Merged,
-    Pull,
-    Pulled,
-    Confirm,
-    Confirmed,
-    Forget,
-    Charged,
-    Settled,
-    Stay,
+    Gossip, Buckets, Merged, Pull, Pulled, Confirm, Confirmed, Forget, Charged, Settled, Stay,
     Resets,
-)
+)  # fmt: skip
 
 Message: TypeAlias = (
     Hello
@@ -379,6 +369,7 @@ Message: TypeAlias = (
     | EventQuery
     | StandingQuery
     | Standing
+    | RulesMessage
     | NodeMessage
     | CacheMessage
 )

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not on all nodes (reset),"
-    " not ready (health), a promise broken (load, demo), wrong rules (rules), or can't listen"
-    " (serve); 2 wrong usage or input; 3 the sidecar (load: the service) can't be reached, or"
-    " refuses; 4 nobody took its buckets, 5 its state file could not be saved (serve)."
+    " not ready (health), a promise broken (load, demo), wrong rules (rules), too many newly"
+    " denied (rules plan), or can't listen (serve); 2 wrong usage or input; 3 the sidecar (load:"
+    " the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file could"
+    " not be saved (serve)."
 )
 
 # What follows the app's command is the app's, options too, with or without "--" before it.

@@ -132,6 +132,7 @@ def _together(verdicts: Sequence[Verdict], source: Source | None) -> list[Pair]:
 def _settings(policy: OnUnreachable, budget: float, proxies: Proxies) -> Settings:
     return Settings(
         rules=(),  # they are a RuleSet's here
+        from_sidecar=False,
         service="",
         exempt=(),
         proxies=proxies,

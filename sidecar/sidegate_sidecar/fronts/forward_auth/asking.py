@@ -67,7 +67,7 @@ class AuthBatch(Generic[Asker]):
     def add(self, asked: Undecided[Asker]) -> None:
         """Add the questions of a request."""
         for at, (rule, key, cost) in enumerate(asked.questions):
-            self._checks.append((key, rule.limits.text, cost))
+            self._checks.append((key, rule.limits.asked, cost))
             self._places.append((asked, at))
 
     def frame(self, microseconds: int) -> Checks:
