@@ -68,9 +68,9 @@ async def test_answers_may_come_in_parts() -> None:
         batch.add(Undecided("a", [RuleQuestion(one, "k", 1), RuleQuestion(dear, "k", 3)], made_by))
         batch.add(Undecided("b", [RuleQuestion(two, "l", 1)], made_by))
         assert batch.frame(7).checks == [
-            ("k", one.limits.text, 1),
-            ("k", dear.limits.text, 3),
-            ("l", two.limits.text, 1),
+            ("k", one.limits.asked, 1),
+            ("k", dear.limits.asked, 3),
+            ("l", two.limits.asked, 1),
         ]
         parts: list[tuple[list[int] | None, list[Answer], list[str]]] = [
             ([1], [[1, 5]], []),
