@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.link.address import Address
+    from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
@@ -178,6 +179,10 @@ class Sidecar:
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
+
+    def rules_in_force(self) -> RuleSet | None:
+        """Return the rules of its file as they are now, None without one."""
+        return None if self.rules is None else self.rules.value
 
     def _hold_rules(self) -> None:
         if self.rules is not None:
