@@ -203,6 +203,8 @@ class BucketTable(CarryingStore):
 
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
+        if not limit.tokens:  # of these there are none
+            return
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
         table = self._tables.get(text)
         for key, debt in zip(keys, debts, strict=True):

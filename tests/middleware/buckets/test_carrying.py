@@ -188,6 +188,14 @@ def test_what_is_put_by_elsewhere_and_was_charged_here_stays() -> None:
     assert [str(limit) for limit, _ in buckets.held(KEY, START)] == ["10/hour"]
 
 
+def test_a_limit_without_tokens_has_no_buckets_to_merge() -> None:
+    buckets, blocked = BucketTable(), parse_limits("0/hour").items[0]
+    buckets.merge_all(blocked, (KEY,), (SECOND,), START)
+    buckets.put_by_all(blocked, (KEY,), (SECOND,), START)
+    assert not len(buckets)
+    assert left(buckets, carrying("10/hour")) == 10
+
+
 def test_of_what_was_carried_over_only_so_much_waits_to_be_told() -> None:
     buckets, old, new = BucketTable(), carrying("10/hour"), carrying("20/hour")
     for at in range(5_000):
