@@ -80,31 +80,34 @@ class BucketTable(CarryingStore):
         if not 0 <= cost <= limits.smallest_burst:
             raise CostError(cost, limits.smallest_burst)
         allowed = True
-        is_here = True  # are all of its buckets?
+        is_here = True  # are all of its buckets, and none put by?
         places: list[_Place] = []
         debts: list[int] = []
         for limit in limits.items:
             debt = 0
             place = None
             table = self._tables.get(limit.text)
-            if table is not None:
+            if table is None:
+                is_here = False
+            else:
                 shards = table.shards
                 place = table.one if shards is None else shards[hash(key) >> SHIFT]
                 full_at = place.get(key)
+                ticks = now * limit.scale
                 if full_at is None:
                     place = None
-                else:
-                    if full_at < 0:
-                        is_here = False
-                        full_at = -full_at
-                    if full_at > now * limit.scale:
-                        debt = full_at - now * limit.scale
+                    is_here = False
+                elif full_at > ticks:
+                    debt = full_at - ticks
+                elif full_at < 0:
+                    is_here = False
+                    debt = max(-full_at - ticks, 0)
             debt += cost * limit.interval
             if debt > limit.capacity:
                 allowed = False
             places.append(place)
             debts.append(debt)
-        if limits.carries and not (is_here and all(places)) and self._carry(key, limits, now):
+        if not is_here and limits.carries and self._carry(key, limits, now):
             return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:
