@@ -140,7 +140,8 @@ class FewerUploads(UserThrottle):
     rate, scope = "1/day", "uploads"
 
 
-def test_rates_of_one_scope_that_throttles_inherit_are_no_change(sidegate: Memory) -> None:
+@pytest.mark.usefixtures("sidegate")
+def test_rates_of_one_scope_that_throttles_inherit_are_no_change() -> None:
     """Whoever has used up a minute by one of them has a day by the other."""
     assert statuses(ask_view(Burst, times=2)) == [200, 429]
     assert statuses(ask_view(Sustained, times=5)) == [200] * 5

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sidegate.limiter.limits.route_limit import RouteLimit
 
 MAX_MARKS = 4_096  # of blueprints, by their views
+MAX_MADE = 64  # rules of a route: one or two for each method
 MAX_ROUTES = 4_096  # whose limits are known; those of more stand apart
 
 
@@ -125,6 +126,7 @@ class LimitSets:
         """Note the rules that carry of those that the limits of a route are."""
         if (known := self._routes.get(route)) and not known.is_several:
             known.made += [rule for rule in rules if rule not in known.made]
+            del known.made[:-MAX_MADE]
 
 
 class _Route:
