@@ -11,6 +11,7 @@ from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking, run
 from sidegate.http.headers import Pair
+from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import RequestLimiter, Verdict
@@ -153,7 +154,7 @@ class RateLimitWSGIMiddleware:
         if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
-        if limiter.is_paid(environ, key, rule.limits):
+        if is_paid(environ, key, rule):
             return None
         epoch = time.time() if limiter.legacy else 0.0
         try:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.link.address import Address
+    from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
@@ -172,11 +173,20 @@ class Sidecar:
             self.sessions.cache,
         )
         if self.rules is not None:
-            self.rules.on_change = self.sessions.rules.put
+            self.rules.on_change += [self.sessions.rules.put, lambda _: self._hold_rules()]
+            self._hold_rules()
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
+
+    def rules_in_force(self) -> RuleSet | None:
+        """Return the rules of its file as they are now, None without one."""
+        return None if self.rules is None else self.rules.value
+
+    def _hold_rules(self) -> None:
+        if self.rules is not None:
+            self.cluster.hold_rules(self.rules.digest)
 
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()
@@ -309,6 +319,7 @@ class Sidecar:
         while True:
             await asyncio.sleep(TELL_EVERY)
             self.sessions.tell_ring()
+            self.cluster.rules.look(self.clock())
 
     async def _sweep_buckets(self) -> None:
         node, fullness = self.node, Fullness()

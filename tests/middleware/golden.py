@@ -115,6 +115,7 @@ MESSAGES: dict[str, messages.Message] = {
             (*MEMBERS[0], 1_795_000_000, 0, 1, "", 1_927_366_574_790_869_201),
             (*MEMBERS[1], 1_795_000_321, 1, 1, "node-c", 0),
         ],
+        "49c28c89d766",
     ),
     "Buckets": messages.Buckets(13, [("5/minute", [KEY], [DEBT])]),
     "Charged": messages.Charged(

@@ -22,12 +22,18 @@ def get(path):
     except OSError:
         return 0
 
+def check():
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    body, fields = '{"key": "k", "limits": "5/s"}', {"Content-Type": "application/json"}
+    connection.request("POST", "/v1/check", body, fields)
+    return connection.getresponse().status
+
 def ask():
     deadline = time.monotonic() + 30
     while get("/readyz") != 200 and time.monotonic() < deadline:
         time.sleep(0.01)
     statuses = [get(path) for path in ("/healthz", "/metrics", "/nothing", "/v1/check")]
-    print(*statuses, flush=True)
+    print(*statuses, check(), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=ask).start()
@@ -44,7 +50,7 @@ async def _imported(*arguments: str) -> set[str]:
     code, out, err = await finish(await start("-c", _PROGRAM, *arguments))
     assert code == 0, err
     statuses, modules = out.splitlines()
-    assert statuses == "200 200 404 405"
+    assert statuses == "200 200 404 405 200"
     return {name.partition(".")[0] for name in modules.split()}
 
 
@@ -54,8 +60,18 @@ async def test_a_front_is_imported_where_it_is_switched_on() -> None:
     assert "hiredis" in await _imported("--name=n1", "--drain", "1", "--resp", "127.0.0.1:0")
 
 
+async def test_what_proxies_are_answered_with_is_imported_with_auth_only(tmp_path: Path) -> None:
+    """httptools, which nobody needs beside it until the API is asked for."""
+    file = tmp_path / "rules.yaml"
+    file.write_text("version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    assert "httptools" not in await _imported("--rules", str(file), "--drain", "1")
+    asked = await _imported("--rules", str(file), "--drain", "1", "--auth", "127.0.0.1:0")
+    assert "httptools" in asked
+    assert not HEAVY & asked
+
+
 async def test_probes_and_scrapes_import_no_app() -> None:
-    """Nor do paths and methods that aren't there."""
+    """Nor do paths and methods that aren't there, nor checks."""
     imported = await _imported("--name=n1", "--drain", "1", "--insecure")
     assert not (HEAVY | OF_FRONTS) & imported
     assert "prometheus_client" in imported

@@ -23,6 +23,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
     - name: sidegate-resp
       containerPort: {{ int $values.ports.resp }}
     {{- end }}
+    {{- if and $values.ports.auth (not .sidecar) }}
+    - name: sidegate-auth
+      containerPort: {{ int $values.ports.auth }}
+    {{- end }}
     {{- if $values.envoy.enabled }}
     - name: sidegate-grpc
       containerPort: {{ int $values.ports.grpc }}
@@ -74,12 +78,22 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 - name: SIDEGATE_RESP
   value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.resp) | quote }}
 {{- end }}
+{{- if $values.ports.auth }}
+- name: SIDEGATE_AUTH
+  value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.auth) | quote }}
+{{- with $values.authProxies }}
+- name: SIDEGATE_AUTH_PROXIES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
 {{- if $values.envoy.enabled }}
 {{- /* Beside an app Envoy is in the same pod. */}}
 - name: SIDEGATE_GRPC
   value: {{ include "sidegate.address" (list (.sidecar | ternary "127.0.0.1" $values.listenOn) $values.ports.grpc) | quote }}
+{{- with include "sidegate.ratelimitFiles" $chart }}
 - name: SIDEGATE_RATELIMIT_YAML
-  value: {{ include "sidegate.ratelimitFiles" $chart | quote }}
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 - name: SIDEGATE_SEEDS
   value: {{ include "sidegate.seeds" $chart | quote }}
@@ -197,7 +211,7 @@ httpGet:
 - name: sidegate-ring-seed
   mountPath: /etc/sidegate/ring-seed
   readOnly: true
-{{- if $chart.Values.envoy.enabled }}
+{{- if include "sidegate.ratelimitFiles" $chart }}
 - name: sidegate-ratelimit
   mountPath: /etc/sidegate/ratelimit
   readOnly: true
@@ -228,7 +242,7 @@ httpGet:
     items:
       - key: {{ $chart.Values.ringSeed.existingKey }}
         path: ring-seed
-{{- if $chart.Values.envoy.enabled }}
+{{- if include "sidegate.ratelimitFiles" $chart }}
 - name: sidegate-ratelimit
   configMap:
     name: {{ $chart.Values.envoy.existingConfigMap | default (printf "%s-ratelimit" (include "sidegate.ring" $chart)) }}
@@ -244,10 +258,12 @@ httpGet:
 {{- end }}
 {{- end -}}
 
-{{/* The paths of the limits for Envoy: all files of the ConfigMap. */}}
+{{/* The paths of the limits for Envoy: all files of the ConfigMap; nothing where rules decide. */}}
 {{- define "sidegate.ratelimitFiles" -}}
+{{- if .Values.envoy.enabled }}
 {{- $names := ternary .Values.envoy.existingKeys (keys .Values.envoy.limits | sortAlpha) (ne .Values.envoy.existingConfigMap "") }}
 {{- range $at, $name := $names }}{{ if $at }},{{ end }}/etc/sidegate/ratelimit/{{ $name }}{{ end }}
+{{- end }}
 {{- end -}}
 
 {{- define "sidegate.trustMounts" -}}

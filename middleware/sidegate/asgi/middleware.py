@@ -12,6 +12,7 @@ from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking
 from sidegate.http.headers import Pair
+from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import Chain, RequestLimiter, SidecarRules, Verdict, log
@@ -116,7 +117,7 @@ class RateLimitMiddleware:
             asked = self._by_peer(chain[0], scope) or await self._question(chain, scope)
             if isinstance(asked, RuleQuestion):
                 rule, key, cost = asked
-                if limiter.is_paid(scope, key, rule.limits):
+                if is_paid(scope, key, rule):
                     continue
                 asked = None  # what waits here is looked at by Python's collector, again and again
                 try:
@@ -158,7 +159,7 @@ class RateLimitMiddleware:
     async def _decided(self, asked: RuleQuestion, scope: Scope) -> Verdict | None:
         """Ask, and return what becomes of the request by that; None if it has paid before."""
         rule, key, cost = asked
-        if self._limiter.is_paid(scope, key, rule.limits):
+        if is_paid(scope, key, rule):
             return None
         try:
             decision = await self._client.check(key, rule.limits, cost)

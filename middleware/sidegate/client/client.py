@@ -90,7 +90,7 @@ class Client(Configured):
             and len(key) <= SURELY_SHORT_KEY
             and key.isascii()
         ):
-            asked = (key, limits.text, cost)
+            asked = (key, limits.asked, cost)
         else:
             asked, limits = question(key, limits, cost)
         session = self._latest

@@ -4,10 +4,10 @@ Whatever carries requests and asks for decisions uses it. A fault is logged.
 """
 
 import logging
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -39,7 +39,6 @@ log = logging.getLogger("sidegate")
 MAX_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
 MAX_CHOICES = 1_024  # requests whose rules are remembered, by path and method: 0.3 MB
 MAX_REMEMBERED_PATH = 256  # characters; longer ones are looked up anew, so that none fill memory
-COUNTED = "sidegate.counted"  # in a scope or environ: the buckets that this request has paid
 
 Chain: TypeAlias = tuple[Rule, ...]
 """Rules of which the first that has a key for the request applies."""
@@ -215,22 +214,6 @@ class RequestLimiter:
         if rule.limits.is_blocked:  # nobody needs to be asked
             raise CostError(cost, 0)
         return cost
-
-    @staticmethod
-    def is_paid(carrier: MutableMapping[str, Any], key: str, limits: Limits) -> bool:
-        """Return whether a request has paid for this bucket before; from now on it has.
-
-        Then another middleware around this one has the same rule, and one request costs once.
-        """
-        bucket = (key, limits.text)
-        paid: set[tuple[str, str]] | None = carrier.get(COUNTED)
-        if paid is None:
-            carrier[COUNTED] = {bucket}
-            return False
-        if bucket in paid:
-            return True
-        paid.add(bucket)
-        return False
 
     # --- when there is no decision
 

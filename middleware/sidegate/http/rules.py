@@ -23,6 +23,7 @@ from sidegate.http.keys import (
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import MAX_ADDRESSES
 
+BY_NAME = "@"  # before the name of a rule of the sidecar's file, in the place of limits
 MAX_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
 
 # No colon, which ends the name in a key, nor slash, which ends a service before it; nothing that
@@ -82,7 +83,7 @@ class Rule:
         shadow: bool = False,
         next_rule: bool = True,
     ) -> None:
-        parsed = read_limits(limits)
+        parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
         self._set(
             name=require_name("name", name),
             limits=parsed,
@@ -109,6 +110,12 @@ class Rule:
         copy._set(**{name: getattr(self, name) for name in self.__slots__})
         copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
         return copy
+
+    def stand_apart(self) -> Self:
+        """Have its keys have other limits beside these: they don't carry any more; see Limits."""
+        if self.limits.carries:
+            self._set(limits=self.limits.apart())
+        return self
 
     def matches(self, path: str, method: str) -> bool:
         """Tell whether a request is this rule's; `path` is canonical, `method` in capitals."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App
     from sidegate.http.request_limiter import SidecarRules
     from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 log = logging.getLogger("sidegate")
 
@@ -96,16 +97,16 @@ class Core:
                 app,
             )
 
-    def mark(self) -> None:
-        """Note that routes have limits; where their framework is there already, they check them."""
+    def mark(self, limit: RouteLimit, limits: object) -> None:
+        """Note a limit of routes, and its limits as they are written.
+
+        Where the framework of the routes is there already, they check it.
+        """
+        self._is_by_name |= is_rule_name(limits)
         self.is_marked = True
+        self.enforcer.scopes.add(limit)
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
-
-    def note(self, limits: object) -> None:
-        """Note that a route has these limits, as they are written."""
-        self._is_by_name |= is_rule_name(limits)
-        self.mark()
 
     @property
     def rules_to_hear_of(self) -> SidecarRules | None:

@@ -60,7 +60,7 @@ class Limiter:
         and its buckets, but whom it counts for says `key`. What the rule matches isn't asked.
         """
         limit = route_limit(limits, self._core.key, options)
-        self._core.note(limits)
+        self._core.mark(limit, limits)
         return lambda marked: put_mark(marked, Mark(self, limit))
 
     def shared_limit(
@@ -88,7 +88,6 @@ class Limiter:
         """
         fastapi = import_module("sidegate.integrations.fastapi")
         made: Callable[..., Any] = fastapi.dependency(self._core, limits, options)
-        self._core.note(limits)
         return made
 
     async def check_message(

@@ -9,7 +9,7 @@ language; tests/middleware/protocol/test_messages.py holds the bytes.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 from msgspec import Meta, Struct
 
@@ -34,6 +34,7 @@ NOBODY = "nobody"  # source of what isn't answered: whoever forwarded it is to a
 MAX_REFUNDS = 512  # in one frame: they fit, with the longest keys and limits there are
 MAX_TRACES = 64  # in a frame: a span takes a sidecar some 30 µs, and these 2 ms of one turn
 TRACEPARENT = 55  # characters of one
+MAX_DIGEST = 64  # characters of a digest of rules; ours has 12
 MAX_HOPS = 2  # a forwarded check may be forwarded once more, when the ring has just changed
 
 Check: TypeAlias = tuple[str, str, int]
@@ -196,6 +197,7 @@ class Gossip(Struct, array_like=True, frozen=True, tag=11):
     about: str
     digest: str
     rumors: list[Rumor]
+    rules: Annotated[str, Meta(max_length=MAX_DIGEST)] | None = None  # None: it doesn't say
 
 
 class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
@@ -338,10 +340,7 @@ NodeMessage: TypeAlias = (
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 
-NODE_MESSAGES = (
-    Gossip, Buckets, Merged, Pull, Pulled, Confirm, Confirmed, Forget, Charged, Settled, Stay,
-    Resets,
-)  # fmt: skip
+NODE_MESSAGES: tuple[type[NodeMessage], ...] = get_args(NodeMessage)
 
 Message: TypeAlias = (
     Hello

@@ -92,7 +92,7 @@ def _believed(request: Request, field: str) -> str:
     RepeatedField where it has several values, as when a proxy has added its own to a client's.
     A WSGI server joins lines by a comma.
     """
-    if not field or not request.proxies.trusts(request.peer):
+    if not field or not request.vouches(field):
         return ""
     values = {it.strip() for it in request.header(field).split(",")} - {""}
     if len(values) > 1:

@@ -27,6 +27,7 @@ from sidegate_ring.membership.membership import (
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
+from sidegate_sidecar.cluster.records.rules_held import RulesHeld
 from sidegate_sidecar.cluster.records.rumors import placed, takes_for_dead
 from sidegate_sidecar.cluster.routes.detour import Detour, route_of
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
@@ -80,6 +81,7 @@ class Cluster:
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
     route: Ring | Detour = field(init=False)
+    rules: RulesHeld = field(init=False)
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
     place: Place = field(init=False)
@@ -91,6 +93,7 @@ class Cluster:
     def __post_init__(self) -> None:
         empty = self.make_ring(self.empty, ())
         self.ring = self.route = empty
+        self.rules = RulesHeld(self.name)
         self.membership = Membership(
             self.name,
             self.address,
@@ -178,6 +181,8 @@ class Cluster:
             self._apply(self.membership.step(sender, heard, now / SECOND), now)
             if self.membership.is_replaced:
                 self.place.shut_out(now)
+            if (member := self.membership.members.get(sender)) and member.living:
+                self.rules.hear(sender, message.rules)
             if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}:
                 self.introduced.add(sender)
             elif message.kind == SwimKind.ACK and message.about:
@@ -190,6 +195,13 @@ class Cluster:
                 self.place.note_progress(now)
         self._post(self.sync.copies.questions(now, self.transport.is_up))  # checks may wait for it
         self.place.proceed(now)
+
+    def hold_rules(self, digest: str) -> None:
+        """Tell all nodes at once which rules are in force here; whoever is met later hears too."""
+        self.rules.mine = digest
+        word = Gossip(int(SwimKind.RUMORS), 0, "", self.ring.digest, [], digest)
+        for member in self.membership.living():
+            self.transport.post(member.name, word)
 
     def _vouched(self, name: str, by: str, now: int) -> None:
         """Called when another node has just heard of one; what we don't hear, we lack."""
@@ -250,13 +262,15 @@ class Cluster:
                     self.sync.gone(member.name)
                     self.vouchers.drop(member.name)
                     self.introduced.discard(member.name)
+                    self.rules.forget(member.name)
             self.transport.members_changed(outcome.changed)
             self._rebuild(now)
         for name, gossip in outcome.sends:
             rumors = [
                 (it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors
             ]
-            message = Gossip(int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors)
+            held = self.rules.mine
+            message = Gossip(int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors, held)
             self.transport.post(name, message)
 
     def _rebuild(self, now: int) -> None:

@@ -33,8 +33,6 @@ class RateLimit:
     """
 
     limits: Limits | None
-    unit: str = ""
-    requests_per_unit: int = 0
     name: str = ""
     replaces: tuple[str, ...] = ()
 

@@ -56,7 +56,7 @@ def read_ratelimit_yaml(content: bytes, file: str = "") -> Domain:
 
 def limits_of(requests_per_unit: int, unit: str) -> Limits:
     """Return the limits that so many requests a unit are: a bucket of them, refilled evenly."""
-    return Limits([Limit(requests_per_unit, UNITS[unit])])
+    return Limits([Limit(requests_per_unit, UNITS[unit])], carries=True)
 
 
 class _Reader:
@@ -119,7 +119,7 @@ def _rate_limit(fields: YamlFields) -> RateLimit | None:
         return RateLimit(None, name=name, replaces=replaces)
     if unit not in UNITS:
         raise limit.fault("unit", f"expected one of {', '.join(UNITS)}")
-    return RateLimit(limits_of(requests, unit), unit, requests, name, replaces)
+    return RateLimit(limits_of(requests, unit), name, replaces)
 
 
 def _replaces(limit: YamlFields) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ class SidecarCollector(Collector):
         failing = sidecar.state is not None and sidecar.state.failing
         yield gauge("state_file_failing", text, failing)
         yield from _rules(sidecar.rules)
+        text = "Different rules that the nodes have in force, no rules file being one."
+        yield gauge("rules_versions", text, sidecar.cluster.rules.versions())
         build = InfoMetricFamily("sidegate_build", "The version of sidegate, and this node's name.")
         build.add_metric([], {"version": __version__, "name": sidecar.config.name})
         yield build

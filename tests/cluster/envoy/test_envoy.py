@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,6 +14,7 @@ from tests.support.apps.clients import async_client
 from tests.support.envoy.proxy import Envoy, file_on_page, require_envoy
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.services import Port, Sidecar
+from tests.support.proxies.hello import hello_app
 
 SECRET = "a secret of sixteen characters"
 
@@ -27,26 +29,11 @@ def ports() -> Generator[list[Port]]:
         yield made
 
 
-@asynccontextmanager
-async def app() -> AsyncGenerator[int]:
-    """Run an app that says hello; return its port."""
-
-    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        writer.close()
-
-    async with await asyncio.start_server(hello, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
 class EnvoyFleet(Fleet):
     """Sidecars that serve gRPC, each at a port of its own."""
 
-    def __init__(self, ports: list[Port], limits: Path, **options: object) -> None:
-        super().__init__(ratelimit_yaml=limits, **options)
+    def __init__(self, ports: list[Port], **options: object) -> None:
+        super().__init__(**options)
         self._ports = iter(ports)
 
     def make(self, name: str) -> Sidecar:
@@ -57,14 +44,20 @@ class EnvoyFleet(Fleet):
 async def envoys(
     folder: Path, ports: list[Port], *changes: tuple[str, str], **options: object
 ) -> AsyncGenerator[tuple[Fleet, list[Envoy]]]:
-    """Run as many Envoys as there are ports, with a sidecar each: n0, n1, and so on."""
+    """Run as many Envoys as there are ports, with a sidecar each: n0, n1, and so on.
+
+    They decide by the limits on the page, unless the options name rules.
+    """
     require_envoy()
-    limits = folder / "limits.yaml"
-    limits.write_text(file_on_page("limits.yaml"))
+    if "rules" not in options:
+        limits = folder / "limits.yaml"
+        limits.write_text(file_on_page("limits.yaml"))
+        options["ratelimit_yaml"] = limits
     names = [f"n{at}" for at in range(len(ports))]
     with ExitStack() as stack:
-        async with app() as port, EnvoyFleet(ports, limits, **options).running(*names) as fleet:
-            made = [Envoy(folder, port, at, *changes) for at in ports]
+        running = EnvoyFleet(ports, **options).running(*names)
+        async with hello_app() as app, running as fleet:
+            made = [Envoy(folder, app.port, at, *changes) for at in ports]
             for envoy in made:
                 stack.callback(envoy.close)
                 envoy.launch()
@@ -101,6 +94,45 @@ async def test_three_envoys_share_one_limit_to_the_request(
         await fleet.stop("n2")  # with an Envoy that is connected: it ends with 0
         for envoy in all_three[:2]:
             assert (await http.get(envoy.url, headers=key("k"))).status_code == 429
+
+
+RULES = """
+version: 1
+rules:
+- {name: login, match: {path: /login, methods: [POST], host: app.example}, limits: 3/hour}
+- {name: api, match: {path: /api/*}, limits: 50/hour, key: "header:x-api-key"}
+"""
+
+
+async def test_envoys_share_the_limits_of_a_rules_file(tmp_path: Path, ports: list[Port]) -> None:
+    """With what the page has Envoy tell; a client without a key counts by its address."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    page = file_on_page("envoy.yaml")
+    start = page.index("                      rate_limits:")
+    old = page[start : page.index("                http_filters:")]
+    new = file_on_page("rate-limits.yaml")
+    async with (
+        envoys(tmp_path, ports[:2], (old, new), rules=rules) as (_, (one, two)),
+        async_client() as http,
+    ):
+
+        async def asked(path: str, times: int, **more: Any) -> Counter[int]:
+            answers: list[httpx2.Response] = await asyncio.gather(
+                *(
+                    http.request(url=f"{(one, two)[at % 2].url}{path}", **more)
+                    for at in range(times)
+                )
+            )
+            return Counter(it.status_code for it in answers)
+
+        for_app: dict[str, Any] = {"method": "POST", "headers": {"host": "app.example"}}
+        assert await asked("/login?next=/", 5, **for_app) == {200: 3, 429: 2}
+        assert await asked("//login", 2, **for_app) == {429: 2}
+        assert await asked("/login", 5, method="POST") == {200: 5}  # of another host
+        assert await asked("/api/x", 60, method="GET", headers=key("k")) == {200: 50, 429: 10}
+        assert await asked("/api/x", 60, method="GET") == {200: 50, 429: 10}
+        assert await asked("/" + "x" * 9_000, 2, method="GET") == {429: 2}
 
 
 async def test_the_longest_header_is_no_way_around(tmp_path: Path, ports: list[Port]) -> None:

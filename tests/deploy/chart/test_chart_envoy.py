@@ -83,3 +83,15 @@ def test_a_configmap_of_ones_own_is_taken(helm: Helm) -> None:
         "/etc/sidegate/ratelimit/a.yaml,/etc/sidegate/ratelimit/b.yaml"
     )
     assert "'configMap': {'name': 'mine'}" in str(objects)
+
+
+def test_without_limits_of_its_own_it_goes_by_the_rules(helm: Helm) -> None:
+    """There is no ConfigMap for it then, and no variable that names files."""
+    objects = helm.template(*ON, "--set", "mode=deployment,rules.configMap=rules")
+    assert not manifests.of_kind(objects, "ConfigMap")
+    (container,) = sidecars(objects)
+    variables = manifests.env(container)
+    assert variables["SIDEGATE_RULES"] == "/etc/sidegate/rules/rules.yaml"
+    assert "SIDEGATE_GRPC" in variables
+    assert "SIDEGATE_RATELIMIT_YAML" not in variables
+    assert "sidegate-ratelimit" not in str(objects)

@@ -70,6 +70,7 @@ class TestBytes:
             7, "owner", "n", None, [[1, 5]]
         )
         assert decode(pack(3, 7, 0, 5, [["k", "1/s", 1]])) == Checks(7, 0, 5, [("k", "1/s", 1)])
+        assert decode(pack(11, 4, 0, "", "d", [])) == Gossip(4, 0, "", "d", [], rules=None)
 
 
 class TestKeys:

@@ -59,9 +59,9 @@ def test_its_cost_and_mode_are_those_of_the_rule() -> None:
 
 def test_a_change_holds_from_the_next_request_on() -> None:
     routes = Routes(rules(TWICE), own={})
-    assert routes.ask(2) == [200, 200]
-    routes.checker.found = rules({**TWICE, "limits": "9/minute"})
     assert routes.ask(1) == [200]
+    routes.checker.found = rules({**TWICE, "limits": "9/minute"})
+    assert routes.ask(5) == [200] * 4 + [429]
     assert routes.checker.asked[-1][1] == "9/minute"
 
 

@@ -86,6 +86,25 @@ async def test_nodes_shows_the_cluster(ask: Any) -> None:
     ]
 
 
+async def test_nodes_shows_the_rules_of_each_and_marks_those_that_are_others(
+    ask: Any, tmp_path: Path
+) -> None:
+    """In a column, where any node has a rules file; and how many differ is in the first line."""
+    file = tmp_path / "rules.yaml"
+    file.write_text("version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    async with (
+        cluster("n1", rules=str(file)) as (one,),
+        Process(config("n2", seeds=(one.link,))) as two,
+    ):
+        await eventually(lambda: two.ready and one.cluster.rules.versions() == 2)
+        ending = await ask(one, "nodes")
+        digest = one.cluster.rules.mine
+    first, heads, *rows = ending.out.splitlines()
+    assert "; they have 2 different rules in force; " in first
+    assert heads.split() == ["NODE", "ADDRESS", "STATE", "SHARE", "RING", "RULES"]
+    assert [row[heads.index("RULES") :].strip() for row in rows] == [digest, "no file !"]
+
+
 async def test_nodes_shows_who_is_there_but_not_as_usual(ask: Any) -> None:
     """A node that is suspect, or not on the ring, has that in a column; this one in the line."""
     async with cluster("n1") as (one,), puppet("n3") as other:

@@ -1,61 +1,15 @@
 """What a request's descriptor finds: the cases that envoyproxy/ratelimit's documentation has."""
 
 import re
+from time import perf_counter
 from typing import Final
 
 import pytest
 
 from sidegate_sidecar.ratelimit_yaml.descriptors import Domain, fits
 from sidegate_sidecar.ratelimit_yaml.ratelimit_yaml import read_ratelimit_yaml
-
-MESSAGING: Final = """
-domain: messaging
-descriptors:
-  - key: message_type
-    value: marketing
-    descriptors:
-      - key: to_number
-        rate_limit: {unit: day, requests_per_unit: 5}
-  - key: to_number
-    rate_limit: {unit: day, requests_per_unit: 100}
-"""
-
-PER_IP: Final = """
-domain: edge
-descriptors:
-  - key: remote_address
-    rate_limit: {unit: second, requests_per_unit: 10}
-  - key: remote_address
-    value: 50.0.0.5
-    rate_limit: {unit: second, requests_per_unit: 0}
-"""
-
-DEPTH: Final = """
-domain: depth
-descriptors:
-  - key: a
-    value: one
-    rate_limit: {unit: second, requests_per_unit: 300}
-  - key: a
-    value: two
-    descriptors:
-      - key: b
-        rate_limit: {unit: second, requests_per_unit: 300}
-"""
-
-PATTERNS: Final = """
-domain: patterns
-descriptors:
-  - {key: path, value: /api/*, rate_limit: {unit: minute, requests_per_unit: 20}}
-  - {key: path, value: /api/login, rate_limit: {unit: minute, requests_per_unit: 5}}
-  - {key: host, value: "*.example.com", rate_limit: {unit: minute, requests_per_unit: 7}}
-  - {key: mid, value: a*b*c, rate_limit: {unit: minute, requests_per_unit: 8}}
-  - {key: path, rate_limit: {unit: hour, requests_per_unit: 99}}
-  - key: tenant
-    value: t*
-    descriptors:
-      - {key: file, value: x*, share_threshold: true, rate_limit: {unit: day, requests_per_unit: 3}}
-"""
+from sidegate_sidecar.ratelimit_yaml.rule_names import rule_name
+from tests.sidecar.ratelimit_yaml.examples import DEPTH, MESSAGING, PATTERNS, PER_IP
 
 TWO_NUMBERS: Final = [("message_type", "marketing"), ("to_number", "1")]
 
@@ -190,3 +144,16 @@ def test_the_longest_name_is_matched_in_one_walk() -> None:
     """Backtracking would take it more steps than there is time for."""
     assert not fits(("*a" * 200).split("*"), "a" * 60_000 + "b")
     assert fits(("*a" * 200 + "*").split("*"), "a" * 60_000 + "b")
+
+
+def test_to_name_a_long_value_takes_as_long_as_to_name_a_short_one() -> None:
+    """Values are strangers': the odd characters of one that is cut off aren't written out."""
+
+    def seconds(value: str) -> float:
+        began = perf_counter()
+        rule_name(["key", value])
+        return perf_counter() - began
+
+    short, long = (min(seconds(odd) for _ in range(5)) for odd in ('"' * 60, '"' * 60_000))
+    assert long < 100 * short  # it was a thousand times
+    assert rule_name(['"' * 60_000]) != rule_name(['"' * 60_001])

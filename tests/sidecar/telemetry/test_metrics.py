@@ -70,6 +70,7 @@ LABELS = {
     "sidegate_state_file_failing": set[str](),
     "sidegate_rules_info": {"digest"},
     "sidegate_rules_file_failing": set[str](),
+    "sidegate_rules_versions": set[str](),
     "sidegate_rules_changes": set[str](),
     "sidegate_build_info": {"version", "name"},
 }

@@ -80,6 +80,11 @@ class Request(ABC):
             return self.peer
         return self.proxies.client(self.peer, self.header("x-forwarded-for"))
 
+    def vouches(self, name: str) -> bool:
+        """Tell whether a trusted proxy is answerable for what a field says, and for its absence."""
+        del name  # a proxy that is trusted sets all that matter, or takes them out
+        return self.proxies.trusts(self.peer)
+
     @abstractmethod
     def lines(self, name: str) -> list[str]:
         """Return the lines of a header field, in order. A WSGI server has joined them to one."""

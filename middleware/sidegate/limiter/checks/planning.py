@@ -184,7 +184,7 @@ def _part_in_code(
     """Ask the functions of a limit in code."""
     limit, service = one.limit, limiter.settings.service
     limits = limit.limits if isinstance(limit.limits, Limits) else _UNKNOWN
-    rule = one.rule(limits, service)
+    rule = stand_in = one.rule(limits, service)
     function: object = limit.key
     try:
         if not limiter.counts(rule, current.method, current.view) and not _names_options(limit):
@@ -215,7 +215,8 @@ def _part_in_code(
         return LimitPart(rule, key, limiter.cost_of(rule, cost), limit)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         failed = limiter.key_failed(rule, error, function=function)
-        return failed if rule.limits is not _UNKNOWN else failed.without(POLICY)
+        is_known = isinstance(limit.limits, Limits) or rule is not stand_in
+        return failed if is_known else failed.without(POLICY)
 
 
 def _value(
@@ -275,4 +276,5 @@ def joined(rules: tuple[Rule, ...]) -> Rule:
     if len(items) > MAX_LIMITS:
         raise LimitError(f"more than {MAX_LIMITS} limits")
     first = rules[0]
-    return Rule(first.name, Limits(items), key=first.key).of("", first.bucket)
+    rule = Rule(first.name, Limits(items), key=first.key).of("", first.bucket)
+    return rule if all(it.limits.carries for it in rules) else rule.stand_apart()

@@ -8,7 +8,7 @@ import typer
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate_sidecar.cli.options.declaration import option
-from sidegate_sidecar.config import Role
+from sidegate_sidecar.config import DEFAULT_PROXIES, Role
 from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS
 
@@ -58,12 +58,35 @@ Resp = Annotated[
         shown="not served",
     ),
 ]
+Auth = Annotated[
+    str,
+    option(
+        "auth",
+        "HOST:PORT",
+        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx, Caddy,"
+        " Traefik, Envoy's ext_authz over HTTP.",
+        _WHO,
+        shown="not served",
+    ),
+]
+AuthProxies = Annotated[
+    list[str],
+    option(
+        "auth-proxies",
+        "NETWORK",
+        "The proxies that may ask there without the secret, and whose X-Forwarded-For is believed."
+        " Others show it in Sidegate-Secret. Repeat it, or separate several by commas.",
+        _WHO,
+        shown=", ".join(DEFAULT_PROXIES),
+    ),
+]
 Grpc = Annotated[
     str,
     option(
         "grpc",
         "HOST:PORT",
-        "Where to serve Envoy's rate limit service, v3; needs the extra sidegate\\[grpc].",
+        "Where to serve Envoy's rate limit service, v3, by --ratelimit-yaml or else by --rules;"
+        " needs the extra sidegate\\[grpc].",
         _WHO,
         shown="not served",
     ),
@@ -73,7 +96,7 @@ RatelimitYaml = Annotated[
     option(
         "ratelimit-yaml",
         "FILE",
-        "A configuration of envoyproxy/ratelimit, by which --grpc decides; read again when it"
+        "A configuration of envoyproxy/ratelimit, by which alone --grpc decides; read again when it"
         " changes. Repeat it, or separate several by commas: one for each domain.",
         _WHO,
     ),
@@ -222,8 +245,9 @@ Rules = Annotated[
     option(
         "rules",
         "PATH",
-        "A rules file to watch, YAML or TOML: it is checked, and shown to be in force; nothing is"
-        " limited by it yet. `sidegate rules` has more for it.",
+        "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and told to apps"
+        " that take their rules from here. --auth and --grpc decide"
+        " decides by it. `sidegate rules` has more for it.",
         _BEHAVIOUR,
     ),
 ]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from sidegate.buckets.decision import Decision, Source
 from sidegate.client.checks import refund_of
 from sidegate.http.headers import (
@@ -28,6 +30,8 @@ from sidegate_sidecar.fronts.envoy.rls_messages import (
     DescriptorStatus,
     RateLimitResponse,
 )
+from sidegate_sidecar.fronts.least_sure import least_sure
+from sidegate_sidecar.ratelimit_yaml.ratelimit_yaml import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
     from sidegate_sidecar.fronts.envoy.rls_asking import LimitQuestion, RlsQuestions
 
 MAX_POLICIES: Final = 1_024  # remembered: more than a file has limits that are busy
+_UNITS: Final = {seconds: unit for unit, seconds in UNITS.items()}
 _LENGTH: Final = b"content-length"  # Envoy writes it itself
-_LEAST_SURE: Final = (Source.CLOSED, Source.OPEN, Source.LOCAL, Source.BACKUP, Source.OWNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,6 @@ class LimitOutcome:
         if self.question.hits or self.decision.source is Source.OPEN:
             return False
         return self.question.limits.is_blocked or self.decision.remaining == 0
-
-    @property
-    def is_shadow(self) -> bool:
-        """Whether being over it refuses nothing, ever."""
-        return self.question.match.descriptor.shadow
-
-    @property
-    def is_quota(self) -> bool:
-        """Whether being over it refuses nothing while another quota has room."""
-        descriptor = self.question.match.descriptor
-        return descriptor.quota and not descriptor.shadow
 
     @property
     def as_refused(self) -> Decision:
@@ -99,8 +92,8 @@ def answer(questions: RlsQuestions, decisions: Sequence[Decision]) -> RlsAnswer:
         for question, decision in zip(questions.asked, decisions, strict=True)
     ]
     refusing = _refusing(outcomes)
-    source = min((it.decision.source for it in outcomes), key=_LEAST_SURE.index, default=None)
-    quotas = [it for it in outcomes if it.is_quota]
+    source = least_sure(it.decision.source for it in outcomes)
+    quotas = [it for it in outcomes if it.question.is_quota]
     headers, body = _fields(outcomes, source), b""
     if refusing:
         more, body = _refusal(refusing)
@@ -115,15 +108,28 @@ def answer(questions: RlsQuestions, decisions: Sequence[Decision]) -> RlsAnswer:
     return RlsAnswer(response, _refunds(outcomes) if refusing else [], source)
 
 
+def malformed(descriptors: int, why: str) -> RlsAnswer:
+    """Return the answer to a call about a request that can't be told from others.
+
+    An error would let it through.
+    """
+    problem = {"type": "about:blank", "title": "Malformed Request", "detail": why}
+    body = msgspec.json.encode(problem)
+    statuses = [DescriptorStatus(Code.OVER_LIMIT)] * descriptors
+    headers = [pair for pair in refusal(0, body) if pair[0] != _LENGTH]
+    return RlsAnswer(RateLimitResponse(Code.OVER_LIMIT, statuses, headers, body), [], None)
+
+
 def _refusing(outcomes: Sequence[LimitOutcome]) -> list[LimitOutcome]:
     """Return those for which the call is refused, none if it isn't."""
-    quotas = [it for it in outcomes if it.is_quota]
-    over = [it for it in outcomes if it.is_over and not (it.is_quota or it.is_shadow)]
+    quotas = [it for it in outcomes if it.question.is_quota]
+    others = [it for it in outcomes if not (it.question.is_quota or it.question.is_shadow)]
+    over = [it for it in others if it.is_over]
     return over + quotas if quotas and all(it.is_over for it in quotas) else over
 
 
 def _refunds(outcomes: Sequence[LimitOutcome]) -> list[Check]:
-    found = (refund_of(it.question.match.key, it.decision, None) for it in outcomes)
+    found = (refund_of(it.question.key, it.decision, None) for it in outcomes)
     return [refund[0] for refund in found if refund]
 
 
@@ -133,25 +139,30 @@ def _refunds(outcomes: Sequence[LimitOutcome]) -> list[Check]:
 def _statuses(
     questions: RlsQuestions, outcomes: Sequence[LimitOutcome], refusing: Sequence[LimitOutcome]
 ) -> list[DescriptorStatus]:
-    statuses = [DescriptorStatus(Code.OK) for _ in questions.matches]
-    for position, match in enumerate(questions.matches):
-        if match is not None and match.limit.limits is None:  # unlimited
-            statuses[position] = DescriptorStatus(Code.OK, remaining=MAX_UINT32)
-    refused = {it.question.position for it in refusing}
+    """Of a descriptor with several questions the one that refuses is told of, or has least left."""
+    told: dict[int, DescriptorStatus] = {}
     for outcome in outcomes:
         position = outcome.question.position
-        code = Code.OVER_LIMIT if position in refused else Code.OK
-        statuses[position] = _status(outcome, code)
-    return statuses
+        status = _status(outcome, Code.OVER_LIMIT if outcome in refusing else Code.OK)
+        if position not in told or _weight(status) > _weight(told[position]):
+            told[position] = status
+    return [told.get(position, status) for position, status in enumerate(questions.unasked)]
+
+
+def _weight(status: DescriptorStatus) -> tuple[int, int]:
+    return status.code, -status.remaining
 
 
 def _status(outcome: LimitOutcome, code: Code) -> DescriptorStatus:
-    limit, decision = outcome.question.match.limit, outcome.decision
+    question, decision = outcome.question, outcome.decision
     told = outcome.as_refused if outcome.is_over else decision
-    at = 0  # a descriptor has one limit
+    at = told.limits.items.index(told.binding[0]) if told.binding else 0
     left = 0 if outcome.is_over or not decision.debts else decision.remaining_of(at)
     reset = effective_window(told, at, left, retry_after(told)) if told.debts else 0
-    return DescriptorStatus(code, limit.requests_per_unit, limit.unit, limit.name, left, reset)
+    whole = len(question.limits) == len(told.limits)  # a node's share of several may be fewer
+    limit = (question.limits if whole else told.limits).items[at]
+    unit = _UNITS.get(limit.window, "")
+    return DescriptorStatus(code, limit.tokens, unit, question.name, left, reset)
 
 
 # --- fields for the response
@@ -166,7 +177,7 @@ def _fields(outcomes: Sequence[LimitOutcome], source: Source | None) -> list[Pai
     policies: list[bytes] = []
     current: list[bytes] = []
     for it in outcomes:
-        policy = _policy(it.question.match.rule, it.decision.limits)
+        policy = _policy(it.question.rule, it.decision.limits)
         policies.append(policy.field[1])
         if it.decision.debts:
             current.append(policy.current(it.decision, retry_after(it.decision)))
@@ -175,7 +186,7 @@ def _fields(outcomes: Sequence[LimitOutcome], source: Source | None) -> list[Pai
         fields.append((CURRENT, b", ".join(current)))
     if source is not None and source is not Source.OWNER:
         fields.append((SOURCE, source.encode("ascii")))
-    if any(it.is_shadow and it.is_over for it in outcomes):
+    if any(it.question.is_shadow and it.is_over for it in outcomes):
         fields.append((SHADOW, b"denied"))
     return fields
 
@@ -185,7 +196,7 @@ def _refusal(refusing: Sequence[LimitOutcome]) -> tuple[list[Pair], bytes]:
 
     One that never lets this call pass comes before all others: it is no use to wait.
     """
-    told = [(it.question.match.rule, it.as_refused) for it in refusing]
+    told = [(it.question.rule, it.as_refused) for it in refusing]
     rule, decision = max(told, key=lambda it: retry_after(it[1]) or MAX_UINT32)
     policy, retry = _policy(rule, decision.limits), retry_after(decision)
     body = policy.problem(decision, policy.detail(decision, retry))

@@ -10,44 +10,46 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from grpc import StatusCode
 
 from sidegate.buckets.decision import Decision, OnUnreachable, Source
+from sidegate.errors import MalformedRequest
 from sidegate.protocol.messages import Refund
 from sidegate_sidecar.fronts.envoy import protobuf
 from sidegate_sidecar.fronts.envoy.protobuf import ProtobufError
-from sidegate_sidecar.fronts.envoy.rls_answering import answer
-from sidegate_sidecar.fronts.envoy.rls_asking import RequestError, questions
+from sidegate_sidecar.fronts.envoy.rls_answering import answer, malformed
+from sidegate_sidecar.fronts.envoy.rls_asking import RequestError
 from sidegate_sidecar.fronts.envoy.rls_messages import read_request, write_response
+from sidegate_sidecar.fronts.expected_timeout import TIMEOUT, expected_timeout
 from sidegate_sidecar.node.asking import ask_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     from grpc.aio import ServicerContext
 
-    from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
     from sidegate_sidecar.fronts.envoy.rls_answering import RlsAnswer
-    from sidegate_sidecar.fronts.envoy.rls_asking import LimitQuestion
+    from sidegate_sidecar.fronts.envoy.rls_asking import LimitQuestion, RlsQuestions
     from sidegate_sidecar.fronts.envoy.rls_counts import RlsCounts
+    from sidegate_sidecar.fronts.envoy.rls_messages import RateLimitRequest
     from sidegate_sidecar.node.asking import Undecided
     from sidegate_sidecar.sidecar import Sidecar
 
     Context: TypeAlias = ServicerContext[bytes, bytes]
+    Questions: TypeAlias = Callable[[RateLimitRequest], RlsQuestions]
 
 log = logging.getLogger("sidegate")
 
-TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
 _SERVING: Final = 1
 _NOT_SERVING: Final = 2
 
 
 class RlsCalls:
-    """Answers calls for a sidecar by the limits of some files."""
+    """Answers calls for a sidecar; `questions` tells what a request asks."""
 
-    def __init__(self, sidecar: Sidecar, files: RatelimitFiles, counts: RlsCounts) -> None:
+    def __init__(self, sidecar: Sidecar, questions: Questions, counts: RlsCounts) -> None:
         self.is_leaving = False
         self._sidecar = sidecar
         self._node = sidecar.node
-        self._files = files
+        self._questions = questions
         self._counts = counts
 
     async def health(self, _unread: object, _context: Context) -> bytes:
@@ -76,7 +78,11 @@ class RlsCalls:
         await self._refuse(context, StatusCode.UNAUTHENTICATED, "secret", why)
 
     async def _decide(self, data: bytes, budget: float) -> RlsAnswer:
-        asked = questions(self._files.value, read_request(data))
+        request = read_request(data)
+        try:
+            asked = self._questions(request)
+        except MalformedRequest as error:
+            return malformed(len(request.descriptors), str(error))
         checks = [(question.check, question.limits) for question in asked.asked]
         found = await ask_together(self._node, checks, budget)
         made = answer(asked, list(map(self._decided, asked.asked, found)))
@@ -107,6 +113,6 @@ def budget_of(context: Context) -> float:
 def timeout_in(metadata: Iterable[tuple[str, str | bytes]]) -> float:
     """Return the seconds that Envoy says it will wait, infinite if it doesn't say."""
     for name, value in metadata:
-        if name == TIMEOUT and isinstance(value, str) and value.isdecimal() and len(value) < 12:
-            return int(value) / 1_000
+        if name == TIMEOUT and isinstance(value, str):
+            return expected_timeout(value)
     return math.inf

@@ -65,7 +65,7 @@ class RlsCounts:
 class RlsCollector(Collector):
     """The metrics of one gRPC port."""
 
-    def __init__(self, counts: RlsCounts, files: RatelimitFiles) -> None:
+    def __init__(self, counts: RlsCounts, files: RatelimitFiles | None) -> None:
         self._counts = counts
         self._files = files
 
@@ -77,4 +77,4 @@ class RlsCollector(Collector):
         refused = {(reason,): count for reason, count in self._counts.refused.items()}
         yield counter("rls_refused", text, ("reason",), refused)
         text = "Whether a file of limits can't be read since it has changed; what it said holds."
-        yield gauge("ratelimit_yaml_failing", text, bool(self._files.fault))
+        yield gauge("ratelimit_yaml_failing", text, bool(self._files and self._files.fault))

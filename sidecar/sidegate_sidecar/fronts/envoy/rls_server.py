@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -17,8 +17,10 @@ import grpc.aio
 
 from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
 from sidegate_sidecar.fronts.envoy.rls_access import RlsAccess, server_credentials
+from sidegate_sidecar.fronts.envoy.rls_asking import questions
 from sidegate_sidecar.fronts.envoy.rls_calls import RlsCalls
 from sidegate_sidecar.fronts.envoy.rls_counts import RlsCollector, RlsCounts
+from sidegate_sidecar.fronts.envoy.rls_rules import rule_questions
 from sidegate_sidecar.links.sockets import ListenError, listen
 from sidegate_sidecar.sidecar import tell_fault
 
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.link.address import Address
-    from sidegate_sidecar.fronts.envoy.rls_calls import Context
+    from sidegate_sidecar.fronts.envoy.rls_calls import Context, Questions
+    from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
     from sidegate_sidecar.sidecar import Sidecar
 
     Handler: TypeAlias = grpc.RpcMethodHandler[bytes, bytes]
 
-MAX_MESSAGE: Final = 256 << 10  # bytes: four times the longest fields that Envoy takes by default
-MAX_CALLS: Final = 512  # at a time: with the above 128 MiB, and more than a loop answers in 50 ms
-MAX_STREAMS: Final = 2 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
+MAX_MESSAGE: Final = 1 << 20  # bytes: sixteen descriptors with the longest field of Envoy's default
+MAX_CALLS: Final = 256  # at a time: with the above 256 MiB, and more than a loop answers in 50 ms
+MAX_STREAMS: Final = 4 * MAX_CALLS  # of a connection: gRPC refuses some already when it is near
 MAX_CONNECTIONS: Final = 256  # one or two of each worker of an Envoy; strangers get no more either
 MAX_METADATA: Final = 16 << 10  # bytes of a call's
 MAX_IDLE: Final = 300_000  # ms without a call: whoever wants the place may have it then
@@ -69,11 +72,12 @@ class RlsServer(grpc.GenericRpcHandler):
     """
 
     def __init__(self, sidecar: Sidecar, address: Address) -> None:
-        self.files = RatelimitFiles(sidecar.config.ratelimit_yaml)
+        paths = sidecar.config.ratelimit_yaml
+        self.files = RatelimitFiles(paths) if paths else None
         self.counts = RlsCounts()
         self.collector = RlsCollector(self.counts, self.files)
         self._access = RlsAccess(sidecar.config)
-        self._calls = RlsCalls(sidecar, self.files, self.counts)
+        self._calls = RlsCalls(sidecar, _questions(sidecar.rules, self.files), self.counts)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers((self,))
         self.address = replace(address, port=self._listen(sidecar, address))
@@ -93,7 +97,8 @@ class RlsServer(grpc.GenericRpcHandler):
     async def start(self) -> None:
         """Answer from now on."""
         await self._server.start()
-        for work in (self.files.run(), self._tell_rest()):
+        files = [self.files.run()] if self.files is not None else []
+        for work in (*files, self._tell_rest()):
             task = asyncio.get_running_loop().create_task(work)
             task.add_done_callback(tell_fault)
             self._tasks.append(task)
@@ -130,3 +135,14 @@ class RlsServer(grpc.GenericRpcHandler):
         while True:
             await asyncio.sleep(TELL_EVERY)
             self.counts.tell_rest(monotonic())
+
+
+def _questions(rules: RulesInForce | None, files: RatelimitFiles | None) -> Questions:
+    """Return what tells what a call asks: by files of limits if there are any, else by the rules.
+
+    Never by both: who reads one of them knows what is limited.
+    """
+    if files is not None:
+        return lambda request: questions(files.value, request)
+    assert rules is not None  # the options have seen to it
+    return lambda request: rule_questions(rules.value, request, time())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.app.lazy import LazyApp
+from sidegate_sidecar.fronts.http.checks import HttpChecks
 from sidegate_sidecar.fronts.http.http11.reply import Reply, as_json, problem
 from sidegate_sidecar.fronts.http.page.page import Page
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address
+    from sidegate_sidecar.fronts.http.checks import TakeReply
     from sidegate_sidecar.fronts.http.http11.head import Head, HttpRequest
     from sidegate_sidecar.sidecar import Sidecar
     from sidegate_sidecar.telemetry.scrape import Scrape
@@ -26,6 +28,7 @@ class Responder:
         self._scrape = scrape
         self._app = LazyApp(sidecar, address, scrape)
         self._page = Page()
+        self._checks = HttpChecks(sidecar.node, sidecar.rules_in_force)
 
     def at_once(self, head: Head) -> Reply:
         """Answer a probe or a scrape."""
@@ -43,6 +46,10 @@ class Responder:
     async def document(self, head: Head) -> Reply:
         """Answer a reader of the documentation."""
         return await self._app.page(head.path)
+
+    def check(self, request: HttpRequest, take: TakeReply) -> bool:
+        """Have a check answered, now or later; False for one that is a call of the API's."""
+        return self._checks.ask(request.body, take)
 
     async def call(self, request: HttpRequest) -> Reply:
         """Answer a call of the API."""

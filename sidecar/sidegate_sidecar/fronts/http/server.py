@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from email.utils import formatdate
 from socket import gethostname
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.accepting import Acceptor
@@ -27,6 +26,7 @@ from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.fronts.http.live.live import Live
 from sidegate_sidecar.fronts.http.responder import Responder
 from sidegate_sidecar.fronts.http.work_turns import WorkTurns
+from sidegate_sidecar.fronts.http_date import HttpDate
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.telemetry.metrics import make_registry
@@ -48,6 +48,7 @@ MAX_LOCAL = 128  # a machine's own tools, and what a proxy on it lets in
 MAX_PROVEN = 512  # connections that have shown the secret; more stay among those that haven't
 PIECE_TAKES = 100e-6  # seconds that the loop has had for a piece of work before we see it
 APP_TAKES = 2e-3  # seconds for a call that the app answers
+FAULT = "a fault of this sidecar; its log says more"
 END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
 
 
@@ -73,9 +74,9 @@ class HttpServer:
         self._duty = Duty()
         self._sidecar = sidecar
         self._accepting = Acceptor(listening, self._take, self._asked)
-        self._dated, self._date = 0, ""
+        self._date = HttpDate()
         self._next_turn: asyncio.Handle | None = None
-        self.calls: set[asyncio.Task[None]] = set()
+        self.calls: set[asyncio.Future[None]] = set()
         self._next_look: asyncio.Handle | None = None
         self._look_due = 0.0
 
@@ -115,9 +116,7 @@ class HttpServer:
 
     def date(self) -> str:
         """Return the time, as HTTP writes it."""
-        if (now := int(time())) != self._dated:
-            self._dated, self._date = now, formatdate(now, usegmt=True)
-        return self._date
+        return self._date.text()
 
     def refusal(self, head: Head) -> Reply | None:
         """Tell why a request may not go on, None for one that may."""
@@ -146,6 +145,9 @@ class HttpServer:
         elif route.place is Answerer.LIVE:
             self._trust(connection, head)
             self.live.join(connection, head)
+        elif route.place is Answerer.CHECK:
+            self._trust(connection, head)
+            self._check(connection, request)
         else:
             self._trust(connection, head)
             self._call(connection, self.answers.call(request))
@@ -203,6 +205,27 @@ class HttpServer:
             log.exception("a fault in sidegate; please report it")
             connection.abort()
 
+    def _check(self, connection: HttpConnection, request: HttpRequest) -> None:
+        """Have a check answered: at once if this node decides it, without a task."""
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(reply: Reply) -> None:
+            if not answered.done():
+                answered.set_result(None)
+                connection.reply(reply)
+
+        try:
+            is_check = self.answers.check(request, take)
+        except Exception:
+            log.exception("a fault in sidegate; please report it")
+            take(problem(500, FAULT))
+            return
+        if not is_check:
+            self._call(connection, self.answers.call(request))
+        elif not answered.done():
+            self.calls.add(answered)
+            answered.add_done_callback(self.calls.discard)
+
     def _call(self, connection: HttpConnection, call: Awaitable[Reply]) -> None:
         task = asyncio.get_running_loop().create_task(self._reply(connection, call))
         self.calls.add(task)
@@ -213,7 +236,7 @@ class HttpServer:
             reply = await call
         except Exception:
             log.exception("a fault in sidegate; please report it")
-            reply = problem(500, "a fault of this sidecar; its log says more")
+            reply = problem(500, FAULT)
         connection.reply(reply)
 
     def _look(self) -> None:

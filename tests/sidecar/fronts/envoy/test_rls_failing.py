@@ -138,6 +138,9 @@ async def test_a_file_that_changes_is_read_again(
     """One that can't be used is told once; meanwhile what there was before holds."""
     monkeypatch.setattr(in_force, "LOOK_EVERY", 0.01)
     node, client = await serving(stack, tmp_path)
+    assert node.rls
+    files = node.rls.files
+    assert files is not None
 
     async def limit() -> int:
         response = await client.call(request("edge", [("all", "")]))
@@ -146,13 +149,12 @@ async def test_a_file_that_changes_is_read_again(
     assert await limit() == 100
     file = tmp_path / "limits.yaml"
     file.write_text("domain: edge\ndescriptors: {}\n")
-    fault = await eventually(lambda: node.rls and node.rls.files.fault)
+    fault = await eventually(lambda: files.fault)
     assert fault == f"{file}: 2: descriptors {{}}: expected a list"
     assert await limit() == 100
     file.write_text(EDGE.replace("100", "70"))
     await eventually_answered(limit, lambda found: found == 70)
-    assert node.rls
-    assert not node.rls.files.fault
+    assert not files.fault
     assert log.text.count("expected a list") == 1
     assert f"limits in force: {file}" in log.text
 

@@ -73,6 +73,16 @@ async def test_who_may_not_call_is_not_read(stack: AsyncExitStack, tmp_path: Pat
     assert await client.code_of(b"x" * (MAX_MESSAGE + 1)) is UNAUTHENTICATED
 
 
+async def test_the_longest_field_in_many_descriptors_is_no_error(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    """An error would let a client through who sends it where many limits go by one field."""
+    _, client = await serving(stack, tmp_path)
+    for value in ("k" * 60_000, "\x80" * 30_000):
+        response = await client.call(request("edge", *[[("user", value)]] * 16, hits=3))
+        assert response.overall_code == OVER  # each of them charges the same bucket of 3
+
+
 def _credentials(ca: Path, own: Path | None) -> grpc.ChannelCredentials:
     key = (own / "key.pem").read_bytes() if own else None
     cert = (own / "cert.pem").read_bytes() if own else None
@@ -102,7 +112,7 @@ async def test_with_certificates_both_sides_show_one(stack: AsyncExitStack, tmp_
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"grpc": LOOPBACK}, "grpc '127.0.0.1:0': expected --ratelimit-yaml FILE beside it"),
+        ({"grpc": LOOPBACK}, "grpc '127.0.0.1:0': expected --rules FILE or"),
         ({"ratelimit_yaml": ("f",)}, "ratelimit-yaml 'f': expected --grpc HOST:PORT beside it"),
         (
             {"grpc": Address("0.0.0.0", 1), "ratelimit_yaml": ("f",)},

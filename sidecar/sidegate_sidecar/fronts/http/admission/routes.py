@@ -30,6 +30,7 @@ class Answerer(Enum):
     DOCUMENT = "document"  # a page that the app makes once
     FILE = "file"  # of the page at /
     LIVE = "live"  # with events, until the reader goes
+    CHECK = "check"  # as soon as it is decided
     APP = "app"
 
 
@@ -64,7 +65,7 @@ ROUTES: Mapping[str, Route] = {
     "/docs": Route(Answerer.DOCUMENT, _PAGE),
     "/redoc": Route(Answerer.DOCUMENT, _PAGE),
     "/openapi.json": Route(Answerer.DOCUMENT, _PAGE),
-    "/v1/check": Route(Answerer.APP, _CHANGE),
+    "/v1/check": Route(Answerer.CHECK, _CHANGE),
     "/v1/leave": Route(Answerer.APP, _CHANGE),
     "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/live": Route(Answerer.LIVE, _LOOK),

@@ -30,7 +30,8 @@ def nodes_of(sidecar: Sidecar, http: Address) -> Nodes:
         http=str(http),
         ring=cluster.ring.digest,
         agrees=cluster.agrees,
-        rules=sidecar.rules.digest if sidecar.rules else "",
+        rules=cluster.rules.mine,
+        rules_versions=cluster.rules.versions(),
         keys=len(sidecar.node.buckets),
         keys_owned=owned,
         keys_backed_up=backed_up,
@@ -59,6 +60,7 @@ def _node(sidecar: Sidecar, member: Member) -> RingNode:
         owner=member.owner,
         share=cluster.ring.share(member.name),
         ring=cluster.ring.digest if is_me else member.digest,
+        rules=cluster.rules.of(member.name),
         refusal=link.refusal if link else "",
     )
 

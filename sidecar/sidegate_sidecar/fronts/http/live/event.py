@@ -33,6 +33,7 @@ class NodeSeen(Struct, frozen=True):
     refusal: str  # why the last dial failed
     handed: int = 0  # buckets that it has handed over, since it started
     me: bool = False
+    rules: str | None = None  # digest of those it has in force, "" for no file; None: unknown
 
 
 class RingSeen(Struct, frozen=True):
@@ -41,6 +42,7 @@ class RingSeen(Struct, frozen=True):
     digest: str
     agrees: bool  # do all nodes hold the same?
     nodes: Sequence[NodeSeen]
+    rules_versions: int = 1  # how many different rules they have in force
 
 
 class Rates(Struct, frozen=True):

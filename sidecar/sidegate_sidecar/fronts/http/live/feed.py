@@ -42,7 +42,7 @@ class Feed:
         stood = await standings(self._sidecar, asked)
         nodes = [self._node(it, stood.get(it.name), now) for it in living]
         nodes.sort(key=lambda it: it.name)
-        ring = RingSeen(cluster.ring.digest, cluster.agrees, nodes)
+        ring = RingSeen(cluster.ring.digest, cluster.agrees, nodes, cluster.rules.versions())
         return msgspec.json.encode(replace(event, ring=ring))
 
     def _up(self, living: Iterable[Member]) -> NodesHeard:
@@ -69,4 +69,5 @@ class Feed:
             link.refusal if link else "",
             handed=stood.handed if stood else 0,
             me=member is self._sidecar.cluster.membership.me,
+            rules=self._sidecar.cluster.rules.of(member.name),
         )

@@ -2,11 +2,10 @@
 
 import pytest
 
+from sidegate_sidecar.fronts.http.http11.bodies import MAX_BODY_BYTES, MAX_SENT_BYTES
 from sidegate_sidecar.fronts.http.http11.exchange import (
-    MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     MAX_HEAD_LINES,
-    MAX_SENT_BYTES,
     HttpExchange,
     Phase,
 )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sidegate_sidecar.fronts.http.http11.head import Head
-from sidegate_sidecar.fronts.http.live.event import Rates, SourceSeen
+from sidegate_sidecar.fronts.http.live.event import Rates, RingSeen, SourceSeen
 from tests.support.browser.chromium import Browser
 from tests.support.browser.events import Told, denied, event, line, node
 from tests.support.browser.pages import SHOWN, page_of
@@ -78,6 +78,26 @@ async def test_a_node_that_does_not_answer_is_named(chromium: Browser) -> None:
         assert await tab.text("#trouble") == ""
         told.now = event("n1", "n2", "n3")
         await tab.until_text("#happened", "n2 has come, and is a member of the ring.")
+
+
+async def test_nodes_that_have_other_rules_are_marked(chromium: Browser) -> None:
+    """Each has its digest, where anyone has a rules file; one that hasn't said so isn't blamed."""
+    told = Told(event("n1", "n2", "n3"))
+    async with cluster("n1") as (one,), page_of(chromium, one, told) as tab:
+        await tab.until_text("#nodes", "n3")
+        assert await tab.get("document.getElementById('rules-head').hidden") is True
+        held = [("n1", "aabb"), ("n2", "ccdd"), ("n3", None)]
+        nodes = [node(name, 1 / 3, me=name == "n1", rules=rules) for name, rules in held]
+        told.now = event("n1", "n2", "n3", ring=RingSeen("6f", True, nodes, 2))
+        said = "The nodes have 2 different rules in force: those of n2 aren't those of n1."
+        await tab.until_text("#rules-differ", said)
+        cells = "[...document.querySelectorAll('#nodes tbody td:last-child')]"
+        texts = f"{cells}.map((it) => it.textContent).join()"
+        assert await tab.get(texts) == "aabb,ccdd,unknown"
+        assert await tab.get(f"{cells}.map((it) => it.className).join()") == ",wrong,"
+        told.now = event("n1", "n2", ring=RingSeen("6f", True, nodes[:1]))
+        await tab.until_text("#nodes", "aabb")
+        await tab.until("!document.getElementById('rules-differ').textContent")
 
 
 async def test_handovers_are_told_as_they_happen(chromium: Browser) -> None:

@@ -15,6 +15,9 @@ export function showRing(told) {
     return { ...node, start, answers: !missing.has(node.name) && node.life !== "suspect" };
   });
   say(at("ring-says"), summary(told.ring, nodes));
+  say(at("rules-differ"), difference(told.ring, nodes));
+  withRules = nodes.some((it) => it.rules);
+  at("rules-head").hidden = !withRules;
   const silentFirst = nodes.toSorted((one, other) => one.answers - other.answers);
   show(at("nodes").tBodies[0], silentFirst, (it) => it.name, nodeRow);
   drawCircle(nodes);
@@ -28,6 +31,19 @@ function summary(ring, nodes) {
   return silent.length ? `${first} No answer from ${names(silent)}.` : first;
 }
 
+let withRules = false; // has any node a rules file?
+let mine = ""; // the rules of this page's node
+
+function difference(ring, nodes) {
+  const me = nodes.find((it) => it.me);
+  mine = me.rules;
+  const others = nodes.filter(differs).map((it) => it.name);
+  if (!others.length) return "";
+  return `The nodes have ${ring.rules_versions} different rules in force: those of ${names(others)} aren't those of ${me.name}.`;
+}
+
+const differs = (node) => node.rules !== null && node.rules !== mine;
+
 const colours = new Map(); // a node keeps its own while others come and go
 
 function colour(name) {
@@ -39,9 +55,9 @@ function nodeRow({ name, me }) {
   const swatch = el("i", { class: "swatch", "aria-hidden": "true" });
   const refusal = el("small", { class: "wrong" });
   const [share, age] = [1, 2].map(() => el("td", { class: "number" }));
-  const stage = el("td");
+  const [stage, rules] = [0, 1].map(() => el("td"));
   const it = me ? el("small", {}, "this page's node") : "";
-  const made = row(el("th", { scope: "row" }, swatch, name, it, refusal), share, stage, age);
+  const made = row(el("th", { scope: "row" }, swatch, name, it, refusal), share, stage, age, rules);
   made.onmouseenter = () => highlight(name);
   made.onmouseleave = () => highlight("");
   made.update = (node) => {
@@ -51,6 +67,9 @@ function nodeRow({ name, me }) {
     mark(stage, "class", node.answers ? "" : "wrong");
     say(age, node.age === null ? "–" : duration(Math.max(node.age, 1)));
     say(refusal, node.refusal);
+    rules.hidden = !withRules;
+    say(rules, node.rules === null ? "unknown" : node.rules || "no file");
+    mark(rules, "class", differs(node) ? "wrong" : "");
   };
   return made;
 }
