@@ -63,8 +63,8 @@ Auth = Annotated[
     option(
         "auth",
         "HOST:PORT",
-        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx, Caddy,"
-        " Traefik, Envoy's ext_authz over HTTP.",
+        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx,"
+        " HAProxy, Caddy, Traefik, Envoy's ext_authz over HTTP.",
         _WHO,
         shown="not served",
     ),
