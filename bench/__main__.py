@@ -17,7 +17,7 @@ import uvloop
 from rich.console import Console
 
 from bench.cluster import part as cluster
-from bench.fronts import rls
+from bench.fronts import forward_auth, rls
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -52,6 +52,7 @@ PARTS: Final = {
         resp,
         fastapi_app,
         front,
+        forward_auth,
         rls,
         memory,
         ring,

@@ -10,7 +10,7 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.fronts import rls
+from bench.fronts import forward_auth, rls
 from bench.parts import (
     decisions,
     fastapi_app,
@@ -83,6 +83,9 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)
+    if results.contenders(forward_auth.PART):
+        title = f"Requests/s that a proxy asks about, medians (x: {forward_auth.BARE})"
+        yield _by_setting(results, forward_auth.PART, "rate", title, forward_auth.BARE)
     if results.contenders(rls.PART):
         title = f"Calls/s of Envoy's rate limit service by calls in flight, {titled}"
         yield _by_setting(results, rls.PART, "rate", title, rls.ECHO)

@@ -10,6 +10,7 @@ from bench.contenders.echo import ECHO
 from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
+from bench.fronts import forward_auth
 from bench.lab.usage import MIB
 from bench.parts import decisions, fastapi_app, front, reports, resp, values
 from bench.sizing import commands
@@ -44,6 +45,7 @@ def targets(results: Results) -> list[Target]:
         *_speed(results),
         *_values(results),
         *_resp(results),
+        *_auth(results),
         *_front(results),
         *_reports(results),
         *_cluster(results),
@@ -69,6 +71,17 @@ def _resp(results: Results) -> list[Target]:
             *((resp.PART, "commands", it) for it in ("1", "64")),
             *((resp.PIPELINES, "pipelines", it) for it in ("1", "4")),
         )
+    ]
+
+
+def _auth(results: Results) -> list[Target]:
+    bare, *ours = (
+        results.median(forward_auth.PART, it, forward_auth.SETTING, "rate")
+        for it in (forward_auth.BARE, forward_auth.ALLOWED, forward_auth.DENIED)
+    )
+    return [
+        Target(f"requests/s of forward auth, {what}, over a bare ASGI app", 0.7, _ratio(rate, bare))
+        for what, rate in zip(("allowed", "denied"), ours, strict=True)
     ]
 
 

@@ -25,9 +25,12 @@ class Requests:
     refused: int  # answers other than 2xx and 3xx
 
 
-async def wrk(url: str, seconds: int) -> Requests:
-    """Keep 32 connections busy for some whole seconds."""
-    command = [program("wrk"), "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", url]
+async def wrk(url: str, seconds: int, *fields: str) -> Requests:
+    """Keep 32 connections busy for some whole seconds; header fields are sent as they are."""
+    command = [program("wrk"), "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    for field in fields:
+        command += ["-H", field]
+    command.append(url)
     printed = await output_of(command)
     if "Socket errors" in printed:
         raise UnavailableError(f"wrk saw socket errors: {printed}")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 _SHOWN = 160  # characters of a value
+_MAX_RULES_TOLD = 20  # names in an error
 
 
 class SidegateError(Exception):
@@ -164,6 +165,15 @@ class UnknownRule(SidegateError, LookupError):  # noqa: N818 - named for what we
     def __str__(self) -> str:
         known = ", ".join(map(quoted, self.known))
         return f"rule {quoted(self.rule)}: no node has decided a check of it; they have {known}"
+
+
+class RuleNotInForce(UnknownRule):
+    """A check by the name of a rule that the sidecar's rules don't have, or that hasn't any."""
+
+    def __str__(self) -> str:
+        known = ", ".join(map(quoted, self.known[:_MAX_RULES_TOLD]))
+        have = f"which are {known}" if known else "of which none are known here"
+        return f"rule {quoted(self.rule)}: expected one of the sidecar's rules, {have}"
 
 
 class CheckError(SidegateError):

@@ -5,7 +5,8 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Generic, TypedDict, TypeVar
+from pathlib import Path
+from typing import Generic, TypedDict, TypeVar, cast
 
 from sidegate.buckets.decision import Decision, OnUnreachable, require_on_unreachable
 from sidegate.buckets.limits import Limits
@@ -17,6 +18,7 @@ from sidegate.http.request.proxies import NO_PROXIES, parse_proxies
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule, flag
 from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
+from sidegate.sidecar_rules import comes_from_sidecar, default_of
 from sidegate.trust.tls import Tls
 
 C = TypeVar("C")
@@ -34,7 +36,9 @@ _SERVICE = re.compile(r"[!-.0-9;-~]{1,64}")  # printable ASCII but blank, colon 
 class CommonOptions(TypedDict, Generic[C], total=False):
     """The options that the middleware and a Limiter share; see `Options`."""
 
-    rules: Iterable[Rule] | None
+    rules: Iterable[Rule] | str | None
+    default: str | Limits | Iterable[str] | Iterable[Rule] | None
+    rules_copy: str | Path | None
     exempt: Iterable[str]
     service: str | None
     sidecar: str | None
@@ -60,7 +64,9 @@ class Options(CommonOptions[C], total=False):
     - `limits`: for every request, like one rule named "default", with `key` (default:
       `client_ip()`) and `cost` (default: 1); or `rules`, of which the first that matches applies
       (the next, where its key is None), and a request that none matches isn't limited. Exactly
-      one of the two.
+      one of the two. `rules="sidecar"` takes them from the sidecar's rules file, as it changes;
+      `default` applies until they are there: limits, a list of Rules, or "allow" for none. The
+      file `rules_copy` keeps those that were pushed last. See docs/apps/rules-from-the-sidecar.md.
     - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
     - `service`: keeps the buckets of this service apart from those of others on the same ring
       (default: SIDEGATE_SERVICE, or none).
@@ -99,7 +105,10 @@ def settings_of(options: Options[C], *, needs_rules: bool = True) -> Settings:
     _require_known(options)
     proxies = parse_proxies(options.get("trusted_proxies", 0))
     exempt = [path_matcher("exempt", it) for it in _listed("exempt", options.get("exempt", ()))]
-    service, given = service_name(options.get("service")), _rules(options, needs_rules)
+    from_sidecar = comes_from_sidecar(options)
+    needs_rules = needs_rules and not from_sidecar
+    given = _rules(_with_default(options) if from_sidecar else options, needs_rules)
+    service = service_name(options.get("service"))
     _require_reachable(given, exempt)
     if proxies is NO_PROXIES:
         _require_no_proxies(given)
@@ -107,6 +116,7 @@ def settings_of(options: Options[C], *, needs_rules: bool = True) -> Settings:
     on_unreachable = require_on_unreachable(options.get("on_unreachable", OnUnreachable.OPEN))
     return Settings(
         rules=tuple(rule.of(service) for rule in given),
+        from_sidecar=from_sidecar,
         service=service,
         exempt=exempt,
         proxies=proxies,
@@ -159,6 +169,17 @@ def _require_known(options: Options[C]) -> None:
                 raise ValueError(f"{option}= given with client=, which has its own")
 
 
+def _with_default(options: Options[C]) -> Options[C]:
+    """Return options that say what `default` does, as if that were all."""
+    found = default_of(options)
+    others = cast("Options[C]", {name: it for name, it in options.items() if name != "rules"})
+    if isinstance(found, Limits):
+        others["limits"] = found
+    elif found:
+        others["rules"] = cast("Iterable[Rule]", found)
+    return others
+
+
 def _rules(options: Options[C], needs_rules: bool) -> tuple[Rule, ...]:
     limits, rules = options.get("limits"), options.get("rules")
     if limits is None and rules is None and not needs_rules:
@@ -175,7 +196,7 @@ def _rules(options: Options[C], needs_rules: bool) -> tuple[Rule, ...]:
         if options.get(option) is not None:
             raise ValueError(f"{option}={options.get(option)!r}: belongs to limits=, or to a Rule")
     names: set[str] = set()
-    given = _listed("rules", rules or ())
+    given = _listed("rules", cast("Iterable[Rule] | None", rules) or ())
     if not given:
         raise ValueError(f"rules={rules!r}: expected at least one Rule")
     for rule in given:

@@ -9,12 +9,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.http.evaluation import RuleQuestion, asking, run
+from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking, run
 from sidegate.http.headers import Pair
+from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
-from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict
+from sidegate.http.request_limiter import RequestLimiter, Verdict
 from sidegate.middleware_options import Options, settings_of
+from sidegate.sidecar_rules import watch
 from sidegate.wrapped_app import require_wsgi
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -98,6 +100,8 @@ class RateLimitWSGIMiddleware:
         self._client: BlockingChecks
         if (given := options.get("client")) is not None:
             self._client = given
+            if limiter.settings.from_sidecar:
+                watch(limiter, given, options, is_own=False)
             return
         self._client = own = BlockingClient(
             options.get("sidecar"),
@@ -108,13 +112,15 @@ class RateLimitWSGIMiddleware:
             otel=options.get("otel"),
         )
         limiter.count = own.count
+        if limiter.settings.from_sidecar:
+            watch(limiter, own, options, is_own=True)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         request = EnvironRequest(environ, self._limiter.proxies)
         verdict: Verdict | None = None
-        for chain in self._limiter.chains(request.path, request.root, request.method):
-            judged = self._judge(chain, request, environ)
+        for asked in self._asked(request):
+            judged = self._judge(asked, request, environ)
             if judged is not None:
                 verdict = judged.after(verdict)
                 if verdict.status:
@@ -125,16 +131,30 @@ class RateLimitWSGIMiddleware:
             return self._app(environ, adding(verdict.fields, start_response))
         return refuse(verdict, request, start_response)
 
+    def _asked(self, request: EnvironRequest) -> Iterable[RuleQuestion | Verdict | None]:
+        """Return what to ask about a request, one after the other, by the sidecar's rules or ours.
+
+        What doesn't need to be asked is what becomes of it.
+        """
+        limiter = self._limiter
+        found = asked_by_sidecar(limiter, request, request.root)
+        if found is not None:
+            return found
+        chains = limiter.chains(request.path, request.root, request.method)
+        return (run(asking(limiter, chain, request)) for chain in chains)
+
     def _judge(
-        self, chain: Chain, request: EnvironRequest, environ: WSGIEnvironment
+        self,
+        asked: RuleQuestion | Verdict | None,
+        request: EnvironRequest,
+        environ: WSGIEnvironment,
     ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         limiter = self._limiter
-        asked = run(asking(limiter, chain, request))
         if not isinstance(asked, RuleQuestion):
             return asked
         rule, key, cost = asked
-        if limiter.is_paid(environ, key, rule.limits):
+        if is_paid(environ, key, rule):
             return None
         epoch = time.time() if limiter.legacy else 0.0
         try:

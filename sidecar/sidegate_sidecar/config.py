@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_network
 from re import compile as regular
 from socket import gethostname
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sidegate.trust.secrets import SecretFile
     from sidegate.trust.tls import Tls
 
+DEFAULT_PROXIES = ("127.0.0.1", "::1")  # not all of 127.0.0.0/8: a mesh shows others as 127.0.0.6
 DEFAULT_LINK = "127.0.0.1:7171"
 DEFAULT_HTTP = "127.0.0.1:7172"
 CACHE_BYTES = 64 << 20  # values: what an app would keep in a small Redis
@@ -98,6 +100,8 @@ class Config:
     http: Address = field(default_factory=lambda: parse_address(DEFAULT_HTTP))
     http_hosts: tuple[str, ...] = ()  # names by which people ask for it
     resp: Address | None = None  # where clients of Redis ask; None: nowhere
+    auth: Address | None = None  # where proxies ask whether a request may go on; None: nowhere
+    auth_proxies: tuple[str, ...] = DEFAULT_PROXIES  # networks of those that need no secret
     socket: str = ""
     socket_mode: int = DEFAULT_SOCKET_MODE
     seeds: tuple[Address, ...] = ()
@@ -150,6 +154,7 @@ class Config:
         self._check_numbers()
         self._check_secrets()
         self._check_grpc()
+        self._check_auth()
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
@@ -192,15 +197,17 @@ class Config:
         apps, nodes, http = self.secrets(), self._own_node_secrets(), self._own_http_tokens()
         if not (self.link.is_local or apps or self.tls or self.insecure):
             raise OptionError("link", self.link, _EXPOSED)
-        by_resp = self.resp is not None and not self.resp.is_local
-        if by_resp and not (apps or http or self.tls or self.insecure):
-            raise OptionError("resp", self.resp, _EXPOSED)
+        for option, front in (("resp", self.resp), ("auth", self.auth)):
+            by_front = front is not None and not front.is_local
+            if by_front and not (apps or http or self.tls or self.insecure):
+                raise OptionError(option, front, _EXPOSED)
         if fault := self.alike():
             option, _, expected = fault.partition(": ")
             raise OptionError(option, "(not shown)", expected)
         on_link = not self.link.is_local
         as_node = on_link or any(not seed.is_local for seed in self.seeds)  # it is shown to those
-        fronts = [self.http, *(it for it in (self.grpc, self.resp) if it is not None)]
+        others = (self.grpc, self.resp, self.auth)
+        fronts = [self.http, *(it for it in others if it is not None)]
         by_http = not all(it.is_local for it in fronts)
         if on_link or (as_node and not nodes) or (by_http and not http):
             self._demand_length("secret", apps, self.secret_file)
@@ -221,6 +228,20 @@ class Config:
             raise OptionError("grpc", self.grpc, why)
         if not (self.grpc.is_local or self.http_tokens() or self.tls or self.insecure):
             raise OptionError("grpc", self.grpc, _EXPOSED)
+
+    def _check_auth(self) -> None:
+        """Raise OptionError if proxies have nothing to ask by, or too many would be believed."""
+        if self.auth is not None and not self.rules:
+            why = "expected --rules FILE beside it, which says what is limited"
+            raise OptionError("auth", self.auth, why)
+        for network in self.auth_proxies:
+            try:
+                is_everyone = not ip_network(network).prefixlen
+            except ValueError as error:
+                raise OptionError("auth-proxies", network, f"expected networks: {error}") from None
+            if is_everyone:
+                why = "expected the networks of proxies: whom all believe says who it likes to be"
+                raise OptionError("auth-proxies", network, why)
 
     def _demand_length(self, option: str, held: tuple[bytes, ...], file: SecretFile | None) -> None:
         try:
@@ -255,7 +276,12 @@ class Config:
         return shown_key(key, self.shown_keys, self.ring_seed)
 
     def _addresses(self) -> list[tuple[str, Address]]:
-        fronts = (("http", self.http), ("grpc", self.grpc), ("resp", self.resp))
+        fronts = (
+            ("http", self.http),
+            ("grpc", self.grpc),
+            ("resp", self.resp),
+            ("auth", self.auth),
+        )
         given = [(option, it) for option, it in fronts if it is not None]
         seeds = [("seed", seed) for seed in self.seeds]
         return [("link", self.link), *given, *seeds]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.fronts.envoy.rls_server import RlsServer
+    from sidegate_sidecar.fronts.forward_auth.server import AuthServer
     from sidegate_sidecar.fronts.resp.server import RespServer
     from sidegate_sidecar.telemetry.tracing import Tracing
 
@@ -44,34 +45,40 @@ NOT_INSTALLED = (
 class Process(Sidecar):
     """A sidecar and its fronts; `async with Process(config):` runs them in the present loop.
 
-    Port 0 takes a free one; `link`, `http` and `resp` say which. `tracing` makes spans, and is
-    closed with it.
+    Port 0 takes a free one; `link`, `http`, `resp` and `auth` say which. `tracing` makes spans, and
+    is closed with it.
     """
 
     def __init__(self, config: Config, tracing: Tracing | None = None) -> None:
         resp_server = None if config.resp is None else _resp_server(config.resp)
-        listening: list[socket.socket] = []
+        listening: dict[str, socket.socket] = {}
         try:
-            listening.append(listen("http", config.http, HTTP_BACKLOG))
-            if config.resp is not None:
-                listening.append(listen("resp", config.resp))
+            listening["http"] = listen("http", config.http, HTTP_BACKLOG)
+            for option, address in (("resp", config.resp), ("auth", config.auth)):
+                if address is not None:
+                    listening[option] = listen(option, address)
             super().__init__(config)
         except ListenError:
-            for it in listening:
+            for it in listening.values():
                 it.close()
             raise
-        self.http = bound(listening[0], config.http)
-        self.http_server = HttpServer(self, self.http, listening[0])
+        self.http = bound(listening["http"], config.http)
+        self.http_server = HttpServer(self, self.http, listening["http"])
         self.resp: Address | None = None
         self.resp_server: RespServer | None = None
         if resp_server is not None and config.resp is not None:
-            self.resp = bound(listening[1], config.resp)
-            self.resp_server = resp_server(self, listening[1])
+            self.resp = bound(listening["resp"], config.resp)
+            self.resp_server = resp_server(self, listening["resp"])
             self.http_server.registry.register(self.resp_server.collector)
+        self.auth: Address | None = None
+        self.auth_server: AuthServer | None = None
+        if config.auth is not None:
+            self.auth = bound(listening["auth"], config.auth)
+            self.auth_server = self._make_auth(listening["auth"])
         try:
             self.rls = self._make_rls()
         except (ListenError, OptionError):
-            for it in (*listening, self._link_socket):
+            for it in (*listening.values(), self._link_socket):
                 it.close()
             raise
         self._tracing = tracing
@@ -92,8 +99,17 @@ class Process(Sidecar):
         self.http_server.registry.register(rls.collector)
         return rls
 
+    def _make_auth(self, listening: socket.socket) -> AuthServer:
+        """Return the front for proxies, which is imported only where it is wanted."""
+        from sidegate_sidecar.fronts.forward_auth.server import AuthServer  # noqa: PLC0415 - as said
+
+        assert self.rules is not None  # or the options were refused
+        auth = AuthServer(self, self.rules, listening)
+        self.http_server.registry.register(auth.collector)
+        return auth
+
     async def start(self) -> None:
-        """Listen to apps and nodes, then to HTTP, gRPC and clients of Redis."""
+        """Listen to apps and nodes, then to HTTP, gRPC, clients of Redis and proxies."""
         await super().start()
         await self.http_server.start()
         fronts = f"http {self.http}"
@@ -103,6 +119,9 @@ class Process(Sidecar):
         if self.resp_server is not None:
             await self.resp_server.start()
             fronts += f", resp {self.resp}"
+        if self.auth_server is not None:
+            await self.auth_server.start()
+            fronts += f", auth {self.auth}"
         log.info("node %s: link %s, %s", self.config.name, self.link, fronts)
 
     async def leave(self) -> Departure:
@@ -112,17 +131,19 @@ class Process(Sidecar):
         return await super().leave()
 
     async def depart(self) -> int:
-        """Let calls of Envoy's and clients of Redis end, then depart, as `Sidecar.depart`."""
+        """Let calls of Envoy's, clients of Redis and proxies end, then do as `Sidecar.depart`."""
         if self.rls is not None:
             await self.rls.stop()
-        if self.resp_server is not None:
-            await self.resp_server.depart()
+        for front in (self.resp_server, self.auth_server):
+            if front is not None:
+                await front.depart()
         return await super().depart()
 
     async def stop(self) -> None:
         """Take no more connections, answer what is there, and close."""
-        if self.resp_server is not None:
-            await self.resp_server.stop()
+        for front in (self.resp_server, self.auth_server):
+            if front is not None:
+                await front.stop()
         if self.rls is not None:
             await self.rls.stop()
         await super().stop()
@@ -136,7 +157,8 @@ async def serve(config: Config, tracing: Tracing | None) -> int:
 
     Return the exit code: 0 unless something was lost at the end.
     """
-    raise_file_limit(config.max_connections * (1 if config.resp is None else 2))
+    fronts = [it for it in (config.resp, config.auth) if it is not None]
+    raise_file_limit(config.max_connections * (1 + len(fronts)))
     signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sidegate.link.address import Address
+    from sidegate.ruleset.ruleset import RuleSet
     from sidegate_sidecar.cluster.place.handover import Departure
     from sidegate_sidecar.config import Config
     from sidegate_sidecar.rules_file.rules_in_force import RulesInForce
@@ -175,13 +176,14 @@ class Sidecar:
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed
         if self.rules is not None:
-            self.rules.on_change = self._hold_rules
-            self._hold_rules()
+            self.rules.on_change = self._rules_changed
+            self.cluster.hold_rules(self.rules.digest)
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
 
-    def _hold_rules(self) -> None:
-        if self.rules is not None:
-            self.cluster.hold_rules(self.rules.digest)
+    def _rules_changed(self, rules: RuleSet) -> None:
+        self.sessions.rules.put(rules)
+        assert self.rules is not None  # or nothing would have changed
+        self.cluster.hold_rules(self.rules.digest)
 
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()
@@ -234,6 +236,7 @@ class Sidecar:
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
         if self.rules is not None:
+            self.sessions.rules.put(self.rules.value)
             self._run(self.rules.run())
         if self.cache is not None:
             self._run(self.cache.run())

@@ -102,6 +102,9 @@ MESSAGES: dict[str, messages.Message] = {
     "EventQuery": EventQuery(18, 0, 300, "signup", "key", 20),
     "StandingQuery": standing_messages.StandingQuery(19),
     "Standing": standing_messages.Standing(19, "member", 1_200),
+    "WatchRules": standing_messages.WatchRules("49c28c89d766"),
+    "RulesPush": standing_messages.RulesPush("49c28c89d766", bytes.fromhex("82 a1 76 01")),
+    "RulesPush of rules that the app has": standing_messages.RulesPush("49c28c89d766"),
     "Error": messages.Error("secret", "the secrets differ"),
     "Gossip": messages.Gossip(
         0,

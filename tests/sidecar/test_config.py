@@ -24,6 +24,11 @@ UNIX = Address(path="/run/sidegate.sock")
         ({"name": "a\nb"}, "expected 1 to 253 bytes of printable text"),
         ({"cluster": ""}, "cluster '': expected 1 to 253 bytes of printable text"),
         ({"link": UNIX}, "link 'unix:/run/sidegate.sock': expected HOST:PORT"),
+        ({"auth": UNIX, "rules": "x"}, "auth 'unix:/run/sidegate.sock': expected HOST:PORT"),
+        ({"auth": LOOPBACK}, "expected --rules FILE beside it, which says what is limited"),
+        ({"auth_proxies": ("0.0.0.0/0",)}, "auth-proxies '0.0.0.0/0': expected the networks of"),
+        ({"auth_proxies": ("::/0",)}, "auth-proxies '::/0': expected the networks of proxies"),
+        ({"auth_proxies": ("some-host",)}, "auth-proxies 'some-host': expected networks: "),
         ({"resp": UNIX}, "resp 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"http": UNIX}, "http 'unix:/run/sidegate.sock': expected HOST:PORT"),
         ({"seeds": (LOOPBACK, UNIX)}, "seed 'unix:/run/sidegate.sock': expected HOST:PORT"),
@@ -57,13 +62,13 @@ def test_what_cannot_be_used_is_named(options: dict[str, Any], text: str) -> Non
     assert caught.value.option == text.partition(" ")[0] or text.startswith("expected")
 
 
-@pytest.mark.parametrize("option", ["link", "resp"])
+@pytest.mark.parametrize("option", ["link", "resp", "auth"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "some-host"])
 def test_an_open_door_needs_a_reason(host: str, option: str, tmp_path: Path) -> None:
     """A link or a front that others can reach needs a secret, or TLS, or an explicit word."""
     (tmp_path / "secret").write_text("sixteen characters")
     file = SecretFile(str(tmp_path / "secret"))
-    door: dict[str, Any] = {option: Address(host, 7171)}
+    door: dict[str, Any] = {option: Address(host, 7171), "rules": "rules.yaml"}
     with pytest.raises(OptionError, match=f"^{option} .* neither a secret nor TLS") as caught:
         Config(**door)
     assert "--insecure" in str(caught.value)

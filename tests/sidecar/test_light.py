@@ -60,6 +60,16 @@ async def test_a_front_is_imported_where_it_is_switched_on() -> None:
     assert "hiredis" in await _imported("--name=n1", "--drain", "1", "--resp", "127.0.0.1:0")
 
 
+async def test_what_proxies_are_answered_with_is_imported_with_auth_only(tmp_path: Path) -> None:
+    """httptools, which nobody needs beside it until the API is asked for."""
+    file = tmp_path / "rules.yaml"
+    file.write_text("version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    assert "httptools" not in await _imported("--rules", str(file), "--drain", "1")
+    asked = await _imported("--rules", str(file), "--drain", "1", "--auth", "127.0.0.1:0")
+    assert "httptools" in asked
+    assert not HEAVY & asked
+
+
 async def test_probes_and_scrapes_import_no_app() -> None:
     """Nor do paths and methods that aren't there, nor checks."""
     imported = await _imported("--name=n1", "--drain", "1", "--insecure")

@@ -54,6 +54,8 @@ class World:
         default_factory=list[tuple[float, str, str, str]]
     )
     """(time, key, node that decided, source) of each check that was allowed."""
+    spent: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """Tokens, by key and limits that were asked about."""
     asked: int = 0
     told: int = 0
     _rings: dict[tuple[str, ...], Ring] = field(default_factory=dict[tuple[str, ...], Ring])
@@ -172,6 +174,7 @@ class World:
             if answer[0] == 1:
                 entry = (self.network.now, key, answers.node, str(answers.source))
                 self.admitted.append(entry)
+                self.spent[key, limit] += cost
 
         frame = Checks(1, 0, int(BUDGET * 1e6), [(key, limit, cost)])
         self.nodes[node].node.decide(frame, told)

@@ -15,6 +15,17 @@
 {{- if and .Values.envoy.enabled (eq (int .Values.ports.resp) (int .Values.ports.grpc)) -}}
 {{- printf "ports.resp %v: expected another port than ports.grpc" .Values.ports.resp | fail -}}
 {{- end -}}
+{{- if .Values.ports.auth -}}
+{{- if has (int .Values.ports.auth) (list (int .Values.ports.link) (int .Values.ports.http) (int .Values.ports.resp)) -}}
+{{- printf "ports.auth %v: expected another port than ports.link, ports.http and ports.resp" .Values.ports.auth | fail -}}
+{{- end -}}
+{{- if and .Values.envoy.enabled (eq (int .Values.ports.auth) (int .Values.ports.grpc)) -}}
+{{- printf "ports.auth %v: expected another port than ports.grpc" .Values.ports.auth | fail -}}
+{{- end -}}
+{{- if not .Values.rules.configMap -}}
+{{- printf "ports.auth %v: expected rules.configMap beside it, which says what is limited" .Values.ports.auth | fail -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.envoy.enabled -}}
 {{- if has (int .Values.ports.grpc) (list (int .Values.ports.link) (int .Values.ports.http)) -}}
 {{- printf "ports.grpc %v: expected another port than ports.link and ports.http" .Values.ports.grpc | fail -}}

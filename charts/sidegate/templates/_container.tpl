@@ -23,6 +23,10 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
     - name: sidegate-resp
       containerPort: {{ int $values.ports.resp }}
     {{- end }}
+    {{- if and $values.ports.auth (not .sidecar) }}
+    - name: sidegate-auth
+      containerPort: {{ int $values.ports.auth }}
+    {{- end }}
     {{- if $values.envoy.enabled }}
     - name: sidegate-grpc
       containerPort: {{ int $values.ports.grpc }}
@@ -73,6 +77,14 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- if $values.ports.resp }}
 - name: SIDEGATE_RESP
   value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.resp) | quote }}
+{{- end }}
+{{- if $values.ports.auth }}
+- name: SIDEGATE_AUTH
+  value: {{ include "sidegate.address" (list (ternary "127.0.0.1" $values.listenOn .sidecar) $values.ports.auth) | quote }}
+{{- with $values.authProxies }}
+- name: SIDEGATE_AUTH_PROXIES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end }}
 {{- if $values.envoy.enabled }}
 {{- /* Beside an app Envoy is in the same pod. */}}

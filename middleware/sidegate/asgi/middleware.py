@@ -10,14 +10,16 @@ from sidegate.asgi.refusal import refuse, refuse_handshake
 from sidegate.asgi.types import App, Message, Receive, Scope, Send
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
-from sidegate.http.evaluation import RuleQuestion, asking
+from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking
 from sidegate.http.headers import Pair
+from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
-from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict, log
+from sidegate.http.request_limiter import Chain, RequestLimiter, SidecarRules, Verdict, log
 from sidegate.http.rules import Rule
 from sidegate.http.settings import Settings
 from sidegate.middleware_options import Options, settings_of
+from sidegate.sidecar_rules import watch
 from sidegate.wrapped_app import require_asgi
 
 _STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -83,7 +85,10 @@ class RateLimitMiddleware:
 
     def __init__(self, app: App, **options: Unpack[Options[Checker]]) -> None:
         own = AnyLoop(options) if options.get("client") is None else None
-        self._set_up(app, settings_of(options), options.get("client") or own, own)
+        settings = settings_of(options)
+        self._set_up(app, settings, options.get("client") or own, own)
+        if settings.from_sidecar:
+            watch(self._limiter, self._client, options, is_own=own is not None)
 
     def _set_up(self, app: App, settings: Settings, client: Any, own: AnyLoop | None) -> None:  # noqa: ANN401 - a Checker
         """Keep what the options said; `own` is the client if it is closed with the app."""
@@ -98,9 +103,13 @@ class RateLimitMiddleware:
         """Handle one request, or pass what isn't one."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - 0.1 µs less than a set
+            if (rules := self._rules_to_hear_of) is not None:
+                rules.now()  # from now on: before the first request
             await self._app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         limiter = self._limiter
+        if limiter.sidecar is not None and await self._by_sidecar(scope, receive, send):
+            return
         verdict: Verdict | None = None
         method, root = scope.get("method", "GET"), scope.get("root_path", "")
         for chain in limiter.chains(scope["path"], root, method):  # one, nearly always
@@ -108,7 +117,7 @@ class RateLimitMiddleware:
             asked = self._by_peer(chain[0], scope) or await self._question(chain, scope)
             if isinstance(asked, RuleQuestion):
                 rule, key, cost = asked
-                if limiter.is_paid(scope, key, rule.limits):
+                if is_paid(scope, key, rule):
                     continue
                 asked = None  # what waits here is looked at by Python's collector, again and again
                 try:
@@ -124,7 +133,39 @@ class RateLimitMiddleware:
                     break
         await self._go_on(verdict, scope, receive, send)
 
+    @property
+    def _rules_to_hear_of(self) -> SidecarRules | None:
+        return self._limiter.sidecar
+
     # --- asking
+
+    async def _by_sidecar(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Handle a request by the sidecar's rules; False, and nothing is done, without any."""
+        limiter = self._limiter
+        request = ScopeRequest(scope, limiter.proxies)
+        found = asked_by_sidecar(limiter, request, scope.get("root_path", ""))
+        if found is None:
+            return False
+        verdict: Verdict | None = None
+        for asked in found:
+            judged = asked if isinstance(asked, Verdict) else await self._decided(asked, scope)
+            if judged is not None:
+                verdict = judged.after(verdict)
+                if verdict.status:
+                    break
+        await self._go_on(verdict, scope, receive, send)
+        return True
+
+    async def _decided(self, asked: RuleQuestion, scope: Scope) -> Verdict | None:
+        """Ask, and return what becomes of the request by that; None if it has paid before."""
+        rule, key, cost = asked
+        if is_paid(scope, key, rule):
+            return None
+        try:
+            decision = await self._client.check(key, rule.limits, cost)
+            return self._judged(rule, decision, scope)
+        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+            return self._limiter.check_failed(rule, error)
 
     def _by_peer(self, rule: Rule, scope: Scope) -> RuleQuestion | None:
         """Return what the plainest rule asks, by the peer's address; None if it takes more."""

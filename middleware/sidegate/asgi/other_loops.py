@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
+    from sidegate.client.unreachable.fallback import Fallback
     from sidegate.middleware_options import Options
+    from sidegate.ruleset.ruleset import RuleSet
 
 log = logging.getLogger("sidegate")
 
@@ -45,6 +47,8 @@ class AnyLoop:
         self.client = Client(**self._options)  # asyncio's
         self._check = self.client.check
         self._blocking: BlockingClient | None = None
+        self._copy: object = None
+        self._follows = False
         self._limiters: Any = None  # one over the threads of each trio run
 
     def check(self, key: str, limits: Limits, cost: int) -> Awaitable[Decision]:
@@ -136,10 +140,31 @@ class AnyLoop:
         ask = partial(getattr(self._in_threads(trio), method), key, **options)
         return await trio.to_thread.run_sync(ask, limiter=self._limiter(trio))
 
+    @property
+    def fallback(self) -> Fallback:
+        """What decides in asyncio when the sidecar doesn't."""
+        return self.client.fallback
+
+    def watch_rules(self, copy: object = None, *, follows: bool = False) -> None:
+        """Want the rules of the sidecar; see `Client.watch_rules`."""
+        self.client.watch_rules(copy, follows=follows)
+        self._follows = follows
+        self._copy = copy
+
+    def rules(self) -> RuleSet | None:
+        """Return the rules of the sidecar; see `Client.rules`. In other loops there are none."""
+        if _runs_asyncio():
+            return self.client.rules()
+        trio = _running_trio()
+        if trio is None:
+            return None
+        return self._in_threads(trio).rules()
+
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:
             log.warning("sidegate: under trio, checks are asked in threads; asyncio is faster")
             self._blocking = BlockingClient(**self._options)
+            self._blocking.watch_rules(self._copy, follows=self._follows)
             self._limiters = trio.lowlevel.RunVar("sidegate")
         return self._blocking
 
@@ -213,6 +238,11 @@ def paused(timed: Any) -> Generator[None]:  # noqa: ANN401 - of asyncio or of tr
             timed.deadline = trio.current_time() + left
     else:
         yield
+
+
+def runs_in_loop() -> bool:
+    """Tell whether this is called in a loop that is known: asyncio's, or trio's."""
+    return _runs_asyncio() or _running_trio() is not None
 
 
 def _runs_asyncio() -> bool:

@@ -9,22 +9,22 @@ Everything is counted in ticks of the limit (`Limit.scale` of them are 1 ns), as
 nothing is ever rounded, and the table decides as exact fractions would. What leaves it as a
 debt is in nanoseconds, rounded up.
 
-`store.py` says which buckets there are, and how many there may be.
+`store.py` says which buckets there are, and how many there may be; `carrying.py` what becomes of
+them when the limits of a key change.
 """
 
 from collections.abc import Iterable, Sequence
 
+from sidegate.buckets.carrying_store import FULL, CarryingStore
 from sidegate.buckets.limits import Limit, Limits, require_cost
-from sidegate.buckets.shards import SHIFT, Table
-from sidegate.buckets.store import Store, to_ns
+from sidegate.buckets.store import to_ns
+from sidegate.buckets.tables.shards import PUT_BY, SHIFT, Table
 from sidegate.errors import CostError
 
-# Full whatever the time is: `now` is never negative.
-_FULL = 0
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
 
 
-class BucketTable(Store):
+class BucketTable(CarryingStore):
     """All buckets of a node. `now` is in ns, on any clock that starts at 0 and never goes back.
 
     A bucket is one key under one limit. See Store for what happens when there are too many.
@@ -46,10 +46,17 @@ class BucketTable(Store):
         held = table.one if shards is None else shards[hash(key) >> SHIFT]
         full_at = held.get(key)
         if full_at is None:
+            if limits.carries and self._carry(key, limits, now):
+                return self._take(key, limits, cost, now)
             return self._take_first(key, table.limit, cost, now)
         scale = table.scale
         ticks = now * scale
-        debt = full_at - ticks if full_at > ticks else 0
+        if full_at > ticks:
+            debt = full_at - ticks
+        elif full_at < 0:  # put by
+            return self._take(key, limits, cost, now)
+        else:
+            debt = 0
         after = debt + cost * table.interval
         if after > table.capacity:
             if cost > limits.smallest_burst:
@@ -66,11 +73,13 @@ class BucketTable(Store):
         self._create(key, limit, now * limit.scale + debt, now)
         return True, [to_ns(debt, limit.scale)]
 
-    def _take(self, key: str, limits: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
-        # Still plain: zip, max, comprehensions and small methods would double the time.
+    def _take(  # noqa: C901  # still plain: zip, max, comprehensions and small methods double the time
+        self, key: str, limits: Limits, cost: int, now: int
+    ) -> tuple[bool, list[int]]:
         if not 0 <= cost <= limits.smallest_burst:
             raise CostError(cost, limits.smallest_burst)
         allowed = True
+        is_here = True  # are all of its buckets?
         places: list[_Place] = []
         debts: list[int] = []
         for limit in limits.items:
@@ -83,13 +92,19 @@ class BucketTable(Store):
                 full_at = place.get(key)
                 if full_at is None:
                     place = None
-                elif full_at > now * limit.scale:
-                    debt = full_at - now * limit.scale
+                else:
+                    if full_at < 0:
+                        is_here = False
+                        full_at = -full_at
+                    if full_at > now * limit.scale:
+                        debt = full_at - now * limit.scale
             debt += cost * limit.interval
             if debt > limit.capacity:
                 allowed = False
             places.append(place)
             debts.append(debt)
+        if limits.carries and not (is_here and all(places)) and self._carry(key, limits, now):
+            return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:
                 return False, []
@@ -114,19 +129,16 @@ class BucketTable(Store):
     def refund(self, key: str, limits: Limits, cost: int, now: int) -> list[int]:
         """Give back `cost` tokens to every limit, none beyond full: debts as `take` gives them."""
         require_cost(cost, limits)
-        debts = [self._debt(key, limit, now) for limit in limits.items]
-        for at, limit in enumerate(limits.items):
-            if debts[at]:
-                debts[at] = max(debts[at] - cost * limit.interval, 0)
-                self._put(key, limit, debts[at], now)
-        return _in_ns(debts, limits)
+        for limit in limits.items:
+            self.change(key, limit, -cost * limit.interval, now)
+        return _in_ns([self._debt(key, limit, now) for limit in limits.items], limits)
 
     def reset(self, key: str) -> int:
         """Make all buckets of the key full; how many there were."""
         dicts = [table.dict_of(key) for table in self._tables_of(key)]
         known = [held for held in dicts if held.get(key)]
         for held in known:
-            held[key] = _FULL
+            held[key] = FULL if held[key] > 0 else PUT_BY
         return len(known)
 
     def fill(self, text: str, keys: Iterable[str], now: int) -> list[str]:
@@ -138,14 +150,21 @@ class BucketTable(Store):
         full: list[str] = []
         for key in keys:
             held = one if shards is None else shards[hash(key) >> SHIFT]
-            if held.get(key, _FULL) > ticks:
-                held[key] = _FULL
+            full_at = held.get(key, FULL)
+            if full_at > ticks:
+                held[key] = FULL
                 full.append(key)
+            elif full_at < 0:
+                held[key] = PUT_BY
         return full
 
     def held(self, key: str, now: int) -> list[tuple[Limit, int]]:
-        """Return the limits under which the key is in debt, and its debts (ns, rounded up)."""
-        limits = [table.limit for table in self._tables_of(key)]
+        """Return the limits under which the key is in debt, and its debts (ns, rounded up).
+
+        Those that it had before are left out.
+        """
+        tables = self._tables_of(key)
+        limits = [table.limit for table in tables if table.dict_of(key)[key] > 0]
         debts = [(limit, to_ns(self._debt(key, limit, now), limit.scale)) for limit in limits]
         return [(limit, debt) for limit, debt in debts if debt]
 
@@ -160,18 +179,25 @@ class BucketTable(Store):
 
     def merge(self, key: str, limit: Limit, debt: int, now: int) -> None:
         """Take over a bucket from another node: the larger of its debt (ns) and ours counts."""
-        theirs = min(debt * limit.scale, limit.capacity)
-        if theirs > self._debt(key, limit, now):
-            self._put(key, limit, theirs, now)
+        if debt > 0:
+            self.merge_all(limit, (key,), (debt,), now)
 
     def change(self, key: str, limit: Limit, ticks: int, now: int) -> int:
         """Change a debt by so many ticks, up or down, as far as it stays 0 to the capacity.
 
-        Return the ticks that this left out above it.
+        Return the ticks that this left out above it. A bucket that was put by changes as well as
+        the one that it was carried over to.
         """
+        place = self._place(key, limit)
+        is_put_by = place is not None and place[key] < 0
+        if is_put_by and (heir := self._heir(key, limit)):
+            share = ticks * heir.capacity
+            self.change(key, heir, -(-share // limit.capacity), now)  # never too little is owed
         debt = self._debt(key, limit, now) + ticks
         fitting = min(max(debt, 0), limit.capacity)
-        if fitting or self._place(key, limit) is not None:
+        if is_put_by and place is not None:
+            place[key] = -(now * limit.scale + fitting)
+        elif fitting or place is not None:
             self._put(key, limit, fitting, now)
         return max(debt - limit.capacity, 0)
 
@@ -188,7 +214,7 @@ class BucketTable(Store):
                 held = table.one if shards is None else shards[hash(key) >> SHIFT]
                 known = held.get(key)
                 if known is not None and full_at > known:
-                    held[key] = full_at
+                    held[key] = full_at if known >= 0 else self._merged(key, limit, known, full_at)
             if known is None and debt:
                 self._create(key, limit, full_at, now)
                 table = self._tables.get(text)  # it may be new, or have gone to make room
@@ -204,34 +230,12 @@ class BucketTable(Store):
             return found, debts
         one, shards, scale = table.one, table.shards, table.scale
         for key in keys:  # still plain: a call for each key would double the time
-            full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, _FULL)
+            full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, FULL)
             debt = (full_at if scale == 1 else -(-full_at // scale)) - now
             if debt > least:
                 found.append(key)
                 debts.append(debt)
         return found, debts
-
-    def _debt(self, key: str, limit: Limit, now: int) -> int:
-        """Ticks until the bucket is full."""
-        table = self._tables.get(limit.text)
-        if table is None:
-            return 0
-        return max(table.dict_of(key).get(key, _FULL) - now * limit.scale, 0)
-
-    def _place(self, key: str, limit: Limit) -> _Place:
-        table = self._tables.get(limit.text)
-        if table is None:
-            return None
-        held = table.dict_of(key)
-        return held if key in held else None
-
-    def _put(self, key: str, limit: Limit, debt: int, now: int) -> None:
-        """Set the debt (ticks) of a bucket, which may be a new one."""
-        held = self._place(key, limit)
-        if held is None:
-            self._create(key, limit, now * limit.scale + debt, now)
-        else:
-            held[key] = now * limit.scale + debt
 
 
 def _in_ns(debts: list[int], limits: Limits) -> list[int]:

@@ -13,6 +13,8 @@ MAX_DEBT = 2**62  # ns, 146 years: what a bucket may owe, so that a debt plus a 
 MAX_LIMITS = 8  # in one check: each of them is a bucket to look up
 MAX_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
 MAX_TEXT = 1_024  # characters, three times what eight long limits need
+# What begins a text of limits that carry: white space to releases that know nothing of it.
+CARRYING = "\x1f"
 
 Key = TypeVar("Key")
 
@@ -64,8 +66,11 @@ class Limit:
     interval: int = field(compare=False, repr=False)  # ticks for one token
     capacity: int = field(compare=False, repr=False)  # ticks for a whole burst
     text: str = field(compare=False, repr=False)  # the canonical form
+    is_share: bool = field(compare=False, repr=False)  # of a limit that was divided
 
-    def __init__(self, tokens: int, window: int, burst: int | None = None) -> None:
+    def __init__(
+        self, tokens: int, window: int, burst: int | None = None, *, is_share: bool = False
+    ) -> None:
         burst = tokens if burst is None else burst
         _check_counts(tokens, window, burst)
         common = gcd(window * SECOND, tokens)
@@ -78,6 +83,7 @@ class Limit:
             "interval": interval,
             "capacity": burst * interval,
             "text": _written(tokens, window, burst),
+            "is_share": is_share,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -92,7 +98,7 @@ class Limit:
             return self
         common = gcd(self.tokens, parts)
         window = min(self.window * (parts // common), MAX_DEBT // SECOND)
-        return Limit(self.tokens // common, window, max(1, self.burst // parts))
+        return Limit(self.tokens // common, window, max(1, self.burst // parts), is_share=True)
 
     def __str__(self) -> str:
         return self.text
@@ -100,25 +106,44 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Limits:
-    """One to eight different limits that are decided together; equal when their texts are."""
+    """One to eight different limits that are decided together; equal when their texts are.
+
+    Limits that carry are the only ones that their key has at a time. So if it had others before,
+    these were changed, and what was spent of them is carried over: who had spent 40 % of the old
+    limit has spent 40 % of the new one. Others stand beside those that the same key has elsewhere,
+    each for itself. `asked` is the text that a check has, and says which they are.
+    """
 
     text: str
+    asked: str = field(compare=False, repr=False)
+    carries: bool = field(compare=False)
     items: tuple[Limit, ...] = field(compare=False)
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
 
-    def __init__(self, items: Iterable[Limit]) -> None:
+    def __init__(self, items: Iterable[Limit], *, carries: bool = False) -> None:
         items = tuple(items)
         if not 1 <= len(items) <= MAX_LIMITS:
             raise LimitError(f"expected 1 to {MAX_LIMITS} limits, not {len(items)}")
         if len(set(items)) < len(items):
             raise LimitError("the same limit is given twice")
         one = len(items) == 1
-        object.__setattr__(self, "text", items[0].text if one else "; ".join(map(str, items)))
+        text = items[0].text if one else "; ".join(map(str, items))
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "asked", CARRYING + text if carries else text)
+        object.__setattr__(self, "carries", carries)
         object.__setattr__(self, "items", items)
         smallest = min(limit.burst for limit in items)
         object.__setattr__(self, "smallest_burst", smallest or 1)
         object.__setattr__(self, "is_blocked", not smallest)
+
+    def carrying(self) -> "Limits":
+        """Return the same limits, and have them carry."""
+        return self if self.carries else Limits(self.items, carries=True)
+
+    def apart(self) -> "Limits":
+        """Return the same limits, and have them stand for themselves."""
+        return Limits(self.items) if self.carries else self
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.
@@ -178,7 +203,8 @@ def _written(tokens: int, window: int, burst: int) -> str:
 def parse_limits(text: str) -> Limits:
     """Read limits such as "100/minute; 1000 per 5 hours burst 50"; LimitError names what is wrong.
 
-    Parts are joined by ";", "," or "|". What was read is remembered, 4,096 texts of it.
+    Parts are joined by ";", "," or "|", and a text that begins with CARRYING has limits that carry.
+    What was read is remembered, 4,096 texts of it.
     """
     try:
         return _parsed[text]  # 60 ns a hit, where functools.lru_cache takes 100
@@ -214,7 +240,7 @@ def _parse(text: str) -> Limits:
         if limit in items:
             raise LimitError(f"the same as {quoted(limit.text)} before it", part, text)
         items.append(limit)
-    return Limits(items)
+    return Limits(items, carries=text.startswith(CARRYING))
 
 
 def _parse_one(part: str, text: str) -> Limit:

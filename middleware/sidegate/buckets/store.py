@@ -12,12 +12,12 @@ Memory is bounded in bytes, and `accounts` says whose buckets are to go when it 
 
 from collections.abc import Iterator
 
-from sidegate.buckets.accounts import Accounts
-from sidegate.buckets.expiry import due_time
-from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
-from sidegate.buckets.ledger import Ledger, LedgerTable, PayerKind
 from sidegate.buckets.limits import Limit
-from sidegate.buckets.listing import all_keys, in_debt, some_keys
+from sidegate.buckets.tables.accounts import Accounts
+from sidegate.buckets.tables.expiry import due_time
+from sidegate.buckets.tables.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.buckets.tables.ledger import Ledger, LedgerTable, PayerKind
+from sidegate.buckets.tables.listing import all_keys, in_debt, some_keys
 
 MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
 MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes
@@ -119,8 +119,8 @@ class Store:
 
     @staticmethod
     def _full_at(table: LedgerTable, key: str) -> int:
-        """When the bucket is full again (ns, rounded up)."""
-        return to_ns(table.dict_of(key)[key], table.scale)
+        """When the bucket is full again (ns, rounded up), also if it was put by."""
+        return to_ns(abs(table.dict_of(key)[key]), table.scale)
 
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
         accounts = self._accounts

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sidegate.client.checks import Wanted
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.unreachable.alone import Alone
-    from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
@@ -59,25 +58,20 @@ class BlockingClient(Configured):
         kind = Shared if self._options.telemetry is None else TracedShared
         return kind(self._options, alone, denials)
 
-    @property
-    def nodes(self) -> int:
-        """Return how many nodes are on the ring, as the sidecar last said."""
-        return self._shared.alone.nodes
-
-    @property
-    def fallback(self) -> Fallback:
-        """Return what decides when the sidecar doesn't."""
-        return self._shared.alone.fallback
-
-    def check(self, key: str, limits: str | Limits, cost: int = 1) -> Decision:
+    def check(
+        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+    ) -> Decision:
         """Charge `cost` tokens to the key's buckets, if all have them; return the Decision.
 
         It comes within the budget, whatever happens to the sidecar. Only a process that gets no
         CPU, or whose gevent hub is busy, may wait for longer, and is then answered by its own share
         of the limit, with source `local`. A cost of 0 only looks.
         What can't be asked raises at once: limits that don't parse, a cost above a burst, a key of
-        over 512 bytes. CheckError if the sidecar can't decide it.
+        over 512 bytes. CheckError if the sidecar can't decide it. For `"@api"` in the place of
+        limits, and for `default`, see `Client.check`.
         """
+        if default is not None or (isinstance(limits, str) and limits.startswith("@")):
+            return self._check_by_name(key, str(limits), cost, default)
         check, limits = question(key, limits, cost)
         shared = self._here()
         asked_at = time.monotonic_ns()
@@ -87,6 +81,16 @@ class BlockingClient(Configured):
         if not decided.allowed:
             shared.remember(key, decided, asked_at)
         return decided
+
+    def _check_by_name(
+        self, key: str, name: str, cost: int, default: str | Limits | None
+    ) -> Decision:
+        from sidegate.client.rules.by_name import (  # noqa: PLC0415 - few want it
+            NamedCheck,
+            in_thread,
+        )
+
+        return in_thread(self, NamedCheck(key, name, cost, default), self._options.budget)
 
     def check_all(self, checks: Sequence[Wanted]) -> list[Decision | None]:
         """Make several checks, each (key, limits, cost), in one frame: all are charged, or none.
@@ -221,6 +225,9 @@ class BlockingClient(Configured):
         self._here()
         deadline = deadline_of(timeout, time.monotonic())
         return self._waiting.acquire(self.check, (key, limits, cost), deadline)
+
+    def _without_sidecar(self) -> Alone:
+        return self._shared.alone
 
     def count(self, outcome: str) -> None:
         """Count one of the protocol's OUTCOMES, decided without us, so that the sidecar hears."""

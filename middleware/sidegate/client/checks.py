@@ -34,7 +34,7 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
     require_cost(cost, limits)
     if len(key) > SURELY_SHORT_KEY or not key.isascii():
         require_key(key)
-    return (key, limits.text, cost), limits
+    return (key, limits.asked, cost), limits
 
 
 def waited_for(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:

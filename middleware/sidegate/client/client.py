@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.turn import Turn
     from sidegate.client.unreachable.alone import Alone
-    from sidegate.client.unreachable.fallback import Fallback
     from sidegate.link.endpoint import Endpoint
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.questions import Last
@@ -66,24 +65,22 @@ class Client(Configured):
         if options.telemetry is not None:  # else a check costs no more than it did
             vars(self)["check"] = TracedCheck(self.check, self._open_turn, options.telemetry)
 
-    @property
-    def fallback(self) -> Fallback:
-        """What decides when the sidecar doesn't; its buckets are shared by all loops."""
-        return self._alone.fallback
-
-    @property
-    def nodes(self) -> int:
-        """How many nodes are on the ring, as the sidecar last said."""
-        return self._alone.nodes
-
-    def check(self, key: str, limits: str | Limits, cost: int = 1) -> Future[Decision]:
+    def check(
+        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+    ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
         It comes within the budget, whatever happens to the sidecar; only a loop that is too busy
         to look makes it later. A cost of 0 only looks. Limits that don't parse, a cost above a
         burst, a key of over 512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
+
+        `"@api"` in the place of limits is the rule of that name in the sidecar's rules file: its
+        limits, cost and mode, and its buckets "api:KEY". `default` are the limits where there is
+        none; without it that is a RuleNotInForce, at once or when it is awaited.
         """
         if type(limits) is str:
+            if limits[:1] == "@" or default is not None:  # 30 ns
+                return self._check_by_name(key, limits, cost, default)
             limits = parse_limits(limits)
         if (  # the plain case of question(), which is a tenth of a check under load
             type(limits) is Limits
@@ -93,7 +90,7 @@ class Client(Configured):
             and len(key) <= SURELY_SHORT_KEY
             and key.isascii()
         ):
-            asked = (key, limits.text, cost)
+            asked = (key, limits.asked, cost)
         else:
             asked, limits = question(key, limits, cost)
         session = self._latest
@@ -280,6 +277,16 @@ class Client(Configured):
         (key, _, cost), limits = waited_for(key, limits, cost)
         deadline = deadline_of(timeout, time.monotonic())
         return await self._here().waiting.acquire(self.check, (key, limits, cost), deadline)
+
+    def _without_sidecar(self) -> Alone:
+        return self._alone
+
+    def _check_by_name(
+        self, key: str, name: str, cost: int, default: str | Limits | None
+    ) -> Future[Decision]:
+        from sidegate.client.rules.by_name import NamedCheck, in_loop  # noqa: PLC0415 - few want it
+
+        return in_loop(self, NamedCheck(key, name, cost, default), self._options.budget)
 
     def _open_turn(self) -> Turn | None:
         return self._here().turn

@@ -12,7 +12,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sidegate.buckets.decision import OnUnreachable, require_on_unreachable
 from sidegate.client.environment import NO, YES, unknown
@@ -27,7 +27,10 @@ from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
+    from sidegate.client.rules.pushed_rules import PushedRules
+    from sidegate.client.unreachable.fallback import Fallback
     from sidegate.protocol.handshake import Secrets
+    from sidegate.ruleset.ruleset import RuleSet
     from sidegate.telemetry.checks import CheckTelemetry
 
 C = TypeVar("C", bound="Configured")
@@ -40,6 +43,14 @@ MAX_BUDGET = 60.0
 NOWHERE = Address("127.0.0.1", 0)  # nobody can listen there, and nobody is asked
 _NO_OTEL = "opentelemetry-api to be installed, which is what the extra sidegate[otel] has"
 _CURE = "Set it to the sidecar's --link, such as 127.0.0.1:7171."
+
+
+class AsksForRules(Protocol):
+    """What asks the sidecar in one loop, or for the threads of one process."""
+
+    def rules(self, pushed: PushedRules, /) -> RuleSet | None:
+        """Return the sidecar's rules, and hear of them from now on."""
+        ...
 
 
 class Configured(ABC):
@@ -75,11 +86,55 @@ class Configured(ABC):
             sidecar, budget, secret, tls, name, on_unreachable=on_unreachable, otel=otel
         )
         alone = Alone(str(options.sidecar), on_unreachable)
+        self._pushed: PushedRules | None = None  # once somebody wants the sidecar's rules
         self._set_up(options, alone, remembers=remember_denials)
 
     @abstractmethod
     def _set_up(self, options: Endpoint, alone: Alone, *, remembers: bool) -> None:
         """Called once, with what the options say."""
+
+    def watch_rules(self, copy: object = None, *, follows: bool = False) -> PushedRules:
+        """Want the rules of the sidecar, of which `rules` then tells; the first call counts.
+
+        `copy` is a file that keeps what was pushed last. Who `follows` decides without the sidecar
+        as those rules say, and lets through where they say nothing.
+        """
+        if self._pushed is None:
+            from sidegate.client.rules.pushed_rules import PushedRules  # noqa: PLC0415 - few do
+
+            self._pushed = PushedRules(copy, self._follow if follows else None)
+        elif copy is not None:
+            raise _wrong("rules_copy", copy, "none, for a client whose rules are watched already")
+        return self._pushed
+
+    def _follow(self, policy: OnUnreachable | None) -> None:
+        self._without_sidecar().change_policy(policy or OnUnreachable.OPEN)
+
+    def rules(self) -> RuleSet | None:
+        """Return the rules in force at the sidecar, None while none are known here.
+
+        It waits for nothing. From the first call on, in each event loop, they are heard of: at each
+        connection, and as they change; in threads by a thread over a connection of its own.
+        """
+        return self._here().rules(self._pushed or self.watch_rules())
+
+    @property
+    def fallback(self) -> Fallback:
+        """What decides when the sidecar doesn't; all loops and threads share its buckets."""
+        return self._without_sidecar().fallback
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes are on the ring, as the sidecar last said."""
+        return self._without_sidecar().nodes
+
+    @abstractmethod
+    def _without_sidecar(self) -> Alone:
+        """Return what decides for this process when the sidecar doesn't."""
+
+    @abstractmethod
+    def _here(self) -> AsksForRules:
+        """Return what asks here."""
 
 
 def client_options(

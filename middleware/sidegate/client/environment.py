@@ -28,6 +28,8 @@ OF_APPS = frozenset(
 
 OF_SIDECARS = frozenset(
     {
+        "SIDEGATE_AUTH",
+        "SIDEGATE_AUTH_PROXIES",
         "SIDEGATE_BUDGET",
         "SIDEGATE_CACHE_BYTES",
         "SIDEGATE_CLUSTER",

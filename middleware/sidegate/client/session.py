@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
+    from sidegate.client.rules.in_loop import LoopRules
+    from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.cache_messages import CacheMessage
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report
+    from sidegate.ruleset.ruleset import RuleSet
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
 # A sidecar closes a connection that asks it about 250 keys at a time.
@@ -77,6 +80,7 @@ class Session:
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
+        self._rules: LoopRules | None = None  # once somebody wants the sidecar's rules
         self._events = LoopEvents(loop)
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
@@ -193,6 +197,18 @@ class Session:
             raise Unreachable(about, link.lacks(type(question(0))) or self._why(link, budget))
         return found
 
+    def rules(self, pushed: PushedRules) -> RuleSet | None:
+        """Return the sidecar's rules, and hear of them from now on; see `Client.rules`."""
+        if STANDING.decide or self._options.instead:
+            pushed.nobody()
+            return None
+        if self._rules is None and self.link is not None:
+            from sidegate.client.rules.in_loop import LoopRules  # noqa: PLC0415 - few want it
+
+            self._rules = LoopRules(pushed)
+            self._rules.watch(self.link)
+        return pushed.value
+
     def record(self, event: Recorded) -> None:
         """Count an event of the app; nothing is kept where no sidecar is asked."""
         if self.link is not None and not STANDING.decide:
@@ -283,8 +299,10 @@ class Session:
 
     # --- what the link tells
 
-    def link_up(self, _link: Link, _peer: Hello) -> None:
-        """Do nothing: checks flow from here on."""
+    def link_up(self, link: Link, _peer: Hello) -> None:
+        """Ask for the rules of the sidecar, if they are wanted; checks flow from here on."""
+        if self._rules is not None:
+            self._rules.link_up(link)
 
     def link_down(self, _link: Link) -> None:
         """Do nothing: the link refuses checks until it is back."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sidegate.client.denials import Denials
     from sidegate.client.keys.key_lists import KeyList, KeysForgotten
     from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
+    from sidegate.client.rules.in_threads import ThreadRules
+    from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
     from sidegate.reports.report import Report
+    from sidegate.ruleset.ruleset import RuleSet
 
     Answer = TypeVar("Answer", bound=InquiryAnswer)
 
@@ -64,8 +67,9 @@ class Shared:
         self.breaker = Breaker(random.uniform)
         self.multiplexer = Multiplexer(options, self)
         self._events = ThreadEvents(options)
+        self._rules: ThreadRules | None = None  # once somebody wants the sidecar's rules
         self._options = options
-        self._lock = threading.Lock()  # over the table of denials
+        self._lock = threading.Lock()  # over the table of denials, and the line above
         self._instead = options.instead  # who decides, if nobody is asked
         if fault := options.fault:
             self._instead = partial(alone.unreachable, why=fault)
@@ -157,6 +161,21 @@ class Shared:
         """Count an event of the app; nothing is kept where no sidecar is asked."""
         if not (STANDING.decide or self._instead):
             self._events.record(event)
+
+    def rules(self, pushed: PushedRules) -> RuleSet | None:
+        """Return the sidecar's rules, and have a thread hear of them; see `Client.rules`."""
+        options = self._options
+        if STANDING.decide or options.instead:
+            pushed.nobody()
+            return None
+        if self._rules is None and not options.fault:
+            from sidegate.client.rules.in_threads import ThreadRules  # noqa: PLC0415 - few want it
+
+            with self._lock:
+                self._rules = self._rules or ThreadRules(options, pushed)
+        if self._rules is not None:
+            self._rules.watch()
+        return pushed.value
 
     # --- what people ask
 
@@ -265,8 +284,12 @@ class Shared:
         """Close the connection, or in a forked process our copy of it."""
         if self.pid == os.getpid():
             self._events.close()
+            if self._rules is not None:
+                self._rules.close()
             self.multiplexer.close()
         else:
+            if self._rules is not None:
+                self._rules.abandon()
             self.multiplexer.abandon()
 
 

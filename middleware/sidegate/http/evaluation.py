@@ -9,16 +9,20 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from sidegate.errors import CostError, MalformedRequest
+from sidegate.http.headers import POLICY
 from sidegate.http.request_limiter import not_awaited
+from sidegate.http.rules import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Generator
+    from collections.abc import Awaitable, Generator, Sequence
 
     from sidegate.http.request.request import Request
     from sidegate.http.request_limiter import Chain, RequestLimiter, Verdict
-    from sidegate.http.rules import Rule
 
 R = TypeVar("R")
+
+_RULES = Rule("rules", "1/second")  # stands for all of them where they fail; never sent
 
 
 class RuleQuestion(NamedTuple):
@@ -64,6 +68,37 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return limiter.key_failed(rule, error, function=function)
     return None
+
+
+def asked_by_sidecar(
+    limiter: RequestLimiter, request: Request, root: str
+) -> Sequence[RuleQuestion | Verdict] | None:
+    """Return what the sidecar's rules ask, or what becomes of the request without asking.
+
+    None where there are none: then the limiter's own apply. It never raises.
+    """
+    if limiter.sidecar is None:
+        return None
+    try:
+        asked = limiter.sidecar.questions(request, root)
+        if asked is None:
+            return None
+        if not limiter.settings.enabled or limiter.is_exempt(request.path, root):
+            return ()
+        return [_payable(limiter, RuleQuestion(*one)) for one in asked]
+    except MalformedRequest as error:
+        return [limiter.malformed(error, shadow=False)]
+    except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+        failed = limiter.key_failed(_RULES, error, function="the sidecar's rules")
+        return [failed.without(POLICY)]
+
+
+def _payable(limiter: RequestLimiter, asked: RuleQuestion) -> RuleQuestion | Verdict:
+    try:
+        limiter.cost_of(asked.rule, asked.cost)
+    except CostError as error:
+        return limiter.key_failed(asked.rule, error, function="its cost")
+    return asked
 
 
 def run(steps: Generator[Pending, object, R]) -> R:

@@ -4,10 +4,10 @@ Whatever carries requests and asks for decisions uses it. A fault is logged.
 """
 
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -39,7 +39,6 @@ log = logging.getLogger("sidegate")
 MAX_LOWERED = 1_024  # policies for the share of one node: a few a rule, while sidecars come and go
 MAX_CHOICES = 1_024  # requests whose rules are remembered, by path and method: 0.3 MB
 MAX_REMEMBERED_PATH = 256  # characters; longer ones are looked up anew, so that none fill memory
-COUNTED = "sidegate.counted"  # in a scope or environ: the buckets that this request has paid
 
 Chain: TypeAlias = tuple[Rule, ...]
 """Rules of which the first that has a key for the request applies."""
@@ -85,6 +84,35 @@ class Form(NamedTuple):
 _USUAL = Form()
 
 
+class FileRule(Protocol):
+    """A rule of the sidecar's file, which code asks for by its name."""
+
+    rule: Rule
+
+    def question_of(self, identity: str) -> tuple[Rule, str, int]:
+        """Return rule, key and cost to ask about an identity."""
+        ...
+
+
+class SidecarRules(Protocol):
+    """The rules that a sidecar pushes."""
+
+    def now(self) -> object:
+        """Return what is in force, None while nothing is known, and hear of changes."""
+        ...
+
+    def named(self, name: str, done: str) -> FileRule | None:
+        """Return the rule of a name. Where there is none, the log says so, and what is `done`."""
+        ...
+
+    def questions(self, request: Request, root: str) -> Sequence[tuple[Rule, str, int]] | None:
+        """Return rules, keys and costs to ask about a request, None while there are no rules.
+
+        MalformedRequest where it says in several ways whose it is.
+        """
+        ...
+
+
 class RequestLimiter:
     """The rules of one app, and the policy for what can't be decided.
 
@@ -96,6 +124,9 @@ class RequestLimiter:
         self._clock = clock
         self.count: Callable[[str], None] = _ignore  # is told of each "key-error"
         self.rules = settings.rules
+        self.sidecar: SidecarRules | None = None  # whose rules apply instead, once they are known
+        self.names: SidecarRules | None = None  # by whose names code may limit, where it can
+        self.policy: Callable[[], OnUnreachable] = lambda: settings.on_unreachable
         self.proxies = settings.proxies
         self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
         self._plain = (  # nearly all decisions say the same, and are made up the short way
@@ -111,6 +142,11 @@ class RequestLimiter:
         self._chosen = lru_cache(MAX_CHOICES)(self._choose)
 
     # --- which rules
+
+    @property
+    def may_have_rules(self) -> bool:
+        """Whether there are rules, or may be soon."""
+        return bool(self.rules) or self.sidecar is not None
 
     def chains(self, path: str, root: str, method: str) -> tuple[Chain, ...]:
         """Return the chains of rules that apply to a request, each to be asked; () for none.
@@ -158,6 +194,10 @@ class RequestLimiter:
 
     # --- what to ask
 
+    def rule_of_sidecar(self, name: str, done: str) -> FileRule | None:
+        """Return the sidecar's rule of a name; None for none, and what is `done` is logged."""
+        return None if self.names is None else self.names.named(name, done)
+
     def key_of(self, rule: Rule, identity: object) -> str:
         """Return the key of an identity's buckets; TypeError if it can't be one."""
         _require_value(identity)
@@ -175,22 +215,6 @@ class RequestLimiter:
             raise CostError(cost, 0)
         return cost
 
-    @staticmethod
-    def is_paid(carrier: MutableMapping[str, Any], key: str, limits: Limits) -> bool:
-        """Return whether a request has paid for this bucket before; from now on it has.
-
-        Then another middleware around this one has the same rule, and one request costs once.
-        """
-        bucket = (key, limits.text)
-        paid: set[tuple[str, str]] | None = carrier.get(COUNTED)
-        if paid is None:
-            carrier[COUNTED] = {bucket}
-            return False
-        if bucket in paid:
-            return True
-        paid.add(bucket)
-        return False
-
     # --- when there is no decision
 
     def key_failed(self, rule: Rule, error: Exception, *, function: object) -> Verdict:
@@ -198,7 +222,7 @@ class RequestLimiter:
         if isinstance(error, CostError):  # what the owner would say, if it were asked
             return self.verdict(rule, Decision(False, rule.limits, error.cost, (), Source.OWNER))
         if isinstance(error, MalformedRequest):
-            return self._malformed(rule, error)
+            return self.malformed(error, shadow=rule.shadow)
         self.count("key-error")
         policy = self.settings.on_key_error
         closed = policy is OnKeyError.CLOSED
@@ -207,8 +231,9 @@ class RequestLimiter:
             log.error(line)
         return self._undecided(rule, closed=closed)
 
-    def _malformed(self, rule: Rule, error: MalformedRequest) -> Verdict:
-        if rule.shadow or self.settings.shadow:
+    def malformed(self, error: MalformedRequest, *, shadow: bool) -> Verdict:
+        """Return what becomes of a request that says in several ways whose it is."""
+        if shadow or self.settings.shadow:
             return Verdict([(SHADOW, b"denied")])
         body = bad_request(str(error))
         return Verdict(refusal(0, body), 400, body)
@@ -223,7 +248,7 @@ class RequestLimiter:
 
     def check_failed(self, rule: Rule, error: Exception) -> Verdict:
         """Return what becomes of a request that the sidecar can't decide, and log why."""
-        policy = self.settings.on_unreachable
+        policy = self.policy()
         closed = policy is OnUnreachable.CLOSED
         done = f"{_done(closed=closed)} (on_unreachable={policy.value})"
         if line := self._faults.failed(rule.name, "the check", error, done, self._clock()):

@@ -82,7 +82,7 @@ class Rule:
         shadow: bool = False,
         next_rule: bool = True,
     ) -> None:
-        parsed = read_limits(limits)
+        parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
         self._set(
             name=require_name("name", name),
             limits=parsed,
@@ -109,6 +109,12 @@ class Rule:
         copy._set(**{name: getattr(self, name) for name in self.__slots__})
         copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
         return copy
+
+    def stand_apart(self) -> Self:
+        """Have its keys have other limits beside these: they don't carry any more; see Limits."""
+        if self.limits.carries:
+            self._set(limits=self.limits.apart())
+        return self
 
     def matches(self, path: str, method: str) -> bool:
         """Tell whether a request is this rule's; `path` is canonical, `method` in capitals."""
@@ -166,20 +172,20 @@ def flag(option: str, value: object) -> bool:
     raise ValueError(f"{option}={shown(value)}: expected True or False")
 
 
-def read_limits(limits: object) -> Limits:
+def read_limits(limits: object, option: str = "limits") -> Limits:
     """Return the limits in a text or in a list of texts; ValueError names what is wrong."""
     if isinstance(limits, Limits):
         return limits
     text = "; ".join(limits) if _are_texts(limits) else limits
     if not isinstance(text, str):
         raise ValueError(  # noqa: TRY004 - options raise ValueError by house rule
-            f"limits={shown(limits)}: expected a text such as '100/minute', or a list of them,"
+            f"{option}={shown(limits)}: expected a text such as '100/minute', or a list of them,"
             f" not {type(limits).__name__}"
         )
     try:
         return parse_limits(text)
     except ValueError as error:
-        raise ValueError(f"limits={shown(limits)}: {error}") from error
+        raise ValueError(f"{option}={shown(limits)}: {error}") from error
 
 
 def _are_texts(limits: object) -> TypeGuard[list[str] | tuple[str, ...]]:

@@ -36,7 +36,8 @@ class HeaderStyle(StrEnum):
 class Settings:
     """The options of one middleware, which were checked."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule, ...]  # where they come from the sidecar: until they are there
+    from_sidecar: bool
     service: str  # "" for none
     exempt: Sequence[Matcher]
     proxies: Proxies

@@ -37,6 +37,7 @@ def dependency(core: Core, limits: LimitsOf, options: LimitOptions) -> Callable[
     if is_depends:
         options = {**options, "key": _of_dependency}
     limit = route_limit(limits, core.key, options)
+    core.mark(limit, limits)
 
     async def check(connection: HTTPConnection, identity: object = None) -> None:
         if is_depends:

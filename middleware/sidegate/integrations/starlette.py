@@ -26,6 +26,7 @@ from sidegate.integrations.starlette_stops import (
     is_last,
     known_stop,
     marks_of_endpoint,
+    marks_of_route,
     method_of,
     name_of,
     stop_at,
@@ -289,7 +290,9 @@ async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) 
     if any(mark.limit is None for mark in marks_of_endpoint(scope, core.limiter)):
         return
     current = guard or _without_guard(core, connection)
-    one = applied(limit, name_of(scope, scope.get("route")), method)
+    route = scope.get("route")
+    carries = core.enforcer.carries(limit, marks_of_route(core, route, scope))
+    one = applied(limit, name_of(scope, route), method, carries=carries)
     token = begin(current)  # for its key, also where no middleware has seen the request
     try:
         outcome = await enforce(core.enforcer, core.clients.loops, current, (one,))

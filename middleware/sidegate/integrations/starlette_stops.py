@@ -102,8 +102,7 @@ def _included(scope: Scope) -> object:
 
 def _limits(core: Core, route: Any, scope: Scope) -> Sequence[Applied]:  # noqa: ANN401 - any route
     """Return the limits of the endpoint that a scope came to; () for one that is exempt."""
-    marks = marks_of_endpoint(scope, core.limiter)
-    marks += _marks_of_dependencies(_dependant(route, scope), core.limiter)
+    marks = marks_of_route(core, route, scope)
     return core.enforcer.limits(name_of(scope, route), method_of(scope), marks)
 
 
@@ -144,6 +143,12 @@ def marks_of_endpoint(scope: Scope, limiter: object) -> list[Mark]:
     if isinstance(endpoint, type):
         marks += marks_of_handler(handler_of(endpoint, method_of(scope)), limiter)
     return marks
+
+
+def marks_of_route(core: Core, route: Any, scope: Scope) -> list[Mark]:  # noqa: ANN401 - any route
+    """Return the marks of the endpoint that a scope came to, and those of its dependencies."""
+    marks = marks_of_endpoint(scope, core.limiter)
+    return marks + _marks_of_dependencies(_dependant(route, scope), core.limiter)
 
 
 def _dependant(route: Any, scope: Scope) -> Any:  # noqa: ANN401 - of FastAPI

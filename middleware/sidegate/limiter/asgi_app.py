@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sidegate.asgi.types import App, Message, Receive, Scope, Send
     from sidegate.http.headers import Pair
     from sidegate.http.request.request import Request
-    from sidegate.http.request_limiter import Verdict
+    from sidegate.http.request_limiter import SidecarRules, Verdict
     from sidegate.limiter.checks.ahead import AskedAhead
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
@@ -232,6 +232,10 @@ class LimitedASGIApp(RateLimitMiddleware):
         self._set_up(app, core.settings, core.clients.loops, core.clients.own)
         self._request_of = request_of
         self._is_known = request_of is not None
+
+    @property
+    def _rules_to_hear_of(self) -> SidecarRules | None:
+        return self._core.rules_to_hear_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""

@@ -6,7 +6,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sidegate.asgi.other_loops import AnyLoop
+from sidegate.asgi.other_loops import AnyLoop, runs_in_loop
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
 from sidegate.client.config import client_options, require_client
@@ -15,7 +15,9 @@ from sidegate.forks import begins_in_children
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sidegate.client.unreachable.fallback import Fallback
     from sidegate.http.settings import Settings
+    from sidegate.ruleset.ruleset import RuleSet
 
 
 class Clients:
@@ -34,6 +36,7 @@ class Clients:
         }
         self._any_loop: AnyLoop | None = None
         self._blocking: BlockingClient | None = None
+        self._watched: tuple[object, bool] | None = None  # copy and follows, of watch_rules
         self._lock = threading.Lock()  # over the two above
         begins_in_children(self)
         if self._given is None:
@@ -52,6 +55,7 @@ class Clients:
         with self._lock:
             if self._any_loop is None:
                 self._any_loop = AnyLoop(self._options)
+                self._watch(self._any_loop)
             return self._any_loop
 
     @cached_property
@@ -62,6 +66,7 @@ class Clients:
         with self._lock:
             if self._blocking is None:
                 self._blocking = BlockingClient(**self._options)
+                self._watch(self._blocking)
             return self._blocking
 
     def to_inspect_in_loops(self) -> Client | AnyLoop:
@@ -78,6 +83,31 @@ class Clients:
         """Return a BlockingClient to wait, peek and reset; ValueError if another kind was given."""
         given = require_client(self._given, BlockingClient)
         return self.threads if given is None else given
+
+    def watch_rules(self, copy: object = None, *, follows: bool = False) -> None:
+        """Want the rules of the sidecar; see `Client.watch_rules`."""
+        self._watched = copy, follows
+        _made_now = self._here  # so that a wrong copy is an error at once
+
+    def _watch(self, client: AnyLoop | BlockingClient) -> None:
+        if self._watched is not None:
+            copy, follows = self._watched
+            client.watch_rules(copy, follows=follows)
+
+    @property
+    def _here(self) -> Any:  # noqa: ANN401 - as above
+        return self.loops if runs_in_loop() else self.threads
+
+    def rules(self) -> RuleSet | None:
+        """Return the rules of the sidecar, by the client for where this is called."""
+        rules: RuleSet | None = self._here.rules()
+        return rules
+
+    @property
+    def fallback(self) -> Fallback:
+        """What decides, where this is asked, when the sidecar doesn't."""
+        fallback: Fallback = self._here.fallback
+        return fallback
 
     def count(self, outcome: str) -> None:
         """Count an outcome that the sidecar is to show in its metrics."""

@@ -15,11 +15,15 @@ from sidegate.limiter.checks.ahead import Guesses
 from sidegate.limiter.checks.current import current_of, outside
 from sidegate.limiter.checks.enforcer import Enforcer
 from sidegate.limiter.clients import Clients
+from sidegate.limiter.limits.rule_name import is_rule_name
 from sidegate.limiter.options import read_options
+from sidegate.sidecar_rules import RulesOfSidecar, watch
 
 if TYPE_CHECKING:
     from sidegate.asgi.types import App
+    from sidegate.http.request_limiter import SidecarRules
     from sidegate.limiter.checks.current import Current
+    from sidegate.limiter.limits.route_limit import RouteLimit
 
 log = logging.getLogger("sidegate")
 
@@ -58,6 +62,12 @@ class Core:
         self._is_told = False  # has the log said that the middleware is missing?
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
+        given = options.get("client")
+        client = self.clients if given is None else given
+        self.enforcer.limiter.names = RulesOfSidecar(client)  # asked once code names a rule
+        self._is_by_name = False  # does it?
+        if read.settings.from_sidecar:
+            watch(self.enforcer.limiter, client, options, is_own=given is None)
         self.guesses = Guesses()
         self.stops: dict[Any, Any] = {}  # of the framework, by what it knows of a request
         self._finders: list[Callable[[Core], Current | None]] = []
@@ -87,16 +97,27 @@ class Core:
                 app,
             )
 
-    def mark(self) -> None:
-        """Note that routes have limits; where their framework is there already, they check them."""
+    def mark(self, limit: RouteLimit, limits: object) -> None:
+        """Note a limit of routes, and its limits as they are written.
+
+        Where the framework of the routes is there already, they check it.
+        """
+        self._is_by_name |= is_rule_name(limits)
         self.is_marked = True
+        self.enforcer.scopes.add(limit)
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
 
+    @property
+    def rules_to_hear_of(self) -> SidecarRules | None:
+        """The sidecar's rules, where requests are limited by them, or routes by their names."""
+        limiter = self.enforcer.limiter
+        return limiter.names if self._is_by_name else limiter.sidecar
+
     def tell_of_no_middleware(self) -> None:
         """Log, once, which limits don't apply in an app that lacks the middleware, if any."""
-        others = self.enforcer.application or self.enforcer.defaults or self.settings.rules
-        if others and not self._is_told:
+        others = self.enforcer.application or self.enforcer.defaults
+        if (others or self.enforcer.limiter.may_have_rules) and not self._is_told:
             self._is_told = True
             log.warning(
                 "sidegate: app.add_middleware(limiter.asgi) is missing: limits=, rules= and"

@@ -55,9 +55,12 @@ class Limiter:
         It may stand above or below the decorator that makes the route. The function stays as it is,
         and needs no argument for the request. A function that is made in another one, and a method
         of an object, count for each path that leads to them. ValueError at once for a wrong option.
+
+        `"@login"` is the rule of that name in the sidecar's rules file: its limits, cost and mode,
+        and its buckets, but whom it counts for says `key`. What the rule matches isn't asked.
         """
         limit = route_limit(limits, self._core.key, options)
-        self._core.mark()
+        self._core.mark(limit, limits)
         return lambda marked: put_mark(marked, Mark(self, limit))
 
     def shared_limit(
@@ -85,7 +88,6 @@ class Limiter:
         """
         fastapi = import_module("sidegate.integrations.fastapi")
         made: Callable[..., Any] = fastapi.dependency(self._core, limits, options)
-        self._core.mark()
         return made
 
     async def check_message(

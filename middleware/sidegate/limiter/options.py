@@ -12,7 +12,9 @@ from sidegate.limiter.limits.applied import APPLICATION
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITERS
 from sidegate.limiter.limits.route_limit import LimitOptions, RouteLimit, on_denied, route_limit
+from sidegate.limiter.limits.rule_name import is_rule_name
 from sidegate.middleware_options import CommonOptions, Options, settings_of
+from sidegate.sidecar_rules import SIDECAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +40,9 @@ class LimiterOptions(CommonOptions[Any], total=False):
     - `default_limits_per_method`: count each method of a route for itself in them.
     - `default_limits_cost`, `default_limits_exempt_when`, `default_limits_charge_when`: of these
       limits what `cost`, `exempt_when` and `charge_when` are of a route's (see `LimitOptions`).
+
+    With `rules="sidecar"` what it says applies beside the limits of routes; a rule of the file has
+    its own key, and `key` is that of routes' limits.
 
     `key`, `cost` and `on_denied` may be functions of the framework's own request. `key` and
     `on_denied` are the default of routes' limits too.
@@ -81,19 +86,27 @@ def read_options(limits: object, options: dict[str, Any]) -> ReadOptions:
 
 
 def _settings(limits: object, options: dict[str, Any]) -> Settings:
-    has_rules = options.get("rules") is not None
+    rules = options.get("rules")
+    has_rules = rules is not None
     ours = ("default_limits", "meta_limits", "limits")
     kept = {name: it for name, it in options.items() if not name.startswith(ours)}
     if not has_rules:  # else they belong to a rule, as settings_of says
         kept = {name: it for name, it in kept.items() if name not in {"key", "cost"}}
     elif limits is not None:
         kept["limits"] = limits  # which is one too many
+    if rules == SIDECAR:  # whose rules have keys of their own: it is that of routes' limits
+        kept.pop("key", None)
     return settings_of(cast("Options[Any]", kept), needs_rules=False)
 
 
 def _application(limits: object, key: AppFunction, options: dict[str, Any]) -> RouteLimit | None:
     if limits is None:
         return None
+    if is_rule_name(limits):
+        raise ValueError(
+            f"limits={shown(limits)}: a rule by its name is for routes, expected"
+            " limiter.limit('@NAME'), or default_limits='@NAME' for all of them"
+        )
     return route_limit(limits, key, {"scope": APPLICATION, "cost": options.get("cost", 1)})
 
 

@@ -38,7 +38,7 @@ from sidegate.protocol.messages import (
     Roster,
 )
 from sidegate.protocol.report_messages import ReportAnswer, ReportPart
-from sidegate.protocol.standing_messages import Standing
+from sidegate.protocol.standing_messages import RulesPush, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
     from sidegate.protocol.outcome_messages import Outcomes
     from sidegate.protocol.report_messages import Events
+    from sidegate.protocol.standing_messages import WatchRules
 
 MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps no one
 APP_DELAY = 0.5  # seconds between two dials of an app: soon limited again when its sidecar is back
@@ -128,6 +129,7 @@ class Link:
         self.address = address
         self.health = Health()
         self.peer: Hello | None = None
+        self.on_rules: Callable[[RulesPush], None] | None = None  # of an app that watches them
         self.loop = asyncio.get_running_loop()
         self._watcher = watcher
         self._flights = InFlight(patience, late)
@@ -205,7 +207,9 @@ class Link:
         connection = self._connection
         return 0 if connection is None else connection.transport.get_write_buffer_size()
 
-    def tell(self, message: NodeMessage | CacheMessage | Outcomes | Refund | Events) -> bool:
+    def tell(
+        self, message: NodeMessage | CacheMessage | Outcomes | Refund | Events | WatchRules
+    ) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
@@ -238,6 +242,8 @@ class Link:
                 connection.send(Pong(message.id))
             case Pong():
                 pass
+            case RulesPush() if self.on_rules is not None:
+                self.on_rules(message)
             case _ if isinstance(message, _UNASKED):
                 self._watcher.on_message(self, message)
             case _:

@@ -22,7 +22,7 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import Standing, StandingQuery
+from sidegate.protocol.standing_messages import RulesPush, Standing, StandingQuery, WatchRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
 _STANDING = "words about how it stands"
+_RULES = "rules for apps"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -52,10 +53,14 @@ _NEW: Final[tuple[Kinds, ...]] = (
         Standing: _STANDING,
         **dict.fromkeys(CACHE_MESSAGES, "cache"),
     },
+    {  # in level 2
+        WatchRules: _RULES,
+        RulesPush: _RULES,
+    },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""
 
-_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS},)
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {})
 """The same of kinds that only apps said before, and nodes say to each other since."""
 
 LEVEL: Final = len(_NEW)

@@ -24,7 +24,7 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import Standing, StandingQuery
+from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -368,6 +368,7 @@ Message: TypeAlias = (
     | EventQuery
     | StandingQuery
     | Standing
+    | RulesMessage
     | NodeMessage
     | CacheMessage
 )

@@ -16,7 +16,7 @@ from sidegate.ruleset.selectors import TENANT, selector_of
 if TYPE_CHECKING:
     from sidegate.http.request.request import Request
     from sidegate.ruleset.document import RuleEntry
-    from sidegate.ruleset.tenancy import Tenancy
+    from sidegate.ruleset.tenancy import Tenancy, TenantPlan
 
 MAX_VARIANTS = 1_024  # of a rule: by the limits of plans and overrides, enforced or not
 
@@ -59,12 +59,24 @@ class CompiledRule:
 
         MalformedRequest where whom it counts for can be read in several ways.
         """
-        key = bucket_key(self.name, self._identity(request))
-        shadow = not is_enforced(key, self.share)
+        identity = self._identity(request)
+        if not self.plan_limits:
+            return self._question(identity, None)
+        return self._question(identity, self._tenancy.standing(request, now))
+
+    def question_of(self, identity: str) -> RuleQuestion:
+        """Return what to ask where code says whom it counts for, whatever the request is.
+
+        Its limits are those of the plan that whoever has no other has.
+        """
+        return self._question(identity, self._tenancy.of_nobody() if self.plan_limits else None)
+
+    def _question(self, identity: str, standing: TenantPlan | None) -> RuleQuestion:
+        key = bucket_key(self.name, identity)
         limits = self.rule.limits.text
-        if self.plan_limits:
-            standing = self._tenancy.standing(request, now)
+        if standing is not None:
             limits = self._tenancy.limits(self.plan_limits, standing)
+        shadow = not is_enforced(key, self.share)
         return RuleQuestion(self._variants(limits, shadow=shadow), key, self.entry.cost)
 
     def _variant(self, limits: str, *, shadow: bool) -> Rule:

@@ -54,6 +54,7 @@ class RuleSet:
         self.document = document
         self.tenancy = Tenancy(document)
         self.rules = tuple(CompiledRule(entry, self.tenancy) for entry in document.rules)
+        self.by_name = {rule.name: rule for rule in self.rules}
         paths = [it for it in document.exempt if not it.startswith(CIDR)]
         self.exempt_paths = [path_matcher("exempt", it) for it in paths]
         networks = [it.removeprefix(CIDR) for it in document.exempt if it.startswith(CIDR)]
@@ -153,6 +154,13 @@ def read_rules(given: object) -> RuleSet:
     RulesError has all that is wrong with it.
     """
     invalid = InvalidValues()
+    rules = _rules(given, invalid)
+    _require_reachable(rules, invalid)
+    invalid.require_none()
+    return rules
+
+
+def _rules(given: object, invalid: InvalidValues) -> RuleSet:
     written = document_of(given, invalid)
     invalid.require_none()
     assert written is not None
@@ -162,14 +170,17 @@ def read_rules(given: object) -> RuleSet:
     if len(rules.encoded) > MAX_ENCODED:
         size = f"{len(rules.encoded):,} bytes"
         invalid.add((), size, f"at most {MAX_ENCODED:,} of what it means")
-    _require_reachable(rules, invalid)
     invalid.require_none()
     return rules
 
 
 def decode_rules(encoded: bytes) -> RuleSet:
-    """Return the rules that `RuleSet.encoded` holds; RulesError or msgspec.DecodeError else."""
-    return read_rules(msgspec.msgpack.decode(encoded))
+    """Return the rules that `RuleSet.encoded` holds; RulesError or msgspec.DecodeError else.
+
+    Whether each of them can be reached was asked by who has read them: that is two thirds of the
+    time that the longest files take.
+    """
+    return _rules(msgspec.msgpack.decode(encoded), InvalidValues())
 
 
 def _require_reachable(rules: RuleSet, invalid: InvalidValues) -> None:

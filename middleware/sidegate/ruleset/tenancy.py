@@ -57,6 +57,10 @@ class Tenancy:
         plan = found.plan or plan
         return TenantPlan(tenant, plan if plan in self._plans else self._default, found.limits)
 
+    def of_nobody(self) -> TenantPlan:
+        """Return the standing of whoever has no other."""
+        return TenantPlan("", self._default, {})
+
     def limits(self, name: str, standing: TenantPlan) -> str:
         """Return the limits that plans call by a name, for one standing."""
         return standing.overridden.get(name) or self._plans[standing.plan][name]

@@ -25,6 +25,7 @@ from sidegate_sidecar.config import (
     DEFAULT_HTTP,
     DEFAULT_LINK,
     DEFAULT_MEMORY,
+    DEFAULT_PROXIES,
     DEFAULT_REPORT_MEMORY,
     DEFAULT_SOCKET_MODE,
     MAX_CONNECTIONS,
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Exit codes: 0 done, or allowed; 1 denied (check), not left (leave), not on all nodes (reset),"
-    " not ready (health), a promise broken (load, demo), wrong rules (rules), or can't listen"
-    " (serve); 2 wrong usage or input; 3 the sidecar (load: the service) can't be reached, or"
-    " refuses; 4 nobody took its buckets, 5 its state file could not be saved (serve)."
+    " not ready (health), a promise broken (load, demo), wrong rules (rules), too many newly"
+    " denied (rules plan), or can't listen (serve); 2 wrong usage or input; 3 the sidecar (load:"
+    " the service) can't be reached, or refuses; 4 nobody took its buckets, 5 its state file could"
+    " not be saved (serve)."
 )
 
 # What follows the app's command is the app's, options too, with or without "--" before it.
@@ -130,6 +132,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     http: serve_options.Http = DEFAULT_HTTP,
     http_host: serve_options.HttpHosts = [],  # noqa: B006  # typer shows and copies it
     resp: serve_options.Resp = "",
+    auth: serve_options.Auth = "",
+    auth_proxies: serve_options.AuthProxies = [],  # noqa: B006  # typer shows and copies it
     grpc: serve_options.Grpc = "",
     ratelimit_yaml: serve_options.RatelimitYaml = [],  # noqa: B006  # typer shows and copies it
     seed: serve_options.Seeds = [],  # noqa: B006  # typer shows and copies it
@@ -165,6 +169,8 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         http=readers.address("http", http),
         http_hosts=readers.names(http_host),
         resp=readers.address("resp", resp) if resp else None,
+        auth=readers.address("auth", auth) if auth else None,
+        auth_proxies=readers.names(auth_proxies) or DEFAULT_PROXIES,
         grpc=readers.address("grpc", grpc) if grpc else None,
         ratelimit_yaml=readers.names(ratelimit_yaml),
         socket=socket.removeprefix("unix:"),

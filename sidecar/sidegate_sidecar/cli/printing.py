@@ -70,12 +70,12 @@ def print_nodes(answer: Answer) -> None:
 
 
 def _summary(answer: Answer) -> str:
-    nodes = _count(len(answer["nodes"]), "node")
+    nodes = count_text(len(answer["nodes"]), "node")
     roles = f"{answer['keys_owned']:,} as owner, {answer['keys_backed_up']:,} as backup"
     parts = [
         f"{visible(answer['name'])} (sidegate {answer['version']}) sees {nodes}",
         "all that answer hold the same ring" if answer["agrees"] else "their rings differ",
-        f"{_count(answer['keys'], 'bucket')} held here: {roles}",
+        f"{count_text(answer['keys'], 'bucket')} held here: {roles}",
     ]
     if (versions := answer.get("rules_versions", 1)) > 1:
         parts.insert(2, f"they have {versions:,} different rules in force")
@@ -130,7 +130,7 @@ def print_buckets(answer: Answer) -> None:
         console.print(f"{key}: no bucket in debt on {owner}, all limits are full", soft_wrap=True)
         return
     said = "forgotten, and full now" if forgotten else "in debt"
-    console.print(f"{key}: {_count(len(buckets), 'bucket')} on {owner} {said}", soft_wrap=True)
+    console.print(f"{key}: {count_text(len(buckets), 'bucket')} on {owner} {said}", soft_wrap=True)
     left = [(one["limit"], f"{one['remaining']} of {one['burst']}") for one in buckets]
     if forgotten:
         _print_table(console, ("LIMIT", "LEFT BEFORE"), left, right="LEFT BEFORE")
@@ -166,7 +166,7 @@ def print_keys(answer: Answer) -> None:
 def _print_lacks(console: Console, nodes: Answer) -> None:
     if nodes["missing"]:
         names = ", ".join(map(visible, nodes["missing"]))
-        asked = f"{nodes['answered']} of {_count(nodes['of'], 'node')} answered"
+        asked = f"{nodes['answered']} of {count_text(nodes['of'], 'node')} answered"
         console.print(f"{asked}; missing: {names}", soft_wrap=True)
     if names := ", ".join(map(visible, nodes.get("unfinished", []))):
         console.print(f"not looked at to the end, for want of time: {names}", soft_wrap=True)
@@ -175,7 +175,7 @@ def _print_lacks(console: Console, nodes: Answer) -> None:
 def print_forgotten(answer: Answer) -> None:
     """Print how many buckets were forgotten, and where."""
     console = console_of()
-    what = f"{_count(answer['forgotten'], 'bucket')} forgotten, and full now"
+    what = f"{count_text(answer['forgotten'], 'bucket')} forgotten, and full now"
     console.print(f"{visible(answer['prefix'])}*: {what}", soft_wrap=True)
     rows = [(one["node"], f"{one['buckets']:,}") for one in answer["by_node"]]
     if rows:
@@ -188,7 +188,7 @@ def print_forgotten(answer: Answer) -> None:
 def print_departure(answer: Answer) -> None:
     """Print how a node left the ring."""
     name, took = visible(answer["name"]), duration(answer["seconds"])
-    moved = f"{_count(answer['handed_over'], 'bucket')} handed over"
+    moved = f"{count_text(answer['handed_over'], 'bucket')} handed over"
     if answer["left"]:
         said = f"{name} left the ring, and goes on forwarding checks: {moved} in {took}"
     else:
@@ -221,7 +221,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86_400:,.0f} d"
 
 
-def _count(number: int, noun: str) -> str:
+def count_text(number: int, noun: str) -> str:
+    """Return a number of things for people."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -28,7 +28,7 @@ from sidegate.protocol.messages import (
 )
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import Events, ReportQuery
-from sidegate.protocol.standing_messages import StandingQuery
+from sidegate.protocol.standing_messages import StandingQuery, WatchRules
 from sidegate_ring.membership.members import MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
@@ -42,6 +42,7 @@ from sidegate_sidecar.links.reporting.gathering import Gathering
 from sidegate_sidecar.links.reporting.report_answers import ReportAnswers
 from sidegate_sidecar.links.reporting.told_events import ToldEvents
 from sidegate_sidecar.links.reporting.told_outcomes import ToldOutcomes
+from sidegate_sidecar.links.rules_feed import RulesFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,7 @@ class Sessions:
         self._told_outcomes = ToldOutcomes(node, peers)
         self.told_events = ToldEvents(node, peers)
         self._report_answers = ReportAnswers(self.gathering)
+        self.rules = RulesFeed()
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
         self.refusals = Refusals(node.counts.turned_away, _now)
@@ -196,6 +198,8 @@ class Sessions:
                 self._key_answers.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
+            case WatchRules() if not is_node(connection):
+                self.rules.watch(connection, message.digest)
             case StandingQuery() if is_node(connection):
                 connection.send(standing_of(self._node.cluster, message.id))
             case _:
@@ -221,6 +225,7 @@ class Sessions:
             self._nodes -= is_node(connection)
         self._stuck.pop(connection, None)
         self.cache.app_left(connection)
+        self.rules.left(connection)
         self._peers.hung_up(connection)
         self._tell_why(_who(connection, connection.arrival.remote), connection, error)
 
@@ -323,6 +328,8 @@ class Sessions:
             return f"a frame unfinished for {patience.frame:g} s"
         if now - self._stuck_since(connection, now) > patience.unread:
             return f"answers unread for {patience.unread:g} s"
+        if self.rules.unread_for(connection, now) > patience.unread:
+            return f"rules unread for {patience.unread:g} s"
         return ""
 
     def _stuck_since(self, connection: Connection, now: float) -> float:
@@ -334,6 +341,7 @@ class Sessions:
 
     def close(self) -> None:
         """Close all connections."""
+        self.rules.close()
         self.admission.close()
         for connection in list(self.open):
             connection.close()

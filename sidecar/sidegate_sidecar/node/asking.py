@@ -27,7 +27,7 @@ async def ask_one(node: Node, key: str, limits: Limits, cost: int) -> Decision:
 
     CheckError for what the node that decides takes for bad input, WireError if it makes no sense.
     """
-    (decided,) = await ask_together(node, [((key, limits.text, cost), limits)], node.budget)
+    (decided,) = await ask_together(node, [((key, limits.asked, cost), limits)], node.budget)
     if isinstance(decided, Exception):
         raise decided
     return decided

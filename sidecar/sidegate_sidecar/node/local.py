@@ -125,6 +125,8 @@ class Local:
             self._counting.owned(checks, answers if denied or errors else None)
         if denied or errors:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
+        if self._buckets.carried:
+            checks = [*checks, *self._buckets.take_carried()]
         if len(self._cluster.ring.nodes) > 1:
             self._note_changed(checks)
         tally = self._tally_forwarded if frame.hops else self._tally_own

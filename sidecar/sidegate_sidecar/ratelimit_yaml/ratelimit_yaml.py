@@ -56,7 +56,7 @@ def read_ratelimit_yaml(content: bytes, file: str = "") -> Domain:
 
 def limits_of(requests_per_unit: int, unit: str) -> Limits:
     """Return the limits that so many requests a unit are: a bucket of them, refilled evenly."""
-    return Limits([Limit(requests_per_unit, UNITS[unit])])
+    return Limits([Limit(requests_per_unit, UNITS[unit])], carries=True)
 
 
 class _Reader:

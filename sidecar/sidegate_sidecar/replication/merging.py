@@ -9,7 +9,7 @@ from sidegate.protocol.messages import SURELY_SHORT_KEY, require_key
 
 if TYPE_CHECKING:
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.buckets.limits import Limit
+    from sidegate.buckets.limits import Limits
     from sidegate.protocol.messages import Buckets, Group
     from sidegate_sidecar.replication.corrections.resets import KnownResets
 
@@ -31,17 +31,18 @@ class Merging:
             raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
-            limit = _limit_of((text, keys, debts))
+            limits = _limits_of((text, keys, debts))
+            merge = self._table.put_by_all if limits.carries else self._table.merge_all
             if stale and stale.concerns(keys):
                 fresh = [0 if key in stale else debt for key, debt in zip(keys, debts, strict=True)]
-                self._table.merge_all(limit, keys, fresh, now)
+                merge(limits.items[0], keys, fresh, now)
             else:
-                self._table.merge_all(limit, keys, debts, now)
+                merge(limits.items[0], keys, debts, now)
         return sum(len(keys) for _, keys, _ in message.groups)
 
 
-def _limit_of(group: Group) -> Limit:
-    """Return the limit of a group of buckets; ValueError if the group makes no sense."""
+def _limits_of(group: Group) -> Limits:
+    """Return the one limit of a group of buckets; ValueError if the group makes no sense."""
     text, keys, debts = group
     if len(keys) != len(debts):
         raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
@@ -51,4 +52,4 @@ def _limit_of(group: Group) -> Limit:
     limits = parse_limits(text)
     if len(limits.items) != 1:
         raise ValueError(f"buckets of {text!r}: expected one limit")
-    return limits.items[0]
+    return limits

@@ -21,7 +21,7 @@ from itertools import accumulate, count, islice
 from operator import add, itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sidegate.buckets.footprint import bytes_of
+from sidegate.buckets.tables.footprint import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping

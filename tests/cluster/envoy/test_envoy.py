@@ -14,6 +14,7 @@ from tests.support.apps.clients import async_client
 from tests.support.envoy.proxy import Envoy, file_on_page, require_envoy
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.services import Port, Sidecar
+from tests.support.proxies.hello import hello_app
 
 SECRET = "a secret of sixteen characters"
 
@@ -26,21 +27,6 @@ def ports() -> Generator[list[Port]]:
         for port in made:
             stack.callback(port.close)
         yield made
-
-
-@asynccontextmanager
-async def app() -> AsyncGenerator[int]:
-    """Run an app that says hello; return its port."""
-
-    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        writer.close()
-
-    async with await asyncio.start_server(hello, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
 
 
 class EnvoyFleet(Fleet):
@@ -69,8 +55,9 @@ async def envoys(
         options["ratelimit_yaml"] = limits
     names = [f"n{at}" for at in range(len(ports))]
     with ExitStack() as stack:
-        async with app() as port, EnvoyFleet(ports, **options).running(*names) as fleet:
-            made = [Envoy(folder, port, at, *changes) for at in ports]
+        running = EnvoyFleet(ports, **options).running(*names)
+        async with hello_app() as app, running as fleet:
+            made = [Envoy(folder, app.port, at, *changes) for at in ports]
             for envoy in made:
                 stack.callback(envoy.close)
                 envoy.launch()

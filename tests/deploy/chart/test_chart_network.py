@@ -138,6 +138,30 @@ def test_beside_an_app_only_the_pod_itself_asks_as_a_client_of_redis(helm: Helm)
     assert manifests.the_pod(objects).env()["SIDEGATE_RESP"] == "127.0.0.1:7174"
 
 
+@pytest.mark.parametrize("mode", RUN_BY_US)
+def test_proxies_ask_when_that_is_wanted(helm: Helm, mode: str) -> None:
+    """At a port of the Service, those that are let in; whom it believes is said beside it."""
+    peers = "networkPolicy.proxies[0].podSelector.matchLabels.app=nginx"
+    wanted = f"mode={mode},ports.auth=7175,rules.configMap=r,authProxies={{10.9.0.0/16}},{peers}"
+    objects = helm.template("--set", wanted)
+    let = let_in(manifests.the(objects, "NetworkPolicy")["spec"], 7175)
+    assert let == [{"podSelector": {"matchLabels": {"app": "nginx"}}}]
+    services = manifests.of_kind(objects, "Service")
+    ports = [it for each in services for it in each["spec"]["ports"] if it["name"] == "auth"]
+    assert [(it["port"], it["appProtocol"]) for it in ports] == [(7175, "http")]
+    kind = {"daemonset": "DaemonSet", "deployment": "Deployment"}[mode]
+    pod = manifests.the_pod(objects, kind)
+    assert {"name": "sidegate-auth", "containerPort": 7175} in pod.container()["ports"]
+    assert pod.env()["SIDEGATE_AUTH_PROXIES"] == "10.9.0.0/16"
+
+
+def test_beside_an_app_only_a_proxy_in_the_pod_asks(helm: Helm) -> None:
+    wanted = "ports.auth=7175,rules.configMap=r,listenOn=::,patch.name=web"
+    env = manifests.the_pod(helm.template("--set", wanted)).env()
+    assert env["SIDEGATE_AUTH"] == "127.0.0.1:7175"
+    assert "SIDEGATE_AUTH_PROXIES" not in env
+
+
 def test_a_pod_monitor_finds_the_named_port_of_the_sidecars(helm: Helm) -> None:
     objects = helm.template("--values", ci_values()["deployment-full"])
     monitor = manifests.the(objects, "PodMonitor")

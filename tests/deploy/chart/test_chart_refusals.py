@@ -41,6 +41,9 @@ WRONG: Final = (  # values of keys that there are
     "ports.link=http",
     "ports.http=70000",
     "ports.resp=-1",
+    "ports.auth=-1",
+    "authProxies[0]=everyone",
+    "authProxies[0]=0.0.0.0/0",
     "budget=-1",
     "budget=quick",
     "drain=0",
@@ -81,6 +84,15 @@ AT_ODDS: Final = (  # values that don't go together
     ("mode=deployment,join=limits", 'join "limits": expected mode sidecar'),
     ("ports.http=7171", "ports.http 7171: expected another port than ports.link"),
     ("ports.resp=7172", "ports.resp 7172: expected another port than ports.link and ports.http"),
+    ("ports.auth=7175", "ports.auth 7175: expected rules.configMap beside it"),
+    (
+        "rules.configMap=r,ports.auth=7172",
+        "ports.auth 7172: expected another port than ports.link, ports.http and ports.resp",
+    ),
+    (
+        "rules.configMap=r,envoy.enabled=true,envoy.limits.a=b,ports.auth=7173",
+        "ports.auth 7173: expected another port than ports.grpc",
+    ),
     (
         "envoy.enabled=true,envoy.limits.a=b,ports.resp=7173",
         "ports.resp 7173: expected another port than ports.grpc",

@@ -133,6 +133,8 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert str(config.link) == "0.0.0.0:7271"
     assert str(config.http) == "0.0.0.0:7272"
     assert str(config.resp) == "0.0.0.0:7274"
+    assert str(config.auth) == "0.0.0.0:7275"
+    assert config.auth_proxies == ("10.9.0.0/16", "192.0.2.7")
     assert [str(seed) for seed in config.seeds] == [
         "limits-peers.shop.svc.cluster.local.:7271",
         "sidegate.other.svc:7171",

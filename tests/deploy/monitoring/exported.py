@@ -2,7 +2,8 @@
 
 import asyncio
 from functools import cache
-from tempfile import NamedTemporaryFile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -41,10 +42,20 @@ def exported() -> dict[str, Labels]:
 
 async def _scrape() -> str:
     """Have everything happen to a sidecar that leaves a trace, and return what it exports."""
-    with NamedTemporaryFile("w", suffix=".yaml") as limits:
-        limits.write("domain: edge")
-        limits.flush()
-        return await _scrape_with({"grpc": LOOPBACK, "ratelimit_yaml": (limits.name,)})
+    with TemporaryDirectory() as folder:
+        fronts = all_fronts(Path(folder))
+        places = dict.fromkeys(("grpc", "auth", "resp"), LOOPBACK)
+        files = {"ratelimit_yaml": (str(fronts["ratelimit_yaml"]),), "rules": str(fronts["rules"])}
+        return await _scrape_with({**places, **files})
+
+
+def all_fronts(folder: Path) -> dict[str, Any]:
+    """Return the options that switch all fronts on, and write the files that they need."""
+    limits, rules = folder / "limits.yaml", folder / "file-of-rules.yaml"
+    limits.write_text("domain: edge")
+    rules.write_text("version: 1\nrules: [{name: api, limits: 5/minute}]\n")
+    places = dict.fromkeys(("grpc", "auth", "resp"), "127.0.0.1:0")
+    return {**places, "ratelimit_yaml": limits, "rules": rules}
 
 
 async def _scrape_with(fronts: dict[str, Any]) -> str:

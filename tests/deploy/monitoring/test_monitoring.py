@@ -10,6 +10,7 @@ from typing import Any, Final
 from sidegate_sidecar.lab.waiting import until
 from tests.deploy.monitoring.alerts import alerts, sped_up
 from tests.deploy.monitoring.dashboard import filled, panels
+from tests.deploy.monitoring.exported import all_fronts
 from tests.deploy.monitoring.prometheus import WINDOW, Prometheus, prometheus, tool
 from tests.support.in_process.cluster import eventually_answered
 from tests.support.processes.crowd import Crowd, crowd
@@ -79,11 +80,8 @@ async def scraped(server: Prometheus) -> set[str]:
 async def test_what_an_operator_sees(tmp_path: Path) -> None:
     """No panel stays empty, no alert fires in a deploy, and one does when a sidecar is killed."""
     tool("prometheus")
-    limits = tmp_path / "limits.yaml"
-    limits.write_text("domain: edge")
-    fronts = {"grpc": "127.0.0.1:0", "ratelimit_yaml": limits}
     async with (
-        fleet(*NAMES, budget=1.0, **fronts) as cluster,
+        fleet(*NAMES, budget=1.0, **all_fronts(tmp_path)) as cluster,
         prometheus(tmp_path, sped_up()) as server,
         crowd(cluster, KEYS, LIMIT, size=len(NAMES), budget=PATIENCE, pace=PACE) as apps,
     ):

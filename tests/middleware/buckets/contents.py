@@ -1,9 +1,9 @@
 """What the tests of buckets take and when, and ways to look at all that is held."""
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.footprint import LEDGER, SLOT, SPREAD, bytes_of
-from sidegate.buckets.ledger import Ledger
 from sidegate.buckets.limits import Limit, parse_limits
+from sidegate.buckets.tables.footprint import LEDGER, SLOT, SPREAD, bytes_of
+from sidegate.buckets.tables.ledger import Ledger
 
 START = 10**15
 SECOND = 10**9

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from msgspec.msgpack import encode
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.footprint import bytes_of
-from sidegate.buckets.ledger import Ledger, PayerKind
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.store import MIN_MEMORY
+from sidegate.buckets.tables.footprint import bytes_of
+from sidegate.buckets.tables.ledger import Ledger, PayerKind
 from tests.middleware.buckets.contents import (
     BOTH,
     LATE,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.expiry import due_time, finest_for
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.tables.expiry import due_time, finest_for
 from tests.middleware.buckets.contents import BOTH, LATE, ONE, SECOND, START, TEXTS, drain, entries
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.footprint import bytes_of
-from sidegate.buckets.fragments import Fragments
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.tables.footprint import bytes_of
+from sidegate.buckets.tables.fragments import Fragments
 from tests.middleware.buckets.contents import exported, keys_by_text, ledgers
 
 START = 10**15

@@ -131,7 +131,7 @@ def test_a_wrong_option_is_named(options: dict[str, Any], named: str) -> None:
 
 def test_limits_may_be_parsed_already() -> None:
     limits = parse_limits("10/second")
-    assert Rule("r", limits).limits is limits
+    assert Rule("r", limits).limits == limits
     assert Rule("r", "10 per second").limits == limits
 
 

@@ -120,6 +120,7 @@ WRONG: Final[dict[str, dict[str, list[Any]]]] = {
         "must be 1 to 64 printable ASCII": ["", "a/b", "a:b", "é", "x" * 65, 7, True, b"x", []],
         FUNCTION: [needs_three],
     },
+    "default": {"belongs to limits='@NAME'": ["5/minute", 7, True, [], {}]},
     "exempt_when": {FUNCTION: [True, 7, "x", [], needs_three]},
     "charge_when": {
         "expected a plain function of the response": [True, 7, "x", [404], later, Later()],

@@ -69,7 +69,8 @@ def test_help_names_each_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 RING_SEED = b"0123456789abcdef"
 NAMES = (
-    *("name", "link", "socket", "socket-mode", "http", "resp", "cluster", "secret-file"),
+    *("name", "link", "socket", "socket-mode", "http", "resp", "auth", "cluster", "secret-file"),
+    "auth-proxies",
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
     *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
     *("state-file", "rules", "report-rules", "report-memory", "report-keys", "log-level"),
@@ -111,6 +112,8 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--socket-mode": "0606",
         "--http": "127.0.0.1:2",
         "--resp": "[::1]:4",
+        "--auth": "[::1]:5",
+        "--auth-proxies": "10.0.0.0/8,192.0.2.7",
         "--seed": "a:1, b:2,[::1]:3",
         "--cluster": "blue",
         "--secret-file": str(tmp_path / "secret"),
@@ -148,6 +151,8 @@ def expected(given: dict[str, str]) -> Config:
         link=parse_address("[::1]:1"),
         http=parse_address("127.0.0.1:2"),
         resp=parse_address("[::1]:4"),
+        auth=parse_address("[::1]:5"),
+        auth_proxies=("10.0.0.0/8", "192.0.2.7"),
         socket="/run/h.sock",
         socket_mode=0o606,
         seeds=tuple(map(parse_address, ("a:1", "b:2", "[::1]:3"))),
@@ -228,6 +233,8 @@ WRONG = {
     "--link": ("7171", "'7171': expected HOST:PORT"),
     "--http": ("127.0.0.1:70000", "expected HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535"),
     "--resp": ("7173", "'7173': expected HOST:PORT"),
+    "--auth": ("127.0.0.1:7175", "'127.0.0.1:7175': expected --rules FILE beside it"),
+    "--auth-proxies": ("10.0.0.1/8", "'10.0.0.1/8': expected networks: 10.0.0.1/8 has host bits"),
     "--socket": ("/" + "s" * 200, "expected at most 103 bytes"),
     "--socket-mode": ("rw", "'rw': expected a mode in octal, such as 660"),
     "--seed": ("a:1,b", "'b': expected HOST:PORT"),

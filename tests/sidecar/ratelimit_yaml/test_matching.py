@@ -9,55 +9,7 @@ import pytest
 from sidegate_sidecar.ratelimit_yaml.descriptors import Domain, fits
 from sidegate_sidecar.ratelimit_yaml.ratelimit_yaml import read_ratelimit_yaml
 from sidegate_sidecar.ratelimit_yaml.rule_names import rule_name
-
-MESSAGING: Final = """
-domain: messaging
-descriptors:
-  - key: message_type
-    value: marketing
-    descriptors:
-      - key: to_number
-        rate_limit: {unit: day, requests_per_unit: 5}
-  - key: to_number
-    rate_limit: {unit: day, requests_per_unit: 100}
-"""
-
-PER_IP: Final = """
-domain: edge
-descriptors:
-  - key: remote_address
-    rate_limit: {unit: second, requests_per_unit: 10}
-  - key: remote_address
-    value: 50.0.0.5
-    rate_limit: {unit: second, requests_per_unit: 0}
-"""
-
-DEPTH: Final = """
-domain: depth
-descriptors:
-  - key: a
-    value: one
-    rate_limit: {unit: second, requests_per_unit: 300}
-  - key: a
-    value: two
-    descriptors:
-      - key: b
-        rate_limit: {unit: second, requests_per_unit: 300}
-"""
-
-PATTERNS: Final = """
-domain: patterns
-descriptors:
-  - {key: path, value: /api/*, rate_limit: {unit: minute, requests_per_unit: 20}}
-  - {key: path, value: /api/login, rate_limit: {unit: minute, requests_per_unit: 5}}
-  - {key: host, value: "*.example.com", rate_limit: {unit: minute, requests_per_unit: 7}}
-  - {key: mid, value: a*b*c, rate_limit: {unit: minute, requests_per_unit: 8}}
-  - {key: path, rate_limit: {unit: hour, requests_per_unit: 99}}
-  - key: tenant
-    value: t*
-    descriptors:
-      - {key: file, value: x*, share_threshold: true, rate_limit: {unit: day, requests_per_unit: 3}}
-"""
+from tests.sidecar.ratelimit_yaml.examples import DEPTH, MESSAGING, PATTERNS, PER_IP
 
 TWO_NUMBERS: Final = [("message_type", "marketing"), ("to_number", "1")]
 

@@ -1,7 +1,9 @@
 """Scenarios of deploys: nodes are replaced, surge, scale and stay, and nothing is lost."""
 
+from collections.abc import Sequence
 from functools import partial
 
+from sidegate.buckets.limits import parse_limits
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import (
     FAST,
@@ -14,6 +16,12 @@ from tests.simulation.scenarios.bounds import (
 )
 from tests.simulation.world import World
 
+OLD = parse_limits("10/hour").carrying().asked
+CHANGED = ("20/hour", "5/hour", "40/hour burst 40", "10/hour burst 4")
+MOST_STILL = 3.0  # seconds
+LEAST = 0.5  # of a burst: what was charged in a failure may not have been told
+ROUNDED = 0.02  # of a burst: what comes back in a run, of the smallest one
+
 
 def deploy(seed: int, *, busy: bool = False) -> None:
     """All nodes are replaced, one by one; of 10 an hour 4 were spent: 6 are left, exactly.
@@ -25,7 +33,7 @@ def deploy(seed: int, *, busy: bool = False) -> None:
     if busy:
         world.traffic(60.0, 0.02, ["busy1", "busy2"], "1000/day")
     for at, name in enumerate(names):
-        _replace(world, name, f"m{at}", alone=len(names) == 1)
+        replace(world, name, f"m{at}", alone=len(names) == 1)
         world.run(world.random.random() * 2)
     world.spend(keys, SLOW, 12)
     world.run(1.0)
@@ -34,7 +42,8 @@ def deploy(seed: int, *, busy: bool = False) -> None:
         all_answered(world)
 
 
-def _replace(world: World, name: str, new: str, *, alone: bool) -> None:
+def replace(world: World, name: str, new: str, *, alone: bool) -> None:
+    """Have a new node come in the place of one, in whatever order."""
     how = "before" if alone else world.random.choice(["before", "after", "again"])
     if how == "before":
         world.start(new)
@@ -131,3 +140,76 @@ def stable(seed: int) -> None:
     for key in keys:
         at_most(world, key, FAST, world.network.now - start, 0)
     all_answered(world)
+
+
+# --- limits that change
+
+
+def change(seed: int) -> None:
+    """A deploy brings new nodes and a new limit: all shares that pass are one burst, exactly."""
+    world, names, keys = begin(seed, 2, 5, keys=6)
+    new = parse_limits(world.random.choice(CHANGED)).carrying().asked
+    world.spend(keys, OLD, 4)
+    for at, name in enumerate(names):
+        for _ in range(3):
+            _ask(world, keys, (OLD, new))
+        replace(world, name, f"m{at}", alone=False)
+        _ask(world, keys, (OLD, new))
+    for _ in range(41):
+        _ask(world, keys, (new,))
+    world.run(0.5)
+    for key in keys:
+        total, token = _shares(world, key), 1 / parse_limits(new).smallest_burst
+        assert 1 - token - 0.1 <= total <= 1 + ROUNDED, world.say(f"{key}: {total:.3f} of one")
+
+
+def change_and_fail(seed: int) -> None:
+    """The same while nodes die or stand still: less passes than if each limit stood for itself.
+
+    And nobody is locked out.
+    """
+    world, _, keys = begin(seed, 3, 5, keys=6)
+    new = parse_limits(world.random.choice(CHANGED)).carrying().asked
+    world.spend(keys, OLD, 4)
+    for at in range(3):
+        _ask(world, keys, (OLD, new))
+        _fail(world, f"m{at}")
+        for _ in range(3):
+            _ask(world, keys, (OLD, new))
+        world.run(MOST_STILL)
+        world.settle()
+    for _ in range(41):
+        _ask(world, keys, (new,))
+    world.run(0.5)
+    for key in keys:
+        total = _shares(world, key)
+        assert LEAST <= total < 2, world.say(f"{key}: {total:.3f} of one")
+
+
+def _fail(world: World, new: str) -> None:
+    """Have a node die, and a new one come, or have it stand still."""
+    name = world.random.choice([it.name for it in world.members])
+    if world.random.random() < 0.5:
+        world.crash(name)
+        world.start(new)
+    else:
+        world.network.pause(name)
+        until = world.network.now + MOST_STILL * world.random.random()
+        world.network.plan(until, partial(world.network.resume, name))
+
+
+def _ask(world: World, keys: Sequence[str], limits: Sequence[str]) -> None:
+    """Ask about each key once, by the limits of some app."""
+    for key in keys:
+        world.check(world.random.choice(world.members).name, key, world.random.choice(limits))
+        world.run(0.005)
+    world.run(0.2)
+
+
+def _shares(world: World, key: str) -> float:
+    """Return what was let through of a key, in bursts of its limits."""
+    return sum(
+        tokens / parse_limits(limits).smallest_burst
+        for (asked, limits), tokens in world.spent.items()
+        if asked == key
+    )

@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.simulation.scenarios import charges, names, values
 from tests.simulation.scenarios.copies import COPIES
-from tests.simulation.scenarios.deploys import deploy, scale, stable, surge
+from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
 from tests.simulation.scenarios.outages import (
     bumpy,
     crash,
@@ -23,6 +23,8 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
     surge,
     scale,
     stable,
+    change,
+    change_and_fail,
     crash,
     stall,
     short_pause,

@@ -15,9 +15,11 @@ class CountingClient(Client):
         self.single: list[tuple[str, str]] = []  # of `check`: a key, and its limits
         self.together: list[list[tuple[str, str]]] = []  # of `check_all`
 
-    def check(self, key: str, limits: str | Limits, cost: int = 1) -> Future[Decision]:
+    def check(
+        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+    ) -> Future[Decision]:
         self.single.append((key, _text(limits)))
-        return super().check(key, limits, cost)
+        return super().check(key, limits, cost, default=default)
 
     async def check_all(
         self, checks: Sequence[tuple[str, str | Limits, int]]

@@ -33,7 +33,7 @@ class TracedCheck:
 
     def __init__(
         self,
-        check: Callable[[str, str | Limits, int], Future[Decision]],
+        check: Callable[..., Future[Decision]],
         turn: Callable[[], Turn | None],
         telemetry: CheckTelemetry,
     ) -> None:
@@ -41,8 +41,12 @@ class TracedCheck:
         self._turn = turn
         self._telemetry = telemetry
 
-    def __call__(self, key: str, limits: str | Limits, cost: int = 1) -> Future[Decision]:
+    def __call__(
+        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+    ) -> Future[Decision]:
         """Ask; see `Client.check`. What can't be asked raises, and has no span."""
+        if default is not None or (isinstance(limits, str) and limits.startswith("@")):
+            return self._check(key, limits, cost, default=default)  # which comes here again
         future = self._check(key, limits, cost)
         if not future.done() and (span := self._telemetry.begin()):  # nothing was sent yet
             turn = self._turn()

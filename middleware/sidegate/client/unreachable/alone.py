@@ -42,6 +42,12 @@ class Alone:
         made.nodes = self.nodes
         return made
 
+    def change_policy(self, policy: str) -> None:
+        """Decide by another policy from now on, which rules of the sidecar say."""
+        with self._lock:
+            self.fallback.change(policy)
+            self._outage.policy = self.fallback.policy
+
     def unreachable(self, check: Check, limits: Limits, why: str) -> Decision:
         """Decide by the policy a check about which the sidecar can't be asked; `why` for people."""
         with self._lock:

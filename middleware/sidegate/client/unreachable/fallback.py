@@ -15,10 +15,14 @@ class Fallback:
     """
 
     def __init__(self, policy: str, buckets: BucketTable | None = None) -> None:
-        self.policy = require_on_unreachable(policy)
-        self.source = Source(self.policy.value)
+        self.change(policy)
         self._mine = buckets is None  # then nobody else sweeps them
         self._buckets = BucketTable(MAX_MEMORY) if buckets is None else buckets
+
+    def change(self, policy: str) -> None:
+        """Answer by another policy from now on."""
+        self.policy = require_on_unreachable(policy)
+        self.source = Source(self.policy.value)
 
     def parts(self, nodes: int) -> int:
         """Return by how much a limit is divided when `nodes` nodes decide alone."""

@@ -26,7 +26,7 @@ class Outage:
 
     def __init__(self, sidecar: str, policy: OnUnreachable) -> None:
         self._sidecar = sidecar
-        self._policy = policy
+        self.policy = policy
         self._count = 0
         self._since = 0.0
         self._say_at = 0.0
@@ -42,14 +42,14 @@ class Outage:
         if self._count == 1:
             self._since, self._say_at = now, now + REMIND_EVERY
             return (
-                f"sidegate: {_STATE[self._policy]}: no answer from the sidecar at"
-                f" {self._sidecar} ({why}); requests are {CONSEQUENCE[self._policy]}"
-                f" (on_unreachable={self._policy.value}). {_cure(why)}"
+                f"sidegate: {_STATE[self.policy]}: no answer from the sidecar at"
+                f" {self._sidecar} ({why}); requests are {CONSEQUENCE[self.policy]}"
+                f" (on_unreachable={self.policy.value}). {_cure(why)}"
             )
         if now < self._say_at:
             return ""
         self._say_at = now + REMIND_EVERY
-        return f"sidegate: still {_STATE[self._policy]} ({why}): {self._so_far(now)}. {_cure(why)}"
+        return f"sidegate: still {_STATE[self.policy]} ({why}): {self._so_far(now)}. {_cure(why)}"
 
     def over(self, now: float) -> str:
         """Called when the sidecar has answered; return the line to log, "" if it had all along."""
@@ -61,7 +61,7 @@ class Outage:
 
     def _so_far(self, now: float) -> str:
         requests = "1 request was" if self._count == 1 else f"{self._count:,} requests were"
-        return f"{requests} {CONSEQUENCE[self._policy]} in {now - self._since:.0f} s"
+        return f"{requests} {CONSEQUENCE[self.policy]} in {now - self._since:.0f} s"
 
 
 def _cure(why: str) -> str:

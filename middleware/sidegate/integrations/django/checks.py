@@ -23,7 +23,7 @@ def require_middleware(app_configs: object, **_: object) -> list[Any]:
     """Called by Django's checks; warn of limits that only LimiterMiddleware would check."""
     del app_configs
     core = limiter.core
-    others = core.enforcer.application or core.settings.rules
+    others = core.enforcer.application or core.enforcer.limiter.may_have_rules
     if not (core.is_marked or others) or any(map(_is_ours, settings.MIDDLEWARE)):
         return []
     return [

@@ -32,6 +32,7 @@ _IMPORTED: Final = (
     "cost",
     "on_denied",
     "rules",
+    "default",
     "client",
     "tls",
 )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from msgspec import Struct
 
+from sidegate.http.paid import PAID, Paid
 from sidegate.http.request.proxies import MAX_ADDRESS
-from sidegate.http.request_limiter import COUNTED
 from sidegate.limiter.checks.asking import ask_all, ask_one
 from sidegate.limiter.checks.enforcer import PASSED
 from sidegate.limiter.checks.planning import NOTHING
@@ -112,7 +112,7 @@ def question_at_once(enforcer: Enforcer, guess: Guess, scope: Scope) -> KeyQuest
         return None
     if not (address := client[0]) or len(address) > MAX_ADDRESS:
         return None
-    if scope.get("method") == "OPTIONS" or COUNTED in scope:  # a preflight? paid elsewhere?
+    if scope.get("method") == "OPTIONS" or PAID in scope:  # a preflight? paid elsewhere?
         return None
     return of_address(address)
 
@@ -121,10 +121,10 @@ def asked_at_once(
     scope: Scope, guess: Guess, question: KeyQuestion, decision: Decision
 ) -> AskedAhead:
     """Return what was asked ahead, where it was one question."""
-    paid: set[tuple[str, str]] = set()
+    paid: Paid = {}
     for text in guess.fixed[0].texts:
-        paid.add((question.key, text))
-    scope[COUNTED] = paid
+        paid[question.key, text] = question.rule
+    scope[PAID] = paid
     return AskedAhead(guess, (question,), (decision,))
 
 
@@ -173,7 +173,7 @@ def take_back(client: Any, current: Current, asked: AskedAhead) -> None:  # noqa
 
 def _unpaid(current: Current, questions: Sequence[KeyQuestion]) -> None:
     """Note that a request hasn't paid for its buckets after all."""
-    paid = cast("set[tuple[str, str]]", current.view.raw[COUNTED])
+    paid = cast("Paid", current.view.raw[PAID])
     for question in questions:
         for part in question.parts:
-            paid.discard((question.key, part.rule.limits.text))
+            paid.pop((question.key, part.rule.limits.text), None)

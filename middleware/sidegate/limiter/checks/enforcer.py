@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
+from sidegate.buckets.limits import Limits
 from sidegate.http.headers import SOURCE, tells_of_limits
 from sidegate.http.key_faults import KeyFaults
+from sidegate.http.paid import PAID, Paid, pay
 from sidegate.http.request.proxies import NO_PROXIES
-from sidegate.http.request_limiter import COUNTED, Form, RequestLimiter, Verdict
+from sidegate.http.request_limiter import Form, RequestLimiter, Verdict
 from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
@@ -28,9 +30,10 @@ from sidegate.limiter.limits.applied import (
     Applied,
     limits_at,
 )
+from sidegate.limiter.limits.one_set import Scopes, carries
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from sidegate.buckets.decision import Decision
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from sidegate.http.settings import Settings
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.fixed import FixedQuestion
-    from sidegate.limiter.checks.planning import KeyQuestion, Plan, Planning
+    from sidegate.limiter.checks.planning import KeyQuestion, LimitPart, Plan, Planning
     from sidegate.limiter.limits.applied import RouteName
     from sidegate.limiter.limits.functions import AppFunction
     from sidegate.limiter.limits.marks import Mark
@@ -78,9 +81,11 @@ class Enforcer:
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
+        self.scopes = Scopes()
         self._always: tuple[Applied, ...] = ()
         if application:
-            self._always = (Applied(application, APPLICATION, APPLICATION),)
+            fixed = isinstance(application.limits, Limits)
+            self._always = (Applied(application, APPLICATION, APPLICATION, carries=fixed),)
         self.meta = MetaLimit(meta) if meta else None
         if self.meta:
             self._always += (self.meta.applied,)
@@ -108,7 +113,11 @@ class Enforcer:
     ) -> tuple[Applied, ...]:
         if any(mark.limit is None for mark in marks):
             return ()
-        return (*self._always, *limits_at(route, method, marks, self.defaults))
+        return (*self._always, *limits_at(route, method, marks, self.defaults, self.scopes))
+
+    def carries(self, limit: RouteLimit, marks: Sequence[Mark]) -> bool:
+        """Tell whether a limit carries that a dependency of a route with these marks has."""
+        return carries(limit, marks, self.defaults, self.scopes)
 
     @property
     def elsewhere(self) -> tuple[Applied, ...]:
@@ -129,20 +138,20 @@ class Enforcer:
 
     def asks_nothing(self, limits: Sequence[Applied]) -> bool:
         """Tell whether nothing is to be asked about a request that has these limits."""
-        return not (limits or self.limiter.rules or self.filters)
+        return not (limits or self.limiter.may_have_rules or self.filters)
 
     # --- the check
 
     def at_once(self, current: Current, limits: Sequence[Applied]) -> Sequence[KeyQuestion] | None:
         """Return what to ask about a request if its limits are fixed; None if it needs a plan."""
-        if (self.limiter.rules and not current.is_enforced) or current.is_message:
+        if (self.limiter.may_have_rules and not current.is_enforced) or current.is_message:
             return None
         fixed = self._fixed(tuple(limits))
         return None if fixed is None else self.ask_fixed(current.view, fixed)
 
     def guessed(self, limits: Sequence[Applied]) -> Sequence[FixedQuestion] | None:
         """Return what to ask about limits if a guess is enough to know them, else None."""
-        if self.limiter.rules or self.meta is not None:
+        if self.limiter.may_have_rules or self.meta is not None:
             return None
         return self._fixed(tuple(limits))
 
@@ -151,20 +160,20 @@ class Enforcer:
     ) -> Sequence[KeyQuestion] | None:
         """Return what to ask about fixed limits of a request; None if it needs a plan."""
         carrier: Any = view.raw  # a dictionary that can be added to
-        if self.filters or view.method == "OPTIONS" or COUNTED in carrier:
+        if self.filters or view.method == "OPTIONS" or PAID in carrier:
             return None  # a preflight? paid elsewhere?
         questions: list[KeyQuestion] = []
-        paid: set[tuple[str, str]] = set()
+        paid: Paid = {}
         try:
             for each in fixed:
                 questions.append(question := each.of(view, self.limiter))
                 for text in each.texts:
-                    paid.add((question.key, text))
+                    paid[question.key, text] = question.rule
         except Exception:  # noqa: BLE001 - the plan asks again, and tells of it
             return None
         if len(questions) > 1 and len({question.key for question in questions}) < len(questions):
             return None  # two have the same key here, such as a header's that is missing
-        carrier[COUNTED] = paid
+        carrier[PAID] = paid
         return questions
 
     def asks_the_app(self, limits: Sequence[Applied]) -> bool:
@@ -182,10 +191,18 @@ class Enforcer:
         """Return what to ask about a request: what it hasn't paid for yet, as few as can be."""
         if current.is_message:
             return questions_of(plan.parts)
-        is_paid, carrier = self.limiter.is_paid, cast("MutableMapping[str, Any]", current.view.raw)
-        return questions_of(
-            [part for part in plan.parts if not is_paid(carrier, part.key, part.rule.limits)]
-        )
+        carrier: Any = current.view.raw
+        paid: Paid = carrier.setdefault(PAID, {})
+        unpaid: dict[tuple[str, str], LimitPart] = {}
+        for part in plan.parts:
+            bucket = part.key, part.rule.limits.text
+            if bucket not in paid:
+                unpaid.setdefault(bucket, part)
+        questions = questions_of(unpaid.values())
+        for question in questions:
+            texts = [part.rule.limits.text for part in question.parts]
+            pay(paid, question.key, question.rule, texts)
+        return questions
 
     def passes(
         self,

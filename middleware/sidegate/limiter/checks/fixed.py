@@ -76,6 +76,8 @@ def fixed_questions(limits: Sequence[Applied], service: str) -> Sequence[FixedQu
 
 
 def _is_fixed(limit: RouteLimit) -> bool:
+    if limit.rule_name is not None:
+        return False
     if isinstance(limit.limits, Limits) and limit.limits.is_blocked:
         return False  # the plan refuses it, and asks nobody
     called = (limit.limits, limit.cost, limit.scope, limit.exempt_when)

@@ -29,7 +29,7 @@ class MetaLimit:
     """The meta limits of an app; `applied` stands among those of each request, at a cost of 0."""
 
     def __init__(self, limit: RouteLimit) -> None:
-        self.applied = Applied(limit, META, META)
+        self.applied = Applied(limit, META, META, carries=True)
 
     def judged(
         self,

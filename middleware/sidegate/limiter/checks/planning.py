@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sidegate.buckets.limits import MAX_LIMITS, Limits
 from sidegate.errors import LimitError
-from sidegate.http.evaluation import Pending, RuleQuestion, asking, is_pending
+from sidegate.http.evaluation import (
+    Pending,
+    RuleQuestion,
+    asked_by_sidecar,
+    asking,
+    is_pending,
+)
 from sidegate.http.headers import POLICY
+from sidegate.http.keys import identity_text
 from sidegate.http.request_limiter import Verdict
 from sidegate.http.rules import Rule, read_limits
 from sidegate.limiter.limits.functions import AppFunction
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from sidegate.http.headers import Pair
-    from sidegate.http.request_limiter import RequestLimiter
+    from sidegate.http.request_limiter import FileRule, RequestLimiter
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.limits.applied import Applied
     from sidegate.limiter.limits.route_limit import RouteLimit
@@ -83,17 +90,32 @@ def planning(
             return NOTHING
     parts: list[LimitPart] = []
     fields: list[Pair] = []
-    asked = current.path, current.root, current.method
-    for chain in () if current.is_enforced else limiter.chains(*asked):
-        found = yield from asking(limiter, chain, current.view)
-        part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
-        if refused := _take(part, parts, fields):
-            return Plan((), fields, refused)
+    if not current.is_enforced:
+        for found in (yield from _by_rules(limiter, current)):
+            part = LimitPart(*found, None) if isinstance(found, RuleQuestion) else found
+            if refused := _take(part, parts, fields):
+                return Plan((), fields, refused)
     for one in limits:
         part = yield from _part(limiter, one, current)
         if refused := _take(part, parts, fields):
             return Plan((), fields, refused)
     return Plan(parts, fields)
+
+
+def _by_rules(
+    limiter: RequestLimiter, current: Current
+) -> Generator[Pending, object, Sequence[RuleQuestion | Verdict | None]]:
+    """Return what the rules ask, or make of a request: the sidecar's, or those in code."""
+    found = asked_by_sidecar(limiter, current.view, current.root)
+    if found is not None:
+        return found
+    asked: list[RuleQuestion | Verdict | None] = []
+    for chain in limiter.chains(current.path, current.root, current.method):
+        one = yield from asking(limiter, chain, current.view)
+        asked.append(one)
+        if isinstance(one, Verdict) and one.status:
+            break
+    return asked
 
 
 def _take(
@@ -123,10 +145,46 @@ def _is_filtered(
 def _part(
     limiter: RequestLimiter, one: Applied, current: Current
 ) -> Generator[Pending, object, LimitPart | Verdict | None]:
-    """Ask the functions of one limit; None if the request isn't limited by it."""
+    """Find out about one limit; None if the request isn't limited by it."""
+    wanted = one.limit.rule_name
+    if wanted is not None:
+        named = limiter.rule_of_sidecar(wanted.name, wanted.done)
+        if named is not None:
+            return (yield from _named_part(limiter, one.limit, named, current))
+        if wanted.default is None:
+            return None
+    return (yield from _part_in_code(limiter, one, current))
+
+
+def _named_part(
+    limiter: RequestLimiter, limit: RouteLimit, named: FileRule, current: Current
+) -> Generator[Pending, object, LimitPart | Verdict | None]:
+    """Ask the functions of a limit that is a rule of the sidecar."""
+    rule, function = named.rule, limit.key
+    try:
+        if not limiter.counts(rule, current.method, current.view) and not _names_options(limit):
+            return None
+        if (exempt := limit.exempt_when) is not None:
+            function = exempt
+            if (yield from _value(rule, exempt, current)):
+                return None
+        function = limit.key
+        identity = yield from _value(rule, function, current)
+        if identity is None:
+            return None
+        rule, key, cost = named.question_of(identity_text(identity))
+        return LimitPart(rule, key, limiter.cost_of(rule, cost), limit)
+    except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+        return limiter.key_failed(rule, error, function=function.function)
+
+
+def _part_in_code(
+    limiter: RequestLimiter, one: Applied, current: Current
+) -> Generator[Pending, object, LimitPart | Verdict | None]:
+    """Ask the functions of a limit in code."""
     limit, service = one.limit, limiter.settings.service
     limits = limit.limits if isinstance(limit.limits, Limits) else _UNKNOWN
-    rule = one.rule(limits, service)
+    rule = stand_in = one.rule(limits, service)
     function: object = limit.key
     try:
         if not limiter.counts(rule, current.method, current.view) and not _names_options(limit):
@@ -157,7 +215,8 @@ def _part(
         return LimitPart(rule, key, limiter.cost_of(rule, cost), limit)
     except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
         failed = limiter.key_failed(rule, error, function=function)
-        return failed if rule.limits is not _UNKNOWN else failed.without(POLICY)
+        is_known = isinstance(limit.limits, Limits) or rule is not stand_in
+        return failed if is_known else failed.without(POLICY)
 
 
 def _value(
@@ -217,4 +276,5 @@ def joined(rules: tuple[Rule, ...]) -> Rule:
     if len(items) > MAX_LIMITS:
         raise LimitError(f"more than {MAX_LIMITS} limits")
     first = rules[0]
-    return Rule(first.name, Limits(items), key=first.key).of("", first.bucket)
+    rule = Rule(first.name, Limits(items), key=first.key).of("", first.bucket)
+    return rule if all(it.limits.carries for it in rules) else rule.stand_apart()

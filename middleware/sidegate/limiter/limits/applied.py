@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from inspect import isclass, isfunction
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sidegate.http.keys import client_ip, is_total
 from sidegate.http.rules import MAX_NAME, Rule
+from sidegate.limiter.limits.one_set import carries, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Identity
     from sidegate.limiter.limits.marks import Mark
+    from sidegate.limiter.limits.one_set import Scopes
     from sidegate.limiter.limits.route_limit import RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
@@ -77,18 +80,21 @@ def is_named(endpoint: object) -> bool:
 class Applied:
     """One limit at one route, for one method: `bucket` begins its keys, `name` is for clients.
 
-    `suffix` keeps apart what is counted apart: methods, or the messages of a websocket.
+    `suffix` keeps apart what is counted apart: methods, or the messages of a websocket. `carries`:
+    these are all limits that its buckets' keys have, whatever is asked.
     """
 
     limit: RouteLimit
     bucket: str
     name: str
     suffix: str = ""
+    carries: bool = False
 
     def rule(self, limits: Limits, service: str) -> Rule:
         """Return the rule that these limits are here."""
         key = self.limit.key.function
-        return _rule(self.name, self.bucket, limits, service, key if is_total(key) else _ADDRESS)
+        named = self.name, self.bucket, service
+        return _rule(named, limits, key if is_total(key) else _ADDRESS, carries=self.carries)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
@@ -97,18 +103,23 @@ class Applied:
 
 
 @lru_cache(MAX_RULES)
-def _rule(name: str, bucket: str, limits: Limits, service: str, key: Identity) -> Rule:
-    return Rule(name, limits, key=key).of(service, bucket)
+def _rule(named: tuple[str, str, str], limits: Limits, key: Identity, *, carries: bool) -> Rule:
+    name, bucket, service = named
+    rule = Rule(name, limits, key=key).of(service, bucket)
+    return rule if carries else rule.stand_apart()
 
 
 @lru_cache(MAX_RULES)
-def applied(limit: RouteLimit, route: RouteName, method: str, suffix: str = "") -> Applied:
+def applied(
+    limit: RouteLimit, route: RouteName, method: str, suffix: str = "", *, carries: bool = False
+) -> Applied:
     """Return a limit at a route; `suffix` keeps apart what is counted apart."""
     bucket = limit.scope if isinstance(limit.scope, str) else route.key
     name = limit.scope if isinstance(limit.scope, str) else route.name
     if limit.per_method:
         suffix = f"{suffix} {counted_as(method, limit.methods or ())}"
-    return Applied(limit, fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}"), suffix)
+    bucket, name = fit_name(f"{bucket}{suffix}"), fit_name(f"{name}{suffix}")
+    return Applied(limit, bucket, name, suffix, carries)
 
 
 def of_method(name: str, method: str) -> str:
@@ -127,7 +138,11 @@ def counted_as(method: str, named: Container[str] = ()) -> str:
 
 
 def limits_at(
-    route: RouteName, method: str, marks: Sequence[Mark], defaults: Iterable[RouteLimit]
+    route: RouteName,
+    method: str,
+    marks: Sequence[Mark],
+    defaults: Sequence[RouteLimit],
+    scopes: Scopes,
 ) -> tuple[Applied, ...]:
     """Return the limits of a route for a method, of which none is exempt.
 
@@ -137,7 +152,10 @@ def limits_at(
     own = [limit for mark, limit in found if not mark.is_dependency]
     overridden = any(limit.override_defaults for _, limit in found)
     rest = [] if overridden else [limit for limit in defaults if _counts(limit, method)]
-    return tuple(applied(limit, route, method) for limit in [*own, *rest])
+    return tuple(
+        applied(limit, route, method, carries=carries(limit, marks, defaults, scopes))
+        for limit in [*own, *rest]
+    )
 
 
 def nearest(levels: Iterable[Sequence[Mark]], method: str) -> list[Mark]:
@@ -147,6 +165,9 @@ def nearest(levels: Iterable[Sequence[Mark]], method: str) -> list[Mark]:
     says so by `override_defaults=False`.
     """
     found: list[Mark] = []
+    levels = list(levels)
+    if sum(map(bool, levels)) > 1 and any(it.limit and it.limit.methods for it in chain(*levels)):
+        levels = [[in_parts(mark) for mark in level] for level in levels]
     for level in levels:
         if any(mark.limit is None for mark in level):
             return found or list(level)

@@ -28,11 +28,13 @@ class Mark:
     """What a decorator of a limiter leaves on a function; without a limit: it is exempt.
 
     `is_dependency`: the function itself checks the limit, as a dependency of the route.
+    `is_in_part`: requests by other methods may have other limits in its place.
     """
 
     limiter: object
     limit: RouteLimit | None
     is_dependency: bool = False
+    is_in_part: bool = False
 
 
 def put_mark(marked: F, mark: Mark) -> F:

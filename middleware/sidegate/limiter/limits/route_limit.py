@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from sidegate.buckets.limits import Limits
 from sidegate.errors import require_known, shown
@@ -11,11 +11,14 @@ from sidegate.http.keys import ClientIP, Header, is_async
 from sidegate.http.rules import flag, read_limits, read_methods, require_name
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.other_names import OF_LIMITS
+from sidegate.limiter.limits.rule_name import RuleName, rule_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidegate.buckets.decision import Decision
+
+_NONE: Final = read_limits("1/second")  # where a rule's name has no default: never asked about
 
 LimitsOf: TypeAlias = "str | Limits | Iterable[str] | Callable[..., object]"
 """Limits, or a function that returns them, or None where a request isn't limited."""
@@ -51,16 +54,20 @@ class LimitOptions(SharedOptions, total=False):
       request is charged at once, and gets its tokens back when this returns False.
     - `on_denied`: makes the body of a refusal, of the request and the decision.
     - `error_message`: a text for people in the usual form of a refusal, or a function.
+    - `default`: of a limit by the name of a rule (`"@login"`), the limits while the sidecar's rules
+      have none of that name, or aren't known. Without it requests aren't limited then. Either is a
+      line in the log. `cost`, `per_method` and `scope` are the rule's own.
     """
 
     scope: str | Callable[..., object] | None
+    default: str | Limits | Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # one is only the same as itself
 class RouteLimit:
     """Limits of a route, or of many; functions are those of the app."""
 
-    limits: Limits | AppFunction
+    limits: Limits | AppFunction  # of a rule by its name the default, whatever that is for none
     key: AppFunction
     cost: int | AppFunction
     methods: frozenset[str] | None
@@ -71,6 +78,7 @@ class RouteLimit:
     charge_when: Callable[[Any], object] | None
     on_denied: AppFunction | None
     error_message: str | AppFunction | None
+    rule_name: RuleName | None
 
     @property
     def functions(self) -> list[AppFunction]:
@@ -89,9 +97,13 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
 
     An option that there isn't is a TypeError, as for any argument.
     """
-    require_known("limit", options, (*SharedOptions.__annotations__, "scope"), OF_LIMITS)
+    known = (*SharedOptions.__annotations__, "scope", "default")
+    require_known("limit", options, known, OF_LIMITS)
     if isinstance(limits, ClientIP | Header):  # other libraries have their key there
         raise ValueError(f"limits={limits!r}: expected limits such as '100/minute', not a key")  # noqa: TRY004 - options raise ValueError by house rule
+    named = rule_name(limits, options)
+    if named is not None:
+        limits = named.default or _NONE
     read = AppFunction("limits", limits) if callable(limits) else read_limits(limits)
     own = options.get("key")
     return RouteLimit(
@@ -106,6 +118,7 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         charge_when=_charge_when(options.get("charge_when")),
         on_denied=on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),
+        rule_name=named,
     )
 
 

@@ -7,13 +7,19 @@ from typing import Final
 _ONLY_FLAGS: Final = {
     "client",
     "cost",
+    "descriptor",
+    "field",
+    "format",
     "header",
+    "host",
     "max",
+    "max-newly-denied",
     "method",
     "order",
     "path",
     "rows",
     "seconds",
+    "top",
 }  # not in the environment
 _PLURAL: Final = {  # several in one variable
     "seed": "SIDEGATE_SEEDS",

@@ -8,7 +8,7 @@ import typer
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate_sidecar.cli.options.declaration import option
-from sidegate_sidecar.config import Role
+from sidegate_sidecar.config import DEFAULT_PROXIES, Role
 from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS
 
@@ -56,6 +56,28 @@ Resp = Annotated[
         " takes, with AUTH. Needs the extra sidegate\\[sidecar-resp].",
         _WHO,
         shown="not served",
+    ),
+]
+Auth = Annotated[
+    str,
+    option(
+        "auth",
+        "HOST:PORT",
+        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx, Caddy,"
+        " Traefik, Envoy's ext_authz over HTTP.",
+        _WHO,
+        shown="not served",
+    ),
+]
+AuthProxies = Annotated[
+    list[str],
+    option(
+        "auth-proxies",
+        "NETWORK",
+        "The proxies that may ask there without the secret, and whose X-Forwarded-For is believed."
+        " Others show it in Sidegate-Secret. Repeat it, or separate several by commas.",
+        _WHO,
+        shown=", ".join(DEFAULT_PROXIES),
     ),
 ]
 Grpc = Annotated[
@@ -223,8 +245,8 @@ Rules = Annotated[
     option(
         "rules",
         "PATH",
-        "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and --grpc"
-        " decides by it. `sidegate rules` has more for it.",
+        "A rules file to watch, YAML or TOML: it is checked, and shown to be in force. --auth and"
+        " --grpc decide by it. `sidegate rules` has more for it.",
         _BEHAVIOUR,
     ),
 ]

@@ -13,7 +13,7 @@ from sidegate_sidecar.config import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_ONE_PROXY = Proxies(hops=1)  # is believed, and without X-Forwarded-For the client itself
+ONE_PROXY = Proxies(hops=1)  # is believed, and without X-Forwarded-For the client itself
 
 
 class DescribedRequest(Request):
@@ -27,7 +27,7 @@ class DescribedRequest(Request):
     def __init__(
         self, method: str, path: str, headers: Iterable[str], client: str, *, is_trusted: bool
     ) -> None:
-        super().__init__(_ONE_PROXY if is_trusted else NO_PROXIES)
+        super().__init__(ONE_PROXY if is_trusted else NO_PROXIES)
         self._method = readers.header_name("method", method).upper()
         if not path.startswith("/"):
             raise OptionError("path", path, "expected a path that begins with /")

@@ -9,15 +9,18 @@ import typer
 
 from sidegate_sidecar.cli.options import ask_options  # noqa: TC001  # typer reads it
 from sidegate_sidecar.cli.rules.explain import explain
+from sidegate_sidecar.cli.rules.importing import import_ratelimit
 from sidegate_sidecar.cli.rules.loading import File, load
+from sidegate_sidecar.cli.rules.plan.plan import plan
 from sidegate_sidecar.errors import NOT_DONE
 
 
 def rules_commands(epilog: str) -> typer.Typer:
     """Return the commands that `sidegate rules` has."""
     app = typer.Typer(name="rules", help="Check a rules file, and ask what it means.")
-    for command in (validate, schema, explain):
+    for command in (validate, schema, explain, plan):
         app.command(epilog=epilog)(command)
+    app.command("import", epilog=epilog)(import_ratelimit)
     return app
 
 

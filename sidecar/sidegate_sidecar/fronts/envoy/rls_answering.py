@@ -30,6 +30,7 @@ from sidegate_sidecar.fronts.envoy.rls_messages import (
     DescriptorStatus,
     RateLimitResponse,
 )
+from sidegate_sidecar.fronts.least_sure import least_sure
 from sidegate_sidecar.ratelimit_yaml.ratelimit_yaml import UNITS
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 MAX_POLICIES: Final = 1_024  # remembered: more than a file has limits that are busy
 _UNITS: Final = {seconds: unit for unit, seconds in UNITS.items()}
 _LENGTH: Final = b"content-length"  # Envoy writes it itself
-_LEAST_SURE: Final = (Source.CLOSED, Source.OPEN, Source.LOCAL, Source.BACKUP, Source.OWNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def answer(questions: RlsQuestions, decisions: Sequence[Decision]) -> RlsAnswer:
         for question, decision in zip(questions.asked, decisions, strict=True)
     ]
     refusing = _refusing(outcomes)
-    source = min((it.decision.source for it in outcomes), key=_LEAST_SURE.index, default=None)
+    source = least_sure(it.decision.source for it in outcomes)
     quotas = [it for it in outcomes if it.question.is_quota]
     headers, body = _fields(outcomes, source), b""
     if refusing:

@@ -52,7 +52,7 @@ class LimitQuestion:
     def check(self) -> Check:
         """What the node is asked: to charge, or only to look."""
         cost = 0 if self.never_fits else self.hits
-        return self.key, self.limits.text, cost
+        return self.key, self.limits.asked, cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sidegate_sidecar.fronts.envoy.protobuf import ProtobufError
 from sidegate_sidecar.fronts.envoy.rls_answering import answer, malformed
 from sidegate_sidecar.fronts.envoy.rls_asking import RequestError
 from sidegate_sidecar.fronts.envoy.rls_messages import read_request, write_response
+from sidegate_sidecar.fronts.expected_timeout import TIMEOUT, expected_timeout
 from sidegate_sidecar.node.asking import ask_together
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sidegate")
 
-TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
 _SERVING: Final = 1
 _NOT_SERVING: Final = 2
 
@@ -113,6 +113,6 @@ def budget_of(context: Context) -> float:
 def timeout_in(metadata: Iterable[tuple[str, str | bytes]]) -> float:
     """Return the seconds that Envoy says it will wait, infinite if it doesn't say."""
     for name, value in metadata:
-        if name == TIMEOUT and isinstance(value, str) and value.isdecimal() and len(value) < 12:
-            return int(value) / 1_000
+        if name == TIMEOUT and isinstance(value, str):
+            return expected_timeout(value)
     return math.inf

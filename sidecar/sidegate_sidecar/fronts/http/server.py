@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from email.utils import formatdate
 from socket import gethostname
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidegate_sidecar.fronts.http.accepting import Acceptor
@@ -27,6 +26,7 @@ from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.fronts.http.live.live import Live
 from sidegate_sidecar.fronts.http.responder import Responder
 from sidegate_sidecar.fronts.http.work_turns import WorkTurns
+from sidegate_sidecar.fronts.http_date import HttpDate
 from sidegate_sidecar.links.admission.unproven import Unproven, origin
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.telemetry.metrics import make_registry
@@ -75,7 +75,7 @@ class HttpServer:
         self._duty = Duty()
         self._sidecar = sidecar
         self._accepting = Acceptor(listening, self._take, self._asked)
-        self._dated, self._date = 0, ""
+        self._date = HttpDate()
         self._next_turn: asyncio.Handle | None = None
         self.calls: set[asyncio.Future[None]] = set()
         self._next_look: asyncio.Handle | None = None
@@ -117,9 +117,7 @@ class HttpServer:
 
     def date(self) -> str:
         """Return the time, as HTTP writes it."""
-        if (now := int(time())) != self._dated:
-            self._dated, self._date = now, formatdate(now, usegmt=True)
-        return self._date
+        return self._date.text()
 
     def refusal(self, head: Head) -> Reply | None:
         """Tell why a request may not go on, None for one that may."""

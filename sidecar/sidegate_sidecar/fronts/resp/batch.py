@@ -54,7 +54,7 @@ class Batch:
     def frame(self, budget: float) -> Checks:
         """Return all checks, to be decided within `budget` seconds."""
         self._missing = len(self.asked)
-        checks = [(key, limits.text, cost) for _, key, limits, cost, _ in self.asked]
+        checks = [(key, limits.asked, cost) for _, key, limits, cost, _ in self.asked]
         return Checks(0, 0, int(budget * 1e6), checks)
 
     def take(self, answers: Answers) -> None:

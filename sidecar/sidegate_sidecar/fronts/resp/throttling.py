@@ -83,7 +83,7 @@ class Throttling:
         burst = _number(command, 2, 1 - self._beyond, MAX_QUANTITY)
         count, period = (_number(command, at, 1, MAX_QUANTITY) for at in (3, 4))
         try:
-            limits = Limits([Limit(count, period, burst + self._beyond)])
+            limits = Limits([Limit(count, period, burst + self._beyond)], carries=True)
         except LimitError as wrong:
             said = " ".join(
                 f"{word} {it.decode()}" for word, it in zip(_WORDS[1:4], command[2:5], strict=True)

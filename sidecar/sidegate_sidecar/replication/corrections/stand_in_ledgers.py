@@ -61,7 +61,7 @@ class StandInLedger:
         if not self:
             self._since = now
         self.count += 1
-        self._pending.setdefault((key, limits.text), []).append(charge)
+        self._pending.setdefault((key, limits.asked), []).append(charge)
         self._owe(key, limits, charge[2])
 
     def _owe(self, key: str, limits: Limits, tokens: int) -> None:

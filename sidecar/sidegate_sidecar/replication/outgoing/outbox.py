@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.limits import CARRYING
 from sidegate.protocol.messages import Buckets
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Outbox:
                 found, debts = table.debts(text, some, now, least)
                 if found:
                     groups.append((text, found, debts))
+                found, debts = table.put_by(text, some, now)
+                if found:
+                    groups.append((CARRYING + text, found, debts))
             if groups:
                 self._flying[number] = _Flying(keys, now, self._since)
                 return Buckets(number, groups)

@@ -79,7 +79,8 @@ async def test_nothing_of_it_is_imported_without_a_file() -> None:
     program = (
         "import sys, sidegate, sidegate.asgi.middleware, sidegate_sidecar.process\n"
         "from sidegate_sidecar.cli.commands import whole_app; whole_app()\n"
-        "early = {'sidegate.ruleset', 'sidegate_sidecar.rules_file', 'yaml'} & set(sys.modules)\n"
+        "lazy = {f'sidegate_sidecar.rules_{it}' for it in ('file', 'import', 'plan')}\n"
+        "early = {*lazy, 'sidegate.ruleset', 'yaml'} & set(sys.modules)\n"
         "from sidegate_sidecar.rules_file.rules_file import rules_in\n"
         "rules_in('a.toml', b'version = 1\\nrules = []')\n"
         "print(early, 'yaml' in sys.modules)"

@@ -16,7 +16,7 @@ from sidegate_sidecar.fronts.http.checks import CheckAnswered, CheckAsked, HttpC
 from sidegate_sidecar.fronts.http.connection import HttpConnection
 from sidegate_sidecar.node.node import Node
 from tests.support.in_process.beside import ring_with_puppet
-from tests.support.in_process.cluster import cluster
+from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.http_client import http
 
 NOTHING: Any = None
@@ -106,6 +106,7 @@ async def test_a_fault_of_one_connection_ends_that_alone(
         with monkeypatch.context() as patched:
             patched.setattr(HttpConnection, "reply", fail)
             await owner.say(Answers(asked.id, "owner", "puppet", None, [[1, 5]]))
+            await eventually(lambda: not one.http_server.open)
             with pytest.raises(httpx2.TransportError):
                 await asking
         assert "the inside" in caplog.text

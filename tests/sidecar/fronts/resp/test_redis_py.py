@@ -48,6 +48,14 @@ async def test_it_connects_and_asks(protocol: int) -> None:
         assert await throttle(one, *KEY) == [0, 16, 15, -1, 2]
 
 
+async def test_other_numbers_for_a_key_leave_spent_what_was_spent() -> None:
+    """As in redis-cell: a key has one bucket. 4 of 10 are 8 of 20."""
+    async with hearing() as node, redis_of(node) as one:
+        await throttle(one, "user:1", 9, 10, 86_400, 4)
+        assert (await throttle(one, "user:1", 19, 20, 86_400, 2))[:3] == [0, 20, 10]
+        assert (await throttle(one, "user:1", 9, 10, 86_400, 0))[:3] == [0, 10, 5]
+
+
 async def test_it_says_who_decided() -> None:
     """INFO, after a check in the same pipeline, is about that check."""
     async with hearing() as node, redis_of(node) as one:

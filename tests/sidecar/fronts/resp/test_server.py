@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from sidegate_sidecar.config import OptionError
-from sidegate_sidecar.fronts.resp import server as server_module
+from sidegate_sidecar.fronts import port_server
 from sidegate_sidecar.fronts.resp.clients import MAX_UNPROVEN
 from sidegate_sidecar.fronts.resp.connection import MAX_UNREAD, READ_AT_ONCE, RespConnection
 from sidegate_sidecar.fronts.resp.reading import MAX_COMMAND
@@ -161,12 +161,12 @@ async def test_a_turn_of_the_loop_ends_though_many_wait(monkeypatch: pytest.Monk
 
         def step(self) -> None:
             nonlocal now
-            now += 0.6 * server_module.TURN
+            now += 0.6 * port_server.TURN
             done.append(self.number)
 
     async with hearing() as node:
         server = server_of(node)
-        monkeypatch.setattr(server_module, "monotonic", lambda: now)
+        monkeypatch.setattr(port_server, "monotonic", lambda: now)
         for number in range(5):
             server.wait(cast("RespConnection", Waiting(number)))
         for turns in (2, 4, 5):

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.expiry import DueTimes
-from sidegate.buckets.shards import Table
+from sidegate.buckets.tables.expiry import DueTimes
+from sidegate.buckets.tables.shards import Table
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.footprint import DICT_ENTRY
+from sidegate.buckets.tables.footprint import DICT_ENTRY
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 _SPREAD_ABOVE = 4_096
 _SHARDS = 64
 SHIFT = 58
+# A bucket is put by while its key has other limits: its tick is held as a negative number.
+PUT_BY = -1  # and owes nothing
 # Bytes that a dict may take beyond those of its keys: what one of few keys does.
 _LEAST_DICT = 300
 
 
 class Table:
     """The tick at which each key's bucket is full again; a key that isn't there has a full one.
+
+    Negative for a bucket that was put by, as its key has got other limits; see `carrying.py`.
 
     The fields are open for `Buckets.take`, which is faster than a call; only `add` and `remove`
     may change which keys there are.

@@ -10,11 +10,12 @@ everybody's share next to nothing; the rules that come after these pay together.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from sidegate.buckets.footprint import LEDGER, SLOT, bytes_of
-from sidegate.buckets.fragments import Fragments
-from sidegate.buckets.ledger import Ledger, LedgerTable, Payer, PayerKind, Shares
+from sidegate.buckets.tables.footprint import LEDGER, SLOT, bytes_of
+from sidegate.buckets.tables.fragments import Fragments
+from sidegate.buckets.tables.ledger import Ledger, LedgerTable, Payer, PayerKind, Shares
 
 MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory is full of them
 
@@ -22,13 +23,15 @@ MAX_PAYERS = 1_024  # a share of 256 KiB for each, 1,000 buckets, if all memory 
 class Accounts:
     """Which buckets there are, what they take, whose turn it is at the bound, and what is due."""
 
-    __slots__ = ("_own", "_planned", "_rest", "_times", "fragments", "shares")
+    __slots__ = ("_own", "_planned", "_rest", "_times", "by_rule", "fragments", "shares")
 
     def __init__(self, max_memory: int) -> None:
         self.shares = Shares(max_memory)
         self.fragments = Fragments()
         self._own = 0  # payers for one ledger each
         self._rest = Payer(PayerKind.REST)
+        # Which tables have a ledger of the rule, the latest one last; None: of all rest.
+        self.by_rule: dict[str | None, dict[LedgerTable, None]] = {}
         self._planned: dict[int, OrderedDict[Ledger, None]] = {}  # who has something due when
         self._times: list[int] = []  # the keys of _planned as a heap
 
@@ -103,6 +106,12 @@ class Accounts:
 
     # --- ledgers
 
+    def tables_of(self, key: str) -> Iterator[LedgerTable]:
+        """Give the tables that may have this key, those of its rule; the latest ones first."""
+        for rule in (key[: key.find(":") + 1], None):
+            if tables := self.by_rule.get(rule):
+                yield from reversed(tables)
+
     def _ledger_for(self, table: LedgerTable, rule: str) -> Ledger:
         """Open a ledger for a rule; or return that of the rest, if there are too many."""
         if self._own < MAX_PAYERS:
@@ -113,6 +122,7 @@ class Accounts:
 
     def _open(self, ledger: Ledger) -> Ledger:
         ledger.table.ledgers[ledger.rule] = ledger
+        self.by_rule.setdefault(ledger.rule, {})[ledger.table] = None
         self._own += ledger.payer is not self._rest
         ledger.payer.add(ledger)
         self.shares.charge(ledger.payer, _ledger_bytes(ledger))
@@ -120,6 +130,10 @@ class Accounts:
 
     def _close(self, ledger: Ledger) -> None:
         del ledger.table.ledgers[ledger.rule]
+        tables = self.by_rule[ledger.rule]
+        del tables[ledger.table]
+        if not tables:
+            del self.by_rule[ledger.rule]
         self._own -= ledger.payer is not self._rest
         ledger.payer.remove(ledger)
         self.shares.charge(ledger.payer, -_ledger_bytes(ledger))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from math import ceil
 
 from sidegate.buckets.limits import Limit
-from sidegate.buckets.shards import Table
+from sidegate.buckets.tables.shards import Table
 
 _SAMPLED_FROM = 8  # keys that a sample looks at, for each that it takes: 1 ms at 1,000,000 keys
 

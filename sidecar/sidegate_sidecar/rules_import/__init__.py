@@ -1,0 +1,1 @@
+"""A rules file made of an envoyproxy/ratelimit configuration. Pure."""
