@@ -246,8 +246,8 @@ Rules = Annotated[
         "rules",
         "PATH",
         "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and told to apps"
-        " that take their rules from here. --auth and --grpc decide"
-        " decides by it. `sidegate rules` has more for it.",
+        " that take their rules from here. --auth and --grpc decide by it. `sidegate rules` has"
+        " more for it.",
         _BEHAVIOUR,
     ),
 ]
