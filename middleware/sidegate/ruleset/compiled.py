@@ -37,7 +37,7 @@ class CompiledRule:
         self.plan_limits = limits.removeprefix(PLAN_LIMITS) if PLAN_LIMITS in limits else ""
         key = cast("tuple[str, ...]", entry.key)
         self._identity = selector_of(key, {TENANT: tenancy.key})
-        # By another key a user of one plan would spend what those of another have: all of a network.
+        # By another key, such as the address, a user of one plan would spend those of another.
         self._carries = not self.plan_limits or TENANT in key
         first = min(tenancy.all_limits(self.plan_limits)) if self.plan_limits else limits
         self.rule = self._variant(first, shadow=not self.share)
