@@ -101,6 +101,8 @@ def watch(
         raise ValueError(f"client={shown(client)}: expected a Client where rules={SIDECAR!r}")
     follows = is_own and options.get("on_unreachable") is None
     client.watch_rules(options.get("rules_copy"), follows=follows)
+    if not limiter.settings.enabled:  # then nobody is asked for anything
+        return
     limiter.sidecar = limiter.names = RulesOfSidecar(client)
     if follows:
         limiter.policy = lambda: client.fallback.policy

@@ -185,6 +185,10 @@ class Sidecar:
         assert self.rules is not None  # or nothing would have changed
         self.cluster.hold_rules(self.rules.digest)
 
+    def rules_in_force(self) -> RuleSet | None:
+        """Return the rules of its file as they are now, None without one."""
+        return None if self.rules is None else self.rules.value
+
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()
         self.sessions.cache.ring_changed()

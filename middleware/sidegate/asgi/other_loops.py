@@ -158,7 +158,9 @@ class AnyLoop:
         trio = _running_trio()
         if trio is None:
             return None
-        return self._in_threads(trio).rules()
+        rules = self._in_threads(trio).rules()
+        self._limiter(trio)  # with this run what hears of them ends too
+        return rules
 
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:

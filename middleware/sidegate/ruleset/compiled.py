@@ -37,6 +37,8 @@ class CompiledRule:
         self.plan_limits = limits.removeprefix(PLAN_LIMITS) if PLAN_LIMITS in limits else ""
         key = cast("tuple[str, ...]", entry.key)
         self._identity = selector_of(key, {TENANT: tenancy.key})
+        # By another key a user of one plan would spend what those of another have: all of a network.
+        self._carries = not self.plan_limits or TENANT in key
         first = min(tenancy.all_limits(self.plan_limits)) if self.plan_limits else limits
         self.rule = self._variant(first, shadow=not self.share)
         self._variants = lru_cache(MAX_VARIANTS)(self._variant)
@@ -81,7 +83,7 @@ class CompiledRule:
 
     def _variant(self, limits: str, *, shadow: bool) -> Rule:
         match = self.entry.match
-        return Rule(
+        rule = Rule(
             self.name,
             limits,
             path=match.path,
@@ -91,3 +93,4 @@ class CompiledRule:
             shadow=shadow,
             next_rule=False,  # its key has something for each request
         )
+        return rule if self._carries else rule.stand_apart()

@@ -19,7 +19,9 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Who is limited.", show_
 Limits = Annotated[
     str,
     typer.Argument(
-        metavar="LIMITS", help='Such as "100/minute; 1000/hour burst 50".', show_default=False
+        metavar="LIMITS",
+        help='Such as "100/minute; 1000/hour burst 50", or @NAME for a rule of the rules file.',
+        show_default=False,
     ),
 ]
 

@@ -65,26 +65,32 @@ _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 class JsonFields:
     """The header fields that a line has: in an object of them, or each in a field of its own."""
 
-    __slots__ = ("_data", "_host", "_names")
+    __slots__ = ("_data", "_found", "_host", "_names")
 
     def __init__(self, data: Mapping[str, Any], names: FieldNames, host: str) -> None:
         self._data = data
         self._names = names
         self._host = host
+        self._found: dict[str, list[str]] = {}
 
     def lines(self, name: str) -> list[str]:
-        """Return the lines of a field."""
+        """Return the lines of a field; both files ask for the same ones."""
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._lines(name)
+        return found
+
+    def _lines(self, name: str) -> list[str]:
         if name == "host":
             return _texts(self._names.of(self._data, "host") or self._host)
         headers = self._names.of(self._data, "headers")
         if isinstance(headers, dict):
-            found = cast("dict[str, object]", headers)
-            said = [it for field, it in found.items() if field.lower() == name]
-            if said:
+            there = cast("dict[str, object]", headers)
+            if said := [it for field, it in there.items() if field.lower() == name]:
                 return [line for it in said for line in _texts(it)]
         for place in self._names.of_header(name):
-            if found_lines := _texts(_at(self._data, place)):
-                return found_lines
+            if lines := _texts(_at(self._data, place)):
+                return lines
         if name == "authorization":
             return login_lines(_text(self._names.of(self._data, "user")))
         return []
@@ -108,7 +114,8 @@ class FieldNames:
             given.setdefault(what, []).append(name)
         self.told = given
         self._places: dict[str, list[Place]] = {
-            what: _places(given.get(what) or names) for what, names in NAMES.items()
+            what: _places(given[what]) if what in given else [tuple(it.split(".")) for it in names]
+            for what, names in NAMES.items()
         }
         self._headers = {
             what.removeprefix(HEADER): _places(names)
@@ -179,6 +186,7 @@ class JsonLines:
 
 
 def _places(names: Iterable[str]) -> list[Place]:
+    """Return where names lead that were told: a dot may also be in one."""
     return [place for name in names for place in dict.fromkeys([(name,), tuple(name.split("."))])]
 
 

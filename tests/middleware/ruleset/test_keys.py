@@ -8,6 +8,7 @@ from sidegate.errors import RepeatedField
 from sidegate.http.request.proxies import NO_PROXIES, Proxies
 from sidegate.ruleset.moments import seconds_of
 from tests.middleware.ruleset.asked import (
+    NOW,
     PROXY,
     TRUSTED,
     Lines,
@@ -154,3 +155,21 @@ def test_a_key_in_lines_that_differ_is_refused() -> None:
     with pytest.raises(RepeatedField):
         rules(key).questions(asgi(lines=lines), 0)
     assert rules({**key, "mode": "shadow"}).questions(asgi(lines=lines), 0) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "carries"),
+    [
+        ({"limits": "5/minute", "key": "client"}, True),
+        ({**API, "key": "tenant"}, True),
+        ({**API, "key": ["tenant", "path"]}, True),
+        ({**API, "key": "client"}, False),  # two plans behind one address
+        ({**API, "key": "global"}, False),
+    ],
+)
+def test_a_plan_is_a_change_for_those_who_have_one_at_a_time(
+    entry: dict[str, Any], carries: bool
+) -> None:
+    """Else who has spent a plan would have spent those of others behind the same address."""
+    (question,) = rules(entry, **PLANS).questions(asgi("/"), NOW)
+    assert question.rule.limits.carries is carries

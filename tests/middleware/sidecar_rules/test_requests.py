@@ -131,6 +131,8 @@ async def test_what_the_app_exempts_is_exempt_and_what_the_file_does_too(make: M
 async def test_who_is_switched_off_asks_nobody(make: Make) -> None:
     front = make(rules({**LOGIN, "limits": "0/minute"}), enabled=False)
     assert await statuses(front, 2) == [200, 200]
+    checker: Any = front.checker
+    assert (checker.asked, checker.wanted) == ([], 0)
 
 
 @fronts

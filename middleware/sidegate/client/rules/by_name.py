@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sidegate.client.checks import plain_key
 from sidegate.errors import RuleNotInForce, shown
 from sidegate.http.keys import bucket_key
-from sidegate.http.rules import read_limits
+from sidegate.http.rules import BY_NAME, read_limits
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.ruleset.ruleset import RuleSet
 
-BY_NAME: Final = "@"
 LOOK_EVERY: Final = 0.002  # seconds, for the first rules of a process
 
 

@@ -62,7 +62,9 @@ class Proxies:
         """Tell whether what a peer says of its client is believed."""
         if self.hops:
             return True
-        return self._trusts(parse_ip(peer)) if peer else self.unix
+        if not (peer and self.networks):
+            return self.unix and not peer
+        return self._trusts(parse_ip(peer))
 
     def _by_count(self, peer: str, entries: list[str]) -> str:
         if len(entries) < self.hops:

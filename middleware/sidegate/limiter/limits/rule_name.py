@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import shown
-from sidegate.http.rules import read_limits, require_name
+from sidegate.http.rules import BY_NAME, read_limits, require_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sidegate.buckets.limits import Limits
 
-BY_NAME: Final = "@"
 _OF_THE_RULE: Final = ("cost", "scope", "per_method")  # what it says, and whose its buckets are
 
 

@@ -38,9 +38,10 @@ class Undecided(Generic[Asker]):
         self._decisions: list[Decision | None] = [None] * len(questions)
 
     def take(self, at: int, answers: Answers, answer: list[int] | str) -> bool:
-        """Take the answer to one of its questions; True once it has all."""
-        if self._decisions[at] is None:
-            self._left -= 1
+        """Take the answer to one of its questions; True with the last, and never again."""
+        if self._decisions[at] is not None:
+            return False
+        self._left -= 1
         self._decisions[at] = self._answering.decided(self.questions[at], answers, answer)
         return not self._left
 

@@ -28,7 +28,7 @@ class Responder:
         self._scrape = scrape
         self._app = LazyApp(sidecar, address, scrape)
         self._page = Page()
-        self._checks = HttpChecks(sidecar.node)
+        self._checks = HttpChecks(sidecar.node, sidecar.rules_in_force)
 
     def at_once(self, head: Head) -> Reply:
         """Answer a probe or a scrape."""

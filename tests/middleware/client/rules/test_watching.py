@@ -12,6 +12,7 @@ import pytest
 
 from sidegate import BlockingClient, Client
 from sidegate.buckets.decision import Source
+from sidegate.client.rules.rules_copy import RulesCopy
 from sidegate.protocol.messages import Forget
 from sidegate.protocol.standing_messages import WatchRules
 from sidegate.ruleset.ruleset import RuleSet, read_rules
@@ -20,6 +21,7 @@ from sidegate_sidecar.process import Process
 from tests.middleware.client.scripts.run import run
 from tests.support.in_process.cluster import GENEROUS, cluster, config, eventually
 from tests.support.in_process.older import older_puppet
+from tests.support.in_process.puppets import Puppet, node_named
 from tests.support.in_process.rules import many_rules, rules_of
 
 FIVE, TEN = rules_of("5/minute"), rules_of("10/minute")
@@ -104,6 +106,20 @@ async def test_a_client_that_comes_back_asks_with_what_it_has(asking: Callable[.
                 assert (client.rules() is before) == (rules is FIVE)
         finally:
             await started.stop()
+
+
+@either
+async def test_who_has_a_copy_asks_with_its_digest(
+    asking: Callable[..., Any], tmp_path: Path
+) -> None:
+    RulesCopy(tmp_path / "copy").write(FIVE.digest, FIVE.encoded)
+    puppet = Puppet(node_named("n2"))
+    await puppet.start()
+    async with asking(puppet.address) as client:
+        client.watch_rules(tmp_path / "copy")
+        assert client.rules() == FIVE
+        assert await puppet.hear(WatchRules) == WatchRules(FIVE.digest)
+    await puppet.stop()
 
 
 @either

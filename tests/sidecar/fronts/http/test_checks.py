@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -74,7 +75,7 @@ class Deciding:
 def is_taken(body: bytes) -> bool:
     node: Any = Deciding()
     asked: Node = node
-    taken = HttpChecks(asked).ask(body, NOTHING)
+    taken = HttpChecks(asked, lambda: None).ask(body, NOTHING)
     assert node.asked == taken
     return taken
 
@@ -138,3 +139,44 @@ def test_what_the_app_would_refuse_is_left_to_it(body: bytes) -> None:
 def test_a_plain_check_is_taken() -> None:
     """Else all of the above would hold of a front that takes none."""
     assert is_taken(b'{"key": "k", "limits": "5/s"}')
+
+
+# --- by the name of a rule
+
+RULES = """
+version: 1
+rules:
+  - {name: login, match: {path: /login}, limits: 5/hour, cost: 2}
+  - {name: tried, limits: 0/hour, mode: shadow}
+"""
+
+
+async def test_a_rule_of_the_file_says_limits_cost_and_mode(tmp_path: Path) -> None:
+    """Its bucket is NAME:KEY; and what is wrong is said by the app behind the front."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    async with cluster("n1", rules=str(file)) as (node,), http(node) as client:
+
+        async def ask(name: str, cost: int = 1) -> httpx2.Response:
+            return await client.post("/v1/check", json={"key": "ann", "limits": name, "cost": cost})
+
+        first = (await ask("@login")).json()
+        assert (first["allowed"], first["limits"], first["remaining"]) == (True, "5/hour", 3)
+        assert (await ask("@login")).json()["remaining"] == 1
+        assert not (await ask("@login")).json()["allowed"]
+        held = (await client.get("/v1/keys/login:ann")).json()
+        assert [it["limit"] for it in held["buckets"]] == ["5/hour"]
+        assert (await ask("@tried")).json()["allowed"]
+        for response, said in (
+            (await ask("@logout"), 'rule "logout": expected one of the sidecar\'s rules'),
+            (await ask("@login", 3), "cost 6"),
+        ):
+            assert response.status_code == 422
+            assert said in response.json()["detail"]
+
+
+async def test_without_a_file_there_are_no_rules() -> None:
+    async with cluster("n1") as (node,), http(node) as client:
+        said = await client.post("/v1/check", json={"key": "ann", "limits": "@login"})
+    assert said.status_code == 422
+    assert "of which none are known here" in said.json()["detail"]

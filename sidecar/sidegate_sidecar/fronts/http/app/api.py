@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
-from sidegate.errors import CheckError, UnknownRule
+from sidegate.errors import CheckError, RuleNotInForce, UnknownRule
 from sidegate.link.health import LinkState
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Holdings
@@ -52,6 +52,7 @@ from sidegate_sidecar.fronts.http.app.reports.report_models import (
     Top,
     asked,
 )
+from sidegate_sidecar.fronts.http.checks import CheckAsked, as_enforced, question_of
 from sidegate_sidecar.fronts.http.http11.bodies import MAX_BODY_BYTES
 from sidegate_sidecar.fronts.http.live.feed import Feed
 from sidegate_sidecar.fronts.http.live.live import FULL
@@ -157,12 +158,15 @@ class Api:
         Answers 200 whether it was allowed or not: the question was answered.
         """
         try:
-            decision = await ask_one(self._node, asked.key, parse_limits(asked.limits), asked.cost)
-        except CheckError as error:  # of an owner that holds something else for good input
+            wanted = CheckAsked(asked.key, asked.limits, asked.cost)
+            question = question_of(wanted, self._sidecar.rules_in_force())
+            decision = await ask_one(self._node, question.key, question.limits, question.cost)
+            decision = as_enforced(question, decision)
+        except (CheckError, ValueError, RuleNotInForce) as error:
             raise HTTPException(422, str(error)) from None
         except WireError as error:
             raise HTTPException(502, f"the owner of this key makes no sense: {error}") from None
-        return CheckResponse.of(decision, self._owner(asked.key))
+        return CheckResponse.of(decision, self._owner(question.key))
 
     async def peek(self, key: KeyInPath) -> KeyHoldings:
         """Look at the buckets of a key on its owner."""

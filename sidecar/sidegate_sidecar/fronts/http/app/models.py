@@ -17,6 +17,7 @@ from pydantic import (
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits, require_cost
 from sidegate.errors import CostError
+from sidegate.http.rules import BY_NAME
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
 from sidegate_sidecar.cluster.cluster import Stage
@@ -70,12 +71,14 @@ class CheckRequest(BaseModel):
     key: str = Field(description=_KEY)
     limits: str = Field(
         description="One to eight limits, all charged or none: `100/minute`, `10 per second`,"
-        " `1000/5 hours burst 50`, joined by `;`, `,` or `|`."
+        " `1000/5 hours burst 50`, joined by `;`, `,` or `|`. Or `@NAME`: the rule of that name in"
+        " the sidecar's rules file, whose bucket is `NAME:KEY`."
     )
     cost: int = Field(
         1,
         strict=True,
-        description="Tokens to charge, at most the smallest burst of the limits; 0 only looks.",
+        description="Tokens to charge, at most the smallest burst of the limits; 0 only looks. By"
+        " the name of a rule so many requests, of its cost each.",
     )
 
     @field_validator("key")
@@ -86,13 +89,13 @@ class CheckRequest(BaseModel):
     @field_validator("limits")
     @classmethod
     def _limits_parse(cls, limits: str) -> str:
-        return parse_limits(limits).text
+        return limits if limits.startswith(BY_NAME) else parse_limits(limits).text
 
     @field_validator("cost")
     @classmethod
     def _cost_can_pass(cls, cost: int, info: ValidationInfo) -> int:
         limits: str | None = info.data.get("limits")
-        if limits:
+        if limits and not limits.startswith(BY_NAME):
             require_cost(cost, parse_limits(limits))
         elif not 0 <= cost <= MAX_TOKENS:  # these are wrong too
             raise CostError(cost, MAX_TOKENS)
