@@ -187,7 +187,8 @@ class Sidecar:
 
     def _hold_rules(self, rules: RulesInForce) -> None:
         self.cluster.hold_rules(rules.digest)
-        self.node.buckets.ruled = frozenset(f"{name}:" for name in rules.value.by_name)
+        fixed = [rule.name for rule in rules.value.rules if not rule.plan_limits]
+        self.node.buckets.ruled = frozenset(f"{name}:" for name in fixed)
 
     def rules_in_force(self) -> RuleSet | None:
         """Return the rules of its file as they are now, None without one."""

@@ -158,18 +158,25 @@ def test_a_key_in_lines_that_differ_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "carries"),
+    ("key", "lines", "carries"),
     [
-        ({"limits": "5/minute", "key": "client"}, True),
-        ({**API, "key": "tenant"}, True),
-        ({**API, "key": ["tenant", "path"]}, True),
-        ({**API, "key": "client"}, False),  # two plans behind one address
-        ({**API, "key": "global"}, False),
+        ("client", [], False),
+        ("client", [("x-tenant", "acme")], False),
+        (["host", "path"], [("x-tenant", "acme")], False),
+        ("global", [("x-plan", "pro")], False),
+        ("tenant", [("x-plan", "pro")], False),  # by address
+        ("tenant", [("x-tenant", "acme")], True),
+        (["client", "tenant"], [("x-tenant", "acme")], True),
+        ("header:x-user", [("x-user", "ann"), ("x-plan", "pro")], True),
+        ("bearer", [("authorization", "Bearer t")], True),
     ],
 )
-def test_a_plan_is_a_change_for_those_who_have_one_at_a_time(
-    entry: dict[str, Any], carries: bool
+def test_plans_that_share_an_address_are_no_change(
+    key: str | list[str], lines: Lines, carries: bool
 ) -> None:
-    """Else who has spent a plan would have spent those of others behind the same address."""
-    (question,) = rules(entry, **PLANS).questions(asgi("/"), NOW)
-    assert question.rule.limits.carries is carries
+    """Whoever has another plan there has what is left of it, whatever the others have spent."""
+    found = rules({"key": key, "limits": "plan:api"}, **PLANS)
+    (question,) = found.questions(asgi(lines=lines, peer=PROXY, proxies=TRUSTED), NOW)
+    assert question.rule.limits.carries == carries
+    (fixed,) = rules({"key": key}, **PLANS).questions(asgi(lines=lines), NOW)
+    assert fixed.rule.limits.carries
