@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
+from sidegate.buckets.tables import accounts
 from tests.middleware.buckets.contents import START
 
 SECOND = 10**9
@@ -138,6 +139,16 @@ def test_a_refund_is_of_the_limit_that_was_charged() -> None:
     assert left(buckets, new) == 0
     buckets.refund(KEY, old, 2, START)
     assert left(buckets, new) == 4
+
+
+def test_one_of_many_rules_is_carried_over_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that rules beyond the bound have buckets in as well is one table."""
+    monkeypatch.setattr(accounts, "MAX_PAYERS", 1)
+    buckets, old = BucketTable(), carrying("10/hour")
+    buckets.take(KEY, old, 10, START)
+    buckets.take("search:ann", old, 1, START)
+    buckets.take(KEY, carrying("20/second"), 0, START)
+    assert left(buckets, old, START + 10 * SECOND) == 0
 
 
 # --- other nodes

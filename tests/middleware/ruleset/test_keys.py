@@ -162,7 +162,7 @@ def test_a_key_in_lines_that_differ_is_refused() -> None:
     [
         ("client", [], False),
         ("client", [("x-tenant", "acme")], False),
-        (["host", "path"], [("x-tenant", "acme")], False),
+        (["client", "path"], [("x-tenant", "acme")], False),
         ("global", [("x-plan", "pro")], False),
         ("tenant", [("x-plan", "pro")], False),  # by address
         ("tenant", [("x-tenant", "acme")], True),
