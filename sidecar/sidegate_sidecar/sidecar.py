@@ -177,13 +177,18 @@ class Sidecar:
         self.cluster.on_ring = self._ring_changed
         if self.rules is not None:
             self.rules.on_change = self._rules_changed
-            self.cluster.hold_rules(self.rules.digest)
+            self._hold_rules(self.rules)
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
 
     def _rules_changed(self, rules: RuleSet) -> None:
         self.sessions.rules.put(rules)
         assert self.rules is not None  # or nothing would have changed
-        self.cluster.hold_rules(self.rules.digest)
+        self._hold_rules(self.rules)
+
+    def _hold_rules(self, rules: RulesInForce) -> None:
+        self.cluster.hold_rules(rules.digest)
+        fixed = [rule.name for rule in rules.value.rules if not rule.plan_limits]
+        self.node.buckets.ruled = frozenset(f"{name}:" for name in fixed)
 
     def rules_in_force(self) -> RuleSet | None:
         """Return the rules of its file as they are now, None without one."""

@@ -46,7 +46,7 @@ class BucketTable(CarryingStore):
         held = table.one if shards is None else shards[hash(key) >> SHIFT]
         full_at = held.get(key)
         if full_at is None:
-            if limits.carries and self._carry(key, limits, now):
+            if (limits.carries or self.ruled) and self._carry(key, limits, now):
                 return self._take(key, limits, cost, now)
             return self._take_first(key, table.limit, cost, now)
         scale = table.scale
@@ -103,7 +103,8 @@ class BucketTable(CarryingStore):
                 allowed = False
             places.append(place)
             debts.append(debt)
-        if limits.carries and not (is_here and all(places)) and self._carry(key, limits, now):
+        may_carry = (limits.carries or self.ruled) and not (is_here and all(places))
+        if may_carry and self._carry(key, limits, now):
             return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:

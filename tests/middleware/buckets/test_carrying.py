@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
+from sidegate.buckets.tables import accounts
 from tests.middleware.buckets.contents import START
 
 SECOND = 10**9
@@ -63,6 +64,18 @@ def test_limits_that_stand_for_themselves_are_left_alone() -> None:
     buckets = BucketTable()
     buckets.take(KEY, parse_limits("10/second"), 10, START)
     assert left(buckets, parse_limits("1000/day")) == 1000
+
+
+def test_keys_of_a_rule_for_all_have_one_limit_whoever_asks() -> None:
+    """Also by limits that don't say so, such as curl's: else these would begin afresh for all."""
+    buckets, changed = BucketTable(), parse_limits("20/hour")
+    buckets.ruled = frozenset({"login:"})
+    buckets.take(KEY, carrying("10/hour"), 4, START)
+    assert buckets.take(KEY, changed, 2, START)[0]
+    assert left(buckets, parse_limits("10/hour")) == 5
+    assert left(buckets, changed) == 0
+    buckets.take("search:ann", parse_limits("10/hour"), 10, START)
+    assert buckets.take("search:ann", changed, 20, START)[0]
 
 
 def test_keys_of_other_rules_are_left_alone() -> None:
@@ -126,6 +139,16 @@ def test_a_refund_is_of_the_limit_that_was_charged() -> None:
     assert left(buckets, new) == 0
     buckets.refund(KEY, old, 2, START)
     assert left(buckets, new) == 4
+
+
+def test_one_of_many_rules_is_carried_over_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that rules beyond the bound have buckets in as well is one table."""
+    monkeypatch.setattr(accounts, "MAX_PAYERS", 1)
+    buckets, old = BucketTable(), carrying("10/hour")
+    buckets.take(KEY, old, 10, START)
+    buckets.take("search:ann", old, 1, START)
+    buckets.take(KEY, carrying("20/second"), 0, START)
+    assert left(buckets, old, START + 10 * SECOND) == 0
 
 
 # --- other nodes
