@@ -157,6 +157,7 @@ class AnyLoop:
             return self.client.rules()
         trio = _running_trio()
         if trio is None:
+            self.client.watch_rules().unheard("its event loop is neither asyncio's nor trio's")
             return None
         rules = self._in_threads(trio).rules()
         self._limiter(trio)  # with this run what hears of them ends too

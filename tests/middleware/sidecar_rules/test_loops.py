@@ -53,12 +53,15 @@ async def test_under_trio_a_copy_is_there_at_the_start(tmp_path: Any) -> None:
         assert await asyncio.to_thread(trio.run, refused, again) == 0
 
 
-def test_in_a_loop_that_nobody_knows_the_default_applies() -> None:
+def test_in_a_loop_that_nobody_knows_the_default_applies(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     app = limited("127.0.0.1:9", default="5/minute", on_unreachable="closed")
     work = run(app, http("/login"))
     with pytest.raises(StopIteration) as done:
         work.send(None)
     assert done.value.value[0]["status"] == 503
+    assert [it for it in caplog.messages if "its event loop is neither asyncio's nor" in it]
 
 
 def test_what_a_limiter_has_learnt_of_its_routes_is_no_way_around_new_rules() -> None:

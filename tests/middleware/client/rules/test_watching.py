@@ -14,7 +14,7 @@ from sidegate import BlockingClient, Client
 from sidegate.buckets.decision import Source
 from sidegate.client.rules.rules_copy import RulesCopy
 from sidegate.protocol.messages import Forget
-from sidegate.protocol.standing_messages import WatchRules
+from sidegate.protocol.standing_messages import RulesPush, WatchRules
 from sidegate.ruleset.ruleset import RuleSet, read_rules
 from sidegate.testing import isolated
 from sidegate_sidecar.process import Process
@@ -165,6 +165,30 @@ async def test_beside_an_older_sidecar_nothing_is_asked_and_that_is_said_once(
 
 
 @either
+async def test_while_nothing_is_known_it_is_said_why_the_sidecar_cannot_be_had(
+    asking: Callable[..., Any], caplog: Log
+) -> None:
+    """Once: nothing else says it, where nothing is checked before rules are there."""
+    node = Process(config("n1"))
+    link = node.link
+    await node.start()
+    await node.stop()
+    async with asking(link) as client:
+        assert client.rules() is None
+        await eventually(lambda: warnings(caplog, "no rules from the sidecar: "))
+        node = Process(config("n1", link=link))
+        await node.start()
+        node.sessions.rules.put(FIVE)
+        await are(client, FIVE)
+        await node.stop()
+        await eventually(lambda: not node.sessions.open)
+        assert client.rules() == FIVE
+    (line,) = warnings(caplog, "no rules from the sidecar: ")
+    assert "refused" in line or "Connect call failed" in line
+    assert line.endswith("; what default= says applies")
+
+
+@either
 @pytest.mark.parametrize("mode", ["memory", "off"])
 async def test_without_a_sidecar_there_are_none_and_that_is_said(
     asking: Callable[..., Any], mode: str, tmp_path: Path, caplog: Log
@@ -265,6 +289,24 @@ async def test_a_thread_hears_on_while_keys_are_reset_and_others_dial_anew() -> 
         node.sessions.rules.put(TEN)
         await are(client, TEN)
         assert len(watching_threads()) == 1
+
+
+async def test_a_fault_of_ours_is_logged_and_the_thread_dials_anew(
+    caplog: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with cluster("n1") as (node,), in_threads(node.link) as client:
+        node.sessions.rules.put(FIVE)
+        pushed = client.watch_rules()
+        arrive, faults = pushed.arrive, [LookupError("a fault")]
+
+        def arrives(push: RulesPush) -> bool:
+            if faults:
+                raise faults.pop()
+            return arrive(push)
+
+        monkeypatch.setattr(pushed, "arrive", arrives)
+        await are(client, FIVE)
+        assert len(warnings(caplog, "a fault in sidegate")) == 1
 
 
 async def test_a_client_that_was_closed_watches_again_when_it_is_asked() -> None:
