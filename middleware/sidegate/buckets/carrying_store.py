@@ -106,6 +106,8 @@ class CarryingStore(Store):
 
         One that owes more here is none of these: it was charged since.
         """
+        if not limit.tokens:  # as in merge_all
+            return
         for key, debt in zip(keys, debts, strict=True):
             full_at = now * limit.scale + min(debt * limit.scale, limit.capacity)
             held = self._place(key, limit)

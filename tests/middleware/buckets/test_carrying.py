@@ -132,6 +132,19 @@ def _fill_all(buckets: BucketTable) -> None:
         buckets.fill(text, keys, START)
 
 
+def test_a_refund_gives_back_no_more_time_than_was_charged() -> None:
+    """Else whoever has a request fail each second gets a fifth of the other limit's day for it."""
+    buckets, day, second, now = BucketTable(), carrying("100/day"), carrying("5/second"), START
+    assert left(buckets, day) == 100
+    for _ in range(10):
+        now += SECOND
+        assert buckets.take(KEY, second, 1, now)[0] or now == START + SECOND
+        assert left(buckets, day, now) == 0
+        buckets.refund(KEY, second, 1, now)
+        assert left(buckets, day, now) == 0
+        buckets.take(KEY, second, 0, now)
+
+
 def test_a_refund_is_of_the_limit_that_was_charged() -> None:
     """Whoever was charged by the old limit gets its share of the new one back."""
     buckets, old, new = BucketTable(), carrying("10/hour"), carrying("20/hour")
@@ -198,6 +211,14 @@ def test_what_is_put_by_elsewhere_and_was_charged_here_stays() -> None:
     buckets.take(KEY, old, 8, START)
     buckets.put_by_all(old.items[0], (KEY,), (0,), START)
     assert [str(limit) for limit, _ in buckets.held(KEY, START)] == ["10/hour"]
+
+
+def test_a_limit_without_tokens_has_no_buckets_to_merge() -> None:
+    buckets, blocked = BucketTable(), parse_limits("0/hour").items[0]
+    buckets.merge_all(blocked, (KEY,), (SECOND,), START)
+    buckets.put_by_all(blocked, (KEY,), (SECOND,), START)
+    assert not len(buckets)
+    assert left(buckets, carrying("10/hour")) == 10
 
 
 def test_of_what_was_carried_over_only_so_much_waits_to_be_told() -> None:
