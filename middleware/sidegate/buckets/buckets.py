@@ -47,7 +47,7 @@ class BucketTable(CarryingStore):
         held = table.one if shards is None else shards[hash(key) >> SHIFT]
         full_at = held.get(key)
         if full_at is None:
-            if limits.carries and self._carry(key, limits, now):
+            if (limits.carries or self.ruled) and self._carry(key, limits, now):
                 return self._take(key, limits, cost, now)
             return self._take_first(key, table.limit, cost, now)
         scale = table.scale
@@ -107,7 +107,7 @@ class BucketTable(CarryingStore):
                 allowed = False
             places.append(place)
             debts.append(debt)
-        if not is_here and limits.carries and self._carry(key, limits, now):
+        if not is_here and (limits.carries or self.ruled) and self._carry(key, limits, now):
             return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,13 @@ from starlette.routing import Route
 from sidegate import Limiter, RateLimitMiddleware, Rule, header
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.process import Process
-from tests.support.in_process.cluster import GENEROUS, client, cluster, eventually_answered
+from tests.support.in_process.cluster import (
+    GENEROUS,
+    client,
+    cluster,
+    eventually,
+    eventually_answered,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -124,3 +131,18 @@ async def test_the_backup_goes_on_by_the_new_limit() -> None:
                 return [limit.text for limit, debt in found if debt]
 
             await eventually_answered(held, lambda texts: texts == ["20/day"])
+
+
+async def test_by_hand_the_limit_of_a_rule_of_the_file_is_the_same(tmp_path: Path) -> None:
+    """Of whoever asks first after a change, also by a check that says what the limit is."""
+    file = tmp_path / "rules.yaml"
+    rule = "version: 1\nrules: [{name: login, limits: LIMITS}]"
+    file.write_text(rule.replace("LIMITS", "10/day"))
+    async with cluster("n1", "n2", rules=str(file)) as nodes, client(nodes[1]) as asking:
+        (before,) = {it.rules.digest for it in nodes if it.rules}
+        assert (await asking.check("login:ann", "10/day", 4)).allowed
+        file.write_text(rule.replace("LIMITS", "20/day"))
+        await eventually(lambda: all(it.rules and it.rules.digest != before for it in nodes))
+        assert (await asking.check("login:ann", "20/day")).remaining == 11
+        assert (await asking.check("logout:ann", "10/day", 10)).allowed
+        assert (await asking.check("logout:ann", "20/day")).remaining == 19

@@ -71,12 +71,20 @@ async def test_no_spelling_of_a_request_gets_past_a_proxy_that_is_open(tmp_path:
     async with behind(tmp_path, *KINDS) as behind_them:
         raw = [b"GET %s HTTP/1.1\r\nHost: a\r\n" % it.encode() for it in PATHS]
         raw += [b"GET /hidden/x HTTP/1.0\r\n"]
+        raw += [_long(kilobytes, in_path) for kilobytes in range(7, 18) for in_path in (0, 6)]
         raw += [b"GET /hidden/x HTTP/1.1\r\nHost: a\r\n%b\r\n" % it for it in FIELDS]
         for proxy in behind_them.proxies:
             got = await asyncio.gather(*(_ask(proxy.http.number, it) for it in raw))
             passed = [ask for ask, it in zip(raw, got, strict=True) if b"hello" in it]
             assert not passed, proxy.title
         assert _reached(behind_them) <= {"GET /ready"}
+
+
+def _long(kilobytes: int, in_path: int) -> bytes:
+    """Return a head of that size, of which so much stands in the path."""
+    fields = (b"X-Many-%d: %s\r\n" % (at, b"m" * 1_010) for at in range(kilobytes - in_path))
+    head = b"GET /hidden/x?%s HTTP/1.1\r\nHost: a\r\n%b"
+    return head % (b"q" * (in_path << 10), b"".join(fields))
 
 
 async def _ask(port: int, head: bytes) -> bytes:

@@ -66,6 +66,18 @@ def test_limits_that_stand_for_themselves_are_left_alone() -> None:
     assert left(buckets, parse_limits("1000/day")) == 1000
 
 
+def test_keys_of_a_rule_for_all_have_one_limit_whoever_asks() -> None:
+    """Also by limits that don't say so, such as curl's: else these would begin afresh for all."""
+    buckets, changed = BucketTable(), parse_limits("20/hour")
+    buckets.ruled = frozenset({"login:"})
+    buckets.take(KEY, carrying("10/hour"), 4, START)
+    assert buckets.take(KEY, changed, 2, START)[0]
+    assert left(buckets, parse_limits("10/hour")) == 5
+    assert left(buckets, changed) == 0
+    buckets.take("search:ann", parse_limits("10/hour"), 10, START)
+    assert buckets.take("search:ann", changed, 20, START)[0]
+
+
 def test_keys_of_other_rules_are_left_alone() -> None:
     buckets = BucketTable()
     buckets.take("search:ann", carrying("10/hour"), 10, START)

@@ -11,13 +11,13 @@ from tests.support.optional import missing
 from tests.support.processes.services import Service
 
 PAGE: Final = Path(__file__).parents[3] / "docs/running/forward-auth.md"
-APP: Final = "127.0.0.1:8000"
+SBIN: Final = "/usr/sbin:/usr/local/sbin:/usr/bin"  # where not all users look
 _PROGRAM: Final = "tests.support.proxies.program"
 
 
 def configuration_on_page(name: str) -> str:
     """Return the block on the page that is this file."""
-    pattern = rf"^```[a-z]*\n# {re.escape(name)}\n(.*?)^```"
+    pattern = rf"^```[a-z]*\n(?:#|--) {re.escape(name)}\n(.*?)^```"
     found = re.search(pattern, PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert found, name
     return found[1]
@@ -40,12 +40,15 @@ class AskingProxy(Service):
         for old, new in (*self.usual_changes, *changes):
             assert old in text, old
             text = text.replace(old, new.replace("FOLDER", str(self.folder)))
-        ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
-        for on_page, port in ports.items():
+        self._ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
+        self.file.write_text(self._at_its_ports(text))
+
+    def _at_its_ports(self, text: str) -> str:
+        for on_page, port in self._ports.items():
             text = re.sub(
                 rf"(127\.0\.0\.1:|port_value: |http://:){on_page}\b", rf"\g<1>{port}", text
             )
-        self.file.write_text(text)
+        return text
 
     @staticmethod
     @abstractmethod
@@ -76,13 +79,38 @@ class Nginx(AskingProxy):
 
     @staticmethod
     def require() -> None:
-        if shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None:
+        if shutil.which("nginx", path=SBIN) is None:
             missing("nginx (Debian's package nginx-light has it)")
 
     @property
     def command(self) -> list[str]:
-        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin") or "nginx"
+        program = shutil.which("nginx", path=SBIN) or "nginx"
         return [_PROGRAM, program, "-p", str(self.folder), "-e", "stderr", "-c", str(self.file)]
+
+
+class Haproxy(AskingProxy):
+    """HAProxy, which asks by a script in Lua."""
+
+    on_page = "haproxy.cfg"
+    usual_changes = (("/etc/haproxy", "FOLDER"), ("defaults", "    maxconn 1000\ndefaults"))
+    script = "sidegate.lua"
+    timeout = 20_000  # ms, on a machine that has much to do
+
+    def __init__(self, folder: Path, app: int, auth: object, *changes: tuple[str, str]) -> None:
+        super().__init__(folder, app, auth, *changes)
+        script = configuration_on_page(self.script)
+        script = script.replace("timeout = 1000", f"timeout = {self.timeout}")
+        (self.folder / self.script).write_text(self._at_its_ports(script))
+
+    @staticmethod
+    def require() -> None:
+        if shutil.which("haproxy", path=SBIN) is None:
+            missing("haproxy (Debian's package of that name has it)")
+
+    @property
+    def command(self) -> list[str]:
+        program = shutil.which("haproxy", path=SBIN) or "haproxy"
+        return [_PROGRAM, program, "-db", "-f", str(self.file)]
 
 
 class Caddy(AskingProxy):

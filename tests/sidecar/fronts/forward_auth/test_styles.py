@@ -20,6 +20,11 @@ def asked(data: bytes) -> ProxiedRequest:
     return request_of(style_of(head.target), head, PEER)
 
 
+def by_haproxy(target: str, *lines: str) -> bytes:
+    """Return what HAProxy asks."""
+    return by_nginx(target, *lines).replace(b"/v1/auth/nginx", b"/v1/auth/haproxy")
+
+
 ORIGINAL = "X-Original-Method: PUT", "X-Original-URI: /original", "X-Original-Host: original"
 FORWARDED = "X-Forwarded-Method: PATCH", "X-Forwarded-Uri: /forwarded", "X-Forwarded-Host: forw"
 
@@ -31,6 +36,7 @@ FORWARDED = "X-Forwarded-Method: PATCH", "X-Forwarded-Uri: /forwarded", "X-Forwa
         (request("", *ORIGINAL, *FORWARDED), "GET", "/", "a.example"),
         (request("*", method="OPTIONS"), "OPTIONS", "*", "a.example"),
         (request("?x", *ORIGINAL), "GET", "/", "a.example"),
+        (by_haproxy("/h?x", *FORWARDED, "X-Original-Host: b"), "GET", "/h", "b"),
         (by_nginx("/n?x", *FORWARDED, "X-Original-Host: b"), "GET", "/n", "b"),
         (by_nginx("/\xc3\xa9%C3%A9", "X-Original-Host: b", method="get"), "GET", "/éé", "b"),
         (by_nginx("http://c/n", "X-Original-Host: c"), "GET", "http://c/n", "c"),
