@@ -8,6 +8,7 @@ from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.tables import accounts
 from tests.middleware.buckets.contents import START
+from tests.middleware.buckets.model import CarryingModel
 
 SECOND = 10**9
 KEY = "login:ann"
@@ -236,6 +237,7 @@ LIMITS = [
     carrying(text)
     for text in ("10/hour", "20/hour", "3/hour", "100/minute", "1000/day", "5/second; 50/hour")
 ]
+ROUNDED = SECOND // 1_000
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(LIMITS), st.integers(0, 3), st.integers(0, 2_000 * SECOND), st.booleans()
@@ -256,6 +258,27 @@ def test_nobody_gets_more_than_if_each_limit_stood_for_itself(
             one.sweep(now, 10)
         if one.take(KEY, limits, cost, now)[0]:
             assert apart.take(KEY, limits.apart(), cost, now)[0]
+
+
+@given(STEPS)
+def test_it_is_what_the_model_says(steps: list[tuple[Limits, int, int, bool]]) -> None:
+    """But for what is rounded up: a nanosecond of a second's debt is some µs of a day's."""
+    buckets, model, now = BucketTable(), CarryingModel(), START
+    for limits, cost, pause, sweeps in steps:
+        now += pause
+        if sweeps:
+            buckets.sweep(now, 10)
+            texts = buckets.keys()
+            model.keep({text for text, _ in texts})
+        allowed, expected = buckets.take(KEY, limits, cost, now)[0], model.take(limits, cost, now)
+        if expected and not allowed:  # by what was rounded
+            return
+        assert allowed == expected
+        live = {limit.text: debt for limit, debt in buckets.held(KEY, now)}
+        for limit in model.full_at.keys() - model.put_by:
+            rounded = live.pop(limit.text, 0) - model.debt(limit, now)
+            assert 0 <= rounded < ROUNDED
+        assert not live
 
 
 @given(STEPS)
