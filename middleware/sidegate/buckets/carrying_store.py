@@ -39,7 +39,7 @@ class CarryingStore(Store):
         and what they owe then still counts.
         """
         rule = key[: key.find(":") + 1]
-        if not limits.carries and rule not in self.ruled:
+        if not limits.carries and (rule not in self.ruled or limits.are_a_share):
             return False
         tables = self._accounts.by_rule
         of_rule = tables.get(rule, ())

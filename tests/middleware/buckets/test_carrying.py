@@ -92,6 +92,16 @@ def test_a_share_of_a_node_that_is_cut_off_is_no_limit_that_was_changed() -> Non
     assert left(buckets, whole) == 10
 
 
+def test_nor_is_it_where_a_rule_of_a_file_has_all_keys_carry() -> None:
+    """Else what it spends of its share is told to the others as spent of the whole."""
+    buckets, whole = BucketTable(), parse_limits("10/hour")
+    buckets.ruled = frozenset({"login:"})
+    buckets.take(KEY, whole, 4, START)
+    buckets.take(KEY, whole.divided(2), 5, START)
+    assert not buckets.take_carried()
+    assert left(buckets, whole) == 6
+
+
 def test_what_was_carried_over_isnt_carried_over_again() -> None:
     """Else who comes once in two seconds would be locked out by what a day has cost."""
     buckets, second = BucketTable(), carrying("10/second")
