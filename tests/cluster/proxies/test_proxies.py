@@ -1,4 +1,4 @@
-"""nginx, Caddy and Envoy before an app, by the configurations on the page."""
+"""nginx, Caddy, Envoy and HAProxy before an app, by the configurations on the page."""
 
 import asyncio
 from collections import Counter
@@ -9,15 +9,15 @@ import httpx2
 
 from tests.cluster.proxies.fleet_behind_proxies import KINDS, behind
 from tests.support.apps.clients import async_client
-from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, Nginx
+from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, HAProxy, Nginx
 
 
-async def test_three_kinds_of_proxies_share_one_limit_to_the_request(tmp_path: Path) -> None:
-    """50 an hour pass in all, over three sidecars; each is told what is left, or when to retry."""
+async def test_four_kinds_of_proxies_share_one_limit_to_the_request(tmp_path: Path) -> None:
+    """50 an hour pass in all, over four sidecars; each is told what is left, or when to retry."""
     async with behind(tmp_path, *KINDS) as (_, proxies, app), async_client() as http:
         key = {"x-api-key": "one", "x-envoy-expected-rq-timeout-ms": "0"}  # the latter in vain
         answers: list[httpx2.Response] = await asyncio.gather(
-            *(http.get(f"{proxies[at % 3].url}/key?x=1", headers=key) for at in range(90))
+            *(http.get(f"{proxies[at % 4].url}/key?x=1", headers=key) for at in range(90))
         )
         assert Counter(it.status_code for it in answers) == {200: 50, 429: 40}
         passed = [it for it in answers if it.status_code == 200]
@@ -76,7 +76,7 @@ async def test_without_a_sidecar_requests_pass(tmp_path: Path) -> None:
                 answer = await http.request(method, f"{proxy.url}/hidden/x", content=b"body")
                 assert (answer.status_code, answer.text) == (200, "hello"), proxy.title
                 assert "ratelimit" not in answer.headers
-        await fleet.start("n0", "n1", "n2")
+        await fleet.start("n0", "n1", "n2", "n3")
         for proxy in proxies:
             assert (await http.get(f"{proxy.url}/hidden/x")).status_code == 429, proxy.title
 
@@ -85,6 +85,7 @@ CLOSED: dict[type[AskingProxy], list[tuple[str, str]]] = {
     Nginx: [("error_page 500", "# error_page 500")],
     Caddy: [("reverse_proxy @gone", "# reverse_proxy @gone")],
     ExtAuthzEnvoy: [("failure_mode_allow: true", "failure_mode_allow: false")],
+    HAProxy: [("passed gone", "passed")],
 }
 
 
@@ -98,7 +99,7 @@ async def test_without_a_sidecar_requests_may_be_refused(tmp_path: Path) -> None
             fleet.kill(name)
         app.asked.clear()
         answers = [await http.get(f"{proxy.url}/page") for proxy in proxies]
-        assert [it.status_code for it in answers] == [500, 502, 403]
+        assert [it.status_code for it in answers] == [500, 502, 403, 503]
         assert not app.asked
 
 
@@ -107,6 +108,7 @@ async def test_a_sidecar_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     changes: dict[type[AskingProxy], list[tuple[str, str]]] = {
         Nginx: [("_timeout 20s", "_timeout 100ms")],
         ExtAuthzEnvoy: [("timeout: 20s", "timeout: 0.1s")],
+        HAProxy: [("timeout server 20s", "timeout server 100ms")],
     }
     async with (
         behind(tmp_path, *changes, changes=changes) as (fleet, proxies, _),

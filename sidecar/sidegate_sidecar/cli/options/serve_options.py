@@ -64,7 +64,7 @@ Auth = Annotated[
         "auth",
         "HOST:PORT",
         "Where to tell proxies whether a request may go on, by the rules of --rules: nginx, Caddy,"
-        " Traefik, Envoy's ext_authz over HTTP.",
+        " Traefik, HAProxy, Envoy's ext_authz over HTTP.",
         _WHO,
         shown="not served",
     ),

@@ -36,6 +36,7 @@ FORWARDED = "X-Forwarded-Method: PATCH", "X-Forwarded-Uri: /forwarded", "X-Forwa
         (by_nginx("http://c/n", "X-Original-Host: c"), "GET", "http://c/n", "c"),
         (forwarded("caddy", "/c?x", *ORIGINAL, "X-Forwarded-Host: d"), "GET", "/c", "d"),
         (forwarded("traefik", "/t", FORWARDED[2], method="DELETE"), "DELETE", "/t", "forw"),
+        (forwarded("haproxy", "/h?x", *ORIGINAL, FORWARDED[2]), "GET", "/h", "forw"),
     ],
 )
 def test_each_proxy_says_it_in_its_own_fields(
@@ -69,6 +70,7 @@ def test_who_named_no_host_has_none() -> None:
         (by_nginx("/").replace(b"X-Forwarded-For", b"X-Real-Ip"), "nginx has to write it"),
         (forwarded("caddy", "/").replace(b"X-Forwarded-Uri", b"X-Uri"), "caddy has to write it"),
         (forwarded("traefik", "/", "X-Forwarded-Uri: /b"), "traefik has to write it"),
+        (forwarded("haproxy", ""), "haproxy has to write it"),
         (request().replace(b"X-Forwarded-For", b"X"), "X-Forwarded-For"),
     ],
 )
