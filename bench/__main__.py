@@ -17,7 +17,7 @@ import uvloop
 from rich.console import Console
 
 from bench.cluster import part as cluster
-from bench.fronts import forward_auth, rls
+from bench.fronts import forward_auth, http_checks, rls
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -53,6 +53,7 @@ PARTS: Final = {
         fastapi_app,
         front,
         forward_auth,
+        http_checks,
         rls,
         memory,
         ring,

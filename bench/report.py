@@ -10,7 +10,7 @@ from bench.cluster import backup
 from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
-from bench.fronts import forward_auth, rls
+from bench.fronts import forward_auth, http_checks, rls
 from bench.parts import (
     decisions,
     fastapi_app,
@@ -83,9 +83,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
     if results.contenders(fastapi_app.PART):
         yield _web(results)
     yield from front_tables(results)
-    if results.contenders(forward_auth.PART):
-        title = f"Requests/s that a proxy asks about, medians (x: {forward_auth.BARE})"
-        yield _by_setting(results, forward_auth.PART, "rate", title, forward_auth.BARE)
+    yield from _over_http(results)
     if results.contenders(rls.PART):
         title = f"Calls/s of Envoy's rate limit service by calls in flight, {titled}"
         yield _by_setting(results, rls.PART, "rate", title, rls.ECHO)
@@ -104,6 +102,14 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
     yield from cluster_tables(results, titled)
     yield from sizing_tables(results, titled)
+
+
+def _over_http(results: Results) -> Iterator[Table]:
+    """Give the tables of what is asked over HTTP, beside a bare app."""
+    for front, what in ((forward_auth, "that a proxy asks about"), (http_checks, "of checks")):
+        if results.contenders(front.PART):
+            title = f"Requests/s {what}, medians (x: {front.BARE})"
+            yield _by_setting(results, front.PART, "rate", title, front.BARE)
 
 
 def _with_other_work(results: Results, titled: str) -> Iterator[Table]:

@@ -10,7 +10,7 @@ from bench.contenders.echo import ECHO
 from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
-from bench.fronts import forward_auth
+from bench.fronts import forward_auth, http_checks
 from bench.lab.usage import MIB
 from bench.parts import decisions, fastapi_app, front, reports, resp, values
 from bench.sizing import commands
@@ -75,13 +75,13 @@ def _resp(results: Results) -> list[Target]:
 
 
 def _auth(results: Results) -> list[Target]:
-    bare, *ours = (
-        results.median(forward_auth.PART, it, forward_auth.SETTING, "rate")
-        for it in (forward_auth.BARE, forward_auth.ALLOWED, forward_auth.DENIED)
-    )
     return [
-        Target(f"requests/s of forward auth, {what}, over a bare ASGI app", 0.7, _ratio(rate, bare))
-        for what, rate in zip(("allowed", "denied"), ours, strict=True)
+        Target(f"requests/s of {ours}, over a bare ASGI app", 0.7, _ratio(rate, bare))
+        for it in (forward_auth, http_checks)
+        for ours in (it.ALLOWED, it.DENIED)
+        for rate, bare in [
+            [results.median(it.PART, name, it.SETTING, "rate") for name in (ours, it.BARE)]
+        ]
     ]
 
 

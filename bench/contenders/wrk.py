@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.contenders.peers import program
 from bench.lab.processes import output_of
 from bench.results import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONNECTIONS: Final = 32
 _UNITS: Final = {"us": 1.0, "ms": 1e3, "s": 1e6}
@@ -25,9 +28,14 @@ class Requests:
     refused: int  # answers other than 2xx and 3xx
 
 
-async def wrk(url: str, seconds: int, *fields: str) -> Requests:
-    """Keep 32 connections busy for some whole seconds; header fields are sent as they are."""
+async def wrk(url: str, seconds: int, *fields: str, script: Path | None = None) -> Requests:
+    """Keep 32 connections busy for some whole seconds; header fields are sent as they are.
+
+    A script in Lua may say what else is sent.
+    """
     command = [program("wrk"), "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    if script is not None:
+        command += ["-s", str(script)]
     for field in fields:
         command += ["-H", field]
     command.append(url)

@@ -55,7 +55,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
     rules.write_text(_RULES)
     (port,) = free_ports(1)
     async with AsyncExitStack() as stack:
-        bare = await stack.enter_async_context(serving(folder, BARE, "-", _on_uvicorn))
+        bare = await stack.enter_async_context(serving(folder, BARE, "-", on_uvicorn))
         auth = f"127.0.0.1:{port}"
         await stack.enter_async_context(sidecar(folder, "auth", auth=auth, rules=rules))
         ours = f"http://{auth}/v1/auth/nginx"
@@ -85,6 +85,7 @@ def _fields(asked: Asked) -> list[str]:
     return [*_FIELDS, f"X-Original-URI: {asked.path}"]
 
 
-def _on_uvicorn(variant: str, descriptor: int, store: str) -> list[str]:  # noqa: ARG001
+def on_uvicorn(variant: str, descriptor: int, store: str) -> list[str]:  # noqa: ARG001
+    """Return the command that serves the bare app on a socket that listens."""
     options = ("--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
     return python("uvicorn", f"--fd={descriptor}", *options, "bench.fronts.bare_asgi:app")

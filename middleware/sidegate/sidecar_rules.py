@@ -58,15 +58,22 @@ class RulesOfSidecar:
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - a client, or what has several
         self._client = client
+        self._said = ""  # why it couldn't say
         self._unknown: set[str] = set()  # names in code that no rule has, as far as was told
 
     def now(self) -> "RuleSet | None":
         """Return what is in force, None while nothing is known; the client hears of changes."""
         try:
             rules: RuleSet | None = self._client.rules()
-        except Exception:  # noqa: BLE001 - in a loop that ends, or isn't known: a check says so
+        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+            self._failed(str(error) or type(error).__name__)
             return None
         return rules
+
+    def _failed(self, why: str) -> None:
+        if why != self._said:  # in a loop that ends, or isn't known: each request would say it
+            self._said = why
+            log.warning("sidegate: no rules from the sidecar: %s; what default= says applies", why)
 
     def questions(self, request: Request, root: str) -> Sequence[tuple[Rule, str, int]] | None:
         """Return what they ask about a request, None while there are none."""
@@ -101,6 +108,8 @@ def watch(
         raise ValueError(f"client={shown(client)}: expected a Client where rules={SIDECAR!r}")
     follows = is_own and options.get("on_unreachable") is None
     client.watch_rules(options.get("rules_copy"), follows=follows)
+    if not limiter.settings.enabled:  # then nobody is asked for anything
+        return
     limiter.sidecar = limiter.names = RulesOfSidecar(client)
     if follows:
         limiter.policy = lambda: client.fallback.policy

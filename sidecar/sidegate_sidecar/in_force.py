@@ -29,13 +29,13 @@ class InForce(Generic[Value]):
     be used; here it does so at the start. `value` is what is in force: who asks for it twice may
     get another. `fault` says why the files aren't as they are now, "" if they are; `changes` is how
     many came into force since the first, of those that say something else; each of these is told
-    to all `on_change`.
+    to `on_change`.
     """
 
     def __init__(self, what: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
         self.fault = ""
         self.changes = 0
-        self.on_change: list[Callable[[Value], object]] = []
+        self.on_change: Callable[[Value], None] = _tell_nobody
         self._what = what
         self._paths = paths
         self._read = read
@@ -89,8 +89,11 @@ class InForce(Generic[Value]):
         before, self.value = self.value, value
         if value != before:
             self.changes += 1
-            for tell in self.on_change:
-                tell(value)
+            self.on_change(value)
         elif not was_faulty:  # written anew, and the same
             return
         log.info("%s in force: %s", self._what, ", ".join(self._paths))
+
+
+def _tell_nobody(_value: object) -> None:
+    """Have nobody hear of a change."""

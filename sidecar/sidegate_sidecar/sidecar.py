@@ -172,21 +172,27 @@ class Sidecar:
             self.clock,
             self.sessions.cache,
         )
-        if self.rules is not None:
-            self.rules.on_change += [self.sessions.rules.put, lambda _: self._hold_rules()]
-            self._hold_rules()
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed
+        if self.rules is not None:
+            self.rules.on_change = self._rules_changed
+            self._hold_rules(self.rules)
         self.cluster.on_reset = lambda key, begins: self.sessions.forget(Forget(key, int(begins)))
+
+    def _rules_changed(self, rules: RuleSet) -> None:
+        self.sessions.rules.put(rules)
+        assert self.rules is not None  # or nothing would have changed
+        self._hold_rules(self.rules)
+
+    def _hold_rules(self, rules: RulesInForce) -> None:
+        self.cluster.hold_rules(rules.digest)
+        fixed = [rule.name for rule in rules.value.rules if not rule.plan_limits]
+        self.node.buckets.ruled = frozenset(f"{name}:" for name in fixed)
 
     def rules_in_force(self) -> RuleSet | None:
         """Return the rules of its file as they are now, None without one."""
         return None if self.rules is None else self.rules.value
-
-    def _hold_rules(self) -> None:
-        if self.rules is not None:
-            self.cluster.hold_rules(self.rules.digest)
 
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()

@@ -157,8 +157,11 @@ class AnyLoop:
             return self.client.rules()
         trio = _running_trio()
         if trio is None:
+            self.client.watch_rules().unheard("its event loop is neither asyncio's nor trio's")
             return None
-        return self._in_threads(trio).rules()
+        rules = self._in_threads(trio).rules()
+        self._limiter(trio)  # with this run what hears of them ends too
+        return rules
 
     def _in_threads(self, trio: Any) -> BlockingClient:  # noqa: ANN401 - as below
         if self._blocking is None:

@@ -15,6 +15,7 @@ them when the limits of a key change.
 
 from collections.abc import Iterable, Sequence
 
+from sidegate.buckets.carrying import carried_change
 from sidegate.buckets.carrying_store import FULL, CarryingStore
 from sidegate.buckets.limits import Limit, Limits, require_cost
 from sidegate.buckets.store import to_ns
@@ -46,7 +47,7 @@ class BucketTable(CarryingStore):
         held = table.one if shards is None else shards[hash(key) >> SHIFT]
         full_at = held.get(key)
         if full_at is None:
-            if limits.carries and self._carry(key, limits, now):
+            if (limits.carries or self.ruled) and self._carry(key, limits, now):
                 return self._take(key, limits, cost, now)
             return self._take_first(key, table.limit, cost, now)
         scale = table.scale
@@ -103,7 +104,8 @@ class BucketTable(CarryingStore):
                 allowed = False
             places.append(place)
             debts.append(debt)
-        if limits.carries and not (is_here and all(places)) and self._carry(key, limits, now):
+        may_carry = (limits.carries or self.ruled) and not (is_here and all(places))
+        if may_carry and self._carry(key, limits, now):
             return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:
@@ -191,8 +193,7 @@ class BucketTable(CarryingStore):
         place = self._place(key, limit)
         is_put_by = place is not None and place[key] < 0
         if is_put_by and (heir := self._heir(key, limit)):
-            share = ticks * heir.capacity
-            self.change(key, heir, -(-share // limit.capacity), now)  # never too little is owed
+            self.change(key, heir, carried_change(ticks, limit, heir), now)
         debt = self._debt(key, limit, now) + ticks
         fitting = min(max(debt, 0), limit.capacity)
         if is_put_by and place is not None:
@@ -203,6 +204,8 @@ class BucketTable(CarryingStore):
 
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
+        if not limit.tokens:  # of these there are none
+            return
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
         table = self._tables.get(text)
         for key, debt in zip(keys, debts, strict=True):

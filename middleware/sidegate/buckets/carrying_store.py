@@ -17,13 +17,18 @@ _NEWS = 4  # bits
 
 
 class CarryingStore(Store):
-    """The tables of all limits, and what a key has spent of those that it had before."""
+    """The tables of all limits, and what a key has spent of those that it had before.
 
-    __slots__ = ("carried",)
+    `ruled` is how keys begin that have one set of limits at a time whoever asks about them, up to
+    their first colon: those of rules that a file has for all.
+    """
+
+    __slots__ = ("carried", "ruled")
 
     def __init__(self, max_memory: int = MAX_MEMORY) -> None:
         super().__init__(max_memory)
         self.carried: list[tuple[str, str, int]] = []  # what others are to hear of
+        self.ruled: frozenset[str] = frozenset()
 
     # --- limits that changed
 
@@ -33,8 +38,11 @@ class CarryingStore(Store):
         Their buckets are put by: should they be asked about again, they are carried over likewise,
         and what they owe then still counts.
         """
+        rule = key[: key.find(":") + 1]
+        if not limits.carries and rule not in self.ruled:
+            return False
         tables = self._accounts.by_rule
-        of_rule = tables.get(key[: key.find(":") + 1], ())
+        of_rule = tables.get(rule, ())
         ours = 0
         for limit in limits.items:
             ours += self._tables.get(limit.text) in of_rule
@@ -98,6 +106,8 @@ class CarryingStore(Store):
 
         One that owes more here is none of these: it was charged since.
         """
+        if not limit.tokens:  # as in merge_all
+            return
         for key, debt in zip(keys, debts, strict=True):
             full_at = now * limit.scale + min(debt * limit.scale, limit.capacity)
             held = self._place(key, limit)

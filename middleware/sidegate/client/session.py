@@ -310,8 +310,10 @@ class Session:
     def link_trusted(self, _link: Link) -> None:
         """Do nothing: checks flow again."""
 
-    def link_refused(self, _link: Link, _why: str) -> None:
-        """Do nothing: it is said when a check goes without an answer for it."""
+    def link_refused(self, _link: Link, why: str) -> None:
+        """Say so where rules are waited for; else when a check goes without an answer for it."""
+        if self._rules is not None:
+            self._rules.unheard(why)
 
     def link_ended(self, _link: Link) -> None:
         """End with the loop."""

@@ -104,7 +104,7 @@ class Core:
         """
         self._is_by_name |= is_rule_name(limits)
         self.is_marked = True
-        self.enforcer.scopes.add(limit)
+        self.enforcer.sets.add(limit)
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
 
@@ -112,7 +112,8 @@ class Core:
     def rules_to_hear_of(self) -> SidecarRules | None:
         """The sidecar's rules, where requests are limited by them, or routes by their names."""
         limiter = self.enforcer.limiter
-        return limiter.names if self._is_by_name else limiter.sidecar
+        is_by_name = self._is_by_name and self.settings.enabled
+        return limiter.names if is_by_name else limiter.sidecar
 
     def tell_of_no_middleware(self) -> None:
         """Log, once, which limits don't apply in an app that lacks the middleware, if any."""

@@ -11,14 +11,15 @@ from sidegate.http.rules import Rule
 from sidegate.ruleset.conditions import Conditions
 from sidegate.ruleset.document import PLAN_LIMITS
 from sidegate.ruleset.modes import is_enforced, share_of
-from sidegate.ruleset.selectors import TENANT, selector_of
+from sidegate.ruleset.selectors import TENANT, names_a_client, selector_of
 
 if TYPE_CHECKING:
     from sidegate.http.request.request import Request
     from sidegate.ruleset.document import RuleEntry
     from sidegate.ruleset.tenancy import Tenancy, TenantPlan
 
-MAX_VARIANTS = 1_024  # of a rule: by the limits of plans and overrides, enforced or not
+# Of a rule: by the limits of plans and overrides, enforced or not, carrying or not.
+MAX_VARIANTS = 1_024
 
 
 class CompiledRule:
@@ -37,6 +38,8 @@ class CompiledRule:
         self.plan_limits = limits.removeprefix(PLAN_LIMITS) if PLAN_LIMITS in limits else ""
         key = cast("tuple[str, ...]", entry.key)
         self._identity = selector_of(key, {TENANT: tenancy.key})
+        self._says_who = any(map(names_a_client, key))
+        self._is_by_tenant = TENANT in key
         first = min(tenancy.all_limits(self.plan_limits)) if self.plan_limits else limits
         self.rule = self._variant(first, shadow=not self.share)
         self._variants = lru_cache(MAX_VARIANTS)(self._variant)
@@ -73,15 +76,25 @@ class CompiledRule:
 
     def _question(self, identity: str, standing: TenantPlan | None) -> RuleQuestion:
         key = bucket_key(self.name, identity)
-        limits = self.rule.limits.text
+        limits, is_one_set = self.rule.limits.text, True
         if standing is not None:
             limits = self._tenancy.limits(self.plan_limits, standing)
+            is_one_set = self._has_one_plan(standing)
         shadow = not is_enforced(key, self.share)
-        return RuleQuestion(self._variants(limits, shadow=shadow), key, self.entry.cost)
+        variant = self._variants(limits, shadow=shadow, is_one_set=is_one_set)
+        return RuleQuestion(variant, key, self.entry.cost)
 
-    def _variant(self, limits: str, *, shadow: bool) -> Rule:
+    def _has_one_plan(self, standing: TenantPlan) -> bool:
+        """Tell whether all requests of a key have the same plan, until somebody changes it.
+
+        Not if it is an address, a host or a path: there may be clients of several plans behind one,
+        and what those of one have spent says nothing of those of another.
+        """
+        return self._says_who or (self._is_by_tenant and bool(standing.tenant))
+
+    def _variant(self, limits: str, *, shadow: bool, is_one_set: bool = True) -> Rule:
         match = self.entry.match
-        return Rule(
+        rule = Rule(
             self.name,
             limits,
             path=match.path,
@@ -91,3 +104,4 @@ class CompiledRule:
             shadow=shadow,
             next_rule=False,  # its key has something for each request
         )
+        return rule if is_one_set else rule.stand_apart()

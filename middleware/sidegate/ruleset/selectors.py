@@ -52,6 +52,11 @@ def header_name(selector: str) -> str:
     return name
 
 
+def names_a_client(selector: str) -> bool:
+    """Tell whether a selector is something that a client shows, and not where it comes from."""
+    return selector in {"bearer", "basic"} or selector.startswith(HEADER)
+
+
 def selector_of(texts: tuple[str, ...], others: Mapping[str, Selector]) -> Selector:
     """Return the selector of a key; `others` are those that stand for more than the request."""
     parts = [_one(text, others) for text in texts]

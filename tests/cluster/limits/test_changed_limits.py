@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, Callable
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from fastapi import APIRouter, Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,7 +17,13 @@ from starlette.routing import Route
 from sidegate import Limiter, RateLimitMiddleware, Rule, header
 from sidegate.buckets.limits import parse_limits
 from sidegate_sidecar.process import Process
-from tests.support.in_process.cluster import GENEROUS, client, cluster, eventually_answered
+from tests.support.in_process.cluster import (
+    GENEROUS,
+    client,
+    cluster,
+    eventually,
+    eventually_answered,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,13 +60,13 @@ async def _view(_request: Request) -> Response:
     return Response()
 
 
-async def passed(apps: list[Any], user: str, times: int) -> int:
+async def passed(apps: list[Any], user: str, times: int, path: str = "/") -> int:
     """Ask these apps in turn; return how many requests passed."""
     statuses = list[int]()
     for _, app in zip(range(times), cycle(apps), strict=False):
         transport = ASGITransport(app)
         async with AsyncClient(transport=transport, base_url="http://app") as asking:
-            statuses.append((await asking.get("/", headers={"x-user": user})).status_code)
+            statuses.append((await asking.get(path, headers={"x-user": user})).status_code)
     assert {*statuses} <= {200, 429}
     return statuses.count(200)
 
@@ -95,6 +103,20 @@ async def test_two_limits_of_one_request_are_no_change(nodes: list[Process]) -> 
     assert await passed([by_middleware("100/day", str(nodes[2].link))], "fay", 3) == 3
 
 
+async def test_a_view_in_two_routers_has_a_limit_in_each(nodes: list[Process]) -> None:
+    """What is spent of 5 a second by one path is no day's spending by the other."""
+    limiter = Limiter(key=WHO, sidecar=str(nodes[0].link), budget=GENEROUS)
+    app, router = FastAPI(), APIRouter()
+    router.get("/")(_view)
+    for prefix, limits in (("/v1", "5/hour"), ("/v2", "100/day")):
+        depends = [Depends(limiter.dep(limits))]
+        app.include_router(router, prefix=prefix, dependencies=depends)
+    app.add_middleware(limiter.asgi)
+    assert await passed([app], "gil", 6, "/v1/") == 5
+    assert await passed([app], "gil", 20, "/v2/") == 20
+    assert await passed([app], "gil", 2, "/v1/") == 0
+
+
 async def test_the_backup_goes_on_by_the_new_limit() -> None:
     async with cluster("n1", "n2") as nodes:
         old, new = parse_limits("10/day").carrying(), parse_limits("20/day").carrying()
@@ -109,3 +131,18 @@ async def test_the_backup_goes_on_by_the_new_limit() -> None:
                 return [limit.text for limit, debt in found if debt]
 
             await eventually_answered(held, lambda texts: texts == ["20/day"])
+
+
+async def test_by_hand_the_limit_of_a_rule_of_the_file_is_the_same(tmp_path: Path) -> None:
+    """Of whoever asks first after a change, also by a check that says what the limit is."""
+    file = tmp_path / "rules.yaml"
+    rule = "version: 1\nrules: [{name: login, limits: LIMITS}]"
+    file.write_text(rule.replace("LIMITS", "10/day"))
+    async with cluster("n1", "n2", rules=str(file)) as nodes, client(nodes[1]) as asking:
+        (before,) = {it.rules.digest for it in nodes if it.rules}
+        assert (await asking.check("login:ann", "10/day", 4)).allowed
+        file.write_text(rule.replace("LIMITS", "20/day"))
+        await eventually(lambda: all(it.rules and it.rules.digest != before for it in nodes))
+        assert (await asking.check("login:ann", "20/day")).remaining == 11
+        assert (await asking.check("logout:ann", "10/day", 10)).allowed
+        assert (await asking.check("logout:ann", "20/day")).remaining == 19

@@ -11,9 +11,9 @@ import httpx2
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.services import Port, Sidecar
 from tests.support.proxies.hello import HelloApp, hello_app
-from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, HAProxy, Nginx
+from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, Haproxy, Nginx
 
-KINDS: Final = (Nginx, Caddy, ExtAuthzEnvoy, HAProxy)
+KINDS: Final = (Nginx, Haproxy, Caddy, ExtAuthzEnvoy)
 RULES: Final = """
 version: 1
 exempt: [/ready]

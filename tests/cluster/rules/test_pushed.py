@@ -11,12 +11,19 @@ from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.types import Message, Receive, Scope, Send
 from sidegate.http.request.proxies import NO_PROXIES
 from sidegate_sidecar.process import Process
-from tests.support.in_process.cluster import GENEROUS, cluster, eventually
+from tests.support.in_process.cluster import (
+    GENEROUS,
+    client,
+    cluster,
+    eventually,
+    eventually_answered,
+)
 from tests.support.in_process.rules import write_rules
 from tests.support.middleware.asgi_app import App as AsgiApp
 from tests.support.middleware.asgi_app import http, run
 from tests.support.middleware.asgi_app import limit as limit_asgi
-from tests.support.middleware.fronts import Asgi, Wsgi
+from tests.support.middleware.checker import items
+from tests.support.middleware.fronts import Answer, Asgi, Wsgi
 from tests.support.middleware.wsgi_app import App as WsgiApp
 from tests.support.middleware.wsgi_app import limit as limit_wsgi
 
@@ -24,6 +31,13 @@ WITHIN: Final = 3.0  # seconds
 IN_LOOPS: Final = 8  # apps of each sidecar
 IN_THREADS: Final = 2
 OLD, NEW = "100000/minute", "200000/minute"
+
+
+async def answer_of(front: Asgi | Wsgi, peer: str = "192.0.2.1") -> Answer:
+    """Ask an app, one of WSGI in a thread."""
+    if isinstance(front, Asgi):
+        return await front.ask("/login", peer=peer)
+    return await asyncio.to_thread(lambda: asyncio.run(front.ask("/login", peer=peer)))
 
 
 class Apps:
@@ -52,11 +66,8 @@ class Apps:
         """Ask one app for ever."""
         front = self.fronts[at]
         while True:
-            if isinstance(front, Asgi):
-                answer = await front.ask("/login", peer=f"192.0.2.{at}")
-                await asyncio.sleep(0.002)
-            else:
-                answer = await asyncio.to_thread(asyncio.run, front.ask("/login"))
+            answer = await answer_of(front, f"192.0.2.{at}")
+            await asyncio.sleep(0.002)
             self.latest[at] = answer.fields.get("ratelimit-policy", "")
             self.statuses[answer.status] += 1
 
@@ -105,6 +116,36 @@ async def test_a_change_reaches_three_sidecars_and_thirty_apps_and_no_request_fa
         before = apps.statuses.total()
         await eventually(lambda: apps.statuses.total() > before + 300)
         assert set(apps.statuses) == {200}
+
+
+async def test_what_was_spent_of_a_limit_stays_spent_when_the_file_changes_it(
+    tmp_path: Path,
+) -> None:
+    """As a share: by requests of both kinds of app, and by the rule's name in code."""
+    write_rules(file := tmp_path / "rules.yaml", "10/hour")
+    async with cluster("n1", rules=str(file)) as nodes, client(nodes[0]) as code:
+        apps = Apps(nodes)
+        asgi, wsgi = apps.fronts[0], apps.fronts[-1]
+
+        async def left(front: Asgi | Wsgi) -> int:
+            answer = await answer_of(front)
+            return items(answer.fields["ratelimit"])["login"]["r"] if answer.rules else -1
+
+        await eventually_answered(lambda: left(asgi), lambda it: it == 9)
+        await eventually_answered(lambda: left(wsgi), lambda it: it == 8)
+        assert [await left(asgi), (await code.check("192.0.2.1", "@login")).remaining] == [7, 6]
+        write_rules(file, "100/hour")
+        changed = [front.limited._limiter.sidecar for front in (asgi, wsgi)]
+        await eventually(lambda: all(it and limits_of(it) == "100/hour" for it in (*changed, code)))
+        assert await left(asgi) == 59
+        assert [await left(wsgi), (await code.check("192.0.2.1", "@login")).remaining] == [58, 57]
+        await apps.close()
+
+
+def limits_of(place: Any) -> str:
+    """Return the limits of the one rule that a client or a middleware knows."""
+    rules = (getattr(place, "now", None) or place.rules)()
+    return str(rules.rules[0].rule.limits.text)
 
 
 class Served(AsgiApp):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
+from sidegate.buckets.tables import accounts
 from tests.middleware.buckets.contents import START
 
 SECOND = 10**9
@@ -65,6 +66,18 @@ def test_limits_that_stand_for_themselves_are_left_alone() -> None:
     assert left(buckets, parse_limits("1000/day")) == 1000
 
 
+def test_keys_of_a_rule_for_all_have_one_limit_whoever_asks() -> None:
+    """Also by limits that don't say so, such as curl's: else these would begin afresh for all."""
+    buckets, changed = BucketTable(), parse_limits("20/hour")
+    buckets.ruled = frozenset({"login:"})
+    buckets.take(KEY, carrying("10/hour"), 4, START)
+    assert buckets.take(KEY, changed, 2, START)[0]
+    assert left(buckets, parse_limits("10/hour")) == 5
+    assert left(buckets, changed) == 0
+    buckets.take("search:ann", parse_limits("10/hour"), 10, START)
+    assert buckets.take("search:ann", changed, 20, START)[0]
+
+
 def test_keys_of_other_rules_are_left_alone() -> None:
     buckets = BucketTable()
     buckets.take("search:ann", carrying("10/hour"), 10, START)
@@ -119,6 +132,19 @@ def _fill_all(buckets: BucketTable) -> None:
         buckets.fill(text, keys, START)
 
 
+def test_a_refund_gives_back_no_more_time_than_was_charged() -> None:
+    """Else whoever has a request fail each second gets a fifth of the other limit's day for it."""
+    buckets, day, second, now = BucketTable(), carrying("100/day"), carrying("5/second"), START
+    assert left(buckets, day) == 100
+    for _ in range(10):
+        now += SECOND
+        assert buckets.take(KEY, second, 1, now)[0] or now == START + SECOND
+        assert left(buckets, day, now) == 0
+        buckets.refund(KEY, second, 1, now)
+        assert left(buckets, day, now) == 0
+        buckets.take(KEY, second, 0, now)
+
+
 def test_a_refund_is_of_the_limit_that_was_charged() -> None:
     """Whoever was charged by the old limit gets its share of the new one back."""
     buckets, old, new = BucketTable(), carrying("10/hour"), carrying("20/hour")
@@ -126,6 +152,16 @@ def test_a_refund_is_of_the_limit_that_was_charged() -> None:
     assert left(buckets, new) == 0
     buckets.refund(KEY, old, 2, START)
     assert left(buckets, new) == 4
+
+
+def test_one_of_many_rules_is_carried_over_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that rules beyond the bound have buckets in as well is one table."""
+    monkeypatch.setattr(accounts, "MAX_PAYERS", 1)
+    buckets, old = BucketTable(), carrying("10/hour")
+    buckets.take(KEY, old, 10, START)
+    buckets.take("search:ann", old, 1, START)
+    buckets.take(KEY, carrying("20/second"), 0, START)
+    assert left(buckets, old, START + 10 * SECOND) == 0
 
 
 # --- other nodes
@@ -175,6 +211,14 @@ def test_what_is_put_by_elsewhere_and_was_charged_here_stays() -> None:
     buckets.take(KEY, old, 8, START)
     buckets.put_by_all(old.items[0], (KEY,), (0,), START)
     assert [str(limit) for limit, _ in buckets.held(KEY, START)] == ["10/hour"]
+
+
+def test_a_limit_without_tokens_has_no_buckets_to_merge() -> None:
+    buckets, blocked = BucketTable(), parse_limits("0/hour").items[0]
+    buckets.merge_all(blocked, (KEY,), (SECOND,), START)
+    buckets.put_by_all(blocked, (KEY,), (SECOND,), START)
+    assert not len(buckets)
+    assert left(buckets, carrying("10/hour")) == 10
 
 
 def test_of_what_was_carried_over_only_so_much_waits_to_be_told() -> None:

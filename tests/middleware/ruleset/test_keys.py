@@ -8,6 +8,7 @@ from sidegate.errors import RepeatedField
 from sidegate.http.request.proxies import NO_PROXIES, Proxies
 from sidegate.ruleset.moments import seconds_of
 from tests.middleware.ruleset.asked import (
+    NOW,
     PROXY,
     TRUSTED,
     Lines,
@@ -154,3 +155,28 @@ def test_a_key_in_lines_that_differ_is_refused() -> None:
     with pytest.raises(RepeatedField):
         rules(key).questions(asgi(lines=lines), 0)
     assert rules({**key, "mode": "shadow"}).questions(asgi(lines=lines), 0) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "lines", "carries"),
+    [
+        ("client", [], False),
+        ("client", [("x-tenant", "acme")], False),
+        (["client", "path"], [("x-tenant", "acme")], False),
+        ("global", [("x-plan", "pro")], False),
+        ("tenant", [("x-plan", "pro")], False),  # by address
+        ("tenant", [("x-tenant", "acme")], True),
+        (["client", "tenant"], [("x-tenant", "acme")], True),
+        ("header:x-user", [("x-user", "ann"), ("x-plan", "pro")], True),
+        ("bearer", [("authorization", "Bearer t")], True),
+    ],
+)
+def test_plans_that_share_an_address_are_no_change(
+    key: str | list[str], lines: Lines, carries: bool
+) -> None:
+    """Whoever has another plan there has what is left of it, whatever the others have spent."""
+    found = rules({"key": key, "limits": "plan:api"}, **PLANS)
+    (question,) = found.questions(asgi(lines=lines, peer=PROXY, proxies=TRUSTED), NOW)
+    assert question.rule.limits.carries == carries
+    (fixed,) = rules({"key": key}, **PLANS).questions(asgi(lines=lines), NOW)
+    assert fixed.rule.limits.carries

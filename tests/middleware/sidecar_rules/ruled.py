@@ -27,11 +27,13 @@ class Pushed:
         self.found = found
         self.copy: object = None
         self.follows = False
+        self.wanted = 0  # how often it was asked for the rules
 
     def watch_rules(self, copy: object = None, *, follows: bool = False) -> None:
         self.copy, self.follows = copy, follows
 
     def rules(self) -> RuleSet | None:
+        self.wanted += 1
         return self.found
 
 

@@ -131,6 +131,8 @@ async def test_what_the_app_exempts_is_exempt_and_what_the_file_does_too(make: M
 async def test_who_is_switched_off_asks_nobody(make: Make) -> None:
     front = make(rules({**LOGIN, "limits": "0/minute"}), enabled=False)
     assert await statuses(front, 2) == [200, 200]
+    checker: Any = front.checker
+    assert (checker.asked, checker.wanted) == ([], 0)
 
 
 @fronts
@@ -186,10 +188,13 @@ async def test_a_fault_in_the_rules_lets_the_request_through_and_is_logged(
 
 
 @fronts
-async def test_a_client_that_cannot_tell_leaves_the_default(make: Make) -> None:
+async def test_a_client_that_cannot_tell_leaves_the_default(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     front = make(rules(LOGIN), default="1/minute")
     front.checker.rules = None
-    assert await statuses(front, 2, "/other") == [200, 429]
+    assert await statuses(front, 3, "/other") == [200, 429, 429]
+    assert len([it for it in caplog.messages if "no rules from the sidecar" in it]) == 1
 
 
 @middlewares

@@ -3,7 +3,6 @@
 import re
 import shutil
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +11,7 @@ from tests.support.optional import missing
 from tests.support.processes.services import Service
 
 PAGE: Final = Path(__file__).parents[3] / "docs/running/forward-auth.md"
-APP: Final = "127.0.0.1:8000"
-_SBIN: Final = "/usr/sbin:/usr/local/sbin:/usr/bin"  # where servers are, for root or not
+SBIN: Final = "/usr/sbin:/usr/local/sbin:/usr/bin"  # where not all users look
 _PROGRAM: Final = "tests.support.proxies.program"
 
 
@@ -25,18 +23,11 @@ def configuration_on_page(name: str) -> str:
     return found[1]
 
 
-def _at_ports(text: str, ports: Mapping[int, object]) -> str:
-    for on_page, port in ports.items():
-        text = re.sub(rf"(127\.0\.0\.1:|port_value: |http://:){on_page}\b", rf"\g<1>{port}", text)
-    return text
-
-
 class AskingProxy(Service):
     """A proxy before an app, which asks a sidecar at a port. `changes` are made to the page's."""
 
     ready_at = "/ready"
     on_page: str
-    besides: tuple[str, ...] = ()  # files on the page that the first one names
     usual_changes: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, folder: Path, app: int, auth: object, *changes: tuple[str, str]) -> None:
@@ -45,14 +36,19 @@ class AskingProxy(Service):
         self.folder = folder / f"{self.title}-{self.http.number}"
         self.folder.mkdir()
         self.file = self.folder / self.on_page
-        files = {name: configuration_on_page(name) for name in (self.on_page, *self.besides)}
+        text = configuration_on_page(self.on_page)
         for old, new in (*self.usual_changes, *changes):
-            assert any(old in text for text in files.values()), old
-            by_us = new.replace("FOLDER", str(self.folder))
-            files = {name: text.replace(old, by_us) for name, text in files.items()}
-        ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
-        for name, text in files.items():
-            (self.folder / name).write_text(_at_ports(text, ports))
+            assert old in text, old
+            text = text.replace(old, new.replace("FOLDER", str(self.folder)))
+        self._ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
+        self.file.write_text(self._at_its_ports(text))
+
+    def _at_its_ports(self, text: str) -> str:
+        for on_page, port in self._ports.items():
+            text = re.sub(
+                rf"(127\.0\.0\.1:|port_value: |http://:){on_page}\b", rf"\g<1>{port}", text
+            )
+        return text
 
     @staticmethod
     @abstractmethod
@@ -83,13 +79,38 @@ class Nginx(AskingProxy):
 
     @staticmethod
     def require() -> None:
-        if shutil.which("nginx", path=_SBIN) is None:
+        if shutil.which("nginx", path=SBIN) is None:
             missing("nginx (Debian's package nginx-light has it)")
 
     @property
     def command(self) -> list[str]:
-        program = shutil.which("nginx", path=_SBIN) or "nginx"
+        program = shutil.which("nginx", path=SBIN) or "nginx"
         return [_PROGRAM, program, "-p", str(self.folder), "-e", "stderr", "-c", str(self.file)]
+
+
+class Haproxy(AskingProxy):
+    """HAProxy, which asks by a script in Lua."""
+
+    on_page = "haproxy.cfg"
+    usual_changes = (("/etc/haproxy", "FOLDER"), ("defaults", "    maxconn 1000\ndefaults"))
+    script = "sidegate.lua"
+    timeout = 20_000  # ms, on a machine that has much to do
+
+    def __init__(self, folder: Path, app: int, auth: object, *changes: tuple[str, str]) -> None:
+        super().__init__(folder, app, auth, *changes)
+        script = configuration_on_page(self.script)
+        script = script.replace("timeout = 1000", f"timeout = {self.timeout}")
+        (self.folder / self.script).write_text(self._at_its_ports(script))
+
+    @staticmethod
+    def require() -> None:
+        if shutil.which("haproxy", path=SBIN) is None:
+            missing("haproxy (Debian's package of that name has it)")
+
+    @property
+    def command(self) -> list[str]:
+        program = shutil.which("haproxy", path=SBIN) or "haproxy"
+        return [_PROGRAM, program, "-db", "-f", str(self.file)]
 
 
 class Caddy(AskingProxy):
@@ -111,31 +132,6 @@ class Caddy(AskingProxy):
     def command(self) -> list[str]:
         arguments = ("run", "--config", str(self.file), "--adapter", "caddyfile")
         return [_PROGRAM, "caddy", *arguments]
-
-
-class HAProxy(AskingProxy):
-    """HAProxy, which asks by Lua."""
-
-    on_page = "haproxy.cfg"
-    besides = ("sidegate.lua",)
-    # One thread, so that one connection to the sidecar does; the socket is another's elsewhere.
-    usual_changes = (
-        ("maxconn 4096", "maxconn 4096\n    nbthread 1"),
-        ("abns@sidegate", "abns@FOLDER"),
-        ("timeout connect 1s", "timeout connect 20s"),
-        ("timeout server 1s", "timeout server 20s"),
-        ("PATIENCE = 5000", "PATIENCE = 60000"),
-    )
-
-    @staticmethod
-    def require() -> None:
-        if shutil.which("haproxy", path=_SBIN) is None:
-            missing("haproxy (Debian's package of that name has it)")
-
-    @property
-    def command(self) -> list[str]:
-        program = shutil.which("haproxy", path=_SBIN) or "haproxy"
-        return [_PROGRAM, program, "-db", "-f", str(self.file)]
 
 
 class ExtAuthzEnvoy(AskingProxy):

@@ -107,10 +107,12 @@ class Accounts:
     # --- ledgers
 
     def tables_of(self, key: str) -> Iterator[LedgerTable]:
-        """Give the tables that may have this key, those of its rule; the latest ones first."""
-        for rule in (key[: key.find(":") + 1], None):
-            if tables := self.by_rule.get(rule):
-                yield from reversed(tables)
+        """Give the tables that may have this key, each once; of its rule the latest first."""
+        of_rule = self.by_rule.get(key[: key.find(":") + 1], {})
+        yield from reversed(of_rule)
+        for table in reversed(self.by_rule.get(None, {})):
+            if table not in of_rule:
+                yield table
 
     def _ledger_for(self, table: LedgerTable, rule: str) -> Ledger:
         """Open a ledger for a rule; or return that of the rest, if there are too many."""

@@ -31,6 +31,10 @@ class LoopRules:
         else:
             link.tell(WatchRules(self._pushed.digest))  # if it isn't up, this is called again
 
+    def unheard(self, why: str) -> None:
+        """Called when the sidecar can't be had; `why` for people."""
+        self._pushed.unheard(why)
+
     def _on_push(self, push: RulesPush) -> None:
         if self._pushed.arrive(push):
             threading.Thread(target=self._pushed.take, name="sidegate rules", daemon=True).start()

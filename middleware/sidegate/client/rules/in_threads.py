@@ -6,6 +6,7 @@ all else here it lives through forks: a child's first request starts another one
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,8 @@ from sidegate.protocol.standing_messages import RulesPush, WatchRules
 if TYPE_CHECKING:
     from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.link.endpoint import Endpoint
+
+log = logging.getLogger("sidegate")
 
 STEP: Final = 0.25  # seconds of a read: so long does it take at most to end
 UP_WITHIN: Final = 2.0  # seconds, of a dial
@@ -65,6 +68,9 @@ class ThreadRules:
             self._hear_all(line)
         except FAULTS as error:
             line.fail(error)
+            self._pushed.unheard(str(error) or type(error).__name__)
+        except Exception:  # another look is better than none for ever
+            log.exception("a fault in sidegate; please report it")
         finally:
             line.close()
             self._line = None
@@ -74,7 +80,7 @@ class ThreadRules:
         deadline = time.monotonic() + UP_WITHIN
         while not line.is_up:
             if not line.advance() and time.monotonic() > deadline:
-                raise TimeoutError
+                raise TimeoutError(f"no answer within {UP_WITHIN:g} s")
         try:
             line.tell(WatchRules(self._pushed.digest))
         except OlderSide as why:  # the connection ends when another one takes its place

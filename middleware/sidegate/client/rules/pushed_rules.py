@@ -25,6 +25,7 @@ log = logging.getLogger("sidegate")
 
 _SHOWN: Final = 12  # of the characters of a digest, as sidecars show it
 _MAX_WHY: Final = 300  # characters: of a hundred mistakes the first is enough
+_MAX_REASONS: Final = 8  # why the sidecar can't be had, between two times that it was
 _ELSE: Final = "what default= says applies"
 
 
@@ -47,6 +48,7 @@ class PushedRules:
         self._follow = follow
         self._copy = None if copy is None else RulesCopy(copy)
         self._said = ""
+        self._unheard: set[str] = set()  # the reasons that were said since it was heard
         self._arrived: RulesPush | None = None
         self._is_taking = False
         self._lock = threading.Lock()  # over the two above
@@ -114,6 +116,16 @@ class PushedRules:
         self.is_awaited = False
         self._say(logging.WARNING, f"no rules from the sidecar: {why}; {self.kept}")
 
+    def unheard(self, why: str) -> None:
+        """Called when the sidecar can't be had; that is said while no rules are known, once.
+
+        Where they limit nobody yet, nothing is checked, and nothing else would say it.
+        """
+        self.is_awaited = False
+        if self.value is None and why not in self._unheard and len(self._unheard) < _MAX_REASONS:
+            self._unheard.add(why)
+            log.warning("sidegate: no rules from the sidecar: %s; %s", why, self.kept)
+
     def nobody(self) -> None:
         """Called where no sidecar is asked, on purpose."""
         self.is_awaited = False
@@ -126,6 +138,7 @@ class PushedRules:
 
     def _put(self, rules: RuleSet | None, digest: str) -> None:
         self.value, self.digest = rules, digest
+        self._unheard.clear()
         if self._follow is not None:
             said = None if rules is None else rules.document.defaults.on_unreachable
             self._follow(None if said is None else OnUnreachable(said))

@@ -63,8 +63,8 @@ Auth = Annotated[
     option(
         "auth",
         "HOST:PORT",
-        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx, Caddy,"
-        " Traefik, HAProxy, Envoy's ext_authz over HTTP.",
+        "Where to tell proxies whether a request may go on, by the rules of --rules: nginx,"
+        " HAProxy, Caddy, Traefik, Envoy's ext_authz over HTTP.",
         _WHO,
         shown="not served",
     ),
@@ -246,8 +246,8 @@ Rules = Annotated[
         "rules",
         "PATH",
         "A rules file to watch, YAML or TOML: it is checked, shown to be in force, and told to apps"
-        " that take their rules from here. --auth and --grpc decide"
-        " decides by it. `sidegate rules` has more for it.",
+        " that take their rules from here. --auth and --grpc decide by it. `sidegate rules` has"
+        " more for it.",
         _BEHAVIOUR,
     ),
 ]

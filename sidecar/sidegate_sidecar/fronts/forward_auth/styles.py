@@ -44,11 +44,11 @@ PREFIX: Final = b"/v1/auth/"
 _BEFORE_A_TARGET: Final = PREFIX + b"envoy"
 _BY_PATH: Final = {
     PREFIX + b"nginx": _NGINX,
+    PREFIX + b"haproxy": ProxyStyle("haproxy", *_ORIGINAL),
     PREFIX + b"traefik": ProxyStyle("traefik", *_FORWARDED),
     PREFIX + b"caddy": ProxyStyle("caddy", *_FORWARDED),
-    PREFIX + b"haproxy": ProxyStyle("haproxy", *_FORWARDED),
 }
-NAMES: Final = ("nginx", "traefik", "caddy", "haproxy", "envoy")
+NAMES: Final = ("nginx", "haproxy", "traefik", "caddy", "envoy")
 _BEGINS_AS_NGINX: Final = re.compile(rb"[A-Z]{1,32} /v1/auth/nginx[ ?]")
 _METHOD: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")  # a token (RFC 9110)
 

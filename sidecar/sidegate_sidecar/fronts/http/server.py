@@ -34,7 +34,7 @@ from sidegate_sidecar.telemetry.scrape import Scrape
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from sidegate.link.address import Address
     from sidegate_sidecar.fronts.http.http11.head import Head, HttpRequest
@@ -49,6 +49,7 @@ MAX_PROVEN = 512  # connections that have shown the secret; more stay among thos
 PIECE_TAKES = 100e-6  # seconds that the loop has had for a piece of work before we see it
 APP_TAKES = 2e-3  # seconds for a call that the app answers
 FAULT = "a fault of this sidecar; its log says more"
+FAULT_LINE = "a fault in sidegate; please report it"
 END_WITHIN = 2.0  # seconds that calls in progress have when the server stops
 
 
@@ -199,25 +200,29 @@ class HttpServer:
         self._plan()
 
     def _step(self, connection: HttpConnection) -> None:
+        self._guard(connection, connection.step)
+
+    @staticmethod
+    def _guard(connection: HttpConnection, work: Callable[[], None]) -> None:
         try:
-            connection.step()
+            work()
         except Exception:  # that one ends; the others go on
-            log.exception("a fault in sidegate; please report it")
+            log.exception(FAULT_LINE)
             connection.abort()
 
     def _check(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Have a check answered: at once if this node decides it, without a task."""
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def take(reply: Reply) -> None:
+        def take(reply: Reply) -> None:  # called by the link that has brought the answer, too
             if not answered.done():
                 answered.set_result(None)
-                connection.reply(reply)
+                self._guard(connection, lambda: connection.reply(reply))
 
         try:
             is_check = self.answers.check(request, take)
         except Exception:
-            log.exception("a fault in sidegate; please report it")
+            log.exception(FAULT_LINE)
             take(problem(500, FAULT))
             return
         if not is_check:
@@ -235,7 +240,7 @@ class HttpServer:
         try:
             reply = await call
         except Exception:
-            log.exception("a fault in sidegate; please report it")
+            log.exception(FAULT_LINE)
             reply = problem(500, FAULT)
         connection.reply(reply)
 

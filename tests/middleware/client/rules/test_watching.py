@@ -12,14 +12,16 @@ import pytest
 
 from sidegate import BlockingClient, Client
 from sidegate.buckets.decision import Source
+from sidegate.client.rules.rules_copy import RulesCopy
 from sidegate.protocol.messages import Forget
-from sidegate.protocol.standing_messages import WatchRules
+from sidegate.protocol.standing_messages import RulesPush, WatchRules
 from sidegate.ruleset.ruleset import RuleSet, read_rules
 from sidegate.testing import isolated
 from sidegate_sidecar.process import Process
 from tests.middleware.client.scripts.run import run
 from tests.support.in_process.cluster import GENEROUS, cluster, config, eventually
 from tests.support.in_process.older import older_puppet
+from tests.support.in_process.puppets import Puppet, node_named
 from tests.support.in_process.rules import many_rules, rules_of
 
 FIVE, TEN = rules_of("5/minute"), rules_of("10/minute")
@@ -107,6 +109,20 @@ async def test_a_client_that_comes_back_asks_with_what_it_has(asking: Callable[.
 
 
 @either
+async def test_who_has_a_copy_asks_with_its_digest(
+    asking: Callable[..., Any], tmp_path: Path
+) -> None:
+    RulesCopy(tmp_path / "copy").write(FIVE.digest, FIVE.encoded)
+    puppet = Puppet(node_named("n2"))
+    await puppet.start()
+    async with asking(puppet.address) as client:
+        client.watch_rules(tmp_path / "copy")
+        assert client.rules() == FIVE
+        assert await puppet.hear(WatchRules) == WatchRules(FIVE.digest)
+    await puppet.stop()
+
+
+@either
 async def test_while_the_sidecar_is_away_its_rules_stay_in_force(
     asking: Callable[..., Any],
 ) -> None:
@@ -145,6 +161,30 @@ async def test_beside_an_older_sidecar_nothing_is_asked_and_that_is_said_once(
         assert not [it for it in other.heard if isinstance(it, WatchRules)]
         assert not other.errors
     (line,) = warnings(caplog, "no rules")
+    assert line.endswith("; what default= says applies")
+
+
+@either
+async def test_while_nothing_is_known_it_is_said_why_the_sidecar_cannot_be_had(
+    asking: Callable[..., Any], caplog: Log
+) -> None:
+    """Once: nothing else says it, where nothing is checked before rules are there."""
+    node = Process(config("n1"))
+    link = node.link
+    await node.start()
+    await node.stop()
+    async with asking(link) as client:
+        assert client.rules() is None
+        await eventually(lambda: warnings(caplog, "no rules from the sidecar: "))
+        node = Process(config("n1", link=link))
+        await node.start()
+        node.sessions.rules.put(FIVE)
+        await are(client, FIVE)
+        await node.stop()
+        await eventually(lambda: not node.sessions.open)
+        assert client.rules() == FIVE
+    (line,) = warnings(caplog, "no rules from the sidecar: ")
+    assert "refused" in line or "Connect call failed" in line
     assert line.endswith("; what default= says applies")
 
 
@@ -249,6 +289,24 @@ async def test_a_thread_hears_on_while_keys_are_reset_and_others_dial_anew() -> 
         node.sessions.rules.put(TEN)
         await are(client, TEN)
         assert len(watching_threads()) == 1
+
+
+async def test_a_fault_of_ours_is_logged_and_the_thread_dials_anew(
+    caplog: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with cluster("n1") as (node,), in_threads(node.link) as client:
+        node.sessions.rules.put(FIVE)
+        pushed = client.watch_rules()
+        arrive, faults = pushed.arrive, [LookupError("a fault")]
+
+        def arrives(push: RulesPush) -> bool:
+            if faults:
+                raise faults.pop()
+            return arrive(push)
+
+        monkeypatch.setattr(pushed, "arrive", arrives)
+        await are(client, FIVE)
+        assert len(warnings(caplog, "a fault in sidegate")) == 1
 
 
 async def test_a_client_that_was_closed_watches_again_when_it_is_asked() -> None:

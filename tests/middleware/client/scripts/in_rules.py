@@ -41,9 +41,12 @@ def hear(client: BlockingClient, who: str) -> None:
 def fork(client: BlockingClient) -> int:
     """Have a child hear too, though a thread of its parent was about to take rules over."""
     assert client._pushed is not None
-    with client._pushed._lock:
-        child = os.fork()
-    if child == 0:
+    lock = client._pushed._lock
+    lock.acquire()
+    child = os.fork()
+    if child:
+        lock.release()
+    else:
         signal.alarm(PATIENCE)  # else a child that is stuck outlives the test
         hear(client, "child")
         os._exit(0)

@@ -20,6 +20,11 @@ def asked(data: bytes) -> ProxiedRequest:
     return request_of(style_of(head.target), head, PEER)
 
 
+def by_haproxy(target: str, *lines: str) -> bytes:
+    """Return what HAProxy asks."""
+    return by_nginx(target, *lines).replace(b"/v1/auth/nginx", b"/v1/auth/haproxy")
+
+
 ORIGINAL = "X-Original-Method: PUT", "X-Original-URI: /original", "X-Original-Host: original"
 FORWARDED = "X-Forwarded-Method: PATCH", "X-Forwarded-Uri: /forwarded", "X-Forwarded-Host: forw"
 
@@ -31,12 +36,12 @@ FORWARDED = "X-Forwarded-Method: PATCH", "X-Forwarded-Uri: /forwarded", "X-Forwa
         (request("", *ORIGINAL, *FORWARDED), "GET", "/", "a.example"),
         (request("*", method="OPTIONS"), "OPTIONS", "*", "a.example"),
         (request("?x", *ORIGINAL), "GET", "/", "a.example"),
+        (by_haproxy("/h?x", *FORWARDED, "X-Original-Host: b"), "GET", "/h", "b"),
         (by_nginx("/n?x", *FORWARDED, "X-Original-Host: b"), "GET", "/n", "b"),
         (by_nginx("/\xc3\xa9%C3%A9", "X-Original-Host: b", method="get"), "GET", "/éé", "b"),
         (by_nginx("http://c/n", "X-Original-Host: c"), "GET", "http://c/n", "c"),
         (forwarded("caddy", "/c?x", *ORIGINAL, "X-Forwarded-Host: d"), "GET", "/c", "d"),
         (forwarded("traefik", "/t", FORWARDED[2], method="DELETE"), "DELETE", "/t", "forw"),
-        (forwarded("haproxy", "/h?x", *ORIGINAL, FORWARDED[2]), "GET", "/h", "forw"),
     ],
 )
 def test_each_proxy_says_it_in_its_own_fields(
@@ -70,7 +75,6 @@ def test_who_named_no_host_has_none() -> None:
         (by_nginx("/").replace(b"X-Forwarded-For", b"X-Real-Ip"), "nginx has to write it"),
         (forwarded("caddy", "/").replace(b"X-Forwarded-Uri", b"X-Uri"), "caddy has to write it"),
         (forwarded("traefik", "/", "X-Forwarded-Uri: /b"), "traefik has to write it"),
-        (forwarded("haproxy", ""), "haproxy has to write it"),
         (request().replace(b"X-Forwarded-For", b"X"), "X-Forwarded-For"),
     ],
 )

@@ -1,5 +1,6 @@
 """Checks over HTTP are answered by the front as the app behind it would answer them."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidegate.protocol.messages import Answers, Checks
 from sidegate_sidecar.fronts.http.app.api import create_app
 from sidegate_sidecar.fronts.http.app.models import CheckRequest, CheckResponse
 from sidegate_sidecar.fronts.http.checks import CheckAnswered, CheckAsked, HttpChecks
+from sidegate_sidecar.fronts.http.connection import HttpConnection
 from sidegate_sidecar.node.node import Node
-from tests.support.in_process.cluster import cluster
+from tests.support.in_process.beside import ring_with_puppet
+from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.http_client import http
 
 NOTHING: Any = None
@@ -86,6 +90,32 @@ def is_valid(body: bytes) -> bool:
 
 def body_of(key: str, cost: int) -> bytes:
     return json.dumps({"key": key, "limits": "5/s", "cost": cost}).encode()
+
+
+async def test_a_fault_of_one_connection_ends_that_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not the link that has brought its answer."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the inside")
+
+    body = {"limits": "5/hour"}
+    async with ring_with_puppet() as (one, owner, client, key):
+        asking = asyncio.create_task(client.post("/v1/check", json={"key": key, **body}))
+        asked = await owner.hear(Checks)
+        with monkeypatch.context() as patched:
+            patched.setattr(HttpConnection, "reply", fail)
+            await owner.say(Answers(asked.id, "owner", "puppet", None, [[1, 5]]))
+            await eventually(lambda: not one.http_server.open)
+            with pytest.raises(httpx2.TransportError):
+                await asking
+        assert "the inside" in caplog.text
+        assert one.peers.is_up("puppet")
+        asking = asyncio.create_task(client.post("/v1/check", json={"key": key, **body}))
+        asked = await owner.hear(Checks)
+        await owner.say(Answers(asked.id, "owner", "puppet", None, [[1, 5]]))
+        assert (await asking).json()["allowed"]
 
 
 VALUES = st.one_of(
