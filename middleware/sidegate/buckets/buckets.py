@@ -15,6 +15,7 @@ them when the limits of a key change.
 
 from collections.abc import Iterable, Sequence
 
+from sidegate.buckets.carrying import carried_change
 from sidegate.buckets.carrying_store import FULL, CarryingStore
 from sidegate.buckets.limits import Limit, Limits, require_cost
 from sidegate.buckets.store import to_ns
@@ -79,32 +80,34 @@ class BucketTable(CarryingStore):
         if not 0 <= cost <= limits.smallest_burst:
             raise CostError(cost, limits.smallest_burst)
         allowed = True
-        is_here = True  # are all of its buckets?
+        is_here = True  # are all of its buckets, and none put by?
         places: list[_Place] = []
         debts: list[int] = []
         for limit in limits.items:
             debt = 0
             place = None
             table = self._tables.get(limit.text)
-            if table is not None:
+            if table is None:
+                is_here = False
+            else:
                 shards = table.shards
                 place = table.one if shards is None else shards[hash(key) >> SHIFT]
                 full_at = place.get(key)
+                ticks = now * limit.scale
                 if full_at is None:
                     place = None
-                else:
-                    if full_at < 0:
-                        is_here = False
-                        full_at = -full_at
-                    if full_at > now * limit.scale:
-                        debt = full_at - now * limit.scale
+                    is_here = False
+                elif full_at > ticks:
+                    debt = full_at - ticks
+                elif full_at < 0:
+                    is_here = False
+                    debt = max(-full_at - ticks, 0)
             debt += cost * limit.interval
             if debt > limit.capacity:
                 allowed = False
             places.append(place)
             debts.append(debt)
-        may_carry = (limits.carries or self.ruled) and not (is_here and all(places))
-        if may_carry and self._carry(key, limits, now):
+        if not is_here and (limits.carries or self.ruled) and self._carry(key, limits, now):
             return self._take(key, limits, cost, now)
         if not allowed:
             if limits.is_blocked:
@@ -192,8 +195,7 @@ class BucketTable(CarryingStore):
         place = self._place(key, limit)
         is_put_by = place is not None and place[key] < 0
         if is_put_by and (heir := self._heir(key, limit)):
-            share = ticks * heir.capacity
-            self.change(key, heir, -(-share // limit.capacity), now)  # never too little is owed
+            self.change(key, heir, carried_change(ticks, limit, heir), now)
         debt = self._debt(key, limit, now) + ticks
         fitting = min(max(debt, 0), limit.capacity)
         if is_put_by and place is not None:
@@ -204,6 +206,8 @@ class BucketTable(CarryingStore):
 
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
+        if not limit.tokens:  # of these there are none
+            return
         ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
         table = self._tables.get(text)
         for key, debt in zip(keys, debts, strict=True):

@@ -29,6 +29,17 @@ def shares(new: Sequence[Limit], owed: Sequence[tuple[Limit, int]]) -> list[int]
     ]
 
 
+def carried_change(ticks: int, old: Limit, new: Limit) -> int:
+    """Return by how many ticks a bucket changes if the one that it came after does by so many.
+
+    It is the same share, rounded up. But what is given back takes no longer to refill than it would
+    have in the old one: else whoever has a request given back each second, of "5/second" in the
+    place of "100/day", gets a fifth of the day for it each time.
+    """
+    share = _share(ticks, old, new)
+    return share if ticks >= 0 else max(share, -(-ticks * new.scale // old.scale))
+
+
 def nearest(limit: Limit, others: Iterable[Limit]) -> Limit | None:
     """Return the limit whose window is the most like this one's; None if there are no others."""
     return min(others, key=lambda other: _distance(limit, other), default=None)

@@ -39,7 +39,7 @@ class CarryingStore(Store):
         and what they owe then still counts.
         """
         rule = key[: key.find(":") + 1]
-        if not limits.carries and rule not in self.ruled:
+        if not limits.carries and (rule not in self.ruled or limits.are_a_share):
             return False
         tables = self._accounts.by_rule
         of_rule = tables.get(rule, ())
@@ -106,6 +106,8 @@ class CarryingStore(Store):
 
         One that owes more here is none of these: it was charged since.
         """
+        if not limit.tokens:  # as in merge_all
+            return
         for key, debt in zip(keys, debts, strict=True):
             full_at = now * limit.scale + min(debt * limit.scale, limit.capacity)
             held = self._place(key, limit)

@@ -137,6 +137,11 @@ class Limits:
         object.__setattr__(self, "smallest_burst", smallest or 1)
         object.__setattr__(self, "is_blocked", not smallest)
 
+    @property
+    def are_a_share(self) -> bool:
+        """Whether they are what one node of several decides by that are cut off."""
+        return any(limit.is_share for limit in self.items)
+
     def carrying(self) -> "Limits":
         """Return the same limits, and have them carry."""
         return self if self.carries else Limits(self.items, carries=True)

@@ -59,6 +59,8 @@ def asking(limiter: RequestLimiter, chain: Chain, request: Request) -> Asking:
                 if rule.next_rule:
                     continue
                 return None
+            if rule.stops:
+                return None
             key = limiter.key_of(rule, identity)
             function = rule.cost
             cost: object = rule.cost(request) if callable(rule.cost) else rule.cost

@@ -139,6 +139,7 @@ class RequestLimiter:
             self._every = ()
         elif first and first.matches_all and len(self.rules) == 1:
             self._every = ((first,),)
+        self._stops = {it.name: it.stopping() for it in self.rules if it.matches_any_path}
         self._chosen = lru_cache(MAX_CHOICES)(self._choose)
 
     # --- which rules
@@ -164,22 +165,18 @@ class RequestLimiter:
         read = readings(path, root)
         if is_exempt_path(self.settings.exempt, path, read):
             return ()
-        chains: dict[str, Chain] = {}  # by their first rules
-        for routed in read.routed:
-            self._add(chains, self._chain(routed, method))
-        for known in read.known:
-            chain = self._chain(known, method)
-            if chain and not (chains and chain[0].matches_any_path):
-                self._add(chains, chain)
-        return tuple(chains.values())
+        routed = dict.fromkeys(filter(None, (self._chain(it, method) for it in read.routed)))
+        known = dict.fromkeys(self._chain(it, method) for it in read.known) if read.known else {}
+        if routed:  # where the rules for any path have had their say
+            stopping = (self._stopping(chain) for chain in known if chain not in routed)
+            known = dict.fromkeys(chain for chain in stopping if not all(it.stops for it in chain))
+        return (*routed, *filter(None, known))
 
     def _chain(self, path: str, method: str) -> Chain:
         return tuple(rule for rule in self.rules if rule.matches(path, method))
 
-    @staticmethod
-    def _add(chains: dict[str, Chain], chain: Chain) -> None:
-        if chain:
-            chains.setdefault(chain[0].name, chain)
+    def _stopping(self, chain: Chain) -> Chain:
+        return tuple(self._stops.get(rule.name, rule) for rule in chain)
 
     def is_exempt(self, path: str, root: str) -> bool:
         """Tell whether a path is never limited."""

@@ -70,6 +70,7 @@ class Rule:
     policy: Policy
     matches_path: Callable[[str], object]
     key_of_peer: Callable[[str], str] | None  # if only the peer matters
+    stops: bool  # does it only end the chain, for requests that it has a key for?
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class Rule:
             policy=Policy(name, parsed),
             matches_path=path_matcher("path", path),
             key_of_peer=_key_of_peer(name, key, cost),
+            stops=False,
         )
 
     def _set(self, **values: object) -> None:
@@ -106,9 +108,15 @@ class Rule:
     def of(self, service: str, bucket: str = "") -> Self:
         """Return this rule with buckets of that service's own, by another name than its own."""
         bucket = bucket_of(service, bucket or self.name)
+        return self._with(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
+
+    def stopping(self) -> Self:
+        """Return what stands for this rule where a request was asked about it already."""
+        return self._with(stops=True, key_of_peer=None)
+
+    def _with(self, **values: object) -> Self:
         copy = object.__new__(type(self))
-        copy._set(**{name: getattr(self, name) for name in self.__slots__})
-        copy._set(bucket=bucket, key_of_peer=_key_of_peer(bucket, self.key, self.cost))
+        copy._set(**{name: getattr(self, name) for name in self.__slots__} | values)
         return copy
 
     def stand_apart(self) -> Self:

@@ -96,21 +96,24 @@ def _require_scope(where: str, scope: object) -> None:
         raise ImproperlyConfigured(f"{where}={shown(scope)}: {error}") from error
 
 
-def _rule(scope: object, rate: object, where: str, service: str) -> Rule | None:
+def _rule(
+    scope: object, rate: object, where: str, service: str, *, is_only_rate: bool = True
+) -> Rule | None:
     """Return what a rate says, None for no limit; ImproperlyConfigured if it can't be read."""
     if rate is None:
         return None
     if not isinstance(rate, str):
         raise ImproperlyConfigured(f"{where}={shown(rate)}: {_EXPECTED}")
     try:
-        return _made(cast("str", scope), rate, service)
+        return _made(cast("str", scope), rate, service, is_only_rate=is_only_rate)
     except ValueError as error:
         raise ImproperlyConfigured(f"{where}={shown(rate)}: {error}") from error
 
 
 @lru_cache(MAX_RULES)
-def _made(scope: str, rate: str, service: str) -> Rule:
-    return Rule(scope, parse_limits(rate)).of(service)
+def _made(scope: str, rate: str, service: str, *, is_only_rate: bool) -> Rule:
+    rule = Rule(scope, parse_limits(rate)).of(service)
+    return rule if is_only_rate else rule.stand_apart()
 
 
 class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no types
@@ -149,7 +152,10 @@ class RateThrottle(BaseThrottle, ABC):  # type: ignore[misc]  # which has no typ
             return self._rule_of(self.scope)
         kind = type(self)
         where = f"{kind.__module__}.{kind.__qualname__}.rate"
-        return _rule(self.scope or kind.__name__, self.rate, where, self._checker.service)
+        # A scope that is inherited may have the rates of others beside this one.
+        is_only = self.scope is None or "scope" in vars(kind)
+        scope, service = self.scope or kind.__name__, self._checker.service
+        return _rule(scope, self.rate, where, service, is_only_rate=is_only)
 
     def _rule_of(self, scope: object) -> Rule | None:
         """Return what limits a scope by DEFAULT_THROTTLE_RATES."""

@@ -291,8 +291,9 @@ async def check_here(core: Core, limit: RouteLimit, connection: HTTPConnection) 
         return
     current = guard or _without_guard(core, connection)
     route = scope.get("route")
-    carries = core.enforcer.carries(limit, marks_of_route(core, route, scope))
-    one = applied(limit, name_of(scope, route), method, carries=carries)
+    name = name_of(scope, route)
+    carries = core.enforcer.carries(limit, name, marks_of_route(core, route, scope))
+    one = applied(limit, name, method, carries=carries)
     token = begin(current)  # for its key, also where no middleware has seen the request
     try:
         outcome = await enforce(core.enforcer, core.clients.loops, current, (one,))

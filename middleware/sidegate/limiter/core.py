@@ -104,7 +104,7 @@ class Core:
         """
         self._is_by_name |= is_rule_name(limits)
         self.is_marked = True
-        self.enforcer.scopes.add(limit)
+        self.enforcer.sets.add(limit)
         if "starlette.routing" in sys.modules:
             import_module("sidegate.integrations.starlette").install()
 

@@ -20,7 +20,7 @@ from tests.support.optional import missing
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.services import Port, Service, Sidecar
 from tests.support.proxies.hello import hello_app
-from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, Nginx
+from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, Haproxy, Nginx
 
 NAMES: Final = ("n0", "n1", "n2")
 BUDGET: Final = 20.0  # seconds
@@ -99,6 +99,7 @@ def _proxies(folder: Path, app: int, fleet: _Fleet) -> list[Service]:
         Nginx(folder, app, auth[0]),
         Caddy(folder, app, auth[1]),
         ExtAuthzEnvoy(folder, app, auth[2]),
+        Haproxy(folder, app, auth[0]),
     )
     page = file_on_page("envoy.yaml")
     start = page.index("                      rate_limits:")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from fastapi import APIRouter, Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -59,13 +60,13 @@ async def _view(_request: Request) -> Response:
     return Response()
 
 
-async def passed(apps: list[Any], user: str, times: int) -> int:
+async def passed(apps: list[Any], user: str, times: int, path: str = "/") -> int:
     """Ask these apps in turn; return how many requests passed."""
     statuses = list[int]()
     for _, app in zip(range(times), cycle(apps), strict=False):
         transport = ASGITransport(app)
         async with AsyncClient(transport=transport, base_url="http://app") as asking:
-            statuses.append((await asking.get("/", headers={"x-user": user})).status_code)
+            statuses.append((await asking.get(path, headers={"x-user": user})).status_code)
     assert {*statuses} <= {200, 429}
     return statuses.count(200)
 
@@ -100,6 +101,20 @@ async def test_two_limits_of_one_request_are_no_change(nodes: list[Process]) -> 
     both = RateLimitMiddleware(app, rules=rules, sidecar=str(nodes[1].link), budget=GENEROUS)
     assert await passed([both], "fay", 8) == 5
     assert await passed([by_middleware("100/day", str(nodes[2].link))], "fay", 3) == 3
+
+
+async def test_a_view_in_two_routers_has_a_limit_in_each(nodes: list[Process]) -> None:
+    """What is spent of 5 a second by one path is no day's spending by the other."""
+    limiter = Limiter(key=WHO, sidecar=str(nodes[0].link), budget=GENEROUS)
+    app, router = FastAPI(), APIRouter()
+    router.get("/")(_view)
+    for prefix, limits in (("/v1", "5/hour"), ("/v2", "100/day")):
+        depends = [Depends(limiter.dep(limits))]
+        app.include_router(router, prefix=prefix, dependencies=depends)
+    app.add_middleware(limiter.asgi)
+    assert await passed([app], "gil", 6, "/v1/") == 5
+    assert await passed([app], "gil", 20, "/v2/") == 20
+    assert await passed([app], "gil", 2, "/v1/") == 0
 
 
 async def test_the_backup_goes_on_by_the_new_limit() -> None:

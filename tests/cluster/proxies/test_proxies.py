@@ -6,9 +6,11 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import httpx2
+import pytest
 
 from tests.cluster.proxies.fleet_behind_proxies import KINDS, behind
 from tests.support.apps.clients import async_client
+from tests.support.proxies.hello import hello_app
 from tests.support.proxies.proxies import AskingProxy, Caddy, ExtAuthzEnvoy, Haproxy, Nginx
 
 
@@ -88,7 +90,7 @@ async def test_without_a_sidecar_requests_pass(tmp_path: Path) -> None:
 
 CLOSED: dict[type[AskingProxy], list[tuple[str, str]]] = {
     Nginx: [("error_page 500", "# error_page 500")],
-    Haproxy: [("    # 0: no sidecar. To refuse then: ", "    ")],
+    Haproxy: [("passed gone", "passed")],
     Caddy: [("reverse_proxy @gone", "# reverse_proxy @gone")],
     ExtAuthzEnvoy: [("failure_mode_allow: true", "failure_mode_allow: false")],
 }
@@ -108,14 +110,17 @@ async def test_without_a_sidecar_requests_may_be_refused(tmp_path: Path) -> None
         assert not app.asked
 
 
+IMPATIENT: dict[type[AskingProxy], list[tuple[str, str]]] = {
+    Nginx: [("_timeout 20s", "_timeout 100ms")],
+    Haproxy: [("timeout server 20s", "timeout server 100ms")],
+    ExtAuthzEnvoy: [("timeout: 20s", "timeout: 0.1s")],
+}
+
+
 async def test_a_sidecar_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     """Longer than the proxy was told to."""
-    changes: dict[type[AskingProxy], list[tuple[str, str]]] = {
-        Nginx: [("_timeout 20s", "_timeout 100ms")],
-        ExtAuthzEnvoy: [("timeout: 20s", "timeout: 0.1s")],
-    }
     async with (
-        behind(tmp_path, *changes, changes=changes) as (fleet, proxies, _),
+        behind(tmp_path, *IMPATIENT, changes=IMPATIENT) as (fleet, proxies, _),
         async_client() as http,
     ):
         for node in fleet.nodes.values():
@@ -125,3 +130,28 @@ async def test_a_sidecar_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
             assert (answer.status_code, answer.text) == (200, "hello"), proxy.title
         for node in fleet.nodes.values():
             node.send(SIGCONT)
+
+
+@pytest.mark.parametrize("kind", IMPATIENT)
+async def test_what_does_not_answer_is_asked_once(tmp_path: Path, kind: type[AskingProxy]) -> None:
+    """A client would wait as long for each further time."""
+    asked: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        await reader.read()
+        writer.close()
+
+    async with (
+        hello_app() as app,
+        await asyncio.start_server(hear, "127.0.0.1", 0) as silent,
+        async_client() as http,
+    ):
+        proxy = kind(tmp_path, app.port, silent.sockets[0].getsockname()[1], *IMPATIENT[kind])
+        try:
+            await asyncio.to_thread(proxy.launch().wait)
+            asked.clear()
+            assert (await http.get(f"{proxy.url}/page")).text == "hello"
+            assert len(asked) == 1
+        finally:
+            proxy.close()

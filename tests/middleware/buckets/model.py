@@ -53,3 +53,53 @@ class BucketModel:
 def rate(limit: Limit) -> Fraction:
     """Return the tokens that come in one nanosecond."""
     return Fraction(limit.tokens, limit.window * SECOND)
+
+
+class CarryingModel:
+    """The buckets of one key whose limits change: what each owes (ns), and which are put by."""
+
+    def __init__(self) -> None:
+        self.full_at: dict[Limit, Fraction] = {}
+        self.put_by: set[Limit] = set()
+
+    def debt(self, limit: Limit, now: int) -> Fraction:
+        return max(self.full_at.get(limit, Fraction(0)) - now, Fraction(0))
+
+    def keep(self, texts: set[str]) -> None:
+        """Forget all other buckets."""
+        self.full_at = {limit: at for limit, at in self.full_at.items() if limit.text in texts}
+        self.put_by &= self.full_at.keys()
+
+    def take(self, limits: Limits, cost: int, now: int) -> bool:
+        if not all(limit in self.full_at.keys() - self.put_by for limit in limits):
+            self._carry(limits, now)
+        after = {limit: self.debt(limit, now) + cost / rate(limit) for limit in limits}
+        allowed = all(debt <= limit.burst / rate(limit) for limit, debt in after.items())
+        if allowed and cost:
+            for limit, debt in after.items():
+                self._set(limit, now + debt)
+        return allowed
+
+    def _carry(self, limits: Limits, now: int) -> None:
+        old = [it for it in self.full_at if it not in self.put_by and it not in limits.items]
+        if not old:
+            return
+        self.put_by |= {*old}
+        for limit in limits:
+            nearest = min(_apart(limit, it) for it in old)
+            shares = [
+                self.debt(it, now) * rate(it) / it.burst
+                for it in old
+                if _apart(limit, it) == nearest == min(_apart(it, other) for other in limits)
+            ]
+            debt = max(self.debt(limit, now), max(shares, default=0) * limit.burst / rate(limit))
+            if debt or limit in self.full_at:
+                self._set(limit, now + debt)
+
+    def _set(self, limit: Limit, full_at: Fraction) -> None:
+        self.full_at[limit] = full_at
+        self.put_by.discard(limit)
+
+
+def _apart(one: Limit, other: Limit) -> Fraction:
+    return Fraction(max(one.window, other.window), min(one.window, other.window))

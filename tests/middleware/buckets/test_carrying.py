@@ -8,6 +8,7 @@ from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.buckets.tables import accounts
 from tests.middleware.buckets.contents import START
+from tests.middleware.buckets.model import CarryingModel
 
 SECOND = 10**9
 KEY = "login:ann"
@@ -91,6 +92,16 @@ def test_a_share_of_a_node_that_is_cut_off_is_no_limit_that_was_changed() -> Non
     assert left(buckets, whole) == 10
 
 
+def test_nor_is_it_where_a_rule_of_a_file_has_all_keys_carry() -> None:
+    """Else what it spends of its share is told to the others as spent of the whole."""
+    buckets, whole = BucketTable(), parse_limits("10/hour")
+    buckets.ruled = frozenset({"login:"})
+    buckets.take(KEY, whole, 4, START)
+    buckets.take(KEY, whole.divided(2), 5, START)
+    assert not buckets.take_carried()
+    assert left(buckets, whole) == 6
+
+
 def test_what_was_carried_over_isnt_carried_over_again() -> None:
     """Else who comes once in two seconds would be locked out by what a day has cost."""
     buckets, second = BucketTable(), carrying("10/second")
@@ -130,6 +141,19 @@ def test_a_reset_fills_what_was_put_by_as_well() -> None:
 def _fill_all(buckets: BucketTable) -> None:
     for text, keys in list(buckets.keys()):
         buckets.fill(text, keys, START)
+
+
+def test_a_refund_gives_back_no_more_time_than_was_charged() -> None:
+    """Else whoever has a request fail each second gets a fifth of the other limit's day for it."""
+    buckets, day, second, now = BucketTable(), carrying("100/day"), carrying("5/second"), START
+    assert left(buckets, day) == 100
+    for _ in range(10):
+        now += SECOND
+        assert buckets.take(KEY, second, 1, now)[0] or now == START + SECOND
+        assert left(buckets, day, now) == 0
+        buckets.refund(KEY, second, 1, now)
+        assert left(buckets, day, now) == 0
+        buckets.take(KEY, second, 0, now)
 
 
 def test_a_refund_is_of_the_limit_that_was_charged() -> None:
@@ -200,6 +224,14 @@ def test_what_is_put_by_elsewhere_and_was_charged_here_stays() -> None:
     assert [str(limit) for limit, _ in buckets.held(KEY, START)] == ["10/hour"]
 
 
+def test_a_limit_without_tokens_has_no_buckets_to_merge() -> None:
+    buckets, blocked = BucketTable(), parse_limits("0/hour").items[0]
+    buckets.merge_all(blocked, (KEY,), (SECOND,), START)
+    buckets.put_by_all(blocked, (KEY,), (SECOND,), START)
+    assert not len(buckets)
+    assert left(buckets, carrying("10/hour")) == 10
+
+
 def test_of_what_was_carried_over_only_so_much_waits_to_be_told() -> None:
     buckets, old, new = BucketTable(), carrying("10/hour"), carrying("20/hour")
     for at in range(5_000):
@@ -215,6 +247,7 @@ LIMITS = [
     carrying(text)
     for text in ("10/hour", "20/hour", "3/hour", "100/minute", "1000/day", "5/second; 50/hour")
 ]
+ROUNDED = SECOND // 1_000
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(LIMITS), st.integers(0, 3), st.integers(0, 2_000 * SECOND), st.booleans()
@@ -235,6 +268,27 @@ def test_nobody_gets_more_than_if_each_limit_stood_for_itself(
             one.sweep(now, 10)
         if one.take(KEY, limits, cost, now)[0]:
             assert apart.take(KEY, limits.apart(), cost, now)[0]
+
+
+@given(STEPS)
+def test_it_is_what_the_model_says(steps: list[tuple[Limits, int, int, bool]]) -> None:
+    """But for what is rounded up: a nanosecond of a second's debt is some µs of a day's."""
+    buckets, model, now = BucketTable(), CarryingModel(), START
+    for limits, cost, pause, sweeps in steps:
+        now += pause
+        if sweeps:
+            buckets.sweep(now, 10)
+            texts = buckets.keys()
+            model.keep({text for text, _ in texts})
+        allowed, expected = buckets.take(KEY, limits, cost, now)[0], model.take(limits, cost, now)
+        if expected and not allowed:  # by what was rounded
+            return
+        assert allowed == expected
+        live = {limit.text: debt for limit, debt in buckets.held(KEY, now)}
+        for limit in model.full_at.keys() - model.put_by:
+            rounded = live.pop(limit.text, 0) - model.debt(limit, now)
+            assert 0 <= rounded < ROUNDED
+        assert not live
 
 
 @given(STEPS)

@@ -67,6 +67,19 @@ async def test_the_app_s_own_path_goes_before_a_rule_for_everything(front: Any) 
 
 
 @both
+async def test_a_rule_for_everything_without_a_key_hides_no_rule_for_whole_paths(
+    front: Any,
+) -> None:
+    """It has a key for those of a plan: these are its own, and all others the next rule's."""
+    paid = Rule("paid", "9/hour", key=user_of_plan("paid"))
+    app = front(rules=[paid, Rule("items", "2/hour", path="/v1/items"), REST])
+    assert (await app.ask("/items", root="/v1")).rules == ["rest", "items"]
+    lines = [("x-user", "ann"), ("x-plan", "paid")]
+    assert (await app.ask("/items", root="/v1", lines=lines)).rules == ["paid"]
+    assert (await app.ask("/other", root="/v1")).rules == ["rest"]
+
+
+@both
 async def test_where_a_path_has_two_readings_both_rules_count(front: Any) -> None:
     """A catch-all view runs on dots as they are, a proxy resolves them: neither is free."""
     rules = [Rule("static", "100/hour", path="/static/*"), Rule("files", "2/hour", path="/files/*")]

@@ -128,6 +128,28 @@ def test_throttles_of_a_projects_own(sidegate: Memory) -> None:
     ]
 
 
+class Sustained(UserThrottle):
+    rate = "100/day"
+
+
+class Uploads(UserThrottle):
+    rate, scope = "2/day", "uploads"
+
+
+class FewerUploads(UserThrottle):
+    rate, scope = "1/day", "uploads"
+
+
+@pytest.mark.usefixtures("sidegate")
+def test_rates_of_one_scope_that_throttles_inherit_are_no_change() -> None:
+    """Whoever has used up a minute by one of them has a day by the other."""
+    assert statuses(ask_view(Burst, times=2)) == [200, 429]
+    assert statuses(ask_view(Sustained, times=5)) == [200] * 5
+    assert statuses(ask_view(Burst)) == [429]
+    assert statuses(ask_view(Uploads, times=2)) == [200, 200]
+    assert statuses(ask_view(FewerUploads)) == [429]  # a scope of its own has one rate
+
+
 def test_a_scope_that_has_no_rate_is_told(sidegate: Memory) -> None:
     with rates(other="5/min"), pytest.raises(ImproperlyConfigured, match="no scope 'uploads'"):
         ask_view(ScopedThrottle, throttle_scope="uploads")

@@ -3,6 +3,7 @@
 import re
 import shutil
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +24,18 @@ def configuration_on_page(name: str) -> str:
     return found[1]
 
 
+def _at_ports(text: str, ports: Mapping[int, object]) -> str:
+    for on_page, port in ports.items():
+        text = re.sub(rf"(127\.0\.0\.1:|port_value: |http://:){on_page}\b", rf"\g<1>{port}", text)
+    return text
+
+
 class AskingProxy(Service):
     """A proxy before an app, which asks a sidecar at a port. `changes` are made to the page's."""
 
     ready_at = "/ready"
     on_page: str
+    besides: tuple[str, ...] = ()  # files on the page that the first one names
     usual_changes: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, folder: Path, app: int, auth: object, *changes: tuple[str, str]) -> None:
@@ -36,19 +44,14 @@ class AskingProxy(Service):
         self.folder = folder / f"{self.title}-{self.http.number}"
         self.folder.mkdir()
         self.file = self.folder / self.on_page
-        text = configuration_on_page(self.on_page)
+        files = {name: configuration_on_page(name) for name in (self.on_page, *self.besides)}
         for old, new in (*self.usual_changes, *changes):
-            assert old in text, old
-            text = text.replace(old, new.replace("FOLDER", str(self.folder)))
-        self._ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
-        self.file.write_text(self._at_its_ports(text))
-
-    def _at_its_ports(self, text: str) -> str:
-        for on_page, port in self._ports.items():
-            text = re.sub(
-                rf"(127\.0\.0\.1:|port_value: |http://:){on_page}\b", rf"\g<1>{port}", text
-            )
-        return text
+            assert any(old in text for text in files.values()), old
+            by_us = new.replace("FOLDER", str(self.folder))
+            files = {name: text.replace(old, by_us) for name, text in files.items()}
+        ports = {7175: str(auth).rpartition(":")[2], 8080: self.http.number, 8000: app}
+        for name, text in files.items():
+            (self.folder / name).write_text(_at_ports(text, ports))
 
     @staticmethod
     @abstractmethod
@@ -92,15 +95,15 @@ class Haproxy(AskingProxy):
     """HAProxy, which asks by a script in Lua."""
 
     on_page = "haproxy.cfg"
-    usual_changes = (("/etc/haproxy", "FOLDER"), ("defaults", "    maxconn 1000\ndefaults"))
-    script = "sidegate.lua"
-    timeout = 20_000  # ms, on a machine that has much to do
-
-    def __init__(self, folder: Path, app: int, auth: object, *changes: tuple[str, str]) -> None:
-        super().__init__(folder, app, auth, *changes)
-        script = configuration_on_page(self.script)
-        script = script.replace("timeout = 1000", f"timeout = {self.timeout}")
-        (self.folder / self.script).write_text(self._at_its_ports(script))
+    besides = ("sidegate.lua",)
+    # One thread, so that one connection to the sidecar does, and a socket of its own.
+    usual_changes = (
+        ("maxconn 4096", "maxconn 4096\n    nbthread 1"),
+        ("abns@sidegate", "abns@FOLDER"),
+        ("timeout connect 1s", "timeout connect 20s"),
+        ("timeout server 1s", "timeout server 20s"),
+        ("PATIENCE = 5000", "PATIENCE = 60000"),
+    )
 
     @staticmethod
     def require() -> None:

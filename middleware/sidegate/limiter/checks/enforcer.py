@@ -22,7 +22,7 @@ from sidegate.limiter.checks.current import Payment
 from sidegate.limiter.checks.exceeded import RateLimitExceeded
 from sidegate.limiter.checks.fixed import fixed_questions
 from sidegate.limiter.checks.meta import MetaLimit
-from sidegate.limiter.checks.planning import planning, questions_of, text_of
+from sidegate.limiter.checks.planning import carrying, planning, questions_of, text_of
 from sidegate.limiter.limits.applied import (
     APPLICATION,
     OTHER,
@@ -30,7 +30,7 @@ from sidegate.limiter.limits.applied import (
     Applied,
     limits_at,
 )
-from sidegate.limiter.limits.one_set import Scopes, carries
+from sidegate.limiter.limits.one_set import LimitSets, carries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ class Enforcer:
         self.filters: list[AppFunction] = []
         self.application = application
         self.defaults = defaults
-        self.scopes = Scopes()
+        self.sets = LimitSets(settings.rules)
         self._always: tuple[Applied, ...] = ()
         if application:
             fixed = isinstance(application.limits, Limits)
@@ -113,11 +113,13 @@ class Enforcer:
     ) -> tuple[Applied, ...]:
         if any(mark.limit is None for mark in marks):
             return ()
-        return (*self._always, *limits_at(route, method, marks, self.defaults, self.scopes))
+        own = limits_at(route, method, marks, self.defaults, self.sets)
+        self.sets.made(route.key, carrying(own, self.settings.service))
+        return (*self._always, *own)
 
-    def carries(self, limit: RouteLimit, marks: Sequence[Mark]) -> bool:
+    def carries(self, limit: RouteLimit, route: RouteName, marks: Sequence[Mark]) -> bool:
         """Tell whether a limit carries that a dependency of a route with these marks has."""
-        return carries(limit, marks, self.defaults, self.scopes)
+        return carries(limit, route.key, marks, self.defaults, self.sets)
 
     @property
     def elsewhere(self) -> tuple[Applied, ...]:

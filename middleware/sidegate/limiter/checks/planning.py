@@ -6,6 +6,7 @@ them is a generator, as in `http/evaluation.py`: it yields what is to be awaited
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -278,3 +279,16 @@ def joined(rules: tuple[Rule, ...]) -> Rule:
     first = rules[0]
     rule = Rule(first.name, Limits(items), key=first.key).of("", first.bucket)
     return rule if all(it.limits.carries for it in rules) else rule.stand_apart()
+
+
+def carrying(limits: Sequence[Applied], service: str) -> list[Rule]:
+    """Return the rules that limits of a route for itself are, if they carry; and what they join."""
+    rules = [
+        one.rule(one.limit.limits, service)
+        for one in limits
+        if one.carries and one.limit.scope is None and isinstance(one.limit.limits, Limits)
+    ]
+    if len(rules) > 1:
+        with suppress(LimitError):  # more than one check holds
+            rules.append(joined(tuple(rules)))
+    return rules

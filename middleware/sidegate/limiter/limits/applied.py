@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.limits import Limits
     from sidegate.http.keys import Identity
     from sidegate.limiter.limits.marks import Mark
-    from sidegate.limiter.limits.one_set import Scopes
+    from sidegate.limiter.limits.one_set import LimitSets
     from sidegate.limiter.limits.route_limit import RouteLimit
 
 MAX_RULES = 4_096  # limits that functions return, by route: plans, not clients
@@ -142,7 +142,7 @@ def limits_at(
     method: str,
     marks: Sequence[Mark],
     defaults: Sequence[RouteLimit],
-    scopes: Scopes,
+    sets: LimitSets,
 ) -> tuple[Applied, ...]:
     """Return the limits of a route for a method, of which none is exempt.
 
@@ -153,7 +153,7 @@ def limits_at(
     overridden = any(limit.override_defaults for _, limit in found)
     rest = [] if overridden else [limit for limit in defaults if _counts(limit, method)]
     return tuple(
-        applied(limit, route, method, carries=carries(limit, marks, defaults, scopes))
+        applied(limit, route, method, carries=carries(limit, route.key, marks, defaults, sets))
         for limit in [*own, *rest]
     )
 

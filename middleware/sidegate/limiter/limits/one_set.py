@@ -16,17 +16,27 @@ from sidegate.buckets.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sidegate.http.rules import Rule
     from sidegate.limiter.limits.marks import Mark
     from sidegate.limiter.limits.route_limit import RouteLimit
 
 MAX_MARKS = 4_096  # of blueprints, by their views
+MAX_MADE = 64  # rules of a route: one or two for each method
+MAX_ROUTES = 4_096  # whose limits are known; those of more stand apart
 
 
 def carries(
-    limit: RouteLimit, marks: Sequence[Mark], defaults: Sequence[RouteLimit], scopes: Scopes
+    limit: RouteLimit,
+    route: str,
+    marks: Sequence[Mark],
+    defaults: Sequence[RouteLimit],
+    sets: LimitSets,
 ) -> bool:
     """Tell whether a limit of a route carries; `marks` are all that the route has, as below."""
-    return is_one_set(marks, defaults) if limit.scope is None else scopes.has_only(limit)
+    if limit.scope is not None:
+        return sets.has_only(limit)
+    is_same = sets.is_same(route, limits_of(marks, defaults))
+    return is_same and is_one_set(marks, defaults)
 
 
 def is_one_set(marks: Sequence[Mark], defaults: Sequence[RouteLimit]) -> bool:
@@ -35,14 +45,23 @@ def is_one_set(marks: Sequence[Mark], defaults: Sequence[RouteLimit]) -> bool:
     `marks` are all that it has, for whatever method.
     """
     own = [mark for mark in marks if mark.limit and mark.limit.scope is None]
-    if any(mark.is_in_part for mark in own) or (own[1:] and any(it.is_dependency for it in own)):
+    limits = limits_of(marks, defaults)
+    if any(mark.is_in_part for mark in own):
         return False
-    limits = [mark.limit for mark in own if mark.limit]
-    if not any(it.limit and _overrides_always(it.limit) for it in marks):
-        limits += [limit for limit in defaults if limit.scope is None]
+    if limits[1:] and any(mark.is_dependency for mark in own):  # which asks by itself
+        return False
     if not all(isinstance(limit.limits, Limits) for limit in limits):
         return False
     return len(limits) == 1 or len({_asked_when(limit) for limit in limits}) == 1
+
+
+def limits_of(marks: Sequence[Mark], defaults: Sequence[RouteLimit]) -> list[RouteLimit]:
+    """Return the limits of the buckets that a route has for itself, for whatever method."""
+    found = [mark.limit for mark in marks if mark.limit]
+    limits = [limit for limit in found if limit.scope is None]
+    if not any(map(_overrides_always, found)):
+        limits += [limit for limit in defaults if limit.scope is None]
+    return limits
 
 
 def _overrides_always(limit: RouteLimit) -> bool:
@@ -61,20 +80,59 @@ def in_parts(mark: Mark) -> Mark:
     return replace(mark, is_in_part=True)
 
 
-class Scopes:
-    """The limits that the scopes of one limiter have."""
+class LimitSets:
+    """The limits that scopes, routes and rules of one limiter have."""
 
-    def __init__(self) -> None:
-        self._limits: dict[str, RouteLimit | None] = {}  # None: of several
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        self._rules = {rule.name: rule for rule in rules}
+        self._scopes: dict[str, RouteLimit | None] = {}  # None: of several
+        self._routes: dict[str, _Route] = {}
 
     def add(self, limit: RouteLimit) -> None:
         """Note the scope of a limit, if it has one."""
-        if isinstance(limit.scope, str):
-            known = self._limits.setdefault(limit.scope, limit)
-            if known is not limit:
-                self._limits[limit.scope] = None
+        if not isinstance(limit.scope, str):
+            return
+        known = self._scopes.setdefault(limit.scope, limit)
+        if known is not limit:
+            self._scopes[limit.scope] = None
+        if rule := self._rules.get(limit.scope):
+            self._scopes[limit.scope] = None
+            rule.stand_apart()
 
     def has_only(self, limit: RouteLimit) -> bool:
         """Tell whether no other limits have the scope of this one, and nobody decides about it."""
         is_fixed = isinstance(limit.limits, Limits) and isinstance(limit.scope, str)
-        return is_fixed and self._limits.get(str(limit.scope)) is limit
+        return is_fixed and self._scopes.get(str(limit.scope)) is limit
+
+    def is_same(self, route: str, limits: Sequence[RouteLimit]) -> bool:
+        """Note the limits of a route; tell whether it had the same whenever it was asked.
+
+        A view may stand in several routers with dependencies of their own, or behind several
+        decorators, and all have its name. If so, what was made of it before stands apart too.
+        """
+        found = frozenset(limit for limit in limits if not limit.per_method)
+        if not found:
+            return True
+        if route not in self._routes and len(self._routes) >= MAX_ROUTES:
+            return False
+        known = self._routes.setdefault(route, _Route(found))
+        if known.limits != found:
+            known.is_several = True
+            while known.made:
+                known.made.pop().stand_apart()
+        return not known.is_several
+
+    def made(self, route: str, rules: Sequence[Rule]) -> None:
+        """Note the rules that carry of those that the limits of a route are."""
+        if (known := self._routes.get(route)) and not known.is_several:
+            known.made += [rule for rule in rules if rule not in known.made]
+            del known.made[:-MAX_MADE]
+
+
+class _Route:
+    """The limits that a route was first seen with, and the rules that were made of them."""
+
+    def __init__(self, limits: frozenset[RouteLimit]) -> None:
+        self.limits = limits
+        self.is_several = False
+        self.made: list[Rule] = []

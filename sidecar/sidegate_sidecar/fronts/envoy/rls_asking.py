@@ -128,5 +128,6 @@ def _match(domain: Domain, descriptor: RequestDescriptor) -> MatchedLimit | None
     if unit is None:
         known = ", ".join(f"{number} ({name})" for number, name in OVERRIDE_UNITS.items())
         raise RequestError(f"unit {override.unit} of a limit: expected one of {known}")
-    limits = limits_of(override.requests_per_unit, unit)
+    # Requests decide it: one descriptor may have several, and none is a change of another.
+    limits = limits_of(override.requests_per_unit, unit).apart()
     return domain.override(descriptor.entries, RateLimit(limits))

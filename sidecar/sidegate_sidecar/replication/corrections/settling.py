@@ -51,8 +51,7 @@ class Settling:
             raise ValueError(f"{len(debts)} debts of {text!r}: expected one for each limit")
         if max((tokens for *_, tokens in charges), default=0) > limits.smallest_burst:
             raise ValueError(f"a charge above the burst of {text!r}")
-        if limits.carries:  # by a look the buckets are those of these limits
-            self._table.take(key, limits, 0, now)
+        self._table.take(key, limits, 0, now)  # if they carry, its buckets are theirs by a look
         more, twice = self._compare(sender, charges)
         return [
             (limit.text, key, twice, self._add(key, limit, more, most, now))

@@ -134,8 +134,14 @@ class StandInLedger:
 
 def _row(key: str, text: str, charges: list[Charge], table: BucketTable, now: int) -> StoodIn:
     limits = parse_limits(text).items
-    debts = [sum(table.debts(limit.text, (key,), now, 0)[1]) for limit in limits]
-    return key, text, debts, charges
+    return key, text, [_debt(key, limit.text, table, now) for limit in limits], charges
+
+
+def _debt(key: str, text: str, table: BucketTable, now: int) -> int:
+    """Return what a bucket owes (ns), also if it was put by since."""
+    _, live = table.debts(text, (key,), now, 0)
+    _, put_by = table.put_by(text, (key,), now)
+    return sum(live) + sum(put_by)
 
 
 class StandInLedgers:

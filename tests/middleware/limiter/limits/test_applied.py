@@ -19,7 +19,7 @@ from sidegate.limiter.limits.applied import (
 )
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.marks import Mark, handler_of, marks_of_handler, put_mark
-from sidegate.limiter.limits.one_set import Scopes
+from sidegate.limiter.limits.one_set import LimitSets
 from sidegate.limiter.limits.route_limit import RouteLimit, route_limit
 
 ROUTE = RouteName("shop.login", "login")
@@ -32,7 +32,7 @@ def limit(limits: str, **options: Any) -> RouteLimit:
 
 def at(*marks: Mark, method: str = "GET", defaults: tuple[RouteLimit, ...] = ()) -> list[str]:
     """Return which limits apply to a route, by their buckets."""
-    found = limits_at(ROUTE, method, marks, defaults, Scopes())
+    found = limits_at(ROUTE, method, marks, defaults, LimitSets())
     return [f"{one.bucket}: {one.limit.limits}" for one in found]
 
 
@@ -147,7 +147,7 @@ def test_methods_of_a_class_have_buckets_of_their_own() -> None:
     route = route_of(Shop)
     for one, bucket in ((mark("1/hour"), f"{HERE}.Shop POST"), (mark("1/hour", scope="s"), "s")):
         handler = put_mark(lambda: None, one)
-        (found,) = limits_at(route, "POST", marks_of_handler(handler, one.limiter), (), Scopes())
+        (found,) = limits_at(route, "POST", marks_of_handler(handler, one.limiter), (), LimitSets())
         assert found.bucket == fit_name(bucket)
 
 

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from sidegate.http.keys import header
+from sidegate.http.rules import Rule
+from sidegate.limiter.checks.planning import carrying as rules_that_carry
+from sidegate.limiter.limits import one_set
 from sidegate.limiter.limits.applied import RouteName, limits_at, nearest
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.marks import Mark
-from sidegate.limiter.limits.one_set import Scopes
+from sidegate.limiter.limits.one_set import LimitSets
 from sidegate.limiter.limits.route_limit import RouteLimit, route_limit
 
 ROUTE = RouteName("shop.login", "login")
@@ -28,11 +31,11 @@ def carrying(
     *marks: Mark, defaults: tuple[RouteLimit, ...] = (), method: str = "POST"
 ) -> list[bool]:
     """Tell of each limit at a route whether it carries."""
-    scopes = Scopes()
+    sets = LimitSets()
     for one in marks:
         if one.limit:
-            scopes.add(one.limit)
-    found = limits_at(ROUTE, method, marks, defaults, scopes)
+            sets.add(one.limit)
+    found = limits_at(ROUTE, method, marks, defaults, sets)
     rules = [one.rule(one.limit.limits, "") for one in found if not callable(one.limit.limits)]
     assert [rule.limits.carries for rule in rules] == [
         one.carries for one in found if not callable(one.limit.limits)
@@ -97,3 +100,54 @@ def test_the_limits_of_blueprints_dont_where_methods_tell_between_them() -> None
     assert carrying(found) == [True]
     (found,) = nearest([[mark("5/minute")], [blueprint]], "GET")
     assert carrying(found) == [True]
+
+
+# --- what is seen only as requests come
+
+
+def test_a_dependency_beside_defaults_asks_by_itself() -> None:
+    defaults = (limit("100/hour"),)
+    beside = mark("5/minute", is_dependency=True, override_defaults=False)
+    assert carrying(beside, defaults=defaults) == [False]
+
+
+def test_a_view_with_other_limits_elsewhere_does_not() -> None:
+    """As in two routers with dependencies of their own: whoever asks by one has spent the other's.
+
+    Nor does what was asked before the second was seen.
+    """
+    sets, first, second = LimitSets(), [mark("5/second"), mark("9/minute")], [mark("100/day")]
+    found = limits_at(ROUTE, "GET", first, (), sets)
+    rules = rules_that_carry(found, "")
+    sets.made(ROUTE.key, rules)
+    assert [rule.limits.text for rule in rules] == ["5/second", "9/minute", "5/second; 9/minute"]
+    assert all(rule.limits.carries for rule in rules)
+    assert [it.carries for it in limits_at(ROUTE, "GET", second, (), sets)] == [False]
+    assert not any(rule.limits.carries for rule in rules)
+    for marks in (first, second):
+        assert not any(it.carries for it in limits_at(ROUTE, "GET", marks, (), sets))
+    elsewhere = RouteName("shop.logout", "logout")
+    assert all(it.carries for it in limits_at(elsewhere, "GET", first, (), sets))
+
+
+def test_a_method_that_counts_for_itself_is_no_other_set() -> None:
+    sets, view = LimitSets(), mark("5/minute")
+    for marks in ([view], [view, mark("9/minute", per_method=True)], [mark("7/day", scope="s")]):
+        limits_at(ROUTE, "GET", marks, (), sets)
+    assert [it.carries for it in limits_at(ROUTE, "POST", [view], (), sets)] == [True]
+
+
+def test_only_so_many_routes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_set, "MAX_ROUTES", 1)
+    sets, marks = LimitSets(), [mark("5/minute")]
+    found = [limits_at(RouteName(it, it), "GET", marks, (), sets)[0] for it in ("a", "b", "a")]
+    assert [it.carries for it in found] == [True, False, True]
+
+
+def test_a_scope_with_the_name_of_a_rule_stands_beside_it() -> None:
+    rule, shared = Rule("api", "5/second", path="/api/*"), mark("100/day", scope="api")
+    sets = LimitSets([rule])
+    assert shared.limit
+    sets.add(shared.limit)
+    assert [it.carries for it in limits_at(ROUTE, "GET", [shared], (), sets)] == [False]
+    assert not rule.limits.carries

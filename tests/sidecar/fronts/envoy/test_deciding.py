@@ -206,3 +206,20 @@ async def test_all_descriptors_of_a_call_are_one_frame(
     response = await client.call(request("edge", ALICE, ALL, BOB, ALICE, [("x", "y")]))
     assert node.node.asked == before + 1
     assert left_of(response) == [2, 99, 2, 1, 0]
+
+
+async def test_limits_that_requests_bring_are_no_changes(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    """Two routes may bring two for one descriptor: what is spent by one isn't by the other."""
+    _, client = await serving(stack, tmp_path)
+
+    async def left(requests: int, unit: int) -> list[int]:
+        call = request("edge", [("generic_key", "slow")])
+        call.descriptors[0].limit.requests_per_unit = requests
+        call.descriptors[0].limit.unit = unit
+        return left_of(await client.call(call))
+
+    assert [await left(2, 3) for _ in range(3)] == [[1], [0], [0]]  # an hour
+    assert [await left(100, 4) for _ in range(2)] == [[99], [98]]  # a day
+    assert await left(2, 3) == [0]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.sidecar.fronts.resp.speaking import SECRET, hearing, port_of
+from tests.support.optional import missing
 
 NODE = shutil.which("node") or ""
 ASKS = {
@@ -37,14 +39,17 @@ const [port, password] = [Number(process.argv[1]), process.argv[2]];
 
 
 def require(package: str) -> None:
-    """Skip the test unless Node finds a package."""
+    """Skip the test unless Node finds a package; fail in CI that says where it has put it."""
     if NODE:
         done = subprocess.run(
             [NODE, "-e", f"require('{package}')"], capture_output=True, check=False
         )
         if done.returncode == 0:
             return
-    pytest.skip(f"Node doesn't find {package}: npm install ioredis redis, and set NODE_PATH")
+    why = f"Node doesn't find {package}: npm install ioredis redis, and set NODE_PATH"
+    if os.environ.get("NODE_PATH"):
+        missing(why)
+    pytest.skip(why)
 
 
 @pytest.mark.parametrize("package", ASKS)

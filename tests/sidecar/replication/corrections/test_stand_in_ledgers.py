@@ -273,3 +273,20 @@ def test_a_row_that_makes_no_sense_is_an_error(
     with pytest.raises(ValueError, match=words):
         sides.settle(Charged(1, [row]))
     assert sides.tokens[0] == 0
+
+
+@pytest.mark.parametrize("by_file", [False, True], ids=["by who asks", "by a rule of a file"])
+def test_what_was_charged_before_a_limit_changed_is_settled_too(by_file: bool) -> None:
+    """Of 10/year 4 were let through, then 2 of 20/year: 10 of these are owed everywhere."""
+    sides, old, new, key = Sides(), LIMITS, parse_limits("20/year"), "login:ann"
+    if by_file:
+        sides.table.ruled = sides.owners.ruled = frozenset({"login:"})
+    else:
+        old, new = old.carrying(), new.carrying()
+    for serial, (limits, cost) in enumerate([(old, 4), (new, 2)], 1):
+        assert sides.table.take(key, limits, cost, START)[0]
+        sides.ledger.add(key, limits, (serial, 0, cost), START)
+    sides.tell()
+    for table in (sides.table, sides.owners):
+        assert table.take(key, new, 0, START)[1] == [10 * new.items[0].interval]
+        assert table.take(key, old, 0, START)[1] == [5 * old.items[0].interval]
