@@ -147,7 +147,7 @@ async def test_a_sidecar_without_rules_is_said_and_ends_those_from_before(
         client.watch_rules(tmp_path / "copy")
         assert client.rules() == FIVE  # that of the copy, until the sidecar says
         await are(client, None)
-    assert len(warnings(caplog, "the sidecar has no rules")) == 1
+        await eventually(lambda: len(warnings(caplog, "the sidecar has no rules")) == 1)
 
 
 @either
