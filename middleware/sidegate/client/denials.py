@@ -25,10 +25,11 @@ _Question: TypeAlias = tuple[str, str, int]
 class Denials:
     """A bounded table of the latest denials; the oldest goes first. `now` is in nanoseconds."""
 
-    __slots__ = ("_most", "recalled", "table")
+    __slots__ = ("_forgot_at", "_most", "recalled", "table")
 
     def __init__(self, most: int = MAX_DENIALS) -> None:
         self._most = most
+        self._forgot_at = -1
         self.table: dict[_Question, tuple[int, Decision]] = {}
         self.recalled: dict[str, int] = {}
         """How often the denials of a key were told since the sidecar was: each second."""
@@ -39,9 +40,10 @@ class Denials:
     def remember(self, key: str, decision: Decision, now: int) -> None:
         """Keep a denial whose wait is known; `now` is when it was asked, so never after the fact.
 
-        What a node decided alone isn't kept: the owner may be back the next moment.
+        What a node decided alone isn't kept: the owner may be back the next moment. Nor is what was
+        asked before something was forgotten, and answered behind it: it may be of before.
         """
-        if not decision.wait or decision.source not in _PROMISES:
+        if now <= self._forgot_at or not decision.wait or decision.source not in _PROMISES:
             return
         question = (key, decision.limits.text, decision.cost)
         self.table.pop(question, None)  # so that it goes to the end
@@ -68,12 +70,14 @@ class Denials:
         recalled, self.recalled = self.recalled, {}
         return of_denials(recalled)
 
-    def forget_check(self, check: _Question) -> None:
+    def forget_check(self, check: _Question, now: int) -> None:
         """Drop the denial of a check that may pass now."""
+        self._forgot_at = now
         self.table.pop(check, None)
 
-    def forget(self, key: str, *, begins: bool = False) -> None:
+    def forget(self, key: str, now: int, *, begins: bool = False) -> None:
         """Drop the denials of a key that was reset, or (`begins`) of all that begin with it."""
+        self._forgot_at = now
         is_meant = str.startswith if begins else str.__eq__
         for question in [question for question in self.table if is_meant(question[0], key)]:
             del self.table[question]

@@ -145,7 +145,8 @@ class Session:
 
     def note_refund(self, key: str, decision: Decision) -> None:
         """Have this check asked about again, and by who waits for its key."""
-        self.denials.forget_check((key, decision.limits.text, decision.cost))
+        refunded = (key, decision.limits.text, decision.cost)
+        self.denials.forget_check(refunded, time.monotonic_ns())
         self.waiting.queues.forget(key)
 
     async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
@@ -327,7 +328,7 @@ class Session:
         self._forget(message.key, begins=message.begins == 1)
 
     def _forget(self, key: str, *, begins: bool = False) -> None:
-        self.denials.forget(key, begins=begins)
+        self.denials.forget(key, time.monotonic_ns(), begins=begins)
         self.waiting.queues.forget(key, begins=begins)
 
     def roster(self, _link: Link, roster: Roster) -> None:

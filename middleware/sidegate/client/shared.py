@@ -93,9 +93,9 @@ class Shared:
 
     def forget_check(self, check: Check) -> None:
         """Ask about a check again: it may pass now."""
-        if self.denials:
+        if self.denials is not None:
             with self._lock:
-                self.denials.forget_check(check)
+                self.denials.forget_check(check, time.monotonic_ns())
 
     def decide(self, question: Question, limits: Limits) -> Decision:
         """Return the sidecar's decision, or what is decided here if there is none. CheckError."""
@@ -248,9 +248,9 @@ class Shared:
             self._forget(message.key, begins=message.begins == 1)
 
     def _forget(self, key: str, *, begins: bool = False) -> None:
-        if self.denials:
+        if self.denials is not None:
             with self._lock:
-                self.denials.forget(key, begins=begins)
+                self.denials.forget(key, time.monotonic_ns(), begins=begins)
 
     def answered(self) -> None:
         """Let everybody through again, and say so."""

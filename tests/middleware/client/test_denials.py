@@ -127,5 +127,16 @@ class TestBound:
         denials.remember("k", denial(), NOW)
         denials.remember("k", denial("2/minute", 120 * SECOND), NOW)
         denials.remember("l", denial(), NOW)
-        denials.forget("k")
+        denials.forget("k", 0)
         assert len(denials) == 1
+
+    def test_what_was_asked_before_a_reset_is_not_remembered_after_it(self) -> None:
+        """Its answer came behind the reset, and says what was before: who waits would wait on."""
+        by_key, by_check = Denials(), Denials()
+        by_key.forget("k", NOW)
+        by_check.forget_check(("k", "1/minute", 1), NOW)
+        for denials in (by_key, by_check):
+            denials.remember("k", denial(), NOW)
+            assert not denials
+            denials.remember("k", denial(), NOW + 1)
+            assert denials
