@@ -18,6 +18,7 @@ from sidegate_ring.membership.membership import SwimKind
 from sidegate_sidecar.config import Role
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.local import ANSWERS_SHARE
+from sidegate_sidecar.node.patience import VAIN_FOR
 from tests.sidecar.node.beside_puppets import (
     DAY,
     SOON,
@@ -154,18 +155,21 @@ async def test_checks_are_tried_again_while_those_who_know_may_not_decide_yet() 
 
 
 async def test_checks_that_were_tried_in_vain_have_those_after_them_wait_for_nothing() -> None:
-    """Where nobody will decide soon, it costs one budget, and the others have a share at once."""
+    """Where nobody will decide soon, it costs one budget a second: others have a share at once."""
     async with beside_two_puppets(budget=0.2) as (node, owner, backup, peer):
         key = key_of_pair("n3", "n2", node.cluster.ring)
         owner.life.declines = backup.life.declines = True
+        start = node.clock()
         [part] = await answers_to(peer, checks(1, (key, "30/day", 1)))
         assert part.source == "local"
-        tries = asked_of(owner)
-        assert tries > 1
+        tries = [asked_of(owner)]
         for number in range(2, 12):
             [part] = await answers_to(peer, checks(number, (key, "30/day", 1)))
             assert part.source == "local"
-        assert asked_of(owner) == tries + 10
+            tries.append(asked_of(owner) - sum(tries))
+        assert tries[0] > 1
+        # A busy machine may take longer than it is remembered for: then one waits once more.
+        assert sum(it > 1 for it in tries[1:]) <= (node.clock() - start) // VAIN_FOR
 
 
 async def test_a_third_says_what_is_wrong_with_a_check() -> None:
