@@ -65,8 +65,9 @@ class Options(CommonOptions[C], total=False):
       `client_ip()`) and `cost` (default: 1); or `rules`, of which the first that matches applies
       (the next, where its key is None), and a request that none matches isn't limited. Exactly
       one of the two. `rules="sidecar"` takes them from the sidecar's rules file, as it changes;
-      `default` applies until they are there: limits, a list of Rules, or "allow" for none. The
-      file `rules_copy` keeps those that were pushed last. See docs/apps/rules-from-the-sidecar.md.
+      `default` applies until they are there: limits, or a list of Rules; without it, or by
+      "allow", nothing is limited then. The file `rules_copy` keeps those that were pushed last.
+      See docs/apps/rules-from-the-sidecar.md.
     - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
     - `service`: keeps the buckets of this service apart from those of others on the same ring
       (default: SIDEGATE_SERVICE, or none).

@@ -40,7 +40,7 @@ def comes_from_sidecar(options: Mapping[str, Any]) -> bool:
 def default_of(options: Mapping[str, Any]) -> object:
     """Return the limits or rules that apply until the sidecar's are there; () for none."""
     default: object = options.get("default")
-    if default == ALLOW:
+    if default is None or default == ALLOW:  # without rules nothing is limited
         return ()
     if isinstance(default, str | Limits):
         return read_limits(default, "default")
@@ -48,8 +48,8 @@ def default_of(options: Mapping[str, Any]) -> object:
         listed = cast("Sequence[object]", default)
         return read_limits(listed, "default") if isinstance(listed[0], str) else listed
     raise ValueError(
-        f"default={shown(default)}: rules={SIDECAR!r} needs to know what applies until they are"
-        f" there: {ALLOW!r}, limits such as '100/minute', or a list of Rules"
+        f"default={shown(default)}: expected what applies until the sidecar's rules are there:"
+        f" {ALLOW!r}, limits such as '100/minute', or a list of Rules"
     )
 
 

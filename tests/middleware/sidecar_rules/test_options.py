@@ -36,9 +36,8 @@ fronts = pytest.mark.parametrize("make", [in_asgi, in_wsgi, in_limiter])
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"default": None}, "default=None: rules='sidecar' needs to know what applies until"),
-        ({"default": []}, r"default=\[\]: rules='sidecar' needs"),
-        ({"default": 5}, "default=5: rules='sidecar' needs"),
+        ({"default": []}, r"default=\[\]: expected what applies until the sidecar's rules are"),
+        ({"default": 5}, "default=5: expected what applies until the sidecar's rules are"),
         ({"default": "deny"}, "default='deny': limit \"deny\""),
         ({"default": ["5/minut"]}, 'default=.*unknown unit "minut"'),
         ({"default": [RULE, RULE]}, "rules: two of them are named 'api'"),

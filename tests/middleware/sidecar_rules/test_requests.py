@@ -34,7 +34,12 @@ async def test_for_what_no_rule_is_for_nobody_is_asked(make: Make) -> None:
 @fronts
 @pytest.mark.parametrize(
     ("default", "limited"),
-    [("allow", [200] * 3), ("2/minute", [200, 200, 429]), (["2/minute", "9/day"], [200, 200, 429])],
+    [
+        (None, [200] * 3),
+        ("allow", [200] * 3),
+        ("2/minute", [200, 200, 429]),
+        (["2/minute", "9/day"], [200, 200, 429]),
+    ],
 )
 async def test_until_there_are_rules_the_default_applies(
     make: Make, default: Any, limited: list[int]
