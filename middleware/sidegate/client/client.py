@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, overload
 
 from sidegate.buckets.decision import Source
-from sidegate.buckets.limits import Limits, parse_limits
+from sidegate.buckets.limits import Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
@@ -79,9 +79,12 @@ class Client(Configured):
         none; without it that is a RuleNotInForce, at once or when it is awaited.
         """
         if type(limits) is str:
-            if limits[:1] == "@" or default is not None:  # 30 ns
-                return self._check_by_name(key, limits, cost, default)
-            limits = parse_limits(limits)
+            known = known_limits(limits)
+            if known is None or default is not None:
+                if default is not None or limits.startswith("@"):
+                    return self._check_by_name(key, limits, cost, default)
+                known = parse_limits(limits)
+            limits = known
         if (  # the plain case of question(), which is a tenth of a check under load
             type(limits) is Limits
             and type(key) is str
