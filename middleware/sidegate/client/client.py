@@ -79,11 +79,8 @@ class Client(Configured):
         none; without it that is a RuleNotInForce, at once or when it is awaited.
         """
         if type(limits) is str:
-            known = known_limits(limits)
-            if known is None or default is not None:
-                if default is not None or limits.startswith("@"):
-                    return self._check_by_name(key, limits, cost, default)
-                known = parse_limits(limits)
+            if default is not None or (known := known_limits(limits)) is None:
+                return self._check_by_text(key, limits, cost, default)
             limits = known
         if (  # the plain case of question(), which is a tenth of a check under load
             type(limits) is Limits
@@ -284,12 +281,15 @@ class Client(Configured):
     def _without_sidecar(self) -> Alone:
         return self._alone
 
-    def _check_by_name(
-        self, key: str, name: str, cost: int, default: str | Limits | None
+    def _check_by_text(
+        self, key: str, text: str, cost: int, default: str | Limits | None
     ) -> Future[Decision]:
+        """Check by limits that weren't read before, or by the name of a rule."""
+        if default is None and not text.startswith("@"):
+            return Client.check(self, key, parse_limits(text), cost)  # not traced twice
         from sidegate.client.rules.by_name import NamedCheck, in_loop  # noqa: PLC0415 - few want it
 
-        return in_loop(self, NamedCheck(key, name, cost, default), self._options.budget)
+        return in_loop(self, NamedCheck(key, text, cost, default), self._options.budget)
 
     def _open_turn(self) -> Turn | None:
         return self._here().turn
