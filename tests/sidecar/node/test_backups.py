@@ -168,8 +168,9 @@ async def test_checks_that_were_tried_in_vain_have_those_after_them_wait_for_not
             assert part.source == "local"
             tries.append(asked_of(owner) - sum(tries))
         assert tries[0] > 1
-        # A busy machine may take longer than it is remembered for: then one waits once more.
-        assert sum(it > 1 for it in tries[1:]) <= (node.clock() - start) // VAIN_FOR
+        # It isn't known of a check whose time is over while it is asked about: then one waits more.
+        # So does one after a second, which a busy machine may take.
+        assert sum(it > 1 for it in tries[1:]) <= 1 + (node.clock() - start) // VAIN_FOR
 
 
 async def test_a_third_says_what_is_wrong_with_a_check() -> None:
