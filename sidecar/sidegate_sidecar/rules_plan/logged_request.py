@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
-from sidegate.http.request.request import Request
+from sidegate.http.request.told import ToldRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sidegate.http.request.proxies import Proxies
 
 
@@ -33,10 +31,13 @@ class LoggedFields(Protocol):
         ...
 
 
-class LoggedRequest(Request):
-    """`time` is in ns since 1970, and `status` is 0 where the log doesn't say how it ended."""
+class LoggedRequest(ToldRequest):
+    """`time` is in ns since 1970, and `status` is 0 where the log doesn't say how it ended.
 
-    __slots__ = ("_client", "_fields", "_method", "_path", "status", "time")
+    The path of an absolute target, or of an authority, is as it came.
+    """
+
+    __slots__ = ("_fields", "status", "time")
 
     def __init__(
         self,
@@ -49,13 +50,10 @@ class LoggedRequest(Request):
         *,
         status: int = 0,
     ) -> None:
-        super().__init__(proxies)
+        path = target.partition("?")[0]
+        super().__init__(method, unquote(path) if "%" in path else path, client, proxies)
         self.time = time
         self.status = status
-        self._client = client
-        self._method = method
-        path = target.partition("?")[0]
-        self._path = unquote(path) if "%" in path else path
         self._fields = fields
 
     def lines(self, name: str) -> list[str]:
@@ -65,23 +63,3 @@ class LoggedRequest(Request):
     def names(self) -> list[str]:
         """Return the names of the header fields that the log has."""
         return self._fields.names()
-
-    @property
-    def method(self) -> str:
-        """GET, POST, …"""
-        return self._method
-
-    @property
-    def path(self) -> str:
-        """The decoded path, without its query; an absolute target or an authority as it came."""
-        return self._path
-
-    @property
-    def peer(self) -> str:
-        """The address that the log gives as the client's."""
-        return self._client
-
-    @property
-    def raw(self) -> Mapping[str, object]:
-        """Nothing: it comes from no server."""
-        return {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from sidegate.http.request.request import Request
+from sidegate.http.request.told import ToldRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sidegate.http.request.proxies import Proxies
     from sidegate_sidecar.fronts.forward_auth.heads import Fields
@@ -25,24 +25,22 @@ class AskingPeer(NamedTuple):
     client_by: Callable[[str, str], str]
 
 
-class ProxiedRequest(Request):
+class ProxiedRequest(ToldRequest):
     """Its peer is the proxy that asks, and its host the one that the client asked for.
 
     `host` has the lines of that, which are mostly one; the other fields are those that came, but
     for the secret.
     """
 
-    __slots__ = ("_fields", "_host", "_method", "_path", "_peer")
+    __slots__ = ("_client_by", "_fields", "_host")
 
     def __init__(
         self, method: str, target: bytes, host: list[bytes], fields: Fields, peer: AskingPeer
     ) -> None:
-        super().__init__(peer.proxies)
-        self._method = method
-        self._path = _path_of(target)
+        super().__init__(method, _path_of(target), peer.address, peer.proxies)
         self._host = host
         self._fields = fields
-        self._peer = peer
+        self._client_by = peer.client_by
 
     def lines(self, name: str) -> list[str]:
         """Return the lines of a header field, in order."""
@@ -58,29 +56,9 @@ class ProxiedRequest(Request):
         return [it.decode("latin-1") for it in self._fields if it != SECRET]
 
     @property
-    def method(self) -> str:
-        """GET, POST, … in capitals."""
-        return self._method
-
-    @property
-    def path(self) -> str:
-        """The decoded path as the client asked for it."""
-        return self._path
-
-    @property
-    def peer(self) -> str:
-        """The address of the proxy."""
-        return self._peer.address
-
-    @property
     def client(self) -> str:
         """The client's address behind the trusted proxies."""
-        return self._peer.client_by(self._peer.address, self.header("x-forwarded-for"))
-
-    @property
-    def raw(self) -> Mapping[str, object]:
-        """Nothing: it is a proxy's to serve."""
-        return {}
+        return self._client_by(self.peer, self.header("x-forwarded-for"))
 
 
 def _path_of(target: bytes) -> str:
