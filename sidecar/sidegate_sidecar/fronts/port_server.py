@@ -20,38 +20,11 @@ from sidegate_sidecar.open_files import max_open_files
 
 if TYPE_CHECKING:
     import socket
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from sidegate_sidecar.config import Config
+    from sidegate_sidecar.fronts.port_connection import PortConnection, PortTimeouts
     from sidegate_sidecar.links.admission.admission import Arrival
-
-    class PortConnection(Protocol):
-        """A connection that was accepted at a port, from before it speaks."""
-
-        @property
-        def arrival(self) -> Arrival:
-            """What it was before it spoke."""
-            ...
-
-        def step(self) -> None:
-            """Do a piece of work."""
-            ...
-
-        def expire(self, now: float) -> None:
-            """End it if it has taken too long over something."""
-            ...
-
-        def depart(self) -> None:
-            """Take nothing more that would be charged; end once what was asked is answered."""
-            ...
-
-        def close(self) -> None:
-            """End it once what was written is sent."""
-            ...
-
-        def abort(self) -> None:
-            """End it at once."""
-            ...
 
     class PortCounts(Protocol):
         """What counts, and logs, whom a port has ended."""
@@ -65,7 +38,7 @@ if TYPE_CHECKING:
             ...
 
 
-Connection = TypeVar("Connection", bound="PortConnection")
+Connection = TypeVar("Connection", bound="PortConnection[Any]")
 
 log = logging.getLogger("sidegate")
 
@@ -75,8 +48,7 @@ TURN = 1e-3  # seconds of a turn of the loop
 class PortServer(ABC, Generic[Connection]):
     """A port that listens already. Connections that have proved nothing are in its `admission`.
 
-    They have `handshake` seconds to prove themselves; each `look_every` seconds it looks for those
-    that are overdue.
+    `patience` says how long they may take. They read into one buffer, of `read_at_once` bytes.
     """
 
     def __init__(
@@ -84,18 +56,18 @@ class PortServer(ABC, Generic[Connection]):
         listening: socket.socket,
         config: Config,
         counts: PortCounts,
-        *,
-        handshake: float,
-        look_every: float,
+        patience: PortTimeouts,
+        read_at_once: int,
     ) -> None:
+        self.scratch = memoryview(bytearray(read_at_once))  # asyncio's TLS writes into slices
         self.open: set[Connection] = set()
         self.proven: set[Connection] = set()
         self.admission = Admission(self._displaced, max_open_files())
         self._listener = Listener(listening, self.admission, self._accept, config.tls)
         self._config = config
         self._ended = counts
-        self._handshake = handshake
-        self._look_every = look_every
+        self._handshake = patience.handshake
+        self._look_every = patience.look_every
         self._waiting: OrderedDict[Connection, None] = OrderedDict()  # the next comes first
         self._next_turn: asyncio.Handle | None = None
         self._next_look: asyncio.Handle | None = None

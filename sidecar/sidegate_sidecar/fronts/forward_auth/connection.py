@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
-from ssl import SSLError
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from sidegate_sidecar.fronts.forward_auth.heads import (
     MAX_HEAD_BYTES,
@@ -17,32 +14,30 @@ from sidegate_sidecar.fronts.forward_auth.heads import (
 )
 from sidegate_sidecar.fronts.forward_auth.replies import CONTINUE, refused, reply
 from sidegate_sidecar.fronts.forward_auth.styles import denial_of
+from sidegate_sidecar.fronts.port_connection import PortConnection, PortTimeouts, is_over
 
 if TYPE_CHECKING:
+    import asyncio
     from typing import Protocol
 
     from sidegate.http.request_limiter import Verdict
     from sidegate_sidecar.fronts.forward_auth.heads import AuthHead, HeadReader
     from sidegate_sidecar.fronts.forward_auth.proxied_request import AskingPeer
+    from sidegate_sidecar.fronts.port_connection import PortFront
     from sidegate_sidecar.links.admission.admission import Arrival
 
-    class AuthFront(Protocol):
+    class AuthFront(PortFront, Protocol):
         """What a connection needs of the server that accepted it."""
 
-        scratch: memoryview
-        patience: AuthTimeouts
         reader: HeadReader
 
-        def now(self) -> float:
-            """Return the time, in seconds."""
+        @property
+        def patience(self) -> AuthTimeouts:
+            """What it may take its time for."""
             ...
 
         def date(self) -> bytes:
             """Return the time, as HTTP writes it."""
-            ...
-
-        def wait(self, connection: AuthConnection) -> None:
-            """Have `step` called when it is the connection's turn."""
             ...
 
         def trusts(self, address: str) -> bool:
@@ -57,78 +52,44 @@ if TYPE_CHECKING:
             """Have `answer` or `refuse` called for a request, now or later."""
             ...
 
-        def proved(self, connection: AuthConnection) -> bool:
-            """Count it among those who may ask; False if there is no room."""
-            ...
-
         def refused(self, connection: AuthConnection, reason: str, why: str = "") -> None:
             """Count what a connection was refused for; `why` is for the log."""
             ...
 
-        def lost(self, connection: AuthConnection) -> None:
-            """Forget a connection."""
-            ...
-
 
 READ_AT_ONCE: Final = MAX_HEAD_BYTES
-MAX_UNREAD: Final = 64 << 10  # bytes of answers that may wait before the next head is looked at
 _FIRST_BYTE: Final = 0x21  # no method begins with less; TLS does
 
 
 @dataclass(frozen=True, slots=True)
-class AuthTimeouts:
-    """What a connection may take its time for, in seconds."""
+class AuthTimeouts(PortTimeouts):
+    """And what one of a proxy may."""
 
-    handshake: float = 5.0  # from when it is accepted until it has shown the secret, TLS included
     request: float = 5.0  # from its first byte to its last
     idle: float = 150.0  # without a request: proxies keep theirs open for 60 to 120
-    unread: float = 30.0  # with more than MAX_UNREAD of answers waiting
-    linger: float = 1.0  # to read on after the last answer: else the system may take that one back
-    look_every: float = 0.5  # between two looks for connections that are overdue
 
 
-class AuthConnection(asyncio.BufferedProtocol):
+class AuthConnection(PortConnection["AuthFront"]):
     """A proxy's connection. Its requests are answered one after the other."""
 
     def __init__(self, arrival: Arrival, front: AuthFront) -> None:
-        self.arrival = arrival
+        super().__init__(arrival, front)
         self.peer: AskingPeer | None = None  # once it is believed
-        self._front = front
-        self._transport: asyncio.Transport | None = None
-        self._data = b""  # what came, and wasn't looked at
         self._head: AuthHead | None = None  # of the request whose body comes
         self._left = 0  # bytes of that
         self._denial = 0  # the status of refusals, 0 for their own
         self._stays = True  # after the next answer
         self._is_head = False  # is what is asked a HEAD, whose answer has no body?
-        self._waits = False  # for an answer
-        self._is_paused = False
-        self._has_ended = False  # the other side sends nothing more
-        self._is_lost = False
         self._since: float | None = None  # when the request began that isn't whole
         self._idle_since = front.now()
-        self._unread_since: float | None = None
-        self._over_since: float | None = None
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """What it is read from and written to."""
-        assert self._transport is not None  # or nothing would have come
-        return self._transport
 
     # --- what asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        # uvloop's are no subclass
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=MAX_UNREAD)
+        super().connection_made(transport)
         if self._front.trusts(self.arrival.host):
             self.believe()
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio gives it
-        """Return where to put what comes; it is copied at once, so all share one buffer."""
-        return self._front.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came, and read no more while there is enough to do."""
@@ -138,33 +99,9 @@ class AuthConnection(asyncio.BufferedProtocol):
             self._since = self._front.now()
         self._data += self._front.scratch[:nbytes]
         if len(self._data) > MAX_HEAD_BYTES:
-            self._is_paused = True
-            self.transport.pause_reading()
+            self._pause_reading()
         if not self._waits:
             self._front.wait(self)
-
-    def eof_received(self) -> bool:
-        """Answer what was asked, then end."""
-        self._has_ended = True
-        self._front.wait(self)
-        return self.transport.get_extra_info("sslcontext") is None  # TLS ends both ways at once
-
-    def pause_writing(self) -> None:
-        """Look at no further request until the other side has read."""
-        self._unread_since = self._front.now()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._unread_since = None
-        self._front.wait(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it; called without a connection where TLS has failed."""
-        self._is_lost = True
-        self._data = b""
-        if isinstance(exc, (SSLError, ConnectionAbortedError)):  # the latter: took too long
-            self._front.refused(self, "tls")
-        self._front.lost(self)
 
     # --- what the server tells
 
@@ -241,65 +178,16 @@ class AuthConnection(asyncio.BufferedProtocol):
         else:
             self._listen()
 
-    def _write(self, data: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(data)
-
-    def _listen(self) -> None:
-        if self._has_ended:
-            self.transport.close()
-        elif self._is_paused and not self.transport.is_closing():
-            self._is_paused = False
-            self.transport.resume_reading()
-
-    def _end(self) -> None:
-        """Send no more; read on for a moment what the other side had under way."""
-        self._data = b""
-        self._over_since = self._front.now()
-        if not self.transport.can_write_eof():  # TLS
-            self.transport.close()
-        elif not self.transport.is_closing():
-            with suppress(OSError):  # it is gone, which we are yet to hear
-                self.transport.write_eof()
-            self._listen()
-
-    def expire(self, now: float) -> None:
-        """End it if it has taken too long over something."""
+    def _expire_asking(self, now: float) -> None:
         patience = self._front.patience
-        if self._transport is None or self._is_lost:
-            return
-        if _is_over(self._over_since, patience.linger, now):
-            self.abort()
-        elif _is_over(self._unread_since, patience.unread, now):
-            self._front.refused(self, "timeout")
-            self.abort()
-        elif self._waits or self._over_since is not None or self._unread_since is not None:
-            return  # what it waits for is ours, or has its own time
-        elif _is_over(self._since, patience.request, now):
+        if self._unread_since is not None:
+            return  # that has its own time
+        if is_over(self._since, patience.request, now):
             waited = f"expected all of the request within {patience.request:g} s"
             self.denies_as(denial_of(self._data))
             self.refuse(HeadError(408, "timeout", waited), is_last=True)
-        elif self._since is None and _is_over(self._idle_since, patience.idle, now):
+        elif self._since is None and is_over(self._idle_since, patience.idle, now):
             self.close()
-
-    def depart(self) -> None:
-        """Take nothing more that would be charged; end once what was asked is answered."""
-        self._data, self._has_ended = b"", True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-            if not self._waits:
-                self._transport.close()
-
-    def close(self) -> None:
-        """End it once what was written is sent."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """End it at once."""
-        self._is_lost = True
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def _require_begun(data: bytes) -> None:
@@ -311,7 +199,3 @@ def _require_begun(data: bytes) -> None:
         raise malformed("expected lines that end in CR and LF")
     if len(data) > MAX_HEAD_BYTES or lines > MAX_HEAD_LINES:
         raise too_long_a_head()
-
-
-def _is_over(since: float | None, seconds: float, now: float) -> bool:
-    return since is not None and now - since > seconds

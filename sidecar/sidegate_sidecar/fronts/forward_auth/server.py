@@ -48,17 +48,10 @@ class AuthServer(PortServer[AuthConnection]):
     """Answers proxies by the rules that are in force, on a socket that already listens."""
 
     def __init__(self, sidecar: Sidecar, rules: RulesInForce, listening: socket.socket) -> None:
-        self.scratch = memoryview(bytearray(READ_AT_ONCE))  # asyncio's TLS writes into slices
-        self.patience = patience = AuthTimeouts()
+        self.patience = AuthTimeouts()
         self.reader = HeadReader()
         self.counts = AuthCounts(monotonic)
-        super().__init__(
-            listening,
-            sidecar.config,
-            self.counts,
-            handshake=patience.handshake,
-            look_every=patience.look_every,
-        )
+        super().__init__(listening, sidecar.config, self.counts, self.patience, READ_AT_ONCE)
         self.collector = AuthCollector(self.open, self.counts)
         self._access = ProxyAccess(sidecar.config)
         self._node = sidecar.node

@@ -31,17 +31,10 @@ class RespServer(PortServer[RespConnection]):
     """Serves a sidecar's checks to clients of Redis, on a socket that already listens."""
 
     def __init__(self, sidecar: Sidecar, listening: socket.socket) -> None:
-        self.scratch = memoryview(bytearray(READ_AT_ONCE))  # asyncio's TLS writes into slices
-        self.patience = patience = RespTimeouts()
+        self.patience = RespTimeouts()
         self.throttlings = throttlings()
         self.counts = RespCounts(monotonic)
-        super().__init__(
-            listening,
-            sidecar.config,
-            self.counts,
-            handshake=patience.handshake,
-            look_every=patience.look_every,
-        )
+        super().__init__(listening, sidecar.config, self.counts, self.patience, READ_AT_ONCE)
         self.collector = RespCollector(self.open, self.counts)
         self._sidecar = sidecar
         self._numbers = count(1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sidegate_sidecar.fronts.forward_auth.connection import MAX_UNREAD
 from sidegate_sidecar.fronts.forward_auth.heads import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from sidegate_sidecar.fronts.port_connection import MAX_UNREAD
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.process import Process
 from tests.sidecar.fronts.forward_auth.asking_proxies import (

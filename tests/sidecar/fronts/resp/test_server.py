@@ -12,8 +12,9 @@ import pytest
 
 from sidegate_sidecar.config import OptionError
 from sidegate_sidecar.fronts import port_server
+from sidegate_sidecar.fronts.port_connection import MAX_UNREAD
 from sidegate_sidecar.fronts.resp.clients import MAX_UNPROVEN
-from sidegate_sidecar.fronts.resp.connection import MAX_UNREAD, READ_AT_ONCE, RespConnection
+from sidegate_sidecar.fronts.resp.connection import READ_AT_ONCE, RespConnection
 from sidegate_sidecar.fronts.resp.reading import MAX_COMMAND
 from sidegate_sidecar.links.sessions import LATE
 from sidegate_sidecar.links.sockets import ListenError
