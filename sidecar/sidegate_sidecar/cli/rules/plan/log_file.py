@@ -66,7 +66,7 @@ class LogFile:
 def opened_log(name: str) -> Generator[LogFile]:
     """Open a log; Failure if it can't be read."""
     if name == STDIN:
-        yield LogFile("standard input", sys.stdin.buffer)  # type: ignore[arg-type]
+        yield LogFile("standard input", sys.stdin.buffer)  # type: ignore[arg-type]  # it is a BufferedReader
         return
     try:
         raw = open(name, "rb")  # noqa: PTH123, SIM115  # closed below; a Path would take "./" off
