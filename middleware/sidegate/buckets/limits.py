@@ -15,6 +15,7 @@ MAX_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has r
 MAX_TEXT = 1_024  # characters, three times what eight long limits need
 # What begins a text of limits that carry: white space to releases that know nothing of it.
 CARRYING = "\x1f"
+BY_NAME = "@"  # before the name of a rule of the sidecar's file, in the place of limits
 
 Key = TypeVar("Key")
 

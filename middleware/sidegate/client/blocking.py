@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, overload
 
 from sidegate.buckets.decision import Source
+from sidegate.buckets.limits import BY_NAME
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
@@ -70,7 +71,7 @@ class BlockingClient(Configured):
         over 512 bytes. CheckError if the sidecar can't decide it. For `"@api"` in the place of
         limits, and for `default`, see `Client.check`.
         """
-        if default is not None or (isinstance(limits, str) and limits.startswith("@")):
+        if default is not None or (isinstance(limits, str) and limits.startswith(BY_NAME)):
             return self._check_by_name(key, str(limits), cost, default)
         check, limits = question(key, limits, cost)
         shared = self._here()

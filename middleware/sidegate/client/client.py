@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, overload
 
 from sidegate.buckets.decision import Source
-from sidegate.buckets.limits import Limits, known_limits, parse_limits
+from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.config import Configured
@@ -285,7 +285,7 @@ class Client(Configured):
         self, key: str, text: str, cost: int, default: str | Limits | None
     ) -> Future[Decision]:
         """Check by limits that weren't read before, or by the name of a rule."""
-        if default is None and not text.startswith("@"):
+        if default is None and not text.startswith(BY_NAME):
             return Client.check(self, key, parse_limits(text), cost)  # not traced twice
         from sidegate.client.rules.by_name import NamedCheck, in_loop  # noqa: PLC0415 - few want it
 

@@ -23,7 +23,6 @@ from sidegate.http.keys import (
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import MAX_ADDRESSES
 
-BY_NAME = "@"  # before the name of a rule of the sidecar's file, in the place of limits
 MAX_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
 
 # No colon, which ends the name in a key, nor slash, which ends a service before it; nothing that

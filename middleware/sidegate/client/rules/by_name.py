@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from sidegate.buckets.limits import BY_NAME
 from sidegate.client.checks import plain_key
 from sidegate.errors import RuleNotInForce, shown
 from sidegate.http.keys import bucket_key
-from sidegate.http.rules import BY_NAME, read_limits
+from sidegate.http.rules import read_limits
 
 if TYPE_CHECKING:
     from asyncio import Future

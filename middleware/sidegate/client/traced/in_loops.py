@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.limits import BY_NAME
 from sidegate.client.session import Session
 from sidegate.client.turn import Turn
 from sidegate.protocol.messages import MAX_TRACES
@@ -45,7 +46,7 @@ class TracedCheck:
         self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
     ) -> Future[Decision]:
         """Ask; see `Client.check`. What can't be asked raises, and has no span."""
-        if default is not None or (isinstance(limits, str) and limits.startswith("@")):
+        if default is not None or (isinstance(limits, str) and limits.startswith(BY_NAME)):
             return self._check(key, limits, cost, default=default)  # which comes here again
         future = self._check(key, limits, cost)
         if not future.done() and (span := self._telemetry.begin()):  # nothing was sent yet

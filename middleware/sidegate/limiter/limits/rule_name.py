@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sidegate.buckets.limits import BY_NAME
 from sidegate.errors import shown
-from sidegate.http.rules import BY_NAME, read_limits, require_name
+from sidegate.http.rules import read_limits, require_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

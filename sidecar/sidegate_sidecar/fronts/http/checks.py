@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import structs
 
-from sidegate.buckets.limits import parse_limits, require_cost
+from sidegate.buckets.limits import BY_NAME, parse_limits, require_cost
 from sidegate.client.answers import decision
 from sidegate.errors import CheckError, RuleNotInForce
-from sidegate.http.rules import BY_NAME
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Checks, require_key
 from sidegate_sidecar.fronts.http.http11.reply import JSON, Reply, problem

@@ -15,9 +15,8 @@ from pydantic import (
 )
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.buckets.limits import MAX_TOKENS, Limit, Limits, parse_limits, require_cost
+from sidegate.buckets.limits import BY_NAME, MAX_TOKENS, Limit, Limits, parse_limits, require_cost
 from sidegate.errors import CostError
-from sidegate.http.rules import BY_NAME
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
 from sidegate_sidecar.cluster.cluster import Stage
