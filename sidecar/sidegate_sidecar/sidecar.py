@@ -171,6 +171,7 @@ class Sidecar:
             self.node.counts,
             self.clock,
             self.sessions.cache,
+            self.sessions.slots,
         )
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
@@ -197,6 +198,7 @@ class Sidecar:
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()
         self.sessions.cache.ring_changed()
+        self.sessions.slots.ring_changed()
 
     @property
     def ready(self) -> bool:
@@ -244,6 +246,7 @@ class Sidecar:
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
+        self._run(self.sessions.slots.run())
         if self.rules is not None:
             self.sessions.rules.put(self.rules.value)
             self._run(self.rules.run())

@@ -15,6 +15,7 @@ from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import InFlight
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
@@ -24,6 +25,7 @@ from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.reports.activity import Activity
 from sidegate_sidecar.reports.counting import Counting
 from tests.simulation.caching import SimCache
+from tests.simulation.slots import SimSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,6 +140,7 @@ class SimLink:
         if self._health.step(LinkEvent.HEARD, self._network.now):
             self._probe_timer.stop()
             self._node.cluster.on_connected(self._peer, self._node.clock())
+            self._node.slots.up(self._peer)
 
     def answered(self, answers: Answers) -> None:
         """Hand answers over; late ones are for nobody."""
@@ -209,6 +212,7 @@ class SimNode:
             counting=Counting(Activity(), self.clock, None, Activity()),
         )  # fmt: skip
         self.values = SimCache(self)
+        self.slots = SimSlots(self)
 
     def clock(self) -> int:
         """Return the time of this machine's monotonic clock, in ns."""
@@ -273,6 +277,7 @@ class SimNode:
         self._beats += 1
         wait = self.cluster.tick(self.clock()) / SECOND
         self.values.tick()
+        self.slots.tick()
         self._beat_in(max(wait, WORK))
 
     def _beat_in(self, wait: float) -> None:
@@ -313,6 +318,8 @@ class SimNode:
             self._send(sender, Pong(message.id))
         elif isinstance(message, CACHE_MESSAGES):
             self.values.hear(sender, message)
+        elif isinstance(message, SLOT_MESSAGES):
+            self.slots.hear(sender, message)
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
             self.cluster.step(sender, message, self.clock())
             if self.cluster.sync.working:
@@ -322,14 +329,19 @@ class SimNode:
         """Note a connection."""
         self._link(name).up()
         self.cluster.on_connected(name, self.clock())
+        self.slots.up(name)
         self._hurry()
 
     def on_disconnected(self, name: str) -> None:
         """Note the loss of one."""
         self._link(name).broke()
         self.cluster.on_disconnected(name, self.clock())
-        self.values.left(name)
+        self._lost(name)
         self._hurry()
+
+    def _lost(self, name: str) -> None:
+        self.values.left(name)
+        self.slots.left(name)
 
     def _link(self, name: str) -> SimLink:
         link = self.links.get(name)
@@ -361,7 +373,7 @@ class SimNode:
             if member.state >= Life.DEAD:
                 self.network.close(self.name, member.name)
                 self._link(member.name).broke()
-                self.values.left(member.name)
+                self._lost(member.name)
             elif not self.network.connected(self.name, member.name):
                 self.network.dial(self.name, member.name)
 
@@ -370,6 +382,7 @@ class SimNode:
         now = self.network.now
         self.ring_changes += 1
         self.values.ring_changed()
+        self.slots.ring_changed()
         self.on_ring = {it: self.on_ring.get(it, now) for it in self.cluster.ring.nodes}
 
     def link_to(self, name: str, /) -> SimLink | None:

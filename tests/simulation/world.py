@@ -58,6 +58,7 @@ class World:
     """Tokens, by key and limits that were asked about."""
     asked: int = 0
     told: int = 0
+    _last_slot: int = 0
     _rings: dict[tuple[str, ...], Ring] = field(default_factory=dict[tuple[str, ...], Ring])
 
     def __post_init__(self) -> None:
@@ -71,6 +72,11 @@ class World:
         if ring is None:
             ring = self._rings[names] = EMPTY.of_nodes(names)
         return ring
+
+    def next_slot(self) -> int:
+        """Return the id of a slot that nobody else has."""
+        self._last_slot += 1
+        return self._last_slot
 
     # --- nodes
 

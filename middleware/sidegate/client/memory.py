@@ -15,6 +15,7 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND
 from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
+from sidegate.client.unreachable.slots_here import SlotsHere
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
 from sidegate.protocol.key_messages import KeysBy, KeysListed, KeysReset
@@ -53,6 +54,7 @@ class Memory:
         self._lent: dict[tuple[str, str], int] = {}  # tokens of who fills, by namespace and key
         self._last_token = 0
         self._ahead = 0  # ns that time was moved by
+        self.slots = SlotsHere(self._now)
         self._lock = threading.Lock()
         begins_in_children(self)
 
@@ -78,6 +80,7 @@ class Memory:
             self._values = ValueStore(MAX_VALUES)
             self._lent = {}
             self._ahead = 0
+        self.slots.begin_child()
         MOVES.moved()
 
     def advance(self, seconds: float) -> None:
@@ -89,6 +92,7 @@ class Memory:
             raise ValueError(f"seconds={seconds!r}: expected a number from 0 up")
         with self._lock:
             self._ahead += round(seconds * SECOND)
+        self.slots.look()
         MOVES.moved()
 
     def fill(self, key: str) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
 from sidegate.protocol.outcome_messages import Outcomes
@@ -57,10 +58,13 @@ _NEW: Final[tuple[Kinds, ...]] = (
         WatchRules: _RULES,
         RulesPush: _RULES,
     },
+    {  # in level 3
+        **dict.fromkeys(SLOT_MESSAGES, "slots"),
+    },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""
 
-_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {})
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {})
 """The same of kinds that only apps said before, and nodes say to each other since."""
 
 LEVEL: Final = len(_NEW)

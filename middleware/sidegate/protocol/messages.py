@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
+from sidegate.protocol.holds.slot_messages import SlotMessage
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import (
@@ -371,7 +372,11 @@ Message: TypeAlias = (
     | RulesMessage
     | NodeMessage
     | CacheMessage
+    | SlotMessage
 )
+
+UnaskedMessage: TypeAlias = NodeMessage | CacheMessage | SlotMessage
+"""What a link passes on to who watches it."""
 
 Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
 """A question that is for people and scripts: each is answered by one message."""
