@@ -19,7 +19,7 @@ from sidegate_sidecar.node.holds.slot_node import SlotNode
 
 if TYPE_CHECKING:
     from sidegate_ring.hashring import Ring
-    from sidegate_sidecar.node.holds.slot_around import Source
+    from sidegate_sidecar.node.holds.slot_around import Speaker
     from tests.simulation.nodes import SimNode
 
 BUDGET = 0.05  # seconds for a first answer
@@ -29,7 +29,7 @@ BODIES = (0.01, 0.1, 0.1, 0.5, 3.0)  # seconds
 
 
 @dataclass
-class Body:
+class SlotBody:
     """What an app does while it holds a slot; it goes on until it ends, or its machine does."""
 
     key: str
@@ -48,7 +48,7 @@ class SimSlots:
         self._asked: dict[int, tuple[str, int]] = {}  # key and slot, by app
         self._last_app = 0
         self.last_tick = 0.0
-        self.bodies: list[Body] = []
+        self.bodies: list[SlotBody] = []
         self.answers: list[SlotState] = []
 
     @property
@@ -94,7 +94,7 @@ class SimSlots:
             self._run(app, key, slot)
 
     def _run(self, app: int, key: str, slot: int) -> None:
-        body = Body(key, self._node.name, self._network.now)
+        body = SlotBody(key, self._node.name, self._network.now)
         self.bodies.append(body)
         dies = self._network.random.random() < 0.1
 
@@ -155,7 +155,7 @@ class SimSlots:
         """Doubt a node."""
         self._node.cluster.doubt(name, self._node.clock())
 
-    def post(self, to: Source, message: SlotMessage) -> None:
+    def post(self, to: Speaker, message: SlotMessage) -> None:
         """Send."""
         if isinstance(to, str):
             self._network.send(self.name, to, message)

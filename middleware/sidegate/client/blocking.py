@@ -16,7 +16,7 @@ from sidegate.buckets.limits import BY_NAME
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
 from sidegate.client.denials import Denials
-from sidegate.client.holds.slots import ThreadClient
+from sidegate.client.holds.slots import HoldsInThreads
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.shared import Shared
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class BlockingClient(ThreadClient):
+class BlockingClient(HoldsInThreads):
     """Asks the local sidecar, from any thread.
 
     The options are those of `Configured`, whose `__init__` stands below.

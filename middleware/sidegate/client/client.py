@@ -16,7 +16,7 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
-from sidegate.client.holds.slots import LoopClient
+from sidegate.client.holds.slots import HoldsInLoops
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class Client(LoopClient):
+class Client(HoldsInLoops):
     """Asks the local sidecar, from any number of event loops and threads at the same time.
 
     Each loop gets a connection at its first check, which ends with the loop, or by `close`.

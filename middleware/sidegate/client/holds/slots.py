@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sidegate.client.holds.thread_slot import SlotThreads, ThreadSlot
 
 
-class LoopClient(Configured):
+class HoldsInLoops(Configured):
     """What clients of event loops have for what is held for a while."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class LoopClient(Configured):
         return LoopSlot(self._here, slot_wanted(key, at_most, ttl, timeout, strict=strict))
 
 
-class ThreadClient(Configured):
+class HoldsInThreads(Configured):
     """What clients of threads have for what is held for a while."""
 
     @abstractmethod

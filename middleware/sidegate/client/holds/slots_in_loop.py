@@ -29,7 +29,7 @@ TELL_AGAIN: Final = 0.1  # seconds, where the sidecar doesn't read just now
 MAX_ASKING: Final = 16_384  # of a loop: as many as a sidecar takes
 
 
-class _Asking:
+class _LoopAsking:
     __slots__ = ("ask", "future", "timer", "until")
 
     def __init__(
@@ -52,7 +52,7 @@ class LoopSlots:
         self._loop = loop
         self._link = link
         self._budget = budget
-        self._asking: dict[int, _Asking] = {}
+        self._asking: dict[int, _LoopAsking] = {}
         self._held: dict[int, tuple[str, float]] = {}  # key and end, by slot
         self._untold: list[FreedRow] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -75,7 +75,7 @@ class LoopSlots:
         timer = self._loop.call_later(self._budget, self._overdue, slot)
         until = self._loop.time() + ask.wait / 1e3
         future: asyncio.Future[SlotAnswer | None] = self._loop.create_future()
-        self._asking[slot] = _Asking(ask, future, timer, until)
+        self._asking[slot] = _LoopAsking(ask, future, timer, until)
         if link.state is LinkState.UP:  # else it is asked when the link is
             link.tell(ask)
         try:

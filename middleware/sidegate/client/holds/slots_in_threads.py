@@ -45,7 +45,7 @@ SILENT: Final = 35.0  # seconds: a sidecar tells its ring each 10
 MAX_ASKING: Final = 4_096  # threads that wait at the same time
 
 
-class _Asking:
+class _ThreadAsking:
     __slots__ = ("answer", "ask", "done", "until", "waits")
 
     def __init__(self, ask: SlotAsk) -> None:
@@ -62,7 +62,7 @@ class ThreadSlots:
     def __init__(self, options: Endpoint) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._asking: dict[int, _Asking] = {}
+        self._asking: dict[int, _ThreadAsking] = {}
         self._held: dict[int, tuple[str, float]] = {}  # key and end, by slot
         self._out: list[SlotAsk | SlotsFreed] = []  # to be said on the connection that is up
         self._runs = False
@@ -95,7 +95,7 @@ class ThreadSlots:
 
         What was granted is held from then on, until `free` is called.
         """
-        asking = _Asking(ask)
+        asking = _ThreadAsking(ask)
         if not self._begin(asking):
             return None
         try:
@@ -109,7 +109,7 @@ class ThreadSlots:
             self.free(ask.slot, ask.key)  # an answer may still be on its way
         return asking.answer
 
-    def _begin(self, asking: _Asking) -> bool:
+    def _begin(self, asking: _ThreadAsking) -> bool:
         with self._lock:
             now = time.monotonic()
             is_down = now - self._failed_at < PAUSE and self._line is None
@@ -123,7 +123,7 @@ class ThreadSlots:
             self._ring()
             return True
 
-    def _start(self, asking: _Asking) -> bool:
+    def _start(self, asking: _ThreadAsking) -> bool:
         try:
             self._bells = socket.socketpair()
             for bell in self._bells:
@@ -137,7 +137,7 @@ class ThreadSlots:
         self._runs = True
         return True
 
-    def _await(self, asking: _Asking) -> None:
+    def _await(self, asking: _ThreadAsking) -> None:
         budget = self._options.budget
         if asking.done.wait(budget) or not asking.waits:
             return

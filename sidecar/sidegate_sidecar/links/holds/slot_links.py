@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Message
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.cluster.cluster import Cluster
-    from sidegate_sidecar.node.holds.slot_around import Source
+    from sidegate_sidecar.node.holds.slot_around import Speaker
 
     class NodeRoads(Protocol):
         """The links to the other nodes."""
@@ -78,7 +78,7 @@ class SlotLinks:
         """Handle a message of a node. WireError for one that makes no sense."""
         self._handle(name, message)
 
-    def _handle(self, source: Source, message: SlotMessage) -> None:
+    def _handle(self, source: Speaker, message: SlotMessage) -> None:
         try:
             self.node.on_message(source, message, self._clock())
         except WireError:
@@ -133,7 +133,7 @@ class SlotLinks:
         """Have others see whether a node is there, which doesn't answer."""
         self._cluster.doubt(name, self._clock())
 
-    def post(self, to: Source, message: SlotMessage) -> None:
+    def post(self, to: Speaker, message: SlotMessage) -> None:
         """Send a message, or drop it. An app that asks and doesn't read is closed."""
         if isinstance(to, str):
             self._peers.post(to, message)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MILLISECOND: Final = 1_000_000  # ns
 LASTS: Final = 2 * SECOND  # ns that a slot is held for from when its holder has said so
 
-Source: TypeAlias = int | str
+Speaker: TypeAlias = int | str
 """Who says something: an app, by the number of its connection, or a node, by its name."""
 
 
@@ -37,5 +37,5 @@ class SlotAround(Protocol):
     def doubt(self, name: str) -> None:
         """Have others see whether a node is there, which doesn't answer."""
 
-    def post(self, to: Source, message: SlotMessage) -> None:
+    def post(self, to: Speaker, message: SlotMessage) -> None:
         """Send a message to a node or an app, or drop it."""

@@ -23,13 +23,13 @@ from sidegate.protocol.holds.slot_messages import (
 from sidegate.protocol.messages import MAX_HOPS, require_key
 from sidegate_sidecar.cache.silence import Silence
 from sidegate_sidecar.node.holds.slot_counts import SlotCounts
-from sidegate_sidecar.node.holds.slot_holder import SlotHolder
+from sidegate_sidecar.node.holds.slot_holder import MAX_HELD, SlotHolder
 from sidegate_sidecar.node.holds.slot_owner import SlotOwner
 from sidegate_sidecar.node.holds.slot_places import SlotPlaces
 
 if TYPE_CHECKING:
     from sidegate.protocol.holds.slot_messages import FreedRow, HeldRow, SlotMessage
-    from sidegate_sidecar.node.holds.slot_around import SlotAround, Source
+    from sidegate_sidecar.node.holds.slot_around import SlotAround, Speaker
 
 
 class SlotNode:
@@ -43,11 +43,13 @@ class SlotNode:
         self.owner = SlotOwner(around.name, self._places, self.counts, self._deliver, now)
         self.holder = SlotHolder(around, self._places, silence, self.counts, self)
         self._now = now
+        self._deferred: dict[int, tuple[str, SlotAsk, int]] = {}
+        """Questions that a former owner has been asked, and when."""
         self._via = ""  # the node whose word is being handled
 
     # --- what somebody says
 
-    def on_message(self, source: Source, message: SlotMessage, now: int) -> None:
+    def on_message(self, source: Speaker, message: SlotMessage, now: int) -> None:
         """Handle a message. WireError or KeyTooLong for one that makes no sense."""
         self._now = now
         if isinstance(source, int):
@@ -67,10 +69,12 @@ class SlotNode:
             case SlotAsk():
                 require_key(message.key)
                 self._asked(message)
-            case SlotAnswer() if message.holder == self._around.name:
-                self.holder.answered(message, self._now)
             case SlotAnswer():
-                self._around.post(message.holder, message)
+                self._deferred.pop(message.slot, None)
+                if message.holder == self._around.name:
+                    self.holder.answered(message, self._now)
+                else:
+                    self._around.post(message.holder, message)
             case SlotsHeld():
                 self._held(message)
             case SlotsFreed():
@@ -158,6 +162,8 @@ class SlotNode:
             return
         former = self._places.former(ask.key, now)
         if former not in {"", name} and self._places.can_ask(former, now):
+            if len(self._deferred) < MAX_HELD:
+                self._deferred[ask.slot] = former, ask, now
             self._around.post(former, replace(ask, hops=ask.hops + 1, stand_in=1))
         else:
             self.owner.ask(ask, now)
@@ -202,6 +208,10 @@ class SlotNode:
         self._places.node_left(name, now)
         self.owner.node_left(name)
         self.holder.node_left(name, now)
+        for former, ask, _ in list(self._deferred.values()):
+            if former == name:
+                del self._deferred[ask.slot]
+                self.owner.ask(ask, now)
 
     def ring_changed(self, now: int) -> None:
         """Called when there is another ring."""
@@ -214,5 +224,8 @@ class SlotNode:
         """Do what is due, at least every 50 ms."""
         self._now = now
         self._places.forget_old(now)
+        for _, ask, asked_at in list(self._deferred.values()):
+            if now - asked_at > self._silence.patience:
+                del self._deferred[ask.slot]
         self.owner.tick(now)
         self.holder.tick(now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sidegate.buckets.decision import Source as DecidedBy
+from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND
 from sidegate.errors import TooManySlots
 from sidegate.protocol.holds.slot_messages import FreedBy, SlotAnswer, SlotState
@@ -70,7 +70,7 @@ class SlotOwner:
         self, ask: SlotAsk | Wanted, state: SlotState, retry_after: int = 0, why: str = ""
     ) -> None:
         mine = self._places.pair(ask.key)[0] == self._name
-        source = DecidedBy.OWNER if mine else DecidedBy.BACKUP
+        source = Source.OWNER if mine else Source.BACKUP
         in_flight = self.table.in_flight(ask.key)
         answer = SlotAnswer(
             ask.slot, state, self._name, source, in_flight, retry_after, ask.holder, why

@@ -73,7 +73,7 @@ async def test_its_holder_says_how_long_it_may_last() -> None:
         async with Client("memory").slot(KEY, 1, ttl=60):
             with pytest.raises(NoSlot) as denied:
                 await _hold(Client("memory"))
-            assert 50 < denied.value.retry_after <= 60
+        assert 50 < denied.value.retry_after <= 60
 
 
 async def test_who_is_cancelled_waits_no_more() -> None:

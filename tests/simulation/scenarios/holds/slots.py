@@ -9,7 +9,7 @@ from typing import Final
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import begin
 from tests.simulation.scenarios.deploys import depart
-from tests.simulation.slots import Body
+from tests.simulation.slots import SlotBody
 from tests.simulation.world import TCP, World
 
 KEYS = 3
@@ -35,7 +35,7 @@ def _asks(world: World, seconds: float, *, strict: bool = False) -> None:
     world.network.plan(world.network.now + EVERY, ask)
 
 
-def _bodies(world: World, key: str) -> Iterator[tuple[Body, float]]:
+def _bodies(world: World, key: str) -> Iterator[tuple[SlotBody, float]]:
     """Yield what ran under a key, and until when."""
     for node in world.ever:
         for body in node.slots.bodies:
