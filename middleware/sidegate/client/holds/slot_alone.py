@@ -44,10 +44,8 @@ class HereWanted(NamedTuple):
 
     def missed(self) -> NoSlot:
         """Return the exception for one that isn't."""
-        wanted, retry_after = self.wanted, self.slots.next_end(self.wanted.key)
-        in_flight = self.slots.in_flight(wanted.key)
-        soon = retry_after if in_flight and retry_after <= wanted.ttl else 0.0
-        return NoSlot(wanted.key, wanted.at_most, in_flight, self.source, soon)
+        wanted, in_flight = self.wanted, self.slots.in_flight(self.wanted.key)
+        return NoSlot(wanted.key, wanted.at_most, in_flight, self.source)
 
 
 def instead_of_asking(options: Endpoint, wanted: SlotWanted) -> HereWanted | Slot | None:
