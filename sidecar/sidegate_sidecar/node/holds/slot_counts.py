@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidegate.protocol.holds.slot_messages import FreedBy
+    from sidegate.protocol.holds.slot_messages import FreedBy, SlotState
 
 
 class SlotCounts:
     """Slots that were asked for by apps of a node, and those that are free again."""
 
     def __init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        """Of those asked for, by "granted", "denied", "nobody" and "fault"."""
+        self.answers: Counter[SlotState] = Counter()
+        """Of those asked for, by what became of them."""
         self.freed: Counter[FreedBy] = Counter()
         """As holder; those that are silent, as who decides."""

@@ -127,10 +127,9 @@ class SlotHolder:
             return
         if len(self._asked) + len(self._held) >= MAX_HELD:
             why = f"{MAX_HELD:,} slots are held by apps of {self._around.name}, no more fit"
-            self._around.post(
-                source,
-                SlotAnswer(ask.slot, SlotState.FAULT, self._around.name, "", 0, why=why),
-            )
+            self._counts.answers[SlotState.FAULT] += 1
+            fault = SlotAnswer(ask.slot, SlotState.FAULT, self._around.name, "", 0, why=why)
+            self._around.post(source, fault)
             return
         self._forget(ask.slot)
         asked = _Asked(source, ask, now + ask.wait * MILLISECOND)
@@ -168,6 +167,7 @@ class SlotHolder:
     def _free(self, slots: Iterable[int], by: FreedBy, now: int) -> None:
         freed: dict[str, list[FreedRow]] = {}
         for slot in slots:
+            self._counts.freed[by] += slot in self._held
             for name, key in self._forget(slot, now):
                 freed.setdefault(name, []).append((slot, key))
         for name, rows in freed.items():
@@ -262,7 +262,7 @@ class SlotHolder:
     def _end(self, asked: _Asked, answer: SlotAnswer) -> None:
         del self._asked[asked.ask.slot]
         self._drop_of(asked.source, asked.ask.slot)
-        self._counts.answers[answer.state.name.lower()] += 1
+        self._counts.answers[answer.state] += 1
         self._around.post(asked.source, replace(answer, holder=""))
 
     # --- what happens

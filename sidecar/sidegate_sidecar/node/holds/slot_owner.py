@@ -69,8 +69,8 @@ class SlotOwner:
     def _answer(
         self, ask: SlotAsk | Wanted, state: SlotState, retry_after: int = 0, why: str = ""
     ) -> None:
-        mine = self._places.pair(ask.key)[0] == self._name
-        source = Source.OWNER if mine else Source.BACKUP
+        owners = self._places.pair(ask.key)[0], self._places.former(ask.key, self._ticked_at)
+        source = Source.OWNER if self._name in owners else Source.BACKUP
         in_flight = self.table.in_flight(ask.key)
         answer = SlotAnswer(
             ask.slot, state, self._name, source, in_flight, retry_after, ask.holder, why
