@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sidegate.cache.cache import Cache
     from sidegate.client.blocking import BlockingClient
     from sidegate.client.client import Client
+    from sidegate.client.holds.slot import Slot
     from sidegate.errors import (
         CheckError,
         CostError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         MalformedRequest,
         NoEventLoop,
         NoReport,
+        NoSlot,
         RepeatedField,
         RuleNotInForce,
         SidegateError,
@@ -62,6 +64,7 @@ __all__ = [
     "MalformedRequest",
     "NoEventLoop",
     "NoReport",
+    "NoSlot",
     "RateLimitExceeded",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
@@ -71,6 +74,7 @@ __all__ = [
     "Rule",
     "RuleNotInForce",
     "SidegateError",
+    "Slot",
     "Source",
     "Tls",
     "UnknownRule",
@@ -90,6 +94,7 @@ _HOMES = {
     "BlockingClient": "sidegate.client.blocking",
     "Cache": "sidegate.cache.cache",
     "Client": "sidegate.client.client",
+    "Slot": "sidegate.client.holds.slot",
     "Decision": "sidegate.buckets.decision",
     "Source": "sidegate.buckets.decision",
     "CheckError": "sidegate.errors",
@@ -99,6 +104,7 @@ _HOMES = {
     "MalformedRequest": "sidegate.errors",
     "NoEventLoop": "sidegate.errors",
     "NoReport": "sidegate.errors",
+    "NoSlot": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "RuleNotInForce": "sidegate.errors",
     "SidegateError": "sidegate.errors",

@@ -9,8 +9,10 @@ import pytest
 
 from sidegate.asgi.middleware import RateLimitMiddleware
 from sidegate.asgi.types import Message, Receive, Scope, Send
+from sidegate.buckets.decision import Decision
 from sidegate.client.client import Client
 from sidegate.client.memory import STANDING
+from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from sidegate.testing import Memory, isolated
 from tests.support.in_process.cluster import eventually
@@ -144,7 +146,11 @@ async def test_a_rule_in_shadow_refuses_nobody() -> None:
 
 async def test_a_response_of_its_own_may_be_made() -> None:
     app = Slow()
-    asked = limited(app, on_denied=lambda _request, decision: {"by": decision.source})
+
+    def on_denied(_request: Request, decision: Decision) -> dict[str, str]:
+        return {"by": decision.source}
+
+    asked = limited(app, on_denied=on_denied)
     running = asyncio.create_task(run(asked, http()))
     await until_running(app, 1)
     start, body = await run(asked, http())

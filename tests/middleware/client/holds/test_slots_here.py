@@ -137,9 +137,10 @@ def test_threads_go_by_the_policy_too() -> None:
     ],
 )
 def test_what_makes_no_sense_raises_at_once(wrong: dict[str, Any], told: str) -> None:
+    options: dict[str, Any] = {"at_most": 1, **wrong}
     for client in (Client("memory"), BlockingClient("memory")):
         with pytest.raises(ValueError, match=told):
-            client.slot(KEY, **{"at_most": 1, **wrong})
+            client.slot(KEY, **options)
 
 
 def test_a_key_that_no_node_holds_raises_at_once() -> None:
