@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 from sidegate.errors import TooManySlots
 
 MAX_SLOTS: Final = 65_536  # of all keys: requests that run at the same time, in a large cluster
-MAX_BYTES: Final = 32 << 20  # of them and their keys; with keys of 24 characters they take 22 MiB
+MAX_BYTES: Final = 48 << 20  # of them and their keys; of so many keys of 24 characters it is 43
 MAX_WAITING: Final = 16_384  # of all keys, and
 MAX_WAITING_FOR_KEY: Final = 1_024  # of one: who comes later would wait for as many to end
-_SLOT_BYTES: Final = 340  # with its places in two dicts (CPython 3.11)
-_KEY_BYTES: Final = 700  # with its two dicts
+_SLOT_BYTES: Final = 240  # with its places in two dicts (CPython 3.11)
+_KEY_BYTES: Final = 420  # with its two dicts
 
 
 class Wanted(NamedTuple):

@@ -41,6 +41,14 @@ class SlotState(IntEnum):
     FAULT = 4  # it can't be decided; the answer says why
 
 
+class StandIn(IntEnum):
+    """Whether a node decides about a key that isn't its own."""
+
+    NO = 0
+    FORMER = 1  # it was just now, and knows all that are held
+    SILENT = 2  # its owner doesn't answer
+
+
 class FreedBy(IntEnum):
     """Why a slot is free."""
 
@@ -61,7 +69,7 @@ class SlotAsk(Struct, array_like=True, frozen=True, gc=False, tag=54):
     wait: Milliseconds = 0  # for a slot to be free
     strict: Annotated[int, Meta(ge=0, le=1)] = 0  # 1: none while who decides may lack some
     holder: Holder = ""
-    stand_in: Annotated[int, Meta(ge=0, le=1)] = 0  # 1: decide, though the key isn't yours
+    stand_in: StandIn = StandIn.NO  # else: decide, though the key isn't yours
 
 
 class SlotAnswer(Struct, array_like=True, frozen=True, gc=False, tag=55):

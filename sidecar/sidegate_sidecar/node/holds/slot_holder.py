@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.holds.slot_messages import FreedBy, SlotAnswer, SlotState
+from sidegate.protocol.holds.slot_messages import FreedBy, SlotAnswer, SlotState, StandIn
 from sidegate_sidecar.node.holds.slot_around import LASTS, MILLISECOND
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class _Asked:
         "deadline",
         "in_flight",
         "queued",
+        "silent",
         "source",
         "to",
         "tried",
@@ -70,6 +71,7 @@ class _Asked:
         self.tried: set[str] = set()
         self.queued = False  # does it wait there in a queue?
         self.in_flight = 0  # how many others had a slot then
+        self.silent = False  # has one that was asked not answered?
         self.waits = False  # was the app told that it waits?
 
 
@@ -215,7 +217,9 @@ class SlotHolder:
             return
         asked.at, asked.deadline = now, now + self._silence.patience
         left = max(asked.until - now, 0) // MILLISECOND
-        self._roads.ask(name, replace(asked.ask, wait=left, holder=self._around.name), now)
+        stand_in = StandIn.SILENT if asked.silent else StandIn.NO
+        me = self._around.name
+        self._roads.ask(name, replace(asked.ask, wait=left, holder=me, stand_in=stand_in), now)
 
     def answered(self, answer: SlotAnswer, now: int) -> None:
         """Handle an answer of who decides."""
@@ -236,7 +240,7 @@ class SlotHolder:
                 asked.tried.add(asked.to)
                 self._ask_next(asked, now)
             case SlotState.DENIED if asked.until > now:
-                asked.to, asked.tried = "", set()
+                asked.to, asked.tried, asked.silent = "", set(), False
                 asked.again_at = min(now + RETRY_EVERY, asked.until)
                 self._say_waits(asked, answer)
             case _:
@@ -298,6 +302,7 @@ class SlotHolder:
             self._forget_asked(asked, now)
             return
         self._silence.noted(asked.to, asked.at, now)
+        asked.silent = True
         asked.tried.add(asked.to)
         self._ask_next(asked, now)
 
@@ -336,7 +341,7 @@ class SlotHolder:
     def _due(self, now: int) -> list[_Held]:
         due: list[_Held] = []
         for held in self._held.values():
-            is_due = held.told_at + RENEW_EVERY <= now or held.told_at < self._changed_at
+            is_due = held.told_at + RENEW_EVERY <= now or held.told_at <= self._changed_at
             if not is_due or len(due) >= RENEWED:
                 break
             due.append(held)

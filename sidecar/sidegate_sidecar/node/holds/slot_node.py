@@ -19,6 +19,7 @@ from sidegate.protocol.holds.slot_messages import (
     SlotsFreed,
     SlotsHeld,
     SlotState,
+    StandIn,
 )
 from sidegate.protocol.messages import MAX_HOPS, require_key
 from sidegate_sidecar.cache.silence import Silence
@@ -88,7 +89,7 @@ class SlotNode:
         match message:
             case SlotAsk():
                 require_key(message.key)
-                self.holder.ask(source, replace(message, stand_in=0), self._now)
+                self.holder.ask(source, replace(message, stand_in=StandIn.NO), self._now)
             case SlotsHeld():
                 for _, key, _ in message.rows:
                     require_key(key)
@@ -161,10 +162,10 @@ class SlotNode:
             self._around.post(name, replace(ask, hops=ask.hops + 1))
             return
         former = self._places.former(ask.key, now)
-        if former not in {"", name} and self._places.can_ask(former, now):
+        if not ask.stand_in and former not in {"", name} and self._places.can_ask(former, now):
             if len(self._deferred) < MAX_HELD:
                 self._deferred[ask.slot] = former, ask, now
-            self._around.post(former, replace(ask, hops=ask.hops + 1, stand_in=1))
+            self._around.post(former, replace(ask, hops=ask.hops + 1, stand_in=StandIn.FORMER))
         else:
             self.owner.ask(ask, now)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import SECOND
 from sidegate.errors import TooManySlots
-from sidegate.protocol.holds.slot_messages import FreedBy, SlotAnswer, SlotState
+from sidegate.protocol.holds.slot_messages import FreedBy, SlotAnswer, SlotState, StandIn
 from sidegate.slots.slot_table import SlotTable, Wanted
 from sidegate_sidecar.node.holds.slot_around import LASTS, MILLISECOND
 
@@ -44,11 +44,7 @@ class SlotOwner:
     def ask(self, ask: SlotAsk, now: int) -> None:
         """Decide, and answer: at once, and again when who waits has got one."""
         self._note_pause(now)
-        if (
-            ask.strict
-            and not ask.stand_in
-            and (wait := self._places.knows_all_at(ask.key, now) - now) > 0
-        ):
+        if ask.strict and (wait := self._unknown_for(ask, now)) > 0:
             self._answer(ask, SlotState.DENIED, -(-wait // MILLISECOND))
             return
         wanted = Wanted(
@@ -61,10 +57,20 @@ class SlotOwner:
             return
         if granted:
             self._answer(ask, SlotState.GRANTED)
-        elif ask.wait and not ask.stand_in and self.table.wait(wanted):
+        elif ask.wait and ask.stand_in is not StandIn.FORMER and self.table.wait(wanted):
             self._answer(ask, SlotState.WAITS)
         else:
             self._answer(ask, SlotState.DENIED)
+
+    def _unknown_for(self, ask: SlotAsk, now: int) -> int:
+        """Return for how many ns this node may still lack some that are held."""
+        match ask.stand_in:
+            case StandIn.NO:
+                return self._places.knows_all_at(ask.key, now) - now
+            case StandIn.FORMER:
+                return 0
+            case StandIn.SILENT:
+                return LASTS
 
     def _answer(
         self, ask: SlotAsk | Wanted, state: SlotState, retry_after: int = 0, why: str = ""
