@@ -16,6 +16,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Forget
+from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_ring.hashring import Ring
 from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cluster.cluster import STALL, Cluster
@@ -104,7 +105,7 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.rules = _rules(config.rules) if config.rules else None
-        self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
+        self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked)
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
             self.node,
@@ -137,6 +138,8 @@ class Sidecar:
             later=_soon,
             after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
             counting=self._make_counting(),
+            ids=ReservationIds(self.config.cluster, self.config.node_secrets),
+            wall=time.time_ns,
         )
 
     def _make_counting(self) -> Counting | None:

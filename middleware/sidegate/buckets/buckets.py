@@ -137,6 +137,13 @@ class BucketTable(CarryingStore):
             self.change(key, limit, -cost * limit.interval, now)
         return _in_ns([self._debt(key, limit, now) for limit in limits.items], limits)
 
+    def owe(self, key: str, limits: Limits, cost: int, now: int) -> None:
+        """Charge tokens to every limit without asking, up to twice the capacity."""
+        for limit in limits.items:
+            if limit.tokens:
+                debt = self._debt(key, limit, now) + cost * limit.interval
+                self._put(key, limit, min(debt, 2 * limit.capacity), now)
+
     def reset(self, key: str) -> int:
         """Make all buckets of the key full; how many there were."""
         dicts = [table.dict_of(key) for table in self._tables_of(key)]

@@ -118,6 +118,7 @@ class Cluster:
         self.late_at = self.now + TICK_EVERY + self.stall
 
     def _was_reset(self, key: str, begins: bool) -> None:  # as on_reset
+        self.sync.rows.reservations.void(key, begins=begins)
         self.on_reset(key, begins)  # which may be another function by now
 
     @property

@@ -18,12 +18,16 @@ from sidegate.protocol.messages import (
     Holdings,
     require_key,
 )
+from sidegate.reservations.reservation_desk import ReservationDesk
+from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.node.counts import Counts
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
 from sidegate_sidecar.node.local import Local
+from sidegate_sidecar.node.holds.holder_road import HolderRoad
+from sidegate_sidecar.node.holds.reservations import Reservations
 from sidegate_sidecar.node.refunds import Refunds
 
 if TYPE_CHECKING:
@@ -55,7 +59,8 @@ class Node:
 
     `later` calls in the next turn of the loop (without it all is read at once), `after` after some
     seconds (without it no check waits here); `serial` begins where no other life of a node has;
-    `counting` counts for reports what is decided here.
+    `counting` counts for reports what is decided here; `ids` signs reservations, for which `wall`
+    is the time since 1970 in ns.
     """
 
     def __init__(
@@ -73,6 +78,8 @@ class Node:
         later: Later | None = None,
         after: After | None = None,
         counting: Counting | None = None,
+        ids: ReservationIds | None = None,
+        wall: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -98,7 +105,14 @@ class Node:
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
         self._refunds = Refunds(cluster, links, self.local, counts)
-        self._links = links
+        self.links = links
+        ids = ids or ReservationIds("", tuple)
+        held = cluster.sync.rows.reservations
+        self.reservations = Reservations(
+            *(cluster, self.local, fallback, HolderRoad(cluster, links, clock, budget)),
+            ReservationDesk(name, held, buckets, ids, wall or clock),
+            self.forwarding.next_serial,
+        )
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:
         """Answer a frame of checks, in as many parts as there are nodes that decide some of it.
@@ -180,13 +194,13 @@ class Node:
             now = self.clock()
             left = (deadline - now) * 1e-9
             way = Way(hops if left > 0 else MAX_HOPS, tried, ())
-            step = next_step(self.cluster, self._links, key, way, now)
+            step = next_step(self.cluster, self.links, key, way, now)
             if step.step is NextStep.GIVE_UP:
                 return None
             if step.step is not NextStep.ASK:
                 return self._inspect_here(key, reset=reset)
             tried.append(step.name)
-            link = self._links.link_to(step.name)
+            link = self.links.link_to(step.name)
             budget = left * OWNERS_SHARE  # the rest is for the backup
             if link is None:
                 continue

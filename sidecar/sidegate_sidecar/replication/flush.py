@@ -38,7 +38,7 @@ class Flush:
         self.changed: set[Check] = set()
         self.is_urgent = False  # is somebody to hear of a change at once?
         self._me = me
-        self._usable = usable
+        self.usable = usable
         self._outboxes = outboxes
         self._newcomers = newcomers
         self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
@@ -78,6 +78,11 @@ class Flush:
         """Called when a check was decided here in place of its owner, whom the ledger tells."""
         self._stood_in.add((owner, check))
 
+    def targets_of(self, key: str) -> Iterable[str]:
+        """Return who else is to have what is known of a key."""
+        targets = [name for name in self.ring.pair(key) if name and name != self._me]
+        return [*targets, *self._further_targets(key, targets, self._newcomers.values())]
+
     def tick(self, now: int) -> None:
         """Place some changes, or more of those that are being placed."""
         if (self.changed or self._stood_in) and not self.due(now):
@@ -109,7 +114,7 @@ class Flush:
         """
         key, texts, _ = check
         targets = [it.name for it in self._newcomers.values() if it.ring.owner(key) == it.name]
-        if not self._usable(owner):
+        if not self.usable(owner):
             holders = [name for name in self.ring.pair(key) if name not in {"", self._me}]
             targets += [*holders, *self._further_targets(key, holders, ())]
         for target in {*targets} - {owner, self._me}:
@@ -137,7 +142,7 @@ class Flush:
         for target in targets:
             self._outboxes.of(target).add(text, keys, now)
         newcomers = self._newcomers.values()
-        if newcomers or not all(map(self._usable, targets)):  # then it depends on the key
+        if newcomers or not all(map(self.usable, targets)):  # then it depends on the key
             for key in keys:
                 for target in self._further_targets(key, targets, newcomers):
                     self._outboxes.of(target).add(text, (key,), now)
@@ -149,8 +154,8 @@ class Flush:
         for newcomer in newcomers:
             if newcomer.ring.owner(key) == newcomer.name and newcomer.name not in targets:
                 yield newcomer.name
-        if not all(map(self._usable, targets)):
+        if not all(map(self.usable, targets)):
             for name in self.ring.walk(key):
-                if name != self._me and name not in targets and self._usable(name):
+                if name != self._me and name not in targets and self.usable(name):
                     yield name
                     return

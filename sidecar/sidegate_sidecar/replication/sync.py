@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
+from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import (
     Buckets,
     Charged,
@@ -45,6 +46,7 @@ from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
 from sidegate_sidecar.replication.flush import Flush
+from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
@@ -102,6 +104,7 @@ class Sync:
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
+        self.rows = RowCopies(table, self._settling, self._flush, self._sending, self._owns)
 
     # --- what others ask about it
 
@@ -115,19 +118,20 @@ class Sync:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(True for _ in self._outboxes.reachable())
         busy |= self._resetting.is_walking
+        busy |= self.rows.is_busy
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
     @property
     def caught_up(self) -> bool:
         """Is nothing left but the latest changes, as far as nodes can be reached?"""
-        return not (self._outboxes.are_late or self._walk.to_do)
+        return not (self._outboxes.are_late or self._walk.to_do or self.rows.to_do)
 
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up
-        walks |= self._resetting.is_walking
+        walks |= self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
 
     @property
@@ -224,6 +228,8 @@ class Sync:
         self.ring = self._flush.ring = ring
         self._outboxes.keep({*ring.nodes, *self._walk.pullers})  # others hold nothing any more
         self._ledgers.ring_changed(ring)
+        self.rows.ring_changed(ring)
+        self.rows.keep({*ring.nodes, *self._walk.pullers})
         return strangers
 
     @property
@@ -239,6 +245,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
+        self.rows.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
@@ -251,6 +258,7 @@ class Sync:
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
+        self.rows.unreachable(name, now)
         self.resets.on_disconnected(name)
         self._resetting.drop(name)
         if name in self.ring:
@@ -272,7 +280,11 @@ class Sync:
             case Merged():
                 self._outboxes.landed(sender, message.id)
                 self.resets.landed(sender, message.id)
+                self.rows.landed(sender, message.id)
                 return self._tell_done()  # the next messages wait for their turn
+            case ReservationRows():
+                self.rows.merge(message, now, self.resets.unheard(sender))
+                return [(sender, Merged(message.id))]
             case Resets():
                 return [*self._resetting.learn(sender, message, now), *self._send(now)]
             case Charged():
@@ -281,6 +293,7 @@ class Sync:
                 self._ledgers.settle(sender, message, now)
             case Pull():
                 self._walk.pulled_by(sender, message.id, message.part)
+                self.rows.walk_all()
                 self._flush.place_all(now)
             case Pulled():
                 if self._pulling.answered(sender, message.id):
@@ -302,6 +315,7 @@ class Sync:
             return
         if message.new:
             self._walk.renew(sender)
+            self.rows.walk_all()
         self._inquiries.add(sender, message.ring)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
@@ -320,6 +334,7 @@ class Sync:
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
         self._flush.tick(now)
+        self.rows.tick(now)
         if not self._outboxes.hold_up:
             self._add(self._walk.slice(), now)
         self._ledgers.give_back(now, RESEND_AFTER)
@@ -355,18 +370,19 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        return [*self._sending.send(now, least, at_once=at_once), *self._tell_done()]
+        buckets = self._sending.send(now, least, at_once=at_once)
+        return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
-        if self._walk.to_do:
+        if self._walk.to_do or self.rows.to_do:
             return []
         digest, lacks = self.ring.digest, self.copies.lacks
         answers = self._inquiries.answers(digest, self._has_buckets, lacks=lacks)
         return [*self._walk.answers(self._has_all), *answers]
 
     def _has_buckets(self, name: str) -> bool:
-        return not self._outboxes.get(name)
+        return not (self._outboxes.get(name) or self.rows.lacks_some(name))
 
     def _has_all(self, name: str) -> bool:
         waits = name in self._ledgers or self.resets.is_deaf(name)

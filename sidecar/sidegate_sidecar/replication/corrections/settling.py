@@ -83,8 +83,8 @@ class Settling:
         self._change(key, limit, min(more * limit.interval, most * limit.scale), now)
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])
 
-    def refund(self, key: str, limits: Limits, cost: int, now: int) -> None:
-        """Give back tokens to each of these limits, none beyond full."""
+    def refund(self, key: str, limits: Limits, cost: int, now: int, age: int = 0) -> None:
+        """Give back tokens to each of these limits, none beyond full; charged `age` ns ago."""
         for limit in limits.items:
             self._change(key, limit, -cost * limit.interval, now)
 
