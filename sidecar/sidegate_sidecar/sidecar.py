@@ -97,6 +97,7 @@ class Sidecar:
             tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            reservation_ids=ReservationIds(config.cluster, config.node_secrets, time.time_ns),
             empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
@@ -105,7 +106,9 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.rules = _rules(config.rules) if config.rules else None
-        self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked)
+        self.ticker = Ticker(
+            self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked
+        )
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
             self.node,
@@ -138,8 +141,6 @@ class Sidecar:
             later=_soon,
             after=lambda wait, work: asyncio.get_running_loop().call_later(wait, work),
             counting=self._make_counting(),
-            ids=ReservationIds(self.config.cluster, self.config.node_secrets),
-            wall=time.time_ns,
         )
 
     def _make_counting(self) -> Counting | None:

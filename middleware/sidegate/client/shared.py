@@ -21,8 +21,8 @@ from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
-from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.holds.reservation_messages import Reserved
+from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import NOBODY, Forget, Holdings, Inspect, Reset, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer

@@ -95,8 +95,10 @@ class HeldRows:
         """Make the heap anew when most of it is of rows that have gone."""
         if len(self._ends) > 4 * len(self) + 1_024:
             self._ends = sorted(
-                [*((it.ends_at, at) for at, it in self.open.items())]
-                + [*((it.until, at) for at, it in self.over.items())]
+                [
+                    *((it.ends_at, at) for at, it in self.open.items()),
+                    *((it.until, at) for at, it in self.over.items()),
+                ]
             )
 
     def due(self, now: int, most: int) -> list[HeldRow]:

@@ -49,8 +49,8 @@ class LocalReservations:
         self._buckets = buckets
         self._now = now
         self._table = ReservationTable(LocalCharges(buckets))
-        ids = ReservationIds("", lambda: (secret,))
-        self._desk = ReservationDesk("", self._table, buckets, ids, now)
+        ids = ReservationIds("", lambda: (secret,), now)
+        self._desk = ReservationDesk("", self._table, buckets, ids)
         self._serial = 0
 
     def tick(self) -> None:

@@ -36,7 +36,7 @@ MAX_ERROR = 240  # characters
 class ReservationDesk:
     """Decides about reservations by the table of one node, which has that name.
 
-    `now` is in ns on the clock of the buckets, `wall` on one that all nodes have, for ids.
+    `now` is in ns on the clock of the buckets.
     """
 
     def __init__(
@@ -45,13 +45,11 @@ class ReservationDesk:
         table: ReservationTable,
         buckets: BucketTable,
         ids: ReservationIds,
-        wall: Callable[[], int],
     ) -> None:
         self.table = table
         self._name = name
         self._buckets = buckets
         self._ids = ids
-        self._wall = wall
 
     # --- what can't be asked
 
@@ -102,9 +100,7 @@ class ReservationDesk:
         self.table.open(row)
         return self._reserved(asked.id, row, answer, source, now)
 
-    def _add(
-        self, asked: Reserve, serial: int, source: str, now: int, charge: Charge
-    ) -> Reserved:
+    def _add(self, asked: Reserve, serial: int, source: str, now: int, charge: Charge) -> Reserved:
         """Hold more of a reservation; of one that isn't known here too, while its time lasts."""
         more = self._ids.read(asked.more)
         row = self.table.rows.get(more.key, more.name) or self._row_of(more, now)
@@ -125,7 +121,7 @@ class ReservationDesk:
     def _reserved(
         self, number: int, row: HeldRow, answer: Answer, source: str, now: int
     ) -> Reserved:
-        ahead = self._wall() - now
+        ahead = self._ids.wall() - now
         charged_at, ends_at = (max(ahead + at, 0) // MS for at in (row.charged_at, row.ends_at))
         held = Held(row.key, row.name, row.limits.asked, row.held, charged_at, ends_at)
         return Reserved(number, source, self._name, answer, self._ids.sign(held), row.held)
@@ -153,7 +149,7 @@ class ReservationDesk:
 
     def _row_of(self, held: Held, now: int) -> HeldRow:
         """Return a row of what an id says, which isn't known here."""
-        ahead = self._wall() - now
+        ahead = self._ids.wall() - now
         charged_at, ends_at = (at * MS - ahead for at in (held.charged_at, held.ends_at))
         limits = parse_limits(held.limits)
         row = HeldRow(held.key, held.name, limits, held.held, held.held, charged_at, ends_at)

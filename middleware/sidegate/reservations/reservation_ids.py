@@ -7,8 +7,8 @@ secret of the cluster. Each secret that is accepted is accepted here; the first 
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64
 from base64 import urlsafe_b64encode
+from binascii import Error, a2b_base64
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Annotated, Final
@@ -48,10 +48,14 @@ class ReservationIds:
     """Signs ids, and reads those that it or another node of the cluster has signed.
 
     `secrets` are those that hold now. Where there is none, the name of the cluster takes its place:
-    then whoever knows that can make ids up.
+    then whoever knows that can make ids up. `wall` is the time since 1970 in ns, or that of a clock
+    which all have who read them.
     """
 
-    def __init__(self, cluster: str, secrets: Callable[[], Sequence[bytes]]) -> None:
+    def __init__(
+        self, cluster: str, secrets: Callable[[], Sequence[bytes]], wall: Callable[[], int]
+    ) -> None:
+        self.wall = wall
         self._cluster = cluster.encode()
         self._secrets = secrets
         self._known: Sequence[bytes] = ()  # by which the keys were derived
@@ -71,7 +75,7 @@ class ReservationIds:
             raise _no_id(text, f"expected what begins with {_BEGIN}")
         raw = _bytes_of(text)
         body, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
-        if not any([compare_digest(tag, _tag(body, key)) for key in self._keys_now()]):
+        if not any(compare_digest(tag, _tag(body, key)) for key in self._keys_now()):
             raise _no_id(text, "it wasn't made by this cluster, or not by a secret that it has now")
         try:
             return _decode(body)
@@ -90,13 +94,20 @@ class ReservationIds:
         return blake2b(self._cluster, digest_size=32, key=keyed).digest()
 
 
+def unsigned() -> ReservationIds:
+    """Return ids without a secret, on no clock: for a node that nobody asks to reserve."""
+    return ReservationIds("", tuple, int)
+
+
 def _tag(body: bytes, key: bytes) -> bytes:
     return blake2b(body, digest_size=TAG_BYTES, key=key).digest()
 
 
 def _bytes_of(text: str) -> bytes:
     """Return the bytes behind the beginning of an id."""
-    plain = text[len(_BEGIN) :].translate({ord("-"): "+", ord("_"): "/", ord("+"): "", ord("/"): ""})
+    plain = text[len(_BEGIN) :].translate(
+        {ord("-"): "+", ord("_"): "/", ord("+"): "", ord("/"): ""}
+    )
     try:
         raw = a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
     except (Error, ValueError):

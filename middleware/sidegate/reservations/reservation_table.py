@@ -17,7 +17,6 @@ from sidegate.reservations.held_rows import KEEP, HeldRows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate.buckets.limits import Limits
 
 EXPIRED_AT_A_TIME: Final = 200  # rows looked at in a tick: 0.5 ms
 

@@ -13,8 +13,8 @@ from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
-from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
+from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
     Checks,

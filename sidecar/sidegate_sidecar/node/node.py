@@ -19,15 +19,14 @@ from sidegate.protocol.messages import (
     require_key,
 )
 from sidegate.reservations.reservation_desk import ReservationDesk
-from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.node.counts import Counts
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
-from sidegate_sidecar.node.local import Local
 from sidegate_sidecar.node.holds.holder_road import HolderRoad
 from sidegate_sidecar.node.holds.reservations import Reservations
+from sidegate_sidecar.node.local import Local
 from sidegate_sidecar.node.refunds import Refunds
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ class Node:
 
     `later` calls in the next turn of the loop (without it all is read at once), `after` after some
     seconds (without it no check waits here); `serial` begins where no other life of a node has;
-    `counting` counts for reports what is decided here; `ids` signs reservations, for which `wall`
-    is the time since 1970 in ns.
+    `counting` counts for reports what is decided here.
     """
 
     def __init__(
@@ -78,8 +76,6 @@ class Node:
         later: Later | None = None,
         after: After | None = None,
         counting: Counting | None = None,
-        ids: ReservationIds | None = None,
-        wall: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.buckets = buckets
@@ -106,11 +102,10 @@ class Node:
         )
         self._refunds = Refunds(cluster, links, self.local, counts)
         self.links = links
-        ids = ids or ReservationIds("", tuple)
         held = cluster.sync.rows.reservations
         self.reservations = Reservations(
             *(cluster, self.local, fallback, HolderRoad(cluster, links, clock, budget)),
-            ReservationDesk(name, held, buckets, ids, wall or clock),
+            ReservationDesk(name, held, buckets, cluster.reservation_ids),
             self.forwarding.next_serial,
         )
 

@@ -278,13 +278,9 @@ class Sync:
             case Buckets():
                 return self._merge(sender, message, now)
             case Merged():
-                self._outboxes.landed(sender, message.id)
-                self.resets.landed(sender, message.id)
-                self.rows.landed(sender, message.id)
-                return self._tell_done()  # the next messages wait for their turn
+                return self._landed(sender, message.id)
             case ReservationRows():
-                self.rows.merge(message, now, self.resets.unheard(sender))
-                return [(sender, Merged(message.id))]
+                return self.rows.merge(sender, message, now, self.resets.unheard(sender))
             case Resets():
                 return [*self._resetting.learn(sender, message, now), *self._send(now)]
             case Charged():
@@ -292,17 +288,28 @@ class Sync:
             case Settled():
                 self._ledgers.settle(sender, message, now)
             case Pull():
-                self._walk.pulled_by(sender, message.id, message.part)
-                self.rows.walk_all()
-                self._flush.place_all(now)
+                self._pulled_by(sender, message, now)
             case Pulled():
-                if self._pulling.answered(sender, message.id):
-                    self.copies.pulled(sender)
+                self._pulled(sender, message.id)
             case Confirm() | Confirmed():
                 self._hear_of_copies(sender, message)
             case _:
                 pass
         return self._send(now)
+
+    def _landed(self, sender: str, number: int) -> Sends:
+        for waits in (self._outboxes, self.resets, self.rows):
+            waits.landed(sender, number)
+        return self._tell_done()  # the next messages wait for their turn
+
+    def _pulled(self, sender: str, number: int) -> None:
+        if self._pulling.answered(sender, number):
+            self.copies.pulled(sender)
+
+    def _pulled_by(self, sender: str, message: Pull, now: int) -> None:
+        self._walk.pulled_by(sender, message.id, message.part)
+        self.rows.walk_all()
+        self._flush.place_all(now)
 
     def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
         self._pulling.came(now)

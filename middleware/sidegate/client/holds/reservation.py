@@ -69,7 +69,5 @@ class HeldTokens:
         """Return what to commit, by id."""
         actual = 0 if failed else self._actual
         return [
-            (part.id, part.granted if actual is None else actual)
-            for part in self._parts
-            if part.id
+            (part.id, part.granted if actual is None else actual) for part in self._parts if part.id
         ]

@@ -37,7 +37,7 @@ class ThreadReservation(HeldTokens):
         As `LoopReservation.add`.
         """
         more = tokens(amount)
-        if not all([self._add_to(part, more) for part in self._parts]):
+        if not all(self._add_to(part, more) for part in self._parts):
             return False
         for part in self._parts:
             part.granted += more

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from sidegate.buckets.limits import Limits
 from sidegate.client.answers import decision
 from sidegate.client.checks import question
 from sidegate.client.holds.committed import Committed
@@ -25,6 +24,7 @@ from sidegate.reservations.reservation_ids import MAX_ID
 
 if TYPE_CHECKING:
     from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
     from sidegate.protocol.holds.reservation_messages import Reserved
     from sidegate.protocol.messages import Check
 
@@ -105,9 +105,7 @@ class WantedHold:
         return Reserve(number, 0, key, text, tokens_of, self.options.ttl, own, more)
 
 
-def wanted_hold(
-    key: str, limits: str | Limits, amount: object, options: HoldOptions
-) -> WantedHold:
+def wanted_hold(key: str, limits: str | Limits, amount: object, options: HoldOptions) -> WantedHold:
     """Return what is to be asked; what can't be raises as of a check.
 
     An amount above what may be held is cut to that.
@@ -127,7 +125,7 @@ def commit_question(number: int, reservation: object, actual: object) -> Commit:
 
 
 def decision_of(found: Reserved, wanted: WantedHold, amount: int) -> Decision:
-    """Return what a sidecar has decided. ReservationError for what can't be asked, or CheckError."""
+    """Return what a sidecar has decided. ReservationError for what can't be asked."""
     require_done(found)
     return decision(found, found.answer, wanted.limits, amount)
 

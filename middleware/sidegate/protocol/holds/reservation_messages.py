@@ -64,9 +64,9 @@ class Reserved(Struct, array_like=True, frozen=True, tag=60):
     id: int
     source: str
     node: str
-    answer: Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[
-        str, Meta(min_length=1)
-    ]
+    answer: (
+        Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[str, Meta(min_length=1)]
+    )
     reservation: _Id = ""
     held: int = 0
     change: int = 0

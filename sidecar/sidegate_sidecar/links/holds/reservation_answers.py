@@ -10,10 +10,10 @@ from sidegate.protocol.codec import WireError
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate.protocol.messages import NOBODY
 from sidegate_sidecar.links.answering import is_node
-from sidegate_sidecar.node.holds.reservations import Reservations
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
+    from sidegate_sidecar.node.holds.reservations import Reservations
 
 MAX_ASKED: Final = 4_096  # at a time, of all; each takes one budget at most
 

@@ -61,9 +61,7 @@ class HolderRoad:
             tried.append(step.name)
             if (link := self._links.link_to(step.name)) is None:
                 continue
-            found = await link.hold(
-                lambda number: question(number, hops + 1), left * OWNERS_SHARE
-            )
+            found = await link.hold(lambda number: question(number, hops + 1), left * OWNERS_SHARE)
             if found is not None and found.source != NOBODY:
                 return found
             if found is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.holds.reservation_messages import ReservationRows
+from sidegate.protocol.messages import Merged
 from sidegate.reservations.held_row import HoldState
 from sidegate.reservations.reservation_table import ReservationTable
 from sidegate_sidecar.replication.holds.held_charges import HeldCharges
@@ -57,7 +58,9 @@ class RowCopies:
         self._walk: list[Place] = []  # rows that are still to be looked at
         self._walked = self._ring = flush.ring  # that of the last walk, and that of now
         self._is_whole = False  # does somebody lack all, so that all rows are to be looked at?
-        self._before: Ring | None = flush.ring  # that of the walk before the present one; on equal pairs nothing moves
+        self._before: Ring | None = (
+            flush.ring
+        )  # that of the walk before the present one; on equal pairs nothing moves
         self._is_stale = False  # is there to be another walk?
 
     def _note(self, row: HeldRow) -> None:
@@ -171,8 +174,10 @@ class RowCopies:
         rows = [row for place in places if (row := self._rows.get(*place))]
         return ReservationRows(number, [written(row, self._table, now) for row in rows])
 
-    def merge(self, message: ReservationRows, now: int, stale: Container[str]) -> None:
-        """Take over rows of another node, but open ones of keys that were reset (`stale`).
+    def merge(
+        self, sender: str, message: ReservationRows, now: int, stale: Container[str]
+    ) -> Sends:
+        """Take over rows of another node, but open ones of keys that were reset (`stale`); say so.
 
         ValueError for rows that make no sense.
         """
@@ -184,3 +189,4 @@ class RowCopies:
                 for limit, debt in zip(row.limits.items, debts, strict=False):
                     self._table.merge(row.key, limit, debt, now)
             self.reservations.merge(row, now, owned=self._owns(row.key))
+        return [(sender, Merged(message.id))]
