@@ -7,6 +7,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidegate.buckets.limits import Limits
 
 ROW_BYTES: Final = 600  # of a row without its texts, in a table of CPython 3.11, rounded up
@@ -30,8 +32,8 @@ class HeldRow:
     limits: Limits
     asked: int  # tokens, at first
     held: int  # tokens, with what was added
-    charged_at: int
     ends_at: int
+    windows: Sequence[int] = ()  # of the first charge, one for each limit, as refunds take them
     state: HoldState = HoldState.OPEN
     actual: int = 0  # once it is settled
     change: int = 0  # what the commit changed: below 0 was given back

@@ -34,7 +34,7 @@ class LocalCharges:
         """
         piece = row.limits.smallest_burst
         while tokens > 0:
-            self._buckets.refund(row.key, row.limits, min(tokens, piece), now)
+            self._buckets.refund(row.key, row.limits, min(tokens, piece), now, row.windows)
             tokens -= piece
 
     def owe(self, row: HeldRow, tokens: int, now: int) -> None:

@@ -95,8 +95,8 @@ class ReservationDesk:
         if answer[0] != 1:
             return Reserved(asked.id, source, self._name, answer)
         ends_at = now + asked.ttl * MS
-        row = HeldRow(asked.key, name, limits, asked.amount, asked.amount, now, ends_at)
-        row.serial = serial
+        row = HeldRow(asked.key, name, limits, asked.amount, asked.amount, ends_at)
+        row.windows, row.serial = _windows_in(answer, limits), serial
         self.table.open(row)
         return self._reserved(asked.id, row, answer, source, now)
 
@@ -122,8 +122,8 @@ class ReservationDesk:
         self, number: int, row: HeldRow, answer: Answer, source: str, now: int
     ) -> Reserved:
         ahead = self._ids.wall() - now
-        charged_at, ends_at = (max(ahead + at, 0) // MS for at in (row.charged_at, row.ends_at))
-        held = Held(row.key, row.name, row.limits.asked, row.held, charged_at, ends_at)
+        ends_at = max(ahead + row.ends_at, 0) // MS
+        held = Held(row.key, row.name, row.limits.asked, row.held, ends_at)
         return Reserved(number, source, self._name, answer, self._ids.sign(held), row.held)
 
     # --- committing
@@ -150,8 +150,16 @@ class ReservationDesk:
     def _row_of(self, held: Held, now: int) -> HeldRow:
         """Return a row of what an id says, which isn't known here."""
         ahead = self._ids.wall() - now
-        charged_at, ends_at = (at * MS - ahead for at in (held.charged_at, held.ends_at))
+        ends_at = held.ends_at * MS - ahead
         limits = parse_limits(held.limits)
-        row = HeldRow(held.key, held.name, limits, held.held, held.held, charged_at, ends_at)
-        row.charged_at = min(charged_at, now)
-        return row
+        return HeldRow(held.key, held.name, limits, held.held, held.held, ends_at)
+
+
+def _windows_in(answer: Answer, limits: Limits) -> list[int]:
+    """Return for each limit the number of the window that it was charged in, 0 for none."""
+    windows = [0] * len(limits)
+    if isinstance(answer, list):
+        numbers = answer[1 + len(limits) :][1::2]
+        for at, number in zip(limits.windows, numbers, strict=True):
+            windows[at] = number
+    return windows

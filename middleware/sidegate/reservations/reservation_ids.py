@@ -30,13 +30,12 @@ _Count = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
 class Held(Struct, array_like=True, frozen=True):
-    """What an id says: what is held of which limits, from when to when (ms since 1970)."""
+    """What an id says: what is held of which limits, and until when (ms since 1970)."""
 
     key: str
     name: str
     limits: str
     held: _Count
-    charged_at: _Count
     ends_at: _Count
 
 

@@ -65,7 +65,7 @@ class Reserved(Struct, array_like=True, frozen=True, tag=60):
     source: str
     node: str
     answer: (
-        Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[str, Meta(min_length=1)]
+        Annotated[list[int], Meta(min_length=1, max_length=25)] | Annotated[str, Meta(min_length=1)]
     )
     reservation: _Id = ""
     held: int = 0
@@ -79,13 +79,13 @@ WrittenRow: TypeAlias = tuple[
     Annotated[str, Meta(max_length=MAX_OWN_ID + 2)],
     str,
     tuple[_Amount, _Amount, Annotated[int, Meta(ge=0, le=3)], _Amount, int],
-    tuple[_Count, int, _Count],
+    tuple[int, _Count],
     list[_Count],
 ]
 """One reservation, as a node knows it; see `replication/holds/row_messages.py`.
 
-(key, name, limits, (asked, held, state, actual, change), (age, ns that are left, serial of the
-latest charge), debts in ns)."""
+(key, name, limits with their windows, (asked, held, state, actual, change), (ns that are left,
+serial of the latest charge), debts as in an answer)."""
 
 
 class ReservationRows(Struct, array_like=True, frozen=True, gc=False, tag=61):

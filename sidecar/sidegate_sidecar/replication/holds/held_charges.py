@@ -30,7 +30,7 @@ class HeldCharges:
 
     def give_back(self, row: HeldRow, tokens: int, now: int) -> None:
         """Give tokens back that the row has charged, none beyond full."""
-        self._settling.refund(row.key, row.limits, tokens, now, age=now - row.charged_at)
+        self._settling.refund(row.key, row.limits, tokens, now, row.windows)
 
     def owe(self, row: HeldRow, tokens: int, now: int) -> None:
         """Charge tokens that were used, whether they are there or not."""

@@ -15,7 +15,7 @@ from sidegate.reservations.held_row import HoldState
 from sidegate.reservations.reservation_table import ReservationTable
 from sidegate_sidecar.replication.holds.held_charges import HeldCharges
 from sidegate_sidecar.replication.holds.row_box import RESEND_AFTER, RowBox
-from sidegate_sidecar.replication.holds.row_messages import read, written
+from sidegate_sidecar.replication.holds.row_messages import merge_owed, read, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -182,11 +182,10 @@ class RowCopies:
         ValueError for rows that make no sense.
         """
         for some in message.rows:
-            row, debts = read(some, now)
+            row = read(some, now)
             if row.state is HoldState.OPEN:
                 if row.key in stale:
                     continue
-                for limit, debt in zip(row.limits.items, debts, strict=False):
-                    self._table.merge(row.key, limit, debt, now)
+                merge_owed(row, some[-1], self._table, now)
             self.reservations.merge(row, now, owned=self._owns(row.key))
         return [(sender, Merged(message.id))]
