@@ -129,9 +129,9 @@ class ReservationTable:
     def merge(self, theirs: HeldRow, now: int, *, owned: bool) -> bool:
         """Take over a row of another node; False if ours says as much already.
 
-        Where ours has charged more by its state, the difference is given back. Where it has charged
-        less, it is added if the key is ours (`owned`): others hear of that by the bucket itself,
-        as of the charge of a row that is new.
+        Where ours has charged more by its state, the difference is given back. Where ours has given
+        all back in time, what was used is charged if the key is ours (`owned`): others hear of that
+        by the bucket itself. So all do of what was used beyond what was held.
         """
         ours = self.rows.get(theirs.key, theirs.name)
         if ours is None:
@@ -142,9 +142,7 @@ class ReservationTable:
         if theirs.state is HoldState.OPEN:
             ours.held, ours.serial = theirs.held, theirs.serial
             return True
-        change = 0 if theirs.state is HoldState.VOID else theirs.charged - ours.charged
-        if ours.state is HoldState.VOID:
-            change = max(theirs.change, 0)
+        change = _change_by(theirs, ours)
         self._turn(ours, theirs.state, now, theirs.actual, theirs.change)
         if change < 0 or owned:
             self._change(ours, change, now)
@@ -170,6 +168,14 @@ class ReservationTable:
             self.buckets.give_back(row, -change, now)
         elif change:
             self.buckets.owe(row, change, now)
+
+
+def _change_by(theirs: HeldRow, ours: HeldRow) -> int:
+    """Return by how many tokens it changes what ours has charged that theirs is so."""
+    if HoldState.VOID in {theirs.state, ours.state}:
+        return 0
+    change = min(theirs.charged, theirs.held) - ours.charged
+    return change if ours.state is HoldState.EXPIRED else min(change, 0)
 
 
 def _says_more(theirs: HeldRow, ours: HeldRow) -> bool:

@@ -104,7 +104,7 @@ class Node:
         self.links = links
         held = cluster.sync.rows.reservations
         self.reservations = Reservations(
-            *(cluster, self.local, fallback, HolderRoad(cluster, links, clock, budget)),
+            *(cluster, self.local, fallback, HolderRoad(cluster, links, counts, clock, budget)),
             ReservationDesk(name, held, buckets, cluster.reservation_ids),
             self.forwarding.next_serial,
         )

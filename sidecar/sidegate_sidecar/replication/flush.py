@@ -37,7 +37,7 @@ class Flush:
         self.ring = ring
         self.changed: set[Check] = set()
         self.is_urgent = False  # is somebody to hear of a change at once?
-        self._me = me
+        self.me = me
         self.usable = usable
         self._outboxes = outboxes
         self._newcomers = newcomers
@@ -80,7 +80,7 @@ class Flush:
 
     def targets_of(self, key: str) -> Iterable[str]:
         """Return who else is to have what is known of a key."""
-        targets = [name for name in self.ring.pair(key) if name and name != self._me]
+        targets = [name for name in self.ring.pair(key) if name and name != self.me]
         return [*targets, *self._further_targets(key, targets, self._newcomers.values())]
 
     def tick(self, now: int) -> None:
@@ -115,9 +115,9 @@ class Flush:
         key, texts, _ = check
         targets = [it.name for it in self._newcomers.values() if it.ring.owner(key) == it.name]
         if not self.usable(owner):
-            holders = [name for name in self.ring.pair(key) if name not in {"", self._me}]
+            holders = [name for name in self.ring.pair(key) if name not in {"", self.me}]
             targets += [*holders, *self._further_targets(key, holders, ())]
-        for target in {*targets} - {owner, self._me}:
+        for target in {*targets} - {owner, self.me}:
             for limit in parse_limits(texts).items:
                 self._outboxes.of(target).add(limit.text, (key,), now)
 
@@ -138,7 +138,7 @@ class Flush:
                 self._place_group(holders, limit.text, keys, now)
 
     def _place_group(self, holders: tuple[str, str], text: str, keys: list[str], now: int) -> None:
-        targets = [name for name in holders if name and name != self._me]
+        targets = [name for name in holders if name and name != self.me]
         for target in targets:
             self._outboxes.of(target).add(text, keys, now)
         newcomers = self._newcomers.values()
@@ -156,6 +156,6 @@ class Flush:
                 yield newcomer.name
         if not all(map(self.usable, targets)):
             for name in self.ring.walk(key):
-                if name != self._me and name not in targets and self.usable(name):
+                if name != self.me and name not in targets and self.usable(name):
                     yield name
                     return

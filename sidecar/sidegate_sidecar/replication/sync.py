@@ -104,7 +104,9 @@ class Sync:
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
-        self.rows = RowCopies(table, self._settling, self._flush, self._sending, self._owns)
+        self.rows = RowCopies(
+            *(table, self._settling, self._flush, self._sending, self._owns, self.stood_in)
+        )
 
     # --- what others ask about it
 

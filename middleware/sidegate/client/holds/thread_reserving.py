@@ -50,7 +50,7 @@ class ThreadReservation(HeldTokens):
         found = self._shared.hold(ask)
         if found is None or found.answer[0] != 1:
             return False
-        part.id = found.reservation
+        part.id = found.reservation or part.id  # nobody who holds it could be asked
         return True
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
     from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.failover import Links
 
     Question: TypeAlias = Callable[[int, int], Reserve | Commit]  # by id and hops
@@ -30,10 +31,16 @@ class HolderRoad:
     """The questions of one node about keys. `clock` is in ns, `budget` in seconds."""
 
     def __init__(
-        self, cluster: Cluster, links: Links, clock: Callable[[], int], budget: float
+        self,
+        cluster: Cluster,
+        links: Links,
+        counts: Counts,
+        clock: Callable[[], int],
+        budget: float,
     ) -> None:
         self._cluster = cluster
         self._links = links
+        self._counts = counts
         self.clock = clock
         self._budget = budget * ANSWERS_SHARE
 
@@ -64,5 +71,8 @@ class HolderRoad:
             found = await link.hold(lambda number: question(number, hops + 1), left * OWNERS_SHARE)
             if found is not None and found.source != NOBODY:
                 return found
+            self._counts.count_unanswered(step.name, 1)
             if found is not None:
                 declined.append(step.name)
+            else:
+                self._cluster.doubt(step.name, self.clock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.holds.holder_road import HolderRoad
     from sidegate_sidecar.node.local import Local
+
+
+def _serial_of(asked: Reserve) -> int:
+    """Return the serial of a reservation with an id of its caller's, 0 for one without.
+
+    It is always the same, so that who asks two nodes is charged once, whatever they know yet.
+    """
+    if not asked.own or asked.more:
+        return 0
+    named = blake2b(f"{len(asked.own)}:{asked.own}{asked.key}".encode(), digest_size=8)
+    return int.from_bytes(named.digest()) >> 1 or 1
 
 
 class Reservations:
@@ -53,7 +65,7 @@ class Reservations:
             limits = self._desk.limits_of(asked)
         except SidegateError as error:
             return self._desk.refused(asked.id, error)
-        serial = asked.serial or self._next_serial()
+        serial = asked.serial or _serial_of(asked) or self._next_serial()
         onward = replace(asked, serial=serial)
         found = await self._road.ask(
             asked.key,
@@ -65,6 +77,8 @@ class Reservations:
 
     def _reserve_here(self, asked: Reserve, source: Source, now: int) -> Reserved:
         def charge(check: Check, serial: int) -> Answer:
+            if self._cluster.sync.decided.charged(serial, 0) == 0:  # denied before: it's asked anew
+                serial = self._next_serial()
             return self._local.stand_in(OneCheck(serial, check), source, now)[0]
 
         reserved = self._desk.reserve(asked, asked.serial, source, now, charge)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.protocol.messages import Check
+    from sidegate.buckets.limits import Limits
+    from sidegate.protocol.messages import Charge, Check
     from sidegate.reservations.held_row import HeldRow
     from sidegate_sidecar.replication.corrections.settling import Settling
+    from sidegate_sidecar.replication.flush import Flush
+
+    StoodIn = Callable[[str, Check, Limits, Charge, int], None]
+
+MAX_PIECES: Final = 64  # charges that an owner is told of for one reservation
 
 
 class HeldCharges:
-    """Gives back as refunds do, and has the backup hear of what is owed as of a check."""
+    """Gives back as refunds do; of what is owed the backup hears by the bucket.
+
+    The owner, if that is another node, hears of it as of a check that was decided in its place.
+    """
 
     def __init__(
-        self,
-        table: BucketTable,
-        settling: Settling,
-        changed: set[Check],
-        owns: Callable[[str], bool],
+        self, me: str, table: BucketTable, settling: Settling, flush: Flush, stood_in: StoodIn
     ) -> None:
+        self._me = me
         self._table = table
         self._settling = settling
-        self._changed = changed
-        self._owns = owns
+        self._flush = flush
+        self._stood_in = stood_in
 
     def give_back(self, row: HeldRow, tokens: int, now: int) -> None:
         """Give tokens back that the row has charged, none beyond full."""
@@ -35,5 +43,24 @@ class HeldCharges:
     def owe(self, row: HeldRow, tokens: int, now: int) -> None:
         """Charge tokens that were used, whether they are there or not."""
         self._table.owe(row.key, row.limits, tokens, now)
-        if self._owns(row.key):  # else the owner adds it itself, when it hears of the row
-            self._changed.add((row.key, row.limits.asked, 0))
+        owner = self._flush.ring.pair(row.key)[0]
+        if owner == self._me:
+            self._flush.changed.add((row.key, row.limits.asked, 0))
+        elif owner:
+            serial = _serial_of(row)
+            for place, piece in enumerate(_pieces(row)):
+                check = row.key, row.limits.asked, piece
+                self._stood_in(owner, check, row.limits, (serial, place, piece), now)
+
+
+def _serial_of(row: HeldRow) -> int:
+    """Return what tells this from all other charges, also where it is told twice."""
+    named = blake2b(f"{row.name}:{row.key}".encode(), digest_size=8, person=b"overshoot")
+    return int.from_bytes(named.digest()) >> 1 or 1
+
+
+def _pieces(row: HeldRow) -> Iterator[int]:
+    """Give what was used beyond what was held, in pieces that a check may cost."""
+    burst = row.limits.smallest_burst
+    over = max(row.actual - row.held, 0)
+    return islice((min(burst, over - at) for at in range(0, over, burst)), MAX_PIECES)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.replication.corrections.settling import Settling
     from sidegate_sidecar.replication.flush import Flush
+    from sidegate_sidecar.replication.holds.held_charges import StoodIn
     from sidegate_sidecar.replication.holds.row_box import Place
     from sidegate_sidecar.replication.outgoing.sending import Sending, Sends
 
@@ -34,7 +35,7 @@ SLICE: Final = 200  # rows looked at between two looks at the sockets: 0.3 ms
 class RowCopies:
     """The reservations of one node, and which other nodes are to be sent which.
 
-    `owns` tells if a key is this node's.
+    `owns` tells if a key is this node's, and `stood_in` is called as `Sync.stood_in`.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class RowCopies:
         flush: Flush,
         sending: Sending,
         owns: Callable[[str], bool],
+        stood_in: StoodIn,
     ) -> None:
-        charges = HeldCharges(table, settling, flush.changed, owns)
+        charges = HeldCharges(flush.me, table, settling, flush, stood_in)
         self.reservations = ReservationTable(charges, self._note)
         self._rows = self.reservations.rows
         self._table = table
@@ -186,6 +188,8 @@ class RowCopies:
             if row.state is HoldState.OPEN:
                 if row.key in stale:
                     continue
-                merge_owed(row, some[-1], self._table, now)
+                ours = self._rows.get(row.key, row.name)
+                if ours is None or row.held > ours.held:  # else ours may have given back since
+                    merge_owed(row, some[-1], self._table, now)
             self.reservations.merge(row, now, owned=self._owns(row.key))
         return [(sender, Merged(message.id))]
