@@ -107,15 +107,16 @@ class ReservationTable:
         return Settlement(actual, change, is_known=False)
 
     def expire(self, now: int, owns: Callable[[str], bool]) -> None:
-        """Give back what nobody has committed in time; call it now and then. `owns` is for counts.
+        """Give back what nobody has committed in time; call it now and then.
 
-        It is no news for others, who do the same.
+        All who know of it do, but others are to know what that leaves where the key is ours.
         """
         for row in self.rows.due(now, EXPIRED_AT_A_TIME):
             held = row.held
             self._turn(row, HoldState.EXPIRED, now)
             self.buckets.give_back(row, held, now)
             if owns(row.key):
+                self.changed(row)
                 self.counts.expired += 1
                 self.counts.tokens_given_back += held
 

@@ -185,11 +185,16 @@ class RowCopies:
         """
         for some in message.rows:
             row = read(some, now)
-            if row.state is HoldState.OPEN:
-                if row.key in stale:
-                    continue
-                ours = self._rows.get(row.key, row.name)
-                if ours is None or row.held > ours.held:  # else ours may have given back since
-                    merge_owed(row, some[-1], self._table, now)
-            self.reservations.merge(row, now, owned=self._owns(row.key))
+            if row.state is not HoldState.OPEN or row.key not in stale:
+                self._merge(row, some[-1], now)
         return [(sender, Merged(message.id))]
+
+    def _merge(self, row: HeldRow, owed: list[int], now: int) -> None:
+        """Take over a row, and of its buckets what another node knows that we don't."""
+        ours, owned = self._rows.get(row.key, row.name), self._owns(row.key)
+        if row.state is HoldState.OPEN:
+            if ours is None or row.held > ours.held:  # else ours may have given back since
+                merge_owed(row, owed, self._table, now)
+            self.reservations.merge(row, now, owned=owned)
+        elif self.reservations.merge(row, now, owned=owned) and ours is not None and not owned:
+            merge_owed(row, owed, self._table, now)

@@ -1,7 +1,8 @@
 """Row messages: reservations as they are written for other nodes, and read again. Pure.
 
-Times go as what is left, so clocks needn't agree. With each open row goes what its buckets owe, so
-that who has the row has its charge as well.
+Times go as what is left, so clocks needn't agree. With each row goes what its buckets owe. So who
+has an open row has its charge as well; and who gives back, since one isn't open any more, doesn't
+lose what was charged since it heard of the bucket last.
 """
 
 from __future__ import annotations
@@ -25,9 +26,7 @@ def written(row: HeldRow, table: BucketTable, now: int) -> WrittenRow:
     """Return a row for another node, with the debts of its buckets as they are now."""
     limits = row.limits
     tokens = row.asked, row.held, int(row.state), row.actual, row.change
-    owed: list[int] = []
-    if row.state is HoldState.OPEN:
-        _, owed = table.take(row.key, limits, 0, now)
+    _, owed = table.take(row.key, limits, 0, now)
     windows = [row.windows[at] for at in limits.windows] if row.windows else []
     return row.key, row.name, dated(limits, windows), tokens, (row.ends_at - now, row.serial), owed
 
