@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from tests.simulation.scenarios import charges, names, values
+from tests.simulation.scenarios import charges, names, reservations, values
 from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
 from tests.simulation.scenarios.outages import (
@@ -38,4 +38,4 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
     kills,
 )
 
-SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL)
+SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *reservations.SMALL)
