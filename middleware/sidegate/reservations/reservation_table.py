@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXPIRED_AT_A_TIME: Final = 200  # rows looked at in a tick: 0.5 ms
 
 
-class Charged(Protocol):
+class HeldBuckets(Protocol):
     """The buckets, as far as reservations change them; times are in ns."""
 
     def give_back(self, row: HeldRow, tokens: int, now: int) -> None:
@@ -62,7 +62,7 @@ def _heard(_row: HeldRow) -> None:
 class ReservationTable:
     """The reservations of one node. `changed` is called with each row that others are to have."""
 
-    buckets: Charged
+    buckets: HeldBuckets
     changed: Callable[[HeldRow], None] = _heard
     rows: HeldRows = field(default_factory=HeldRows)
     counts: HoldCounts = field(default_factory=HoldCounts)

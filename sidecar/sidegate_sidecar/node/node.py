@@ -18,7 +18,6 @@ from sidegate.protocol.messages import (
     Holdings,
     require_key,
 )
-from sidegate.reservations.reservation_desk import ReservationDesk
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.node.counts import Counts
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
@@ -87,10 +86,7 @@ class Node:
         self.counts = counts = Counts()
         self.counting = counting
         self.local = Local(
-            buckets,
-            cluster,
-            fallback,
-            counts,
+            *(buckets, cluster, fallback, counts),
             budget=budget,
             clock=clock,
             wake=wake,
@@ -102,11 +98,9 @@ class Node:
         )
         self._refunds = Refunds(cluster, links, self.local, counts)
         self.links = links
-        held = cluster.sync.rows.reservations
+        road = HolderRoad(cluster, links, counts, clock, budget)
         self.reservations = Reservations(
-            *(cluster, self.local, fallback, HolderRoad(cluster, links, counts, clock, budget)),
-            ReservationDesk(name, held, buckets, cluster.reservation_ids),
-            self.forwarding.next_serial,
+            cluster, self.local, fallback, road, self.forwarding.next_serial
         )
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:

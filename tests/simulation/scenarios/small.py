@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from tests.simulation.scenarios import charges, names, reservations, values
+from tests.simulation.scenarios import charges, names, values
 from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
+from tests.simulation.scenarios.holds import reservations
 from tests.simulation.scenarios.outages import (
     bumpy,
     crash,

@@ -11,6 +11,7 @@ from sidegate.buckets.decision import OnUnreachable, Source
 from sidegate.errors import SidegateError
 from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.messages import NOBODY
+from sidegate.reservations.reservation_desk import ReservationDesk
 from sidegate_sidecar.node.holds.one_check import OneCheck
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve
     from sidegate.protocol.messages import Answer, Check
-    from sidegate.reservations.reservation_desk import ReservationDesk
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.holds.holder_road import HolderRoad
     from sidegate_sidecar.node.local import Local
@@ -46,16 +46,15 @@ class Reservations:
         local: Local,
         fallback: Fallback,
         road: HolderRoad,
-        desk: ReservationDesk,
         next_serial: Callable[[], int],
     ) -> None:
         self.asked = 0
-        self.table = desk.table
+        self.table = table = cluster.sync.rows.reservations
         self._cluster = cluster
         self._local = local
         self._fallback = fallback
         self._road = road
-        self._desk = desk
+        self._desk = ReservationDesk(cluster.name, table, cluster.table, cluster.reservation_ids)
         self._next_serial = next_serial
 
     async def reserve(self, asked: Reserve) -> Reserved:
