@@ -112,9 +112,7 @@ class Sidecar:
         )
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
-            self.node,
-            self.peers,
-            me,
+            *(self.node, self.peers, me),
             config.max_connections,
             max_open_files(),
             config.shown_key,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_OPEN: Final = 32_768  # a thousand begun a second, for half a minute each
 MAX_OPEN_OF_KEY: Final = MAX_OPEN // 4  # so that one client's don't take the place of all
-MAX_OVER: Final = 65_536  # two minutes of so many; dear are only those that are committed again
+MAX_OVER: Final = 49_152  # 45 s of so many; dear are only those that are committed again
 MAX_BYTES: Final = 32 << 20  # of each of the two, about: with the longest keys fewer fit
 KEEP: Final = 600 * 10**9  # ns that the answers to an id stay the same
 

@@ -112,7 +112,7 @@ def _bytes_of(text: str) -> bytes:
     except (Error, ValueError):
         raise _no_id(text, "expected base64url") from None
     if len(raw) <= TAG_BYTES:
-        raise _no_id(text, "it was cut")
+        raise _no_id(text, "it was cut, expected all of it")
     return raw
 
 
