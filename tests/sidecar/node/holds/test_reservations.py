@@ -175,7 +175,7 @@ async def test_ids_of_others_are_no_ids() -> None:
 
 
 async def test_an_id_isnt_believed_under_another_secret() -> None:
-    secrets = ("a secret of sixteen bytes", "another one of as many")
+    secrets = (b"a secret of sixteen bytes", b"another one of as many")
     async with AsyncExitStack() as stack:
         nodes = [await running(stack, f"n{at}", secret=it) for at, it in enumerate(secrets)]
         one, other = [
