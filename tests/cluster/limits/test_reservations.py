@@ -86,7 +86,7 @@ async def four_of_a_hundred(asking: list[Client]) -> None:
 
 
 async def killed_app(cluster: Fleet, asking: Client) -> None:
-    """Kill an app that holds tokens: they are given back at the end, and charged when it commits."""
+    """Kill an app that holds tokens: all is given back at the end, and charged by a commit."""
     link = str(cluster.nodes["n2"].link)
     app = await asyncio.create_subprocess_exec(
         sys.executable, "-c", APP, link, stdin=PIPE, stdout=PIPE

@@ -78,12 +78,12 @@ class RowCopies:
     @property
     def to_do(self) -> bool:
         """Is there anything of which it isn't known yet who is to have it?"""
-        return bool(self._changed or self._walk or self._is_stale)
+        return bool(self._changed or self._walk or (self._is_stale and self._rows))
 
     @property
     def is_due(self) -> bool:
         """Is there something to do right now?"""
-        walks = (self._walk or self._is_stale) and not self._hold_up
+        walks = (self._walk or (self._is_stale and self._rows)) and not self._hold_up
         sends = any(box.is_due and self._usable(name) for name, box in self._boxes.items())
         return bool(self._changed or walks or sends)
 
