@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidegate.cache.cache import Cache
     from sidegate.client.blocking import BlockingClient
     from sidegate.client.client import Client
-    from sidegate.client.holds.slot import Slot
+    from sidegate.client.slots.slot import Slot
     from sidegate.errors import (
         CheckError,
         CostError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NoReport,
         NoSlot,
         RepeatedField,
+        ReservationError,
         RuleNotInForce,
         SidegateError,
         UnknownRule,
@@ -71,6 +72,7 @@ __all__ = [
     "RepeatedField",
     "Report",
     "Request",
+    "ReservationError",
     "Rule",
     "RuleNotInForce",
     "SidegateError",
@@ -94,7 +96,7 @@ _HOMES = {
     "BlockingClient": "sidegate.client.blocking",
     "Cache": "sidegate.cache.cache",
     "Client": "sidegate.client.client",
-    "Slot": "sidegate.client.holds.slot",
+    "Slot": "sidegate.client.slots.slot",
     "Decision": "sidegate.buckets.decision",
     "Source": "sidegate.buckets.decision",
     "CheckError": "sidegate.errors",
@@ -106,6 +108,7 @@ _HOMES = {
     "NoReport": "sidegate.errors",
     "NoSlot": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
+    "ReservationError": "sidegate.errors",
     "RuleNotInForce": "sidegate.errors",
     "SidegateError": "sidegate.errors",
     "UnknownRule": "sidegate.errors",

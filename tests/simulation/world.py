@@ -13,8 +13,9 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
 from sidegate_sidecar.reports.series import Column
 from tests.simulation.known import BY_TABLE, Known
+from tests.simulation.links import BUDGET
 from tests.simulation.network import Faults, Network
-from tests.simulation.nodes import BUDGET, SimNode
+from tests.simulation.nodes import SimNode
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
 EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))
@@ -167,8 +168,11 @@ class World:
 
     # --- checks
 
-    def check(self, node: str, key: str, limit: str, cost: int = 1) -> None:
-        """Have the app beside a node ask; what it was told is noted when it is."""
+    def check(
+        self, node: str, key: str, limit: str, cost: int = 1,
+        heard: Callable[[Answers], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Have the app beside a node ask; what it was told is noted when it is, and `heard`."""
         self.asked += 1
         asked = self.network.now
 
@@ -181,6 +185,8 @@ class World:
                 entry = (self.network.now, key, answers.node, str(answers.source))
                 self.admitted.append(entry)
                 self.spent[key, limit] += cost
+            if heard is not None:
+                heard(answers)
 
         frame = Checks(1, 0, int(BUDGET * 1e6), [(key, limit, cost)])
         self.nodes[node].node.decide(frame, told)

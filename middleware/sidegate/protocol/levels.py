@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.reservation_messages import (
+    Commit,
+    ReservationRows,
+    Reserve,
+    Reserved,
+)
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 _KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
 _STANDING = "words about how it stands"
 _RULES = "rules for apps"
+_RESERVATIONS = "reservations"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -59,6 +66,10 @@ _NEW: Final[tuple[Kinds, ...]] = (
         RulesPush: _RULES,
     },
     {  # in level 3
+        Reserve: _RESERVATIONS,
+        Commit: _RESERVATIONS,
+        Reserved: _RESERVATIONS,
+        ReservationRows: _RESERVATIONS,
         **dict.fromkeys(SLOT_MESSAGES, "slots"),
     },
 )

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
+from sidegate.protocol.holds.reservation_messages import Commit, ReservationRows, Reserve, Reserved
 from sidegate.protocol.holds.slot_messages import SlotMessage
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
@@ -342,10 +343,14 @@ NodeMessage: TypeAlias = (
     | Settled
     | Stay
     | Resets
+    | ReservationRows
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 
 NODE_MESSAGES: tuple[type[NodeMessage], ...] = get_args(NodeMessage)
+
+UnaskedMessage: TypeAlias = NodeMessage | CacheMessage | SlotMessage
+"""What a link passes on to who watches it."""
 
 Message: TypeAlias = (
     Hello
@@ -353,8 +358,7 @@ Message: TypeAlias = (
     | Welcome
     | Checks
     | Answers
-    | Ping
-    | Pong
+    | (Ping | Pong)
     | Roster
     | Inspect
     | Reset
@@ -374,18 +378,16 @@ Message: TypeAlias = (
     | StandingQuery
     | Standing
     | RulesMessage
-    | NodeMessage
-    | CacheMessage
-    | SlotMessage
+    | (Reserve | Commit | Reserved)
+    | UnaskedMessage
 )
 
-UnaskedMessage: TypeAlias = NodeMessage | CacheMessage | SlotMessage
-"""What a link passes on to who watches it."""
+_Asked: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
+Inquiry: TypeAlias = _Asked | Reserve | Commit
+"""A question other than checks: each is answered by one message."""
 
-Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
-"""A question that is for people and scripts: each is answered by one message."""
-
-InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
+_Told: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
+InquiryAnswer: TypeAlias = _Told | Reserved
 
 
 def require_key(key: str) -> None:

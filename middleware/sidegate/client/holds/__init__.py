@@ -1,1 +1,1 @@
-"""Holds: what is held for a while by who asks, slots and reservations."""
+"""Holds: what is held for a while by who asked, slots and reservations."""

@@ -1,1 +1,1 @@
-"""The links of what is held for a while: what apps and nodes say of it, and what they are told."""
+"""Holds: what is asked about slots and reservations on connections."""

@@ -6,10 +6,10 @@ In the end nobody waits and nothing is held: none was leaked.
 from collections.abc import Iterator
 from typing import Final
 
+from tests.simulation.holds.slots import SlotBody
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import begin
 from tests.simulation.scenarios.deploys import depart
-from tests.simulation.slots import SlotBody
 from tests.simulation.world import TCP, World
 
 KEYS = 3

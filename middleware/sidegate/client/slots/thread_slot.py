@@ -8,8 +8,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sidegate.client.holds.slot import Slot
-from sidegate.client.holds.slot_alone import by_policy, instead_of_asking
+from sidegate.client.slots.slot import Slot
+from sidegate.client.slots.slot_alone import by_policy, instead_of_asking
 from sidegate.protocol.holds.slot_messages import MAX_SLOT_ID, SlotState
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sidegate.client.config import AsksForRules
-    from sidegate.client.holds.slot import SlotWanted
-    from sidegate.client.holds.slot_alone import HereWanted
-    from sidegate.client.holds.slots_in_threads import ThreadSlots
+    from sidegate.client.slots.slot import SlotWanted
+    from sidegate.client.slots.slot_alone import HereWanted
+    from sidegate.client.slots.slots_in_threads import ThreadSlots
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
 

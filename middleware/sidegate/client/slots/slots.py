@@ -6,14 +6,14 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from sidegate.client.config import Configured
-from sidegate.client.holds.slot import DEFAULT_TTL, slot_wanted
+from sidegate.client.slots.slot import DEFAULT_TTL, slot_wanted
 
 if TYPE_CHECKING:
-    from sidegate.client.holds.loop_slot import LoopSlot, SlotSession
-    from sidegate.client.holds.thread_slot import SlotThreads, ThreadSlot
+    from sidegate.client.slots.loop_slot import LoopSlot, SlotSession
+    from sidegate.client.slots.thread_slot import SlotThreads, ThreadSlot
 
 
-class HoldsInLoops(Configured):
+class SlotsInLoops(Configured):
     """What clients of event loops have for what is held for a while."""
 
     @abstractmethod
@@ -38,12 +38,12 @@ class HoldsInLoops(Configured):
         is raised then. Where nobody can be asked, `on_unreachable` decides. For two seconds after
         the key's owner was lost there may be twice as many; with `strict` there are none instead.
         """
-        from sidegate.client.holds.loop_slot import LoopSlot  # noqa: PLC0415 - few want it
+        from sidegate.client.slots.loop_slot import LoopSlot  # noqa: PLC0415 - few want it
 
         return LoopSlot(self._here, slot_wanted(key, at_most, ttl, timeout, strict=strict))
 
 
-class HoldsInThreads(Configured):
+class SlotsInThreads(Configured):
     """What clients of threads have for what is held for a while."""
 
     @abstractmethod
@@ -64,6 +64,6 @@ class HoldsInThreads(Configured):
         As `Client.slot`. While one is asked for or held, a thread listens to the sidecar, over a
         connection of its own; it is that one which holds it.
         """
-        from sidegate.client.holds.thread_slot import ThreadSlot  # noqa: PLC0415 - few want it
+        from sidegate.client.slots.thread_slot import ThreadSlot  # noqa: PLC0415 - few want it
 
         return ThreadSlot(self._here, slot_wanted(key, at_most, ttl, timeout, strict=strict))

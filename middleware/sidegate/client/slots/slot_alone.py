@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sidegate.buckets.decision import OnUnreachable, Source
 from sidegate.buckets.limits import SECOND
-from sidegate.client.holds.slot import Slot
 from sidegate.client.memory import STANDING, switched_off
+from sidegate.client.slots.slot import Slot
 from sidegate.client.unreachable.slots_here import HERE
 from sidegate.errors import NoSlot
 from sidegate.slots.slot_table import Wanted
 
 if TYPE_CHECKING:
-    from sidegate.client.holds.slot import SlotWanted
+    from sidegate.client.slots.slot import SlotWanted
     from sidegate.client.unreachable.alone import Alone
     from sidegate.client.unreachable.slots_here import SlotsHere
     from sidegate.link.endpoint import Endpoint
