@@ -47,12 +47,15 @@ if TYPE_CHECKING:
 V = TypeVar("V", bound="Callable[..., Any]")
 
 
-def _rate_limit_exceeded_handler(request: Request, exc: RateLimitExceeded) -> Response:
+def answer_refusal(request: Request, exc: RateLimitExceeded) -> Response:
     """Answer a refusal as JSON, `{"error": "Rate limit exceeded: 5 per 1 minute"}`."""
     response = JSONResponse({"error": f"Rate limit exceeded: {exc.detail}"}, status_code=429)
     limiter: Limiter = request.app.state.limiter
     limiter.tell_in(response.headers, request)
     return response
+
+
+_rate_limit_exceeded_handler = answer_refusal
 
 
 class Limiter:
@@ -191,9 +194,8 @@ class Limiter:
             try:
                 known += [group] if callable(limit_value) else group
             except ValueError as error:
-                self.logger.error(
-                    "Failed to configure throttling for %s (%s)", name_of(view), error
-                )
+                line = "Failed to configure throttling for %s (%s)"
+                self.logger.error(line, name_of(view), error)  # noqa: TRY400 - in one line, as slowapi
             return made
 
         return decorated

@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 from sidegate.compat.slowapi.errors import RateLimitExceeded
-from sidegate.compat.slowapi.extension import Limiter, _rate_limit_exceeded_handler
+from sidegate.compat.slowapi.extension import Limiter, answer_refusal
 from sidegate.compat.slowapi.views import is_complete, view_at
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SlowAPIMiddleware(SlowAPIASGIMiddleware):
 async def _answer(request: Request, error: RateLimitExceeded) -> Response:
     """Return what the app's handler makes of a refusal, or slowapi's own without one."""
     handlers = request.app.exception_handlers
-    handler: Any = handlers.get(type(error), _rate_limit_exceeded_handler)
+    handler: Any = handlers.get(type(error), answer_refusal)
     made = handler(request, error)
     response: Response = await made if inspect.isawaitable(made) else made
     return response

@@ -88,9 +88,9 @@ def limited(limiter: Checks, view: V) -> V:
 
 def _request_of(args: Sequence[Any], kwargs: Mapping[str, Any], at: int) -> Request:
     request = kwargs.get("request", args[at] if at < len(args) else None)
-    if not isinstance(request, Request):
+    if not issubclass(type(request), Request):
         raise TypeError("parameter `request` must be an instance of starlette.requests.Request")
-    return request
+    return request  # type: ignore[no-any-return]  # was looked at just now
 
 
 def _is_first(limiter: Checks, request: Request) -> bool:
@@ -110,7 +110,8 @@ def innermost(view: View) -> View:
     """Return the function that decorators were put around."""
     while isinstance(view, partial):
         view = view.func
-    return inspect.unwrap(getattr(view, "__func__", view))
+    inner: View = inspect.unwrap(getattr(view, "__func__", view))
+    return inner
 
 
 def name_of(view: View | None) -> str:

@@ -42,7 +42,7 @@ class Terms:
         derived = {
             "methods": self.methods and [method.lower() for method in self.methods],
             "key_takes_request": _takes_request(self.key_func),
-            "exempt_takes_request": bool(self.exempt_when)
+            "exempt_takes_request": self.exempt_when is not None
             and len(_parameters(self.exempt_when)) == 1,
         }
         for name, value in derived.items():
@@ -89,7 +89,7 @@ class Limit:
 
     def tokens(self, request: Request) -> int:
         """Return what a request costs; fractions are rounded up. ValueError for what is no cost."""
-        cost = self.cost(request) if callable(self.cost) else self.cost
+        cost: Any = self.cost(request) if callable(self.cost) else self.cost
         if isinstance(cost, int | float) and 0 <= cost < math.inf:
             return math.ceil(cost)
         raise ValueError(f"cost={shown(cost)}: expected a number from 0 up")

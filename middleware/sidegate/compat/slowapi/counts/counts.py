@@ -50,7 +50,7 @@ class Counts(Protocol):
         """Return what a key has spent, by the text of the limit."""
         ...
 
-    def reset(self, prefix: str) -> None:
+    def reset(self, prefix: str, /) -> None:
         """Forget what all keys have spent that begin so."""
         ...
 
