@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.config import Config
 
-from sidegate.compat.slowapi.fields import HTTP_DATE, FieldNames
+from sidegate.compat.slowapi.fields import HTTP_DATE, HeaderNames
 from sidegate.errors import shown
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RateLimitConfig:
             return {**given, **read}
         raise ValueError(f"RATELIMIT_STORAGE_OPTIONS={shown(text)}: expected an object in JSON")
 
-    def fields(self, retry_after: str | None) -> FieldNames:
+    def fields(self, retry_after: str | None) -> HeaderNames:
         """Return the names of fields; `retry_after` is how that one is written."""
         limit, remaining, reset, wait = (
             self.text(f"HEADER_{name.replace('-', '_').upper()}", prefix + name) or ""
@@ -64,7 +64,7 @@ class RateLimitConfig:
             )
         )
         written = retry_after or self.text("HEADER_RETRY_AFTER_VALUE")
-        return FieldNames(limit, remaining, reset, wait, has_dates=written == HTTP_DATE)
+        return HeaderNames(limit, remaining, reset, wait, has_dates=written == HTTP_DATE)
 
 
 def require_one_of(option: str, value: object, known: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sidegate.buckets.limits import MAX_LIMITS
 from sidegate.compat.slowapi.counts.rate_limiter import is_undecided, refusing, stats_of, together
+from sidegate.compat.slowapi.rates import text_of
 
 if TYPE_CHECKING:
     import logging
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from sidegate.buckets.decision import Decision
-    from sidegate.compat.slowapi.counts.counts import Counts, Wanted
+    from sidegate.compat.slowapi.counts.counts import HitCounts, Wanted
     from sidegate.compat.slowapi.counts.rate_limiter import RateLimiter, WindowStats
-    from sidegate.compat.slowapi.counts.rates import RateLimitItem
+    from sidegate.compat.slowapi.rates import RateLimitItem
     from sidegate.compat.slowapi.wrappers import Limit
 
-    Question: TypeAlias = tuple[Counts, Sequence[Wanted]]
+    Question: TypeAlias = tuple[HitCounts, Sequence[Wanted]]
     Answer: TypeAlias = Sequence[Decision | None]
 
 _MAX_SHOWN = 200  # characters of a key in the log: clients make keys up
 
 
-class Hit(NamedTuple):
+class PlannedHit(NamedTuple):
     """One limit of a request: whom and what it counts, and what the request costs."""
 
     limit: Limit
@@ -43,14 +44,14 @@ class ViewRateLimit(tuple["RateLimitItem", list[str]]):  # noqa: SLOT001 - a tup
     stats: WindowStats | None
 
     @classmethod
-    def of(cls, hit: Hit, stats: WindowStats | None) -> Self:
+    def of(cls, hit: PlannedHit, stats: WindowStats | None) -> Self:
         """Return what tells of a limit."""
         made = cls((hit.limit.limit, hit.args))
         made.stats = stats
         return made
 
 
-class Outcome(NamedTuple):
+class LimitsOutcome(NamedTuple):
     """What became of a request: the limit that refused it, and the one to tell of."""
 
     failed: Limit | None = None
@@ -67,11 +68,11 @@ class Evaluation:
 
     def steps(
         self, request: Request, endpoint: str, limits: Iterable[Limit], rates: RateLimiter
-    ) -> Generator[Question, Answer, Outcome]:
+    ) -> Generator[Question, Answer, LimitsOutcome]:
         """Yield checks to be made, and where; return what their decisions mean."""
         hits = [hit for limit in limits if (hit := self._hit(request, endpoint, limit))]
         if not hits:
-            return Outcome()
+            return LimitsOutcome()
         too_dear = [hit for hit in hits if hit.cost > hit.limit.limit.amount]
         # What can never pass charges nothing, and is only looked at.
         asked = [[too_dear[0]._replace(cost=0)]] if too_dear else _grouped(hits)
@@ -81,21 +82,21 @@ class Evaluation:
         stats = None if decision is None else stats_of(decision, index)
         view, undecided = ViewRateLimit.of(hit, stats), is_undecided(decisions)
         if not too_dear and (decision is None or decision.allowed):
-            return Outcome(None, view, undecided)
+            return LimitsOutcome(None, view, undecided)
         if not undecided:
             self._refused(too_dear[0] if too_dear else hit, stats, rates)
-        return Outcome(hit.limit, view, undecided)
+        return LimitsOutcome(hit.limit, view, undecided)
 
-    def _hit(self, request: Request, endpoint: str, limit: Limit) -> Hit | None:
+    def _hit(self, request: Request, endpoint: str, limit: Limit) -> PlannedHit | None:
         if not limit.applies_to(request):
             return None
-        args = [_text(limit.terms.key(request)), limit.scope_at(endpoint, request)]
-        if not all(args):
+        key, scope = limit.terms.key(request), limit.scope_at(endpoint, request)
+        if not (key and scope):
             self._log.error("Skipping limit: %s. Empty value found in parameters.", limit.limit)
             return None
-        return Hit(limit, self._prefix + args, limit.tokens(request))
+        return PlannedHit(limit, [*self._prefix, text_of(key), scope], limit.tokens(request))
 
-    def _refused(self, hit: Hit, stats: WindowStats | None, rates: RateLimiter) -> None:
+    def _refused(self, hit: PlannedHit, stats: WindowStats | None, rates: RateLimiter) -> None:
         rate, (*_, key, scope) = hit.limit.limit, hit.args
         shown = (text if text.isprintable() else repr(text) for text in (key, scope))
         self._log.warning(
@@ -108,15 +109,9 @@ class Evaluation:
             rates.storage.refused(ours, rates.limit(rate), hit.cost, stats.reset_time)
 
 
-def _text(key: object) -> str:
-    if isinstance(key, bytes):
-        return key.decode("utf-8", "replace")
-    return "" if key is None or key is False else str(key)
-
-
-def _grouped(hits: Iterable[Hit]) -> list[list[Hit]]:
+def _grouped(hits: Iterable[PlannedHit]) -> list[list[PlannedHit]]:
     """Put hits together that may be one check: of one key and cost, and each limit once."""
-    groups: list[list[Hit]] = []
+    groups: list[list[PlannedHit]] = []
     for hit in hits:
         for group in groups:
             if _fits(hit, group):
@@ -127,7 +122,7 @@ def _grouped(hits: Iterable[Hit]) -> list[list[Hit]]:
     return groups
 
 
-def _fits(hit: Hit, group: Sequence[Hit]) -> bool:
+def _fits(hit: PlannedHit, group: Sequence[PlannedHit]) -> bool:
     first = group[0]
     return (
         (hit.args, hit.cost) == (first.args, first.cost)
@@ -136,12 +131,12 @@ def _fits(hit: Hit, group: Sequence[Hit]) -> bool:
     )
 
 
-def _check(group: Sequence[Hit], rates: RateLimiter) -> Wanted:
+def _check(group: Sequence[PlannedHit], rates: RateLimiter) -> Wanted:
     limits = together(*[rates.limit(hit.limit.limit) for hit in group])
     return rates.storage.key(group[0].args), limits, group[0].cost
 
 
-def _told_of(groups: Sequence[Sequence[Hit]], decisions: Answer) -> tuple[int, int]:
+def _told_of(groups: Sequence[Sequence[PlannedHit]], decisions: Answer) -> tuple[int, int]:
     """Return where the limit is that the response tells of.
 
     The first that refused, else the one with the shortest unit; of equals the first.

@@ -8,41 +8,41 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
 
 from starlette.responses import JSONResponse, Response
 
 from sidegate.compat.slowapi.config import RateLimitConfig, require_one_of
 from sidegate.compat.slowapi.counts.counts import counts_at
-from sidegate.compat.slowapi.counts.fallback import MemoryFallback
 from sidegate.compat.slowapi.counts.rate_limiter import (
     STRATEGIES,
     RateLimiter,
     Storage,
     say_what_differs,
 )
-from sidegate.compat.slowapi.counts.rates import NAMESPACE
 from sidegate.compat.slowapi.errors import RateLimitExceeded
-from sidegate.compat.slowapi.evaluation import Evaluation, Outcome, ViewRateLimit
-from sidegate.compat.slowapi.views import innermost, limited, name_of
-from sidegate.compat.slowapi.wrappers import Limit, LimitGroup, Terms
+from sidegate.compat.slowapi.evaluation import Evaluation, LimitsOutcome, ViewRateLimit
+from sidegate.compat.slowapi.fallback import MemoryFallback
+from sidegate.compat.slowapi.marks import MarkedViews, groups_of
+from sidegate.compat.slowapi.rates import NAMESPACE
+from sidegate.compat.slowapi.views import limited, name_of
+from sidegate.compat.slowapi.wrappers import Limit, Terms
 from sidegate.errors import Unreachable
 from sidegate.middleware_options import service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import TypeAlias
 
     from starlette.datastructures import MutableHeaders
     from starlette.requests import Request
 
-    from sidegate.compat.slowapi.counts.rates import RateLimitItem
     from sidegate.compat.slowapi.evaluation import Answer, Question
+    from sidegate.compat.slowapi.rates import RateLimitItem
     from sidegate.compat.slowapi.views import View
     from sidegate.compat.slowapi.wrappers import StrOrCallableStr
 
     CurrentLimit: TypeAlias = tuple[RateLimitItem, list[str]] | None
-    Steps: TypeAlias = Generator[Question, Answer, Outcome]
+    Steps: TypeAlias = Generator[Question, Answer, LimitsOutcome]
 
 V = TypeVar("V", bound="Callable[..., Any]")
 
@@ -86,47 +86,43 @@ class Limiter:
     ) -> None:
         """ValueError names an option, or a setting, that can't be used."""
         self.logger = logging.getLogger("slowapi")
-        self.logger.addHandler(logging.NullHandler())
+        if not self.logger.handlers:
+            self.logger.addHandler(logging.NullHandler())
         config = RateLimitConfig(config_filename)
+        self.enabled = config.switch("ENABLED", default=enabled)
         self.auto_check = auto_check
         self.key_style = require_one_of("key_style", key_style, ("url", "endpoint"))
         self._key_func = key_func
-        self._headers_enabled = headers_enabled or config.switch("HEADERS_ENABLED", default=False)
         self._swallow_errors = config.switch("SWALLOW_ERRORS", default=swallow_errors)
+        self._headers_enabled = headers_enabled or config.switch("HEADERS_ENABLED", default=False)
         self._fields = config.fields(retry_after)
-        self._views: WeakKeyDictionary[View, list[LimitGroup | Limit]] = WeakKeyDictionary()
-        self._exempt: WeakSet[View] = WeakSet()
 
-        chosen = strategy or config.text("STRATEGY", STRATEGIES[0])
-        rule = require_one_of("strategy", chosen, STRATEGIES)
-        uri = storage_uri or config.text("STORAGE_URL")
-        sidecar = None if uri else os.environ.get("SIDEGATE_SIDECAR")
-        self.enabled = config.switch("ENABLED", default=enabled) and sidecar != "off"
-        counts = counts_at(uri, config.options(storage_options or {}), sidecar)
         prefix = key_prefix or config.text("KEY_PREFIX") or ""
+        chosen = strategy or config.text("STRATEGY", STRATEGIES[0])
+        options = config.options(storage_options or {})
+        self._count(storage_uri or config.text("STORAGE_URL"), options, prefix, chosen)
+        of_routes = groups_of(default_limits or config.texts("DEFAULT"), key_func)
+        of_app = groups_of(application_limits or config.texts("APPLICATION"), key_func, "global")
+        self._marked = MarkedViews(of_app, of_routes, self.logger)
+        instead = groups_of(in_memory_fallback or config.texts("IN_MEMORY_FALLBACK"), key_func)
+        self._fallback: MemoryFallback | None = None
+        if in_memory_fallback_enabled or config.switch(
+            "IN_MEMORY_FALLBACK_ENABLED", default=bool(instead)
+        ):
+            self._fallback = MemoryFallback(instead, self._limiter.strategy, self.logger)
+
+    def _count(
+        self, uri: str | None, options: Mapping[str, Any], prefix: str, strategy: object
+    ) -> None:
+        """Find out where limits are counted, under which keys, and how."""
+        sidecar = None if uri else os.environ.get("SIDEGATE_SIDECAR")
+        self.enabled = self.enabled and sidecar != "off"
+        rule = require_one_of("strategy", strategy, STRATEGIES)
+        counts = counts_at(uri, options, sidecar)
         self._storage = Storage(counts, prefix or service_name(None) or NAMESPACE)
         self._limiter = RateLimiter(self._storage, rule)
         self._evaluation = Evaluation(prefix, self.logger)
         say_what_differs(rule)
-
-        self._of_routes = self._groups(default_limits or config.texts("DEFAULT"))
-        self._of_app = self._groups(
-            application_limits or config.texts("APPLICATION"), scope="global"
-        )
-        instead = self._groups(in_memory_fallback or config.texts("IN_MEMORY_FALLBACK"))
-        has_fallback = in_memory_fallback_enabled or config.switch(
-            "IN_MEMORY_FALLBACK_ENABLED", default=bool(instead)
-        )
-        self._fallback = MemoryFallback(instead, rule, self.logger) if has_fallback else None
-
-    def _groups(
-        self, limits: Iterable[StrOrCallableStr], scope: str | None = None
-    ) -> list[LimitGroup]:
-        terms = Terms(key_func=self._key_func, scope=scope)
-        groups = [LimitGroup(limit, terms) for limit in dict.fromkeys(limits)]
-        for group in groups:
-            group.require_valid()
-        return groups
 
     # --- decorators
 
@@ -186,23 +182,16 @@ class Limiter:
         return self._decorator(limit_value, terms)
 
     def _decorator(self, limit_value: StrOrCallableStr, terms: Terms) -> Callable[[V], V]:
-        group = LimitGroup(limit_value, terms)
-
         def decorated(view: V) -> V:
             made = limited(self, view)
-            known = self._views.setdefault(innermost(view), [])
-            try:
-                known += [group] if callable(limit_value) else group
-            except ValueError as error:
-                line = "Failed to configure throttling for %s (%s)"
-                self.logger.error(line, name_of(view), error)  # noqa: TRY400 - in one line, as slowapi
+            self._marked.add(view, limit_value, terms)
             return made
 
         return decorated
 
     def exempt(self, obj: V) -> V:
         """Have no limit apply to a view."""
-        self._exempt.add(innermost(obj))
+        self._marked.put(obj).is_exempt = True
         return obj
 
     # --- one request
@@ -212,9 +201,8 @@ class Limiter:
 
         Views whose limits are all functions have those of the app, and the defaults, as well.
         """
-        inner = innermost(view)
-        of_view = self._views.get(inner, ())
-        return inner in self._exempt or any(isinstance(it, Limit) for it in of_view)
+        marks = self._marked.of(view)
+        return marks.is_exempt or any(isinstance(it, Limit) for it in marks.limits)
 
     def check_in_thread(
         self,
@@ -259,17 +247,17 @@ class Limiter:
             self.logger.exception("Failed to rate limit. Swallowing error")
 
     @staticmethod
-    def _conclude(request: Request, outcome: Outcome) -> None:
+    def _conclude(request: Request, outcome: LimitsOutcome) -> None:
         request.state.view_rate_limit = outcome.view
         if outcome.failed is not None:
             raise RateLimitExceeded(outcome.failed)
 
     def _steps(self, request: Request, view: View | None, *, in_middleware: bool) -> Steps:
-        name = name_of(view)
-        endpoint = request.url.path if self.key_style == "url" else name
-        if not endpoint or not self.enabled or (view and innermost(view) in self._exempt):
-            return Outcome()
-        limits = self._limits(request, view, name, in_middleware=in_middleware)
+        endpoint = request.scope["path"] if self.key_style == "url" else name_of(view)
+        if not endpoint or not self.enabled or self._marked.of(view).is_exempt:
+            return LimitsOutcome()
+        marked = self._marked
+        limits = marked.limits_ahead() if in_middleware else marked.limits_at(view, request)
         ask, fallback = partial(self._evaluation.steps, request, endpoint), self._fallback
         if fallback is None:
             return (yield from ask(limits, self._limiter))
@@ -279,31 +267,9 @@ class Limiter:
                 fallback.heard(is_undecided=outcome.is_undecided)
             if not outcome.is_undecided:
                 return outcome
-        if fallback.groups and not (in_middleware and self._own(view)):
+        if fallback.groups and not (in_middleware and self._marked.of(view).limits):
             limits = list(chain(*fallback.groups))
         return (yield from ask(limits, fallback.rates))
-
-    def _own(self, view: View | None) -> Sequence[LimitGroup | Limit]:
-        return self._views.get(innermost(view), ()) if view else ()
-
-    def _limits(
-        self, request: Request, view: View | None, name: str, *, in_middleware: bool
-    ) -> list[Limit]:
-        """Return the limits of a request: in the middleware those of the app, else the view's.
-
-        The defaults are for views without limits of their own, and for those that don't override.
-        """
-        if in_middleware:
-            return [*chain(*self._of_app), *chain(*self._of_routes)]
-        limits: list[Limit] = []
-        for it in self._own(view):
-            try:
-                limits += [it] if isinstance(it, Limit) else it.with_request(request)
-            except ValueError as error:
-                self.logger.error("failed to load ratelimit for view function %s (%s)", name, error)  # noqa: TRY400 - one line, as slowapi
-        if not any(limit.override_defaults for limit in limits):
-            limits += chain(*self._of_routes)
-        return limits
 
     # --- the response
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from starlette.datastructures import MutableHeaders
 
     from sidegate.compat.slowapi.counts.rate_limiter import WindowStats
-    from sidegate.compat.slowapi.counts.rates import RateLimitItem
+    from sidegate.compat.slowapi.rates import RateLimitItem
 
 HTTP_DATE = "http-date"
 
 
 @dataclass(slots=True)
-class FieldNames:
+class HeaderNames:
     """What the fields are called, and whether Retry-After is a date."""
 
     limit: str

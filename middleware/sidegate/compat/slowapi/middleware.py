@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SlowAPIASGIMiddleware:
-    """Checks requests before their route does, by the Limiter in `app.state.limiter`."""
+    """ViewChecks requests before their route does, by the Limiter in `app.state.limiter`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -24,7 +24,7 @@ _COMPLETE = "_rate_limiting_complete"  # in the state of a request: its decorato
 _NAMES = ("request", "websocket")
 
 
-class Checks(Protocol):
+class ViewChecks(Protocol):
     """A Limiter, as its decorators and its middleware know it."""
 
     enabled: bool
@@ -50,7 +50,7 @@ class Checks(Protocol):
         ...
 
 
-def limited(limiter: Checks, view: V) -> V:
+def limited(limiter: ViewChecks, view: V) -> V:
     """Return a view that is checked before it runs, and whose response tells of its limits.
 
     ValueError for one that has no parameter for the request.
@@ -93,7 +93,7 @@ def _request_of(args: Sequence[Any], kwargs: Mapping[str, Any], at: int) -> Requ
     return request  # type: ignore[no-any-return]  # was looked at just now
 
 
-def _is_first(limiter: Checks, request: Request) -> bool:
+def _is_first(limiter: ViewChecks, request: Request) -> bool:
     """Tell whether a request is still to be asked about, and note that it is."""
     if not limiter.auto_check or getattr(request.state, _COMPLETE, False):
         return False

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sidegate.compat.slowapi.counts.rates import parse_many
+from sidegate.compat.slowapi.rates import parse_many
 from sidegate.errors import shown
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from sidegate.compat.slowapi.counts.rates import RateLimitItem
+    from sidegate.compat.slowapi.rates import RateLimitItem
 
     StrOrCallableStr: TypeAlias = str | Callable[..., str]
 

@@ -1,1 +1,1 @@
-"""Counts: how rates are counted, and where: in this process, or by the sidecar."""
+"""Counts: where rates are counted, in this process or by the sidecar, and under which keys."""

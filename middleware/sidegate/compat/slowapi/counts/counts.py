@@ -35,7 +35,7 @@ _EXPECTED = (
 )
 
 
-class Counts(Protocol):
+class HitCounts(Protocol):
     """Keeps what keys have spent. Several checks at a time are charged all, or none of them."""
 
     def check_all(self, checks: Sequence[Wanted]) -> Sequence[Decision | None]:
@@ -55,8 +55,8 @@ class Counts(Protocol):
         ...
 
 
-class InProcess:
-    """Counts of this process alone, by `time.time`: so tests may freeze it, and set it."""
+class ProcessCounts:
+    """HitCounts of this process alone, by `time.time`: so tests may freeze it, and set it."""
 
     def __init__(self) -> None:
         self._buckets = BucketTable(MAX_MEMORY)
@@ -97,8 +97,8 @@ class InProcess:
         self._lock = threading.Lock()
 
 
-class AtSidecar:
-    """Counts of the sidecar, and with it of the whole cluster."""
+class SidecarCounts:
+    """HitCounts of the sidecar, and with it of the whole cluster."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """ValueError, or for its name TypeError, for an option that no client can have."""
@@ -129,20 +129,20 @@ class AtSidecar:
         self._threads.reset_prefix(prefix)
 
 
-def counts_at(uri: str | None, options: Mapping[str, Any], sidecar: str | None) -> Counts:
+def counts_at(uri: str | None, options: Mapping[str, Any], sidecar: str | None) -> HitCounts:
     """Return where a `storage_uri` has limits counted; ValueError names what can't be.
 
     None takes the `sidecar` that the environment names, or this process. `options` are those of
     a `Client`.
     """
     if uri in MEMORY or (uri is None and sidecar in {None, "", "memory"}):
-        return InProcess()
+        return ProcessCounts()
     if uri is None:
-        return AtSidecar(options)
+        return SidecarCounts(options)
     if uri.startswith(SIDECAR) and len(uri) > len(SIDECAR):
-        return AtSidecar({**options, "sidecar": uri.removeprefix(SIDECAR)})
+        return SidecarCounts({**options, "sidecar": uri.removeprefix(SIDECAR)})
     if uri.startswith(SOCKET + "/"):
-        return AtSidecar({**options, "sidecar": f"unix:{uri.removeprefix(SOCKET)}"})
+        return SidecarCounts({**options, "sidecar": f"unix:{uri.removeprefix(SOCKET)}"})
     scheme, found, _ = uri.partition("://")  # the rest may have a password in it
     raise ValueError(f"storage_uri={shown(scheme + found)}: expected {_EXPECTED}")
 

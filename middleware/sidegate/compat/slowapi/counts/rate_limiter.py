@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import threading
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,7 +13,7 @@ from urllib.parse import quote
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import Limits
 from sidegate.client.config import log_once
-from sidegate.compat.slowapi.counts.rates import NAMESPACE, parse_many
+from sidegate.compat.slowapi.rates import NAMESPACE, parse_many, text_of
 from sidegate.errors import Unreachable, shown
 from sidegate.http.keys import bucket_key
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limit
-    from sidegate.compat.slowapi.counts.counts import Counts
-    from sidegate.compat.slowapi.counts.rates import RateLimitItem
+    from sidegate.compat.slowapi.counts.counts import HitCounts
+    from sidegate.compat.slowapi.rates import RateLimitItem
 
 FIXED_WINDOW: Final = "fixed-window"
 STRATEGIES: Final = (FIXED_WINDOW, "moving-window", "sliding-window-counter")
@@ -53,27 +52,24 @@ class WindowStats(NamedTuple):
 class Storage:
     """What `limiter._storage` is: the counts, and the keys that they have there."""
 
-    def __init__(self, counts: Counts, prefix: str) -> None:
+    def __init__(self, counts: HitCounts, prefix: str) -> None:
         self.counts = counts
         self._prefix = prefix
         self._refused: dict[tuple[str, str], tuple[int, int]] = {}  # hits, and until when
-        self._lock = threading.Lock()
 
-    def key(self, args: Sequence[str]) -> str:
+    def key(self, args: Sequence[object]) -> str:
         """Return the key of buckets for slowapi's (prefix,) key and scope, "PREFIX/SCOPE:KEY"."""
-        *before, identity, scope = ("", *args) if len(args) == 1 else args
+        *before, identity, scope = map(text_of, args if len(args) > 1 else ("", *args))
         prefix = "/".join(before) or self._prefix
         return bucket_key(f"{quote(prefix, safe='')}/{_short(scope)}", identity)
 
     def refused(self, key: str, limit: Limit, cost: int, until: int) -> None:
         """Count hits that were refused, as slowapi's fixed windows do, for `get` alone."""
-        with self._lock:
-            if len(self._refused) >= MAX_REFUSED:
-                for old in list(self._refused)[: MAX_REFUSED // 2]:
-                    del self._refused[old]
-            before, end = self._refused.pop((key, limit.text), (0, 0))
-            before = before if end > time.time() else 0
-            self._refused[key, limit.text] = before + cost, until
+        if len(self._refused) >= MAX_REFUSED:
+            for old in list(self._refused)[: MAX_REFUSED // 2]:
+                self._refused.pop(old, None)
+        before, end = self._refused.pop((key, limit.text), (0, 0))
+        self._refused[key, limit.text] = cost + (before if end > time.time() else 0), until
 
     def get(self, key: str) -> int:
         """Return what was hit under a key of slowapi's, "LIMITER/KEY/SCOPE/5/1/minute".
@@ -108,8 +104,7 @@ class Storage:
 
         Unreachable if the sidecar doesn't answer.
         """
-        with self._lock:
-            self._refused = {}
+        self._refused = {}
         self.counts.reset(f"{quote(self._prefix, safe='')}/")
 
     def check(self) -> bool:
@@ -126,26 +121,26 @@ class RateLimiter:
 
     def __init__(self, storage: Storage, strategy: str) -> None:
         self.storage = storage
-        self._has_windows = strategy == FIXED_WINDOW
+        self.strategy = strategy
 
     def limit(self, rate: RateLimitItem) -> Limit:
         """Return the limit that stands for a rate: a window of the clock, or a bucket."""
-        return rate.window if self._has_windows else rate.bucket
+        return rate.window if self.strategy == FIXED_WINDOW else rate.bucket
 
-    def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+    def hit(self, item: RateLimitItem, *identifiers: object, cost: int = 1) -> bool:
         """Charge a hit, if there is room for it."""
         return cost <= item.amount and self._decide(item, identifiers, cost).allowed
 
-    def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+    def test(self, item: RateLimitItem, *identifiers: object, cost: int = 1) -> bool:
         """Tell whether a hit would be charged."""
         return cost <= self.get_window_stats(item, *identifiers).remaining
 
-    def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
+    def get_window_stats(self, item: RateLimitItem, *identifiers: object) -> WindowStats:
         """Return how much is left, and until when; all of it where nobody knows."""
         found = stats_of(self._decide(item, identifiers, 0), 0)
         return found or WindowStats(int(time.time()), item.amount)
 
-    def _decide(self, item: RateLimitItem, identifiers: Sequence[str], cost: int) -> Decision:
+    def _decide(self, item: RateLimitItem, identifiers: Sequence[object], cost: int) -> Decision:
         check = self.storage.key(identifiers), together(self.limit(item)), cost
         (decision,) = self.storage.counts.check_all([check])
         assert decision  # of a single check

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sidegate.compat.slowapi.counts.counts import InProcess
+from sidegate.compat.slowapi.counts.counts import ProcessCounts
 from sidegate.compat.slowapi.counts.rate_limiter import RateLimiter, Storage
-from sidegate.compat.slowapi.counts.rates import NAMESPACE
+from sidegate.compat.slowapi.rates import NAMESPACE
 
 if TYPE_CHECKING:
     import logging
@@ -25,7 +25,7 @@ class MemoryFallback:
 
     def __init__(self, groups: list[LimitGroup], strategy: str, logger: logging.Logger) -> None:
         self.groups = groups
-        self.rates = RateLimiter(Storage(InProcess(), NAMESPACE), strategy)
+        self.rates = RateLimiter(Storage(ProcessCounts(), NAMESPACE), strategy)
         self.is_on = False
         self._log = logger
         self._pause = 1.0

@@ -20,7 +20,6 @@ class Granularity(NamedTuple):
     name: str
 
 
-_WINDOW = ""
 _DAY = 86_400
 _GRANULARITIES: Final = {
     name: Granularity(seconds, name)
@@ -51,7 +50,7 @@ class RateLimitItem:
         self.multiples = multiples
         self.GRANULARITY = granularity
         self.bucket = parse_limits(self._text).items[0]
-        self.window = parse_limits(f"{self._text}{_WINDOW}").items[0]
+        self.window = parse_limits(f"{self._text} window").items[0]
 
     @property
     def _text(self) -> str:
@@ -63,7 +62,7 @@ class RateLimitItem:
 
     def key_for(self, *identifiers: object) -> str:
         """Return the key under which slowapi counts for these, "LIMITER/KEY/SCOPE/5/1/minute"."""
-        parts = [_text_of(it) for it in identifiers]
+        parts = [text_of(it) for it in identifiers]
         return "/".join([self.namespace, *parts, *map(str, self._counted)])
 
     @property
@@ -106,5 +105,6 @@ def _parse(part: str, text: str) -> RateLimitItem:
     return RateLimitItem(int(match[1]), int(match[2] or 1), _GRANULARITIES[unit])
 
 
-def _text_of(identifier: object) -> str:
+def text_of(identifier: object) -> str:
+    """Return a part of a key as text."""
     return identifier.decode(errors="replace") if isinstance(identifier, bytes) else str(identifier)
