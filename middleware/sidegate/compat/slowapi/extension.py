@@ -25,7 +25,7 @@ from sidegate.compat.slowapi.fallback import MemoryFallback
 from sidegate.compat.slowapi.marks import MarkedViews, groups_of
 from sidegate.compat.slowapi.rates import NAMESPACE
 from sidegate.compat.slowapi.views import limited, name_of
-from sidegate.compat.slowapi.wrappers import Limit, Terms
+from sidegate.compat.slowapi.wrappers import Terms
 from sidegate.errors import Unreachable
 from sidegate.middleware_options import service_name
 
@@ -202,7 +202,7 @@ class Limiter:
         Views whose limits are all functions have those of the app, and the defaults, as well.
         """
         marks = self._marked.of(view)
-        return marks.is_exempt or any(isinstance(it, Limit) for it in marks.limits)
+        return marks.is_exempt or marks.checks_itself
 
     def check_in_thread(
         self,

@@ -30,6 +30,7 @@ class ViewMarks:
 
     limits: list[LimitGroup | Limit] = field(default_factory=_no_limits)
     is_exempt: bool = False
+    checks_itself: bool = False  # all that it is limited by, so that the middleware has no say
 
 
 _UNMARKED: Final = ViewMarks()
@@ -62,9 +63,13 @@ class MarkedViews:
 
     def add(self, view: View, limit_value: StrOrCallableStr, terms: Terms) -> None:
         """Mark a view. As in slowapi a text that can't be read is logged, and limits nothing."""
-        group = LimitGroup(limit_value, terms)
+        group, marks = LimitGroup(limit_value, terms), self.put(view)
+        if callable(limit_value):
+            marks.limits.append(group)
+            return
+        marks.checks_itself = True
         try:
-            self.put(view).limits += [group] if callable(limit_value) else group
+            marks.limits += group
         except ValueError as error:
             line = "Failed to configure throttling for %s (%s)"
             self._log.error(line, name_of(view), error)
