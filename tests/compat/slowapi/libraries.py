@@ -43,18 +43,20 @@ class Bench:
     library: str  # the package that the app imports
     clock: Clock
     middleware: str = "SlowAPIMiddleware"
+    options: dict[str, Any] = field(default_factory=dict)  # of each Limiter
     app: FastAPI = field(default_factory=FastAPI)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever an app imports
+    def __getattr__(self, name: str) -> Any:
         for module in MODULES:
-            if (found := getattr(importlib.import_module(self.library + module), name, None)):
+            if found := getattr(importlib.import_module(self.library + module), name, None):
                 return found
         raise AttributeError(name)
 
-    def limiter(self, handler: Callable[..., Any] | None = None, **options: Any) -> Any:  # noqa: ANN401 - of both
+    def limiter(self, handler: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Set a Limiter up, as the pages of slowapi have it."""
         options.setdefault("key_func", self.get_remote_address)
-        limiter = self.Limiter(**options)
+        limiter = self.Limiter(**self.options, **options)
+        limiter.reset()
         self.app.state.limiter = limiter
         answer = handler or self._rate_limit_exceeded_handler
         self.app.add_exception_handler(self.RateLimitExceeded, answer)
@@ -68,7 +70,7 @@ class Bench:
         return [_answer(client.request(method, path, headers=sent)) for _ in range(times)]
 
 
-def _answer(response: Any) -> Answer:  # noqa: ANN401 - httpx2's, or httpx's
+def _answer(response: Any) -> Answer:
     is_json = response.headers.get("content-type") == "application/json"
     fields = tuple(_number(response.headers.get(name)) for name in FIELDS)
     return Answer(response.status_code, response.json() if is_json else response.text, fields)

@@ -1,5 +1,8 @@
 """What apps do with slowapi: each scenario is an app, and the requests to it."""
 
+# slowapi wants a request as an argument.
+# ruff: noqa: ARG001
+
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -283,10 +286,10 @@ def dates(bench: Bench) -> list[Answer]:
 def a_handler_of_the_app(bench: Bench) -> list[Answer]:
     """It may await, and has slowapi's fields put on its response."""
 
-    async def slow_down(request: Request, error: Any) -> Response:  # noqa: ANN401 - of both
+    async def slow_down(request: Request, error: Any) -> Response:
         response = JSONResponse({"slow": error.detail, "limit": str(error.limit.limit)}, 429)
         limiter: Any = request.app.state.limiter
-        told: Response = limiter._inject_headers(response, request.state.view_rate_limit)  # noqa: SLF001 - as apps do
+        told: Response = limiter._inject_headers(response, request.state.view_rate_limit)
         return told
 
     bench.middleware = "SlowAPIASGIMiddleware"  # the other one calls slowapi's own instead
@@ -310,7 +313,7 @@ def checks_by_hand(bench: Bench) -> list[Answer]:
 
     @bench.app.get("/")
     def view(request: Request) -> Response:
-        limiter._check_request_limit(request, view, False)  # noqa: SLF001 - as apps do
+        limiter._check_request_limit(request, view, False)
         return PlainTextResponse("here")
 
     return bench.get("/", 3)
@@ -363,19 +366,21 @@ def limits_that_cannot_be_read(bench: Bench) -> list[Answer]:
     return bench.get("/text", 3) + bench.get("/function", 3)
 
 
-SCENARIOS: Final[tuple[Scenario, ...]] = (
+MOVE_TIME: Final[tuple[Scenario, ...]] = (
     a_decorator,
+    default_limits,
+    several_limits,
+    defaults_and_own,
+)
+STAND_STILL: Final[tuple[Scenario, ...]] = (
     a_decorator_of_a_plain_function,
     a_view_that_returns_no_response,
-    default_limits,
     application_limits,
     a_shared_limit,
-    several_limits,
     methods,
     exempt_when,
     costs,
     keys_and_plans,
-    defaults_and_own,
     error_messages,
     styles_of_keys,
     dates,

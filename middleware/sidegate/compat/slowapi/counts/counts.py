@@ -143,8 +143,8 @@ def counts_at(uri: str | None, options: Mapping[str, Any], sidecar: str | None) 
         return SidecarCounts({**options, "sidecar": uri.removeprefix(SIDECAR)})
     if uri.startswith(SOCKET + "/"):
         return SidecarCounts({**options, "sidecar": f"unix:{uri.removeprefix(SOCKET)}"})
-    scheme, found, _ = uri.partition("://")  # the rest may have a password in it
-    raise ValueError(f"storage_uri={shown(scheme + found)}: expected {_EXPECTED}")
+    scheme = uri[: uri.find("://") + 3] if "://" in uri else ""  # the rest may have a password
+    raise ValueError(f"storage_uri={shown(scheme)}: expected {_EXPECTED}")
 
 
 def _undecided(checks: Sequence[Wanted], error: CheckError) -> Sequence[Decision]:

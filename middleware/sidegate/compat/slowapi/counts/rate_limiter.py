@@ -181,7 +181,7 @@ def together(*limits: Limit) -> Limits:
 
 def _short(scope: str) -> str:
     """Return a scope as it stands in a key: printable, without ":", and never too long."""
-    text = quote(scope, safe="/{}")
+    text = quote(scope, safe="/{}", errors="surrogatepass")
     if len(text) <= _MAX_SCOPE:
         return text
     return f"sha256={hashlib.sha256(text.encode()).hexdigest()[:32]}"
