@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from sidegate.compat.slowapi import Limiter
+
 FIELDS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
 MODULES: Final = ("", ".errors", ".extension", ".middleware", ".util", ".wrappers")
 OURS: Final = "sidegate.compat.slowapi"
@@ -43,7 +45,7 @@ class Bench:
     library: str  # the package that the app imports
     clock: Clock
     middleware: str = "SlowAPIMiddleware"
-    options: dict[str, Any] = field(default_factory=dict)  # of each Limiter
+    options: dict[str, Any] = field(default_factory=dict[str, Any])  # of each Limiter
     app: FastAPI = field(default_factory=FastAPI)
 
     def __getattr__(self, name: str) -> Any:
@@ -52,10 +54,10 @@ class Bench:
                 return found
         raise AttributeError(name)
 
-    def limiter(self, handler: Callable[..., Any] | None = None, **options: Any) -> Any:
-        """Set a Limiter up, as the pages of slowapi have it."""
+    def limiter(self, handler: Callable[..., Any] | None = None, **options: Any) -> Limiter:
+        """Set a Limiter up, as the pages of slowapi have it; of either kind."""
         options.setdefault("key_func", self.get_remote_address)
-        limiter = self.Limiter(**self.options, **options)
+        limiter: Limiter = self.Limiter(**self.options, **options)
         limiter.reset()
         self.app.state.limiter = limiter
         answer = handler or self._rate_limit_exceeded_handler

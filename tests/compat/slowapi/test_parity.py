@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.compat.slowapi.libraries import OURS, THEIRS, Bench, Clock
+from tests.compat.slowapi.libraries import OURS, THEIRS, Answer, Bench, Clock
 from tests.compat.slowapi.scenarios import MOVE_TIME, STAND_STILL, Scenario
 
 BEGIN = 1_800_000_000.0  # an hour begins: windows of the clock as well as slowapi's
@@ -13,7 +13,7 @@ BEGIN = 1_800_000_000.0  # an hour begins: windows of the clock as well as slowa
 def test_both_answer_the_same(
     scenario: Scenario, middleware: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = {}
+    seen: dict[str, list[Answer]] = {}
     for library in (THEIRS, OURS):
         clock = Clock(BEGIN)
         monkeypatch.setattr("time.time", clock)

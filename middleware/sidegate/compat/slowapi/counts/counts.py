@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sidegate.asgi.other_loops import AnyLoop
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.decision import Decision, OnUnreachable, Source
 from sidegate.client.answers import spent
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.config import log_once
@@ -111,14 +111,21 @@ class SidecarCounts:
         try:
             return self._threads.check_all(checks)
         except CheckError as error:
-            return _undecided(checks, error)
+            return self._by_policy(checks, error)
 
     async def check_all_in_loop(self, checks: Sequence[Wanted]) -> Sequence[Decision | None]:
         """Decide checks within a budget, from an event loop."""
         try:
             return await self._loops.check_all(checks)
         except CheckError as error:
-            return _undecided(checks, error)
+            return self._by_policy(checks, error)
+
+    def _by_policy(self, checks: Sequence[Wanted], error: CheckError) -> Sequence[Decision]:
+        """Return what stands for decisions that the sidecar can't make: no request fails for it."""
+        log_once(logging.ERROR, f"sidegate: requests go by on_unreachable, for {error}")
+        is_closed = self._threads.fallback.policy is OnUnreachable.CLOSED
+        source = Source.CLOSED if is_closed else Source.OPEN
+        return [Decision(not is_closed, limits, cost, [], source) for _, limits, cost in checks]
 
     def peek(self, key: str) -> Mapping[str, int]:
         """Return what a key has spent. Unreachable if the sidecar doesn't answer."""
@@ -145,12 +152,6 @@ def counts_at(uri: str | None, options: Mapping[str, Any], sidecar: str | None) 
         return SidecarCounts({**options, "sidecar": f"unix:{uri.removeprefix(SOCKET)}"})
     scheme = uri[: uri.find("://") + 3] if "://" in uri else ""  # the rest may have a password
     raise ValueError(f"storage_uri={shown(scheme)}: expected {_EXPECTED}")
-
-
-def _undecided(checks: Sequence[Wanted], error: CheckError) -> Sequence[Decision]:
-    """Return what stands for decisions that the sidecar can't make: no request fails for it."""
-    log_once(logging.ERROR, f"sidegate: the sidecar can't decide, requests pass: {error}")
-    return [Decision(True, limits, cost, [], Source.OPEN) for _, limits, cost in checks]
 
 
 def _now() -> int:
