@@ -17,6 +17,7 @@ from sidegate.compat.slowapi.counts.rate_limiter import (
 from sidegate.compat.slowapi.rates import parse_many
 from sidegate.protocol.messages import require_key
 from tests.compat.slowapi.libraries import Clock
+from tests.support.waiting import in_threads
 
 (FIVE,) = parse_many("5/minute")
 
@@ -168,3 +169,15 @@ def test_other_strategies_are_buckets(clock: Clock) -> None:
     assert [rates.hit(FIVE, "me") for _ in range(6)] == [True] * 5 + [False]
     clock.advance(12)
     assert [rates.hit(FIVE, "me") for _ in range(2)] == [True, False]
+
+
+def test_threads_share_a_limit() -> None:
+    rates = RateLimiter(storage(), "moving-window")
+    assert sum(in_threads(16, lambda _: rates.hit(FIVE, "me", "/t1"))) == 5
+
+
+def test_a_forked_process_waits_for_no_thread_of_its_parent() -> None:
+    counts = ProcessCounts()
+    counts._lock.acquire()  # as a thread does that the child doesn't have
+    counts.begin_child()
+    assert counts.peek("me") == {}

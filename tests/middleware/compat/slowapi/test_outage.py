@@ -1,5 +1,6 @@
 """The sidecar is away, or can't decide: no request fails, and a fallback counts in this process."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,27 @@ def test_a_reset_that_cannot_be_done_is_logged(
     assert "Limits have not been reset" in caplog.text
     assert not limiter._storage.check()
     sidecar.start()
+
+
+async def test_a_silent_sidecar_does_not_hold_up_the_loop(sidecar: SidecarDouble) -> None:
+    """What a middleware or a coroutine's decorator checks is awaited."""
+    _, limiter = made(sidecar, storage_options={"budget": 0.3}, default_limits=["9/hour"])
+
+    def request() -> Request:
+        return Request({"type": "http", "path": "/", "headers": [], "method": "GET"})
+
+    await limiter.check_in_loop(request(), None)
+    sidecar.freeze()
+    try:
+        asked = asyncio.create_task(limiter.check_in_loop(request(), None))
+        turns = 0
+        while not asked.done():
+            await asyncio.sleep(0)
+            turns += 1
+    finally:
+        sidecar.thaw()
+    await asked
+    assert turns > 50
 
 
 def test_the_sidecar_is_asked_now_and_then() -> None:
