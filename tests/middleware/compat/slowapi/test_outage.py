@@ -90,6 +90,20 @@ def test_a_fallback_without_limits_of_its_own_has_the_usual_ones(sidecar: Sideca
     sidecar.start()
 
 
+def test_a_fallback_is_checked_once_where_a_view_has_limits(sidecar: SidecarDouble) -> None:
+    """Those of the app are checked before, as ever: a function's limits don't stand in for them."""
+    bench, limiter = made(sidecar, in_memory_fallback=["2/hour"], default_limits=["9/hour"])
+
+    @bench.app.get("/function")
+    @limiter.limit(lambda: "3/hour")
+    async def view(request: Request) -> Response:
+        return Response(request.url.path)
+
+    sidecar.stop()
+    assert statuses(bench.get("/function", 3)) == [200, 200, 429]
+    sidecar.start()
+
+
 @pytest.mark.parametrize(("policy", "status"), [("open", 200), ("closed", 429)])
 def test_a_sidecar_that_cannot_decide_leaves_it_to_the_policy(
     sidecar: SidecarDouble, policy: str, status: int, caplog: pytest.LogCaptureFixture

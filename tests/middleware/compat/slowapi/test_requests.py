@@ -69,6 +69,61 @@ def test_limits_are_charged_all_or_none(bench: Bench) -> None:
     assert limiter._storage.get("LIMITER/testclient///4/1/hour") == 2
 
 
+def test_more_limits_than_fit_into_one_check(bench: Bench) -> None:
+    """And one that is there twice is charged twice, as slowapi does."""
+    limiter = bench.limiter()
+    many = "; ".join(f"{number}/{number} hours" for number in range(3, 13))
+
+    @bench.app.get("/many")
+    @limiter.limit(many)
+    async def view(request: Request) -> str:
+        return request.url.path
+
+    @bench.app.get("/twice")
+    @limiter.limit("4/minute")
+    @limiter.limit("4/minute")
+    async def twice(request: Request) -> str:
+        return request.url.path
+
+    assert statuses(bench, "/many", 4) == [200, 200, 200, 429]
+    assert statuses(bench, "/twice", 3) == [200, 200, 429]
+
+
+def test_a_refusal_by_a_bucket_says_when_the_next_token_comes(bench: Bench) -> None:
+    bench.limiter(headers_enabled=True, default_limits=["5/minute"], strategy="moving-window")
+
+    @bench.app.get("/")
+    async def view() -> None: ...
+
+    *_, last, refused = [answer.fields for answer in bench.get("/", 6)]
+    now = bench.clock.now
+    assert (last, refused) == ((5, 0, now + 61, 61), (5, 0, now + 13, 13))
+
+
+def test_a_part_of_a_token_costs_a_whole_one(bench: Bench) -> None:
+    limiter = bench.limiter()
+
+    @bench.app.get("/")
+    @limiter.limit("9/minute", cost=4.5)
+    async def view(request: Request) -> str:
+        return request.url.path
+
+    assert statuses(bench, "/", 2) == [200, 429]
+
+
+def test_a_view_tells_of_its_own_limits_not_of_those_before(bench: Bench) -> None:
+    """A view whose limit is a function has the default ones too, which are checked first."""
+    limiter = bench.limiter(headers_enabled=True, default_limits=["9/hour"])
+
+    @bench.app.get("/")
+    @limiter.limit(lambda: "5/minute")
+    async def view(request: Request) -> Response:
+        request.state.view_rate_limit = None
+        return PlainTextResponse(request.url.path)
+
+    assert bench.get("/")[0].fields == (None,) * 4
+
+
 def test_views_of_one_name_are_told_apart(bench: Bench) -> None:
     """In slowapi each has the limits of both."""
     limiter = bench.limiter()
