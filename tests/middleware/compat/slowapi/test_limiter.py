@@ -97,6 +97,12 @@ def test_limits_names_and_the_place_of_the_environment(monkeypatch: pytest.Monke
     assert made._storage.get("LIMITER/shop/testclient///2/1/minute") == 3
 
 
+def test_options_of_the_environment_are_those_of_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATELIMIT_STORAGE_OPTIONS", '{"budget": -1}')
+    with pytest.raises(ValueError, match=r"budget=-1"):
+        limiter(storage_uri="sidegate://127.0.0.1:1", storage_options={"budget": 1})
+
+
 def test_the_sidecar_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(limiter()._storage.counts, ProcessCounts)
     monkeypatch.setenv("SIDEGATE_SIDECAR", "127.0.0.1:1")
