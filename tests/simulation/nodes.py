@@ -173,7 +173,7 @@ class SimLink:
                 pass
 
 
-WALL = 1_800_000_000 * SECOND  # what clocks on the wall show when it begins
+WALL = 1_800_000_600 * SECOND  # what clocks on the wall show when it begins, ten past an hour
 SKEW = SECOND // 4  # ns: by so much they are off, each by its own
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from tests.simulation.scenarios import charges, names, values
 from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
+from tests.simulation.scenarios.limits.quotas import quotas, quotas_and_fail
 from tests.simulation.scenarios.outages import (
     bumpy,
     crash,
@@ -25,6 +26,8 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
     stable,
     change,
     change_and_fail,
+    quotas,
+    quotas_and_fail,
     crash,
     stall,
     short_pause,
