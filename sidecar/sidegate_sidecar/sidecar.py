@@ -83,6 +83,7 @@ class Sidecar:
         me = _identity(config, str(self.link), instance)
         self.clock = machine_clock()
         buckets = BucketTable(config.max_memory)
+        buckets.windows.set(time.time_ns() - self.clock())
         patience = config.budget * ANSWERS_SHARE * OWNERS_SHARE
         self.peers = Peers(me, self._context, patience)
         self.cluster = Cluster(
@@ -333,6 +334,7 @@ class Sidecar:
             if node.counting is not None:
                 node.counting.tick()
             self.sessions.told_events.tick(node.clock())
+            node.buckets.windows.set(time.time_ns() - node.clock())
             looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
             if line := fullness.line(node.buckets, node.clock() / SECOND):
                 log.warning(line)

@@ -7,6 +7,7 @@ what looks for seeds. All clocks start anywhere, as they do on real machines.
 from __future__ import annotations
 
 from math import inf
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sidegate.buckets.buckets import BucketTable
@@ -172,6 +173,10 @@ class SimLink:
                 pass
 
 
+WALL = 1_800_000_000 * SECOND  # what clocks on the wall show when it begins
+SKEW = SECOND // 4  # ns: by so much they are off, each by its own
+
+
 class SimNode:
     """One node: a host of the network, the transport of its cluster, the links of its node."""
 
@@ -189,6 +194,7 @@ class SimNode:
         self._beat_at = 0.0
         self._beats = 0
         table = BucketTable()
+        table.windows.set(WALL - self._offset + Random(name).randrange(-SKEW, SKEW))
         self.cluster = Cluster(
             name,
             f"{name}:7171",

@@ -10,7 +10,7 @@ nothing is ever rounded, and the table decides as exact fractions would. What le
 debt is in nanoseconds, rounded up.
 
 `store.py` says which buckets there are, and how many there may be; `carrying.py` what becomes of
-them when the limits of a key change.
+them when the limits of a key change; `windows.py` by which clock quotas are counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,7 @@ from sidegate.buckets.carrying_store import FULL, CarryingStore
 from sidegate.buckets.limits import Limit, Limits, require_cost
 from sidegate.buckets.store import to_ns
 from sidegate.buckets.tables.shards import PUT_BY, SHIFT, Table
+from sidegate.buckets.windows import CurrentWindow
 from sidegate.errors import CostError
 
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
@@ -33,11 +34,15 @@ class BucketTable(CarryingStore):
 
     __slots__ = ()
 
-    def take(self, key: str, limits: Limits, cost: int, now: int) -> tuple[bool, list[int]]:
+    def take(  # noqa: PLR0911  # still plain: the common case by hand, and each other one apart
+        self, key: str, limits: Limits, cost: int, now: int
+    ) -> tuple[bool, list[int]]:
         """Charge `cost` tokens to every limit, or to none: whether they were charged, and debts.
 
         The debts are the ns until each limit's bucket is full, after the charge, rounded up; none
-        where nothing ever passes. A cost of 0 only looks. CostError for a cost that can never pass.
+        where nothing ever passes. Of a quota it is the same share of its window as was spent, and
+        behind all debts are, for each window, the ns that it lasts from now on, and its number. A
+        cost of 0 only looks. CostError for a cost that can never pass.
         """
         # The common case, one limit, by hand: half the time of _take.
         table = self._tables.get(limits.text)
@@ -49,7 +54,10 @@ class BucketTable(CarryingStore):
         if full_at is None:
             if (limits.carries or self.ruled) and self._carry(key, limits, now):
                 return self._take(key, limits, cost, now)
-            return self._take_first(key, table.limit, cost, now)
+            return self._take_first(key, table.limit, limits, cost, now)
+        window = table.window
+        if window is not None:
+            return self._take_of_window(key, limits, window, held, cost, now)
         scale = table.scale
         ticks = now * scale
         if full_at > ticks:
@@ -66,15 +74,42 @@ class BucketTable(CarryingStore):
         held[key] = ticks + after
         return True, [after if scale == 1 else -(-after // scale)]
 
-    def _take_first(self, key: str, limit: Limit, cost: int, now: int) -> tuple[bool, list[int]]:
+    def _take_of_window(  # as `take` goes on, for a quota
+        self,
+        key: str,
+        limits: Limits,
+        window: CurrentWindow,
+        held: dict[str, int],
+        cost: int,
+        now: int,
+    ) -> tuple[bool, list[int]]:
+        ticks = window.ticks if now < window.until else window.at(now)
+        limit = limits.items[0]
+        full_at = held[key]
+        after = cost * limit.interval
+        if full_at > ticks:
+            after += full_at - ticks
+        elif full_at < 0:
+            return self._take(key, limits, cost, now)
+        if after > limit.capacity:
+            debt = after - cost * limit.interval
+            if cost > limit.burst or debt > limit.capacity:
+                return self._take(key, limits, cost, now)
+            return False, [debt, window.until - now, window.number]
+        held[key] = ticks + after
+        return True, [after, window.until - now, window.number]
+
+    def _take_first(
+        self, key: str, limit: Limit, limits: Limits, cost: int, now: int
+    ) -> tuple[bool, list[int]]:
         """Take from a full bucket, which allows all that is no error."""
         if cost > limit.burst:
             raise CostError(cost, limit.burst)
         debt = cost * limit.interval
-        self._create(key, limit, now * limit.scale + debt, now)
-        return True, [to_ns(debt, limit.scale)]
+        self._create(key, limit, self._ticks(limit, now) + debt, now)
+        return True, self._told([debt], limits, now)
 
-    def _take(  # noqa: C901  # still plain: zip, max, comprehensions and small methods double the time
+    def _take(  # noqa: C901, PLR0912  # still plain: zip, max, comprehensions and small methods double the time
         self, key: str, limits: Limits, cost: int, now: int
     ) -> tuple[bool, list[int]]:
         if not 0 <= cost <= limits.smallest_burst:
@@ -93,15 +128,16 @@ class BucketTable(CarryingStore):
                 shards = table.shards
                 place = table.one if shards is None else shards[hash(key) >> SHIFT]
                 full_at = place.get(key)
-                ticks = now * limit.scale
                 if full_at is None:
                     place = None
                     is_here = False
-                elif full_at > ticks:
-                    debt = full_at - ticks
                 elif full_at < 0:
                     is_here = False
-                    debt = max(-full_at - ticks, 0)
+                    debt = table.debt(full_at, now)
+                elif table.window is not None:
+                    debt = table.window.debt(full_at, now)
+                elif full_at > now * limit.scale:
+                    debt = full_at - now * limit.scale
             debt += cost * limit.interval
             if debt > limit.capacity:
                 allowed = False
@@ -115,7 +151,7 @@ class BucketTable(CarryingStore):
             debts = [debts[at] - cost * limit.interval for at, limit in enumerate(limits.items)]
         elif cost:
             self._put_all(key, limits, places, debts, now)
-        return allowed, _in_ns(debts, limits)
+        return allowed, self._told(debts, limits, now)
 
     def _put_all(
         self, key: str, limits: Limits, places: list[_Place], debts: list[int], now: int
@@ -124,18 +160,51 @@ class BucketTable(CarryingStore):
         for at, limit in enumerate(limits.items):
             place = places[at]
             if place is not None:
-                place[key] = now * limit.scale + debts[at]
+                ticks = now * limit.scale if limit.period is None else self._ticks(limit, now)
+                place[key] = ticks + debts[at]
         if None in places:  # last, for a new bucket may need the room of one of the others
             for at, limit in enumerate(limits.items):
                 if places[at] is None:
-                    self._create(key, limit, now * limit.scale + debts[at], now)
+                    self._create(key, limit, self._ticks(limit, now) + debts[at], now)
 
-    def refund(self, key: str, limits: Limits, cost: int, now: int) -> list[int]:
-        """Give back `cost` tokens to every limit, none beyond full: debts as `take` gives them."""
+    def refund(
+        self, key: str, limits: Limits, cost: int, now: int, windows: Sequence[int] = ()
+    ) -> list[int]:
+        """Give back `cost` tokens to every limit, none beyond full: debts as `take` gives them.
+
+        `windows` has for each limit the number of the window in which they were charged, 0 for
+        none: what was charged in a window that is over stays so.
+        """
         require_cost(cost, limits)
-        for limit in limits.items:
+        for limit in self.of_now(limits, windows, now):
             self.change(key, limit, -cost * limit.interval, now)
-        return _in_ns([self._debt(key, limit, now) for limit in limits.items], limits)
+        return self._told([self._debt(key, limit, now) for limit in limits.items], limits, now)
+
+    def of_now(self, limits: Limits, windows: Sequence[int], now: int) -> list[Limit]:
+        """Return the limits without those of windows that are over; `windows` as in `refund`."""
+        if len(windows) not in {0, len(limits.items)}:
+            raise ValueError(
+                f"{len(windows)} windows of {limits.text!r}: expected one of each limit"
+            )
+        return [
+            limit
+            for at, limit in enumerate(limits.items)
+            if not windows or self.windows.is_now(limit, windows[at], now)
+        ]
+
+    def owe(self, key: str, limits: Limits, cost: int, now: int) -> list[int]:
+        """Charge `cost` tokens to every limit, also those that aren't there: debts as by `take`.
+
+        A bucket owes up to twice its capacity by this, a quota up to all of its window.
+        """
+        if cost < 0:
+            raise ValueError(f"cost {cost}: expected 0 or more")
+        if (limits.carries or self.ruled) and limits.items:
+            self._carry(key, limits, now)
+        for limit in limits.items if cost else ():
+            debt = self._debt(key, limit, now)
+            self._put(key, limit, max(debt, min(debt + cost * limit.interval, limit.most)), now)
+        return self._told([self._debt(key, limit, now) for limit in limits.items], limits, now)
 
     def reset(self, key: str) -> int:
         """Make all buckets of the key full; how many there were."""
@@ -150,7 +219,7 @@ class BucketTable(CarryingStore):
         table = self._tables.get(text)
         if table is None:
             return []
-        one, shards, ticks = table.one, table.shards, now * table.scale
+        one, shards, ticks = table.one, table.shards, table.ticks(now)
         full: list[str] = []
         for key in keys:
             held = one if shards is None else shards[hash(key) >> SHIFT]
@@ -196,22 +265,24 @@ class BucketTable(CarryingStore):
         is_put_by = place is not None and place[key] < 0
         if is_put_by and (heir := self._heir(key, limit)):
             self.change(key, heir, carried_change(ticks, limit, heir), now)
-        debt = self._debt(key, limit, now) + ticks
-        fitting = min(max(debt, 0), limit.capacity)
+        before = self._debt(key, limit, now)
+        debt, most = before + ticks, max(before, limit.capacity)
+        fitting = min(max(debt, 0), most)
         if is_put_by and place is not None:
-            place[key] = -(now * limit.scale + fitting)
+            place[key] = -(self._ticks(limit, now) + fitting)
         elif fitting or place is not None:
             self._put(key, limit, fitting, now)
-        return max(debt - limit.capacity, 0)
+        return max(debt - most, 0)
 
     def merge_all(self, limit: Limit, keys: Sequence[str], debts: Sequence[int], now: int) -> None:
         """Merge many buckets of one limit, each debt (ns) that of its key."""
         if not limit.tokens:  # of these there are none
             return
-        ticks, scale, capacity, text = now * limit.scale, limit.scale, limit.capacity, limit.text
+        ticks = self._ticks(limit, now)
+        scale, most, text = limit.scale, limit.most, limit.text
         table = self._tables.get(text)
         for key, debt in zip(keys, debts, strict=True):
-            full_at = ticks + min(debt * scale, capacity)
+            full_at = ticks + min(debt * scale, most)
             if table is None:
                 known = None
             else:
@@ -234,6 +305,7 @@ class BucketTable(CarryingStore):
         if table is None:
             return found, debts
         one, shards, scale = table.one, table.shards, table.scale
+        now = now if table.window is None else table.window.at(now)
         for key in keys:  # still plain: a call for each key would double the time
             full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, FULL)
             debt = (full_at if scale == 1 else -(-full_at // scale)) - now
@@ -242,9 +314,12 @@ class BucketTable(CarryingStore):
                 debts.append(debt)
         return found, debts
 
-
-def _in_ns(debts: list[int], limits: Limits) -> list[int]:
-    for at, limit in enumerate(limits.items):
-        if limit.scale != 1:
-            debts[at] = -(-debts[at] // limit.scale)
-    return debts
+    def _told(self, debts: list[int], limits: Limits, now: int) -> list[int]:
+        """Have debts (ticks) in ns, and behind them each window: how long it lasts, its number."""
+        for at, limit in enumerate(limits.items):
+            if limit.scale != 1:
+                debts[at] = -(-debts[at] // limit.scale)
+        for at in limits.windows:
+            if window := self._window(limits.items[at]):
+                debts += window.left(now), window.number
+        return debts

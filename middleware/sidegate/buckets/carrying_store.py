@@ -7,6 +7,7 @@ from sidegate.buckets.carrying import nearest, shares
 from sidegate.buckets.limits import Limit, Limits
 from sidegate.buckets.store import MAX_MEMORY, Store, to_ns
 from sidegate.buckets.tables.shards import PUT_BY
+from sidegate.buckets.windows import CurrentWindow
 
 FULL = 0  # whatever the time is: `now` is never negative
 MAX_OLD = 32  # limits of a rule that are looked at: so often it changes in the longest of windows
@@ -87,6 +88,13 @@ class CarryingStore(Store):
         carried, self.carried = self.carried, []
         return carried
 
+    def dated(self, text: str, now: int) -> str:
+        """Return the text of a limit of which there are buckets, and the window that it is."""
+        table = self._tables.get(text)
+        return (
+            text if table is None or table.window is None else self.windows.dated(table.limit, now)
+        )
+
     def put_by(self, text: str, keys: Iterable[str], now: int) -> tuple[list[str], list[int]]:
         """Return the keys whose buckets of a limit were put by, and their debts (ns)."""
         table = self._tables.get(text)
@@ -98,7 +106,7 @@ class CarryingStore(Store):
             full_at = table.dict_of(key).get(key, FULL)
             if full_at < 0:
                 found.append(key)
-                debts.append(max(to_ns(-full_at, table.scale) - now, 0))
+                debts.append(to_ns(table.debt(full_at, now), table.scale))
         return found, debts
 
     def put_by_all(self, limit: Limit, keys: Iterable[str], debts: Iterable[int], now: int) -> None:
@@ -108,8 +116,9 @@ class CarryingStore(Store):
         """
         if not limit.tokens:  # as in merge_all
             return
+        ticks = self._ticks(limit, now)
         for key, debt in zip(keys, debts, strict=True):
-            full_at = now * limit.scale + min(debt * limit.scale, limit.capacity)
+            full_at = ticks + min(debt * limit.scale, limit.most)
             held = self._place(key, limit)
             if held is None and debt:
                 self._create(key, limit, full_at, now)
@@ -133,7 +142,19 @@ class CarryingStore(Store):
         table = self._tables.get(limit.text)
         if table is None:
             return 0
-        return max(abs(table.dict_of(key).get(key, FULL)) - now * limit.scale, 0)
+        return table.debt(table.dict_of(key).get(key, FULL), now)
+
+    def _ticks(self, limit: Limit, now: int) -> int:
+        """Return where the clock of a limit's buckets stands."""
+        window = self._window(limit)
+        return now * limit.scale if window is None else window.at(now)
+
+    def _window(self, limit: Limit) -> CurrentWindow | None:
+        """Return the present window of a quota, None for a bucket."""
+        if limit.period is None:
+            return None
+        table = self._tables.get(limit.text)  # a fifth of the time that the hash of a period takes
+        return self.windows.of(limit.period) if table is None else table.window
 
     def _place(self, key: str, limit: Limit) -> dict[str, int] | None:
         table = self._tables.get(limit.text)
@@ -145,7 +166,8 @@ class CarryingStore(Store):
     def _put(self, key: str, limit: Limit, debt: int, now: int) -> None:
         """Set the debt (ticks) of a bucket, which may be a new one."""
         held = self._place(key, limit)
+        full_at = self._ticks(limit, now) + debt
         if held is None:
-            self._create(key, limit, now * limit.scale + debt, now)
+            self._create(key, limit, full_at, now)
         else:
-            held[key] = now * limit.scale + debt
+            held[key] = full_at

@@ -42,8 +42,10 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     `debts` are nanoseconds until each limit's bucket is full again, rounded up and in the order
     of `limits`, after this check was charged if it was allowed; empty when nobody knows them
-    (open, closed), and where a limit lets nothing pass ("0/minute"). `node` is the name of the
-    node that decided, "" when unknown.
+    (open, closed), and where a limit lets nothing pass ("0/minute"). Of a quota it is the share of
+    its window that is spent, and behind the debts are two numbers for each quota: how long its
+    window lasts (ns), and the number of that window. `node` is the name of the node that decided,
+    "" when unknown.
     """
 
     allowed: bool
@@ -82,11 +84,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     @property
     def wait(self) -> int:
         """Nanoseconds until the same check can pass: `retry_after` before it became a float."""
-        return max(map(self.wait_of, range(len(self.debts))), default=0)
+        return max(map(self.wait_of, range(len(self.limits.items))), default=0) if self.debts else 0
 
     @property
     def reset_after(self) -> float | None:
-        """Seconds until the binding limit's bucket is full, None when the debts are unknown."""
+        """Seconds until the binding limit is whole again, None when the debts are unknown."""
         at = self._binding
         return None if at is None else self.reset_of(at)
 
@@ -105,8 +107,25 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return max(min(left, self.cost - 1) if self.wait_of(at) else left, 0)
 
     def reset_of(self, at: int) -> float:
-        """Seconds until the bucket of limit number `at` is full."""
-        return self.debts[at] / SECOND
+        """Seconds until limit number `at` is whole again: its bucket full, or its window over."""
+        return self.whole_in(at) / SECOND
+
+    def whole_in(self, at: int) -> int:
+        """Nanoseconds until limit number `at` is whole again: `reset_of` before it was a float."""
+        if self.limits.items[at].period is None:
+            return self.debts[at]
+        return self._of_windows(at, 0)
+
+    def windows(self, limits: Limits) -> list[int]:
+        """Numbers of the windows of those of the limits that are quotas, none of them unknown."""
+        if not self.debts:
+            return []
+        places = [self.limits.items.index(limits.items[at]) for at in limits.windows]
+        return [self._of_windows(at, 1) for at in places]
+
+    def _of_windows(self, at: int, which: int) -> int:
+        limits = self.limits
+        return self.debts[len(limits.items) + 2 * limits.windows.index(at) + which]
 
     def retry_of(self, at: int) -> float:
         """Seconds until limit number `at` would let the same check pass; 0.0 when allowed."""
@@ -117,17 +136,31 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         if self.allowed:
             return 0
         limit = self.limits.items[at]
+        if limit.period is not None and limit.tokens:
+            is_short = self.debts[at] + self.cost * limit.interval > limit.capacity
+            return self._of_windows(at, 0) if is_short else 0
         short = self.debts[at] * limit.scale + self.cost * limit.interval - limit.capacity
         return max(-(-short // limit.scale), 0)
 
     @property
     def _binding(self) -> int | None:
-        if len(self.debts) < 2:
+        count = len(self.limits.items)
+        if count < 2 or not self.debts:
             return 0 if self.debts else None
-        return max(range(len(self.debts)), key=self._weight)
+        return max(range(count), key=self._weight)
 
     def _weight(self, at: int) -> float:
         if not self.allowed:
             return self.wait_of(at)
         limit = self.limits.items[at]
         return self.debts[at] * limit.scale / (limit.capacity or 1)
+
+
+def aged(decision: Decision, age: int) -> list[int]:
+    """Return the debts of a decision as they are `age` ns later, if its windows aren't over."""
+    limits = decision.limits
+    debts = [max(debt - age, 0) for debt in decision.debts]
+    for at in limits.windows if debts else ():
+        debts[at] = decision.debts[at]  # in a window nothing comes back
+    debts[len(limits.items) + 1 :: 2] = decision.debts[len(limits.items) + 1 :: 2]
+    return debts

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import TypeVar
 
+from sidegate.buckets.periods import UNITS, Period
 from sidegate.errors import CostError, LimitError, quoted
 
 MAX_TOKENS = 10**12  # keeps every count within a msgpack integer, with room to add them up
@@ -20,31 +21,21 @@ BY_NAME = "@"  # before the name of a rule of the sidecar's file, in the place o
 Key = TypeVar("Key")
 
 SECOND = 10**9  # ns
-_MINUTE = 60
-_DAY = 86_400
-
-_SECONDS = {  # the largest first: a window is written in the largest unit that fits it whole
-    "year": 365 * _DAY,
-    "month": 30 * _DAY,
-    "week": 7 * _DAY,
-    "day": _DAY,
-    "hour": 60 * _MINUTE,
-    "minute": _MINUTE,
-    "second": 1,
-}
 _SHORT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _ABBREVIATED = {"sec": "second", "secs": "second", "min": "minute", "mins": "minute"}
-_UNITS = {
-    **_SECONDS,
-    **{f"{unit}s": seconds for unit, seconds in _SECONDS.items()},
-    **{name: _SECONDS[unit] for name, unit in (_SHORT | _ABBREVIATED).items()},
+_UNITS = {  # as they are written, and as they are called
+    **{unit: unit for unit in UNITS},
+    **{f"{unit}s": unit for unit in UNITS},
+    **_SHORT,
+    **_ABBREVIATED,
 }
 _EXPECTED = "second, minute, hour, day, week, month or year (or s, m, h, d, w)"
 
 # Every piece may be missing, so that the first one that is can be named in the error.
 _PART = re.compile(
     r"(?P<count>[0-9]+)?\s*(?P<per>/|per)?\s*(?P<times>[0-9]+)?\s*(?P<unit>[a-z]+)?"
-    r"\s*(?P<burst>burst)?\s*(?P<size>[0-9]+)?\s*(?P<rest>.*)",
+    r"\s*(?:(?P<whole>window)\b\s*(?P<zone>[^\s]+)?|(?P<burst>burst)?\s*(?P<size>[0-9]+)?)"
+    r"\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -52,6 +43,10 @@ _PART = re.compile(
 @dataclass(frozen=True, slots=True, init=False)
 class Limit:
     """`tokens` refilled evenly in each `window` (seconds), and a bucket that holds `burst`.
+
+    With a `period` they are a quota instead: `tokens` in each window of it, and nothing comes back
+    within one. Its bucket goes by a clock that stands still in a window and jumps where the next
+    one begins, so that all else is as in a bucket; `window` is the length on paper then.
 
     Without tokens (0) nothing ever passes, and there is no bucket.
 
@@ -63,27 +58,38 @@ class Limit:
     tokens: int
     window: int
     burst: int
+    period: Period | None
     scale: int = field(compare=False, repr=False)  # ticks in a nanosecond
     interval: int = field(compare=False, repr=False)  # ticks for one token
     capacity: int = field(compare=False, repr=False)  # ticks for a whole burst
+    most: int = field(compare=False, repr=False)  # ticks that may be owed, by who wasn't asked
     text: str = field(compare=False, repr=False)  # the canonical form
     is_share: bool = field(compare=False, repr=False)  # of a limit that was divided
 
     def __init__(
-        self, tokens: int, window: int, burst: int | None = None, *, is_share: bool = False
+        self,
+        tokens: int,
+        window: int,
+        burst: int | None = None,
+        *,
+        period: Period | None = None,
+        is_share: bool = False,
     ) -> None:
         burst = tokens if burst is None else burst
         _check_counts(tokens, window, burst)
-        common = gcd(window * SECOND, tokens)
-        interval = window * SECOND // common if tokens else 1
+        if period is not None:
+            _check_window(tokens, window, burst, period)
+        scale, interval = _ticks(tokens, window, period)
         derived = {
             "tokens": tokens,
             "window": window,
             "burst": burst,
-            "scale": tokens // common if tokens else 1,
+            "period": period,
+            "scale": scale,
             "interval": interval,
             "capacity": burst * interval,
-            "text": _written(tokens, window, burst),
+            "most": burst * interval * (1 if period else 2),
+            "text": f"{tokens}/{period}" if period else _written(tokens, window, burst),
             "is_share": is_share,
         }
         for name, value in derived.items():
@@ -93,10 +99,14 @@ class Limit:
         """Return what one of `parts` nodes that decide alone may let through: the rate / `parts`.
 
         The burst is divided too, rounded down, but at least 1. A window never grows beyond the
-        largest there is (146 years), so the rate of "1/year" stops falling at 146 parts.
+        largest there is (146 years), so the rate of "1/year" stops falling at 146 parts. The window
+        of a quota stays what it is, so each node lets through 1 at the least.
         """
         if not self.tokens:
             return self
+        if self.period is not None:
+            tokens = max(1, self.tokens // parts)
+            return Limit(tokens, self.window, period=self.period, is_share=True)
         common = gcd(self.tokens, parts)
         window = min(self.window * (parts // common), MAX_DEBT // SECOND)
         return Limit(self.tokens // common, window, max(1, self.burst // parts), is_share=True)
@@ -119,6 +129,7 @@ class Limits:
     asked: str = field(compare=False, repr=False)
     carries: bool = field(compare=False)
     items: tuple[Limit, ...] = field(compare=False)
+    windows: tuple[int, ...] = field(compare=False, repr=False)  # which of them are quotas
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
 
@@ -134,6 +145,8 @@ class Limits:
         object.__setattr__(self, "asked", CARRYING + text if carries else text)
         object.__setattr__(self, "carries", carries)
         object.__setattr__(self, "items", items)
+        windows = tuple(at for at, limit in enumerate(items) if limit.period)
+        object.__setattr__(self, "windows", windows)
         smallest = min(limit.burst for limit in items)
         object.__setattr__(self, "smallest_burst", smallest or 1)
         object.__setattr__(self, "is_blocked", not smallest)
@@ -199,15 +212,39 @@ def _check_counts(tokens: int, window: int, burst: int) -> None:
         raise LimitError(f"a burst of {_short(burst)} would take more than 146 years to refill")
 
 
+def _check_window(tokens: int, window: int, burst: int, period: Period) -> None:
+    if burst != tokens or window != period.length:
+        raise LimitError(
+            f"a quota of {tokens} in a {period} of {period.length} seconds has no other"
+        )
+    if tokens > window * SECOND:
+        most = window * SECOND
+        raise LimitError(f"{tokens} tokens, expected at most {most} in a window of {window} s")
+
+
+def _ticks(tokens: int, window: int, period: Period | None) -> tuple[int, int]:
+    """Return how many ticks a nanosecond has, and one token.
+
+    In a window no time passes, so a token may be a little less than its share: all of them end
+    before the next window begins.
+    """
+    if not tokens:
+        return 1, 1
+    if period is not None:
+        return 1, window * SECOND // tokens
+    common = gcd(window * SECOND, tokens)
+    return tokens // common, window * SECOND // common
+
+
 def _written(tokens: int, window: int, burst: int) -> str:
-    unit = next(unit for unit, seconds in _SECONDS.items() if window % seconds == 0)
-    times = window // _SECONDS[unit]
+    unit = next(unit for unit, seconds in UNITS.items() if window % seconds == 0)
+    times = window // UNITS[unit]
     written = f"{tokens}/{unit}" if times == 1 else f"{tokens}/{times} {unit}s"
     return written if burst == tokens else f"{written} burst {burst}"
 
 
 def parse_limits(text: str) -> Limits:
-    """Read limits such as "100/minute; 1000 per 5 hours burst 50"; LimitError names what is wrong.
+    """Read limits such as "100/minute; 1000/day window"; LimitError names what is wrong.
 
     Parts are joined by ";", "," or "|", and a text that begins with CARRYING has limits that carry.
     What was read is remembered, 4,096 texts of it.
@@ -255,24 +292,39 @@ def _parse_one(part: str, text: str) -> Limit:
     wrong = _wrong(match)
     if wrong:
         raise LimitError(wrong, part, text)
-    window = int(match["times"] or 1) * _UNITS[match["unit"].lower()]
+    count, times, unit = (
+        int(match["count"]),
+        int(match["times"] or 1),
+        _UNITS[match["unit"].lower()],
+    )
+    burst = int(match["size"]) if match["size"] else None
     try:
-        return Limit(int(match["count"]), window, int(match["size"]) if match["size"] else None)
+        period = Period(unit, times, match["zone"] or "") if match["whole"] else None
+        window = period.length if period else times * UNITS[unit]
+        return Limit(count, window, burst, period=period)
     except LimitError as error:
         raise LimitError(error.why, part, text) from None
 
 
 def _wrong(match: re.Match[str]) -> str:
     """Name the first piece that is missing or not understood; "" when all is well."""
-    count, per, times, unit, burst, size, rest = match.groups(default="")
+    count, per, times, unit, whole, zone, burst, size, rest = match.groups(default="")
     checks = (
         (not match.string, 'nothing here, expected a limit such as "100/minute"'),
         (re.match(r"\.[0-9]", rest), "a fraction, expected whole numbers"),
         (not count, 'expected a whole number of tokens first, as in "100/minute"'),
         (not per, f'expected "/" or "per" after {quoted(count)}'),
+        (
+            whole and zone.lower() == "burst",
+            "a quota is whole when its window begins, without a burst",
+        ),
         (not unit, f"no unit after {quoted(per + times)}, expected {_EXPECTED}"),
         (unit.lower() not in _UNITS, f"unknown unit {quoted(unit)}, expected {_EXPECTED}"),
         (burst and not size, f"expected a whole number of tokens after {quoted(burst)}"),
-        (rest or (size and not burst), f'expected ";" or "burst 20" after {quoted(unit)}'),
+        (whole and rest, f'expected ";" after {quoted(zone or whole)}'),
+        (
+            rest or (size and not burst),
+            f'expected ";", "burst 20" or "window" after {quoted(unit)}',
+        ),
     )
     return next((text for wrong, text in checks if wrong), "")

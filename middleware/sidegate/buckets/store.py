@@ -18,6 +18,7 @@ from sidegate.buckets.tables.expiry import due_time
 from sidegate.buckets.tables.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.buckets.tables.ledger import Ledger, LedgerTable, PayerKind
 from sidegate.buckets.tables.listing import all_keys, in_debt, some_keys
+from sidegate.buckets.windows import WindowClock
 
 MAX_MEMORY = 256 << 20  # bytes: a million buckets with keys of 24 characters
 MIN_MEMORY = 16 << 10  # bytes: several times what one bucket with the longest key takes
@@ -51,12 +52,14 @@ class Store:
         "_tolerated",
         "evicted",
         "max_memory",
+        "windows",
     )
 
     def __init__(self, max_memory: int = MAX_MEMORY) -> None:
         if max_memory < MIN_MEMORY:
             raise ValueError(f"max_memory {max_memory}: expected at least {MIN_MEMORY} bytes")
         self.max_memory = max_memory
+        self.windows = WindowClock()
         # Buckets forgotten at the bound while still in debt.
         self.evicted: dict[PayerKind, int] = dict.fromkeys(PayerKind, 0)
         self._count = 0
@@ -110,7 +113,7 @@ class Store:
             if ledger is None:
                 return looks
             _, key = accounts.take(ledger)
-            full_at = self._full_at(ledger.table, key)
+            full_at = self._full_at(ledger.table, key, now)
             if full_at > now:
                 accounts.put(ledger, key, full_at, now)
             else:
@@ -118,9 +121,12 @@ class Store:
         return most
 
     @staticmethod
-    def _full_at(table: LedgerTable, key: str) -> int:
+    def _full_at(table: LedgerTable, key: str, now: int) -> int:
         """When the bucket is full again (ns, rounded up), also if it was put by."""
-        return to_ns(abs(table.dict_of(key)[key]), table.scale)
+        full_at = abs(table.dict_of(key)[key])
+        if table.window is not None:
+            return table.window.forgotten_at(full_at, now)
+        return to_ns(full_at, table.scale)
 
     def _create(self, key: str, limit: Limit, full_at: int, now: int) -> None:
         accounts = self._accounts
@@ -130,11 +136,15 @@ class Store:
         # Not before there is room: the last bucket of a table takes it along.
         table = self._tables.get(limit.text)
         if table is None:
-            table = self._tables[limit.text] = LedgerTable(limit)
+            window = None if limit.period is None else self.windows.of(limit.period)
+            table = self._tables[limit.text] = LedgerTable(limit, window)
         if table.add(key, full_at):
             accounts.shares.bytes += SPREAD
         self._count += 1
-        accounts.enter(table, key, size, to_ns(full_at, limit.scale), now)
+        at = to_ns(full_at, limit.scale)
+        if table.window is not None:
+            at = table.window.forgotten_at(full_at, now)
+        accounts.enter(table, key, size, at, now)
         if self._copying is not None or accounts.fragments.lost > self._tolerated:
             self._copy_some()
 
@@ -151,7 +161,7 @@ class Store:
         """Look at the next bucket of who is to pay: forget it, or put it where it belongs now."""
         ledger = self._accounts.payer(now)
         due, key = self._accounts.take(ledger)
-        full_at = self._full_at(ledger.table, key)
+        full_at = self._full_at(ledger.table, key, now)
         if at_once or full_at <= now or due_time(full_at, now, ledger.due.finest) <= due:
             self.evicted[ledger.payer.kind] += full_at > now
             self._forget(ledger, key)

@@ -27,8 +27,8 @@ def decision(answers: Answers, answer: Answer, limits: Limits, cost: int) -> Dec
         limits = limits.divided(answers.parts)
         cost = min(cost, limits.smallest_burst)
     debts = answer[1:]
-    if debts and len(debts) != len(limits):
-        raise WireError("bad-message", f"{len(debts)} debts for {len(limits)} limits")
+    if debts and len(debts) != len(limits.items) + 2 * len(limits.windows):
+        raise WireError("bad-message", f"{len(debts)} debts for {limits.text!r:.200}")
     return Decision(answer[0] == 1, limits, cost, debts, source, answers.node)
 
 

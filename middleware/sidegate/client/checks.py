@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits, parse_limits, require_cost
+from sidegate.buckets.windows import dated
 from sidegate.errors import CostError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Check, require_key
 
@@ -76,7 +77,8 @@ def refund_of(key: str, decision: Decision, limits: Limits | None) -> tuple[Chec
         raise ValueError(f"limits={limits.text!r}: {other[0].text!r} isn't one of the decision's")
     if not decision.allowed or not decision.cost or decision.source not in _CHARGING:
         return None
-    return question(key, limits, decision.cost)
+    (key, _, cost), limits = question(key, limits, decision.cost)
+    return (key, dated(limits, decision.windows(limits)), cost), limits
 
 
 def _read(limits: object) -> Limits:

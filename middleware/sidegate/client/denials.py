@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.decision import Decision, Source, aged
 from sidegate.buckets.limits import SECOND, Limits
 from sidegate.client.unreachable.key_counts import of_denials
 from sidegate.protocol.outcome_messages import KeyOutcome
@@ -62,8 +62,7 @@ class Denials:
             del self.table[question]
             return None
         self.recalled[key] = self.recalled.get(key, 0) + 1
-        debts = [max(debt - age, 0) for debt in decision.debts]
-        return replace(decision, debts=debts, source=Source.REMEMBERED)
+        return replace(decision, debts=aged(decision, age), source=Source.REMEMBERED)
 
     def take_recalled(self) -> list[KeyOutcome]:
         """Return what to tell the sidecar of denials that were recalled, and count anew."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import SECOND
+from sidegate.buckets.windows import undated
 from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
@@ -67,9 +68,9 @@ class Memory:
 
     def refund(self, check: Check, limits: Limits) -> None:
         """Give back what a check of these limits has charged, none beyond full."""
-        key, _, cost = check
+        key, text, cost = check
         with self._lock:
-            self._buckets.refund(key, limits, cost, self._now())
+            self._buckets.refund(key, limits, cost, self._now(), undated(text)[1])
 
     def reset(self) -> None:
         """Make all buckets full again, forget all values, and have the time of the machine."""
@@ -194,7 +195,10 @@ class Memory:
         self._lent = {}
 
     def _now(self) -> int:
-        return time.monotonic_ns() + self._ahead
+        """Return the time, and have quotas go by the clock on the wall."""
+        machine = time.monotonic_ns()
+        self._buckets.windows.set(time.time_ns() - machine)
+        return machine + self._ahead
 
 
 def switched_off(check: Check, limits: Limits) -> Decision:

@@ -55,8 +55,9 @@ class Policy:
         `retry` is `retry_after` of the decision.
         """
         if len(self._heads) == 1 and decision.allowed:  # nearly all: half the time
-            left, debt = decision.remaining_of(0), decision.debts[0]
-            window = -(-debt // SECOND) if left else effective_window(decision, 0, left, retry)
+            left, debts = decision.remaining_of(0), decision.debts
+            whole_in = debts[0] if len(debts) == 1 else decision.whole_in(0)
+            window = -(-whole_in // SECOND) if left else effective_window(decision, 0, left, retry)
             return b"%b%d;t=%d" % (self._heads[0], left, window)
         parts: list[bytes] = []
         for at, head in enumerate(self._heads):
@@ -106,17 +107,18 @@ def effective_window(decision: Decision, at: int, left: int, retry: int) -> int:
     """Return the parameter `t` of limit number `at`, of which `left` is left: seconds, rounded up.
 
     It is the time until the bucket is full again, but for an empty one the time until it holds
-    something, so that a client that obeys doesn't sleep through the refill. On a denial it is the
+    something, so that a client that obeys doesn't sleep through the refill. Of a quota it is the
+    time until its window ends. On a denial it is the
     time until this limit would let the request pass, and never later than `retry`, the field
     Retry-After: section 6 of the draft asks for that.
     """
-    debt = decision.debts[at]
+    whole_in = decision.whole_in(at)
     if not decision.allowed:
-        return min(_seconds(decision.wait_of(at) or debt), retry)
-    if not left:
-        limit = decision.limits.items[at]
-        debt -= (limit.capacity - limit.interval) // limit.scale
-    return -(-debt // SECOND)
+        return min(_seconds(decision.wait_of(at) or whole_in), retry)
+    limit = decision.limits.items[at]
+    if not left and limit.period is None:
+        whole_in -= (limit.capacity - limit.interval) // limit.scale
+    return -(-whole_in // SECOND)
 
 
 def bad_request(detail: str) -> bytes:
@@ -157,7 +159,9 @@ def legacy(decision: Decision, retry: int, epoch: float) -> list[Pair]:
 
 
 def _policy(name: bytes, limit: Limit) -> bytes:
-    refill = -(-limit.capacity // (limit.scale * SECOND)) or limit.window
+    refill = limit.window
+    if limit.tokens and limit.period is None:
+        refill = -(-limit.capacity // (limit.scale * SECOND))
     return b"%b;q=%d;w=%d" % (name, limit.burst, refill)
 
 

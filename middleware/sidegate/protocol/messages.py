@@ -41,10 +41,11 @@ Check: TypeAlias = tuple[str, str, int]
 """(key, limits, cost): one question. `limits` is a text that `sidegate.buckets.limits` parses."""
 
 Answer: TypeAlias = (
-    Annotated[list[int], Meta(min_length=1, max_length=9)] | Annotated[str, Meta(min_length=1)]
+    Annotated[list[int], Meta(min_length=1, max_length=25)] | Annotated[str, Meta(min_length=1)]
 )
 """[allowed (1 or 0), debt of each limit in ns, …] or the reason why the check can't be decided.
 
+Behind the debts are two numbers for each window: the ns that it lasts from now on, and its number.
 There are no debts where they are not known (sources `open` and `closed`)."""
 
 Hops: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -70,7 +71,9 @@ Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
-"""(limit, keys, debts in ns): buckets of one limit, a debt for each key."""
+"""(limit, keys, debts in ns): buckets of one limit, a debt for each key.
+
+The text of a quota ends in "@" and the number of the window that it is about."""
 
 Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
 """(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
@@ -288,7 +291,8 @@ class Refund(Struct, array_like=True, frozen=True, gc=False, tag=27):
     """Give back what these checks have charged, each to all of its limits. Not answered.
 
     Whoever can't pass it on at once drops it, and nobody says it twice: then too little is let
-    through. Said twice, it would be too much.
+    through. Said twice, it would be too much. The text of a quota ends in "@" and the number of the
+    window in which it was charged: where that is over nothing is given back of it.
     """
 
     hops: Hops

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import known_limits, parse_limits, require_cost
+from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
@@ -181,13 +182,14 @@ class Local:
         key, text, cost = check
         try:
             require_key(key)
+            text, windows = undated(text)
             limits = known_limits(text) or self._read(text)
             require_cost(cost, limits)
-        except SidegateError:
+        except (SidegateError, ValueError):
             return False
         if not cost:
             return False
-        self._cluster.sync.refund(key, limits, cost, now)
+        self._cluster.sync.refund(key, limits, cost, now, windows)
         return True
 
     # --- limits that are new wait their turn

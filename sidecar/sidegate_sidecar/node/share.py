@@ -21,5 +21,6 @@ def take_share(
     share = limits.divided(parts)
     allowed, debts = table.take(key, share, min(cost, share.smallest_burst), now)
     if allowed and not table.take(key, limits, cost, now)[0]:
-        return [0, *(limit.capacity // limit.scale for limit in share.items)]
+        spent = (limit.capacity // limit.scale for limit in share.items)
+        return [0, *spent, *table.windows.told(share, now)]
     return [int(allowed), *debts]

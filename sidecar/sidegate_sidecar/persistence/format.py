@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TypeAlias, TypeVar
 from msgspec import Meta, MsgspecError, Struct, msgpack
 
 from sidegate.buckets.limits import Limit, parse_limits
+from sidegate.buckets.windows import undated
 from sidegate_sidecar.persistence.moments import Moment
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ _UNFINISHED: Final = ".tmp"
 Row: TypeAlias = tuple[str, Limit, int]
 """(key, limit, debt in ns): one bucket."""
 
-Held: TypeAlias = tuple[Moment, Limit, list[str], list[int]]
-"""(moment of saving, limit, keys, debts in ns): buckets of one limit."""
+Held: TypeAlias = tuple[Moment, Limit, int, list[str], list[int]]
+"""(moment of saving, limit, number of its window or 0, keys, debts in ns): of one limit."""
 
 _Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 _Group: TypeAlias = tuple[str, list[str], list[_Debt]]
@@ -85,11 +86,11 @@ class Writer:
         self._write_chunk(msgpack.encode(saved_at))
         self._write_chunk(msgpack.encode(resets))
 
-    def add(self, lists: Iterable[list[Row]]) -> None:
-        """Add buckets in lists, each of one limit and not empty."""
+    def add(self, lists: Iterable[tuple[str, list[Row]]]) -> None:
+        """Add buckets in lists, each of one limit, whose text comes first, and its window."""
         groups = [
-            (rows[0][1].text, [key for key, _, _ in rows], [debt for _, _, debt in rows])
-            for rows in lists
+            (text, [key for key, _, _ in rows], [debt for _, _, debt in rows])
+            for text, rows in lists
         ]
         self.rows += sum(len(keys) for _, keys, _ in groups)
         self._write_chunk(msgpack.encode(groups))
@@ -136,7 +137,7 @@ class Reader:
         self._sum = blake2b(digest_size=_DIGEST)
 
     def groups(self) -> Iterator[Held]:
-        """Give all buckets: moment of saving, limit, keys, and debts (ns)."""
+        """Give all buckets: moment of saving, limit, window, keys, and debts (ns)."""
         self._read_version()
         saved_at = self.saved_at = self._decoded(_moments, self._chunk())
         self.resets = self._decoded(_resets, self._chunk())
@@ -148,7 +149,7 @@ class Reader:
                         f"{len(debts)} debts for {len(keys)} keys, expected one each"
                     )
                 rows += len(keys)
-                yield saved_at, self._limit(text), keys, debts
+                yield saved_at, *self._limit(text), keys, debts
         self._read_footer(rows)
 
     def _read_version(self) -> None:
@@ -198,12 +199,15 @@ class Reader:
                 f"what isn't buckets ({error}), expected a chunk of them"
             ) from None
 
-    def _limit(self, text: str) -> Limit:
+    def _limit(self, text: str) -> tuple[Limit, int]:
         try:
+            text, windows = undated(text)
             (limit,) = parse_limits(text)
         except ValueError as error:  # also for two of them
             raise self._nonsense(f"what isn't one limit ({error}), expected its text") from None
-        return limit
+        if bool(windows) != bool(limit.period):
+            raise self._nonsense(f"a window, or none, of {text!r}: expected one of each quota")
+        return limit, sum(windows)
 
     def _nonsense(self, what: str) -> UnusableError:
         return UnusableError(f"it has, before byte {self._at:,}, {what}: it is damaged")

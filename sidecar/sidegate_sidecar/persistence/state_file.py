@@ -136,9 +136,12 @@ class StateFile:
         """Take the buckets that are still in debt; how many, and how many are full again."""
         now, moment = self._clock(), self._moment()
         rows = full = 0
-        for saved_at, limit, keys, debts in groups:
+        for saved_at, limit, index, keys, debts in groups:
             self._passed = passed(saved_at, moment)
             time = self._passed.time
+            window = self._buckets.windows.of_limit(limit)
+            if window is not None:  # nothing comes back before it ends, and then all
+                time = 0 if window.enter(index, now) else 2 * window.length
             for key, debt in zip(keys, debts, strict=True):
                 if debt > time:
                     self._buckets.merge(key, limit, debt - time, now)
@@ -210,11 +213,11 @@ class StateFile:
         return writer.rows
 
     async def _write_to(self, writer: Writer, now: int) -> None:
-        held: list[list[Row]] = []
+        held: list[tuple[str, list[Row]]] = []
         count = 0
         for rows in self._buckets.export(now, SLICE):
             if rows:
-                held.append(rows)
+                held.append((self._buckets.windows.dated(rows[0][1], now), rows))
                 count += len(rows)
             if count < SLICE:  # short lists, of limits with few keys
                 await asyncio.sleep(0)  # no wait, but checks go first

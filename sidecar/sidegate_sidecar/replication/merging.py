@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.windows import undated
 from sidegate.protocol.messages import SURELY_SHORT_KEY, require_key
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class Merging:
             raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
-            limits = _limits_of((text, keys, debts))
+            limits, index = _limits_of((text, keys, debts))
+            window = self._table.windows.of_limit(limits.items[0])  # held, so that it stays entered
+            if window is not None and not window.enter(index, now):
+                continue
             merge = self._table.put_by_all if limits.carries else self._table.merge_all
             if stale and stale.concerns(keys):
                 fresh = [0 if key in stale else debt for key, debt in zip(keys, debts, strict=True)]
@@ -41,15 +45,21 @@ class Merging:
         return sum(len(keys) for _, keys, _ in message.groups)
 
 
-def _limits_of(group: Group) -> Limits:
-    """Return the one limit of a group of buckets; ValueError if the group makes no sense."""
+def _limits_of(group: Group) -> tuple[Limits, int]:
+    """Return the one limit of a group of buckets, and which window it is, 0 for none.
+
+    ValueError if the group makes no sense.
+    """
     text, keys, debts = group
     if len(keys) != len(debts):
         raise ValueError(f"{len(keys)} keys with {len(debts)} debts: expected as many")
     if max(map(len, keys), default=0) > SURELY_SHORT_KEY:
         for key in keys:
             require_key(key)
-    limits = parse_limits(text)
+    undated_text, windows = undated(text)
+    limits = parse_limits(undated_text)
     if len(limits.items) != 1:
         raise ValueError(f"buckets of {text!r}: expected one limit")
-    return limits
+    if bool(windows) != bool(limits.windows):
+        raise ValueError(f"buckets of {text!r}: expected the number of a window, for a quota only")
+    return limits, sum(windows)

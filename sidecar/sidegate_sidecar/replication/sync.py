@@ -55,7 +55,7 @@ from sidegate_sidecar.replication.pulling import Pulling
 from sidegate_sidecar.replication.rebalance import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
@@ -187,9 +187,11 @@ class Sync:
         elif charge[2]:
             self._flush.stood_in(owner, check)
 
-    def refund(self, key: str, limits: Limits, cost: int, now: int) -> None:
+    def refund(
+        self, key: str, limits: Limits, cost: int, now: int, windows: Sequence[int] = ()
+    ) -> None:
         """Give back tokens of a key of ours. Others hear of it only when nothing of it is owed."""
-        self._settling.refund(key, limits, cost, now)
+        self._settling.refund(key, limits, cost, now, windows)
 
     def reset(self, key: str, number: int, now: int) -> Sends:
         """Make the buckets of a key full here, and on all nodes whenever they are met."""

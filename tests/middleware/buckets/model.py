@@ -19,7 +19,7 @@ class BucketModel:
         return min(level + (now - at) * rate(limit), Fraction(limit.burst))
 
     def remaining(self, key: str, limit: Limit, now: int) -> int:
-        return floor(self.level(key, limit, now))
+        return max(floor(self.level(key, limit, now)), 0)
 
     def debt(self, key: str, limit: Limit, now: int) -> int:
         return ceil((limit.burst - self.level(key, limit, now)) / rate(limit))
@@ -38,7 +38,7 @@ class BucketModel:
         return self.debts(key, limits, now)
 
     def merge(self, key: str, limit: Limit, debt: int, now: int) -> None:
-        theirs = max(limit.burst - debt * rate(limit), Fraction(0))
+        theirs = max(limit.burst - debt * rate(limit), Fraction(-limit.burst))
         self._levels[key, limit] = min(theirs, self.level(key, limit, now)), now
 
     def reset(self, key: str) -> None:

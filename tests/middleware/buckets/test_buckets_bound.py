@@ -250,9 +250,9 @@ def test_to_make_room_few_buckets_are_looked_at(monkeypatch: pytest.MonkeyPatch)
     looks = Counter[int]()
     full_at = BucketTable._full_at
 
-    def counted(table: object, key: str) -> int:
+    def counted(table: object, key: str, now: int) -> int:
         looks[0] += 1
-        return full_at(table, key)  # type: ignore[arg-type]
+        return full_at(table, key, now)  # type: ignore[arg-type]
 
     monkeypatch.setattr(BucketTable, "_full_at", staticmethod(counted))
     for at in range(2_000):
@@ -300,7 +300,7 @@ class WatchedBuckets(BucketTable):
             for part in (slot.head, *slot.sealed, slot.open)
             for key in part
         ]
-        full_at = {key: BucketTable._full_at(ledger.table, key) for key in keys}
+        full_at = {key: BucketTable._full_at(ledger.table, key, START) for key in keys}
         return {key: at - now for key, at in full_at.items() if at > now}
 
 

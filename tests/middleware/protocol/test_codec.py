@@ -54,7 +54,7 @@ class TestDecode:
             (pack(3, 1, 0, 1, [["k", "1/s", 1]] * (MAX_CHECKS + 1)), "length"),
             (pack(4, 1, "owner", "n", None, [[1]] * (MAX_CHECKS + 1)), "length"),
             (pack(4, 1, "owner", "n", None, [()]), "length"),
-            (pack(4, 1, "owner", "n", None, [[1] * 10]), "length"),
+            (pack(4, 1, "owner", "n", None, [[1] * 26]), "length"),
             (pack(4, 1, "owner", "n", None, [[1]], 0), ">= 1"),
             (pack(11, 7, 1, "", "", []), "<= 6"),
             (pack(11, -1, 1, "", "", []), ">= 0"),

@@ -124,7 +124,7 @@ def test_a_debt_is_bounded_by_its_limit(path: Path) -> None:
     path.write_bytes(whole([SAVED_AT], [["10/hour", ["k"], [2**63]]]))
     node = Life(path)
     assert node.file.load() == 1
-    assert node.debts() == {("k", "10/hour"): HOUR}
+    assert node.debts() == {("k", "10/hour"): 2 * HOUR}
 
 
 def test_the_longest_keys_fit(path: Path) -> None:

@@ -145,7 +145,7 @@ def are_in(path: Path, wanted: set[str]) -> bool:
     """Are these the keys in the file, which may be replaced meanwhile?"""
     try:
         with path.open("rb") as file:
-            return {key for _, _, keys, _ in Reader(file).groups() for key in keys} == wanted
+            return {key for *_, keys, _ in Reader(file).groups() for key in keys} == wanted
     except FileNotFoundError:
         return False
 

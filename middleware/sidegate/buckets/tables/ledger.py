@@ -11,6 +11,7 @@ from sidegate.buckets.tables.shards import Table
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
+    from sidegate.buckets.windows import CurrentWindow
 
 _NOWHERE = -1  # the level of a payer that holds nothing
 _LEVELS = 10  # bits: payers are told apart to 1/1,024 of the bound
@@ -77,8 +78,8 @@ class LedgerTable(Table):
 
     __slots__ = ("ledgers",)
 
-    def __init__(self, limit: Limit) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: Limit, window: CurrentWindow | None = None) -> None:
+        super().__init__(limit, window)
         self.ledgers: dict[str | None, Ledger] = {}  # None: of the rules without their own
 
 

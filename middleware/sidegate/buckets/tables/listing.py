@@ -39,10 +39,10 @@ def in_debt(tables: Iterable[Table], now: int, most: int) -> Iterator[list[tuple
         for held in table.dicts():
             items = list(held.items())  # at most 16,000 of 1,000,000
             for start in range(0, len(items), most):
-                yield _owing(table.limit, items[start : start + most], now)
+                yield _owing(table, items[start : start + most], now)
 
 
-def _owing(limit: Limit, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
-    scale = limit.scale
-    debts = ((key, -(-full_at // scale) - now) for key, full_at in items)
+def _owing(table: Table, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
+    limit, scale, ticks = table.limit, table.scale, table.ticks(now)
+    debts = ((key, -(-(full_at - ticks) // scale)) for key, full_at in items)
     return [(key, limit, debt) for key, debt in debts if debt > 0]

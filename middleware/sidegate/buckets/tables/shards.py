@@ -8,6 +8,7 @@ from sidegate.buckets.tables.footprint import DICT_ENTRY
 
 if TYPE_CHECKING:
     from sidegate.buckets.limits import Limit
+    from sidegate.buckets.windows import CurrentWindow
 
 # A dict grows by being copied whole, which stops the process for 55 ms at 700,000 keys. So a
 # table of more than 4,096 keys is spread over 64 dicts, the largest copy at 1,000,000 keys then
@@ -31,16 +32,27 @@ class Table:
     may change which keys there are.
     """
 
-    __slots__ = ("capacity", "interval", "limit", "one", "scale", "shards", "size")
+    __slots__ = ("capacity", "interval", "limit", "one", "scale", "shards", "size", "window")
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, window: CurrentWindow | None = None) -> None:
         self.limit = limit
+        self.window = window  # of a quota
         self.scale = limit.scale
         self.interval = limit.interval
         self.capacity = limit.capacity
         self.size = 0
         self.one: dict[str, int] = {}  # all keys, while there are few
         self.shards: list[dict[str, int]] | None = None  # then they are here
+
+    def ticks(self, now: int) -> int:
+        """Return where the clock of these buckets stands."""
+        return now * self.scale if self.window is None else self.window.at(now)
+
+    def debt(self, full_at: int, now: int) -> int:
+        """Return what a bucket owes (ticks) whose number is this, whether it was put by or not."""
+        if self.window is None:
+            return max(abs(full_at) - now * self.scale, 0)
+        return self.window.debt(abs(full_at), now)
 
     def dict_of(self, key: str) -> dict[str, int]:
         """Return the dict that holds this key, or would."""

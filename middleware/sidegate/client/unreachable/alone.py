@@ -54,7 +54,7 @@ class Alone:
             self._warn(self._outage.decided(why, time.monotonic()))
             self.is_out = True
             key, _, cost = check
-            made = self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
+            made = self.fallback.decide(key, limits, cost, self.nodes, self._now())
             self._decided(key, made)
             return made
 
@@ -63,7 +63,7 @@ class Alone:
         with self._lock:
             self._warn(self._shares.decided(why, time.monotonic()))
             key, _, cost = check
-            made = self.fallback.share(key, limits, cost, self.nodes, time.monotonic_ns())
+            made = self.fallback.share(key, limits, cost, self.nodes, self._now())
             self._decided(key, made)
             return made
 
@@ -71,7 +71,13 @@ class Alone:
         """Decide by the policy a check that was in flight when its client was closed: no outage."""
         key, _, cost = check
         with self._lock:
-            return self.fallback.decide(key, limits, cost, self.nodes, time.monotonic_ns())
+            return self.fallback.decide(key, limits, cost, self.nodes, self._now())
+
+    def _now(self) -> int:
+        """Return the time, and have quotas go by the clock on the wall."""
+        now = time.monotonic_ns()
+        self.fallback.set_wall(time.time_ns() - now)
+        return now
 
     def answered(self) -> None:
         """Called when the sidecar has answered; call it when `is_out`."""

@@ -19,6 +19,10 @@ class Fallback:
         self._mine = buckets is None  # then nobody else sweeps them
         self._buckets = BucketTable(MAX_MEMORY) if buckets is None else buckets
 
+    def set_wall(self, wall: int) -> None:
+        """Have quotas go by a clock on the wall: `wall` is added to `now` for ns since 1970."""
+        self._buckets.windows.set(wall)
+
     def change(self, policy: str) -> None:
         """Answer by another policy from now on."""
         self.policy = require_on_unreachable(policy)

@@ -79,7 +79,7 @@ class MetaLimit:
 def _denied_if_empty(look: Decision | None) -> Decision | None:
     if look is None or not look.allowed or not look.debts:  # nobody knows, or it was denied
         return look
-    if all(look.remaining_of(at) for at in range(len(look.debts))):
+    if all(look.remaining_of(at) for at in range(len(look.limits))):
         return look
     return structs.replace(look, allowed=False, cost=1)
 

@@ -13,5 +13,10 @@ go to the backup every 0.1 s, and debts under 0.05 s not at all; a test holds th
 
 
 def max_in(limit: Limit, seconds: float) -> int:
-    """Return how many tokens a limit has for a key within so many seconds: burst plus refill."""
+    """Return how many tokens a limit has for a key within so many seconds: burst plus refill.
+
+    Of a quota all of each window that they may touch.
+    """
+    if limit.period is not None:
+        return limit.tokens * (2 + int(seconds / limit.window))
     return limit.burst + int(seconds * limit.tokens / limit.window)

@@ -83,9 +83,11 @@ class Settling:
         self._change(key, limit, min(more * limit.interval, most * limit.scale), now)
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])
 
-    def refund(self, key: str, limits: Limits, cost: int, now: int) -> None:
-        """Give back tokens to each of these limits, none beyond full."""
-        for limit in limits.items:
+    def refund(
+        self, key: str, limits: Limits, cost: int, now: int, windows: Sequence[int] = ()
+    ) -> None:
+        """Give back tokens to each of these limits, none beyond full, and as the table does it."""
+        for limit in self._table.of_now(limits, windows, now):
             self._change(key, limit, -cost * limit.interval, now)
 
     def _change(self, key: str, limit: Limit, ticks: int, now: int) -> None:

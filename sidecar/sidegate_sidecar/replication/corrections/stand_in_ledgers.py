@@ -108,8 +108,9 @@ class StandInLedger:
             if (text, key) in told:
                 [limit] = parse_limits(text).items
                 table.change(key, limit, -twice * limit.interval, now)
-                since = self._owed.get((text, key), 0)
-                table.merge(key, limit, debt + -(-since // limit.scale), now)
+                since = -(-self._owed.get((text, key), 0) // limit.scale)
+                most = max(debt, limit.capacity // limit.scale)
+                table.merge(key, limit, min(debt + since, most), now)
 
     def give_back(self, now: int, after: int = 0) -> None:
         """Have what got no answer for `after` ns told again, in another message."""

@@ -79,10 +79,10 @@ class Outbox:
             for text, some in keys.items():
                 found, debts = table.debts(text, some, now, least)
                 if found:
-                    groups.append((text, found, debts))
+                    groups.append((table.dated(text, now), found, debts))
                 found, debts = table.put_by(text, some, now)
                 if found:
-                    groups.append((CARRYING + text, found, debts))
+                    groups.append((CARRYING + table.dated(text, now), found, debts))
             if groups:
                 self._flying[number] = _Flying(keys, now, self._since)
                 return Buckets(number, groups)

@@ -1,5 +1,6 @@
 """What goes over the HTTP API, with the unit of every number."""
 
+import time
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ from pydantic import (
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import BY_NAME, MAX_TOKENS, Limit, Limits, parse_limits, require_cost
+from sidegate.buckets.windows import WindowClock
 from sidegate.errors import CostError
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
@@ -157,13 +159,16 @@ class Bucket(BaseModel):
     burst: int = Field(description="Tokens that the bucket holds.", examples=[100])
     remaining: int = Field(description="Tokens left in it.", examples=[99])
     reset_after: float = Field(
-        description="Seconds until it is full again: its debt.", examples=[0.6]
+        description="Seconds until it is full again: its debt, or until its window ends.",
+        examples=[0.6],
     )
 
     @classmethod
     def of(cls, limit: Limit, debt: int) -> "Bucket":
-        """Return a bucket that is full in `debt` nanoseconds."""
-        looked_at = Decision(True, Limits([limit]), 0, (debt,), Source.OWNER)
+        """Return a bucket that owes `debt` nanoseconds."""
+        limits, windows = Limits([limit]), WindowClock()
+        debts = (debt, *windows.told(limits, time.time_ns()))
+        looked_at = Decision(True, limits, 0, debts, Source.OWNER)
         return cls(
             limit=limit.text,
             burst=limit.burst,

@@ -1,0 +1,1 @@
+"""Quotas: by which windows they are counted."""
