@@ -64,7 +64,7 @@ class HitAnswer:
         amount, decision = self.hit.amount, self.decision
         if not decision.debts:
             return 0 if decision.allowed and amount else amount
-        left = min(decision.remaining_of(at) for at in range(len(decision.debts)))
+        left = min(map(decision.remaining_of, range(len(decision.limits))))
         return min(max(amount - left, 0), amount)
 
     @property
@@ -86,8 +86,10 @@ class HitAnswer:
     @property
     def reset_at(self) -> float:
         """When all of it is there again, in seconds since 1970: `at`, if it is now."""
-        debts = self.decision.debts
-        return self.at + max(map(self.decision.reset_of, range(len(debts))), default=0.0)
+        debts = self.decision.debts[: len(self.decision.limits)]
+        spent = [at for at, debt in enumerate(debts) if debt]
+        # Rounded: a moment before a full second would be told as the second before.
+        return round(self.at + max(map(self.decision.reset_of, spent), default=0.0), 6)
 
     def as_sliding(self, seconds: int) -> tuple[int, float, int, float]:
         """Return it as a window before of which nothing counts, and the present one.

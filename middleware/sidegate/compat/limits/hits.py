@@ -34,12 +34,13 @@ class Hits:
         """Return a hit of `fixed-window`."""
         log_once(logging.WARNING, _FIXED)
         amount, seconds = quota_of(key)
-        return self._hit(key, f"{amount}/{seconds} seconds", amount, cost)
+        return self._hit(key, f"{amount}/{seconds} seconds window", amount, cost)
 
     def moving(self, key: str, amount: int, seconds: int, cost: float = 0) -> Hit:
         """Return a hit of `moving-window` or `sliding-window-counter`."""
         log_once(logging.WARNING, _MOVING)
-        return self._hit(key, f"{amount}/{seconds} seconds", amount, cost)
+        text = f"{amount}/{seconds} seconds; {amount}/{seconds} seconds window"
+        return self._hit(key, text, amount, cost)
 
     def sliding(self, key: str) -> Hit:
         """Return a look at `sliding-window-counter`, which isn't told how much is allowed."""

@@ -27,6 +27,7 @@ class WallMemory(Memory):
     """
 
     def _now(self) -> int:
+        self._buckets.windows.set(0)  # by the same clock
         return round(time.time() * _MILLION) * _MICROSECOND
 
 

@@ -1,4 +1,4 @@
-"""A clock for tests without a sidecar: it goes on by itself, and at once where a test sleeps."""
+"""A clock for tests without a sidecar, and moments to begin at for those with one."""
 
 import asyncio
 import time
@@ -8,17 +8,17 @@ import pytest
 
 LONGEST: Final = 360 * 86_400  # seconds: a year of theirs, which all their other units divide
 PATIENCE: Final = 10.0  # seconds
-SOON: Final = 0.25  # seconds behind an even second: what one test, or some short ones, take
+SOON: Final = 0.05  # seconds
+LEFT: Final = 0.3  # seconds of a window, for who then waits for the next one
 
 
 class Clock:
-    """Begins where a window of each length begins; sleeping takes no time."""
+    """Begins where a window of each length begins; goes on where a test sleeps, and only there."""
 
-    def __init__(self) -> None:
-        self._real_time = time.time
-        self._real_sleep = asyncio.sleep
-        now = time.time()
-        self._ahead = now // LONGEST * LONGEST - now
+    def __init__(self, late: float) -> None:
+        """Begin so many seconds behind the begin of a window."""
+        self._yield = asyncio.sleep
+        self._now = time.time() // LONGEST * LONGEST + late
 
     def set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the time of a test."""
@@ -28,21 +28,21 @@ class Clock:
 
     def time(self) -> float:
         """As time.time."""
-        return self._real_time() + self._ahead
+        return self._now
 
     def sleep(self, seconds: float) -> None:
         """As time.sleep."""
-        self._ahead += seconds
+        self._now += seconds
 
     async def sleep_async(self, seconds: float) -> None:
         """As asyncio.sleep."""
-        self._ahead += seconds
-        await self._real_sleep(0)
+        self._now += seconds
+        await self._yield(0)
 
 
-def until_even_second() -> None:
-    """Wait until windows of a second, two or (each minute) more have just begun."""
+def until_window(seconds: int, late: float = 0.0) -> None:
+    """Wait until a window of so many seconds has just begun, or has so long behind it."""
     deadline = time.monotonic() + PATIENCE
-    while time.time() % 2 > SOON:
+    while (time.time() - late) % seconds > SOON:
         assert time.monotonic() < deadline
         time.sleep(0.01)

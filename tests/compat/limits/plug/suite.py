@@ -13,7 +13,7 @@ from typing import Final, cast
 
 import pytest
 
-from .clock import Clock, until_even_second
+from .clock import LEFT, Clock, until_window
 from .stand_ins import stand_in
 from .storages import take_over
 
@@ -23,6 +23,9 @@ DATABASES: Final = {"redis_connection", "memcached_connection", "mongo_connectio
 BY_NAME: Final = {"test_fallback_to_memory"}  # asks for Redis itself, by its address
 OF_TIME: Final = ("hiro", "timeline")  # by which tests freeze time, or move it
 OF_MEMORY: Final = ("tests/storage/test_memory.py", "tests/aio/storage/test_memory.py")
+OF_LIMITS: Final = Path.cwd().name.startswith("limits-")
+# Flask-Limiter's round down, and take it that no second has just begun.
+LATE: Final = 0.0 if OF_LIMITS else 0.25
 
 stand_in()
 take_over(SIDECAR)
@@ -30,12 +33,14 @@ _outcomes: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
-def whole_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def whole_windows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test where windows begin, since theirs begin at the first hit."""
-    if SIDECAR:
-        until_even_second()
-    else:
-        Clock().set_up(monkeypatch)
+    if not SIDECAR:
+        Clock(LATE).set_up(monkeypatch)
+    elif hasattr(request.function, "__wrapped__"):  # by fixed_start, which waits for a full second
+        until_window(2, -LEFT)
+    elif "second" in source_of(request.node).lower():  # of longer windows enough is left
+        until_window(2 if OF_LIMITS else 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,15 +54,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_wanted(item: pytest.Function) -> bool:
-    source = inspect.getsource(cast("FunctionType", item.obj))
-    if SIDECAR and any(it in source for it in OF_TIME):
+    if SIDECAR and any(it in source_of(item) for it in OF_TIME):
         return False
     uri = item.callspec.params.get("uri") if hasattr(item, "callspec") else None
     if uri is not None:
         return uri in {"memory://", "async+memory://"}
-    if Path.cwd().name.startswith("limits-"):
+    if OF_LIMITS:
         return item.nodeid.startswith(OF_MEMORY)
     return item.name not in BY_NAME and not DATABASES.intersection(item.fixturenames)
+
+
+def source_of(item: pytest.Function) -> str:
+    """Return the text of a test."""
+    return inspect.getsource(cast("FunctionType", item.obj))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
