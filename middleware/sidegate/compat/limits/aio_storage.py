@@ -48,7 +48,7 @@ class AsyncSidegateStorage(Storage, MovingWindowSupport, SlidingWindowCounterSup
         self.hits: Final = Hits(settings.prefix)
         self.storage: Final = settings.where  # their name, and what their command shows
         self._answers = RecentAnswers(settings.max_age, raises=settings.raises)
-        self._client = AwaitedInProcess() if settings.in_memory else Client(**settings.client)
+        self._client = AwaitedInProcess() if settings.in_memory else settings.client_of(Client)
 
     @property
     def base_exceptions(self) -> type[Exception]:

@@ -13,13 +13,14 @@ from sidegate.compat.limits.quota import quota_of
 if TYPE_CHECKING:
     from limits import RateLimitItem
 
+# What differs from theirs, once a process.
 _FIXED: Final = (
-    "sidegate: fixed-window: windows begin at whole multiples of their length since 1970 (UTC), and"
-    " not at the first hit; a hit that is denied isn't counted"
+    "sidegate: fixed-window: windows begin at whole multiples of their length since 1970 (UTC), not"
+    " at the first hit; a hit that is denied isn't counted"
 )
 _MOVING: Final = (
-    "sidegate: moving-window and sliding-window-counter count by a bucket that is refilled evenly:"
-    " up to N at once, and within the first window up to N more as they come back"
+    "sidegate: moving-window, sliding-window-counter: N in each window of fixed-window, and by a"
+    " bucket that is refilled evenly; so in a window that begins between those it may be up to 2N"
 )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from limits.errors import ConfigurationError
 
-from sidegate.client.config import DEFAULT_SIDECAR
+from sidegate.buckets.decision import OnUnreachable
+from sidegate.client.config import DEFAULT_SIDECAR, Configured
 from sidegate.client.environment import NO, YES
 from sidegate.errors import require_known, shown
 from sidegate.http.rules import bucket_of, require_name
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
 
+C = TypeVar("C", bound=Configured)
+
 _RAISE: Final = "raise"  # as on_unreachable: StorageError, which their own options take over from
+_POLICIES: Final = (*OnUnreachable, _RAISE)
 _IN_ADDRESS: Final = (
     *("budget", "key_prefix", "name", "on_unreachable", "otel", "remember_denials", "service"),
 )
@@ -38,6 +42,13 @@ class StorageSettings:
     max_age: float  # seconds for which an answer may be told again
     client: dict[str, Any]
 
+    def client_of(self, kind: type[C]) -> C:
+        """Return a client with these options; ConfigurationError names one that can't be used."""
+        try:
+            return kind(**self.client)
+        except ValueError as error:
+            raise _wrong(error) from None
+
 
 def read_settings(uri: str | None, given: Mapping[str, object]) -> StorageSettings:
     """Read an address such as sidegate://127.0.0.1:7171?on_unreachable=raise, and options.
@@ -47,7 +58,7 @@ def read_settings(uri: str | None, given: Mapping[str, object]) -> StorageSettin
     try:
         return _read(urlsplit(uri or "sidegate://"), given)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"sidegate's storage: {error}") from None
+        raise _wrong(error) from None
 
 
 def _read(uri: SplitResult, given: Mapping[str, object]) -> StorageSettings:
@@ -57,9 +68,7 @@ def _read(uri: SplitResult, given: Mapping[str, object]) -> StorageSettings:
     require_known("sidegate's storage", options, _OPTIONS)
     name = require_name("key_prefix", options.pop("key_prefix", "limits"))
     prefix = bucket_of(service_name(options.pop("service", None)), name)
-    raises = options.get("on_unreachable") == _RAISE
-    if raises:
-        options["on_unreachable"] = "closed"
+    raises = _raises(options)
     kind = uri.scheme.rpartition("+")[2]
     if address := _sidecar(uri, kind):
         options["sidecar"] = address
@@ -73,6 +82,17 @@ def _read(uri: SplitResult, given: Mapping[str, object]) -> StorageSettings:
         0.0 if in_memory else _MAX_AGE,
         options,
     )
+
+
+def _raises(options: dict[str, object]) -> bool:
+    """Is nobody to decide where nobody can be asked? Then a client says so by refusing."""
+    policy = options.get("on_unreachable", OnUnreachable.OPEN)
+    if policy not in _POLICIES:
+        expected = ", ".join(_POLICIES)
+        raise ValueError(f"on_unreachable={shown(policy)}: expected one of {expected}")
+    if policy == _RAISE:
+        options["on_unreachable"] = "closed"
+    return policy == _RAISE
 
 
 def _sidecar(uri: SplitResult, kind: str) -> str:
@@ -109,3 +129,7 @@ def _switch(text: str) -> object:
 
 
 _READERS: Final = {"budget": _seconds, "otel": _switch, "remember_denials": _switch}
+
+
+def _wrong(error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"sidegate's storage: {error}")

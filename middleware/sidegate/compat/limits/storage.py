@@ -46,7 +46,7 @@ class SidegateStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport)
         self.hits: Final = Hits(settings.prefix)
         self.storage: Final = settings.where  # their name, and what their command shows
         self._answers = RecentAnswers(settings.max_age, raises=settings.raises)
-        self._client = InProcess() if settings.in_memory else BlockingClient(**settings.client)
+        self._client = InProcess() if settings.in_memory else settings.client_of(BlockingClient)
 
     @property
     def base_exceptions(self) -> type[Exception]:
