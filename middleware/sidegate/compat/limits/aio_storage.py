@@ -12,7 +12,7 @@ from sidegate.compat.limits.hits import Hits
 from sidegate.compat.limits.in_process import AwaitedInProcess
 from sidegate.compat.limits.recent_answers import LOOK, RecentAnswers, is_there
 from sidegate.compat.limits.settings import read_settings
-from sidegate.errors import SidegateError, Unreachable
+from sidegate.errors import CheckError, SidegateError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,13 +57,17 @@ class AsyncSidegateStorage(Storage, MovingWindowSupport, SlidingWindowCounterSup
 
     async def take(self, hit: Hit) -> HitAnswer:
         """Charge what is wanted, if all of it is there."""
-        return self._answers.to(hit, await self._client.check(hit.key, hit.limits, hit.cost))
+        try:
+            decision = await self._client.check(*hit.asked)
+        except CheckError as error:  # of an older sidecar, which knows no windows
+            decision = self._client.decide_alone(*hit.asked, str(error))
+        return self._answers.to(hit, decision)
 
     async def take_all(self, hits: Sequence[Hit]) -> bool:
         """Charge what is wanted of all of them, up to 64, or nothing; was it charged?"""
         if not all(hit.can_pass for hit in hits):
             return False
-        made = await self._client.check_all([(hit.key, hit.limits, hit.cost) for hit in hits])
+        made = await self._client.check_all([hit.asked for hit in hits])
         return self._answers.all_allowed(hits, made)
 
     async def recent(self, hit: Hit) -> HitAnswer:

@@ -40,6 +40,11 @@ class Hit:
         """What to ask for: 0, which only looks, where more is wanted than can ever pass."""
         return self.wanted if self.can_pass else 0
 
+    @property
+    def asked(self) -> tuple[str, Limits, int]:
+        """The check to make."""
+        return self.key, self.limits, self.cost
+
     def is_like(self, other: Hit) -> bool:
         """Tell whether it is of the same limits of the same key."""
         return self.key == other.key and self.limits == other.limits

@@ -42,6 +42,10 @@ class InProcess:
         decide = STANDING.decide or self._own.decide
         return decide((key, limits.asked, cost), limits)
 
+    def decide_alone(self, key: str, limits: Limits, cost: int, _why: str) -> Decision:
+        """Decide as ever: there is nobody else."""
+        return self.check(key, limits, cost)
+
     def check_all(self, checks: Sequence[tuple[str, Limits, int]]) -> list[Decision | None]:
         """Make several checks: all are charged, or none."""
         made = [self.check(*check) for check in checks]
@@ -72,6 +76,10 @@ class AwaitedInProcess:
 
     async def check(self, key: str, limits: Limits, cost: int) -> Decision:
         """As `InProcess.check`."""
+        return self._asked.check(key, limits, cost)
+
+    def decide_alone(self, key: str, limits: Limits, cost: int, _why: str) -> Decision:
+        """As `InProcess.decide_alone`."""
         return self._asked.check(key, limits, cost)
 
     async def check_all(self, checks: Sequence[tuple[str, Limits, int]]) -> list[Decision | None]:

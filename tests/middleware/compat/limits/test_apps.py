@@ -15,8 +15,6 @@ from starlette.testclient import TestClient
 from sidegate.compat.limits import SidegateStorage
 from sidegate.testing import isolated
 
-NOWHERE = "sidegate://127.0.0.1:1?on_unreachable=raise"  # nobody listens below 7 on loopback
-
 
 def flask_app(**options: object) -> Flask:
     """Return an app with one view, and fields on its responses."""
@@ -33,6 +31,10 @@ def index() -> str:
     return "ok"
 
 
+def raising(sidecar: str) -> str:
+    return f"sidegate://{sidecar}?on_unreachable=raise"
+
+
 @pytest.mark.parametrize("strategy", ["fixed-window", "moving-window", "token-bucket"])
 def test_flask_limiter(strategy: str) -> None:
     with isolated() as memory:
@@ -46,21 +48,25 @@ def test_flask_limiter(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["fixed-window", "token-bucket"])
-def test_the_fallback_of_flask_limiter_takes_over(strategy: str) -> None:
+def test_the_fallback_of_flask_limiter_takes_over(strategy: str, nowhere: str) -> None:
     """It is asked by Flask-Limiter, in its own memory."""
-    app = flask_app(storage_uri=NOWHERE, strategy=strategy, in_memory_fallback_enabled=True)
+    app = flask_app(
+        storage_uri=raising(nowhere), strategy=strategy, in_memory_fallback_enabled=True
+    )
     client = app.test_client()
     assert [client.get("/").status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_errors_are_swallowed_by_flask_limiter(caplog: pytest.LogCaptureFixture) -> None:
-    client = flask_app(storage_uri=NOWHERE, swallow_errors=True).test_client()
+def test_errors_are_swallowed_by_flask_limiter(
+    nowhere: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = flask_app(storage_uri=raising(nowhere), swallow_errors=True).test_client()
     with caplog.at_level(logging.CRITICAL, "flask-limiter"):
         assert [client.get("/").status_code for _ in range(4)] == [200] * 4
 
 
-def test_by_default_nobody_is_refused_for_want_of_a_sidecar() -> None:
-    client = flask_app(storage_uri="sidegate://127.0.0.1:1").test_client()
+def test_by_default_nobody_is_refused_for_want_of_a_sidecar(nowhere: str) -> None:
+    client = flask_app(storage_uri=f"sidegate://{nowhere}").test_client()
     assert [client.get("/").status_code for _ in range(4)] == [200] * 4
 
 

@@ -1,8 +1,6 @@
 """SidegateStorage as their strategies use it, on a clock that stands still."""
 
 import logging
-import socket
-from collections.abc import Iterator
 
 import pytest
 from limits import RateLimitItem, parse
@@ -27,14 +25,6 @@ TEN = parse("10/minute")
 @pytest.fixture
 def storage(clock: Clock) -> SidegateStorage:  # noqa: ARG001 - it stands still
     return SidegateStorage("sidegate+memory://")
-
-
-@pytest.fixture
-def nowhere() -> Iterator[str]:
-    """Give an address at which nobody listens, and nobody will."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"sidegate://127.0.0.1:{held.getsockname()[1]}"
 
 
 def hits(limiter: RateLimiter, times: int, item: RateLimitItem = TEN) -> int:
@@ -164,7 +154,7 @@ def test_what_differs_is_said_once(
 
 @pytest.mark.parametrize(("policy", "allowed"), [("open", 12), ("local", 10), ("closed", 0)])
 def test_without_a_sidecar_the_policy_decides(nowhere: str, policy: str, allowed: int) -> None:
-    storage = SidegateStorage(nowhere, on_unreachable=policy)
+    storage = SidegateStorage(f"sidegate://{nowhere}", on_unreachable=policy)
     limiter = FixedWindowRateLimiter(storage)
     assert hits(limiter, 12, parse("10/year")) == allowed
     assert limiter.test(parse("10/year"), "alice") == (policy == "open")
@@ -174,7 +164,7 @@ def test_without_a_sidecar_the_policy_decides(nowhere: str, policy: str, allowed
 
 
 def test_without_a_sidecar_raise_raises_theirs(nowhere: str) -> None:
-    storage = SidegateStorage(nowhere, on_unreachable="raise")
+    storage = SidegateStorage(f"sidegate://{nowhere}", on_unreachable="raise")
     for kind in (FixedWindowRateLimiter, MovingWindowRateLimiter, SlidingWindowCounterRateLimiter):
         limiter = kind(storage)
         for ask in (limiter.hit, limiter.test, limiter.get_window_stats):
@@ -186,7 +176,7 @@ def test_without_a_sidecar_raise_raises_theirs(nowhere: str) -> None:
 
 def test_a_reset_that_nobody_does_isnt_silent(nowhere: str) -> None:
     """Whatever the policy."""
-    storage = SidegateStorage(nowhere)
+    storage = SidegateStorage(f"sidegate://{nowhere}")
     with pytest.raises(StorageError):
         storage.clear(TEN.key_for("alice"))
     with pytest.raises(StorageError):
