@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, cast
 
 from sidegate.errors import shown
 from sidegate.protocol.messages import MAX_KEY_BYTES
@@ -109,8 +110,10 @@ def whole(cost: object) -> int:
 
     No number is too large: it is above each limit.
     """
-    if isinstance(cost, int | float) and cost >= 0:
-        return ceil(min(cost, MAX_COST))
+    if isinstance(cost, Real):  # numpy's too
+        number = cast("float", cost)
+        if number >= 0:
+            return ceil(min(number, MAX_COST))
     raise ValueError(f"cost={shown(cost)}: expected a number from 0 up")
 
 

@@ -1,6 +1,7 @@
 """What a hit of theirs asks for, and what is made of the answer."""
 
 import math
+from fractions import Fraction
 
 import pytest
 
@@ -17,9 +18,18 @@ def answer(wanted: int, decision: Decision) -> HitAnswer:
 
 @pytest.mark.parametrize(
     ("cost", "tokens"),
-    [(0, 0), (1, 1), (1.5, 2), (0.1, 1), (True, 1), (math.inf, 10**12 + 1), (10**30, 10**12 + 1)],
+    [
+        (0, 0),
+        (1, 1),
+        (1.5, 2),
+        (0.1, 1),
+        (Fraction(7, 3), 3),
+        (True, 1),
+        (math.inf, 10**12 + 1),
+        (10**30, 10**12 + 1),
+    ],
 )
-def test_a_fraction_counts_as_a_whole_token(cost: float, tokens: int) -> None:
+def test_a_fraction_counts_as_a_whole_token(cost: object, tokens: int) -> None:
     """And what is above each limit stays above it."""
     assert whole(cost) == tokens
 
