@@ -23,11 +23,10 @@ _MICROSECOND: Final = 1_000  # ns
 class WallMemory(Memory):
     """Goes by `time.time`, looked up each time: so it stands still where tests freeze that.
 
-    In whole microseconds, which a float of today is exact to.
+    In whole microseconds, which a float of today is exact to. Quotas go by it as it is.
     """
 
     def _now(self) -> int:
-        self._buckets.windows.set(0)  # by the same clock
         return round(time.time() * _MILLION) * _MICROSECOND
 
 

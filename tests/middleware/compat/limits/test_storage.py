@@ -134,6 +134,7 @@ def test_tests_take_any_storage_over() -> None:
         for uri in ("sidegate://127.0.0.1:1", "sidegate+memory://"):
             item = parse("2/hour")
             assert hits(MovingWindowRateLimiter(storage_from_string(uri)), 3, item) == 2
+            assert memory.keys() == ["limits:LIMITER/alice/2/1/hour"]
             memory.reset()
 
 

@@ -39,6 +39,17 @@ def test_a_bucket_refills_evenly(clock: Clock) -> None:
     assert limiter.get_window_stats(TEN, "alice") == (clock.time(), 10)
 
 
+def test_in_memory_nothing_is_told_again(clock: Clock) -> None:
+    """A look costs nothing there, and who moves time wants to see what comes back."""
+    limiter = TokenBucketRateLimiter(SidegateStorage("sidegate+memory://"))
+    limiter.hit(TEN, "alice", cost=10)
+    clock.sleep(0.5)
+    assert limiter.get_window_stats(TEN, "alice").reset_time == clock.time() + 59.5
+    limiter.hit(parse("10/second"), "alice", cost=10)
+    clock.sleep(0.5)
+    assert limiter.get_window_stats(parse("10/second"), "alice").remaining == 5
+
+
 async def test_it_is_the_same_in_loops(clock: Clock) -> None:
     limiter = AsyncTokenBucketRateLimiter(AsyncSidegateStorage("async+sidegate+memory://"))
     assert sum([await limiter.hit(TEN, "alice") for _ in range(12)]) == 10
