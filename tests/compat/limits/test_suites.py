@@ -3,12 +3,19 @@
 from pathlib import Path
 from typing import Final
 
-from tests.compat.limits.known import OF_FLASK_LIMITER, OF_LIMITS, OF_LIMITS_AIO, OVER_A_SIDECAR
+from tests.compat.limits.known import EITHER, OF_FLASK_LIMITER, OF_LIMITS, OF_LIMITS_AIO
 from tests.compat.limits.runs import outcomes
 from tests.support.processes.services import Sidecar
+from tests.support.waiting import in_threads
 
 SYNC: Final = ("tests/test_strategy.py", "tests/test_storage.py", "tests/storage/test_memory.py")
 AIO: Final = tuple(path.replace("tests/", "tests/aio/", 1) for path in SYNC)
+STRATEGIES: Final = ("FixedWindow", "SlidingWindow", "MovingWindow")
+PARTS: Final = (
+    *([f"{SYNC[0]}::Test{name}"] for name in STRATEGIES),
+    *([f"{AIO[0]}::TestAsync{name}"] for name in STRATEGIES),
+    [*SYNC[1:], *AIO[1:]],
+)
 # They mark it as one that fails; it wants flask-restx.
 NOT_RUN: Final = {"tests/test_views.py::test_flask_restx_resource"}
 
@@ -47,7 +54,16 @@ def test_flask_limiter_over_a_sidecar(tmp_path: Path, sidecar: Sidecar) -> None:
 
 
 def test_limits_over_a_sidecar(tmp_path: Path, sidecar: Sidecar) -> None:
-    """Its tests of strategies and storages, for threads: they wait for time to pass."""
-    found = outcomes("limits", tmp_path, *SYNC, sidecar=str(sidecar.link))
-    assert failed(found) == set(OVER_A_SIDECAR)
-    assert len(found) == 28
+    """Its tests of strategies and storages, for threads and for event loops.
+
+    They wait for time to pass, so those of each strategy run at the same time as others.
+    """
+
+    def run(number: int) -> dict[str, str]:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        return outcomes("limits", folder, *PARTS[number], sidecar=str(sidecar.link))
+
+    found = {name: it for part in in_threads(len(PARTS), run) for name, it in part.items()}
+    assert failed(found) - EITHER == set(OF_LIMITS | OF_LIMITS_AIO)
+    assert len(found) == 57

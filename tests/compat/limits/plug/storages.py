@@ -1,6 +1,7 @@
 """Ours in the place of theirs in memory, by the address memory:// and by the name."""
 
 from itertools import count
+from secrets import token_hex
 from typing import Any, Final
 
 import limits.aio.storage
@@ -10,6 +11,8 @@ from limits._storage_scheme import SCHEMES
 
 from sidegate.compat.limits import AsyncSidegateStorage, SidegateStorage
 
+AMPLE: Final = 10.0  # seconds: on a busy machine an answer takes its time, and none would be open
+_RUN: Final = token_hex(4)  # other runs ask the same sidecar
 _NUMBERS: Final = count(1)
 
 
@@ -31,4 +34,4 @@ def take_over(sidecar: str) -> None:
 
 
 def _of_its_own(options: dict[str, Any]) -> dict[str, Any]:
-    return {"service": f"suite{next(_NUMBERS)}", **options}
+    return {"service": f"{_RUN}-{next(_NUMBERS)}", "budget": AMPLE, **options}
