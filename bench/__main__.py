@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bench.cluster import part as cluster
 from bench.fronts import forward_auth, http_checks, rls
+from bench.limits import quotas
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -45,6 +46,7 @@ PARTS: Final = {
     part.PART: part.measure
     for part in (
         decisions,
+        quotas,
         reports,
         threads,
         tracing,

@@ -11,6 +11,7 @@ from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
 from bench.fronts import forward_auth, http_checks, rls
+from bench.limits import quotas
 from bench.parts import (
     decisions,
     fastapi_app,
@@ -114,6 +115,9 @@ def _over_http(results: Results) -> Iterator[Table]:
 
 def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
     """Give the tables of checks beside what else a sidecar does."""
+    if results.contenders(quotas.PART):
+        title = f"Decisions/s of quotas, {titled} (x: {quotas.BUCKET})"
+        yield _by_setting(results, quotas.PART, "rate", title, quotas.BUCKET)
     if results.contenders(reports.PART):
         title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
         for value in ("rate", "p99"):

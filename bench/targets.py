@@ -12,6 +12,7 @@ from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.fronts import forward_auth, http_checks
 from bench.lab.usage import MIB
+from bench.limits import quotas
 from bench.parts import decisions, fastapi_app, front, reports, resp, values
 from bench.sizing import commands
 
@@ -47,6 +48,7 @@ def targets(results: Results) -> list[Target]:
         *_resp(results),
         *_auth(results),
         *_front(results),
+        *_quotas(results),
         *_reports(results),
         *_cluster(results),
         *_light(results),
@@ -146,6 +148,19 @@ def _front(results: Results) -> list[Target]:
             for name in (front.WSGI, front.DECORATOR)
         ),
         Target("CPU of a check with three limits, over one", 1.3, times, at_least=False),
+    ]
+
+
+def _quotas(results: Results) -> list[Target]:
+    def rate(contender: str) -> float | None:
+        return results.median(quotas.PART, contender, "256", "rate")
+
+    return [
+        Target(f"time of a check of {quota}, over {bucket}", 1.2, it, at_least=False)
+        for quota, bucket, it in (
+            ("a quota", "a bucket", _ratio(rate(quotas.BUCKET), rate(quotas.QUOTA))),
+            ("both", "two buckets", _ratio(rate(quotas.TWO), rate(quotas.BOTH))),
+        )
     ]
 
 

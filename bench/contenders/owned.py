@@ -24,12 +24,12 @@ def keys_of(owner: str, nodes: Iterable[str]) -> Sequence[str]:
 
 
 async def owned_by(
-    owner: str, client: Client, keys: Sequence[str], name: str, note: str
+    owner: str, client: Client, keys: Sequence[str], name: str, note: str, limit: str = LIMIT
 ) -> Contender:
     """Return a contender that asks about keys of one owner; any other answer makes it void."""
 
     def ask(key: str) -> Awaitable[Decision]:
-        return client.check(key, LIMIT)
+        return client.check(key, limit)
 
     def allowed(decision: Decision) -> bool:
         its_own = decision.source is Source.OWNER and decision.node == owner

@@ -161,8 +161,11 @@ class World:
 
     # --- checks
 
-    def check(self, node: str, key: str, limit: str, cost: int = 1) -> None:
-        """Have the app beside a node ask; what it was told is noted when it is."""
+    def check(
+        self, node: str, key: str, limit: str, cost: int = 1,
+        heard: Callable[[Answers], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Have the app beside a node ask; what it was told is noted when it is, and `heard`."""
         self.asked += 1
         asked = self.network.now
 
@@ -175,6 +178,8 @@ class World:
                 entry = (self.network.now, key, answers.node, str(answers.source))
                 self.admitted.append(entry)
                 self.spent[key, limit] += cost
+            if heard is not None:
+                heard(answers)
 
         frame = Checks(1, 0, int(BUDGET * 1e6), [(key, limit, cost)])
         self.nodes[node].node.decide(frame, told)

@@ -12,7 +12,7 @@ what was spent in it, up to a second early: what is spent in a window counts on 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from weakref import WeakSet
 
 from sidegate.buckets.limits import CARRYING, SECOND, Limit, Limits
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sidegate.buckets.periods import Period, Window
 
 MAX_SKEW = SECOND  # ns that a clock may be ahead of another one
+MAX_PERIODS = 1_024  # 300 bytes each
 _STEP = 10**6  # ns: a clock on the wall that was set by less is what it was
 DATED = "@"  # between the text of a quota and the number of a window, where that is told
 MAX_DIGITS = 12  # of such a number: one of seconds has 10
@@ -95,22 +96,29 @@ class CurrentWindow:
 
 
 class WindowClock:
-    """The present windows of all periods that are in use.
+    """The present windows of periods, 1,024 of them; of more the older half is forgotten.
+
+    Not with the last bucket of a period: a window that has begun early has to stay begun.
 
     `wall` is what is added to the clock of the table to have ns since 1970 (UTC).
     """
 
-    __slots__ = ("_windows", "wall")
+    __slots__ = ("_all", "_windows", "wall")
 
     def __init__(self) -> None:
         self.wall = 0
-        self._windows: WeakValueDictionary[Period, CurrentWindow] = WeakValueDictionary()
+        self._windows: dict[Period, CurrentWindow] = {}
+        self._all: WeakSet[CurrentWindow] = WeakSet()  # also those that only tables know
 
     def of(self, period: Period) -> CurrentWindow:
-        """Return the present window of a period; the same one for as long as it is held."""
+        """Return the present window of a period."""
         window = self._windows.get(period)
         if window is None:
+            if len(self._windows) >= MAX_PERIODS:
+                for old in list(self._windows)[: MAX_PERIODS // 2]:
+                    del self._windows[old]
             window = self._windows[period] = CurrentWindow(period, self)
+            self._all.add(window)
         return window
 
     def of_limit(self, limit: Limit) -> CurrentWindow | None:
@@ -121,7 +129,7 @@ class WindowClock:
         """Set the clock on the wall, which may go back."""
         if abs(wall - self.wall) >= _STEP:
             self.wall = wall
-            for window in list(self._windows.values()):
+            for window in self._all:
                 window.until = 0
 
     def told(self, limits: Limits, now: int) -> list[int]:

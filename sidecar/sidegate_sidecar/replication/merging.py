@@ -33,7 +33,7 @@ class Merging:
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
             limits, index = _limits_of((text, keys, debts))
-            window = self._table.windows.of_limit(limits.items[0])  # held, so that it stays entered
+            window = self._table.windows.of_limit(limits.items[0])
             if window is not None and not window.enter(index, now):
                 continue
             merge = self._table.put_by_all if limits.carries else self._table.merge_all

@@ -1,0 +1,1 @@
+"""What checks of some kinds of limits cost."""

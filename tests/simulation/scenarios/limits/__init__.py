@@ -1,0 +1,1 @@
+"""Scenarios of some kinds of limits."""
