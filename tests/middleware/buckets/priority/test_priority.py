@@ -80,8 +80,8 @@ def test_a_limit_that_changed_is_carried_over_whole() -> None:
 def test_divided_each_keeps_its_part_if_that_is_anything() -> None:
     limits = parse_limits("100/minute keep 20%; 9/hour keep 50%")
     assert limits.divided(10).text == "10/minute keep 20%; 9/10 hours burst 1"
-    same = parse_limits("2/minute; 4/2 minutes burst 2 keep 50%")
-    assert same.divided(2).text == "1/minute"
+    same = parse_limits("2/2 minutes burst 4; 2/2 minutes burst 5 keep 20%")
+    assert same.divided(4).text == "1/4 minutes"
 
 
 @pytest.mark.parametrize(
