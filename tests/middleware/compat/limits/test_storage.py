@@ -81,7 +81,7 @@ def test_a_window_across_two_of_the_clock_has_twice_the_limit_at_most(
     """All at once with a fixed one, and evenly with a moving one."""
     limiter = kind(storage)
     clock.sleep(59)
-    passed = []
+    passed: list[int] = []
     for _ in range(60):
         passed.append(hits(limiter, 20))
         clock.sleep(1)
