@@ -21,6 +21,8 @@ from sidegate.errors import LimitError, quoted
 _SECOND = 10**9  # ns
 HOUR = 3_600
 DAY = 86_400
+# Clocks are set by half an hour too: then a window lasts as long, and yet has a number of its own.
+_QUARTER = HOUR // 4
 UNITS = {  # seconds, the largest first; months and years as they are on paper
     "year": 365 * DAY,
     "month": 30 * DAY,
@@ -147,7 +149,7 @@ def _hour_at(zone: tzinfo, time: int) -> Window:
         begin = seconds - (seconds + offset) % HOUR
         begin -= HOUR if _offset(zone, begin) != offset else 0
     end = _next_full_hour(zone, begin)
-    return Window(begin // HOUR + 1, begin * _SECOND, end * _SECOND)
+    return Window(begin // _QUARTER + 1, begin * _SECOND, end * _SECOND)
 
 
 def _next_full_hour(zone: tzinfo, begin: int) -> int:

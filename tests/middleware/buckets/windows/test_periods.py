@@ -157,6 +157,16 @@ def test_the_days_on_which_clocks_are_set(zone: str, day: str, hours: float) -> 
     assert found.end - found.begin == hours * 3_600 * SECOND
 
 
+def test_half_an_hour_between_two_full_ones_is_a_window_of_its_own() -> None:
+    """In Colombo the clock was put back from half past twelve to twelve."""
+    zone = "Asia/Colombo"
+    hour = Period("hour", 1, zone)
+    short = hour.at(at("2006-04-15T00:15", zone))
+    after = hour.at(short.end)
+    assert short.end - short.begin == 1_800 * SECOND
+    assert after.number > short.number > hour.at(short.begin - 1).number
+
+
 def test_several_months_are_quarters_and_lengths_are_counted_from_1970() -> None:
     quarter = Period("month", 3).at(at("2026-11-30"))
     assert (quarter.begin, quarter.end) == (at("2026-10-01"), at("2027-01-01"))
