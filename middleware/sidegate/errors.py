@@ -176,6 +176,17 @@ class RuleNotInForce(UnknownRule):
         return f"rule {quoted(self.rule)}: expected one of the sidecar's rules, {have}"
 
 
+class ReservationError(SidegateError, ValueError):
+    """An id that is no reservation's, or not that of this one: the fault of the caller.
+
+    The text says why. `is_over` tells that it was one, whose time has been over for too long.
+    """
+
+    def __init__(self, why: str, *, is_over: bool = False) -> None:
+        super().__init__(why)
+        self.is_over = is_over
+
+
 class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 

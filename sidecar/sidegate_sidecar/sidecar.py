@@ -16,6 +16,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.protocol.handshake import Identity
 from sidegate.protocol.messages import Forget
+from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_ring.hashring import Ring
 from sidegate_ring.places import fingerprint, seeded
 from sidegate_sidecar.cluster.cluster import STALL, Cluster
@@ -97,6 +98,7 @@ class Sidecar:
             tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
             stall=max(STALL, int(patience * SECOND)),
+            reservation_ids=ReservationIds(config.cluster, config.node_secrets, time.time_ns),
             empty=Ring(key_hash=seeded(config.ring_seed)),
         )
         self.leaving = Leaving(self.cluster, self.clock, self._expects_others)
@@ -105,12 +107,12 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.rules = _rules(config.rules) if config.rules else None
-        self.ticker = Ticker(self.cluster, self.clock, lambda: self.node.asked)
+        self.ticker = Ticker(
+            self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked
+        )
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
-            self.node,
-            self.peers,
-            me,
+            *(self.node, self.peers, me),
             config.max_connections,
             max_open_files(),
             config.shown_key,

@@ -8,6 +8,12 @@ import re
 from pathlib import Path
 
 from sidegate.protocol import cache_messages, messages, report_messages, standing_messages
+from sidegate.protocol.holds.reservation_messages import (
+    Commit,
+    ReservationRows,
+    Reserve,
+    Reserved,
+)
 from sidegate.protocol.key_messages import (
     KeyOrder,
     KeysBy,
@@ -131,6 +137,22 @@ MESSAGES: dict[str, messages.Message] = {
     "Pulled": messages.Pulled(15),
     "Confirm": messages.Confirm("8a1fc0de"),
     "Confirmed": messages.Confirmed("8a1fc0de"),
+    "Reserve": Reserve(23, 0, KEY, "20000/day", 5_000, 60_000, "job-7"),
+    "Commit": Commit(24, 0, "r1.AAAA", 1_200),
+    "Reserved": Reserved(24, "owner", "node-a", [1, 5_184_000_000_000], "r1.AAAA", 1_200, -3_800),
+    "ReservationRows": ReservationRows(
+        18,
+        [
+            (
+                KEY,
+                "i:job-7",
+                "20000/day",
+                (5_000, 5_000, 0, 0, 0),
+                (59_000_000_000, SERIAL),
+                [21_600_000_000_000],
+            )
+        ],
+    ),
     "Stay": messages.Stay(16, messages.StayPromise.ASKED),
     "CacheGet": cache_messages.CacheGet(18, 0, "users", ["42"], 2_000_000),
     "CacheValues": cache_messages.CacheValues(

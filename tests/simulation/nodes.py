@@ -16,7 +16,9 @@ from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import InFlight
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
+from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.node.forward import OWNERS_SHARE
@@ -25,6 +27,7 @@ from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.reports.activity import Activity
 from sidegate_sidecar.reports.counting import Counting
 from tests.simulation.caching import SimCache
+from tests.simulation.reserving import SimHolds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,6 +130,12 @@ class SimLink:
         """Not simulated."""
         raise AssertionError((key, reset, hops, budget))
 
+    async def hold(
+        self, question: Callable[[int], Reserve | Commit], budget: float
+    ) -> Reserved | None:
+        """Ask about a reservation."""
+        return await self._node.holds.ask(self._peer, question, budget) if self.is_up else None
+
     # --- what happens to it
 
     def up(self) -> None:
@@ -205,6 +214,7 @@ class SimNode:
             now=self.clock(),
             leaf=leaf,
             timing=world.timing,
+            reservation_ids=ReservationIds("", tuple, lambda: table.windows.wall + self.clock()),
             make_ring=world.ring_of,
             on_ring=self.ring_changed,
         )
@@ -215,6 +225,7 @@ class SimNode:
             counting=Counting(Activity(), self.clock, None, Activity()),
         )  # fmt: skip
         self.values = SimCache(self)
+        self.holds = SimHolds(self)
 
     def clock(self) -> int:
         """Return the time of this machine's monotonic clock, in ns."""
@@ -317,6 +328,8 @@ class SimNode:
             link.answered(message)
         elif isinstance(message, Ping):
             self._send(sender, Pong(message.id))
+        elif isinstance(message, Reserve | Commit | Reserved):
+            self.holds.hear(sender, message)
         elif isinstance(message, CACHE_MESSAGES):
             self.values.hear(sender, message)
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
@@ -335,6 +348,7 @@ class SimNode:
         self._link(name).broke()
         self.cluster.on_disconnected(name, self.clock())
         self.values.left(name)
+        self.holds.broke(name)
         self._hurry()
 
     def _link(self, name: str) -> SimLink:

@@ -6,13 +6,14 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.errors import CheckError, Unreachable
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.messages import Answer, Answers, Holdings
 
 _HOLDERS = frozenset({Source.OWNER, Source.BACKUP})
 _SOURCES = {source.value: source for source in Source}  # a fifth of the time of Source(…)
 
 
-def decision(answers: Answers, answer: Answer, limits: Limits, cost: int) -> Decision:
+def decision(answers: Answers | Reserved, answer: Answer, limits: Limits, cost: int) -> Decision:
     """Return what one of the answers of a frame decides about a check of `limits` and `cost`.
 
     CheckError if the sidecar says why it can't decide; WireError for an answer to something else.

@@ -15,8 +15,8 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
-from sidegate.client.config import Configured
 from sidegate.client.denials import Denials
+from sidegate.client.holds.in_threads import ThreadHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.shared import Shared
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class BlockingClient(Configured):
+class BlockingClient(ThreadHolds):
     """Asks the local sidecar, from any thread.
 
     The options are those of `Configured`, whose `__init__` stands below.

@@ -16,7 +16,7 @@ from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
 from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
-from sidegate.client.config import Configured
+from sidegate.client.holds.in_loop import LoopHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class Client(Configured):
+class Client(LoopHolds):
     """Asks the local sidecar, from any number of event loops and threads at the same time.
 
     Each loop gets a connection at its first check, which ends with the loop, or by `close`.
@@ -60,6 +60,7 @@ class Client(Configured):
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
         self._lock = threading.Lock()  # over the two above, when they change
         self._closing: set[asyncio.Task[None]] = set()
+        self._committing: set[asyncio.Task[None]] = set()
         # To look for a fork at each check would take a system call, 70 ns of 1,700 under load.
         begins_in_children(self)
         if options.telemetry is not None:  # else a check costs no more than it did
@@ -336,10 +337,6 @@ class Client(Configured):
                 del self._sessions[session.loop]
             if self._latest is session:
                 self._latest = None
-
-    def decide_alone(self, key: str, limits: Limits, cost: int, why: str) -> Decision:
-        """Decide a check by `on_unreachable`, where it can't be asked; `why` is for the log."""
-        return self._alone.unreachable((key, limits.text, cost), limits, why)
 
     def count(self, outcome: str) -> None:
         """Count one of the protocol's OUTCOMES, which the sidecar is to show in its metrics."""

@@ -6,6 +6,7 @@ is known of other processes.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
+from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.key_messages import KeysBy, KeysListed, KeysReset
 from sidegate.reports.key_ranking import KeyRanking, matching
 from sidegate.values.sieve import Value
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.buckets.limits import Limits
+    from sidegate.protocol.holds.reservation_messages import Commit, Reserve
     from sidegate.protocol.key_messages import ListKeys, ResetKeys
     from sidegate.protocol.messages import Check
+    from sidegate.reservations.local_reservations import LocalReservations
 
     Decide: TypeAlias = Callable[[Check, Limits], Decision]
 
@@ -54,6 +58,7 @@ class Memory:
         self._lent: dict[tuple[str, str], int] = {}  # tokens of who fills, by namespace and key
         self._last_token = 0
         self._ahead = 0  # ns that time was moved by
+        self._holds: LocalReservations | None = None  # once somebody reserves
         self._lock = threading.Lock()
         begins_in_children(self)
 
@@ -62,9 +67,23 @@ class Memory:
         key, _, cost = check
         with self._lock:
             now = self._now()
+            if self._holds is not None:
+                self._holds.tick()
             self._buckets.sweep(now, SWEPT)
             allowed, debts = self._buckets.take(key, limits, cost, now)
         return Decision(allowed, limits, cost, debts, Source.MEMORY)
+
+    def hold(self, asked: Reserve | Commit) -> Reserved:
+        """Answer a question about a reservation as a sidecar does."""
+        from sidegate.reservations.local_reservations import (  # noqa: PLC0415 - few want it
+            LocalReservations,
+        )
+
+        with self._lock:
+            if self._holds is None:
+                self._holds = LocalReservations(self._buckets, self._now, os.urandom(32))
+            self._holds.tick()
+            return self._holds.answer(asked)
 
     def refund(self, check: Check, limits: Limits) -> None:
         """Give back what a check of these limits has charged, none beyond full."""
@@ -77,6 +96,7 @@ class Memory:
         with self._lock:
             self._buckets = BucketTable(MAX_MEMORY)
             self._values = ValueStore(MAX_VALUES)
+            self._holds = None
             self._lent = {}
             self._ahead = 0
         MOVES.moved()
@@ -97,6 +117,8 @@ class Memory:
         with self._lock:
             held = self._buckets.held(key, self._now())
             self._buckets.reset(key)
+            if self._holds is not None:
+                self._holds.void(key)
         MOVES.moved()
         return spent(held)
 
@@ -107,6 +129,8 @@ class Memory:
             now = self._now()
             for text, keys in self._buckets.keys(_PIECE):
                 filled += len(self._buckets.fill(text, matching(KeysBy.PREFIX, prefix, keys), now))
+            if self._holds is not None:
+                self._holds.void(prefix, begins=True)
         MOVES.moved()
         return filled
 
@@ -232,6 +256,13 @@ def spent_here(decide: Decide, key: str, *, reset: bool) -> dict[str, int]:
     if decide is switched_off:
         return {}
     return STANDING.memory.fill(key) if reset else STANDING.memory.spent(key)
+
+
+def held_here(decide: Decide, asked: Reserve | Commit) -> Reserved:
+    """Return what has become of a reservation where no sidecar is asked but `decide`."""
+    if decide is switched_off:
+        return Reserved(asked.id, Source.OPEN, "", [1])
+    return STANDING.memory.hold(asked)
 
 
 def listed_here(decide: Decide, asked: ListKeys) -> KeysListed:

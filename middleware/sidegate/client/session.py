@@ -16,7 +16,7 @@ from sidegate.client.events.in_loop import LoopEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
 from sidegate.client.loop_end import LoopEnd
-from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
+from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.errors import NoReport, Unreachable
@@ -24,7 +24,15 @@ from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import MAX_REFUNDS, Forget, Hello, NodeMessage, Refund, Roster
+from sidegate.protocol.messages import (
+    MAX_REFUNDS,
+    NOBODY,
+    Forget,
+    Hello,
+    NodeMessage,
+    Refund,
+    Roster,
+)
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.event_report import event_report_of, no_events
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.cache_messages import CacheMessage
+    from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
     from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
@@ -186,6 +195,14 @@ class Session:
         self._forget(asked.prefix, begins=True)
         return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
 
+    async def hold(self, question: Callable[[int], Reserve | Commit]) -> Reserved | None:
+        """Return what a sidecar, or who stands in for it, says of a reservation; None: nothing."""
+        if instead := STANDING.decide or self._options.instead:
+            return held_here(instead, question(0))
+        link = self.link
+        found = None if link is None else await link.hold(question, self.budget)
+        return None if found is None or found.source == NOBODY else found
+
     async def _inquire(
         self, question: Callable[[int], Inquiry], patience: float, about: str
     ) -> InquiryAnswer:
@@ -285,6 +302,11 @@ class Session:
         return f"no answer within {budget * 1e3:g} ms"
 
     # --- the end
+
+    @property
+    def is_closed(self) -> bool:
+        """Is there no link any more, or none at all?"""
+        return self.link is None or self.link.state is LinkState.CLOSED
 
     async def _end(self) -> None:
         self._ended(self)

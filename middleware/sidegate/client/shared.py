@@ -13,7 +13,7 @@ from sidegate.client.answers import decision, spent_of
 from sidegate.client.events.in_threads import ThreadEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
-from sidegate.client.memory import STANDING, listed_here, reset_here, spent_here
+from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.errors import CheckError, NoReport, Unreachable
 from sidegate.link.blocking.inspection import inquire
@@ -21,15 +21,16 @@ from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
+from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import Forget, Holdings, Inspect, Reset, Roster
+from sidegate.protocol.messages import NOBODY, Forget, Holdings, Inspect, Reset, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.event_report import event_report_of, no_events
 from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
+    from sidegate.protocol.holds.reservation_messages import Commit, Reserve
     from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
     from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
@@ -176,6 +178,36 @@ class Shared:
         if self._rules is not None:
             self._rules.watch()
         return pushed.value
+
+    # --- reservations
+
+    def hold(self, question: Callable[[int], Reserve | Commit]) -> Reserved | None:
+        """Return what a sidecar, or who stands in for it, says of a reservation; None: nothing.
+
+        It is asked on a connection of its own, by the same breaker.
+        """
+        options, asked = self._options, question(1)
+        if instead := STANDING.decide or options.instead:
+            return held_here(instead, asked)
+        if options.fault or (entry := self.breaker.enter(time.monotonic())) is Entry.REFUSED:
+            return None
+        try:
+            found = inquire(options, asked, Reserved, options.budget)
+        except FAULTS as error:
+            self._why = _reason(error)
+            self.breaker.failed(entry, time.monotonic())
+            return None
+        except BaseException:
+            self.breaker.abandoned(entry)
+            raise
+        self.answered()
+        return None if found.source == NOBODY else found
+
+    def decide_alone(self, check: Check, limits: Limits) -> Decision:
+        """Decide by the policy a check about which the sidecar can't be asked."""
+        if self._instead is not None:
+            return self._instead(check, limits)
+        return self.alone.unreachable(check, limits, self._why)
 
     # --- what people ask
 

@@ -21,6 +21,7 @@ from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
 from sidegate.protocol.cache_messages import CACHE_MESSAGES, CacheMessage
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -191,6 +192,13 @@ class Link:
         found = await self.inquire(lambda number: kind(number, hops, key), budget)
         return found if isinstance(found, Holdings) else None
 
+    async def hold(
+        self, question: Callable[[int], Reserve | Commit], budget: float
+    ) -> Reserved | None:
+        """Return what has become of a reservation there, None if there is no answer."""
+        found = await self.inquire(question, budget)
+        return found if isinstance(found, Reserved) else None
+
     async def inquire(
         self, question: Callable[[int], Inquiry], budget: float
     ) -> InquiryAnswer | None:
@@ -235,7 +243,13 @@ class Link:
                 if message.leaving:
                     self._redial.leaving()
             case (
-                Holdings() | KeysListed() | KeysReset() | ReportPart() | ReportAnswer() | Standing()
+                Holdings()
+                | KeysListed()
+                | KeysReset()
+                | ReportPart()
+                | ReportAnswer()
+                | Standing()
+                | Reserved()
             ):
                 self._questions.told(message)
             case Ping():

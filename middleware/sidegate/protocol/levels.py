@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.reservation_messages import (
+    Commit,
+    ReservationRows,
+    Reserve,
+    Reserved,
+)
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Refund
 from sidegate.protocol.outcome_messages import Outcomes
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 _KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
 _STANDING = "words about how it stands"
 _RULES = "rules for apps"
+_RESERVATIONS = "reservations"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -57,10 +64,16 @@ _NEW: Final[tuple[Kinds, ...]] = (
         WatchRules: _RULES,
         RulesPush: _RULES,
     },
+    {  # in level 3
+        Reserve: _RESERVATIONS,
+        Commit: _RESERVATIONS,
+        Reserved: _RESERVATIONS,
+        ReservationRows: _RESERVATIONS,
+    },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""
 
-_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {})
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {})
 """The same of kinds that only apps said before, and nodes say to each other since."""
 
 LEVEL: Final = len(_NEW)

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
+from sidegate.protocol.holds.reservation_messages import Commit, ReservationRows, Reserve, Reserved
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import (
@@ -341,6 +342,7 @@ NodeMessage: TypeAlias = (
     | Settled
     | Stay
     | Resets
+    | ReservationRows
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 
@@ -373,14 +375,17 @@ Message: TypeAlias = (
     | StandingQuery
     | Standing
     | RulesMessage
+    | (Reserve | Commit | Reserved)
     | NodeMessage
     | CacheMessage
 )
 
-Inquiry: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
-"""A question that is for people and scripts: each is answered by one message."""
+_Asked: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
+Inquiry: TypeAlias = _Asked | Reserve | Commit
+"""A question other than checks: each is answered by one message."""
 
-InquiryAnswer: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
+_Told: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
+InquiryAnswer: TypeAlias = _Told | Reserved
 
 
 def require_key(key: str) -> None:

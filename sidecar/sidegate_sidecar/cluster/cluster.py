@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Buckets, Gossip, Stay
+from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import (
     Life,
@@ -72,6 +73,8 @@ class Cluster:
     timing: Timing = field(default_factory=Timing)
     empty: Ring = field(default_factory=Ring)
     """The ring without nodes, from which all others have their points and hashes."""
+    reservation_ids: ReservationIds = field(default_factory=unsigned)
+    """Signs the ids that this node gives to reservations, as all of the cluster do."""
     make_ring: MakeRing = next_ring
     on_ring: Callable[[], None] = ignore
     """Called when there is another ring."""
@@ -118,6 +121,7 @@ class Cluster:
         self.late_at = self.now + TICK_EVERY + self.stall
 
     def _was_reset(self, key: str, begins: bool) -> None:  # as on_reset
+        self.sync.rows.reservations.void(key, begins=begins)
         self.on_reset(key, begins)  # which may be another function by now
 
     @property

@@ -13,6 +13,7 @@ from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -34,6 +35,7 @@ from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.answering import is_node
 from sidegate_sidecar.links.caching.no_cache import NoCache
+from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
@@ -111,6 +113,7 @@ class Sessions:
         self.patience = Timeouts()
         self.open: set[Connection] = set()
         self.cache: CacheLinks | NoCache = NoCache(peers)
+        self.reservations = ReservationAnswers(node.reservations)
 
     def accept(
         self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
@@ -196,6 +199,8 @@ class Sessions:
                 self._inspections.ask(connection, message)
             case ListKeys() | ResetKeys():
                 self._key_answers.ask(connection, message)
+            case Reserve() | Commit():
+                self.reservations.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
             case WatchRules() if not is_node(connection):

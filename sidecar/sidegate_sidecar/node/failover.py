@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sidegate.protocol.messages import MAX_HOPS
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
     from typing import Protocol
 
     from sidegate.link.in_flight import Asker
+    from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
     from sidegate.protocol.messages import Check, Holdings, Ids, Refund, Trace
     from sidegate_sidecar.cluster.cluster import Cluster
 
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
             self, key: str, *, reset: bool, hops: int, budget: float
         ) -> Holdings | None:
             """Return the buckets of a key there, None if there is no answer."""
+            ...
+
+        async def hold(
+            self, question: Callable[[int], Reserve | Commit], budget: float
+        ) -> Reserved | None:
+            """Return what has become of a reservation there, None if there is no answer."""
             ...
 
         def tell(self, message: Refund) -> bool:

@@ -14,6 +14,28 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import Answer, Check, Checks, Trace
 
+    class Forwarded(Protocol):
+        """Checks under the serial and the places by which all nodes know them."""
+
+        @property
+        def serial(self) -> int:
+            """That of their first forward."""
+            ...
+
+        @property
+        def places(self) -> list[int] | None:
+            """Their places there, None: in order."""
+            ...
+
+        @property
+        def checks(self) -> list[Check]:
+            """The checks."""
+            ...
+
+        def each(self) -> Iterable[tuple[Check, int]]:
+            """Return each check with its place."""
+            ...
+
     class Road(Protocol):
         """The way that forwards take: what a node does about answers, and about their lack."""
 

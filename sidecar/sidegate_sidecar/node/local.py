@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Charge, Check, Checks
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.counts import Counts
-    from sidegate_sidecar.node.forward import Forward, Send
+    from sidegate_sidecar.node.forward import Forwarded, Send
     from sidegate_sidecar.replication.corrections.decided import Charges
     from sidegate_sidecar.reports.counting import Counting
 
@@ -66,7 +66,7 @@ class Local:
         self._fallback = fallback
         self._budget = budget
         self._clock = clock
-        self._wake = wake
+        self.wake = wake
         self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
@@ -263,7 +263,7 @@ class Local:
 
     # --- in place of the owner
 
-    def stand_in(self, forward: Forward, source: Source, now: int) -> list[Answer]:
+    def stand_in(self, forward: Forwarded, source: Source, now: int) -> list[Answer]:
         """Decide checks in place of their owner, which is told later what was charged.
 
         Or as the owner after all: then nobody is told.
@@ -293,7 +293,7 @@ class Local:
 
     # --- nobody who knows can be asked
 
-    def by_share(self, forward: Forward, parts: int, now: int) -> list[Answer]:
+    def by_share(self, forward: Forwarded, parts: int, now: int) -> list[Answer]:
         """Decide checks by this node's share, as one of so many; their owner is told of it.
 
         It may still come to the same checks.
@@ -354,7 +354,7 @@ class Local:
         owner = sync.ring.pair(check[0])[0]
         if owner and owner != self.name:
             sync.stood_in(owner, check, limits, charge, now)
-            self._wake()
+            self.wake()
         elif charge[2]:
             self._note_changed((check,))
 
@@ -362,5 +362,5 @@ class Local:
         """Mark the buckets of these checks as changed, for their backups."""
         sync = self._cluster.sync
         if not sync.changed or sync.is_urgent:
-            self._wake()
+            self.wake()
         sync.changed.update(checks)  # one call for all: half the cost of adding each

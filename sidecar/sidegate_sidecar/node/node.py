@@ -23,6 +23,8 @@ from sidegate_sidecar.node.counts import Counts
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
+from sidegate_sidecar.node.holds.holder_road import HolderRoad
+from sidegate_sidecar.node.holds.reservations import Reservations
 from sidegate_sidecar.node.local import Local
 from sidegate_sidecar.node.refunds import Refunds
 
@@ -84,10 +86,7 @@ class Node:
         self.counts = counts = Counts()
         self.counting = counting
         self.local = Local(
-            buckets,
-            cluster,
-            fallback,
-            counts,
+            *(buckets, cluster, fallback, counts),
             budget=budget,
             clock=clock,
             wake=wake,
@@ -98,7 +97,11 @@ class Node:
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
         self._refunds = Refunds(cluster, links, self.local, counts)
-        self._links = links
+        self.links = links
+        road = HolderRoad(cluster, links, counts, clock, budget)
+        self.reservations = Reservations(
+            cluster, self.local, fallback, road, self.forwarding.next_serial
+        )
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:
         """Answer a frame of checks, in as many parts as there are nodes that decide some of it.
@@ -180,13 +183,13 @@ class Node:
             now = self.clock()
             left = (deadline - now) * 1e-9
             way = Way(hops if left > 0 else MAX_HOPS, tried, ())
-            step = next_step(self.cluster, self._links, key, way, now)
+            step = next_step(self.cluster, self.links, key, way, now)
             if step.step is NextStep.GIVE_UP:
                 return None
             if step.step is not NextStep.ASK:
                 return self._inspect_here(key, reset=reset)
             tried.append(step.name)
-            link = self._links.link_to(step.name)
+            link = self.links.link_to(step.name)
             budget = left * OWNERS_SHARE  # the rest is for the backup
             if link is None:
                 continue

@@ -37,8 +37,8 @@ class Flush:
         self.ring = ring
         self.changed: set[Check] = set()
         self.is_urgent = False  # is somebody to hear of a change at once?
-        self._me = me
-        self._usable = usable
+        self.me = me
+        self.usable = usable
         self._outboxes = outboxes
         self._newcomers = newcomers
         self._stood_in: set[tuple[str, Check]] = set()  # for whom, until it is flushed
@@ -78,6 +78,11 @@ class Flush:
         """Called when a check was decided here in place of its owner, whom the ledger tells."""
         self._stood_in.add((owner, check))
 
+    def targets_of(self, key: str) -> Iterable[str]:
+        """Return who else is to have what is known of a key."""
+        targets = [name for name in self.ring.pair(key) if name and name != self.me]
+        return [*targets, *self._further_targets(key, targets, self._newcomers.values())]
+
     def tick(self, now: int) -> None:
         """Place some changes, or more of those that are being placed."""
         if (self.changed or self._stood_in) and not self.due(now):
@@ -109,10 +114,10 @@ class Flush:
         """
         key, texts, _ = check
         targets = [it.name for it in self._newcomers.values() if it.ring.owner(key) == it.name]
-        if not self._usable(owner):
-            holders = [name for name in self.ring.pair(key) if name not in {"", self._me}]
+        if not self.usable(owner):
+            holders = [name for name in self.ring.pair(key) if name not in {"", self.me}]
             targets += [*holders, *self._further_targets(key, holders, ())]
-        for target in {*targets} - {owner, self._me}:
+        for target in {*targets} - {owner, self.me}:
             for limit in parse_limits(texts).items:
                 self._outboxes.of(target).add(limit.text, (key,), now)
 
@@ -133,11 +138,11 @@ class Flush:
                 self._place_group(holders, limit.text, keys, now)
 
     def _place_group(self, holders: tuple[str, str], text: str, keys: list[str], now: int) -> None:
-        targets = [name for name in holders if name and name != self._me]
+        targets = [name for name in holders if name and name != self.me]
         for target in targets:
             self._outboxes.of(target).add(text, keys, now)
         newcomers = self._newcomers.values()
-        if newcomers or not all(map(self._usable, targets)):  # then it depends on the key
+        if newcomers or not all(map(self.usable, targets)):  # then it depends on the key
             for key in keys:
                 for target in self._further_targets(key, targets, newcomers):
                     self._outboxes.of(target).add(text, (key,), now)
@@ -149,8 +154,8 @@ class Flush:
         for newcomer in newcomers:
             if newcomer.ring.owner(key) == newcomer.name and newcomer.name not in targets:
                 yield newcomer.name
-        if not all(map(self._usable, targets)):
+        if not all(map(self.usable, targets)):
             for name in self.ring.walk(key):
-                if name != self._me and name not in targets and self._usable(name):
+                if name != self.me and name not in targets and self.usable(name):
                     yield name
                     return

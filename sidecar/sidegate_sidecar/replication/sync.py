@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
+from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import (
     Buckets,
     Charged,
@@ -45,6 +46,7 @@ from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
 from sidegate_sidecar.replication.flush import Flush
+from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
@@ -102,6 +104,9 @@ class Sync:
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
+        self.rows = RowCopies(
+            *(table, self._settling, self._flush, self._sending, self._owns, self.stood_in)
+        )
 
     # --- what others ask about it
 
@@ -115,19 +120,20 @@ class Sync:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(True for _ in self._outboxes.reachable())
         busy |= self._resetting.is_walking
+        busy |= self.rows.is_busy
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
     @property
     def caught_up(self) -> bool:
         """Is nothing left but the latest changes, as far as nodes can be reached?"""
-        return not (self._outboxes.are_late or self._walk.to_do)
+        return not (self._outboxes.are_late or self._walk.to_do or self.rows.to_do)
 
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up
-        walks |= self._resetting.is_walking
+        walks |= self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
 
     @property
@@ -226,6 +232,8 @@ class Sync:
         self.ring = self._flush.ring = ring
         self._outboxes.keep({*ring.nodes, *self._walk.pullers})  # others hold nothing any more
         self._ledgers.ring_changed(ring)
+        self.rows.ring_changed(ring)
+        self.rows.keep({*ring.nodes, *self._walk.pullers})
         return strangers
 
     @property
@@ -241,6 +249,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
+        self.rows.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
@@ -253,6 +262,7 @@ class Sync:
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
+        self.rows.unreachable(name, now)
         self.resets.on_disconnected(name)
         self._resetting.drop(name)
         if name in self.ring:
@@ -272,9 +282,9 @@ class Sync:
             case Buckets():
                 return self._merge(sender, message, now)
             case Merged():
-                self._outboxes.landed(sender, message.id)
-                self.resets.landed(sender, message.id)
-                return self._tell_done()  # the next messages wait for their turn
+                return self._landed(sender, message.id)
+            case ReservationRows():
+                return self.rows.merge(sender, message, now, self.resets.unheard(sender))
             case Resets():
                 return [*self._resetting.learn(sender, message, now), *self._send(now)]
             case Charged():
@@ -282,16 +292,28 @@ class Sync:
             case Settled():
                 self._ledgers.settle(sender, message, now)
             case Pull():
-                self._walk.pulled_by(sender, message.id, message.part)
-                self._flush.place_all(now)
+                self._pulled_by(sender, message, now)
             case Pulled():
-                if self._pulling.answered(sender, message.id):
-                    self.copies.pulled(sender)
+                self._pulled(sender, message.id)
             case Confirm() | Confirmed():
                 self._hear_of_copies(sender, message)
             case _:
                 pass
         return self._send(now)
+
+    def _landed(self, sender: str, number: int) -> Sends:
+        for waits in (self._outboxes, self.resets, self.rows):
+            waits.landed(sender, number)
+        return self._tell_done()  # the next messages wait for their turn
+
+    def _pulled(self, sender: str, number: int) -> None:
+        if self._pulling.answered(sender, number):
+            self.copies.pulled(sender)
+
+    def _pulled_by(self, sender: str, message: Pull, now: int) -> None:
+        self._walk.pulled_by(sender, message.id, message.part)
+        self.rows.walk_all()
+        self._flush.place_all(now)
 
     def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
         self._pulling.came(now)
@@ -304,6 +326,7 @@ class Sync:
             return
         if message.new:
             self._walk.renew(sender)
+            self.rows.walk_all()
         self._inquiries.add(sender, message.ring)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
@@ -322,6 +345,7 @@ class Sync:
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
         self._flush.tick(now)
+        self.rows.tick(now)
         if not self._outboxes.hold_up:
             self._add(self._walk.slice(), now)
         self._ledgers.give_back(now, RESEND_AFTER)
@@ -357,18 +381,19 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        return [*self._sending.send(now, least, at_once=at_once), *self._tell_done()]
+        buckets = self._sending.send(now, least, at_once=at_once)
+        return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
-        if self._walk.to_do:
+        if self._walk.to_do or self.rows.to_do:
             return []
         digest, lacks = self.ring.digest, self.copies.lacks
         answers = self._inquiries.answers(digest, self._has_buckets, lacks=lacks)
         return [*self._walk.answers(self._has_all), *answers]
 
     def _has_buckets(self, name: str) -> bool:
-        return not self._outboxes.get(name)
+        return not (self._outboxes.get(name) or self.rows.lacks_some(name))
 
     def _has_all(self, name: str) -> bool:
         waits = name in self._ledgers or self.resets.is_deaf(name)

@@ -23,6 +23,7 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.reports.series import Column
 from sidegate_sidecar.telemetry.cache_metrics import cache_metrics
 from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
+from sidegate_sidecar.telemetry.reservation_metrics import reservation_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +63,7 @@ class SidecarCollector(Collector):
         yield from _peers(sidecar)
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
+        yield from reservation_metrics(sidecar.node.reservations.table)
         if sidecar.cache is not None:
             yield from cache_metrics(sidecar.cache)
         yield gauge("ready", "Whether this node has joined.", sidecar.ready)

@@ -5,12 +5,14 @@ Of two nodes, what one says to the other arrives in its order, as on a connectio
 """
 
 from collections import deque
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from sidegate.buckets.decision import Source
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.in_flight import Asker, Flight
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Refund, Trace
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
@@ -56,6 +58,10 @@ class TrioLink:
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Not needed."""
         raise AssertionError((key, reset, hops, budget))
+
+    async def hold(self, question: Callable[[int], Reserve | Commit], budget: float) -> None:
+        """Not needed."""
+        raise AssertionError((question(0), budget))
 
     def answered(self, answers: Answers) -> None:
         """Hand over what isn't too late."""

@@ -33,6 +33,13 @@ _MESSAGES: Final = {
         "overall_code 1 int32, statuses 2 Status*, response_headers_to_add 3 Header*,"
         f" request_headers_to_add 4 Header*, raw_body 5 bytes, dynamic_metadata 6 {_STRUCT}"
     ),
+    "ReserveRequest": "domain 1 string, descriptors 2 Descriptor*, amount 3 uint64, ttl 4 Duration",
+    "ReserveResponse": "code 1 int32, reservation_id 2 string",
+    "CommitRequest": (
+        "domain 1 string, descriptors 2 Descriptor*, reservation_id 3 string,"
+        " actual_amount 4 uint64"
+    ),
+    "CommitResponse": "reservation_released 1 uint32",
     "HealthRequest": "service 1 string",
     "HealthResponse": "status 1 int32",
 }
@@ -65,6 +72,10 @@ def _classes() -> dict[str, Any]:
 _CLASSES: Final = _classes()
 Request: Any = _CLASSES["Request"]
 Response: Any = _CLASSES["Response"]
+ReserveRequest: Any = _CLASSES["ReserveRequest"]
+ReserveResponse: Any = _CLASSES["ReserveResponse"]
+CommitRequest: Any = _CLASSES["CommitRequest"]
+CommitResponse: Any = _CLASSES["CommitResponse"]
 HealthRequest: Any = _CLASSES["HealthRequest"]
 HealthResponse: Any = _CLASSES["HealthResponse"]
 

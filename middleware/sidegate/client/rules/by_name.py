@@ -79,7 +79,7 @@ def in_loop(client: LoopClient, wanted: NamedCheck, budget: float) -> Future[Dec
     rules, pushed = client.rules(), client.watch_rules()
     if rules is None and pushed.is_awaited:
         return ensure_future(_once_heard(client, wanted, budget))
-    key, limits, cost, is_enforced = _found(rules, wanted)
+    key, limits, cost, is_enforced = found_check(rules, wanted)
     future = client.check(key, limits, cost)
     return future if is_enforced else ensure_future(_let_through(future))
 
@@ -106,12 +106,12 @@ def in_thread(client: ThreadClient, wanted: NamedCheck, budget: float) -> Decisi
             time.sleep(LOOK_EVERY)
         pushed.is_awaited = False
         rules = client.rules()
-    key, limits, cost, is_enforced = _found(rules, wanted)
+    key, limits, cost, is_enforced = found_check(rules, wanted)
     decision = client.check(key, limits, cost)
     return decision if is_enforced else replace(decision, allowed=True)
 
 
-def _found(rules: RuleSet | None, wanted: NamedCheck) -> FoundCheck:
+def found_check(rules: RuleSet | None, wanted: NamedCheck) -> FoundCheck:
     """Return what to ask. RuleNotInForce where there is neither a rule nor a default."""
     if not wanted.name.startswith(BY_NAME):
         raise ValueError(f"default={shown(wanted.default)}: belongs to limits='@NAME'")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import grpc.aio
 
+from sidegate_sidecar.fronts.envoy.kuadrant.reserve_calls import KuadrantCalls
 from sidegate_sidecar.fronts.envoy.ratelimit_files import RatelimitFiles
 from sidegate_sidecar.fronts.envoy.rls_access import RlsAccess, server_credentials
 from sidegate_sidecar.fronts.envoy.rls_asking import questions
@@ -77,7 +78,9 @@ class RlsServer(grpc.GenericRpcHandler):
         self.counts = RlsCounts()
         self.collector = RlsCollector(self.counts, self.files)
         self._access = RlsAccess(sidecar.config)
-        self._calls = RlsCalls(sidecar, _questions(sidecar.rules, self.files), self.counts)
+        asks = _questions(sidecar.rules, self.files)
+        self._calls = RlsCalls(sidecar, asks, self.counts)
+        self._holds = KuadrantCalls(sidecar.sessions.reservations, asks, self.counts)
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers((self,))
         self.address = replace(address, port=self._listen(sidecar, address))
@@ -122,6 +125,8 @@ class RlsServer(grpc.GenericRpcHandler):
             return grpc.stream_unary_rpc_method_handler(self._refusing(why))
         if details.method == RATE_LIMIT:
             return grpc.unary_unary_rpc_method_handler(self._calls.should_rate_limit)
+        if call := self._holds.methods.get(str(details.method)):
+            return grpc.unary_unary_rpc_method_handler(call)
         self.counts.refuse("method", f"{details.method!r:.120}", "somebody", monotonic())
         return None
 

@@ -66,6 +66,8 @@ ROUTES: Mapping[str, Route] = {
     "/redoc": Route(Answerer.DOCUMENT, _PAGE),
     "/openapi.json": Route(Answerer.DOCUMENT, _PAGE),
     "/v1/check": Route(Answerer.CHECK, _CHANGE),
+    "/v1/reserve": Route(Answerer.APP, _CHANGE),
+    "/v1/commit": Route(Answerer.APP, _CHANGE),
     "/v1/leave": Route(Answerer.APP, _CHANGE),
     "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/live": Route(Answerer.LIVE, _LOOK),

@@ -25,6 +25,7 @@ from sidegate.protocol.report_messages import EventQuery
 from sidegate.reports.event_report import event_report_of
 from sidegate.reports.report import report_of
 from sidegate.version import __version__
+from sidegate_sidecar.fronts.http.app.holds.reservation_api import ReservationApi
 from sidegate_sidecar.fronts.http.app.key_api import NO_PREFIX, KeyApi
 from sidegate_sidecar.fronts.http.app.key_models import KeysFound
 from sidegate_sidecar.fronts.http.app.layers import PathAsSent
@@ -113,6 +114,8 @@ _UNKNOWN_RULE = (
 )
 _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows source 'x'")
 _FULL_OF_READERS = (503, FULL)
+_OTHER_ID = (409, "id 'job-7': expected what it had first, 5000 of 20000/day")
+_OVER = (410, "a reservation that ended more than 10 minutes ago: nothing was changed")
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
 _EXAMPLES: dict[str, Any] = {
@@ -255,6 +258,11 @@ class Api:
         """The calls about many keys."""
         return KeyApi(self._sidecar.sessions.keys)
 
+    @property
+    def of_reservations(self) -> ReservationApi:
+        """The calls about reservations."""
+        return ReservationApi(self._sidecar)
+
     def _owner(self, key: str) -> str:
         return self._node.cluster.ring.pair(key)[0]
 
@@ -303,6 +311,9 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
         _WRONG_CHECK,
         _NO_SENSE,
     )
+    held, refused = api.of_reservations, (*_NOT_ALLOWED, _TOO_LONG, _WRONG_CHECK)
+    limits("POST", "/v1/reserve", held.reserve, secret, *refused, _OTHER_ID, _NO_SENSE)
+    limits("POST", "/v1/commit", held.commit, secret, *refused, _OVER, _UNREACHABLE)
     limits("GET", key, api.peek, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     limits("DELETE", key, api.reset, secret, *_NOT_ALLOWED, _WRONG_KEY, _UNREACHABLE)
     many = api.of_many

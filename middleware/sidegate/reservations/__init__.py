@@ -1,0 +1,1 @@
+"""Reservations: what was charged ahead, and what becomes of it. Pure."""

@@ -1,0 +1,1 @@
+"""Kuadrant's rate limit service, as much of it as Envoy's hasn't: Reserve and Commit."""

@@ -1,0 +1,1 @@
+"""Holds: what is asked about slots and reservations on connections."""

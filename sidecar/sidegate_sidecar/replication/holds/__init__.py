@@ -1,0 +1,1 @@
+"""Holds: how reservations get to the nodes that should have them. Pure."""
