@@ -37,6 +37,8 @@ _DAYS = {"day": 1, "week": 7}
 _EXACT = ("day", "hour", "minute", "second")  # each a number of the next
 _WEEKS_FROM = 3  # 1970-01-01 was the fourth day of its week
 _EPOCH = date(1970, 1, 1).toordinal()
+# Calendars end in 9999, and a window may last 146 years.
+_LAST = (date(9800, 1, 1).toordinal() - _EPOCH) * DAY * _SECOND
 _ZONE = re.compile(r"[A-Z][A-Za-z0-9_+\-]*(/[A-Za-z0-9_+\-]+)*")
 MAX_SECONDS = 2**62 // _SECOND  # 146 years: in ns they fit in 63 bits
 MAX_ZONE = 64  # characters, twice what the longest has
@@ -86,9 +88,9 @@ class Period:
         object.__setattr__(self, "length", UNITS[unit] * times)
 
     def at(self, time: int) -> Window:
-        """Return the window of a time (ns since 1970, UTC)."""
+        """Return the window of a time (ns since 1970, UTC); by a calendar none after 9800 begins."""
         if self.unit in _MONTHS or self.zone:
-            return self._by_calendar(time)
+            return self._by_calendar(min(time, _LAST))
         length = self.length * _SECOND
         from_ = _WEEKS_FROM * DAY * _SECOND if self.unit == "week" else 0
         index = (time + from_) // length

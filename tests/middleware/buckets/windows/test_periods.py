@@ -65,9 +65,9 @@ times = st.integers(BEGIN, END)
 
 
 def near(year: int, month: int, day: int, minutes: int) -> int:
-    """Return a time around midnight."""
+    """Return a time around midnight, none before 1970."""
     days = (date(year, month, day) - date(1970, 1, 5)).days
-    return BEGIN + days * 86_400 + minutes * 60
+    return max(BEGIN + days * 86_400 + minutes * 60, 0)
 
 
 near_a_change = st.builds(
@@ -173,6 +173,14 @@ def test_several_months_are_quarters_and_lengths_are_counted_from_1970() -> None
     tens = Period("second", 10).at(1_234_567_890_123_456_789)
     assert (tens.begin, tens.end) == (1_234_567_890 * SECOND, 1_234_567_900 * SECOND)
     assert tens.number == 123_456_790
+
+
+@pytest.mark.parametrize("text", ["month", "year", "day", "hour", "week"])
+def test_the_end_of_the_calendar_is_no_fault(text: str) -> None:
+    """As a log may have it, or a clock that is very wrong."""
+    for time in (at("9799-12-31"), at("9999-12-31"), 10**30):
+        found = Period(text, 1, "Asia/Tokyo").at(time)
+        assert found.begin < found.end
 
 
 @pytest.mark.parametrize(
