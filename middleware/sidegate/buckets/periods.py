@@ -88,7 +88,7 @@ class Period:
         object.__setattr__(self, "length", UNITS[unit] * times)
 
     def at(self, time: int) -> Window:
-        """Return the window of a time (ns since 1970, UTC); by a calendar none after 9800 begins."""
+        """Return the window of a time (ns since 1970, UTC); calendars have none after 9800."""
         if self.unit in _MONTHS or self.zone:
             return self._by_calendar(min(time, _LAST))
         length = self.length * _SECOND
