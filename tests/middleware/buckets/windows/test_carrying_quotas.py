@@ -110,7 +110,8 @@ def moved(table: BucketTable, now: int) -> BucketTable:
     """Return what another node makes of all buckets of this one, of those put by as well."""
     other = BucketTable()
     other.windows.set(table.windows.wall)
-    for text, keys in table.keys():
+    pieces = table.keys()
+    for text, keys in pieces:
         limit = parse_limits(text).items[0]
         number = sum(undated(table.dated(text, now))[1])
         if (window := other.windows.of_limit(limit)) and not window.enter(number, now):
