@@ -261,6 +261,7 @@ class BucketTable(CarryingStore):
         Return the ticks that this left out above it. A bucket that was put by changes as well as
         the one that it was carried over to.
         """
+        limit = limit.whole
         place = self._place(key, limit)
         is_put_by = place is not None and place[key] < 0
         if is_put_by and (heir := self._heir(key, limit)):

@@ -63,10 +63,11 @@ class CarryingStore(Store):
         for table in old:
             held = table.dict_of(key)
             held[key] = min(-held[key], PUT_BY)
+        wholes = [limit.whole for limit in limits.items]
         if len(self.carried) < MAX_CARRIED:
             self.carried += [(key, table.limit.text, 0) for table in old]
             self.carried.append((key, limits.text, 0))
-        for limit, carried in zip(limits.items, shares(limits.items, owed), strict=True):
+        for limit, carried in zip(wholes, shares(wholes, owed), strict=True):
             debt = max(carried, self._debt(key, limit, now))
             if debt or self._place(key, limit) is not None:
                 self._put(key, limit, debt, now)

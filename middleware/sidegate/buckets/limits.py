@@ -34,7 +34,9 @@ _EXPECTED = "second, minute, hour, day, week, month or year (or s, m, h, d, w)"
 # Every piece may be missing, so that the first one that is can be named in the error.
 _PART = re.compile(
     r"(?P<count>[0-9]+)?\s*(?P<per>/|per)?\s*(?P<times>[0-9]+)?\s*(?P<unit>[a-z]+)?"
-    r"\s*(?:(?P<whole>window)\b\s*(?P<zone>[^\s]+)?|(?P<burst>burst)?\s*(?P<size>[0-9]+)?)"
+    r"\s*(?:(?P<whole>window)\b\s*(?P<zone>(?!keep\b)[^\s]+)?"
+    r"|(?P<burst>burst)?\s*(?P<size>[0-9]+)?)"
+    r"(?:\s*(?P<keep>keep)\s*(?P<percent>[0-9]+)\s*%)?"
     r"\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -48,6 +50,10 @@ class Limit:
     within one. Its bucket goes by a clock that stands still in a window and jumps where the next
     one begins, so that all else is as in a bucket; `window` is the length on paper then.
 
+    Who asks by a limit that keeps some percent of its bucket leaves so much of it to others, who
+    ask by the same limit and keep less: `burst` and `capacity` are what is left then, and `whole`
+    is the limit of the bucket.
+
     Without tokens (0) nothing ever passes, and there is no bucket.
 
     The other fields are derived. A bucket is counted in ticks, of which `scale` make a
@@ -59,11 +65,13 @@ class Limit:
     window: int
     burst: int
     period: Period | None
+    kept: int  # percent
     scale: int = field(compare=False, repr=False)  # ticks in a nanosecond
     interval: int = field(compare=False, repr=False)  # ticks for one token
     capacity: int = field(compare=False, repr=False)  # ticks for a whole burst
     most: int = field(compare=False, repr=False)  # ticks that may be owed, by who wasn't asked
-    text: str = field(compare=False, repr=False)  # the canonical form
+    text: str = field(compare=False, repr=False)  # the canonical form of `whole`
+    whole: "Limit" = field(compare=False, repr=False)
     is_share: bool = field(compare=False, repr=False)  # of a limit that was divided
 
     def __init__(
@@ -73,6 +81,7 @@ class Limit:
         burst: int | None = None,
         *,
         period: Period | None = None,
+        kept: int = 0,
         is_share: bool = False,
     ) -> None:
         burst = tokens if burst is None else burst
@@ -80,16 +89,23 @@ class Limit:
         if period is not None:
             _check_window(tokens, window, burst, period)
         scale, interval = _ticks(tokens, window, period)
+        capacity = burst * interval * (100 - kept) // 100
+        if not 0 <= kept < 100 or (kept and capacity < interval):
+            raise LimitError(f"keep {_short(kept)}%: of {burst} no whole token is left to take")
         derived = {
             "tokens": tokens,
             "window": window,
-            "burst": burst,
+            "burst": capacity // interval,
             "period": period,
+            "kept": kept,
             "scale": scale,
             "interval": interval,
-            "capacity": burst * interval,
+            "capacity": capacity,
             "most": burst * interval * (1 if period else 2),
             "text": f"{tokens}/{period}" if period else _written(tokens, window, burst),
+            "whole": Limit(tokens, window, burst, period=period, is_share=is_share)
+            if kept
+            else self,
             "is_share": is_share,
         }
         for name, value in derived.items():
@@ -104,12 +120,20 @@ class Limit:
         """
         if not self.tokens:
             return self
+        tokens, window, kept = self.tokens, self.window, self.kept
+        burst = max(1, self.whole.burst // parts)
+        if burst * (100 - kept) < 100:  # of one token nothing can be kept
+            kept = 0
         if self.period is not None:
-            tokens = max(1, self.tokens // parts)
-            return Limit(tokens, self.window, period=self.period, is_share=True)
-        common = gcd(self.tokens, parts)
-        window = min(self.window * (parts // common), MAX_DEBT // SECOND)
-        return Limit(self.tokens // common, window, max(1, self.burst // parts), is_share=True)
+            return Limit(burst, window, period=self.period, kept=kept, is_share=True)
+        common = gcd(tokens, parts)
+        window = min(window * (parts // common), MAX_DEBT // SECOND)
+        return Limit(tokens // common, window, burst, kept=kept, is_share=True)
+
+    @property
+    def written(self) -> str:
+        """The canonical form of what is asked by."""
+        return f"{self.text} keep {self.kept}%" if self.kept else self.text
 
     def __str__(self) -> str:
         return self.text
@@ -137,10 +161,9 @@ class Limits:
         items = tuple(items)
         if not 1 <= len(items) <= MAX_LIMITS:
             raise LimitError(f"expected 1 to {MAX_LIMITS} limits, not {len(items)}")
-        if len(set(items)) < len(items):
+        if len({limit.text for limit in items}) < len(items):
             raise LimitError("the same limit is given twice")
-        one = len(items) == 1
-        text = items[0].text if one else "; ".join(map(str, items))
+        text = "; ".join([limit.written for limit in items])
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "asked", CARRYING + text if carries else text)
         object.__setattr__(self, "carries", carries)
@@ -174,7 +197,11 @@ class Limits:
         try:
             return _divided[self.text, parts]
         except KeyError:
-            divided = Limits(dict.fromkeys(limit.divided(parts) for limit in self.items))
+            found: dict[str, Limit] = {}
+            for limit in (it.divided(parts) for it in self.items):
+                if limit.text not in found or limit.kept > found[limit.text].kept:
+                    found[limit.text] = limit
+            divided = Limits(found.values())
             return _remember(_divided, (self.text, parts), divided)
 
     def __iter__(self) -> Iterator[Limit]:
@@ -280,7 +307,7 @@ def _parse(text: str) -> Limits:
     items: list[Limit] = []
     for part in map(str.strip, parts):
         limit = _parse_one(part, text)
-        if limit in items:
+        if any(limit.text == it.text for it in items):
             raise LimitError(f"the same as {quoted(limit.text)} before it", part, text)
         items.append(limit)
     return Limits(items, carries=text.startswith(CARRYING))
@@ -301,14 +328,14 @@ def _parse_one(part: str, text: str) -> Limit:
     try:
         period = Period(unit, times, match["zone"] or "") if match["whole"] else None
         window = period.length if period else times * UNITS[unit]
-        return Limit(count, window, burst, period=period)
+        return Limit(count, window, burst, period=period, kept=int(match["percent"] or 0))
     except LimitError as error:
         raise LimitError(error.why, part, text) from None
 
 
 def _wrong(match: re.Match[str]) -> str:
     """Name the first piece that is missing or not understood; "" when all is well."""
-    count, per, times, unit, whole, zone, burst, size, rest = match.groups(default="")
+    count, per, times, unit, whole, zone, burst, size, _, _, rest = match.groups(default="")
     checks = (
         (not match.string, 'nothing here, expected a limit such as "100/minute"'),
         (re.match(r"\.[0-9]", rest), "a fraction, expected whole numbers"),
@@ -321,6 +348,7 @@ def _wrong(match: re.Match[str]) -> str:
         (not unit, f"no unit after {quoted(per + times)}, expected {_EXPECTED}"),
         (unit.lower() not in _UNITS, f"unknown unit {quoted(unit)}, expected {_EXPECTED}"),
         (burst and not size, f"expected a whole number of tokens after {quoted(burst)}"),
+        (rest[:4].lower() == "keep", f'expected a percentage as in "keep 20%", not {quoted(rest)}'),
         (whole and rest, f'expected ";" after {quoted(zone or whole)}'),
         (
             rest or (size and not burst),

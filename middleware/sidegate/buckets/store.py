@@ -137,7 +137,7 @@ class Store:
         table = self._tables.get(limit.text)
         if table is None:
             window = None if limit.period is None else self.windows.of(limit.period)
-            table = self._tables[limit.text] = LedgerTable(limit, window)
+            table = self._tables[limit.text] = LedgerTable(limit.whole, window)
         if table.add(key, full_at):
             accounts.shares.bytes += SPREAD
         self._count += 1

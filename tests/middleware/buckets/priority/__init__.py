@@ -1,0 +1,1 @@
+"""Limits of which who asks keeps something for others."""
