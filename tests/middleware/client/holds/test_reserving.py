@@ -1,7 +1,6 @@
 """What a caller has of a reservation: in loops and threads, with a sidecar and without one."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,10 @@ import pytest
 from sidegate import BlockingClient, Client, ReservationError, Unreachable
 from sidegate.buckets.decision import Source
 from sidegate.client.memory import PROCESS
+from sidegate.link.connection import Connection
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.testing import isolated
+from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
 from tests.support.in_process.cluster import client, cluster, eventually, eventually_answered
 
 DAY = "20000/day"
@@ -23,6 +25,18 @@ def anew() -> Iterator[None]:
     PROCESS.reset()
     yield
     PROCESS.reset()
+
+
+class Deaf(ReservationAnswers):
+    """Hears questions, and answers none."""
+
+    def __init__(self) -> None:
+        self.asked: list[Reserve | Commit] = []
+
+    def ask(self, connection: Connection, message: Reserve | Commit) -> None:
+        """Hear one."""
+        assert not connection.transport.is_closing()
+        self.asked.append(message)
 
 
 # --- without a sidecar
@@ -158,11 +172,9 @@ async def test_a_commit_that_gets_no_answer_is_said_again() -> None:
         async with asking.reserve("k", DAY, 5_000) as held:
             assert held is not None
             held.actual = 100
-            reservations = first.sessions.reservations
-            asked: list[Any] = []
-            reservations.ask = lambda _, message: asked.append(message)  # type: ignore[method-assign]
-        assert asked
-        del reservations.ask
+            first.sessions.reservations = deaf = Deaf()
+        assert deaf.asked
+        first.sessions.reservations = ReservationAnswers(first.node.reservations)
         await eventually(lambda: first.node.reservations.table.counts.committed == 1)
         assert await asking.peek("k") == {DAY: 100}
 
@@ -172,8 +184,7 @@ async def test_a_reservation_of_one_loop_is_committed_in_another() -> None:
         asking = client(node)
         async with asking.reserve("k", DAY, 5_000) as held:
             assert held is not None
-            thread = threading.Thread(target=lambda: asyncio.run(_commit(asking, held.id)))
-            await asyncio.to_thread(lambda: (thread.start(), thread.join()))
+            await asyncio.to_thread(asyncio.run, _commit(asking, held.id))
         assert await asking.peek("k") == {DAY: 1_200}
         await asking.close()
 
