@@ -219,7 +219,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 async def test_what_cant_be_asked_raises_at_once(
     given: dict[str, Any], kind: type[Exception], text: str
 ) -> None:
-    options = {"key": "k", "limits": DAY, "amount": 5, **given}
+    options: dict[str, Any] = {"key": "k", "limits": DAY, "amount": 5, **given}
     for asking in (Client("memory"), BlockingClient("memory")):
         with pytest.raises(kind, match=text):
             asking.reserve(**options)
