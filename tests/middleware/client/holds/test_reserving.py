@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sidegate import BlockingClient, Client, ReservationError, Unreachable
+from sidegate import BlockingClient, Client, ReservationError, RuleNotInForce, Unreachable
 from sidegate.buckets.decision import Source
 from sidegate.client.memory import PROCESS
 from sidegate.link.connection import Connection
@@ -14,6 +15,7 @@ from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.testing import isolated
 from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
 from tests.support.in_process.cluster import client, cluster, eventually, eventually_answered
+from tests.support.in_process.http_client import http
 
 DAY = "20000/day"
 NOWHERE = "127.0.0.1:1"
@@ -239,3 +241,39 @@ async def test_so_do_too_many_keys_and_what_is_no_id() -> None:
         assert held is not None
         with pytest.raises(ValueError, match="actual=-1"):
             held.actual = -1
+
+
+# --- by the name of a rule
+
+
+async def test_a_rule_says_how_much_may_be_held(tmp_path: Path) -> None:
+    """In loops, in threads, and over HTTP; a smaller part of the call's own counts."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(
+        "version: 1\nrules:\n  - {name: llm, limits: 20000/day, key: global, max_fraction: 50 %}\n"
+    )
+    async with cluster("n1", rules=str(file)) as (node,), client(node) as asking:
+        async with asking.reserve("42", "@llm", 15_000) as held:
+            assert held is not None
+            assert held.held == 10_000
+            held.actual = 0
+        async with asking.reserve("42", "@llm", 15_000, max_fraction=0.1) as held:
+            assert held is not None
+            assert held.held == 2_000
+            assert await asking.peek("llm:42") == {DAY: 2_000}
+            held.actual = 0
+        blocking = BlockingClient(str(node.link), budget=20.0, secret="")
+
+        def in_a_thread() -> int:
+            with blocking.reserve("42", "@llm", 15_000) as held:
+                assert held is not None
+                held.actual = 0
+                return held.held
+
+        assert await asyncio.to_thread(in_a_thread) == 10_000
+        async with http(node) as over_http:
+            body = {"key": "42", "limits": "@llm", "amount": 15_000}
+            assert (await over_http.post("/v1/reserve", json=body)).json()["held"] == 10_000
+        with pytest.raises(RuleNotInForce):
+            async with asking.reserve("42", "@other", 5):
+                pass
