@@ -20,6 +20,7 @@ from tests.support.in_memory.clusters import Room
 
 S = 10**9
 LIMITS = parse_limits("1000/day; 500/month window Europe/Berlin")
+MANY = 2_500  # rows: more than may be on their way at a time
 GOOD: tuple[Any, ...] = ("k", "n:1", "1000/day", (5, 5, 0, 0, 0), (S, 7), [S])
 
 
@@ -100,19 +101,32 @@ def test_who_backs_up_who_joins_and_who_takes_over_have_all_rows() -> None:
     """A node that has left owes nothing to anybody: the others have it by then."""
     room = Room("ab")
     table = room["a"].sync.rows.reservations
-    for at in range(500):
+    for at in range(MANY):
         row = HeldRow(f"k{at}", "n:1", parse_limits("1000/day"), 5, 5, room.now + 600 * S)
         room["a"].table.take(row.key, row.limits, 5, room.now)
         table.open(row)
     room.run(1.0)
-    assert len(room["b"].sync.rows.reservations.rows) == len(room["b"].table) == 500
+    assert len(room["b"].sync.rows.reservations.rows) == len(room["b"].table) == MANY
     newcomer = room.add("c")
     room.join("c")
     room.run_until(lambda: newcomer.stage is Stage.MEMBER)
-    mine = {f"k{at}" for at in range(500) if newcomer.ring.owner(f"k{at}") == "c"}
+    mine = {f"k{at}" for at in range(MANY) if newcomer.ring.owner(f"k{at}") == "c"}
     assert mine
     assert mine <= {row.key for row in newcomer.sync.rows.reservations.rows}
     room["a"].place.leave(room.now, 30 * S)
     room.run_until(lambda: room["a"].stage is Stage.LEAF)
     for name in "bc":
-        assert len(room[name].sync.rows.reservations.rows) == 500
+        assert len(room[name].sync.rows.reservations.rows) == MANY
+
+
+def test_who_leaves_waits_until_all_rows_have_arrived() -> None:
+    """Also where there is but one bucket: rows are waited for by themselves."""
+    room = Room("ab")
+    key = next(it for it in map(str, range(99)) if room["a"].ring.owner(it) == "a")
+    table = room["a"].sync.rows.reservations
+    room["a"].table.take(key, parse_limits("1000/day"), 5, room.now)
+    for at in range(MANY):
+        table.open(HeldRow(key, f"n:{at}", parse_limits("1000/day"), 5, 5, room.now + 600 * S))
+    room["a"].place.leave(room.now, 30 * S)
+    room.run_until(lambda: room["a"].stage is Stage.LEAF)
+    assert len(room["b"].sync.rows.reservations.rows) == MANY
