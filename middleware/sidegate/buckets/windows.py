@@ -26,9 +26,8 @@ MAX_PERIODS = 1_024  # 300 bytes each
 _STEP = 10**6  # ns: a clock on the wall that was set by less is what it was
 DATED = "@"  # between the text of a quota and the number of a window, where that is told
 MAX_DIGITS = 12  # of such a number: one of seconds has 10
-_MAX_DATED = (
-    MAX_TEXT + MAX_LIMITS * MAX_DIGITS
-)  # characters: a frame full of them took half a second
+# Characters of limits with their windows: a frame full of them would take half a second.
+_MAX_DATED = MAX_TEXT + MAX_LIMITS * MAX_DIGITS
 
 
 class CurrentWindow:
