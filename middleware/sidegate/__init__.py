@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sidegate.cache.cache import Cache
     from sidegate.client.blocking import BlockingClient
     from sidegate.client.client import Client
+    from sidegate.client.slots.slot import Slot
     from sidegate.errors import (
         CheckError,
         CostError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         MalformedRequest,
         NoEventLoop,
         NoReport,
+        NoSlot,
         RepeatedField,
         ReservationError,
         RuleNotInForce,
@@ -63,6 +65,7 @@ __all__ = [
     "MalformedRequest",
     "NoEventLoop",
     "NoReport",
+    "NoSlot",
     "RateLimitExceeded",
     "RateLimitMiddleware",
     "RateLimitWSGIMiddleware",
@@ -73,6 +76,7 @@ __all__ = [
     "Rule",
     "RuleNotInForce",
     "SidegateError",
+    "Slot",
     "Source",
     "Tls",
     "UnknownRule",
@@ -92,6 +96,7 @@ _HOMES = {
     "BlockingClient": "sidegate.client.blocking",
     "Cache": "sidegate.cache.cache",
     "Client": "sidegate.client.client",
+    "Slot": "sidegate.client.slots.slot",
     "Decision": "sidegate.buckets.decision",
     "Source": "sidegate.buckets.decision",
     "CheckError": "sidegate.errors",
@@ -101,6 +106,7 @@ _HOMES = {
     "MalformedRequest": "sidegate.errors",
     "NoEventLoop": "sidegate.errors",
     "NoReport": "sidegate.errors",
+    "NoSlot": "sidegate.errors",
     "RepeatedField": "sidegate.errors",
     "ReservationError": "sidegate.errors",
     "RuleNotInForce": "sidegate.errors",

@@ -191,6 +191,43 @@ class CheckError(SidegateError):
     """A check that the sidecar could read but not decide; the text is the sidecar's reason."""
 
 
+class TooManySlots(CheckError):  # noqa: N818 - named for what is wrong
+    """A slot that can't be had, since whoever decides can't keep account of any more."""
+
+    def __init__(self, slots: int, size: int) -> None:
+        super().__init__(slots, size)
+        self.slots = slots
+        self.size = size
+
+    def __str__(self) -> str:
+        return f"{self.slots:,} slots are held ({self.size >> 20} MiB), no more fit"
+
+
+class NoSlot(SidegateError):  # noqa: N818 - named for what is missing
+    """All slots of a key are held, after the timeout too; or nobody can be asked for one.
+
+    - `at_most`: how many may be held; where this process decides alone, its share of them.
+    - `in_flight`: how many were, 0 where nobody knows.
+    - `source`: who says so; "closed" where nobody can be asked.
+    - `retry_after`: seconds before which there is none, 0.0 where nobody knows.
+    """
+
+    def __init__(
+        self, key: str, at_most: int, in_flight: int, source: str, retry_after: float = 0.0
+    ) -> None:
+        super().__init__(key, at_most, in_flight, source, retry_after)
+        self.key = key
+        self.at_most = at_most
+        self.in_flight = in_flight
+        self.source = source
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        if self.source == "closed":
+            return f"key {quoted(self.key)}: nobody can be asked for a slot"
+        return f"key {quoted(self.key)}: {self.in_flight} of {self.at_most} slots are in flight"
+
+
 def quoted(text: str, most: int = 80) -> str:
     """Text in double quotes, cut to `most` characters and safe to print anywhere."""
     return json.dumps(text if len(text) <= most else text[: most - 3] + "...")

@@ -11,6 +11,7 @@ from sidegate.buckets.limits import Limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking, run
 from sidegate.http.headers import Pair
+from sidegate.http.in_flight import without_slot
 from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import Proxies
 from sidegate.http.request.request import Request
@@ -18,6 +19,7 @@ from sidegate.http.request_limiter import RequestLimiter, Verdict
 from sidegate.middleware_options import Options, settings_of
 from sidegate.sidecar_rules import watch
 from sidegate.wrapped_app import require_wsgi
+from sidegate.wsgi_slots import WSGISlots, require_thread_slots
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -100,6 +102,8 @@ class RateLimitWSGIMiddleware:
         self._client: BlockingChecks
         if (given := options.get("client")) is not None:
             self._client = given
+            if limiter.holds:
+                require_thread_slots(given)
             if limiter.settings.from_sidecar:
                 watch(limiter, given, options, is_own=False)
             return
@@ -118,18 +122,25 @@ class RateLimitWSGIMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         request = EnvironRequest(environ, self._limiter.proxies)
+        with WSGISlots(self._client) as slots:
+            verdict = self._verdict(request, environ, slots)
+            if verdict is not None and verdict.status:
+                return refuse(verdict, request, start_response)
+            if verdict is not None:
+                start_response = adding(verdict.fields, start_response)
+            return slots.until_closed(self._app(environ, start_response))
+
+    def _verdict(
+        self, request: EnvironRequest, environ: WSGIEnvironment, slots: WSGISlots
+    ) -> Verdict | None:
         verdict: Verdict | None = None
         for asked in self._asked(request):
-            judged = self._judge(asked, request, environ)
+            judged = self._judge(asked, request, environ, slots)
             if judged is not None:
                 verdict = judged.after(verdict)
                 if verdict.status:
                     break
-        if verdict is None:
-            return self._app(environ, start_response)
-        if not verdict.status:
-            return self._app(environ, adding(verdict.fields, start_response))
-        return refuse(verdict, request, start_response)
+        return verdict
 
     def _asked(self, request: EnvironRequest) -> Iterable[RuleQuestion | Verdict | None]:
         """Return what to ask about a request, one after the other, by the sidecar's rules or ours.
@@ -148,6 +159,7 @@ class RateLimitWSGIMiddleware:
         asked: RuleQuestion | Verdict | None,
         request: EnvironRequest,
         environ: WSGIEnvironment,
+        slots: WSGISlots,
     ) -> Verdict | None:
         """Return what becomes of a request, None if it isn't limited. It never raises."""
         limiter = self._limiter
@@ -157,9 +169,14 @@ class RateLimitWSGIMiddleware:
         if is_paid(environ, key, rule):
             return None
         epoch = time.time() if limiter.legacy else 0.0
+        lacking: Verdict | None = None
         try:
+            if rule.in_flight and (missed := slots.take(key, rule.in_flight)):
+                lacking = without_slot(limiter, rule, missed, request)
+                if lacking.status:
+                    return lacking
             decision = self._client.check(key, rule.limits, cost)
-            return limiter.verdict(rule, decision, epoch, request)
+            return limiter.verdict(rule, decision, epoch, request).after(lacking)
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return limiter.check_failed(rule, error)
 

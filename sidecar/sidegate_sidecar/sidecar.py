@@ -174,6 +174,7 @@ class Sidecar:
             self.node.counts,
             self.clock,
             self.sessions.cache,
+            self.sessions.slots,
         )
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
@@ -200,6 +201,7 @@ class Sidecar:
     def _ring_changed(self) -> None:
         self.sessions.tell_ring()
         self.sessions.cache.ring_changed()
+        self.sessions.slots.ring_changed()
 
     @property
     def ready(self) -> bool:
@@ -247,6 +249,7 @@ class Sidecar:
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
         self._run(self._sweep_buckets())
+        self._run(self.sessions.slots.run())
         if self.rules is not None:
             self.sessions.rules.put(self.rules.value)
             self._run(self.rules.run())

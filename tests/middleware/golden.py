@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from sidegate.protocol import cache_messages, messages, report_messages, standing_messages
+from sidegate.protocol.holds import slot_messages
 from sidegate.protocol.holds.reservation_messages import (
     Commit,
     ReservationRows,
@@ -47,6 +48,7 @@ NODE = messages.Hello(
 )
 PROOF = "9863043df5787204f02a9ea412b96d7643b8324c2db72705e0b3c37d2a7044a8"
 WELCOME = "cdfd8f66d9be9c51ec9778007cad8d3d337ed1a5bcade53946be66e5d741509a"
+SLOT = 0x0123456789ABCDEF
 KEY, SERIAL, DEBT = "login:10.0.0.1", 0x1234567890ABCDEF, 12_000_000_000
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # of W3C's page
 MEMBERS = [("node-a", "10.0.0.1:7171"), ("node-b", "10.0.0.2:7171")]
@@ -171,6 +173,14 @@ MESSAGES: dict[str, messages.Message] = {
     "CacheForget": cache_messages.CacheForget("users", ["42"]),
     "CacheEntries": cache_messages.CacheEntries(
         23, [("users", "42", 299_000_000, 0, 0, True, b"\xa3Ada")]
+    ),
+    "SlotAsk": slot_messages.SlotAsk(SLOT, 0, "user:42", 4, 600_000, 1_000),
+    "SlotAnswer": slot_messages.SlotAnswer(
+        SLOT, slot_messages.SlotState.GRANTED, "node-a", "owner", 1
+    ),
+    "SlotsHeld": slot_messages.SlotsHeld(0, "", [(SLOT, "user:42", 540_000)], 1),
+    "SlotsFreed": slot_messages.SlotsFreed(
+        0, "", slot_messages.FreedBy.RELEASED, [(SLOT, "user:42")]
     ),
     "CachePart": cache_messages.CachePart(100_000, 65_536, b"\x00\x01\x02"),
 }

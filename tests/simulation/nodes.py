@@ -1,187 +1,44 @@
 """Nodes on a simulated network: the real cluster, sync, ring, buckets and node code, and links.
 
-Made up are only what carries messages (in virtual time, under the real breaker and deadlines) and
-what looks for seeds. All clocks start anywhere, as they do on real machines.
+Made up are only what carries messages (`links.py`) and what looks for seeds. All clocks start
+anywhere, as they do on real machines.
 """
 
 from __future__ import annotations
 
-from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
-from sidegate.link.in_flight import InFlight
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_ring.membership.membership import Life, SwimKind
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.node.forward import OWNERS_SHARE
-from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.reports.activity import Activity
 from sidegate_sidecar.reports.counting import Counting
 from tests.simulation.caching import SimCache
-from tests.simulation.reserving import SimHolds
+from tests.simulation.holds.reserving import SimHolds
+from tests.simulation.holds.slots import SimSlots
+from tests.simulation.links import BUDGET, SimLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sidegate.link.in_flight import Asker
     from sidegate.protocol.messages import (
-        Check,
-        Holdings,
-        Ids,
         NodeMessage,
-        Refund,
         Rumor,
-        Trace,
     )
     from sidegate_ring.membership.membership import Member
-    from tests.simulation.network import Network
     from tests.simulation.world import World
 
-BUDGET = 0.05  # seconds for a check
-PATIENCE = BUDGET * ANSWERS_SHARE * OWNERS_SHARE  # seconds, as in a sidecar with that budget
 REDIAL = 0.5  # seconds between two tries to connect
 WORK = 0.0005  # seconds for a slice of work: then others have their turn
-
-
-class _Timer:
-    """One timer on a host of the network; setting it anew puts off what it was set for."""
-
-    def __init__(self, network: Network, name: str, callback: Callable[[], None]) -> None:
-        self._network = network
-        self._name = name
-        self._callback = callback
-        self._sets = 0
-
-    def set(self, at: float) -> None:
-        self._sets += 1
-        number = self._sets
-
-        def off() -> None:
-            if self._sets == number:  # else it was set anew, or stopped
-                self._callback()
-
-        self._network.at(at, self._name, off)
-
-    def stop(self) -> None:
-        self._sets += 1
-
-
-class SimLink:
-    """A link: the real breaker and the real deadlines, over a simulated connection.
-
-    Unlike on a real link, checks don't wait for the first connection.
-    """
-
-    def __init__(self, node: SimNode, peer: str) -> None:
-        self._node = node
-        self._network = node.network
-        self._peer = peer
-        self._health = Health()
-        self._flights = InFlight(PATIENCE, 0.0)
-        self._last_id = 0
-        self._timer = _Timer(node.network, node.name, self._wake)
-        self._probe_timer = _Timer(node.network, node.name, self._probe)
-
-    @property
-    def is_up(self) -> bool:
-        """Is it connected and not suspect?"""
-        return self._health.state is LinkState.UP
-
-    @property
-    def takes_checks(self) -> bool:
-        """Would `ask` take a check now?"""
-        return self.is_up
-
-    def ask(
-        self,
-        checks: list[Check],
-        hops: int,
-        budget: float,
-        asker: Asker,
-        ids: Ids,
-        traces: list[Trace] | None,
-    ) -> bool:
-        """Send checks."""
-        assert traces is None  # nobody traces here
-        if not self.is_up:
-            return False
-        self._last_id = number = self._last_id + 1
-        frame = Checks(number, hops, int(budget * 1e6), checks, *ids)
-        wake_at = self._flights.add(number, asker, len(checks), budget, self._network.now)
-        self._network.send(self._node.name, self._peer, frame)
-        if wake_at < inf:
-            self._timer.set(wake_at)
-        return True
-
-    def tell(self, message: Refund) -> bool:
-        """Not simulated."""
-        raise AssertionError(message)
-
-    async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
-        """Not simulated."""
-        raise AssertionError((key, reset, hops, budget))
-
-    async def hold(
-        self, question: Callable[[int], Reserve | Commit], budget: float
-    ) -> Reserved | None:
-        """Ask about a reservation."""
-        return await self._node.holds.ask(self._peer, question, budget) if self.is_up else None
-
-    # --- what happens to it
-
-    def up(self) -> None:
-        """Called when there is a connection."""
-        self._health.step(LinkEvent.SHAKEN, self._network.now)
-
-    def heard(self) -> None:
-        """Note a sign of life."""
-        self._flights.heard()
-        if self._health.step(LinkEvent.HEARD, self._network.now):
-            self._probe_timer.stop()
-            self._node.cluster.on_connected(self._peer, self._node.clock())
-
-    def answered(self, answers: Answers) -> None:
-        """Hand answers over; late ones are for nobody."""
-        self._flights.land(answers)
-
-    def broke(self) -> None:
-        """Give up what is on its way."""
-        now = self._network.now
-        self._health.step(LinkEvent.LOST, now)
-        self._flights.give_up(self._flights.take_all(now).values())
-
-    def _wake(self) -> None:
-        now = self._network.now
-        at, overdue = self._flights.wake(now)
-        if at < inf:
-            self._timer.set(at)
-        if overdue:
-            if self._flights.is_silent(now) and self._health.step(LinkEvent.SILENT, now):
-                self._probe()
-            self._flights.give_up(overdue.values())
-
-    def _probe(self) -> None:
-        net = self._network
-        match self._health.probe(net.now):
-            case LinkProbe.PING:
-                net.send(self._node.name, self._peer, Ping(0))
-                self._probe_timer.set(net.now + PROBE_EVERY)
-            case LinkProbe.GIVE_UP:
-                net.close(self._node.name, self._peer)
-                self._node.on_disconnected(self._peer)
-            case LinkProbe.NONE:
-                pass
-
-
 WALL = 1_800_000_600 * SECOND  # what clocks on the wall show when it begins, ten past an hour
 SKEW = SECOND // 4  # ns: by so much they are off, each by its own
 
@@ -226,6 +83,7 @@ class SimNode:
         )  # fmt: skip
         self.values = SimCache(self)
         self.holds = SimHolds(self)
+        self.slots = SimSlots(self)
 
     def clock(self) -> int:
         """Return the time of this machine's monotonic clock, in ns."""
@@ -290,6 +148,7 @@ class SimNode:
         self._beats += 1
         wait = self.cluster.tick(self.clock()) / SECOND
         self.values.tick()
+        self.slots.tick()
         self._beat_in(max(wait, WORK))
 
     def _beat_in(self, wait: float) -> None:
@@ -332,6 +191,8 @@ class SimNode:
             self.holds.hear(sender, message)
         elif isinstance(message, CACHE_MESSAGES):
             self.values.hear(sender, message)
+        elif isinstance(message, SLOT_MESSAGES):
+            self.slots.hear(sender, message)
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
             self.cluster.step(sender, message, self.clock())
             if self.cluster.sync.working:
@@ -341,15 +202,20 @@ class SimNode:
         """Note a connection."""
         self._link(name).up()
         self.cluster.on_connected(name, self.clock())
+        self.slots.up(name)
         self._hurry()
 
     def on_disconnected(self, name: str) -> None:
         """Note the loss of one."""
         self._link(name).broke()
         self.cluster.on_disconnected(name, self.clock())
-        self.values.left(name)
+        self._lost(name)
         self.holds.broke(name)
         self._hurry()
+
+    def _lost(self, name: str) -> None:
+        self.values.left(name)
+        self.slots.left(name)
 
     def _link(self, name: str) -> SimLink:
         link = self.links.get(name)
@@ -381,7 +247,7 @@ class SimNode:
             if member.state >= Life.DEAD:
                 self.network.close(self.name, member.name)
                 self._link(member.name).broke()
-                self.values.left(member.name)
+                self._lost(member.name)
             elif not self.network.connected(self.name, member.name):
                 self.network.dial(self.name, member.name)
 
@@ -390,6 +256,7 @@ class SimNode:
         now = self.network.now
         self.ring_changes += 1
         self.values.ring_changed()
+        self.slots.ring_changed()
         self.on_ring = {it: self.on_ring.get(it, now) for it in self.cluster.ring.nodes}
 
     def link_to(self, name: str, /) -> SimLink | None:

@@ -13,8 +13,9 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
 from sidegate_sidecar.reports.series import Column
 from tests.simulation.known import BY_TABLE, Known
+from tests.simulation.links import BUDGET
 from tests.simulation.network import Faults, Network
-from tests.simulation.nodes import BUDGET, SimNode
+from tests.simulation.nodes import SimNode
 
 POINTS = 16  # of a node on the ring: building one of 500 nodes takes 512 thirty times as long
 EMPTY = Ring(points=POINTS, key_hash=seeded(b"of each simulated ring"))
@@ -58,6 +59,7 @@ class World:
     """Tokens, by key and limits that were asked about."""
     asked: int = 0
     told: int = 0
+    _last_slot: int = 0
     _rings: dict[tuple[str, ...], Ring] = field(default_factory=dict[tuple[str, ...], Ring])
 
     def __post_init__(self) -> None:
@@ -71,6 +73,11 @@ class World:
         if ring is None:
             ring = self._rings[names] = EMPTY.of_nodes(names)
         return ring
+
+    def next_slot(self) -> int:
+        """Return the id of a slot that nobody else has."""
+        self._last_slot += 1
+        return self._last_slot
 
     # --- nodes
 

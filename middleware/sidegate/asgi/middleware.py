@@ -1,17 +1,21 @@
 """The ASGI middleware: FastAPI, Starlette, Django, Litestar, or any app that speaks ASGI."""
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol, Unpack
 
 from sidegate.asgi.evaluation import run
 from sidegate.asgi.other_loops import AnyLoop, within
 from sidegate.asgi.refusal import refuse, refuse_handshake
+from sidegate.asgi.request_slots import RequestSlots, require_slots
 from sidegate.asgi.types import App, Message, Receive, Scope, Send
 from sidegate.buckets.decision import Decision
 from sidegate.buckets.limits import Limits
+from sidegate.errors import NoSlot
 from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking
 from sidegate.http.headers import Pair
+from sidegate.http.in_flight import without_slot
 from sidegate.http.paid import is_paid
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
@@ -98,6 +102,8 @@ class RateLimitMiddleware:
         self._own = own
         if own is not None:
             self._limiter.count = own.count
+        if self._limiter.holds:
+            require_slots(client)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or pass what isn't one."""
@@ -110,7 +116,14 @@ class RateLimitMiddleware:
         limiter = self._limiter
         if limiter.sidecar is not None and await self._by_sidecar(scope, receive, send):
             return
-        verdict: Verdict | None = None
+        if limiter.holds:
+            await self._holding(self._questions(scope), scope, receive, send)
+        else:
+            await self._check(scope, receive, send)
+
+    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request by the app's own rules."""
+        limiter, verdict = self._limiter, None
         method, root = scope.get("method", "GET"), scope.get("root_path", "")
         for chain in limiter.chains(scope["path"], root, method):  # one, nearly always
             judged: Verdict | None = None
@@ -146,6 +159,9 @@ class RateLimitMiddleware:
         found = asked_by_sidecar(limiter, request, scope.get("root_path", ""))
         if found is None:
             return False
+        if any(isinstance(asked, RuleQuestion) and asked.rule.in_flight for asked in found):
+            await self._holding(_each(found), scope, receive, send)
+            return True
         verdict: Verdict | None = None
         for asked in found:
             judged = asked if isinstance(asked, Verdict) else await self._decided(asked, scope)
@@ -156,16 +172,58 @@ class RateLimitMiddleware:
         await self._go_on(verdict, scope, receive, send)
         return True
 
-    async def _decided(self, asked: RuleQuestion, scope: Scope) -> Verdict | None:
+    async def _decided(
+        self, asked: RuleQuestion, scope: Scope, slots: RequestSlots | None = None
+    ) -> Verdict | None:
         """Ask, and return what becomes of the request by that; None if it has paid before."""
         rule, key, cost = asked
         if is_paid(scope, key, rule):
             return None
+        lacking: Verdict | None = None
         try:
-            decision = await self._client.check(key, rule.limits, cost)
-            return self._judged(rule, decision, scope)
+            if slots is not None and rule.in_flight:
+                await slots.take(key, rule.in_flight)
+        except NoSlot as missed:
+            lacking = without_slot(
+                self._limiter, rule, missed, ScopeRequest(scope, self._limiter.proxies)
+            )
+            if lacking.status:
+                return lacking
         except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
             return self._limiter.check_failed(rule, error)
+        try:
+            decision = await self._client.check(key, rule.limits, cost)
+            return self._judged(rule, decision, scope).after(lacking)
+        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+            return self._limiter.check_failed(rule, error)
+
+    async def _questions(self, scope: Scope) -> AsyncGenerator[RuleQuestion | Verdict | None]:
+        """Yield what to ask about a request by the rules of the app."""
+        method, root = scope.get("method", "GET"), scope.get("root_path", "")
+        for chain in self._limiter.chains(scope["path"], root, method):
+            yield self._by_peer(chain[0], scope) or await self._question(chain, scope)
+
+    async def _holding(
+        self,
+        questions: AsyncGenerator[RuleQuestion | Verdict | None],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Handle a request that is to hold slots while the app answers it."""
+        verdict: Verdict | None = None
+        async with RequestSlots(self._client) as slots, aclosing(questions):
+            async for asked in questions:
+                if isinstance(asked, RuleQuestion):
+                    judged = await self._decided(asked, scope, slots)
+                else:
+                    judged = asked
+                if judged is not None:
+                    verdict = judged.after(verdict)
+                    if verdict.status:
+                        await slots.free()
+                        break
+            await self._go_on(verdict, scope, receive, slots.ending(send))
 
     def _by_peer(self, rule: Rule, scope: Scope) -> RuleQuestion | None:
         """Return what the plainest rule asks, by the peer's address; None if it takes more."""
@@ -224,6 +282,13 @@ class RateLimitMiddleware:
                 await self._own.close_here()
         except Exception:  # noqa: BLE001 - it is logged, and the server's shutdown goes on
             log.exception("closing the client failed")
+
+
+async def _each(
+    found: Sequence[RuleQuestion | Verdict],
+) -> AsyncGenerator[RuleQuestion | Verdict | None]:
+    for asked in found:
+        yield asked
 
 
 def _adding(fields: list[Pair], send: Send) -> Send:

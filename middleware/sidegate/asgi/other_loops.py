@@ -13,9 +13,10 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
-from sidegate.errors import NoEventLoop, Unreachable
+from sidegate.errors import NoEventLoop, NoSlot, Unreachable
 from sidegate.reports.event_counts import recorded
 
 if TYPE_CHECKING:
@@ -66,6 +67,28 @@ class AnyLoop:
         asked = (self._in_threads(trio).check, key, limits, cost)
         decided: Decision = await trio.to_thread.run_sync(*asked, limiter=self._limiter(trio))
         return decided
+
+    def slot(self, key: str, at_most: int) -> AbstractAsyncContextManager[object]:
+        """Return one of at most so many slots of a key; see `Client.slot`."""
+        if _runs_asyncio():
+            return self.client.slot(key, at_most)
+        return self._slot_elsewhere(key, at_most)
+
+    @asynccontextmanager
+    async def _slot_elsewhere(self, key: str, at_most: int) -> AsyncGenerator[object]:
+        trio = _running_trio()
+        if trio is None:
+            if self.client.fallback.policy is OnUnreachable.CLOSED:
+                raise NoSlot(key, at_most, 0, OnUnreachable.CLOSED)
+            yield None
+            return
+        slot = self._in_threads(trio).slot(key, at_most)
+        # A thread that is begun is waited for, so none is left with a slot.
+        got = await trio.to_thread.run_sync(slot.__enter__, limiter=self._limiter(trio))
+        try:
+            yield got
+        finally:
+            slot.__exit__(None, None, None)
 
     def check_all(
         self, checks: Sequence[tuple[str, Limits, int]]

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from sidegate.cache.items.found import Found
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.cache_messages import CacheMessage
-    from sidegate.protocol.messages import Hello, NodeMessage, Roster
+    from sidegate.protocol.messages import Hello, Roster, UnaskedMessage
 
     _Asks: TypeAlias = CacheGet | CacheSet | CacheDelete | CacheClear
     _Sent: TypeAlias = _Asks | CacheRelease
@@ -198,7 +197,7 @@ class CacheSession:
 
     # --- what the link tells
 
-    def on_message(self, _link: Link, message: NodeMessage | CacheMessage) -> None:
+    def on_message(self, _link: Link, message: UnaskedMessage) -> None:
         """Handle an answer, or a word that copies aren't to be kept."""
         if isinstance(message, CachePart):
             whole = self._joiner.add(message)

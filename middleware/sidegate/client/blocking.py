@@ -20,6 +20,7 @@ from sidegate.client.holds.in_threads import ThreadHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.shared import Shared
+from sidegate.client.slots.slots import SlotsInThreads
 from sidegate.client.traced.in_threads import TracedShared
 from sidegate.client.waiting.in_threads import ThreadWaiting
 from sidegate.client.waiting.wait_queue import deadline_of
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class BlockingClient(ThreadHolds):
+class BlockingClient(ThreadHolds, SlotsInThreads):
     """Asks the local sidecar, from any thread.
 
     The options are those of `Configured`, whose `__init__` stands below.

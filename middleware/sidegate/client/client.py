@@ -20,6 +20,7 @@ from sidegate.client.holds.in_loop import LoopHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
 from sidegate.client.session import Session
+from sidegate.client.slots.slots import SlotsInLoops
 from sidegate.client.traced.in_loops import TracedCheck, TracedSession
 from sidegate.client.waiting.wait_queue import deadline_of
 from sidegate.errors import NoEventLoop, UnknownRule
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from sidegate.reports.report import Report
 
 
-class Client(LoopHolds):
+class Client(LoopHolds, SlotsInLoops):
     """Asks the local sidecar, from any number of event loops and threads at the same time.
 
     Each loop gets a connection at its first check, which ends with the loop, or by `close`.

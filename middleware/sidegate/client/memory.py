@@ -17,6 +17,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate.buckets.windows import undated
 from sidegate.client.answers import spent
 from sidegate.client.unreachable.fallback import MAX_MEMORY, SWEPT
+from sidegate.client.unreachable.slots_here import SlotsHere
 from sidegate.client.waiting.moves import MOVES
 from sidegate.forks import begins_in_children
 from sidegate.protocol.holds.reservation_messages import Reserved
@@ -59,6 +60,7 @@ class Memory:
         self._lent: dict[tuple[str, str], int] = {}  # tokens of who fills, by namespace and key
         self._last_token = 0
         self._ahead = 0  # ns that time was moved by
+        self.slots = SlotsHere(self._now)
         self._holds: LocalReservations | None = None  # once somebody reserves
         self._lock = threading.Lock()
         begins_in_children(self)
@@ -100,6 +102,7 @@ class Memory:
             self._holds = None
             self._lent = {}
             self._ahead = 0
+        self.slots.begin_child()
         MOVES.moved()
 
     def advance(self, seconds: float) -> None:
@@ -114,6 +117,7 @@ class Memory:
             if ahead > MAX_AHEAD:
                 raise ValueError(f"seconds={seconds!r}: expected at most 1,000 years in all")
             self._ahead = ahead
+        self.slots.look()
         MOVES.moved()
 
     def fill(self, key: str) -> dict[str, int]:

@@ -23,16 +23,9 @@ from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset
-from sidegate.protocol.messages import (
-    MAX_REFUNDS,
-    NOBODY,
-    Forget,
-    Hello,
-    NodeMessage,
-    Refund,
-    Roster,
-)
+from sidegate.protocol.messages import MAX_REFUNDS, NOBODY, Forget, Hello, Refund, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
 from sidegate.reports.event_report import event_report_of, no_events
@@ -47,11 +40,11 @@ if TYPE_CHECKING:
     from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.rules.in_loop import LoopRules
     from sidegate.client.rules.pushed_rules import PushedRules
+    from sidegate.client.slots.slots_in_loop import LoopSlots
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
-    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer, UnaskedMessage
     from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
@@ -90,10 +83,11 @@ class Session:
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
         self._rules: LoopRules | None = None  # once somebody wants the sidecar's rules
+        self._slots: LoopSlots | None = None  # once somebody wants one
         self._events = LoopEvents(loop)
         self.denied = self.denials.table  # empty most of the time, which costs nothing to see
         self.budget = options.budget
-        self._options = options
+        self.options = options
         self.alone = alone
         self._ended = ended
         self._remembers = remembers
@@ -160,11 +154,11 @@ class Session:
 
     async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
         """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return spent_here(instead, key, reset=reset)
         link = self.link
         if link is None:
-            raise Unreachable(key, self._options.fault)
+            raise Unreachable(key, self.options.fault)
         deadline = self.loop.time() + self.budget
         async with self._inspecting:  # for a budget at most: those before give up by then
             budget = deadline - self.loop.time()
@@ -179,7 +173,7 @@ class Session:
 
     async def list_keys(self, question: ListQuestion) -> KeyList:
         """Return the first keys in debt; see `Client.keys`."""
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return key_list(listed_here(instead, question(0)))
         async with self._reporting:
             found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
@@ -188,7 +182,7 @@ class Session:
     async def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
         """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
         asked = question(0)
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return keys_forgotten(reset_here(instead, asked))
         async with self._reporting:
             found = await self._inquire(question, RESET_PATIENCE, about(asked))
@@ -197,7 +191,7 @@ class Session:
 
     async def hold(self, question: Callable[[int], Reserve | Commit]) -> Reserved | None:
         """Return what a sidecar, or who stands in for it, says of a reservation; None: nothing."""
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return held_here(instead, question(0))
         link = self.link
         found = None if link is None else await link.hold(question, self.budget)
@@ -208,7 +202,7 @@ class Session:
     ) -> InquiryAnswer:
         link = self.link
         if link is None:
-            raise Unreachable(about, self._options.fault)
+            raise Unreachable(about, self.options.fault)
         found = await link.inquire(question, max(self.budget, patience))
         if found is None:
             budget = max(self.budget, patience)
@@ -217,7 +211,7 @@ class Session:
 
     def rules(self, pushed: PushedRules) -> RuleSet | None:
         """Return the sidecar's rules, and hear of them from now on; see `Client.rules`."""
-        if STANDING.decide or self._options.instead:
+        if STANDING.decide or self.options.instead:
             pushed.nobody()
             return None
         if self._rules is None and self.link is not None:
@@ -227,6 +221,14 @@ class Session:
             self._rules.watch(self.link)
         return pushed.value
 
+    def slots(self) -> LoopSlots | None:
+        """Return what asks for slots, None where there is no link."""
+        if self._slots is None and self.link is not None:
+            from sidegate.client.slots.slots_in_loop import LoopSlots  # noqa: PLC0415 - few want it
+
+            self._slots = LoopSlots(self.loop, self.link, self.budget)
+        return self._slots
+
     def record(self, event: Recorded) -> None:
         """Count an event of the app; nothing is kept where no sidecar is asked."""
         if self.link is not None and not STANDING.decide:
@@ -234,20 +236,20 @@ class Session:
 
     async def report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
-        if STANDING.decide or self._options.instead:
+        if STANDING.decide or self.options.instead:
             return nothing(query)
         return report_of(query, await self._answer(query), time.time())
 
     async def events(self, query: EventQuery) -> EventReport:
         """Return what the apps of all nodes have recorded of late; see `Client.events`."""
-        if STANDING.decide or self._options.instead:
+        if STANDING.decide or self.options.instead:
             return no_events(query)
         return event_report_of(query, await self._answer(query), time.time())
 
     async def _answer(self, query: ReportQuery) -> ReportAnswer:
         link = self.link
         if link is None:
-            raise NoReport(self._options.fault)
+            raise NoReport(self.options.fault)
         async with self._reporting:
             answer = await link.inquire(
                 lambda number: replace(query, id=number), self.budget + REPORTED_WITHIN
@@ -285,11 +287,11 @@ class Session:
         sidecar is away or silent, or if we have closed the link. Else checks only waited for this
         process, which then answers for them by its share.
         """
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return instead
         link = self.link
         if link is None:
-            return partial(self.alone.unreachable, why=self._options.fault)
+            return partial(self.alone.unreachable, why=self.options.fault)
         if link.state is LinkState.CLOSED:
             return self.alone.closed
         if link.takes_checks:
@@ -326,9 +328,13 @@ class Session:
         """Ask for the rules of the sidecar, if they are wanted; checks flow from here on."""
         if self._rules is not None:
             self._rules.link_up(link)
+        if self._slots is not None:
+            self._slots.link_up(link)
 
-    def link_down(self, _link: Link) -> None:
-        """Do nothing: the link refuses checks until it is back."""
+    def link_down(self, link: Link) -> None:
+        """Wait for no slots; the link refuses checks until it is back."""
+        if self._slots is not None:
+            self._slots.link_down(link)
 
     def link_trusted(self, _link: Link) -> None:
         """Do nothing: checks flow again."""
@@ -343,8 +349,14 @@ class Session:
         self._loop_end.forget()
         self._ended(self)
 
-    def on_message(self, _link: Link, message: NodeMessage | CacheMessage) -> None:
-        """Forget the denials of a key that was reset, and have those who wait for it ask."""
+    def on_message(self, _link: Link, message: UnaskedMessage) -> None:
+        """Forget the denials of a key that was reset, and have those who wait for it ask.
+
+        Answers about slots are for who has asked.
+        """
+        if self._slots is not None and isinstance(message, SLOT_MESSAGES):
+            self._slots.on_message(message)
+            return
         if not isinstance(message, Forget):
             refuse(message)
         self._forget(message.key, begins=message.begins == 1)

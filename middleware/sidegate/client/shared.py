@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.rules.in_threads import ThreadRules
     from sidegate.client.rules.pushed_rules import PushedRules
+    from sidegate.client.slots.slots_in_threads import ThreadSlots
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
@@ -70,7 +71,8 @@ class Shared:
         self.multiplexer = Multiplexer(options, self)
         self._events = ThreadEvents(options)
         self._rules: ThreadRules | None = None  # once somebody wants the sidecar's rules
-        self._options = options
+        self.options = options
+        self._slots: ThreadSlots | None = None  # once somebody wants one
         self._lock = threading.Lock()  # over the table of denials, and the line above
         self._instead = options.instead  # who decides, if nobody is asked
         if fault := options.fault:
@@ -166,7 +168,7 @@ class Shared:
 
     def rules(self, pushed: PushedRules) -> RuleSet | None:
         """Return the sidecar's rules, and have a thread hear of them; see `Client.rules`."""
-        options = self._options
+        options = self.options
         if STANDING.decide or options.instead:
             pushed.nobody()
             return None
@@ -179,6 +181,17 @@ class Shared:
             self._rules.watch()
         return pushed.value
 
+    def slots(self) -> ThreadSlots | None:
+        """Return what asks for slots, None where nobody can be asked."""
+        if self._slots is None and not self.options.fault:
+            from sidegate.client.slots.slots_in_threads import (  # noqa: PLC0415 - few want it
+                ThreadSlots,
+            )
+
+            with self._lock:
+                self._slots = self._slots or ThreadSlots(self.options)
+        return self._slots
+
     # --- reservations
 
     def hold(self, question: Callable[[int], Reserve | Commit]) -> Reserved | None:
@@ -186,7 +199,7 @@ class Shared:
 
         It is asked on a connection of its own, by the same breaker.
         """
-        options, asked = self._options, question(1)
+        options, asked = self.options, question(1)
         if instead := STANDING.decide or options.instead:
             return held_here(instead, asked)
         if options.fault or (entry := self.breaker.enter(time.monotonic())) is Entry.REFUSED:
@@ -213,7 +226,7 @@ class Shared:
 
     def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
         """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
-        options = self._options
+        options = self.options
         if instead := STANDING.decide or options.instead:
             return spent_here(instead, key, reset=reset)
         kind = Reset if reset else Inspect
@@ -225,14 +238,14 @@ class Shared:
     def list_keys(self, question: ListQuestion) -> KeyList:
         """Return the first keys in debt; see `Client.keys`."""
         asked = question(1)
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return key_list(listed_here(instead, asked))
         return key_list(self._inquire(asked, KeysListed, LIST_PATIENCE, about(asked)))
 
     def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
         """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
         asked = question(1)
-        if instead := STANDING.decide or self._options.instead:
+        if instead := STANDING.decide or self.options.instead:
             return keys_forgotten(reset_here(instead, asked))
         found = self._inquire(asked, KeysReset, RESET_PATIENCE, about(asked))
         self._forget(asked.prefix, begins=True)
@@ -241,7 +254,7 @@ class Shared:
     def _inquire(
         self, question: Inquiry, kind: type[Answer], patience: float, about: str
     ) -> Answer:
-        options = self._options
+        options = self.options
         if options.fault:
             raise Unreachable(about, options.fault)
         try:
@@ -251,18 +264,18 @@ class Shared:
 
     def read_report(self, query: ReportQuery) -> Report:
         """Return what all nodes have decided of late; see `Client.report`."""
-        if STANDING.decide or self._options.instead:
+        if STANDING.decide or self.options.instead:
             return nothing(query)
         return report_of(query, self._answer(query), time.time())
 
     def read_events(self, query: EventQuery) -> EventReport:
         """Return what the apps of all nodes have recorded of late; see `Client.events`."""
-        if STANDING.decide or self._options.instead:
+        if STANDING.decide or self.options.instead:
             return no_events(query)
         return event_report_of(query, self._answer(query), time.time())
 
     def _answer(self, query: ReportQuery) -> ReportAnswer:
-        options = self._options
+        options = self.options
         if options.fault:
             raise NoReport(options.fault)
         try:
@@ -316,6 +329,8 @@ class Shared:
         """Close the connection, or in a forked process our copy of it."""
         if self.pid == os.getpid():
             self._events.close()
+            if self._slots is not None:
+                self._slots.close()
             if self._rules is not None:
                 self._rules.close()
             self.multiplexer.close()

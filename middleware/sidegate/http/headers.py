@@ -67,17 +67,9 @@ class Policy:
 
     def problem(self, decision: Decision, detail: str) -> bytes:
         """Return the body of a refusal (RFC 9457); `detail` is its sentence for people."""
-        said = msgspec.json.encode(detail)
         if decision.source is Source.CLOSED:
-            return _PROBLEM % (
-                b"temporary-reduced-capacity",
-                b"Temporary Reduced Capacity",
-                503,
-                said,
-                b"",  # nobody knows of one
-            )
-        violated = b", ".join(self._quoted[at] for at in _refusing(decision))
-        return _PROBLEM % (b"quota-exceeded", b"Quota Exceeded", 429, said, violated)
+            return reduced_capacity(detail)
+        return quota_exceeded(detail, b", ".join(self._quoted[at] for at in _refusing(decision)))
 
     def detail(self, decision: Decision, retry: int) -> str:
         """Return a sentence for people, why a request is refused; `retry` is its `retry_after`."""
@@ -88,6 +80,18 @@ class Policy:
         if not retry:
             return f"A request of cost {decision.cost} never fits in {limits}."
         return f"The limit is {limits}. Retry in {retry} s."
+
+
+def reduced_capacity(detail: str) -> bytes:
+    """Return the body of a refusal where nobody can decide: no policy is known to be violated."""
+    kind, title = b"temporary-reduced-capacity", b"Temporary Reduced Capacity"
+    return _PROBLEM % (kind, title, 503, msgspec.json.encode(detail), b"")
+
+
+def quota_exceeded(detail: str, violated: bytes) -> bytes:
+    """Return the body of a refusal by these policies, which are quoted."""
+    said = msgspec.json.encode(detail)
+    return _PROBLEM % (b"quota-exceeded", b"Quota Exceeded", 429, said, violated)
 
 
 def retry_after(decision: Decision) -> int:

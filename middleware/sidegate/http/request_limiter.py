@@ -140,6 +140,7 @@ class RequestLimiter:
         elif first and first.matches_all and len(self.rules) == 1:
             self._every = ((first,),)
         self._stops = {it.name: it.stopping() for it in self.rules if it.matches_any_path}
+        self.holds = settings.enabled and any(rule.in_flight for rule in self.rules)
         self._chosen = lru_cache(MAX_CHOICES)(self._choose)
 
     # --- which rules
@@ -243,6 +244,15 @@ class RequestLimiter:
             if line := self._faults.slow(rule.name, function, seconds, budget, now):
                 log.warning(line)
 
+    def holds_nothing(self, rule: Rule) -> None:
+        """Log that requests hold no slots by a rule with `in_flight`, where a Limiter asks."""
+        done, error = (
+            "none is held",
+            TypeError("a RateLimitMiddleware holds slots, a Limiter doesn't"),
+        )
+        if line := self._faults.failed(rule.name, "its in_flight", error, done, self._clock()):
+            log.error(line)
+
     def check_failed(self, rule: Rule, error: Exception) -> Verdict:
         """Return what becomes of a request that the sidecar can't decide, and log why."""
         policy = self.policy()
@@ -314,16 +324,23 @@ class RequestLimiter:
         retry = retry_after(decision)
         detail = form.detail or policy.detail(decision, retry)
         body = policy.problem(decision, detail)
-        made = Refusal(status, body, refusal(retry, body))
-        if form.make is not None:
-            try:
-                made = own_refusal(form.make(decision), made, retry)
-            except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
-                done = "refused in the usual form"
-                named, now = form.function, self._clock()
-                if line := self._faults.failed(rule.name, named, error, done, now):
-                    log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
+        made = self.formed(rule, form, decision, Refusal(status, body, refusal(retry, body)), retry)
         return Verdict([*fields, *made.fields], made.status, made.body, decision, detail)
+
+    def formed(
+        self, rule: Rule, form: Form, decision: Decision, usual: Refusal, retry: int
+    ) -> Refusal:
+        """Return a refusal in the form that the app wants, the usual one if that fails."""
+        if form.make is None:
+            return usual
+        try:
+            return own_refusal(form.make(decision), usual, retry)
+        except Exception as error:  # noqa: BLE001  # the app's own, and it is logged
+            done = "refused in the usual form"
+            named, now = form.function, self._clock()
+            if line := self._faults.failed(rule.name, named, error, done, now):
+                log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
+            return usual
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.

@@ -23,6 +23,7 @@ from sidegate.http.keys import (
 from sidegate.http.patterns import covers, path_matcher
 from sidegate.http.request.proxies import MAX_ADDRESSES
 
+MAX_IN_FLIGHT = 1_000_000  # as many slots as the protocol has for a key
 MAX_NAME = 64  # characters: leaves room in a key of 512 bytes for a service and an identity
 
 # No colon, which ends the name in a key, nor slash, which ends a service before it; nothing that
@@ -53,6 +54,9 @@ class Rule:
     - `key`: a function of the `Request` that returns whom it counts for (default: `client_ip()`).
     - `cost`: what a request takes from the limits, or a function of the request; 0 only looks.
     - `shadow`: counts and marks what would have been refused, and lets it through.
+    - `in_flight`: how many requests of an identity may run at a time, None for any number. Each
+      holds a slot until its response has ended, and is refused while there is none; what is
+      refused by the limits gives its slot back.
     - `next_rule`: what happens when `key` returns None: the next rule that matches is looked at
       (True, the default), or the request isn't limited at all (False).
     """
@@ -64,6 +68,7 @@ class Rule:
     key: Identity
     cost: int | Cost
     shadow: bool
+    in_flight: int  # 0: any number
     next_rule: bool
     bucket: str  # what the keys of its buckets begin with: the name, behind a service's
     policy: Policy
@@ -81,6 +86,7 @@ class Rule:
         key: Identity = _BY_ADDRESS,
         cost: int | Cost = 1,
         shadow: bool = False,
+        in_flight: int | None = None,
         next_rule: bool = True,
     ) -> None:
         parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
@@ -92,6 +98,7 @@ class Rule:
             key=_callable("key", key),
             cost=_cost(cost, parsed),
             shadow=flag("shadow", shadow),
+            in_flight=read_in_flight(in_flight),
             next_rule=flag("next_rule", next_rule),
             bucket=name,
             policy=Policy(name, parsed),
@@ -230,6 +237,15 @@ def _method(method: object) -> str:
         return name
     instead = _NO_METHODS.get(name, "expected a name such as 'POST', or methods=None for all")
     raise ValueError(f"methods: {shown(method)} is no method: {instead}")
+
+
+def read_in_flight(value: object) -> int:
+    """Return how many requests may run at a time, 0 for None; ValueError for what can't be."""
+    if value is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_IN_FLIGHT:
+        return value
+    raise ValueError(f"in_flight={shown(value)}: expected a whole number from 1 to {MAX_IN_FLIGHT}")
 
 
 def _callable(option: str, value: Identity) -> Identity:

@@ -19,9 +19,10 @@ from sidegate.link.draining import Partings
 from sidegate.link.health import PROBE_EVERY, Health, LinkEvent, LinkProbe, LinkState
 from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
-from sidegate.protocol.cache_messages import CACHE_MESSAGES, CacheMessage
+from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -31,7 +32,6 @@ from sidegate.protocol.messages import (
     Holdings,
     Inspect,
     Message,
-    NodeMessage,
     Ping,
     Pong,
     Refund,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from sidegate.link.connection import Connection
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.handshake import Identity
-    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace
+    from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace, UnaskedMessage
     from sidegate.protocol.outcome_messages import Outcomes
     from sidegate.protocol.report_messages import Events
     from sidegate.protocol.standing_messages import WatchRules
@@ -57,7 +57,7 @@ MAX_IN_FLIGHT = 65_536  # checks: about 16 MB; beyond it, waiting longer helps n
 APP_DELAY = 0.5  # seconds between two dials of an app: soon limited again when its sidecar is back
 MAX_UNSENT = 4 << 20  # bytes waiting to be sent, beyond which what may be lost is dropped
 
-_UNASKED = (*NODE_MESSAGES, *CACHE_MESSAGES)
+_UNASKED = (*NODE_MESSAGES, *CACHE_MESSAGES, *SLOT_MESSAGES)
 
 _CONNECTING, _UP, _SUSPECT = (
     LinkState.CONNECTING,
@@ -90,7 +90,7 @@ class Watcher(Protocol):
     def roster(self, link: Link, roster: Roster, /) -> None:
         """Handle the other side's view of the ring."""
 
-    def on_message(self, link: Link, message: NodeMessage | CacheMessage, /) -> None:
+    def on_message(self, link: Link, message: UnaskedMessage, /) -> None:
         """Handle what the other side says without being asked. A WireError closes the link."""
 
 
@@ -215,9 +215,7 @@ class Link:
         connection = self._connection
         return 0 if connection is None else connection.transport.get_write_buffer_size()
 
-    def tell(
-        self, message: NodeMessage | CacheMessage | Outcomes | Refund | Events | WatchRules
-    ) -> bool:
+    def tell(self, message: UnaskedMessage | Outcomes | Refund | Events | WatchRules) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:

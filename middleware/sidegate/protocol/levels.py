@@ -20,6 +20,7 @@ from sidegate.protocol.holds.reservation_messages import (
     Reserve,
     Reserved,
 )
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.messages import Buckets, Charged, Refund
 from sidegate.protocol.outcome_messages import Outcomes
@@ -71,6 +72,7 @@ _NEW: Final[tuple[Kinds, ...]] = (
         Commit: _RESERVATIONS,
         Reserved: _RESERVATIONS,
         ReservationRows: _RESERVATIONS,
+        **dict.fromkeys(SLOT_MESSAGES, "slots"),
     },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.holds.reservation_messages import Commit, ReservationRows, Reserve, Reserved
+from sidegate.protocol.holds.slot_messages import SlotMessage
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import (
@@ -348,14 +349,16 @@ NodeMessage: TypeAlias = (
 
 NODE_MESSAGES: tuple[type[NodeMessage], ...] = get_args(NodeMessage)
 
+UnaskedMessage: TypeAlias = NodeMessage | CacheMessage | SlotMessage
+"""What a link passes on to who watches it."""
+
 Message: TypeAlias = (
     Hello
     | Proof
     | Welcome
     | Checks
     | Answers
-    | Ping
-    | Pong
+    | (Ping | Pong)
     | Roster
     | Inspect
     | Reset
@@ -376,8 +379,7 @@ Message: TypeAlias = (
     | Standing
     | RulesMessage
     | (Reserve | Commit | Reserved)
-    | NodeMessage
-    | CacheMessage
+    | UnaskedMessage
 )
 
 _Asked: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery

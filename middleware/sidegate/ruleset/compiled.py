@@ -102,6 +102,7 @@ class CompiledRule:
             key=self._identity,
             cost=self.entry.cost,
             shadow=shadow,
+            in_flight=self.entry.in_flight,
             next_rule=False,  # its key has something for each request
         )
         return rule if is_one_set else rule.stand_apart()

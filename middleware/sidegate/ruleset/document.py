@@ -90,6 +90,10 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     mode: Annotated[
         str, _said('enforce, shadow, or the share of the keys that it is enforced for: "10 %".')
     ] = "enforce"
+    in_flight: Annotated[
+        int | None,
+        _said("How many requests of a key run at a time; those of apps' middleware.", minimum=1),
+    ] = None
 
 
 class RulesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

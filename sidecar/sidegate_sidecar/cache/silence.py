@@ -5,20 +5,28 @@ So a node that hangs costs an app one budget, and not one for each key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sidegate.buckets.limits import SECOND
 
-if TYPE_CHECKING:
-    from sidegate_sidecar.cache.around import Around
-
 PAUSE = SECOND // 2  # ns
+
+
+class Neighbours(Protocol):
+    """The other nodes."""
+
+    def is_up(self, name: str) -> bool:
+        """Tell if a node can be sent something."""
+        ...
+
+    def doubt(self, name: str) -> None:
+        """Have others see whether a node is there, which doesn't answer."""
 
 
 class Silence:
     """The nodes that are silent. `patience` (ns) is for an answer that needs no waiting."""
 
-    def __init__(self, around: Around, patience: int) -> None:
+    def __init__(self, around: Neighbours, patience: int) -> None:
         self.patience = patience
         self._around = around
         self._until: dict[str, int] = {}

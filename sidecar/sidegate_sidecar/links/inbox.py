@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import WireError, refuse
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.messages import Forget, Gossip
 from sidegate_ring.membership.membership import Life
 from sidegate_ring.membership.messages import MAX_AHEAD
@@ -17,13 +18,13 @@ from sidegate_sidecar.cluster.records.claims import has_claimed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidegate.protocol.cache_messages import CacheMessage
-    from sidegate.protocol.messages import Hello, NodeMessage
+    from sidegate.protocol.messages import Hello, UnaskedMessage
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.cluster.leaving import Leaving
     from sidegate_sidecar.cluster.ticker import Ticker
     from sidegate_sidecar.links.caching.cache_links import CacheLinks
     from sidegate_sidecar.links.caching.no_cache import NoCache
+    from sidegate_sidecar.links.holds.slot_links import SlotLinks
     from sidegate_sidecar.node.counts import Counts
 
 EPOCH: Final = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
@@ -39,23 +40,33 @@ class Inbox:
     counts: Counts
     clock: Callable[[], int]
     cache: CacheLinks | NoCache
+    slots: SlotLinks
 
     def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""
         self.leaving.has_met = True
         self.cluster.on_connected(name, self.clock())
+        self.slots.node_up(name)
         self.ticker.hurry()
 
     def on_disconnected(self, name: str) -> None:
         """Called when the link to a node broke."""
         self.cluster.on_disconnected(name, self.clock())
-        self.cache.node_left(name)
+        self.lost(name)
         self.ticker.hurry()
 
-    def on_message(self, name: str, message: NodeMessage | CacheMessage, host: str) -> None:
+    def lost(self, name: str) -> None:
+        """Called when a node can't be asked any more about what isn't buckets."""
+        self.cache.node_left(name)
+        self.slots.node_left(name)
+
+    def on_message(self, name: str, message: UnaskedMessage, host: str) -> None:
         """Called with each message of a node; WireError for one that makes no sense."""
         if isinstance(message, CACHE_MESSAGES):
             self.cache.on_node(name, message)
+            return
+        if isinstance(message, SLOT_MESSAGES):
+            self.slots.on_node(name, message)
             return
         if isinstance(message, Forget):
             refuse(message)

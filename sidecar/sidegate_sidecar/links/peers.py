@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from sidegate.link.connection import Connection
     from sidegate.link.dialing import Context
-    from sidegate.protocol.cache_messages import CacheMessage
     from sidegate.protocol.handshake import Identity
-    from sidegate.protocol.messages import Hello, Message, NodeMessage, Roster
+    from sidegate.protocol.messages import Hello, Message, Roster, UnaskedMessage
     from sidegate_ring.membership.membership import Member
     from sidegate_sidecar.links.inbox import Inbox
 
@@ -93,7 +92,7 @@ class Peers:
         peer = self.by_name.get(name)
         return 0 if peer is None else peer.link.unsent
 
-    def post(self, name: str, message: NodeMessage | CacheMessage, /) -> None:
+    def post(self, name: str, message: UnaskedMessage, /) -> None:
         """Send a message to a node over our link, or else over one of its own; or drop it."""
         peer = self.by_name.get(name)
         if peer is not None and peer.state in {LinkState.UP, LinkState.SUSPECT}:
@@ -116,7 +115,7 @@ class Peers:
                 fate = "has left" if member.state is Life.LEFT else "is taken for dead"
                 log.info("node %s %s", member.name, fate)
                 peer.link.close_soon()
-                self.inbox.cache.node_left(member.name)
+                self.inbox.lost(member.name)
 
     def _want(self, name: str, address: Address) -> None:
         peer = self.by_name.get(name)
@@ -310,7 +309,7 @@ class Peers:
     def roster(self, _link: Link, _roster: Roster, /) -> None:
         """Do nothing: nodes learn of each other by gossip."""
 
-    def on_message(self, link: Link, message: NodeMessage | CacheMessage, /) -> None:
+    def on_message(self, link: Link, message: UnaskedMessage, /) -> None:
         """Pass on what a node says on our link to it."""
         if peer := self._at(link):
             self.inbox.on_message(peer.name, message, link.address.host)

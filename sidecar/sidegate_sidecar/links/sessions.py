@@ -14,6 +14,7 @@ from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
+from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
 from sidegate.protocol.messages import (
     NODE_MESSAGES,
@@ -36,6 +37,7 @@ from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.answering import is_node
 from sidegate_sidecar.links.caching.no_cache import NoCache
 from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
+from sidegate_sidecar.links.holds.slot_links import SlotLinks
 from sidegate_sidecar.links.inspections import Inspections
 from sidegate_sidecar.links.keys.all_keys import AllKeys
 from sidegate_sidecar.links.keys.key_answers import KeyAnswers
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
 MAX_SAID = 300  # characters in the log of what the other side says of us
-_NODES_SAY = (*NODE_MESSAGES, *CACHE_MESSAGES)
+_NODES_SAY = (*NODE_MESSAGES, *CACHE_MESSAGES, *SLOT_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Sessions:
         self.open: set[Connection] = set()
         self.cache: CacheLinks | NoCache = NoCache(peers)
         self.reservations = ReservationAnswers(node.reservations)
+        self.slots = SlotLinks(node.cluster, peers, node.clock, node.budget)
 
     def accept(
         self, arrival: Arrival, channel: bytes, *, is_unix: bool = False
@@ -185,6 +188,8 @@ class Sessions:
                 self.told_events.take(message)
             case _ if isinstance(message, CACHE_MESSAGES) and not is_node(connection):
                 self.cache.on_app(connection, message)
+            case _ if isinstance(message, SLOT_MESSAGES) and not is_node(connection):
+                self.slots.on_app(connection, message)
             case _ if isinstance(message, _NODES_SAY) and is_node(connection):
                 peer = connection.peer
                 assert peer is not None  # the handshake is done
@@ -230,6 +235,7 @@ class Sessions:
             self._nodes -= is_node(connection)
         self._stuck.pop(connection, None)
         self.cache.app_left(connection)
+        self.slots.app_left(connection)
         self.rules.left(connection)
         self._peers.hung_up(connection)
         self._tell_why(_who(connection, connection.arrival.remote), connection, error)

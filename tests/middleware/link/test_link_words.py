@@ -6,7 +6,6 @@ import pytest
 
 from sidegate.link.health import LinkState
 from sidegate.link.link import MAX_UNSENT
-from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import (
     Buckets,
@@ -26,6 +25,7 @@ from sidegate.protocol.messages import (
     Pulled,
     Reset,
     Roster,
+    UnaskedMessage,
 )
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.linking import (
@@ -156,7 +156,7 @@ async def test_a_watcher_may_refuse_a_word() -> None:
     """Its WireError closes the connection, with the reason, and the link comes back."""
 
     class Choosy(Watching):
-        def on_message(self, _link: object, message: NodeMessage | CacheMessage, /) -> None:
+        def on_message(self, _link: object, message: UnaskedMessage, /) -> None:
             raise WireError("bad-message", f"no {type(message).__name__} for me")
 
     choosy = Choosy()

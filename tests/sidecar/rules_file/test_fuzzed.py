@@ -82,7 +82,8 @@ WORDS = st.sampled_from(["api", "free", "header:x", "5/minute", "plan:api", "/a"
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=6) | WORDS
 NAMES = st.sampled_from(
     ["version", "rules", "plans", "tenants", "exempt", "defaults", "name", "limits", "match", "key",
-     "cost", "mode", "path", "methods", "host", "headers", "id", "plan", "default", "overrides"]
+     "cost", "mode", "in_flight", "path", "methods", "host", "headers", "id", "plan", "default",
+     "overrides"]
 ) | st.text(max_size=6)  # fmt: skip
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda it: st.lists(it, max_size=4) | st.dictionaries(NAMES, it, max_size=5)

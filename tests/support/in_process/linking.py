@@ -8,9 +8,8 @@ from typing import Any
 from sidegate.link.address import Address
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
-from sidegate.protocol.cache_messages import CacheMessage
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.messages import Answers, Check, Checks, Hello, NodeMessage, Roster
+from sidegate.protocol.messages import Answers, Check, Checks, Hello, Roster, UnaskedMessage
 from tests.support.in_process.cluster import GENEROUS, eventually
 from tests.support.in_process.puppets import Puppet, puppet
 
@@ -53,7 +52,7 @@ class Watching:
         self.refusals: list[str] = []
         self.ended = 0
         self.rosters: list[Roster] = []
-        self.messages: list[NodeMessage | CacheMessage] = []
+        self.messages: list[UnaskedMessage] = []
 
     def link_up(self, _link: Link, peer: Hello, /) -> None:
         self.ups.append(peer)
@@ -73,7 +72,7 @@ class Watching:
     def roster(self, _link: Link, roster: Roster, /) -> None:
         self.rosters.append(roster)
 
-    def on_message(self, _link: Link, message: NodeMessage | CacheMessage, /) -> None:
+    def on_message(self, _link: Link, message: UnaskedMessage, /) -> None:
         self.messages.append(message)
 
     def has_gone_down(self, times: int) -> bool:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.client.unreachable.outage import Outage
 from sidegate.client.unreachable.outcomes import OutcomeCounts, ShareLog
+from sidegate.client.unreachable.slots_here import SlotsHere
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.decision import Decision, OnUnreachable
     from sidegate.buckets.limits import Limits
     from sidegate.protocol.messages import Check
     from sidegate.protocol.outcome_messages import Outcomes
@@ -28,6 +29,7 @@ class Alone:
     def __init__(self, sidecar: str, on_unreachable: str) -> None:
         self._sidecar = sidecar
         self.fallback = Fallback(on_unreachable)
+        self.slots = SlotsHere(time.monotonic_ns)  # by this process's share
         self.nodes = 1  # on the ring, as the sidecar last said
         self._lock = threading.Lock()
         self._outage = Outage(sidecar, self.fallback.policy)
@@ -66,6 +68,14 @@ class Alone:
             made = self.fallback.share(key, limits, cost, self.nodes, self._now())
             self._decided(key, made)
             return made
+
+    def lacking_slot(self, why: str) -> OnUnreachable:
+        """Return the policy for a slot that nobody can be asked for; `why` for people."""
+        with self._lock:
+            self._warn(self._outage.decided(why, time.monotonic()))
+            self.is_out = True
+            self._count(self.fallback.source)
+            return self.fallback.policy
 
     def closed(self, check: Check, limits: Limits) -> Decision:
         """Decide by the policy a check that was in flight when its client was closed: no outage."""

@@ -248,6 +248,15 @@ class Line:
         poll.register(self._connected, select.POLLIN)
         return bool(poll.poll(0))
 
+    def wait_with(self, other: socket.socket, seconds: float) -> None:
+        """Wait until something is there to be received, here or by another one, or time is up."""
+        if self.is_readable():
+            return
+        poll = select.poll()
+        poll.register(self._connected, select.POLLIN)
+        poll.register(other, select.POLLIN)
+        poll.poll(seconds * 1e3)
+
     @property
     def _connected(self) -> socket.socket:
         assert self._socket is not None  # it is dialled first

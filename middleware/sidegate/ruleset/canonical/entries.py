@@ -10,7 +10,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.errors import did_you_mean
 from sidegate.http.patterns import path_matcher
 from sidegate.http.request.hosts import canonical_host
-from sidegate.http.rules import read_methods, require_name
+from sidegate.http.rules import MAX_IN_FLIGHT, read_methods, require_name
 from sidegate.ruleset.canonical.fractions import canonical_fraction
 from sidegate.ruleset.canonical.values import (
     canonical_key,
@@ -63,7 +63,15 @@ def canonical_entry(
         max_fraction=invalid.read((*path, "max_fraction"), written.max_fraction, canonical_fraction)
         or "",
         mode=invalid.read((*path, "mode"), written.mode, canonical_mode) or "",
+        in_flight=_in_flight(written.in_flight, (*path, "in_flight"), invalid),
     )
+
+
+def _in_flight(written: int | None, path: Path, invalid: InvalidValues) -> int | None:
+    if written is None or 1 <= written <= MAX_IN_FLIGHT:
+        return written
+    invalid.add(path, written, f"a whole number from 1 to {MAX_IN_FLIGHT}, or nothing for any")
+    return None
 
 
 def _limits(written: RuleEntry, path: Path, around: Named, invalid: InvalidValues) -> str:

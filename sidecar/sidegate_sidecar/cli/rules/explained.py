@@ -44,6 +44,7 @@ def _asked(question: RuleQuestion, rule: CompiledRule, plan: str) -> dict[str, A
         "plan": plan if rule.plan_limits else None,
         "cost": question.cost,
         "mode": rule.entry.mode,
+        "in_flight": rule.entry.in_flight,
         "enforced": not question.rule.shadow,
     }
 

@@ -81,7 +81,8 @@ def _question(asked: Mapping[str, Any]) -> Iterator[str]:
     yield f"  key {asked['key']}"
     plan = f" (plan {asked['plan']})" if asked["plan"] else ""
     yield f"  limits {asked['limits']}{plan}"
-    yield f"  cost {asked['cost']}, mode {asked['mode']}{enforced}"
+    running = f", {asked['in_flight']} in flight" if asked["in_flight"] else ""
+    yield f"  cost {asked['cost']}, mode {asked['mode']}{running}{enforced}"
     if "owner" in asked:
         yield f"  owner {asked['owner']}"
     for left in asked.get("left", ()):

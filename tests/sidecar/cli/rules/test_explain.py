@@ -68,6 +68,7 @@ def test_conditions_are_explained(run: Run, file: str) -> None:
             "plan": "free",
             "cost": 1,
             "mode": "enforce",
+            "in_flight": None,
             "enforced": True,
         }
     ]

@@ -1,0 +1,1 @@
+"""Slots: asked for and held by links, or given by this process where nobody can be asked."""
