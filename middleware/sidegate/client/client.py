@@ -339,10 +339,6 @@ class Client(LoopHolds, SlotsInLoops):
             if self._latest is session:
                 self._latest = None
 
-    def decide_alone(self, key: str, limits: Limits, cost: int, why: str) -> Decision:
-        """Decide a check by `on_unreachable`, where it can't be asked; `why` is for the log."""
-        return self._alone.unreachable((key, limits.text, cost), limits, why)
-
     def count(self, outcome: str) -> None:
         """Count one of the protocol's OUTCOMES, which the sidecar is to show in its metrics."""
         self._alone.count(outcome)

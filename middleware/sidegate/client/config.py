@@ -27,6 +27,8 @@ from sidegate.trust.secrets import MIN_BYTES, SecretFile, known, parse_secrets
 from sidegate.trust.tls import Tls
 
 if TYPE_CHECKING:
+    from sidegate.buckets.decision import Decision
+    from sidegate.buckets.limits import Limits
     from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.protocol.handshake import Secrets
@@ -127,6 +129,10 @@ class Configured(ABC):
     def nodes(self) -> int:
         """How many nodes are on the ring, as the sidecar last said."""
         return self._without_sidecar().nodes
+
+    def decide_alone(self, key: str, limits: Limits, cost: int, why: str) -> Decision:
+        """Decide a check by `on_unreachable`, where it can't be asked; `why` is for the log."""
+        return self._without_sidecar().unreachable((key, limits.text, cost), limits, why)
 
     @abstractmethod
     def _without_sidecar(self) -> Alone:

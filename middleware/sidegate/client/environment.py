@@ -86,6 +86,7 @@ OF_THE_PROJECT = frozenset(
         "SIDEGATE_KUBE_APISERVER",
         "SIDEGATE_PROMETHEUS_PORT",  # docker-compose.yml
         "SIDEGATE_REPETITIONS",
+        "SIDEGATE_SLOWAPI_TESTS",
         "SIDEGATE_STANDINS",
         "SIDEGATE_STORM",
     }

@@ -1,4 +1,11 @@
-"""An app before and after its move from slowapi: what its tests say of both, and what differs."""
+"""An app before and after its move from slowapi: what its tests say of all, and what differs.
+
+Between the two only its import lines are changed.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
 
 import pytest
 from fastapi import FastAPI
@@ -7,8 +14,17 @@ from fastapi.testclient import TestClient
 from sidegate.testing import Memory
 from tests.docs.from_slowapi import after, before
 
-APPS = {"before": before.app, "after": after.app}
 
+def with_other_imports() -> Any:
+    """Return the first app, with what stands in for slowapi."""
+    text = Path(before.__file__).read_text("utf-8")
+    made = ModuleType("tests.docs.from_slowapi.between")
+    exec(text.replace("from slowapi", "from sidegate.compat.slowapi"), vars(made))
+    return made
+
+
+BETWEEN: Final = with_other_imports()
+APPS: Final = {"before": before.app, "between": BETWEEN.app, "after": after.app}
 
 pytestmark = pytest.mark.usefixtures("sidegate")
 
@@ -16,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("sidegate")
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     before.limiter.reset()
+    BETWEEN.limiter.reset()
 
 
 @pytest.fixture(params=APPS)
@@ -79,10 +96,11 @@ def test_fields(client: TestClient) -> None:
 
 
 def test_paths_of_one_route() -> None:
-    """Counted apart by slowapi, and together here."""
+    """Counted apart by slowapi, and together by a Limiter of ours."""
     paths = [f"/items/{at}" for at in range(6)]
     asked = {name: TestClient(app) for name, app in APPS.items()}
-    assert [asked["before"].get(path).status_code for path in paths] == [200] * 6
+    for name in ("before", "between"):
+        assert [asked[name].get(path).status_code for path in paths] == [200] * 6
     assert [asked["after"].get(path).status_code for path in paths] == [200] * 5 + [429]
 
 
@@ -92,7 +110,7 @@ def test_a_limit_by_a_function_and_the_defaults() -> None:
         name: statuses(TestClient(app), "/search", 10, **{"api-key": "pro-1"}).count(200)
         for name, app in APPS.items()
     }
-    assert passed == {"before": 5, "after": 9}
+    assert passed == {"before": 5, "between": 5, "after": 9}
 
 
 def test_the_next_one_after_a_refusal(sidegate: Memory) -> None:

@@ -1,0 +1,131 @@
+"""SidegateStorage: a storage of `limits` for threads, and for Flask-Limiter and slowapi."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from limits.errors import StorageError
+from limits.storage import MovingWindowSupport, SlidingWindowCounterSupport, Storage
+
+from sidegate.client.blocking import BlockingClient
+from sidegate.compat.limits.hits import Hits
+from sidegate.compat.limits.in_process import InProcess
+from sidegate.compat.limits.recent_answers import LOOK, RecentAnswers, is_there
+from sidegate.compat.limits.settings import read_settings
+from sidegate.errors import CheckError, SidegateError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidegate.compat.limits.hit import Hit, HitAnswer
+
+
+class SidegateStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport):
+    """Asks the sidecar at `sidegate://HOST:PORT` or `sidegate+unix:///PATH`, from any thread.
+
+    Without an address that is SIDEGATE_SIDECAR, or 127.0.0.1:7171; `sidegate+memory://` has limits
+    of its own in this process. Options stand behind the address (`?on_unreachable=raise`) or in
+    storage_options: those of BlockingClient, `key_prefix` and `service`.
+    """
+
+    STORAGE_SCHEME = ["sidegate", "sidegate+unix", "sidegate+memory"]  # noqa: RUF012 - as theirs
+
+    def __init__(
+        self,
+        uri: str | None = None,
+        wrap_exceptions: bool = False,
+        **options: object,
+    ) -> None:
+        """Read the address and the options; limits.errors.ConfigurationError names what is wrong.
+
+        `on_unreachable="raise"` has StorageError raised where nobody can be asked, so that their
+        swallow_errors and in_memory_fallback take over.
+        """
+        super().__init__(uri, wrap_exceptions=wrap_exceptions)
+        settings = read_settings(uri, options)
+        self.hits: Final = Hits(settings.prefix)
+        self.storage: Final = settings.where  # their name, and what their command shows
+        self._answers = RecentAnswers(settings.max_age, raises=settings.raises)
+        self._client = InProcess() if settings.in_memory else settings.client_of(BlockingClient)
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What is wrapped into StorageError, if `wrap_exceptions`."""
+        return SidegateError
+
+    def take(self, hit: Hit) -> HitAnswer:
+        """Charge what is wanted, if all of it is there."""
+        try:
+            decision = self._client.check(*hit.asked)
+        except CheckError as error:  # of an older sidecar, which knows no windows
+            decision = self._client.decide_alone(*hit.asked, str(error))
+        return self._answers.to(hit, decision)
+
+    def take_all(self, hits: Sequence[Hit]) -> bool:
+        """Charge what is wanted of all of them, up to 64, or nothing; was it charged?"""
+        if not all(hit.can_pass for hit in hits):
+            return False
+        made = self._client.check_all([hit.asked for hit in hits])
+        return self._answers.all_allowed(hits, made)
+
+    def recent(self, hit: Hit) -> HitAnswer:
+        """Return what was answered about these limits a moment ago in this context, or look."""
+        return self._answers.recent(hit) or self.take(hit)
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002 - in the key
+        """Charge `amount` tokens of a fixed window; return how many are spent, or would be."""
+        return self.take(self.hits.fixed(key, amount)).count
+
+    def get(self, key: str) -> int:
+        """Return how many tokens are spent of the present window."""
+        return self.take(self.hits.fixed(key)).used
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the present window ends, in seconds since 1970; now if nothing is spent."""
+        return self.recent(self.hits.fixed(key)).reset_at
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Charge `amount` tokens of a moving window, if it has them."""
+        return self.take(self.hits.moving(key, limit, expiry, amount)).allowed
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return when the window began that ends when all is there again, and what is spent."""
+        answer = self.take(self.hits.moving(key, limit, expiry))
+        return answer.reset_at - expiry, answer.used
+
+    def acquire_sliding_window_entry(
+        self, key: str, limit: int, expiry: int, amount: int = 1
+    ) -> bool:
+        """Charge `amount` tokens of a sliding window, if it has them."""
+        return self.take(self.hits.moving(key, limit, expiry, amount)).allowed
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """Return a window before of which nothing counts, and the present one as it is now."""
+        return self.take(self.hits.sliding(key)).as_sliding(expiry)
+
+    def clear(self, key: str) -> None:
+        """Make a limit of a key full again. StorageError if nobody says that it was done."""
+        self._answers.forget()
+        try:
+            self._client.reset(self.hits.key(key))
+        except Unreachable as error:
+            raise StorageError(error) from error
+
+    def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - in the key
+        """Make a limit of a key full again, as `clear`."""
+        self.clear(key)
+
+    def reset(self) -> int | None:
+        """Make all limits full again of this service and key_prefix; return how many were not.
+
+        It is done on all nodes. StorageError if nobody says that it was done.
+        """
+        self._answers.forget()
+        try:
+            return self._client.reset_prefix(self.hits.prefix).total
+        except Unreachable as error:
+            raise StorageError(error) from error
+
+    def check(self) -> bool:
+        """Is there somebody who can be asked?"""
+        return is_there(self._client.check(*LOOK))

@@ -1,0 +1,1 @@
+"""What other libraries' own tests say of ours."""

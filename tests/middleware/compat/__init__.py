@@ -1,0 +1,1 @@
+"""What other libraries' users come over with, part by part."""

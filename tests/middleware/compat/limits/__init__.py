@@ -1,0 +1,1 @@
+"""The storage and the strategy for the library limits, part by part."""

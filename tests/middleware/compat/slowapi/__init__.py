@@ -1,0 +1,1 @@
+"""slowapi's names over sidegate, module by module."""
