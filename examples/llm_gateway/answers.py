@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx2
@@ -20,6 +21,7 @@ from .upstream import UPSTREAM_ERRORS, asked
 
 log = logging.getLogger("llm_gateway")
 
+END_SECONDS: Final = 5  # for what cancelled answers give back: one question to the sidecar
 FAILED: Final = Problem(502, "server_error", "upstream_error", "The model server has failed.")
 TOO_LONG: Final = Problem(504, "server_error", "timeout", f"Over {STREAM_SECONDS} s: given up.")
 
@@ -28,31 +30,47 @@ class ClientGoneError(Exception):
     """Nobody takes the answer."""
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What answers are made with. In `send_seconds` a client has to take what it is sent."""
+
+    client: Client
+    http: httpx2.AsyncClient
+    send_seconds: float
+    running: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+
+    async def wait_for_answers(self) -> None:
+        """Wait until all have given back what they hold: a server that ends has cancelled them."""
+        if self.running:
+            await asyncio.wait(self.running, timeout=END_SECONDS)
+
+
 class Answer(Response):
     """The response to one call. All that it holds is got and given back within `__call__`."""
 
-    def __init__(
-        self, client: Client, http: httpx2.AsyncClient, account: Account, call: Call, seconds: float
-    ) -> None:
+    def __init__(self, parts: Parts, account: Account, call: Call) -> None:
         super().__init__()
-        self._client = client
-        self._http = http
+        self._parts = parts
         self._account = account
         self._call = call
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, until it is done or the client has gone."""
-        sending = _within(send, self._seconds)
+        sending = _within(send, self._parts.send_seconds)
+        task, running = asyncio.current_task(), self._parts.running
+        assert task is not None, "a server runs it"
+        running.add(task)
         try:
             await _while_connected(receive, self._answer(scope, receive, sending))
         except* ClientGoneError:
             log.info("%s takes nothing any more", self._account.name)
+        finally:
+            running.discard(task)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or say why there is no answer."""
         try:
-            async with admitted(self._client, self._account, self._call) as meter:
+            async with admitted(self._parts.client, self._account, self._call) as meter:
                 if self._call.stream:
                     await self._relay(meter, EventReply(self._call, meter, send))
                 else:
@@ -69,7 +87,7 @@ class Answer(Response):
         try:
             async with (
                 asyncio.timeout(STREAM_SECONDS),
-                asked(self._http, self._call) as events,
+                asked(self._parts.http, self._call) as events,
             ):
                 meter.accepted()
                 await reply.begin()

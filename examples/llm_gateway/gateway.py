@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from sidegate import Client
 
-from .answers import Answer
+from .answers import Answer, Parts
 from .calls import call_of
 from .problems import Problem, bad_request
 from .settings import Account, Settings, digest
@@ -20,14 +20,16 @@ from .upstream import model_server
 def create_app(settings: Settings) -> FastAPI:
     """Return the app."""
     # A model costs money: where no sidecar can be asked, each process gives its share alone.
-    client = Client(on_unreachable="local")
+    client = Client(on_unreachable="local", budget=settings.budget)
     http = model_server(settings.upstream)
+    parts = Parts(client, http, settings.send_seconds)
     accounts = settings.by_digest()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with http, client:
             yield
+            await parts.wait_for_answers()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
 
@@ -35,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def chat_completions(request: Request) -> Response:
         account = account_of(request, accounts)  # before anything of a stranger is read
         call = await call_of(request)
-        return Answer(client, http, account, call, settings.send_seconds)
+        return Answer(parts, account, call)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

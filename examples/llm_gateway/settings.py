@@ -30,19 +30,26 @@ class Account(BaseModel):
 
 
 class Settings(BaseModel):
-    """What a gateway is told. In `send_seconds` a client has to take what it is sent."""
+    """What a gateway is told.
+
+    `budget` is how long a question to the sidecar may take: more than an app of quick answers has.
+    In `send_seconds` a client has to take what it is sent.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     accounts: list[Account]
     upstream: str = "http://127.0.0.1:8001"
+    budget: float = Field(default=0.5, gt=0, le=60)
     send_seconds: float = Field(default=30, gt=0)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Read them from LLM_ACCOUNTS (a JSON file), LLM_UPSTREAM and LLM_SEND_SECONDS."""
+        """Read them from LLM_ACCOUNTS (a JSON file), LLM_UPSTREAM, LLM_BUDGET, LLM_SEND_SECONDS."""
         file = environment.get("LLM_ACCOUNTS") or Path(__file__).with_name("accounts.json")
-        accounts = TypeAdapter(list[Account]).validate_json(Path(file).read_bytes())
+        # Its errors go to a log, and what is wrong may be a key.
+        read = TypeAdapter(list[Account], config=ConfigDict(hide_input_in_errors=True))
+        accounts = read.validate_json(Path(file).read_bytes())
         given = {name: environment.get(f"LLM_{name.upper()}") for name in cls.model_fields}
         return cls.model_validate({k: v for k, v in given.items() if v} | {"accounts": accounts})
 
