@@ -19,8 +19,7 @@ from .upstream import model_server
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the app."""
-    # A model costs money: where no sidecar can be asked, each process gives its share alone.
-    client = Client(on_unreachable="local", budget=settings.budget)
+    client = Client(on_unreachable=settings.on_unreachable, budget=settings.budget)
     http = model_server(settings.upstream)
     parts = Parts(client, http, settings.send_seconds)
     accounts = settings.by_digest()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
@@ -32,6 +32,7 @@ class Account(BaseModel):
 class Settings(BaseModel):
     """What a gateway is told.
 
+    A model costs money: where no sidecar can be asked, each process gives its share alone.
     `budget` is how long a question to the sidecar may take: more than an app of quick answers has.
     In `send_seconds` a client has to take what it is sent.
     """
@@ -40,12 +41,13 @@ class Settings(BaseModel):
 
     accounts: list[Account]
     upstream: str = "http://127.0.0.1:8001"
+    on_unreachable: Literal["open", "closed", "local"] = "local"
     budget: float = Field(default=0.5, gt=0, le=60)
     send_seconds: float = Field(default=30, gt=0)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Read them from LLM_ACCOUNTS (a JSON file), LLM_UPSTREAM, LLM_BUDGET, LLM_SEND_SECONDS."""
+        """Read them from LLM_ACCOUNTS (a JSON file), LLM_UPSTREAM, LLM_ON_UNREACHABLE, …."""
         file = environment.get("LLM_ACCOUNTS") or Path(__file__).with_name("accounts.json")
         # Its errors go to a log, and what is wrong may be a key.
         read = TypeAdapter(list[Account], config=ConfigDict(hide_input_in_errors=True))

@@ -11,6 +11,8 @@ import httpx2
 from sidegate import Client
 from tests.support.in_process.cluster import eventually_answered
 
+# By name: a type checker takes `examples` for this folder's parent.
+EXAMPLE: Final = "examples.llm_gateway"
 PATH: Final = "/v1/chat/completions"
 MODEL: Final = "parrot"
 

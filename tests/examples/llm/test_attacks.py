@@ -62,11 +62,11 @@ async def test_a_body_that_is_no_call(chat: Chat, body: bytes, status: int) -> N
 
 
 @pytest.mark.parametrize(
-    "field", [None, "", "Bearer", "Bearer sk-nobody", f"Basic {TRIES.key}", b"Bearer \xff"]
+    "field", [None, b"", b"Bearer", b"Bearer sk-nobody", b"Basic sk-tries", b"Bearer \xff"]
 )
-async def test_a_key_that_is_not_known(chat: Chat, field: str | bytes | None) -> None:
+async def test_a_key_that_is_not_known(chat: Chat, field: bytes | None) -> None:
     """It is told before the body is looked at."""
-    headers = {} if field is None else {"authorization": field}
+    headers = [] if field is None else [(b"authorization", field)]
     refused = await chat.http.post(PATH, content=b"{", headers=headers)
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert refused.json()["error"]["code"] == "invalid_api_key"

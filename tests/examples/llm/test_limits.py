@@ -1,15 +1,16 @@
 """What the gateway refuses, and in which words: those that clients of such APIs parse."""
 
 import re
+from importlib import import_module
 from signal import SIGTERM
 
 import pytest
-from examples.llm_gateway.problems import duration
 
-from tests.examples.llm.chat import NARROW, RARE, SMALL, TINY, TRIES, Chat
+from tests.examples.llm.chat import EXAMPLE, NARROW, RARE, SMALL, TINY, TRIES, Chat
 from tests.examples.llm.conftest import Example
 from tests.support.processes.services import until
 
+problems = import_module(f"{EXAMPLE}.problems")
 TIME = re.compile(r"(\d+h)?(\d+m)?[\d.]+s|\d+ms")
 UNITS = ("requests", "tokens")
 NAMES = ("limit", "remaining", "reset")
@@ -31,7 +32,7 @@ NAMES = ("limit", "remaining", "reset")
     ],
 )
 def test_times_are_written_as_clients_read_them(seconds: float, written: str) -> None:
-    assert duration(seconds) == written
+    assert problems.duration(seconds) == written
 
 
 async def test_a_response_says_what_is_left(chat: Chat) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
+from importlib import import_module
 
-from tests.examples.llm.chat import CROWD, HUNGRY, Chat, Told
+from tests.examples.llm.chat import CROWD, EXAMPLE, HUNGRY, Chat, Told
 
 STREAMS = 200
-ADD = 32  # tokens that the gateway asks for at a time, as budget.py has it
-GUESS = 64  # that it guesses where a client doesn't say, as calls.py has it
+ADD: int = import_module(f"{EXAMPLE}.budget").ADD  # tokens that it asks for at a time
+GUESS: int = import_module(f"{EXAMPLE}.calls").GUESS  # where a client doesn't say how many
 WORDS = GUESS + 2 * ADD
 
 
