@@ -45,8 +45,8 @@ ROWS: Final = (
     Row("by method"),
     Row(
         "fixed, moving and sliding windows",
-        Answer.NO,
-        "a limit is a bucket that is refilled evenly: no window begins or ends",
+        Answer.AWKWARD,
+        "fixed ones by a quota; moving and sliding ones by a bucket beside it, which is near",
     ),
     Row("0/minute, None, 100/300"),
     Row("classes of views"),

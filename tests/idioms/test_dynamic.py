@@ -1,5 +1,7 @@
 """Limits that depend on something, and unusual ones."""
 
+import time
+
 import pytest
 
 from tests.idioms.rows import shows
@@ -51,6 +53,15 @@ def test_a_bucket_has_no_window(fastapi: Caller) -> None:
     assert fastapi.passed("/dynamic/bucket", 2) == 2
     refused = fastapi.ask("/dynamic/bucket")
     assert 43_000 < current(refused)["bucket"]["t"] <= 43_200
+
+
+@shows("fixed, moving and sliding windows")
+def test_a_quota_has_one(fastapi: Caller) -> None:
+    """Two of 2/day, and none before midnight."""
+    midnight = 86_400 - time.time() % 86_400
+    assert fastapi.passed("/dynamic/quota", 3) == 2
+    refused = fastapi.ask("/dynamic/quota")
+    assert current(refused)["quota"]["t"] == pytest.approx(midnight, abs=60)
 
 
 @shows("limits from a file")

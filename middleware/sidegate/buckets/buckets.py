@@ -201,7 +201,7 @@ class BucketTable(CarryingStore):
             raise ValueError(f"cost {cost}: expected 0 or more")
         if (limits.carries or self.ruled) and limits.items:
             self._carry(key, limits, now)
-        for limit in limits.items if cost else ():
+        for limit in (it for it in limits.items if cost and it.tokens):
             debt = self._debt(key, limit, now)
             self._put(key, limit, max(debt, min(debt + cost * limit.interval, limit.most)), now)
         return self._told([self._debt(key, limit, now) for limit in limits.items], limits, now)
@@ -282,6 +282,8 @@ class BucketTable(CarryingStore):
         ticks = self._ticks(limit, now)
         scale, most, text = limit.scale, limit.most, limit.text
         table = self._tables.get(text)
+        if table is not None and table.window is not None:
+            table.renumber(keys, now)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * scale, most)
             if table is None:
@@ -306,13 +308,14 @@ class BucketTable(CarryingStore):
         if table is None:
             return found, debts
         one, shards, scale = table.one, table.shards, table.scale
-        now = now if table.window is None else table.window.at(now)
+        window = table.window
+        now = now if window is None else window.at(now)
         for key in keys:  # still plain: a call for each key would double the time
             full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, FULL)
             debt = (full_at if scale == 1 else -(-full_at // scale)) - now
             if debt > least:
                 found.append(key)
-                debts.append(debt)
+                debts.append(debt if window is None else window.owed(debt))
         return found, debts
 
     def _told(self, debts: list[int], limits: Limits, now: int) -> list[int]:

@@ -1,13 +1,13 @@
 """The store of limits that may have changed: their buckets are carried over; see `carrying.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from sidegate.buckets.carrying import nearest, shares
 from sidegate.buckets.limits import Limit, Limits
 from sidegate.buckets.store import MAX_MEMORY, Store, to_ns
 from sidegate.buckets.tables.shards import PUT_BY
-from sidegate.buckets.windows import CurrentWindow
+from sidegate.buckets.windows import MAX_SKEW, CurrentWindow
 
 FULL = 0  # whatever the time is: `now` is never negative
 MAX_OLD = 32  # limits of a rule that are looked at: so often it changes in the longest of windows
@@ -96,6 +96,11 @@ class CarryingStore(Store):
             text if table is None or table.window is None else self.windows.dated(table.limit, now)
         )
 
+    def lasts(self, limit: Limit, now: int) -> int:
+        """Return for how long (ns) a bucket of a limit may be in debt, here or on another node."""
+        window = self._window(limit)
+        return limit.most // limit.scale if window is None else window.left(now) + MAX_SKEW
+
     def put_by(self, text: str, keys: Iterable[str], now: int) -> tuple[list[str], list[int]]:
         """Return the keys whose buckets of a limit were put by, and their debts (ns)."""
         table = self._tables.get(text)
@@ -110,7 +115,7 @@ class CarryingStore(Store):
                 debts.append(to_ns(table.debt(full_at, now), table.scale))
         return found, debts
 
-    def put_by_all(self, limit: Limit, keys: Iterable[str], debts: Iterable[int], now: int) -> None:
+    def put_by_all(self, limit: Limit, keys: Sequence[str], debts: Iterable[int], now: int) -> None:
         """Merge many buckets of one limit that another node has put by, each with its debt (ns).
 
         One that owes more here is none of these: it was charged since.
@@ -118,6 +123,8 @@ class CarryingStore(Store):
         if not limit.tokens:  # as in merge_all
             return
         ticks = self._ticks(limit, now)
+        if table := self._tables.get(limit.text):
+            table.renumber(keys, now)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * limit.scale, limit.most)
             held = self._place(key, limit)

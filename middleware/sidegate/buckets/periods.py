@@ -21,6 +21,8 @@ from sidegate.errors import LimitError, quoted
 _SECOND = 10**9  # ns
 HOUR = 3_600
 DAY = 86_400
+# Clocks are set by half an hour too: then a window lasts as long, and yet has a number of its own.
+_QUARTER = HOUR // 4
 UNITS = {  # seconds, the largest first; months and years as they are on paper
     "year": 365 * DAY,
     "month": 30 * DAY,
@@ -35,6 +37,8 @@ _DAYS = {"day": 1, "week": 7}
 _EXACT = ("day", "hour", "minute", "second")  # each a number of the next
 _WEEKS_FROM = 3  # 1970-01-01 was the fourth day of its week
 _EPOCH = date(1970, 1, 1).toordinal()
+# Calendars end in 9999, and a window may last 146 years.
+_LAST = (date(9800, 1, 1).toordinal() - _EPOCH) * DAY * _SECOND
 _ZONE = re.compile(r"[A-Z][A-Za-z0-9_+\-]*(/[A-Za-z0-9_+\-]+)*")
 MAX_SECONDS = 2**62 // _SECOND  # 146 years: in ns they fit in 63 bits
 MAX_ZONE = 64  # characters, twice what the longest has
@@ -84,9 +88,9 @@ class Period:
         object.__setattr__(self, "length", UNITS[unit] * times)
 
     def at(self, time: int) -> Window:
-        """Return the window of a time (ns since 1970, UTC)."""
+        """Return the window of a time (ns since 1970, UTC); calendars have none after 9800."""
         if self.unit in _MONTHS or self.zone:
-            return self._by_calendar(time)
+            return self._by_calendar(min(time, _LAST))
         length = self.length * _SECOND
         from_ = _WEEKS_FROM * DAY * _SECOND if self.unit == "week" else 0
         index = (time + from_) // length
@@ -147,7 +151,7 @@ def _hour_at(zone: tzinfo, time: int) -> Window:
         begin = seconds - (seconds + offset) % HOUR
         begin -= HOUR if _offset(zone, begin) != offset else 0
     end = _next_full_hour(zone, begin)
-    return Window(begin // HOUR + 1, begin * _SECOND, end * _SECOND)
+    return Window(begin // _QUARTER + 1, begin * _SECOND, end * _SECOND)
 
 
 def _next_full_hour(zone: tzinfo, begin: int) -> int:

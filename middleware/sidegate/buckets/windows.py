@@ -31,16 +31,27 @@ MAX_DIGITS = 12  # of such a number: one of seconds has 10
 class CurrentWindow:
     """The window that it is now; `now` is in ns on the clock of the table, as are the fields.
 
-    `ticks` is where the clock of its quotas stands, from `since` until `until`.
+    `ticks` is where the clock of its quotas stands, from `since` until `until`; `latest` is the
+    number of the latest window that ever was, a later one where the clock was set back.
     """
 
-    __slots__ = ("__weakref__", "_clock", "length", "number", "period", "since", "ticks", "until")
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "latest",
+        "length",
+        "number",
+        "period",
+        "since",
+        "ticks",
+        "until",
+    )
 
     def __init__(self, period: Period, clock: WindowClock) -> None:
         self.period = period
         self.length = period.length * SECOND  # ticks from one window to the next
         self._clock = clock
-        self.number = self.ticks = self.since = self.until = 0
+        self.latest = self.number = self.ticks = self.since = self.until = 0
 
     def at(self, now: int) -> int:
         """Return where the clock of quotas stands (ticks)."""
@@ -60,18 +71,23 @@ class CurrentWindow:
         clock that is wrong, and what was spent in it counts in this one.
         """
         self.at(now)
-        if number == self.number + 1 and self.until - now <= MAX_SKEW:
-            self._set(self.period.at(self.until + self._clock.wall))
+        if number > self.number and self.until - now <= MAX_SKEW:
+            after = self.period.at(self.until + self._clock.wall)
+            if number == after.number:
+                self._set(after)
         return number >= self.number
 
     def debt(self, full_at: int, now: int) -> int:
-        """Return what a bucket owes (ticks) whose number is this.
+        """Return what a bucket owes (ticks) whose number is this."""
+        return self.owed(full_at - self.at(now))
+
+    def owed(self, ticks: int) -> int:
+        """Return what is owed by a bucket whose number is so far beyond the clock, 0 if behind it.
 
         One of a window to come, as far as `enter` lets through none, is of a clock that was wrong
         before it was set back: it counts as if it were of this window.
         """
-        owed = full_at - self.at(now)
-        return (owed - 1) % self.length + 1 if owed > self.length else max(owed, 0)
+        return (ticks - 1) % self.length + 1 if ticks > self.length else max(ticks, 0)
 
     def forgotten_at(self, full_at: int, now: int) -> int:
         """Return when a bucket is to be forgotten (ns), 0 if that is now.
@@ -84,12 +100,14 @@ class CurrentWindow:
 
     def _turn(self, now: int) -> None:
         it = self.period.at(now + self._clock.wall)
-        if self.number == it.number + 1 and it.end - self._clock.wall - now <= MAX_SKEW:
-            it = self.period.at(it.end)  # it began early
+        if self.number > it.number and it.end - self._clock.wall - now <= MAX_SKEW:
+            after = self.period.at(it.end)
+            it = after if self.number == after.number else it  # it began early
         self._set(it)
 
     def _set(self, window: Window) -> None:
         self.number = window.number
+        self.latest = max(self.latest, window.number)
         self.ticks = window.number * self.length
         self.since = window.begin - self._clock.wall
         self.until = window.end - self._clock.wall

@@ -43,6 +43,7 @@ _PIECE: Final = 4_096  # keys looked at at a time
 HERE: Final = "memory"  # in the place of a node's name, where there is none
 MAX_VALUES = 64 << 20  # bytes that the values of caches take, as in a sidecar
 MICROSECOND = 1_000  # ns
+MAX_AHEAD: Final = 1_000 * 365 * 86_400 * SECOND  # ns: calendars end in 9999
 
 
 class Memory:
@@ -107,12 +108,15 @@ class Memory:
     def advance(self, seconds: float) -> None:
         """Move time on by so many seconds, at once: buckets are refilled, and who waits asks again.
 
-        ValueError for a number below 0, and one that isn't finite.
+        ValueError for a number below 0, one that isn't finite, and more than 1,000 years in all.
         """
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"seconds={seconds!r}: expected a number from 0 up")
         with self._lock:
-            self._ahead += round(seconds * SECOND)
+            ahead = self._ahead + round(seconds * SECOND)
+            if ahead > MAX_AHEAD:
+                raise ValueError(f"seconds={seconds!r}: expected at most 1,000 years in all")
+            self._ahead = ahead
         self.slots.look()
         MOVES.moved()
 

@@ -244,6 +244,15 @@ class RequestLimiter:
             if line := self._faults.slow(rule.name, function, seconds, budget, now):
                 log.warning(line)
 
+    def holds_nothing(self, rule: Rule) -> None:
+        """Log that requests hold no slots by a rule with `in_flight`, where a Limiter asks."""
+        done, error = (
+            "none is held",
+            TypeError("a RateLimitMiddleware holds slots, a Limiter doesn't"),
+        )
+        if line := self._faults.failed(rule.name, "its in_flight", error, done, self._clock()):
+            log.error(line)
+
     def check_failed(self, rule: Rule, error: Exception) -> Verdict:
         """Return what becomes of a request that the sidecar can't decide, and log why."""
         policy = self.policy()

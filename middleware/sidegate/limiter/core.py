@@ -60,6 +60,11 @@ class Core:
         )
         self.is_marked = bool(self.enforcer.defaults)  # has it limits that need a framework?
         self._is_told = False  # has the log said that the middleware is missing?
+        for rule in self.settings.rules:
+            if rule.in_flight:
+                raise ValueError(
+                    f"{rule!r}: in_flight is for a RateLimitMiddleware, which holds slots"
+                )
         self.clients = Clients(options, self.settings)
         self.enforcer.limiter.count = self.clients.count
         given = options.get("client")

@@ -15,6 +15,7 @@ from sidegate.protocol.codec import (
     encode,
 )
 from sidegate.protocol.handshake import Accepting, Dialling, Handshake, tls_channel
+from sidegate.protocol.levels import readable
 from sidegate.protocol.messages import Error, Hello, Message
 
 if TYPE_CHECKING:
@@ -154,9 +155,11 @@ class Connection(asyncio.Protocol):
         return self._handshake.lacks(kind)
 
     def send(self, message: Message) -> None:
-        """Send a message, unless the other side is of an older release and doesn't know it."""
-        if self._unknown and type(message) in self._unknown:
-            return
+        """Send a message, as far as the other side knows it: it may be of an older release."""
+        if self._unknown and self.peer is not None:
+            if type(message) in self._unknown:
+                return
+            message = readable(message, self.peer.level)
         self.write(encode(message))
 
     def write(self, frame: bytes) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.windows import DATED
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.holds.reservation_messages import (
@@ -20,7 +22,7 @@ from sidegate.protocol.holds.reservation_messages import (
 )
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
-from sidegate.protocol.messages import Refund
+from sidegate.protocol.messages import Buckets, Charged, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import (
     EventQuery,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
-    from sidegate.protocol.messages import Hello
+    from sidegate.protocol.messages import Hello, Message
 
     Kinds = Mapping[type[Struct], str]
 
@@ -81,11 +83,30 @@ _NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {})
 LEVEL: Final = len(_NEW)
 """That of this release."""
 
+QUOTAS: Final = 3
+"""The level from which on a side can read limits that are quotas."""
+
 NONE: Final[Kinds] = MappingProxyType({})
 
 
 class OlderSide(SidegateError, ConnectionError):  # noqa: N818  # named for who it is
     """The other side is of a release that doesn't know what was to be said; the text says which."""
+
+
+def readable(message: Message, level: int) -> Message:
+    """Return what a side of that level can read of a message, which it knows the kind of.
+
+    Buckets of quotas would be no buckets to it, and close the connection.
+    """
+    if level >= QUOTAS:
+        return message
+    match message:
+        case Buckets(id=number, groups=groups):
+            return Buckets(number, [group for group in groups if DATED not in group[0]])
+        case Charged(id=number, rows=rows):
+            return Charged(number, [row for row in rows if not parse_limits(row[1]).windows])
+        case _:
+            return message
 
 
 def unknown_to(peer: Hello, role: str) -> Kinds:

@@ -64,6 +64,7 @@ class SlotTable:
         self._keys: dict[str, _KeySlots] = {}
         self._slots: dict[int, HeldSlot] = {}  # renewed last at the end
         self._waiting: dict[int, str] = {}
+        self._first_until = 0  # until when nobody has waited for too long
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -156,6 +157,8 @@ class SlotTable:
             if len(self._waiting) >= MAX_WAITING or len(slots.queue) >= MAX_WAITING_FOR_KEY:
                 return False
             self.bytes += _SLOT_BYTES
+        if not self._waiting or wanted.until < self._first_until:
+            self._first_until = wanted.until
         slots.queue[wanted.slot] = wanted
         self._waiting[wanted.slot] = wanted.key
         return True
@@ -230,9 +233,13 @@ class SlotTable:
 
     def overdue(self, now: int) -> list[Wanted]:
         """Forget those who have waited for as long as they would; return them."""
-        over = [wanted for wanted in self.waiters() if wanted.until <= now]
+        if not self._waiting or now < self._first_until:  # so most looks cost nothing
+            return []
+        waiting = self.waiters()
+        over = [wanted for wanted in waiting if wanted.until <= now]
         for wanted in over:
             self._forget_waiting(wanted.slot)
+        self._first_until = min((it.until for it in waiting if it.until > now), default=0)
         return over
 
     def leave_queue(self, slot: int) -> None:

@@ -185,12 +185,11 @@ class Local:
             text, windows = undated(text)
             limits = known_limits(text) or self._read(text)
             require_cost(cost, limits)
+            if cost:
+                self._cluster.sync.refund(key, limits, cost, now, windows)
         except (SidegateError, ValueError):
             return False
-        if not cost:
-            return False
-        self._cluster.sync.refund(key, limits, cost, now, windows)
-        return True
+        return cost > 0
 
     # --- limits that are new wait their turn
 

@@ -17,6 +17,14 @@ from sidegate.protocol.cache_messages import (
 )
 from sidegate.protocol.codec import Framer, decode, encode, tracing_decoder
 from sidegate.protocol.handshake import Identity
+from sidegate.protocol.holds.slot_messages import (
+    FreedBy,
+    SlotAnswer,
+    SlotAsk,
+    SlotsFreed,
+    SlotsHeld,
+    SlotState,
+)
 from sidegate.protocol.key_messages import (
     KeyOrder,
     KeysBy,
@@ -114,6 +122,11 @@ def originals() -> list[Message]:
         CacheForget("users", ["42"]),
         CacheEntries(6, [("users", "42", 1, 2, 3, True, b"\xa3Ada")]),
         CachePart(100, 0, b"\x97"),
+        SlotAsk(7, 0, "user:42", 4, 600_000, 1_000, 1),
+        SlotAsk(2**61, 0, "größe", 1, 1),
+        SlotAnswer(7, SlotState.GRANTED, "n1", "owner", 1),
+        SlotsHeld(0, "", [(7, "user:42", 540_000), (8, "user:43", 1)], 1),
+        SlotsFreed(0, "", FreedBy.RELEASED, [(7, "user:42"), (9, "")]),
     ]
 
 
@@ -133,6 +146,9 @@ MAY_SAY = (
     CacheClear,
     CacheRelease,
     CachePart,
+    SlotAsk,
+    SlotsHeld,
+    SlotsFreed,
 )
 """What an app may say."""
 

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
@@ -85,4 +86,6 @@ def _number(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    return parsedate_to_datetime(text).timestamp() if ":" in text else float(text)
+    return (
+        parsedate_to_datetime(text).replace(tzinfo=UTC).timestamp() if ":" in text else float(text)
+    )

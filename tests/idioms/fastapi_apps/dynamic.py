@@ -81,6 +81,13 @@ async def bucket() -> str:
     return "ok"
 
 
+@app.get("/quota")
+@limiter.limit("2/day window")
+async def quota() -> str:
+    """Have the day as a window."""
+    return "ok"
+
+
 app.add_middleware(limiter.asgi)
 
 configured = FastAPI()

@@ -7,8 +7,8 @@ import pytest
 
 from sidegate.protocol.codec import HEADER_BYTES, WireError, decode, encode
 from sidegate.protocol.handshake import Identity
-from sidegate.protocol.levels import LEVEL, unknown_to
-from sidegate.protocol.messages import Checks, Hello, Message, Refund
+from sidegate.protocol.levels import LEVEL, QUOTAS, readable, unknown_to
+from sidegate.protocol.messages import Buckets, Charged, Checks, Hello, Message, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.trust.secrets import known
@@ -25,6 +25,20 @@ OLDER_NODE = OlderIdentity(
 def test_an_older_release_reads_a_hello_with_a_level_as_one_without() -> None:
     read: Any = decode_older(encode(NODE)[HEADER_BYTES:])
     assert (read.name, read.ring) == (NODE.name, NODE.ring)
+
+
+def test_of_quotas_nothing_is_told_to_who_cannot_read_them() -> None:
+    """All else in a message is."""
+    buckets = Buckets(7, [("5/day", ["k"], [1]), ("5/day window@20788", ["k"], [1])])
+    put_by = Buckets(7, [("\x1f5/day window@20788", ["k"], [1])])
+    rows = [("k", "5/day", [1], [(1, 0, 1)]), ("k", "9/second; 5/day window", [1, 1], [(1, 1, 1)])]
+    for level in range(QUOTAS):
+        assert readable(buckets, level) == Buckets(7, buckets.groups[:1])
+        assert readable(put_by, level) == Buckets(7, [])
+        assert readable(Charged(7, rows), level) == Charged(7, rows[:1])
+        assert readable(MESSAGES["Ping"], level) == MESSAGES["Ping"]
+    assert readable(buckets, QUOTAS) == buckets
+    assert readable(Charged(7, rows), QUOTAS) == Charged(7, rows)
 
 
 def test_who_says_no_level_is_of_the_lowest() -> None:

@@ -83,6 +83,11 @@ def with_tenants(**fields: Any) -> dict[str, Any]:
                 " without colons, slashes, double quotes and backslashes"
             ),
         ),
+        (
+            with_rule(in_flight=0),
+            "rules[0].in_flight: 0: expected a whole number from 1 to 1000000, or nothing for any",
+        ),
+        (with_rule(in_flight="4"), "rules[0].in_flight: '4': expected a whole number or nothing"),
         (with_rule(key=[]), "rules[0].key: '0 selectors': expected 1 to 8"),
         (
             with_rule(key=["client", "client"]),

@@ -11,13 +11,14 @@ from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoReport, Unreachable
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.key_messages import KeyOrder, KeysBy, ListKeys, ResetKeys
-from sidegate.protocol.messages import Ping, Pong, Refund
+from sidegate.protocol.messages import Buckets, Ping, Pong, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery
 from sidegate_sidecar.cache.cache_node import place_of
 from sidegate_sidecar.node.counts import RefundOutcome
 from sidegate_sidecar.process import Process
+from tests.sidecar.node.beside_puppets import answer_each
 from tests.support.in_process.caching import caches, key_at
 from tests.support.in_process.cluster import (
     GENEROUS,
@@ -76,6 +77,18 @@ async def test_an_older_node_is_missing_where_all_are_asked_and_keeps_its_link()
         await keeps_its_links(other)
         sources = await node.sessions.gathering.report(ReportQuery(0, 0, 60, "", "source", 9))
         assert [(name, sums[0]) for name, _, sums in sources.rows] == [("open", 5)]
+
+
+async def test_an_older_node_is_told_of_no_quota_and_keeps_its_link() -> None:
+    """It would take buckets of one for nonsense."""
+    async with beside_an_older_node() as (node, other, app, _):
+        key = key_of("n1", node.cluster.ring)
+        answers = await answer_each(app, (key, "5/day window; 9/day", 1))
+        assert [answer[0] for answer in answers] == [1]
+        message = await other.hear(Buckets)
+        await keeps_its_links(other)
+        told = [it for it in other.heard if isinstance(it, Buckets)]
+        assert {text for it in [message, *told] for text, _, _ in it.groups} == {"9/day"}
 
 
 async def test_an_app_beside_an_older_sidecar_is_told_why_and_keeps_its_link() -> None:

@@ -55,6 +55,13 @@ async def test_none_are_given_beyond_full() -> None:
         assert [answer[0] for answer in answers] == [1, 0]
 
 
+async def test_what_is_told_of_too_few_windows_is_dropped() -> None:
+    """Limits may be joined by a comma too, in which no window is looked for."""
+    async with cluster("n1") as (node,), bare(node, APP) as app:
+        await give_back(app, ("k", "10/minute, 10/day window@20000", 1))
+        assert outcomes(node) == [0, 0, 1]
+
+
 async def test_a_limit_of_several_is_given_back_alone() -> None:
     async with cluster("n1") as (node,), bare(node, APP) as app:
         await answer_each(app, ("k", "10/day; 100/week", 4))

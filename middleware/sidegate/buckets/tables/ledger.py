@@ -99,7 +99,9 @@ class Ledger:
 
     def least_share(self, now: int) -> float:
         """Return the share of the burst that the first bucket owes, as far as its entry says."""
-        return (self.due.times[0] - now) * self.table.scale / self.table.capacity
+        window = self.table.window
+        whole_at = now if window is None else now + window.left(now)  # is kept longer by its share
+        return (self.due.times[0] - whole_at) * self.table.scale / self.table.capacity
 
     def __str__(self) -> str:
         """Say whose buckets these are, for people."""

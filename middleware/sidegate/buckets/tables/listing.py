@@ -45,4 +45,7 @@ def in_debt(tables: Iterable[Table], now: int, most: int) -> Iterator[list[tuple
 def _owing(table: Table, items: list[tuple[str, int]], now: int) -> list[tuple[str, Limit, int]]:
     limit, scale, ticks = table.limit, table.scale, table.ticks(now)
     debts = ((key, -(-(full_at - ticks) // scale)) for key, full_at in items)
-    return [(key, limit, debt) for key, debt in debts if debt > 0]
+    owing = [(key, limit, debt) for key, debt in debts if debt > 0]
+    if table.window is not None:
+        return [(key, limit, table.window.owed(debt)) for key, limit, debt in owing]
+    return owing

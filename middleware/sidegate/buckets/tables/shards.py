@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.tables.footprint import DICT_ENTRY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sidegate.buckets.limits import Limit
     from sidegate.buckets.windows import CurrentWindow
 
@@ -53,6 +55,21 @@ class Table:
         if self.window is None:
             return max(abs(full_at) - now * self.scale, 0)
         return self.window.debt(abs(full_at), now)
+
+    def renumber(self, keys: Iterable[str], now: int) -> None:
+        """Have buckets of a window to come, from before the clock was set back, be of this one.
+
+        Else no other node's could be larger.
+        """
+        window = self.window
+        if window is None or window.at(now) == window.latest * window.length:
+            return
+        for key in keys:
+            held = self.dict_of(key)
+            full_at = held.get(key, 0)
+            if abs(full_at) - window.ticks > window.length:
+                number = window.ticks + self.debt(full_at, now)
+                held[key] = number if full_at > 0 else -number
 
     def dict_of(self, key: str) -> dict[str, int]:
         """Return the dict that holds this key, or would."""

@@ -25,24 +25,21 @@ if TYPE_CHECKING:
     from sidegate.link.link import Link
     from sidegate.protocol.holds.slot_messages import FreedRow, HeldRow, SlotMessage
 
+LATE: Final = 0.01  # seconds by which a timer is late only in a loop that is busy
+MAX_LATE: Final = 10.0  # seconds that an answer may wait for its own loop, as with checks
 TELL_AGAIN: Final = 0.1  # seconds, where the sidecar doesn't read just now
 MAX_ASKING: Final = 16_384  # of a loop: as many as a sidecar takes
 
 
 class _LoopAsking:
-    __slots__ = ("ask", "future", "timer", "until")
+    __slots__ = ("ask", "due", "future", "timer", "until")
 
-    def __init__(
-        self,
-        ask: SlotAsk,
-        future: asyncio.Future[SlotAnswer | None],
-        timer: asyncio.TimerHandle,
-        until: float,
-    ) -> None:
+    def __init__(self, ask: SlotAsk, future: asyncio.Future[SlotAnswer | None], now: float) -> None:
         self.ask = ask
         self.future = future
-        self.timer = timer
-        self.until = until
+        self.until = now + ask.wait / 1e3  # how long it is waited for
+        self.due = now  # when the next answer is to be there
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class LoopSlots:
@@ -72,10 +69,9 @@ class LoopSlots:
         link, slot = self._link, ask.slot
         if not link.takes_checks or link.lacks(SlotAsk) or len(self._asking) >= MAX_ASKING:
             return None
-        timer = self._loop.call_later(self._budget, self._overdue, slot)
-        until = self._loop.time() + ask.wait / 1e3
         future: asyncio.Future[SlotAnswer | None] = self._loop.create_future()
-        self._asking[slot] = _LoopAsking(ask, future, timer, until)
+        self._asking[slot] = asking = _LoopAsking(ask, future, self._loop.time())
+        self._expect(asking, self._budget)
         if link.state is LinkState.UP:  # else it is asked when the link is
             link.tell(ask)
         try:
@@ -107,12 +103,23 @@ class LoopSlots:
     def _settle(self, slot: int, answer: SlotAnswer | None) -> None:
         asking = self._asking.pop(slot, None)
         if asking is not None:
-            asking.timer.cancel()
+            if asking.timer is not None:
+                asking.timer.cancel()
             if not asking.future.done():
                 asking.future.set_result(answer)
 
+    def _expect(self, asking: _LoopAsking, within: float) -> None:
+        """Have the answer come within so many seconds."""
+        if asking.timer is not None:
+            asking.timer.cancel()
+        asking.due = self._loop.time() + within
+        asking.timer = self._loop.call_at(asking.due, self._overdue, asking.ask.slot)
+
     def _overdue(self, slot: int) -> None:
-        asking = self._asking[slot]
+        asking, now = self._asking[slot], self._loop.time()
+        if now - asking.due > LATE and now < asking.until + MAX_LATE:
+            self._expect(asking, self._budget)  # our own loop was late: its answer may be there
+            return
         self._settle(slot, None)
         self.free(slot, asking.ask.key)  # an answer may still be on its way
         if asking.ask.wait == 0 or self._loop.time() < asking.until:
@@ -130,9 +137,7 @@ class LoopSlots:
             if message.state is SlotState.GRANTED and slot not in self._held:
                 self.free(slot, "")  # it came too late
         elif message.state is SlotState.WAITS:
-            asking.timer.cancel()
-            late = max(asking.until - self._loop.time(), 0.0) + self._budget
-            asking.timer = self._loop.call_later(late, self._overdue, slot)
+            self._expect(asking, max(asking.until - self._loop.time(), 0.0) + self._budget)
         else:
             if message.state is SlotState.GRANTED and not asking.future.done():
                 self._held[slot] = asking.ask.key, time.monotonic() + asking.ask.ttl / 1e3
@@ -157,9 +162,8 @@ class LoopSlots:
         if not link.takes_checks:
             self._lose()
             return
-        for slot, asking in self._asking.items():
-            asking.timer.cancel()
-            asking.timer = self._loop.call_later(self._budget, self._overdue, slot)
+        for asking in self._asking.values():
+            self._expect(asking, self._budget)
 
     def _lose(self) -> None:
         for slot in list(self._asking):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 STEP: Final = 0.01  # seconds of a step of a dial
+MAX_LATE: Final = 2.0  # seconds that an answer may wait for its own process, as with checks
 IDLE: Final = 5.0  # seconds that a connection is kept while nothing is asked for or held
 UP_WITHIN: Final = 2.0  # seconds, of a dial
 PAUSE: Final = 0.1  # seconds between two dials, and for which nobody is asked after one in vain
@@ -69,6 +70,7 @@ class ThreadSlots:
         self._ends = False
         self._failed_at = -PAUSE
         self._silent_at = -SHUNNED
+        self._listened_at = 0.0  # when the thread has last found nothing more to hear
         self._why = ""
         self._line: Line | None = None
         self._bells: tuple[
@@ -139,8 +141,14 @@ class ThreadSlots:
 
     def _await(self, asking: _ThreadAsking) -> None:
         budget = self._options.budget
-        if asking.done.wait(budget) or not asking.waits:
-            return
+        asked_at = time.monotonic()
+        while not asking.done.wait(budget) and not asking.waits:
+            now = time.monotonic()
+            # A process that gets no CPU must not pass for a sidecar that is silent.
+            if self._listened_at >= asked_at + budget / 2 or now > asked_at + budget + MAX_LATE:
+                return
+            if self._line is None:  # it is still being dialled
+                return
         while (left := asking.until + budget - time.monotonic()) > 0:
             if asking.done.wait(left):
                 return
@@ -242,7 +250,7 @@ class ThreadSlots:
         ear = self._bells[0]
         while not self._ends and not line.is_left:
             self._say(line)
-            line.wait_with(ear, STEP if line.is_clogged else 1.0)
+            line.wait_with(ear, self._step(line))
             with suppress(BlockingIOError):
                 ear.recv(4_096)
             now = time.monotonic()
@@ -250,12 +258,18 @@ class ThreadSlots:
                 heard_at, self._silent_at = now, -SHUNNED
                 for body in line.receive():
                     self._hear(line, decode(body))
+            self._listened_at = now
             if now - heard_at > SILENT:
                 raise TimeoutError(f"nothing heard for {SILENT:g} s")
             if self._asking or self._held:
                 used_at = now
             elif now - used_at > IDLE:
                 return
+
+    def _step(self, line: Line) -> float:
+        if line.is_clogged:
+            return STEP
+        return max(self._options.budget / 4, STEP) if self._asking else 1.0
 
     def _say(self, line: Line) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,10 @@ class HeaderNames:
 
 def _time_of(retry_after: str | None, now: float) -> int:
     """Return the time that a Retry-After says, in seconds since 1970; 0 for none."""
-    if retry_after is None:
-        return 0
-    if retry_after.isdecimal():
-        return int(now) + int(retry_after)
     try:
-        return int(parsedate_to_datetime(retry_after).timestamp())
-    except ValueError:
+        if retry_after is None or retry_after.isdecimal():
+            return int(now) + int(retry_after) if retry_after else 0
+        date = parsedate_to_datetime(retry_after)
+        return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
         return 0

@@ -109,6 +109,9 @@ def _by_rules(
     """Return what the rules ask, or make of a request: the sidecar's, or those in code."""
     found = asked_by_sidecar(limiter, current.view, current.root)
     if found is not None:
+        for by_sidecar in found:
+            if isinstance(by_sidecar, RuleQuestion) and by_sidecar.rule.in_flight:
+                limiter.holds_nothing(by_sidecar.rule)
         return found
     asked: list[RuleQuestion | Verdict | None] = []
     for chain in limiter.chains(current.path, current.root, current.method):

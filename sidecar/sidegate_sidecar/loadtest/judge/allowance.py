@@ -67,10 +67,12 @@ class _Key:
         self.unknown = 0
 
 
-def allowance(record: Record, limits: Limits, crashes: Sequence[Crash] = ()) -> Allowance:
-    """Judge all requests of a stream."""
+def allowance(
+    record: Record, limits: Limits, crashes: Sequence[Crash] = (), begun: float = 0.0
+) -> Allowance:
+    """Judge all requests of a stream of a run that has `begun` so many seconds since 1970."""
     keys = _decided(record)
-    denied = _replay(record, limits, keys)
+    denied = _replay(record, Replay(limits, begun), keys)
     unknown = _count_unknown(record, keys)
     for_kills, for_backups = lost(record, crashes), not_heard_of(record, crashes)
     mosts = {
@@ -110,9 +112,9 @@ def _decided(record: Record) -> dict[int, _Key]:
     return keys
 
 
-def _replay(record: Record, limits: Limits, keys: dict[int, _Key]) -> int:
+def _replay(record: Record, exact: Replay, keys: dict[int, _Key]) -> int:
     """Count for each key what an exact limiter admits of it; return how many it denies."""
-    exact, denied = Replay(limits), 0
+    denied = 0
     for number in range(len(record)):
         if not record.is_decided(number):
             continue

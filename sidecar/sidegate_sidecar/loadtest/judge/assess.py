@@ -40,7 +40,7 @@ def assess(
     """Return the report; `name` is the scenario's, `urls` one of each stream."""
     scenario, records = facts.scenario, facts.records
     allowances = [
-        allowance(record, stream.limits, facts.crashes) if stream.limits else None
+        allowance(record, stream.limits, facts.crashes, facts.begun) if stream.limits else None
         for stream, record in zip(scenario.streams, records.streams, strict=True)
     ]
     baseline = _baseline(facts)

@@ -15,11 +15,15 @@ _MAX_MEMORY = 8 << 30  # bytes: nothing is ever forgotten of 1,000,000 keys unde
 
 
 class Replay:
-    """An exact limiter that has not been asked for anything yet."""
+    """An exact limiter that has not been asked for anything yet.
 
-    def __init__(self, limits: Limits) -> None:
+    `begun` is when its time began, in seconds since 1970: windows of quotas go by that.
+    """
+
+    def __init__(self, limits: Limits, begun: float = 0.0) -> None:
         self._limits = limits
         self._buckets = BucketTable(_MAX_MEMORY)
+        self._buckets.windows.set(round(begun * SECOND))
         self._clock = 0
 
     def admits(self, key: int, at: float) -> bool:

@@ -46,6 +46,7 @@ class SlotNode:
         self._now = now
         self._deferred: dict[int, tuple[str, SlotAsk, int]] = {}
         """Questions that a former owner has been asked, and when."""
+        self._is_former = False  # does it decide for who owns the key now?
         self._via = ""  # the node whose word is being handled
 
     # --- what somebody says
@@ -71,7 +72,7 @@ class SlotNode:
                 require_key(message.key)
                 self._asked(message)
             case SlotAnswer():
-                self._deferred.pop(message.slot, None)
+                self._note_former(message)
                 if message.holder == self._around.name:
                     self.holder.answered(message, self._now)
                 else:
@@ -80,6 +81,23 @@ class SlotNode:
                 self._held(message)
             case SlotsFreed():
                 self._freed(message)
+
+    def _note_former(self, answer: SlotAnswer) -> None:
+        """Note what the former owner has granted: its holder's word may come later."""
+        deferred = self._deferred.pop(answer.slot, None)
+        if deferred is None:
+            return
+        row = answer.slot, deferred[1].key
+        if answer.state is SlotState.GRANTED:
+            self.owner.hold([(*row, 0)], answer.holder, self._now, claim=False)
+        else:
+            self.owner.free([row], answer.holder, self._now)
+
+    def _hold_deferred(self, key: str) -> None:
+        """Take for held what the former owner may be granting just now."""
+        for _, ask, _ in self._deferred.values():
+            if ask.key == key:
+                self.owner.hold([(ask.slot, key, 0)], ask.holder, self._now, claim=False)
 
     def _on_app(self, source: int, message: SlotMessage) -> None:
         if isinstance(message, SlotAnswer):
@@ -102,7 +120,9 @@ class SlotNode:
         me, now = self._around.name, self._now
         decider = self._decider(ask.key)
         if ask.stand_in:
+            self._is_former = ask.stand_in is StandIn.FORMER
             self.owner.ask(ask, now)
+            self._is_former = False
         elif decider == me or (decider and ask.hops < MAX_HOPS):
             self.ask(decider, ask, now)
         else:
@@ -118,7 +138,9 @@ class SlotNode:
     def _deliver(self, answer: SlotAnswer) -> None:
         """Give an answer to the holder of its question, by the way that it came if need be."""
         holder = answer.holder
-        if holder == self._around.name:
+        if self._via and self._is_former:  # who owns the key now is to hear of it
+            self._around.post(self._via, answer)
+        elif holder == self._around.name:
             self.holder.answered(answer, self._now)
         elif self._via and not self._around.is_up(holder):
             self._around.post(self._via, answer)
@@ -167,6 +189,8 @@ class SlotNode:
                 self._deferred[ask.slot] = former, ask, now
             self._around.post(former, replace(ask, hops=ask.hops + 1, stand_in=StandIn.FORMER))
         else:
+            if self._deferred:
+                self._hold_deferred(ask.key)
             self.owner.ask(ask, now)
 
     def tell_held(self, name: str, rows: list[HeldRow], now: int, *, claim: bool) -> None:

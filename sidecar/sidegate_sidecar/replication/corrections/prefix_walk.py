@@ -45,6 +45,6 @@ class PrefixWalk:
         del self._found[-FILLED:]
         if full := self._table.fill(self._text, some, now):
             [limit] = parse_limits(self._text).items
-            self.lasts = max(self.lasts, limit.capacity // limit.scale)
+            self.lasts = max(self.lasts, self._table.lasts(limit, now))
             self.forgotten += sum(map(self._owns, full))
         return True

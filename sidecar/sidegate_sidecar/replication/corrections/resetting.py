@@ -50,7 +50,7 @@ class Resetting:
 
         For `left` ns at least; `by` is the node that told of it.
         """
-        held = [limit.capacity // limit.scale for limit, _ in self._table.held(key, now)]
+        held = [self._table.lasts(limit, now) for limit, _ in self._table.held(key, now)]
         if self._resets.add(number, KnownReset(key, now + max(left, LASTS, *held)), by):
             self._table.reset(key)
             self._ledgers.forget({key})

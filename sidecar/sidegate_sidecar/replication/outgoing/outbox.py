@@ -71,18 +71,20 @@ class Outbox:
     def take(self, number: int, table: BucketTable, now: int, least: int) -> Buckets | None:
         """Return the next message, None when there is nothing to say.
 
-        Buckets that owe no more than `least` aren't worth it, and are left out.
+        Buckets that owe no more than `least` aren't worth it, and are left out; not those of
+        quotas, of which nothing is back so soon.
         """
         while self._pending:
             keys = self._next_keys()
             groups: list[Group] = []
             for text, some in keys.items():
-                found, debts = table.debts(text, some, now, least)
+                dated = table.dated(text, now)
+                found, debts = table.debts(text, some, now, least if dated == text else 0)
                 if found:
-                    groups.append((table.dated(text, now), found, debts))
+                    groups.append((dated, found, debts))
                 found, debts = table.put_by(text, some, now)
                 if found:
-                    groups.append((CARRYING + table.dated(text, now), found, debts))
+                    groups.append((CARRYING + dated, found, debts))
             if groups:
                 self._flying[number] = _Flying(keys, now, self._since)
                 return Buckets(number, groups)

@@ -65,9 +65,9 @@ times = st.integers(BEGIN, END)
 
 
 def near(year: int, month: int, day: int, minutes: int) -> int:
-    """Return a time around midnight."""
+    """Return a time around midnight, none before 1970."""
     days = (date(year, month, day) - date(1970, 1, 5)).days
-    return BEGIN + days * 86_400 + minutes * 60
+    return max(BEGIN + days * 86_400 + minutes * 60, 0)
 
 
 near_a_change = st.builds(
@@ -157,12 +157,30 @@ def test_the_days_on_which_clocks_are_set(zone: str, day: str, hours: float) -> 
     assert found.end - found.begin == hours * 3_600 * SECOND
 
 
+def test_half_an_hour_between_two_full_ones_is_a_window_of_its_own() -> None:
+    """In Colombo the clock was put back from half past twelve to twelve."""
+    zone = "Asia/Colombo"
+    hour = Period("hour", 1, zone)
+    short = hour.at(at("2006-04-15T00:15", zone))
+    after = hour.at(short.end)
+    assert short.end - short.begin == 1_800 * SECOND
+    assert after.number > short.number > hour.at(short.begin - 1).number
+
+
 def test_several_months_are_quarters_and_lengths_are_counted_from_1970() -> None:
     quarter = Period("month", 3).at(at("2026-11-30"))
     assert (quarter.begin, quarter.end) == (at("2026-10-01"), at("2027-01-01"))
     tens = Period("second", 10).at(1_234_567_890_123_456_789)
     assert (tens.begin, tens.end) == (1_234_567_890 * SECOND, 1_234_567_900 * SECOND)
     assert tens.number == 123_456_790
+
+
+@pytest.mark.parametrize("text", ["month", "year", "day", "hour", "week"])
+def test_the_end_of_the_calendar_is_no_fault(text: str) -> None:
+    """As a log may have it, or a clock that is very wrong."""
+    for time in (at("9799-12-31"), at("9999-12-31"), 10**30):
+        found = Period(text, 1, "Asia/Tokyo").at(time)
+        assert found.begin < found.end
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.decision import Decision, Source, aged
 from sidegate.buckets.limits import Limits, parse_limits
-from sidegate.buckets.tables.ledger import PayerKind
+from sidegate.buckets.tables.ledger import Ledger, LedgerTable, Payer, PayerKind
 from sidegate.buckets.windows import MAX_SKEW, dated, undated
 from sidegate.errors import CostError
 from tests.middleware.buckets.model import BucketModel
@@ -124,6 +124,13 @@ def test_who_was_not_asked_may_owe_twice_a_bucket_and_all_of_a_window(text: str,
     assert table.held("k", BOOT) == [(limit, (owed - 1) * limit.interval)]
 
 
+@pytest.mark.parametrize("text", ["0/day", "0/day window"])
+def test_where_nothing_passes_nothing_is_owed(text: str) -> None:
+    table = table_at()
+    assert not table.owe("k", parse_limits(text), 5, BOOT)[0]
+    assert len(table) == 0
+
+
 # several nodes
 
 
@@ -216,6 +223,18 @@ def test_when_memory_is_full_those_go_first_that_have_spent_least() -> None:
         table.take(f"new{at:06}", limits, 1, BOOT)
     assert table.evicted[PayerKind.KEYS] > 0
     assert all(table.held(f"spent{at:03}", BOOT) for at in range(500))
+
+
+def test_of_limits_that_pay_together_a_quota_is_not_spared() -> None:
+    """Where rules are too many for accounts of their own, who has spent the smallest share goes."""
+    clock = table_at().windows
+    for text, tokens in (("100/day window", 10), ("100/day", 50)):
+        limit = parse_limits(text).items[0]
+        window, owed = clock.of_limit(limit), tokens * limit.interval
+        ledger = Ledger(LedgerTable(limit, window), None, Payer(PayerKind.REST))
+        at = window.forgotten_at(window.at(BOOT) + owed, BOOT) if window else BOOT + owed
+        ledger.due.push(at, BOOT, "k")
+        assert ledger.least_share(BOOT) == pytest.approx(tokens / 100, abs=0.06)
 
 
 # against a model

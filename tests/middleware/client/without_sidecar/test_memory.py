@@ -54,6 +54,17 @@ def test_time_goes_on_by_numbers_from_0_up(seconds: float) -> None:
         Memory().advance(seconds)
 
 
+def test_time_is_moved_by_a_thousand_years_at_most() -> None:
+    """Windows are those of a calendar, which ends in 9999."""
+    memory, year = Memory(), 365 * 86_400
+    memory.advance(999 * year)
+    limits = parse_limits("1/month window Asia/Tokyo")
+    assert memory.decide(("k", limits.asked, 1), limits).allowed
+    with pytest.raises(ValueError, match=r"seconds=.*: expected at most 1,000 years in all"):
+        memory.advance(2 * year)
+    assert not memory.decide(("k", limits.asked, 1), limits).allowed
+
+
 def test_a_key_is_filled_again_and_others_stay() -> None:
     memory = Memory()
     for key in ("k", "other"):

@@ -72,6 +72,23 @@ def test_other_windows_refill_and_admit_their_limit_in_each_window(
     assert hits(limiter, 12) == 10
 
 
+@pytest.mark.parametrize(
+    ("kind", "most"), [(FixedWindowRateLimiter, 20), (MovingWindowRateLimiter, 19)]
+)
+def test_a_window_across_two_of_the_clock_has_twice_the_limit_at_most(
+    storage: SidegateStorage, clock: Clock, kind: type[RateLimiter], most: int
+) -> None:
+    """All at once with a fixed one, and evenly with a moving one."""
+    limiter = kind(storage)
+    clock.sleep(59)
+    passed: list[int] = []
+    for _ in range(60):
+        passed.append(hits(limiter, 20))
+        clock.sleep(1)
+    assert sum(passed) == most
+    assert max(passed[1:]) == (10 if kind is FixedWindowRateLimiter else 1)
+
+
 @pytest.mark.parametrize("kind", [FixedWindowRateLimiter, MovingWindowRateLimiter])
 def test_costs(storage: SidegateStorage, kind: type[RateLimiter]) -> None:
     """Fractions are rounded up; more than the limit, and a limit of 0, are denied."""

@@ -1,6 +1,7 @@
 """Slots of real sidecars in this process, asked for by clients of event loops."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -92,3 +93,24 @@ async def enter(asking: Client) -> None:
 
 def waiters(nodes: list[Process]) -> int:
     return sum(node.sessions.slots.node.owner.table.waiting for node in nodes)
+
+
+async def test_a_busy_loop_has_its_answers_late_and_its_slots_all_the_same(
+    pair: list[Process],
+) -> None:
+    """It isn't taken for a sidecar that is silent, which would let the body run without one."""
+    async with client(pair[0], budget=0.05) as asking:
+        async with asking.slot("warm", 1):
+            pass
+        for at in range(5):
+            entering = asyncio.create_task(entered(asking, f"{KEY}{at}"))
+            await asyncio.sleep(0)
+            busy_until = time.monotonic() + 0.2
+            while time.monotonic() < busy_until:
+                pass
+            assert await entering == "owner"
+
+
+async def entered(asking: Client, key: str) -> str:
+    async with asking.slot(key, 1) as got:
+        return got.source

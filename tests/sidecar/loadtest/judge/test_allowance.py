@@ -46,6 +46,15 @@ def test_a_limit_lets_through_its_burst_and_what_time_refills(
     assert (found.most, found.excess, found.keys_beyond) == (most, excess, int(excess > 0))
 
 
+@pytest.mark.parametrize(("begun", "denied"), [(1_000.0, 10), (1_005.0, 0), (1_004.9, 10)])
+def test_windows_of_a_quota_do_not_begin_with_the_run(begun: float, denied: int) -> None:
+    """They are those of the clock on the wall: 10 seconds from a full ten on."""
+    record = admitted_at(*[1.0] * 10, *[5.0] * 10)
+    found = allowance(record, parse_limits("10/10 seconds window"), begun=begun)
+    assert (found.exact, found.denied) == (20 - denied, denied)
+    assert found.excess == 0
+
+
 def test_the_wait_for_an_answer_counts_as_time() -> None:
     """The limiter may have decided at its end."""
     records = Records(1)

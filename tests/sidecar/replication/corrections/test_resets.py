@@ -1,5 +1,6 @@
 """Resets: known once, told to everyone, and stronger than any older bucket."""
 
+from sidegate.buckets.windows import MAX_SKEW
 from sidegate_sidecar.replication.corrections.resets import (
     LASTS,
     MAX_RESETS,
@@ -8,6 +9,7 @@ from sidegate_sidecar.replication.corrections.resets import (
     KnownReset,
     KnownResets,
 )
+from tests.middleware.buckets.windows.test_periods import at
 from tests.support.in_memory.syncs import YEARLY, Syncs, nothing, ring_of
 
 START = 10**15
@@ -156,11 +158,24 @@ def test_no_bucket_is_sent_to_who_has_not_heard_of_a_reset() -> None:
     assert nodes.tokens("b", key) == 1
 
 
+def test_a_reset_of_a_quota_is_remembered_until_its_window_ends() -> None:
+    """Also where that is longer than on paper, and another node's clock a little behind."""
+    nodes = Syncs("a")
+    nodes.tables["a"].windows.set(at("2026-12-01T00:00:01") - nodes.now)
+    nodes.charge("a", "k", "5/month window")
+    reset(nodes, "a", "k", 1)
+    [(_, _, left)] = nodes["a"].resets.left(nodes.now)
+    assert left == 31 * 86_400 * 10**9 - 10**9 + MAX_SKEW
+
+
 def test_a_reset_is_remembered_while_an_old_copy_may_be_in_debt() -> None:
-    """As long as a year's bucket, for one that it made full; else ten minutes."""
+    """Twice as long as a year's bucket takes, for one that it made full; else ten minutes.
+
+    For who wasn't asked may owe twice the burst.
+    """
     nodes = Syncs("ab")
     nodes.charge("a", "slow", YEARLY)
     for number, key in enumerate(("slow", "other")):
         reset(nodes, "a", key, number)
     left = {key: left for _, key, left in nodes["a"].resets.left(nodes.now)}
-    assert left == {"slow": 365 * 86_400 * 10**9, "other": LASTS}
+    assert left == {"slow": 2 * 365 * 86_400 * 10**9, "other": LASTS}

@@ -53,6 +53,17 @@ def test_a_message_says_what_is_owed_when_it_is_sent() -> None:
     assert message.groups == [(HOURLY, ["key0"], [3 * TOKEN - SECOND])]
 
 
+def test_of_a_quota_the_smallest_debt_is_sent() -> None:
+    """A bucket that owes as much is full before anybody could ask its backup."""
+    table, second = BucketTable(), SECOND // 20
+    for text in ("20/second", "20/second window"):
+        table.take("k", parse_limits(text), 1, START)
+        outbox = Outbox()
+        outbox.add(text, ["k"], START)
+        message = outbox.take(1, table, START, second)
+        assert (message is not None) is ("window" in text)
+
+
 def test_a_bucket_that_changes_often_while_it_waits_is_sent_once() -> None:
     outbox, table = Outbox(), table_of(2)
     for _ in range(3):
