@@ -1,8 +1,9 @@
 """A made-up model server that streams: `uvicorn llm_gateway.model_server:app --port 8001`.
 
 It says as many words as the last message wants: "say 30", 20 where it doesn't say. "say 30 of 9"
-makes each of nine letters, "say 30 then fail" breaks off, "say 30 then hang" says nothing more,
-and "fail" is answered 500. LLM_PACE is the time between two words in seconds.
+makes each of nine letters, of which eight are a token to it. "say 30 then fail" breaks off, "say 30
+then hang" says nothing more, and "fail" is answered 500. LLM_PACE is the time between two words in
+seconds.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from .calls import Message, StreamOptions, count_tokens
 
 WANTED: Final = re.compile(r"say (\d{1,6})(?: of (\d{1,6}))?(?: then (\w+))?$")
 WORDS: Final = 20
+TOKEN: Final = 8  # letters
 
 
 class Completion(BaseModel):
@@ -53,7 +55,8 @@ async def events(asked: Completion, pace: float) -> AsyncGenerator[bytes]:
     """Give the answer, a word in each event."""
     found = WANTED.search(asked.messages[-1].content)
     count, letters, then = found.groups() if found else (WORDS, None, None)
-    word, wanted = "w" * int(letters or 1) + " ", int(count)
+    length, wanted = int(letters or 1), int(count)
+    word, tokens = "w" * length + " ", -(-length // TOKEN)
     said = min(wanted, asked.max_tokens)
     for _ in range(said):
         yield chunk(asked, {"content": word})
@@ -65,8 +68,9 @@ async def events(asked: Completion, pace: float) -> AsyncGenerator[bytes]:
     yield chunk(asked, {}, "stop" if said == wanted else "length")
     if asked.stream_options.include_usage:
         prompt = sum(count_tokens(it.content) for it in asked.messages)
-        usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
-        yield event({"model": asked.model, "choices": [], "usage": usage})
+        usage = {"prompt_tokens": prompt, "completion_tokens": said * tokens}
+        total = {"total_tokens": sum(usage.values())}
+        yield event({"model": asked.model, "choices": [], "usage": usage | total})
     yield b"data: [DONE]\n\n"
 
 

@@ -94,6 +94,21 @@ async def test_usage_in_a_stream(chat: Chat) -> None:
     assert (await chat.stream(TRIES, "say 9")).usage is None
 
 
+async def test_usage_that_the_gateway_has_not_counted(chat: Chat) -> None:
+    """What the model server says is charged: here two tokens for a word."""
+    before = await chat.spent(TRIES)
+    told = await chat.stream(TRIES, "say 9 of 16", max_tokens=9)
+    assert told.used == 4 + 9
+    await chat.settled(TRIES, before + 4 + 18)
+
+
+async def test_a_stream_that_breaks_off_before_its_first_token(chat: Chat) -> None:
+    before = await chat.spent(TRIES)
+    told = await chat.stream(TRIES, "say 0 then fail")
+    assert (told.status, told.is_done, told.error["code"]) == (200, False, "upstream_error")
+    await chat.settled(TRIES, before)
+
+
 @pytest.mark.parametrize("content", ["fail", "say 0 then fail", "say 9 then fail"])
 async def test_an_answer_that_fails_as_a_whole(chat: Chat, content: str) -> None:
     """It is no answer, and costs nothing."""
