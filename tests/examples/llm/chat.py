@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final
 
 import httpx2
@@ -13,6 +14,8 @@ from tests.support.in_process.cluster import eventually_answered
 
 # By name: a type checker takes `examples` for this folder's parent.
 EXAMPLE: Final = "examples.llm_gateway"
+ADD: int = import_module(f"{EXAMPLE}.budget").ADD  # tokens that it asks for at a time
+GUESS: int = import_module(f"{EXAMPLE}.calls").GUESS  # where a client doesn't say how many
 PATH: Final = "/v1/chat/completions"
 MODEL: Final = "parrot"
 
@@ -127,15 +130,18 @@ class Chat:
         """Wait until so many tokens are charged."""
         await eventually_answered(lambda: self.spent(plan), lambda spent: spent == tokens)
 
-    async def until_no_slot(self, plan: Plan) -> None:
-        """Wait until no slot is held: until one is to be had of which there is only one."""
+    async def at_rest(self, plan: Plan) -> int:
+        """Return how many tokens are charged once no call runs.
+
+        Then a slot is to be had of which there is only one; a call frees its own last.
+        """
         async with self.limits.slot(f"in-flight:{plan.name}", at_most=1, timeout=20) as slot:
             assert (slot.in_flight, slot.source) == (1, "owner")
+        return await self.spent(plan)
 
     async def settled(self, plan: Plan, tokens: int) -> None:
-        """Wait until no slot is held, and fail unless so many tokens are charged then."""
-        await self.until_no_slot(plan)
-        assert await self.spent(plan) == tokens
+        """Fail unless so many tokens are charged once no call runs."""
+        assert await self.at_rest(plan) == tokens
 
 
 def call(content: str, **more: Any) -> dict[str, Any]:

@@ -97,7 +97,7 @@ async def test_an_end_of_the_gateway_charges_what_was_streamed(
     chat: Chat, gateway: Example
 ) -> None:
     """It has a second to end its streams, and then cancels them."""
-    before = await chat.spent(TRIES)
+    before = await chat.at_rest(TRIES)
     async with chat.hanging(TRIES, "say 30 then hang"):
         gateway.send(SIGTERM)
         until(lambda: gateway.exit_code is not None)

@@ -3,13 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
-from importlib import import_module
 
-from tests.examples.llm.chat import CROWD, EXAMPLE, HUNGRY, Chat, Told
+from tests.examples.llm.chat import ADD, CROWD, GUESS, HUNGRY, Chat, Told
 
 STREAMS = 200
-ADD: int = import_module(f"{EXAMPLE}.budget").ADD  # tokens that it asks for at a time
-GUESS: int = import_module(f"{EXAMPLE}.calls").GUESS  # where a client doesn't say how many
 WORDS = GUESS + 2 * ADD
 
 
