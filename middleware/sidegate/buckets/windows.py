@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from sidegate.buckets.limits import CARRYING, SECOND, Limit, Limits
+from sidegate.buckets.limits import CARRYING, MAX_LIMITS, MAX_TEXT, SECOND, Limit, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ MAX_PERIODS = 1_024  # 300 bytes each
 _STEP = 10**6  # ns: a clock on the wall that was set by less is what it was
 DATED = "@"  # between the text of a quota and the number of a window, where that is told
 MAX_DIGITS = 12  # of such a number: one of seconds has 10
+# Characters of limits with their windows: a frame full of them would take half a second.
+_MAX_DATED = MAX_TEXT + MAX_LIMITS * MAX_DIGITS
 
 
 class CurrentWindow:
@@ -190,10 +192,12 @@ def dated(limits: Limits, windows: Sequence[int]) -> str:
 def undated(text: str) -> tuple[str, list[int]]:
     """Return the text of limits, and of each its window's number, 0 where there is none.
 
-    ValueError for a number that is none.
+    ValueError for a number that is none, and for a text that is longer than any of limits is.
     """
     if DATED not in text:
         return text, []
+    if len(text) > _MAX_DATED:
+        raise ValueError(f"limits of {len(text):,} characters: expected at most {_MAX_DATED:,}")
     parts = [part.partition(DATED) for part in text.split(";")]
     for _, mark, number in parts:
         if mark and not (number.isascii() and number.isdecimal() and len(number) < MAX_DIGITS):

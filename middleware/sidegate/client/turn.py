@@ -58,7 +58,7 @@ class Turn:
         asked = zip(self.futures, self.limits, self.checks, answers.answers, strict=True)
         for future, limits, check, answer in asked:
             if limits is not known:
-                known, size = limits, len(limits.items) + 1
+                known, size = limits, len(limits.items) + 2 * len(limits.windows) + 1
             if type(answer) is list and answer[0] and len(answer) == size:
                 del answer[0]  # the debts are left, without a copy of them
                 try:  # instead of asking future.done(): 2 % of a check under load

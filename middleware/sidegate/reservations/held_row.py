@@ -39,6 +39,7 @@ class HeldRow:
     change: int = 0  # what the commit changed: below 0 was given back
     serial: int = 0  # of the latest charge, which may be asked for twice
     until: int = 0  # when it may be forgotten
+    ends_ms: int = 0  # since 1970, as ids of it that this node has signed say it
 
     @property
     def charged(self) -> int:

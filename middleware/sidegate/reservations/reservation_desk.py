@@ -121,9 +121,8 @@ class ReservationDesk:
     def _reserved(
         self, number: int, row: HeldRow, answer: Answer, source: str, now: int
     ) -> Reserved:
-        ahead = self._ids.wall() - now
-        ends_at = max(ahead + row.ends_at, 0) // MS
-        held = Held(row.key, row.name, row.limits.asked, row.held, ends_at)
+        row.ends_ms = row.ends_ms or max(self._ids.wall() - now + row.ends_at, 0) // MS
+        held = Held(row.key, row.name, row.limits.asked, row.held, row.ends_ms)
         return Reserved(number, source, self._name, answer, self._ids.sign(held), row.held)
 
     # --- committing

@@ -84,6 +84,9 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         ),
     ] = None
     cost: Annotated[int, _said("What a request takes; 0 only looks.", minimum=0)] = 1
+    max_fraction: Annotated[
+        str, _said('The part of the smallest burst that one reservation may hold: "50 %".')
+    ] = ""
     mode: Annotated[
         str, _said('enforce, shadow, or the share of the keys that it is enforced for: "10 %".')
     ] = "enforce"

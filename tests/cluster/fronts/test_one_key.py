@@ -30,6 +30,23 @@ async def test_all_fronts_share_one_limit(tmp_path: Path) -> None:
         assert sum(told.values()) <= 1 + back, told
 
 
+async def test_all_fronts_share_one_quota(tmp_path: Path) -> None:
+    """50 a year pass in all; by a command of redis-cell the same key has a bucket meanwhile.
+
+    Each front that asks by the other one carries over what was spent: to and fro, many times.
+    """
+    async with all_fronts(tmp_path, "50/year window Europe/Berlin") as fronts:
+        start = time.monotonic()
+        by_rules = [asker for asker in fronts.askers if asker.name != "redis"]
+        for asker in by_rules:
+            assert await asker.ask("one"), asker.name
+        assert len(by_rules) + await passed(by_rules, "one", ROUNDS) == 50
+        told = {asker.name: await asker.ask("one") for asker in by_rules}
+        assert not any(told.values()), told
+        count = await passed(fronts.askers, "both", ROUNDS)
+        assert 50 <= count <= 50 + (time.monotonic() - start) / 72
+
+
 async def test_a_limit_that_changes_under_load_keeps_what_was_spent(tmp_path: Path) -> None:
     """20 of 50 are 40 of 100, for all fronts; and no request fails while it changes."""
     async with all_fronts(tmp_path, "50/hour") as fronts:

@@ -76,7 +76,7 @@ async def test_whoever_is_killed_between_reserve_and_commit() -> None:
         for key, number in ids.items():
             assert await asking[1].commit(number, 1_200) == (1_200, 3_800, 0)
             assert await asking[2].commit(number, 7) == (1_200, 3_800, 0)
-            await eventually_answered(partial(spent, asking[2], key), lambda n: n == 1_200)
+            await eventually_answered(partial(spent, asking[2], key), lambda it: it == 1_200)
 
 
 async def four_of_a_hundred(asking: list[Client]) -> None:

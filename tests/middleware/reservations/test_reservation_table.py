@@ -19,12 +19,16 @@ class Buckets:
     def __init__(self) -> None:
         self.tokens = 0
 
-    def give_back(self, _row: HeldRow, tokens: int, _now: int) -> None:
+    def give_back(self, row: HeldRow, tokens: int, now: int) -> None:
         """Give back."""
+        assert row.limits is LIMITS
+        assert now >= 0
         self.tokens -= tokens
 
-    def owe(self, _row: HeldRow, tokens: int, _now: int) -> None:
+    def owe(self, row: HeldRow, tokens: int, now: int) -> None:
         """Charge."""
+        assert row.limits is LIMITS
+        assert now >= 0
         self.tokens += tokens
 
 

@@ -10,7 +10,7 @@ from sidegate.ruleset.ruleset import RuleSet
 from sidegate.testing import isolated
 from sidegate.wsgi import RateLimitWSGIMiddleware
 from tests.middleware.ruleset.asked import rules
-from tests.middleware.sidecar_rules.ruled import Pushed, limiter_asgi
+from tests.middleware.sidecar_rules.ruled import limiter_asgi
 from tests.support.in_process.cluster import eventually
 from tests.support.middleware.asgi_app import http, run
 from tests.support.middleware.wsgi_app import App, Response, environ
@@ -19,20 +19,26 @@ CHAT = {"name": "chat", "match": {"path": "/chat"}, "in_flight": 1}
 KEY = "chat:192.0.2.1"
 
 
-class RuledClient(Pushed, Client):
+class RuledClient(Client):
     """Counts in this process, by rules that are as if pushed."""
 
     def __init__(self, found: RuleSet) -> None:
-        Pushed.__init__(self, found)
-        Client.__init__(self, "memory")
+        super().__init__("memory")
+        self.found = found
+
+    def rules(self) -> RuleSet | None:
+        return self.found
 
 
-class RuledBlockingClient(Pushed, BlockingClient):
+class RuledBlockingClient(BlockingClient):
     """The same for threads."""
 
     def __init__(self, found: RuleSet) -> None:
-        Pushed.__init__(self, found)
-        BlockingClient.__init__(self, "memory")
+        super().__init__("memory")
+        self.found = found
+
+    def rules(self) -> RuleSet | None:
+        return self.found
 
 
 async def test_an_asgi_app_holds_slots_by_pushed_rules() -> None:

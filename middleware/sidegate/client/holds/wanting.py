@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from asyncio import get_running_loop, sleep
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -11,6 +12,7 @@ from sidegate.buckets.limits import BY_NAME, Limits
 from sidegate.client.holds.wanted_hold import WantedHold, hold_options, tokens, wanted_hold
 from sidegate.client.rules.by_name import LOOK_EVERY, NamedCheck, found_check
 from sidegate.errors import shown
+from sidegate.ruleset.canonical.fractions import fraction_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -101,5 +103,8 @@ def _of_rule(
     """Return what is to be held by a rule in force. RuleNotInForce."""
     amount, options = hold
     found: FoundCheck = found_check(rules, NamedCheck(key, name, 1, None))
+    assert rules is not None  # or there would be no such rule
+    most = fraction_of(rules.by_name[name.removeprefix(BY_NAME)].entry.max_fraction)
+    options = replace(options, max_fraction=min(options.max_fraction, most))
     wanted = wanted_hold(found.key, found.limits, amount, options)
     return wanted if found.is_enforced else wanted.in_shadow()

@@ -11,6 +11,7 @@ from sidegate.errors import did_you_mean
 from sidegate.http.patterns import path_matcher
 from sidegate.http.request.hosts import canonical_host
 from sidegate.http.rules import MAX_IN_FLIGHT, read_methods, require_name
+from sidegate.ruleset.canonical.fractions import canonical_fraction
 from sidegate.ruleset.canonical.values import (
     canonical_key,
     canonical_limits,
@@ -59,6 +60,8 @@ def canonical_entry(
         match=_match(written.match, (*path, "match"), invalid),
         key=key,
         cost=written.cost,
+        max_fraction=invalid.read((*path, "max_fraction"), written.max_fraction, canonical_fraction)
+        or "",
         mode=invalid.read((*path, "mode"), written.mode, canonical_mode) or "",
         in_flight=_in_flight(written.in_flight, (*path, "in_flight"), invalid),
     )

@@ -111,6 +111,17 @@ def test_a_window_without_a_number_is_an_error(text: str) -> None:
         undated(text)
 
 
+def test_a_frame_full_of_windows_is_an_error_at_once() -> None:
+    """Nobody looks for half a second at what can be no limits."""
+    longest = "; ".join(
+        f"{at}/{at} days window America/Argentina/ComodRivadavia" for at in range(1, 9)
+    )
+    numbers = [20_788] * 8
+    assert undated(dated(parse_limits(longest), numbers)) == (parse_limits(longest).text, numbers)
+    with pytest.raises(ValueError, match="limits of 1,000,000 characters: expected at most 1,120"):
+        undated("1@1;" * 250_000)
+
+
 @pytest.mark.parametrize(("text", "owed"), [("10/day", 20), ("10/day window", 10)])
 def test_who_was_not_asked_may_owe_twice_a_bucket_and_all_of_a_window(text: str, owed: int) -> None:
     table, limits = table_at(), parse_limits(text)

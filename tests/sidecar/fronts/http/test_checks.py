@@ -39,6 +39,9 @@ def test_both_have_the_fields_that_are_documented() -> None:
         {"key": "ключ-😀\x00", "limits": "7/hour | 20/day burst 8", "cost": 0},
         {"key": "", "limits": "0/minute"},
         {"key": "k" * 512, "limits": "7 / 3 minutes", "cost": 0},
+        {"key": "k", "limits": "7/year window; 9/second", "cost": 0},
+        {"key": "spent", "limits": "7/hour; 3/year window Asia/Tokyo keep 20%", "cost": 2},
+        {"key": "k", "limits": "0/day window"},
     ],
 )
 async def test_the_app_would_say_the_same(body: dict[str, Any]) -> None:

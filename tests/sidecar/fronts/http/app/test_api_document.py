@@ -22,6 +22,8 @@ async def test_the_document_is_complete(client: httpx2.AsyncClient) -> None:
     page = await client.get("/docs")
     assert document["paths"].keys() == {
         "/v1/check",
+        "/v1/reserve",
+        "/v1/commit",
         "/v1/keys",
         "/v1/keys/{key}",
         "/v1/nodes",
@@ -65,7 +67,7 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
     asking = {"peek", "nodes", "owner", "keys", "report", "live"}
-    assert secured == {"check", "reset", "reset_keys", "leave", *asking}
+    assert secured == {"check", "reserve", "commit", "reset", "reset_keys", "leave", *asking}
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":

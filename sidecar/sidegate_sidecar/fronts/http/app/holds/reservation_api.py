@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 
+from sidegate.buckets.limits import BY_NAME
 from sidegate.client.answers import decision
 from sidegate.client.holds.committed import Committed
 from sidegate.errors import CheckError, RuleNotInForce
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.holds.reservation_messages import Commit, HoldFault, Reserve, Reserved
 from sidegate.protocol.messages import NOBODY
+from sidegate.ruleset.canonical.fractions import fraction_of
 from sidegate_sidecar.fronts.http.app.holds.reservation_models import (
     CommitRequest,
     CommitResponse,
@@ -39,10 +41,15 @@ class ReservationApi:
         """
         try:
             check = CheckAsked(asked.key, asked.limits, 0)
-            question = question_of(check, self._sidecar.rules_in_force())
+            rules = self._sidecar.rules_in_force()
+            question = question_of(check, rules)
         except (ValueError, RuleNotInForce) as error:
             raise HTTPException(422, str(error)) from None
-        most = max(math.floor(asked.max_fraction * question.limits.smallest_burst), 1)
+        fraction = asked.max_fraction
+        if rules is not None and asked.limits.startswith(BY_NAME):
+            entry = rules.by_name[asked.limits.removeprefix(BY_NAME)].entry
+            fraction = min(fraction, fraction_of(entry.max_fraction))
+        most = max(math.floor(fraction * question.limits.smallest_burst), 1)
         amount, ttl = min(asked.amount, most), round(asked.ttl * 1000)
         found = await self._answers.answer(
             Reserve(0, 0, question.key, question.limits.asked, amount, ttl, asked.id or "")
