@@ -18,7 +18,7 @@ class Account(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[\w.-]{1,64}$")
-    key: str = Field(min_length=1)
+    key: str = Field(min_length=1, repr=False)
     tokens: str
     requests: str
     in_flight: int = Field(ge=1)
