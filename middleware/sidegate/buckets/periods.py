@@ -22,6 +22,7 @@ _SECOND = 10**9  # ns
 HOUR = 3_600
 DAY = 86_400
 # Clocks are set by half an hour too: then a window lasts as long, and yet has a number of its own.
+# They are counted from an hour before 1970 on, for the one in which that began.
 _QUARTER = HOUR // 4
 UNITS = {  # seconds, the largest first; months and years as they are on paper
     "year": 365 * DAY,
@@ -151,7 +152,7 @@ def _hour_at(zone: tzinfo, time: int) -> Window:
         begin = seconds - (seconds + offset) % HOUR
         begin -= HOUR if _offset(zone, begin) != offset else 0
     end = _next_full_hour(zone, begin)
-    return Window(begin // _QUARTER + 1, begin * _SECOND, end * _SECOND)
+    return Window((begin + HOUR) // _QUARTER + 1, begin * _SECOND, end * _SECOND)
 
 
 def _next_full_hour(zone: tzinfo, begin: int) -> int:

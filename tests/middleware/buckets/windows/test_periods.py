@@ -167,6 +167,11 @@ def test_half_an_hour_between_two_full_ones_is_a_window_of_its_own() -> None:
     assert after.number > short.number > hour.at(short.begin - 1).number
 
 
+def test_the_hour_in_which_1970_began_has_a_number() -> None:
+    """As a machine has it that lost its clock."""
+    assert min(Period("hour", 1, zone).at(0).number for zone in ZONES) > 0
+
+
 def test_several_months_are_quarters_and_lengths_are_counted_from_1970() -> None:
     quarter = Period("month", 3).at(at("2026-11-30"))
     assert (quarter.begin, quarter.end) == (at("2026-10-01"), at("2027-01-01"))
