@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidegate.buckets.limits import Limits
-
-ROW_BYTES: Final = 600  # of a row without its texts, in a table of CPython 3.11, rounded up
 
 
 class HoldState(IntEnum):
@@ -51,11 +49,6 @@ class HeldRow:
                 return 0
             case HoldState.OPEN | HoldState.VOID:
                 return self.held
-
-    @property
-    def size(self) -> int:
-        """How many bytes it takes, about; limits are shared."""
-        return ROW_BYTES + len(self.key) + len(self.name)
 
     def change_to(self, actual: int) -> int:
         """Return by how many tokens a commit changes what is charged."""

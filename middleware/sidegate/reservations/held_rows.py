@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from sidegate.reservations.held_row import HoldState
+from sidegate.reservations.row_bytes import RowBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 MAX_OPEN: Final = 32_768  # a thousand begun a second, for half a minute each
 MAX_OPEN_OF_KEY: Final = MAX_OPEN // 4  # so that one client's don't take the place of all
 MAX_OVER: Final = 49_152  # 45 s of so many; dear are only those that are committed again
-MAX_BYTES: Final = 32 << 20  # of each of the two, about: with the longest keys fewer fit
+# Of each of the two, about: with the longest keys, or limits that are others for each, fewer fit.
+MAX_BYTES: Final = 32 << 20
 KEEP: Final = 600 * 10**9  # ns that the answers to an id stay the same
 
 
@@ -32,7 +34,7 @@ class HeldRows:
         self.open: dict[tuple[str, str], HeldRow] = {}
         self.over: dict[tuple[str, str], HeldRow] = {}
         self._of_key: Counter[str] = Counter()
-        self._open_bytes = self._over_bytes = 0
+        self._open_bytes, self._over_bytes = RowBytes(), RowBytes()
         self._ends: list[tuple[int, tuple[str, str]]] = []  # a heap; may hold some that are over
 
     def __len__(self) -> int:
@@ -50,10 +52,10 @@ class HeldRows:
         """Has a key any that is open?"""
         return key in self._of_key
 
-    def has_room(self, key: str, size: int) -> bool:
-        """May one more be open?"""
-        fits = len(self.open) < MAX_OPEN and self._open_bytes + size <= MAX_BYTES
-        return fits and self._of_key.get(key, 0) < MAX_OPEN_OF_KEY
+    def _has_room(self, row: HeldRow) -> bool:
+        """May that one be open as well?"""
+        fits = len(self.open) < MAX_OPEN and self._open_bytes.with_one_more(row) <= MAX_BYTES
+        return fits and self._of_key.get(row.key, 0) < MAX_OPEN_OF_KEY
 
     def put(self, row: HeldRow) -> bool:
         """Put a new one into its place, or one whose state has changed; False if there is no room.
@@ -65,30 +67,30 @@ class HeldRows:
         if row.state is not HoldState.OPEN:
             self._put_over(row)
             return True
-        if not self.has_room(row.key, row.size):
+        if not self._has_room(row):
             return False
         self.open[place] = row
         self._of_key[row.key] += 1
-        self._open_bytes += row.size
+        self._open_bytes.add(row)
         heappush(self._ends, (row.ends_at, place))
         return True
 
     def _put_over(self, row: HeldRow) -> None:
         self.over[row.key, row.name] = row
-        self._over_bytes += row.size
+        self._over_bytes.add(row)
         heappush(self._ends, (row.until, (row.key, row.name)))
-        while len(self.over) > MAX_OVER or self._over_bytes > MAX_BYTES:
+        while len(self.over) > MAX_OVER or self._over_bytes.total > MAX_BYTES:
             self.drop(*next(iter(self.over)))
 
     def drop(self, key: str, name: str) -> None:
         """Forget one, if it is known."""
         if row := self.open.pop((key, name), None):
-            self._open_bytes -= row.size
+            self._open_bytes.remove(row)
             self._of_key[key] -= 1
             if not self._of_key[key]:
                 del self._of_key[key]
         elif row := self.over.pop((key, name), None):
-            self._over_bytes -= row.size
+            self._over_bytes.remove(row)
         self._prune()
 
     def _prune(self) -> None:

@@ -112,6 +112,8 @@ class ReservationTable:
         All who know of it do, but others are to know what that leaves where the key is ours.
         """
         for row in self.rows.due(now, EXPIRED_AT_A_TIME):
+            if row.state is not HoldState.OPEN:
+                continue  # it was forgotten and reserved again, and its first end is due as well
             held = row.held
             self._turn(row, HoldState.EXPIRED, now)
             self.buckets.give_back(row, held, now)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.limits import Limit, Limits, parse_limits
 from sidegate.reservations.held_row import HeldRow, HoldState
 from sidegate.reservations.held_rows import KEEP, MAX_BYTES, MAX_OPEN_OF_KEY, MAX_OVER, HeldRows
 from sidegate.reservations.reservation_table import ReservationTable
+from sidegate.reservations.row_bytes import LIMIT_BYTES
 
 LIMITS = parse_limits("1000/day")
 S = 10**9
@@ -61,6 +62,13 @@ def in_state(state: HoldState) -> HeldRow:
     return row
 
 
+def with_limits_of_its_own(at: int) -> HeldRow:
+    """Return an open row whose limits no other one has."""
+    row = a_row(f"n:{at}")
+    row.limits = Limits(Limit(1_000 + at, days * 86_400) for days in range(1, 9))
+    return row
+
+
 class TestMerging:
     """What a node makes of a row of another one."""
 
@@ -111,6 +119,19 @@ class TestMerging:
         table.merge(a_row(held=150), S, owned=False)
         [row] = table.rows.open.values()
         assert row.held == 150
+
+
+class TestEnds:
+    """What becomes of those that nobody commits."""
+
+    def test_what_was_forgotten_and_reserved_again_is_given_back_once(self) -> None:
+        """Both its ends may be due in the same tick."""
+        table, buckets = a_table(a_row(ends_at=2 * S))
+        table.rows.drop("k", "n:1")  # as one that is over is, to make place
+        buckets.tokens = 100
+        table.open(a_row(ends_at=3 * S))
+        table.expire(4 * S, lambda _: True)
+        assert (buckets.tokens, table.counts.expired) == (0, 1)
 
 
 class TestResets:
@@ -178,6 +199,28 @@ class TestBounds:
         while rows.put(next(many)):
             held += 1
         assert held * (512 + 600) <= MAX_BYTES < (held + 1) * (512 + 610)
+
+    def test_limits_count_once_for_all_that_have_them(self) -> None:
+        """Others for each reservation take six times as much as a row, and are bounded too."""
+        rows = HeldRows()
+        held = 0
+        while rows.put(with_limits_of_its_own(held)):
+            held += 1
+        assert held < MAX_BYTES / (8 * LIMIT_BYTES)
+        for at in range(held):
+            row = with_limits_of_its_own(at)
+            row.state = HoldState.SETTLED
+            assert rows.put(row)
+        assert rows.put(a_row("n:another"))
+        assert len(rows) == held + 1
+
+    def test_those_that_have_the_same_limits_share_one_copy(self) -> None:
+        rows = HeldRows()
+        for at in range(2):
+            row = a_row(f"n:{at}")
+            row.limits = Limits(LIMITS)  # read again: parse_limits has forgotten what it read
+            rows.put(row)
+        assert rows.open["k", "n:0"].limits is rows.open["k", "n:1"].limits
 
     def test_answers_are_kept_for_ten_minutes_and_then_forgotten(self) -> None:
         row = a_row(ends_at=S)
