@@ -23,6 +23,7 @@ from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.key_messages import KeysListed, KeysReset
+from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import NOBODY, Forget, Holdings, Inspect, Reset, Roster
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
@@ -206,6 +207,10 @@ class Shared:
             return None
         try:
             found = inquire(options, asked, Reserved, options.budget)
+        except OlderSide as why:  # it is there, and decides checks
+            self._why = str(why)
+            self.answered()
+            return None
         except FAULTS as error:
             self._why = _reason(error)
             self.breaker.failed(entry, time.monotonic())

@@ -55,8 +55,7 @@ class LoopReservation(HeldTokens):
 
     async def _add_to(self, part: HeldPart, more: int) -> bool:
         if part.id == NOTHING:  # then more is asked for as the first was
-            wanted = part.wanted
-            return (await held_in(self._session, wanted, more)).decision.allowed
+            return part.begins(await held_in(self._session, part.wanted, more))
         ask = partial(part.wanted.reserve, more=part.id, amount=more)
         found = await self._session.hold(ask)
         if found is None or found.answer[0] != 1:
@@ -87,22 +86,21 @@ class LoopReserving:
     async def __aenter__(self) -> LoopReservation | None:
         session = self._session = self._session_of()
         parts: list[HeldPart] = []
+        held = LoopReservation(session, parts)
         try:
             for wanted in self._wanted:
                 part = await self._reserve(session, await wanted())
+                self.decision = part.decision
                 if not part.decision.allowed:
-                    self.decision = part.decision
-                    break
+                    await self._commit(session, held.commits(failed=True))
+                    return None
                 parts.append(part)
         except BaseException:
-            await self._commit(session, LoopReservation(session, parts).commits(failed=True))
+            await self._commit(session, held.commits(failed=True))
             raise
-        if self.decision is not None:
-            await self._commit(session, LoopReservation(session, parts).commits(failed=True))
-            return None
         self.decision = parts[0].decision
-        self._held = LoopReservation(session, parts)
-        return self._held
+        self._held = held
+        return held
 
     async def _reserve(self, session: Session, wanted: WantedHold) -> HeldPart:
         """Reserve one key; who is cancelled meanwhile has what was charged given back."""

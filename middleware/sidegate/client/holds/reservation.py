@@ -18,12 +18,27 @@ NOTHING: Final = ""  # the id where nothing is held: nobody could be asked, or l
 
 @dataclass(slots=True)
 class HeldPart:
-    """What is held of one key. `granted` is what the caller may use, `id` what is told of it."""
+    """What is held of one key. `granted` is what the caller may use, `id` what is told of it.
+
+    `unheld` of it were decided before anybody could be asked, and are no part of the reservation.
+    """
 
     wanted: WantedHold
     decision: Decision
     id: str
     granted: int
+    unheld: int = 0
+
+    def begins(self, more: HeldPart) -> bool:
+        """Go on as that, which was asked for where nothing was held; tell if it was allowed."""
+        if more.id != NOTHING:
+            self.id, self.unheld = more.id, self.granted
+        return more.decision.allowed
+
+    def commit(self, actual: int | None) -> tuple[str, int]:
+        """Return what to commit of it: so many tokens, or (None) all that are held."""
+        used = self.granted if actual is None else actual
+        return self.id, max(used - self.unheld, 0)
 
 
 class HeldTokens:
@@ -68,6 +83,4 @@ class HeldTokens:
     def commits(self, *, failed: bool) -> list[tuple[str, int]]:
         """Return what to commit, by id."""
         actual = 0 if failed else self._actual
-        return [
-            (part.id, part.granted if actual is None else actual) for part in self._parts if part.id
-        ]
+        return [part.commit(actual) for part in self._parts if part.id]

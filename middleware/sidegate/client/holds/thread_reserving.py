@@ -45,7 +45,7 @@ class ThreadReservation(HeldTokens):
 
     def _add_to(self, part: HeldPart, more: int) -> bool:
         if part.id == NOTHING:
-            return held_by(self._shared, part.wanted, more).decision.allowed
+            return part.begins(held_by(self._shared, part.wanted, more))
         ask = partial(part.wanted.reserve, more=part.id, amount=more)
         found = self._shared.hold(ask)
         if found is None or found.answer[0] != 1:

@@ -98,9 +98,12 @@ class WantedHold:
         return made if self.is_enforced else structs.replace(made, allowed=True)
 
     def reserve(self, number: int, more: str = "", amount: int | None = None) -> Reserve:
-        """Return the question, or the one for so many tokens more of a reservation."""
+        """Return the question, or the one for so many tokens more, of that reservation if any.
+
+        An id of the caller's is that of the first question alone.
+        """
         key, text, cost = self.check
-        own = "" if more else self.options.own
+        own = self.options.own if amount is None else ""
         tokens_of = cost if amount is None else amount
         return Reserve(number, 0, key, text, tokens_of, self.options.ttl, own, more)
 

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from sidegate import BlockingClient, Client, ReservationError, RuleNotInForce, Unreachable
-from sidegate.buckets.decision import Source
+from sidegate.buckets.decision import Decision, Source
+from sidegate.buckets.limits import parse_limits
+from sidegate.client.holds.loop_reserving import LoopReservation
+from sidegate.client.holds.reservation import HeldPart
+from sidegate.client.holds.thread_reserving import ThreadReservation
+from sidegate.client.holds.wanted_hold import WantedHold, hold_options, wanted_hold
 from sidegate.client.memory import PROCESS
 from sidegate.link.connection import Connection
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
@@ -16,6 +21,7 @@ from sidegate.testing import isolated
 from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
 from tests.support.in_process.cluster import client, cluster, eventually, eventually_answered
 from tests.support.in_process.http_client import http
+from tests.support.in_process.sidecar_double import SidecarDouble
 
 DAY = "20000/day"
 NOWHERE = "127.0.0.1:1"
@@ -193,6 +199,72 @@ async def test_a_reservation_of_one_loop_is_committed_in_another() -> None:
 
 async def _commit(asking: Client, number: str) -> None:
     assert await asking.commit(number, 1_200) == (1_200, 3_800, 0)
+
+
+# --- more than once, and begun while nobody could be asked
+
+
+async def test_what_was_denied_may_be_tried_again() -> None:
+    async with Client("memory") as asking:
+        reserving = asking.reserve("k", DAY, 5_000)
+        async with asking.reserve("k", DAY, 20_000) as all_of_it, reserving as denied:
+            assert all_of_it is not None
+            assert denied is None
+            all_of_it.actual = 0
+        for _ in range(2):
+            async with reserving as held:
+                assert held is not None
+                held.actual = 100
+        assert await asking.peek("k") == {DAY: 200}
+
+
+def let_through() -> WantedHold:
+    """Return what is wanted of a rule in shadow, under an id of the caller's."""
+    return wanted_hold("k", DAY, 500, hold_options(60, "mine", 1)).in_shadow()
+
+
+async def test_more_of_what_was_let_through_is_held_and_committed() -> None:
+    """In a loop; what was decided before isn't charged for that, nor given back."""
+    async with Client("memory") as asking:
+        session = asking._here()
+        for actual, charged in ((None, 300), (650, 150), (400, 0)):
+            PROCESS.reset()
+            part = HeldPart(let_through(), decided(), "", 500)
+            held = LoopReservation(session, [part])
+            assert await held.add(100)
+            assert await held.add(200)
+            assert (held.held, await asking.peek("k")) == (800, {DAY: 300})
+            held.actual = actual
+            for number, used in held.commits(failed=False):
+                await asking.commit(number, used)
+            assert (await asking.peek("k")).get(DAY, 0) == charged
+
+
+def test_so_it_is_in_a_thread() -> None:
+    asking = BlockingClient("memory")
+    part = HeldPart(let_through(), decided(), "", 500)
+    held = ThreadReservation(asking._here(), [part])
+    assert held.add(100)
+    assert held.add(200)
+    [(number, used)] = held.commits(failed=False)
+    assert asking.commit(number, used) == (300, 0, 0)
+
+
+def decided() -> Decision:
+    """Return a decision that nobody who knows has made."""
+    return Decision(True, parse_limits(DAY), 500, [], Source.OPEN)
+
+
+def test_an_older_sidecar_still_decides_the_checks_of_threads() -> None:
+    """It doesn't know reservations; that is no outage, which would let all checks through."""
+    with SidecarDouble("127.0.0.1:0", level=2) as double:
+        asking = BlockingClient(double.address, secret="", budget=5.0)
+        for _ in range(3):
+            with asking.reserve("k", DAY, 5_000) as held:
+                assert held is not None
+                assert held.id == ""
+            assert asking.check("k", DAY).source is Source.OWNER
+        asking.close()
 
 
 # --- what can't be asked
