@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
 from sidegate.errors import ReservationError, SidegateError
-from sidegate.protocol.holds.reservation_messages import HoldFault, Reserved
+from sidegate.protocol.holds.reservation_messages import MAX_TTL, HoldFault, Reserved
 from sidegate.protocol.messages import require_key
 from sidegate.reservations.held_row import HeldRow, HoldState
 from sidegate.reservations.held_rows import KEEP
@@ -126,6 +126,11 @@ class ReservationDesk:
         return Reserved(number, source, self._name, answer, self._ids.sign(held), row.held)
 
     # --- committing
+
+    def of_nothing(self, key: str, serial: int, limits: Limits) -> str:
+        """Return an id under which nothing is held: what is committed by it is charged."""
+        ends_ms = self._ids.wall() // MS + MAX_TTL
+        return self._ids.sign(Held(key, f"n:{serial:x}", limits.asked, 0, ends_ms))
 
     def commit(self, asked: Commit, source: str, now: int) -> Reserved:
         """Settle a reservation, whose id was read before."""

@@ -12,6 +12,7 @@ from sidegate.protocol.messages import NOBODY
 from sidegate_sidecar.links.answering import is_node
 
 if TYPE_CHECKING:
+    from sidegate.buckets.limits import Limits
     from sidegate.link.connection import Connection
     from sidegate_sidecar.node.holds.reservations import Reservations
 
@@ -51,3 +52,7 @@ class ReservationAnswers:
             async with self._gate:
                 await asyncio.sleep(0)
         return await self._reservations.reserve(message)
+
+    def of_nothing(self, key: str, limits: Limits) -> str:
+        """Return an id under which nothing is held: what is committed by it is charged."""
+        return self._reservations.of_nothing(key, limits)

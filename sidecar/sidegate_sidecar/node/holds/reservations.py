@@ -98,6 +98,10 @@ class Reservations:
         answer = self._local.fall_back((check,), now)[0]
         return Reserved(asked.id, fallback.source, name, answer, parts=fallback.parts(parts))
 
+    def of_nothing(self, key: str, limits: Limits) -> str:
+        """Return an id under which nothing is held: what is committed by it is charged."""
+        return self._desk.of_nothing(key, self._next_serial(), limits)
+
     async def commit(self, asked: Commit) -> Reserved:
         """Settle a reservation at the owner of its key; with source `nobody` if none was there."""
         self.asked += 1

@@ -1,5 +1,6 @@
 """Kuadrant's Reserve and Commit: asked as its gateway does, with protobuf's own messages."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate_sidecar.fronts.envoy.kuadrant.reserve_messages import read_commit, read_reserve
 from sidegate_sidecar.fronts.envoy.protobuf import ProtobufError
 from sidegate_sidecar.process import Process
@@ -21,6 +23,7 @@ from tests.support.envoy.rls_proto import (
     ReserveRequest,
     ReserveResponse,
 )
+from tests.support.in_process.cluster import eventually
 
 SERVICE = "/kuadrant.service.ratelimit.v1.RateLimitService/"
 TOKENS = """
@@ -100,6 +103,38 @@ async def test_what_isnt_known_is_charged(stack: AsyncExitStack, tmp_path: Path)
     assert not await commit(client, "", 25_000, ALICE)
     assert spent(node) == [25_000]
     assert (await reserve(client, 1, ALICE)).code == OVER
+    assert not await commit(client, "", 5_000, ALICE)
+    assert spent(node) == [30_000]
+
+
+async def test_whose_call_is_given_up_holds_nothing(
+    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was held for it by then nor what was just being held: a gateway is impatient."""
+    node, _ = await serving(stack, tmp_path, TOKENS)
+    answers = node.sessions.reservations
+    answer, go_on, seen = answers.answer, asyncio.Event(), list[str]()
+
+    async def slow(message: Reserve | Commit) -> Reserved:
+        found = await answer(message)
+        if isinstance(message, Reserve):
+            seen.append(message.key)
+            if len(seen) == 2:
+                await go_on.wait()
+        return found
+
+    monkeypatch.setattr(answers, "answer", slow)
+    asked = with_descriptors(ReserveRequest(domain="llm", amount=5_000), ALICE, MODEL)
+    assert node.rls is not None
+    nobody: Any = None
+    call = asyncio.create_task(node.rls._holds.reserve(asked.SerializeToString(), nobody))
+    await eventually(lambda: len(seen) == 2)
+    assert spent(node) == [5_000, 5_000]
+    call.cancel()  # as gRPC does when the other side has hung up
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert spent(node) == []
 
 
 async def test_an_amount_of_nothing_only_looks(stack: AsyncExitStack, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ and given back when one is over its limit. Their ids stand in one text.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -81,29 +82,35 @@ class KuadrantCalls:
     async def _reserve(self, call: ReserveCall) -> tuple[Code, list[str], Source | None]:
         held: list[str] = []
         sources: list[Source] = []
-        for question in self._asked(call.request):
-            found = await self._hold(question, call.amount, call.ttl)
-            made = decision(found, found.answer, question.limits, call.amount)
-            sources.append(made.source)
-            if found.reservation:
-                held.append(found.reservation)
-            is_over = not made.allowed or (not call.amount and made.remaining == 0)
-            if is_over and not question.is_shadow:
+        keeps = False
+        try:
+            for question in self._asked(call.request):
+                found = await self._hold(question, call, held)
+                made = decision(found, found.answer, question.limits, call.amount)
+                sources.append(made.source)
+                is_over = not made.allowed or (not call.amount and made.remaining == 0)
+                if is_over and not question.is_shadow:
+                    return Code.OVER_LIMIT, [], least_sure(sources)
+            keeps = call.amount > 0  # else it only looked
+            return Code.OK, held if keeps else [], least_sure(sources)
+        finally:
+            if not keeps:
                 await self._settle(held, 0)
-                return Code.OVER_LIMIT, [], least_sure(sources)
-        if not call.amount:  # it only looked
-            await self._settle(held, 0)
-            held = []
-        return Code.OK, held, least_sure(sources)
 
     def _asked(self, request: RateLimitRequest) -> Sequence[LimitQuestion]:
         return self._questions(request).asked
 
-    async def _hold(self, question: LimitQuestion, amount: int, ttl: int) -> Reserved:
-        tokens = min(amount * max(question.hits, 1), question.limits.smallest_burst)
-        within = min(ttl or DEFAULT_TTL, MAX_TTL)
+    async def _hold(self, question: LimitQuestion, call: ReserveCall, held: list[str]) -> Reserved:
+        """Hold what is asked; whose call is given up meanwhile has it in `held` as well."""
+        tokens = min(call.amount * max(question.hits, 1), question.limits.smallest_burst)
+        within = min(call.ttl or DEFAULT_TTL, MAX_TTL)
         asked = Reserve(0, 0, question.key, question.limits.asked, tokens, within)
-        return await self._reservations.answer(asked)
+        answering = asyncio.ensure_future(self._reservations.answer(asked))
+        try:
+            return await asyncio.shield(answering)
+        finally:
+            if (found := await answering).reservation:
+                held.append(found.reservation)
 
     async def _settle(self, held: Sequence[str], actual: int) -> bool:
         """Commit reservations; False if one isn't known, or wasn't settled."""
@@ -117,10 +124,9 @@ class KuadrantCalls:
         if held and await self._settle(held, call.actual):
             return True
         if not held:
-            for question in self._asked(call.request):
-                found = await self._hold(question, 0, 0)
-                if found.reservation:
-                    await self._settle([found.reservation], call.actual)
+            of_nothing = self._reservations.of_nothing
+            ids = [of_nothing(it.key, it.limits) for it in self._asked(call.request)]
+            await self._settle(ids, call.actual)
         return False
 
     async def _refuse(self, context: Context, error: Exception) -> bytes:
