@@ -86,6 +86,7 @@ class Memory:
             if self._holds is None:
                 self._holds = LocalReservations(self._buckets, self._now, os.urandom(32))
             self._holds.tick()
+            self._buckets.sweep(self._now(), SWEPT)
             return self._holds.answer(asked)
 
     def refund(self, check: Check, limits: Limits) -> None:

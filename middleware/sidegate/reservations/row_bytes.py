@@ -43,7 +43,11 @@ class RowBytes:
 
 
 def _of_row(row: HeldRow) -> int:
-    return ROW_BYTES + len(row.key) + len(row.name)
+    return ROW_BYTES + _of_text(row.key) + _of_text(row.name)
+
+
+def _of_text(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 def _of_limits(limits: Limits) -> int:

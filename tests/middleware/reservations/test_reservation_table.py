@@ -192,9 +192,10 @@ class TestBounds:
         assert rows.get("k", "n:9") is None
         assert rows.get("k", "n:10") is not None
 
-    def test_long_keys_are_fewer(self) -> None:
+    @pytest.mark.parametrize("end", ["0" * 507, "\N{SNOWMAN}" * 123])
+    def test_long_keys_are_fewer(self, end: str) -> None:
         rows = HeldRows()
-        many = (a_row(key=f"{at:0512}") for at in range(40_000))
+        many = (a_row(key=f"{at:05}{end}") for at in range(40_000))
         held = 0
         while rows.put(next(many)):
             held += 1

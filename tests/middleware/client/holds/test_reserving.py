@@ -64,6 +64,16 @@ async def test_in_memory_it_is_as_with_a_sidecar() -> None:
             assert denied is None
 
 
+def test_what_is_full_again_is_forgotten_also_where_nothing_is_checked() -> None:
+    with isolated() as memory:
+        asking = BlockingClient()
+        for at in range(2_000):
+            with asking.reserve(f"k{at}", "10/second", 5):
+                pass
+            memory.advance(1)
+        assert len(memory._buckets) < 100
+
+
 def test_threads_have_it_as_well() -> None:
     asking = BlockingClient("memory")
     reserving = asking.reserve("k", DAY, 5_000)
