@@ -144,6 +144,8 @@ class LoopReserving:
         while (found := await session.hold(ask)) is None:
             if pause > RETRY_AT_MOST or session.is_closed or len(self._retrying) > MAX_RETRYING:
                 log.warning("a reservation could not be committed; at its end it is given back")
+                if (this := asyncio.current_task()) is not None:
+                    self._retrying.discard(this)  # now: others look in the same turn
                 return
             await asyncio.sleep(pause)
             pause *= 2

@@ -10,6 +10,7 @@ import pytest
 from sidegate import BlockingClient, Client, ReservationError, RuleNotInForce, Unreachable
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import parse_limits
+from sidegate.client.holds import loop_reserving
 from sidegate.client.holds.loop_reserving import LoopReservation
 from sidegate.client.holds.reservation import HeldPart
 from sidegate.client.holds.thread_reserving import ThreadReservation
@@ -195,6 +196,22 @@ async def test_a_commit_that_gets_no_answer_is_said_again() -> None:
         first.sessions.reservations = ReservationAnswers(first.node.reservations)
         await eventually(lambda: first.node.reservations.table.counts.committed == 1)
         assert await asking.peek("k") == {DAY: 100}
+
+
+async def test_of_too_many_commits_without_an_answer_some_are_said_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as there is room for, also where all find out in the same turn of the loop."""
+    monkeypatch.setattr(loop_reserving, "MAX_RETRYING", 2)
+    async with cluster("n1") as (node,), client(node, budget=0.3) as asking:
+        blocks = [asking.reserve(f"k{at}", DAY, 5_000) for at in range(6)]
+        for block in blocks:
+            assert await block.__aenter__() is not None
+        node.sessions.reservations = deaf = Deaf()
+        await asyncio.gather(*(block.__aexit__(None, None, None) for block in blocks))
+        assert len(deaf.asked) >= 6
+        node.sessions.reservations = ReservationAnswers(node.node.reservations)
+        await eventually(lambda: node.node.reservations.table.counts.committed == 2)
 
 
 async def test_a_reservation_of_one_loop_is_committed_in_another() -> None:
