@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidegate.protocol.messages import (
+        Message,
         NodeMessage,
         Rumor,
     )
@@ -236,6 +237,11 @@ class SimNode:
         """Tell if messages to that node arrive, as far as we know."""
         link = self.links.get(name)
         return link is not None and link.is_up
+
+    def lacks(self, name: str, kind: type[Message], /) -> str:
+        """All are of this release."""
+        assert name != kind.__name__
+        return ""
 
     def members_changed(self, changed: list[Member], /) -> None:
         """Connect with who is new, and let go of who is gone."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
+from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import Buckets, Gossip, Stay
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
@@ -306,7 +307,10 @@ class Cluster:
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:
-            self.transport.post(name, message)
+            if type(message) is ReservationRows and self.transport.lacks(name, ReservationRows):
+                self.sync.rows.landed(name, message.id)  # an older release has no place for them
+            else:
+                self.transport.post(name, message)
 
     def decides(self, key: str) -> bool:
         """May this node decide about a key by its own table, as the owner or in its place?

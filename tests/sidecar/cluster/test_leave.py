@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidegate.protocol.messages import Merged, NodeMessage, Pulled
+from sidegate.protocol.messages import Merged, Message, NodeMessage, Pulled
 from sidegate_ring.membership.membership import Member
 from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cluster.cluster import Stage
@@ -257,6 +257,10 @@ class Deaf:
     def is_up(self, name: str, /) -> bool:
         """Ask the real one."""
         return self._node.peers.is_up(name)
+
+    def lacks(self, name: str, kind: type[Message], /) -> str:
+        """Ask the real one."""
+        return self._node.peers.lacks(name, kind)
 
     def members_changed(self, changed: list[Member], /) -> None:
         """Tell the real one."""

@@ -10,6 +10,7 @@ from sidegate import BlockingCache, Cache
 from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoReport, Unreachable
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.reservation_messages import Reserve, Reserved
 from sidegate.protocol.key_messages import KeyOrder, KeysBy, ListKeys, ResetKeys
 from sidegate.protocol.messages import Buckets, Ping, Pong, Refund
 from sidegate.protocol.outcome_messages import Outcomes
@@ -89,6 +90,20 @@ async def test_an_older_node_is_told_of_no_quota_and_keeps_its_link() -> None:
         await keeps_its_links(other)
         told = [it for it in other.heard if isinstance(it, Buckets)]
         assert {text for it in [message, *told] for text, _, _ in it.groups} == {"9/day"}
+
+
+async def test_an_older_node_is_sent_no_reservations_and_nobody_waits_for_it() -> None:
+    """It has no place for them; a node that leaves, or one that joins, would wait for an answer."""
+    async with beside_an_older_node() as (node, other, app, _):
+        key = key_of("n1", node.cluster.ring)
+        await app.send(Reserve(1, 0, key, "100/day", 30, 60_000))
+        reserved = await app.next()
+        assert isinstance(reserved, Reserved)
+        assert reserved.held == 30
+        rows = node.cluster.sync.rows
+        await eventually(lambda: not rows.is_busy, SECONDS)
+        assert len(rows.reservations.rows) == 1
+        await keeps_its_links(other)
 
 
 async def test_an_app_beside_an_older_sidecar_is_told_why_and_keeps_its_link() -> None:

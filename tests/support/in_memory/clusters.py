@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate.protocol.messages import Gossip, NodeMessage
+from sidegate.protocol.messages import Gossip, Message, NodeMessage
 from sidegate_ring.membership.membership import Member, Timing
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 
@@ -44,6 +44,11 @@ class Port:
     def is_up(self, name: str, /) -> bool:
         """Tell if there is a link that hasn't broken."""
         return frozenset((self._name, name)) in self._room.links
+
+    def lacks(self, name: str, kind: type[Message], /) -> str:
+        """All are of this release."""
+        assert name != kind.__name__
+        return ""
 
     def members_changed(self, changed: list[Member], /) -> None:
         """Have a link to each of the living."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sidegate.protocol.messages import NodeMessage
+    from sidegate.protocol.messages import Message, NodeMessage
     from sidegate_ring.membership.membership import Member
 
 
@@ -17,6 +17,10 @@ class Transport(Protocol):
 
     def is_up(self, name: str, /) -> bool:
         """Tell if messages to that node arrive, as far as we know."""
+        ...
+
+    def lacks(self, name: str, kind: type[Message], /) -> str:
+        """Return why a node isn't told messages of that kind, for people; "" if it is."""
         ...
 
     def members_changed(self, changed: list[Member], /) -> None:
