@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.in_flight import Asker
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
-    from sidegate.protocol.messages import Check, Holdings, Ids, Refund, Trace
+    from sidegate.protocol.messages import Check, Holdings, Ids, Message, Refund, Trace
     from tests.simulation.network import Network
     from tests.simulation.nodes import SimNode
 
@@ -107,6 +107,11 @@ class SimLink:
     ) -> Reserved | None:
         """Ask about a reservation."""
         return await self._node.holds.ask(self._peer, question, budget) if self.is_up else None
+
+    def lacks(self, kind: type[Message]) -> str:
+        """All are of this release."""
+        assert kind
+        return ""
 
     # --- what happens to it
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.in_flight import Asker
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
-    from sidegate.protocol.messages import Check, Holdings, Ids, Refund, Trace
+    from sidegate.protocol.messages import Check, Holdings, Ids, Message, Refund, Trace
     from sidegate_sidecar.cluster.cluster import Cluster
 
     class NodeLink(Protocol):
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
             self, question: Callable[[int], Reserve | Commit], budget: float
         ) -> Reserved | None:
             """Return what has become of a reservation there, None if there is no answer."""
+            ...
+
+        def lacks(self, kind: type[Message]) -> str:
+            """Return why it isn't told messages of that kind, for people; "" if it is."""
             ...
 
         def tell(self, message: Refund) -> bool:

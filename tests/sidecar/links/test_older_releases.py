@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sidegate import BlockingCache, Cache
+from sidegate.buckets.decision import Source
 from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoReport, Unreachable
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
@@ -103,6 +104,16 @@ async def test_an_older_node_is_sent_no_reservations_and_nobody_waits_for_it() -
         rows = node.cluster.sync.rows
         await eventually(lambda: not rows.is_busy, SECONDS)
         assert len(rows.reservations.rows) == 1
+        await keeps_its_links(other)
+
+
+async def test_in_place_of_an_older_owner_its_backup_reserves_without_doubting_it() -> None:
+    async with beside_an_older_node() as (node, other, app, key):
+        await app.send(Reserve(1, 0, key, "100/day", 30, 60_000))
+        reserved = await app.next()
+        assert isinstance(reserved, Reserved)
+        assert (reserved.held, reserved.source) == (30, Source.BACKUP)
+        assert not node.node.counts.unanswered
         await keeps_its_links(other)
 
 

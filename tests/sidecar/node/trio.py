@@ -13,7 +13,7 @@ from sidegate.buckets.decision import Source
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.in_flight import Asker, Flight
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
-from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Refund, Trace
+from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Message, Refund, Trace
 from sidegate_sidecar.node.node import Node
 from tests.support.in_memory.clusters import YEARLY, Room
 
@@ -62,6 +62,10 @@ class TrioLink:
     async def hold(self, question: Callable[[int], Reserve | Commit], budget: float) -> None:
         """Not needed."""
         raise AssertionError((question(0), budget))
+
+    def lacks(self, kind: type[Message]) -> str:
+        """Not needed."""
+        raise AssertionError(kind)
 
     def answered(self, answers: Answers) -> None:
         """Hand over what isn't too late."""

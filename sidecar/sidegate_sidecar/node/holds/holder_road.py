@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
+from sidegate.protocol.holds.reservation_messages import Reserve
 from sidegate.protocol.messages import MAX_HOPS, NOBODY
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import OWNERS_SHARE
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
+    from sidegate.protocol.holds.reservation_messages import Commit, Reserved
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.failover import Links
@@ -66,7 +67,8 @@ class HolderRoad:
                 case NextStep.ASK:
                     pass
             tried.append(step.name)
-            if (link := self._links.link_to(step.name)) is None:
+            link = self._links.link_to(step.name)
+            if link is None or link.lacks(Reserve):  # an older release, which is no reason to doubt
                 continue
             found = await link.hold(lambda number: question(number, hops + 1), left * OWNERS_SHARE)
             if found is not None and found.source != NOBODY:
