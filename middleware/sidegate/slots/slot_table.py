@@ -153,6 +153,8 @@ class SlotTable:
         slots = self._keys.get(wanted.key)
         if slots is None:
             return False  # none is held, so none will be freed
+        if self._waiting.get(wanted.slot, wanted.key) != wanted.key:
+            self._forget_waiting(wanted.slot)  # nobody gives one id to two
         if wanted.slot not in slots.queue:
             if len(self._waiting) >= MAX_WAITING or len(slots.queue) >= MAX_WAITING_FOR_KEY:
                 return False
