@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from sidegate.client.unreachable.freeing import Freeing
 from sidegate.forks import begins_in_children
 from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.protocol.codec import decode, refuse
@@ -32,7 +33,7 @@ from sidegate.protocol.messages import Forget, Message, Ping, Pong, Roster
 
 if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.holds.slot_messages import HeldRow
+    from sidegate.protocol.holds.slot_messages import FreedRow, HeldRow
 
 log = logging.getLogger("sidegate")
 
@@ -62,7 +63,7 @@ class ThreadSlots:
 
     def __init__(self, options: Endpoint) -> None:
         self._options = options
-        self._lock = threading.Lock()
+        self._lock = Freeing(self._free)
         self._asking: dict[int, _ThreadAsking] = {}
         self._held: dict[int, tuple[str, float]] = {}  # key and end, by slot
         self._out: list[SlotAsk | SlotsFreed] = []  # to be said on the connection that is up
@@ -80,7 +81,8 @@ class ThreadSlots:
 
     def begin_child(self) -> None:
         """Close a forked process's copies: a connection lives as long as one of them does."""
-        self._ends, self._lock = True, threading.Lock()
+        self._ends = True
+        self._lock.begin_child()
         self._asking, self._held = {}, {}
         if self._line is not None:
             self._line.close()
@@ -155,14 +157,17 @@ class ThreadSlots:
 
     def free(self, slot: int, key: str) -> None:
         """Give a slot back, also one that may have been granted or not."""
-        with self._lock:
-            self._asking.pop(slot, None)
-            self._held.pop(slot, None)
-            if self._line is None:
-                self._out = [it for it in self._out if not _is_of(it, slot)]
-                return  # nobody to tell: all that it held is free
-            self._out.append(SlotsFreed(0, "", FreedBy.RELEASED, [(slot, key)]))
-            self._ring()
+        self._lock.free((slot, key))
+
+    def _free(self, row: FreedRow) -> None:
+        slot, _ = row
+        self._asking.pop(slot, None)
+        self._held.pop(slot, None)
+        if self._line is None:
+            self._out = [it for it in self._out if not _is_of(it, slot)]
+            return  # nobody to tell: all that it held is free
+        self._out.append(SlotsFreed(0, "", FreedBy.RELEASED, [row]))
+        self._ring()
 
     def _ring(self) -> None:
         """Wake the thread; call it under the lock."""
