@@ -234,7 +234,10 @@ class SlotTable:
         return over
 
     def overdue(self, now: int) -> list[Wanted]:
-        """Forget those who have waited for as long as they would; return them."""
+        """Forget those who have waited for as long as they would; return them.
+
+        Others may have waited behind them only: `serve` their keys.
+        """
         if not self._waiting or now < self._first_until:  # so most looks cost nothing
             return []
         waiting = self.waiters()
@@ -248,11 +251,12 @@ class SlotTable:
         """Forget who waits for a slot."""
         self._forget_waiting(slot)
 
-    def forget_waiters(self, holder: str) -> None:
-        """Forget all that somebody waits for, who isn't there any more."""
-        for wanted in self.waiters():
-            if wanted.holder == holder:
-                self._forget_waiting(wanted.slot)
+    def forget_waiters(self, holder: str) -> list[Wanted]:
+        """Forget all that somebody waits for, who isn't there any more; see `overdue`."""
+        gone = [wanted for wanted in self.waiters() if wanted.holder == holder]
+        for wanted in gone:
+            self._forget_waiting(wanted.slot)
+        return gone
 
     def extend(self, by: int) -> None:
         """Have all that is held last for so much longer: nobody could renew it meanwhile."""

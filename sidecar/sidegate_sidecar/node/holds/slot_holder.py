@@ -107,7 +107,6 @@ class SlotHolder:
         self._held: dict[int, _Held] = {}  # told last at the end
         self._of: dict[int, dict[int, None]] = {}  # slots by app
         self._changed_at = -LASTS  # when who decides may have changed
-        self._has_changed = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -273,7 +272,7 @@ class SlotHolder:
 
     def changed(self, now: int) -> None:
         """Called when others may decide now: tell them, and ask them."""
-        self._changed_at, self._has_changed = now, True
+        self._changed_at = now
         self.tick(now)
 
     def node_left(self, name: str, now: int) -> None:

@@ -231,7 +231,7 @@ class SlotNode:
         """Called when the link to a node broke."""
         self._now = now
         self._places.node_left(name, now)
-        self.owner.node_left(name)
+        self.owner.node_left(name, now)
         self.holder.node_left(name, now)
         for former, ask, _ in list(self._deferred.values()):
             if former == name:

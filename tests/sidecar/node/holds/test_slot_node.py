@@ -101,6 +101,20 @@ def test_who_waits_in_vain_is_told(nodes: SlotCluster) -> None:
     assert nodes.in_flight("b", key) == 0
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_waits_no_more_lets_those_behind_it_go_on(nodes: SlotCluster, *, leaves: bool) -> None:
+    """They may have asked for one of more, as apps do of which some have a new limit already."""
+    key = nodes.key("b")
+    nodes["a"].ask(1, key)
+    nodes["c"].ask(2, key, wait=1_000)
+    assert nodes["a"].ask(3, key, 2, wait=9_000).state is WAITS
+    if leaves:
+        nodes.kill("c")
+    else:
+        nodes.run(1.1)
+    assert (nodes["a"].answers[-1].slot, nodes["a"].answers[-1].state) == (3, GRANTED)
+
+
 def test_who_waits_and_is_cancelled_gets_nothing(nodes: SlotCluster) -> None:
     key = nodes.key("b")
     nodes["a"].ask(1, key)
