@@ -29,6 +29,7 @@ from sidegate.protocol.holds.slot_messages import (
     SlotsHeld,
     SlotState,
 )
+from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Forget, Message, Ping, Pong, Roster
 
 if TYPE_CHECKING:
@@ -218,12 +219,18 @@ class ThreadSlots:
             return self._runs
 
     def _listen(self) -> bool:
-        """Dial, and listen until the connection is lost, or needed no more; was it ever there?"""
+        """Dial, and listen until the connection is lost, or needed no more.
+
+        Return whether somebody was there who can be asked.
+        """
         line = Line(self._options, STEP)
         try:
             self._dial(line)
             self._why = ""
             self._hear_all(line)
+        except OlderSide as older:  # as where nobody is: it won't answer over another one either
+            self._why = str(older)
+            return False
         except FAULTS as error:
             self._why = str(error) or type(error).__name__
             line.fail(error)
