@@ -220,13 +220,14 @@ class SlotHolder:
         me = self._around.name
         self._roads.ask(name, replace(asked.ask, wait=left, holder=me, stand_in=stand_in), now)
 
-    def answered(self, answer: SlotAnswer, now: int) -> None:
-        """Handle an answer of who decides."""
+    def answered(self, answer: SlotAnswer, now: int, via: str = "") -> None:
+        """Handle an answer of who decides, which came by way of a node that has noted it."""
         asked = self._asked.get(answer.slot)
         if asked is None:
             if answer.state is SlotState.GRANTED and answer.slot not in self._held:
                 # The key isn't known any more, and isn't needed: slots are freed by their ids.
-                self._roads.tell_freed(answer.node, [(answer.slot, "")], FreedBy.RELEASED, now)
+                for name in sorted({answer.node, via} - {""}):
+                    self._roads.tell_freed(name, [(answer.slot, "")], FreedBy.RELEASED, now)
             return
         match answer.state:
             case SlotState.GRANTED:

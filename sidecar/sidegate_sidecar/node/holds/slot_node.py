@@ -74,7 +74,7 @@ class SlotNode:
             case SlotAnswer():
                 self._note_former(message)
                 if message.holder == self._around.name:
-                    self.holder.answered(message, self._now)
+                    self.holder.answered(message, self._now, name)
                 else:
                     self._around.post(message.holder, message)
             case SlotsHeld():

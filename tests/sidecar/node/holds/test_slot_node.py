@@ -20,6 +20,7 @@ from tests.sidecar.node.holds.trio import (
     FAULT,
     GRANTED,
     NOBODY,
+    TTL,
     WAITS,
     SlotCluster,
 )
@@ -199,12 +200,28 @@ def test_a_node_that_has_just_begun_gives_no_strict_ones() -> None:
     assert nodes["a"].ask(2, "k").state is GRANTED
 
 
-def test_the_former_owner_decides_while_the_new_one_hears_what_is_held(nodes: SlotCluster) -> None:
+def key_of_former(nodes: SlotCluster) -> str:
+    """Have the ring lack b; return a key of c that is b's as soon as the ring has it again."""
     nodes.ring_of("a", "c")
     nodes.run(3.0)
     before, after = nodes["a"].ring, Ring(["a", "b", "c"])
     keys = (f"k{at}" for at in range(10_000))
-    key = next(it for it in keys if (before.pair(it)[0], after.pair(it)[0]) == ("c", "b"))
+    return next(it for it in keys if (before.pair(it)[0], after.pair(it)[0]) == ("c", "b"))
+
+
+def test_who_is_cancelled_while_the_former_owner_decides_holds_nothing(nodes: SlotCluster) -> None:
+    """Neither there nor at the new owner, which has noted what the former one granted."""
+    key = key_of_former(nodes)
+    nodes.ring_of("a", "b", "c")
+    ask, freed = SlotAsk(2, 0, key, 1, TTL), SlotsFreed(0, "", FreedBy.RELEASED, [(2, key)])
+    for message in (ask, freed):  # before anybody has heard of either
+        nodes["a"].node.on_message(APP, message, nodes.now)
+    nodes.deliver()
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 0, 0]
+
+
+def test_the_former_owner_decides_while_the_new_one_hears_what_is_held(nodes: SlotCluster) -> None:
+    key = key_of_former(nodes)
     nodes["a"].ask(1, key, at_most=2)
     nodes.ring_of("a", "b", "c")
     assert nodes["a"].ask(2, key, at_most=2).node == "c"
