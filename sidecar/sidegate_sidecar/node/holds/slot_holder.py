@@ -231,7 +231,7 @@ class SlotHolder:
             return
         match answer.state:
             case SlotState.GRANTED:
-                self._granted(asked, answer, now)
+                self._granted(asked, answer, now, via)
             case SlotState.WAITS:
                 asked.queued, asked.in_flight = True, answer.in_flight
                 asked.deadline = asked.until + self._silence.patience
@@ -246,12 +246,11 @@ class SlotHolder:
             case _:
                 self._end(asked, answer)
 
-    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int) -> None:
+    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int, via: str) -> None:
         ends = now + asked.ask.ttl * MILLISECOND
         slot, key = asked.ask.slot, asked.ask.key
         self._end(asked, answer)
-        asked.to = ""
-        self._tell_nobody_has(asked, now, but=answer.node)
+        self._tell_nobody_has(asked, now, but=(answer.node, via))
         held = self._keep(slot, key, asked.source, answer.node, ends)
         held.told_at = now
         decider = self._places.decider(key, now)
@@ -311,10 +310,10 @@ class SlotHolder:
         self._tell_nobody_has(asked, now)
         self._end(asked, denied)
 
-    def _tell_nobody_has(self, asked: _Asked, now: int, but: str = "") -> None:
+    def _tell_nobody_has(self, asked: _Asked, now: int, but: tuple[str, ...] = ()) -> None:
         """Have nobody who was asked keep this slot."""
         row = asked.ask.slot, asked.ask.key
-        for name in {asked.to, *asked.tried} - {"", but}:
+        for name in sorted({asked.to, *asked.tried} - {"", *but}):
             self._roads.tell_freed(name, [row], FreedBy.RELEASED, now, alone=True)
 
     def _renew(self, now: int) -> None:

@@ -20,6 +20,7 @@ from tests.sidecar.node.holds.trio import (
     FAULT,
     GRANTED,
     NOBODY,
+    PATIENCE,
     TTL,
     WAITS,
     SlotCluster,
@@ -245,6 +246,17 @@ def test_an_owner_that_is_silent_is_asked_nothing_for_a_while(nodes: SlotCluster
     assert (answer.slot, answer.state, answer.node) == (2, GRANTED, "c")
     assert nodes["a"].doubted == ["b"]
     assert nodes["a"].ask(3, key, at_most=9).node == "c"
+
+
+def test_an_owner_that_answers_late_is_the_only_one_to_have_given_it(nodes: SlotCluster) -> None:
+    """Its backup was asked meanwhile, has given the same slot, and is told that it hasn't."""
+    key = nodes.key("b", "c")
+    nodes["a"].node.on_message(APP, SlotAsk(1, 0, key, 1, TTL), nodes.now)
+    nodes.now += 2 * PATIENCE
+    nodes["a"].node.tick(nodes.now)
+    nodes.deliver()
+    assert (nodes["a"].answers[-1].state, nodes["a"].answers[-1].node) == (GRANTED, "b")
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 1, 0]
 
 
 def test_strict_ones_are_not_given_for_an_owner_that_is_silent(nodes: SlotCluster) -> None:
