@@ -220,18 +220,18 @@ class SlotHolder:
         me = self._around.name
         self._roads.ask(name, replace(asked.ask, wait=left, holder=me, stand_in=stand_in), now)
 
-    def answered(self, answer: SlotAnswer, now: int, via: str = "") -> None:
-        """Handle an answer of who decides, which came by way of a node that has noted it."""
+    def answered(self, answer: SlotAnswer, now: int, noted_by: str = "") -> None:
+        """Handle an answer of who decides; the node by whose way it came may have noted it too."""
         asked = self._asked.get(answer.slot)
         if asked is None:
             if answer.state is SlotState.GRANTED and answer.slot not in self._held:
                 # The key isn't known any more, and isn't needed: slots are freed by their ids.
-                for name in sorted({answer.node, via} - {""}):
+                for name in sorted({answer.node, noted_by} - {""}):
                     self._roads.tell_freed(name, [(answer.slot, "")], FreedBy.RELEASED, now)
             return
         match answer.state:
             case SlotState.GRANTED:
-                self._granted(asked, answer, now, via)
+                self._granted(asked, answer, now, noted_by)
             case SlotState.WAITS:
                 asked.queued, asked.in_flight = True, answer.in_flight
                 asked.deadline = asked.until + self._silence.patience
@@ -246,11 +246,11 @@ class SlotHolder:
             case _:
                 self._end(asked, answer)
 
-    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int, via: str) -> None:
+    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int, noted_by: str) -> None:
         ends = now + asked.ask.ttl * MILLISECOND
         slot, key = asked.ask.slot, asked.ask.key
         self._end(asked, answer)
-        self._tell_nobody_has(asked, now, but=(answer.node, via))
+        self._tell_nobody_has(asked, now, but=(answer.node, noted_by))
         held = self._keep(slot, key, asked.source, answer.node, ends)
         held.told_at = now
         decider = self._places.decider(key, now)

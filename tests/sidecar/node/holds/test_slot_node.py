@@ -210,13 +210,16 @@ def key_of_former(nodes: SlotCluster) -> str:
     return next(it for it in keys if (before.pair(it)[0], after.pair(it)[0]) == ("c", "b"))
 
 
-def test_who_is_cancelled_while_the_former_owner_decides_holds_nothing(nodes: SlotCluster) -> None:
+@pytest.mark.parametrize("at", ["a", "b"])
+def test_who_is_cancelled_while_the_former_owner_decides_holds_nothing(
+    nodes: SlotCluster, at: str
+) -> None:
     """Neither there nor at the new owner, which has noted what the former one granted."""
     key = key_of_former(nodes)
     nodes.ring_of("a", "b", "c")
     ask, freed = SlotAsk(2, 0, key, 1, TTL), SlotsFreed(0, "", FreedBy.RELEASED, [(2, key)])
     for message in (ask, freed):  # before anybody has heard of either
-        nodes["a"].node.on_message(APP, message, nodes.now)
+        nodes[at].node.on_message(APP, message, nodes.now)
     nodes.deliver()
     assert [nodes.in_flight(name, key) for name in "abc"] == [0, 0, 0]
 
