@@ -224,10 +224,8 @@ class SlotHolder:
         """Handle an answer of who decides; the node by whose way it came may have noted it too."""
         asked = self._asked.get(answer.slot)
         if asked is None:
-            if answer.state is SlotState.GRANTED and answer.slot not in self._held:
-                # The key isn't known any more, and isn't needed: slots are freed by their ids.
-                for name in sorted({answer.node, noted_by} - {""}):
-                    self._roads.tell_freed(name, [(answer.slot, "")], FreedBy.RELEASED, now)
+            if answer.state is SlotState.GRANTED:
+                self._too_late(answer, now, noted_by)
             return
         match answer.state:
             case SlotState.GRANTED:
@@ -245,6 +243,17 @@ class SlotHolder:
                 self._say_waits(asked, answer)
             case _:
                 self._end(asked, answer)
+
+    def _too_late(self, answer: SlotAnswer, now: int, noted_by: str) -> None:
+        """Give back what nobody wants any more, or what another node has given meanwhile."""
+        held = self._held.get(answer.slot)
+        # The key isn't known any more, and isn't needed: slots are freed by their ids.
+        row = answer.slot, ""
+        if held is None:
+            for name in sorted({answer.node, noted_by} - {""}):
+                self._roads.tell_freed(name, [row], FreedBy.RELEASED, now)
+        elif answer.node not in {held.by, self._places.decider(held.key, now)}:
+            self._roads.tell_freed(answer.node, [row], FreedBy.RELEASED, now, alone=True)
 
     def _granted(self, asked: _Asked, answer: SlotAnswer, now: int, noted_by: str) -> None:
         ends = now + asked.ask.ttl * MILLISECOND

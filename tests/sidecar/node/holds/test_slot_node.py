@@ -136,6 +136,16 @@ def test_a_grant_that_nobody_waits_for_is_given_back(nodes: SlotCluster) -> None
     assert nodes.in_flight("b", key) == 0
 
 
+def test_a_grant_of_what_another_node_has_given_meanwhile_is_given_back(nodes: SlotCluster) -> None:
+    key = nodes.key("b")
+    nodes["a"].ask(1, key)
+    nodes["c"].node.owner.hold([(1, key, 1_000)], "a", nodes.now, claim=True)
+    late = SlotAnswer(1, GRANTED, "c", "backup", 1, holder="a")
+    nodes["a"].node.on_message("c", late, nodes.now)
+    nodes.deliver()
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 1, 0]
+
+
 def test_nobody_frees_the_slot_of_another_app(nodes: SlotCluster) -> None:
     key = nodes.key("b")
     nodes["a"].ask(1, key)
