@@ -1,11 +1,15 @@
 """What one event loop says of its slots, over a link that a test holds."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
 
 from sidegate.client.slots.slots_in_loop import LoopSlots
 from sidegate.link.health import LinkState
 from sidegate.protocol.holds.slot_messages import SlotsFreed
+
+Ts = TypeVarTuple("Ts")
 
 
 class StuckLink:
@@ -28,12 +32,18 @@ class CountingLoop(asyncio.SelectorEventLoop):
     """A loop that knows its timers."""
 
     def __init__(self) -> None:
-        self.timers: list[asyncio.TimerHandle] = []
         super().__init__()
+        self.timers: list[asyncio.TimerHandle] = []
 
-    def call_later(self, *args: Any, **more: Any) -> asyncio.TimerHandle:
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
         """Keep the timer."""
-        self.timers.append(super().call_later(*args, **more))
+        self.timers.append(super().call_later(delay, callback, *args, context=context))
         return self.timers[-1]
 
 

@@ -95,8 +95,8 @@ async def test_a_sidecar_of_an_older_release_is_not_waited_for() -> None:
     async with older_puppet() as older, asyncio.timeout(PATIENT):
 
         def work() -> str:
-            with BlockingClient(str(older.address), budget=2 * PATIENT, secret="") as asking:
-                with asking.slot(KEY, 1) as got:
-                    return got.source
+            asking = BlockingClient(str(older.address), budget=2 * PATIENT, secret="")
+            with asking, asking.slot(KEY, 1) as got:
+                return got.source
 
         assert await in_thread(work) == "open"
