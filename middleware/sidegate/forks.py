@@ -30,7 +30,7 @@ def begins_in_children(inherited: Inherited) -> None:
 
 
 def _begin_child() -> None:
-    for inherited in _INHERITED:
+    for inherited in list(_INHERITED):  # what begins anew may make others
         inherited.begin_child()
 
 
