@@ -74,7 +74,8 @@ class ThreadSlots:
         self._silent_at = -SHUNNED
         self._listened_at = 0.0  # when the thread has last found nothing more to hear
         self._why = ""
-        self._line: Line | None = None
+        self._dialled: Line | None = None  # the last one, and
+        self._line: Line | None = None  # the same while it is up
         self._bells: tuple[
             socket.socket, ...
         ] = ()  # to wake the thread by: where it is heard, rung
@@ -85,8 +86,8 @@ class ThreadSlots:
         self._ends = True
         self._lock.begin_child()
         self._asking, self._held = {}, {}
-        if self._line is not None:
-            self._line.close()
+        if self._dialled is not None:
+            self._dialled.close()
         self._silence()
 
     def why(self) -> str:
@@ -223,7 +224,7 @@ class ThreadSlots:
 
         Return whether somebody was there who can be asked.
         """
-        line = Line(self._options, STEP)
+        line = self._dialled = Line(self._options, STEP)
         try:
             self._dial(line)
             self._why = ""
