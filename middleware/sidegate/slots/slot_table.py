@@ -16,6 +16,7 @@ MAX_WAITING: Final = 16_384  # of all keys, and
 MAX_WAITING_FOR_KEY: Final = 1_024  # of one: who comes later would wait for as many to end
 _SLOT_BYTES: Final = 240  # with its places in two dicts (CPython 3.11)
 _KEY_BYTES: Final = 420  # with its two dicts
+_WIDEST: Final = 4  # bytes of a character in a text that isn't ASCII, at most
 
 
 class Wanted(NamedTuple):
@@ -53,6 +54,10 @@ class _KeySlots:
         self.key = key
         self.held: dict[int, HeldSlot] = {}
         self.queue: dict[int, Wanted] = {}  # in the order in which they came
+
+
+def _key_bytes(key: str) -> int:
+    return _KEY_BYTES + len(key) * (1 if key.isascii() else _WIDEST)
 
 
 class SlotTable:
@@ -135,7 +140,7 @@ class SlotTable:
         slots = self._keys.get(key)
         if slots is None:
             slots = self._keys[key] = _KeySlots(key)
-            self.bytes += _KEY_BYTES + len(key)
+            self.bytes += _key_bytes(key)
         return slots
 
     def _require_room(self, key: str) -> None:
@@ -143,7 +148,7 @@ class SlotTable:
             raise TooManySlots(len(self._slots), self.bytes)
 
     def _is_full(self, key: str) -> bool:
-        more = _SLOT_BYTES + (0 if key in self._keys else _KEY_BYTES + len(key))
+        more = _SLOT_BYTES + (0 if key in self._keys else _key_bytes(key))
         return len(self._slots) >= self._max_slots or self.bytes + more > self._max_bytes
 
     # --- waiting
@@ -184,7 +189,7 @@ class SlotTable:
     def _tidy(self, slots: _KeySlots) -> None:
         if not slots.held and not slots.queue and slots.key in self._keys:
             del self._keys[slots.key]
-            self.bytes -= _KEY_BYTES + len(slots.key)
+            self.bytes -= _key_bytes(slots.key)
 
     # --- freeing
 

@@ -175,6 +175,17 @@ def test_bytes_are_counted_as_what_they_take() -> None:
     assert MAX_BYTES == 48 << 20
 
 
+def test_bytes_of_keys_are_those_of_their_widest_characters() -> None:
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    table = SlotTable()
+    for slot in range(2_000):
+        table.take(wanted(slot + 2**40, f"{slot:04}" + "\U0001f600" * 120, 9), 0)
+    took = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 0.8 < took / table.bytes < 1.1, (took, table.bytes)
+
+
 ACTS = st.tuples(
     st.sampled_from(["take", "wait", "free", "hold", "renew", "expire", "overdue", "leave"]),
     st.integers(0, 7),
