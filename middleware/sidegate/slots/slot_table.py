@@ -16,6 +16,7 @@ MAX_WAITING: Final = 16_384  # of all keys, and
 MAX_WAITING_FOR_KEY: Final = 1_024  # of one: who comes later would wait for as many to end
 _SLOT_BYTES: Final = 240  # with its places in two dicts (CPython 3.11)
 _KEY_BYTES: Final = 420  # with its two dicts
+_WIDEST: Final = 4  # bytes of a character in a text that isn't ASCII, at most
 
 
 class Wanted(NamedTuple):
@@ -53,6 +54,10 @@ class _KeySlots:
         self.key = key
         self.held: dict[int, HeldSlot] = {}
         self.queue: dict[int, Wanted] = {}  # in the order in which they came
+
+
+def _key_bytes(key: str) -> int:
+    return _KEY_BYTES + len(key) * (1 if key.isascii() else _WIDEST)
 
 
 class SlotTable:
@@ -135,7 +140,7 @@ class SlotTable:
         slots = self._keys.get(key)
         if slots is None:
             slots = self._keys[key] = _KeySlots(key)
-            self.bytes += _KEY_BYTES + len(key)
+            self.bytes += _key_bytes(key)
         return slots
 
     def _require_room(self, key: str) -> None:
@@ -143,7 +148,7 @@ class SlotTable:
             raise TooManySlots(len(self._slots), self.bytes)
 
     def _is_full(self, key: str) -> bool:
-        more = _SLOT_BYTES + (0 if key in self._keys else _KEY_BYTES + len(key))
+        more = _SLOT_BYTES + (0 if key in self._keys else _key_bytes(key))
         return len(self._slots) >= self._max_slots or self.bytes + more > self._max_bytes
 
     # --- waiting
@@ -153,6 +158,8 @@ class SlotTable:
         slots = self._keys.get(wanted.key)
         if slots is None:
             return False  # none is held, so none will be freed
+        if self._waiting.get(wanted.slot, wanted.key) != wanted.key:
+            self._forget_waiting(wanted.slot)  # nobody gives one id to two
         if wanted.slot not in slots.queue:
             if len(self._waiting) >= MAX_WAITING or len(slots.queue) >= MAX_WAITING_FOR_KEY:
                 return False
@@ -182,7 +189,7 @@ class SlotTable:
     def _tidy(self, slots: _KeySlots) -> None:
         if not slots.held and not slots.queue and slots.key in self._keys:
             del self._keys[slots.key]
-            self.bytes -= _KEY_BYTES + len(slots.key)
+            self.bytes -= _key_bytes(slots.key)
 
     # --- freeing
 
@@ -232,7 +239,10 @@ class SlotTable:
         return over
 
     def overdue(self, now: int) -> list[Wanted]:
-        """Forget those who have waited for as long as they would; return them."""
+        """Forget those who have waited for as long as they would; return them.
+
+        Others may have waited behind them only: `serve` their keys.
+        """
         if not self._waiting or now < self._first_until:  # so most looks cost nothing
             return []
         waiting = self.waiters()
@@ -246,11 +256,12 @@ class SlotTable:
         """Forget who waits for a slot."""
         self._forget_waiting(slot)
 
-    def forget_waiters(self, holder: str) -> None:
-        """Forget all that somebody waits for, who isn't there any more."""
-        for wanted in self.waiters():
-            if wanted.holder == holder:
-                self._forget_waiting(wanted.slot)
+    def forget_waiters(self, holder: str) -> list[Wanted]:
+        """Forget all that somebody waits for, who isn't there any more; see `overdue`."""
+        gone = [wanted for wanted in self.waiters() if wanted.holder == holder]
+        for wanted in gone:
+            self._forget_waiting(wanted.slot)
+        return gone
 
     def extend(self, by: int) -> None:
         """Have all that is held last for so much longer: nobody could renew it meanwhile."""

@@ -75,6 +75,20 @@ def test_who_gives_up_lets_those_behind_it_go_on() -> None:
     assert [it.slot for it in table.free(2, ME, 0)[1]] == [3]
 
 
+def test_who_waits_for_two_keys_by_one_id_waits_for_the_last() -> None:
+    """No queue keeps an id that nobody knows to be there: it would be served for ever."""
+    table = SlotTable()
+    for held in (wanted(1, "a", 2), wanted(2, "a", 2), wanted(3, "b")):
+        table.take(held, 0)
+    before = table.bytes
+    assert table.wait(wanted(5, "a", 2))
+    assert table.wait(wanted(5, "b"))
+    assert [(it.slot, it.key) for it in table.waiters()] == [(5, "b")]
+    assert table.free(1, ME, 0) == (True, [])
+    assert table.free(5, ME, 0) == (False, [])
+    assert (table.waiting, table.bytes) == (0, before - 240)
+
+
 def test_who_has_waited_for_too_long_is_told() -> None:
     table = SlotTable()
     table.take(wanted(1), 0)
@@ -161,6 +175,17 @@ def test_bytes_are_counted_as_what_they_take() -> None:
     assert MAX_BYTES == 48 << 20
 
 
+def test_bytes_of_keys_are_those_of_their_widest_characters() -> None:
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    table = SlotTable()
+    for slot in range(2_000):
+        table.take(wanted(slot + 2**40, f"{slot:04}" + "\U0001f600" * 120, 9), 0)
+    took = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 0.8 < took / table.bytes < 1.1, (took, table.bytes)
+
+
 ACTS = st.tuples(
     st.sampled_from(["take", "wait", "free", "hold", "renew", "expire", "overdue", "leave"]),
     st.integers(0, 7),
@@ -177,7 +202,7 @@ def do(table: SlotTable, act: str, want: Wanted, now: int) -> None:
             before = table.in_flight(key)
             if table.take(want, now):
                 assert table.in_flight(key) <= max(before, want.at_most)
-        case "wait" if not table.is_held(slot) and not table.is_waiting(slot):
+        case "wait" if not table.is_held(slot):
             table.wait(want)
         case "free":
             table.free(slot, holder, now)

@@ -89,7 +89,9 @@ class LoopSlots:
 
     def _tell_freed(self) -> None:
         """Say what is free; without a link there is nobody to tell, and all of it is."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         while self._untold:
             rows = self._untold[:MAX_SLOT_ROWS]
             if not self._link.tell(SlotsFreed(0, "", FreedBy.RELEASED, rows)):

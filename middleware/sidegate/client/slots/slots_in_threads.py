@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from sidegate.client.unreachable.freeing import Freeing
 from sidegate.forks import begins_in_children
 from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.protocol.codec import decode, refuse
@@ -28,11 +29,12 @@ from sidegate.protocol.holds.slot_messages import (
     SlotsHeld,
     SlotState,
 )
+from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Forget, Message, Ping, Pong, Roster
 
 if TYPE_CHECKING:
     from sidegate.link.endpoint import Endpoint
-    from sidegate.protocol.holds.slot_messages import HeldRow
+    from sidegate.protocol.holds.slot_messages import FreedRow, HeldRow
 
 log = logging.getLogger("sidegate")
 
@@ -62,7 +64,7 @@ class ThreadSlots:
 
     def __init__(self, options: Endpoint) -> None:
         self._options = options
-        self._lock = threading.Lock()
+        self._lock = Freeing(self._free)
         self._asking: dict[int, _ThreadAsking] = {}
         self._held: dict[int, tuple[str, float]] = {}  # key and end, by slot
         self._out: list[SlotAsk | SlotsFreed] = []  # to be said on the connection that is up
@@ -72,7 +74,8 @@ class ThreadSlots:
         self._silent_at = -SHUNNED
         self._listened_at = 0.0  # when the thread has last found nothing more to hear
         self._why = ""
-        self._line: Line | None = None
+        self._dialled: Line | None = None  # the last one, and
+        self._line: Line | None = None  # the same while it is up
         self._bells: tuple[
             socket.socket, ...
         ] = ()  # to wake the thread by: where it is heard, rung
@@ -80,10 +83,11 @@ class ThreadSlots:
 
     def begin_child(self) -> None:
         """Close a forked process's copies: a connection lives as long as one of them does."""
-        self._ends, self._lock = True, threading.Lock()
+        self._ends = True
+        self._lock.begin_child()
         self._asking, self._held = {}, {}
-        if self._line is not None:
-            self._line.close()
+        if self._dialled is not None:
+            self._dialled.close()
         self._silence()
 
     def why(self) -> str:
@@ -155,14 +159,17 @@ class ThreadSlots:
 
     def free(self, slot: int, key: str) -> None:
         """Give a slot back, also one that may have been granted or not."""
-        with self._lock:
-            self._asking.pop(slot, None)
-            self._held.pop(slot, None)
-            if self._line is None:
-                self._out = [it for it in self._out if not _is_of(it, slot)]
-                return  # nobody to tell: all that it held is free
-            self._out.append(SlotsFreed(0, "", FreedBy.RELEASED, [(slot, key)]))
-            self._ring()
+        self._lock.free((slot, key))
+
+    def _free(self, row: FreedRow) -> None:
+        slot, _ = row
+        self._asking.pop(slot, None)
+        self._held.pop(slot, None)
+        if self._line is None:
+            self._out = [it for it in self._out if not _is_of(it, slot)]
+            return  # nobody to tell: all that it held is free
+        self._out.append(SlotsFreed(0, "", FreedBy.RELEASED, [row]))
+        self._ring()
 
     def _ring(self) -> None:
         """Wake the thread; call it under the lock."""
@@ -213,12 +220,18 @@ class ThreadSlots:
             return self._runs
 
     def _listen(self) -> bool:
-        """Dial, and listen until the connection is lost, or needed no more; was it ever there?"""
-        line = Line(self._options, STEP)
+        """Dial, and listen until the connection is lost, or needed no more.
+
+        Return whether somebody was there who can be asked.
+        """
+        line = self._dialled = Line(self._options, STEP)
         try:
             self._dial(line)
             self._why = ""
             self._hear_all(line)
+        except OlderSide as older:  # as where nobody is: it won't answer over another one either
+            self._why = str(older)
+            return False
         except FAULTS as error:
             self._why = str(error) or type(error).__name__
             line.fail(error)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import SECOND
+from sidegate.client.unreachable.freeing import Freeing
 from sidegate.forks import begins_in_children
 from sidegate.slots.slot_table import SlotTable
 
@@ -25,14 +25,15 @@ class SlotsHere:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Freeing(self._free)
         self._table = SlotTable()
         self._wakes: dict[int, Callable[[], None]] = {}
         begins_in_children(self)
 
     def begin_child(self) -> None:
         """Begin in a forked process, where nobody holds one, and a lock may be held for ever."""
-        self._lock, self._table, self._wakes = threading.Lock(), SlotTable(), {}
+        self._lock.begin_child()
+        self._table, self._wakes = SlotTable(), {}
 
     def in_flight(self, key: str) -> int:
         """Return how many slots of a key are held."""
@@ -57,10 +58,12 @@ class SlotsHere:
 
     def free(self, slot: int) -> None:
         """Free a slot, or wait for it no more."""
-        with self._lock:
-            self._wakes.pop(slot, None)
-            _, served = self._table.free(slot, HERE, self._clock())
-            self._wake(served)
+        self._lock.free(slot)
+
+    def _free(self, slot: int) -> None:
+        self._wakes.pop(slot, None)
+        _, served = self._table.free(slot, HERE, self._clock())
+        self._wake(served)
 
     def next_end(self, key: str) -> float:
         """Return in how many seconds one of a key is free at the latest; infinity for never."""

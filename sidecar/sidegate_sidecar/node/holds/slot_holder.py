@@ -107,7 +107,6 @@ class SlotHolder:
         self._held: dict[int, _Held] = {}  # told last at the end
         self._of: dict[int, dict[int, None]] = {}  # slots by app
         self._changed_at = -LASTS  # when who decides may have changed
-        self._has_changed = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -221,17 +220,16 @@ class SlotHolder:
         me = self._around.name
         self._roads.ask(name, replace(asked.ask, wait=left, holder=me, stand_in=stand_in), now)
 
-    def answered(self, answer: SlotAnswer, now: int) -> None:
-        """Handle an answer of who decides."""
+    def answered(self, answer: SlotAnswer, now: int, noted_by: str = "") -> None:
+        """Handle an answer of who decides; the node by whose way it came may have noted it too."""
         asked = self._asked.get(answer.slot)
         if asked is None:
-            if answer.state is SlotState.GRANTED and answer.slot not in self._held:
-                # The key isn't known any more, and isn't needed: slots are freed by their ids.
-                self._roads.tell_freed(answer.node, [(answer.slot, "")], FreedBy.RELEASED, now)
+            if answer.state is SlotState.GRANTED:
+                self._too_late(answer, now, noted_by)
             return
         match answer.state:
             case SlotState.GRANTED:
-                self._granted(asked, answer, now)
+                self._granted(asked, answer, now, noted_by)
             case SlotState.WAITS:
                 asked.queued, asked.in_flight = True, answer.in_flight
                 asked.deadline = asked.until + self._silence.patience
@@ -246,12 +244,22 @@ class SlotHolder:
             case _:
                 self._end(asked, answer)
 
-    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int) -> None:
+    def _too_late(self, answer: SlotAnswer, now: int, noted_by: str) -> None:
+        """Give back what nobody wants any more, or what another node has given meanwhile."""
+        held = self._held.get(answer.slot)
+        # The key isn't known any more, and isn't needed: slots are freed by their ids.
+        row = answer.slot, ""
+        if held is None:
+            for name in sorted({answer.node, noted_by} - {""}):
+                self._roads.tell_freed(name, [row], FreedBy.RELEASED, now)
+        elif answer.node not in {held.by, self._places.decider(held.key, now)}:
+            self._roads.tell_freed(answer.node, [row], FreedBy.RELEASED, now, alone=True)
+
+    def _granted(self, asked: _Asked, answer: SlotAnswer, now: int, noted_by: str) -> None:
         ends = now + asked.ask.ttl * MILLISECOND
         slot, key = asked.ask.slot, asked.ask.key
         self._end(asked, answer)
-        asked.to = ""
-        self._tell_nobody_has(asked, now, but=answer.node)
+        self._tell_nobody_has(asked, now, but=(answer.node, noted_by))
         held = self._keep(slot, key, asked.source, answer.node, ends)
         held.told_at = now
         decider = self._places.decider(key, now)
@@ -273,7 +281,7 @@ class SlotHolder:
 
     def changed(self, now: int) -> None:
         """Called when others may decide now: tell them, and ask them."""
-        self._changed_at, self._has_changed = now, True
+        self._changed_at = now
         self.tick(now)
 
     def node_left(self, name: str, now: int) -> None:
@@ -311,10 +319,10 @@ class SlotHolder:
         self._tell_nobody_has(asked, now)
         self._end(asked, denied)
 
-    def _tell_nobody_has(self, asked: _Asked, now: int, but: str = "") -> None:
+    def _tell_nobody_has(self, asked: _Asked, now: int, but: tuple[str, ...] = ()) -> None:
         """Have nobody who was asked keep this slot."""
         row = asked.ask.slot, asked.ask.key
-        for name in {asked.to, *asked.tried} - {"", but}:
+        for name in sorted({asked.to, *asked.tried} - {"", *but}):
             self._roads.tell_freed(name, [row], FreedBy.RELEASED, now, alone=True)
 
     def _renew(self, now: int) -> None:

@@ -72,9 +72,9 @@ class SlotNode:
                 require_key(message.key)
                 self._asked(message)
             case SlotAnswer():
-                self._note_former(message)
+                noted_by = self._around.name if self._note_former(message) else name
                 if message.holder == self._around.name:
-                    self.holder.answered(message, self._now)
+                    self.holder.answered(message, self._now, noted_by)
                 else:
                     self._around.post(message.holder, message)
             case SlotsHeld():
@@ -82,16 +82,17 @@ class SlotNode:
             case SlotsFreed():
                 self._freed(message)
 
-    def _note_former(self, answer: SlotAnswer) -> None:
-        """Note what the former owner has granted: its holder's word may come later."""
+    def _note_former(self, answer: SlotAnswer) -> bool:
+        """Note what the former owner has granted, if it has: its holder's word may come later."""
         deferred = self._deferred.pop(answer.slot, None)
         if deferred is None:
-            return
+            return False
         row = answer.slot, deferred[1].key
         if answer.state is SlotState.GRANTED:
             self.owner.hold([(*row, 0)], answer.holder, self._now, claim=False)
         else:
             self.owner.free([row], answer.holder, self._now)
+        return True
 
     def _hold_deferred(self, key: str) -> None:
         """Take for held what the former owner may be granting just now."""
@@ -231,7 +232,7 @@ class SlotNode:
         """Called when the link to a node broke."""
         self._now = now
         self._places.node_left(name, now)
-        self.owner.node_left(name)
+        self.owner.node_left(name, now)
         self.holder.node_left(name, now)
         for former, ask, _ in list(self._deferred.values()):
             if former == name:

@@ -109,9 +109,10 @@ class SlotOwner:
                 self.table.leave_queue(wanted.slot)
                 self._answer(wanted, SlotState.DENIED)
 
-    def node_left(self, name: str) -> None:
+    def node_left(self, name: str, now: int) -> None:
         """Called when the link to a node broke: what it holds is held while it says so."""
-        self.table.forget_waiters(name)
+        for wanted in self.table.forget_waiters(name):
+            self._tell(self.table.serve(wanted.key, now))
 
     def tick(self, now: int) -> None:
         """Free what nobody has said to be held, and answer those who have waited in vain."""
@@ -121,6 +122,7 @@ class SlotOwner:
             self._tell(self.table.serve(held.key, now))
         for wanted in self.table.overdue(now):
             self._answer(wanted, SlotState.DENIED)
+            self._tell(self.table.serve(wanted.key, now))
 
     def _note_pause(self, now: int) -> None:
         """Hold against nobody that this process didn't listen."""

@@ -8,7 +8,9 @@ import pytest
 
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
+from sidegate.client.unreachable.slots_here import HERE, SlotsHere
 from sidegate.errors import KeyTooLong, NoSlot
+from sidegate.slots.slot_table import Wanted
 from sidegate.testing import isolated
 
 KEY = "user:42"
@@ -49,6 +51,28 @@ def test_threads_take_turns_in_memory() -> None:
             thread.join(PATIENT)
     assert done == 40
     assert most <= 3
+
+
+def test_a_block_may_be_left_while_its_thread_asks_for_another_slot() -> None:
+    """As that of a generator which Python's collector finds just then."""
+    left: list[int] = []
+
+    def clock() -> int:  # asked within the lock
+        if left:
+            here.free(left.pop())
+        return 0
+
+    def work() -> None:
+        assert here.take(Wanted(1, KEY, 9, HERE, 1_000), None)
+        left.append(1)
+        assert here.take(Wanted(2, KEY, 9, HERE, 1_000), None)
+
+    here = SlotsHere(clock)
+    asking = threading.Thread(target=work, daemon=True)
+    asking.start()
+    asking.join(PATIENT)
+    assert not asking.is_alive()
+    assert here.in_flight(KEY) == 1
 
 
 async def test_loops_and_threads_share_what_is_in_memory() -> None:

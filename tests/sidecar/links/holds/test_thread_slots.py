@@ -11,6 +11,7 @@ from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoSlot
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, eventually
+from tests.support.in_process.older import older_puppet
 
 KEY = "user:42"
 PATIENT = 20.0  # seconds
@@ -87,3 +88,15 @@ async def test_another_connection_tells_what_is_held(node: Process) -> None:
         await eventually(lambda: held(node) == 1 and not before & node.sessions.open)
         await in_thread(lambda: slot.__exit__(None, None, None))
         await eventually(lambda: held(node) == 0)
+
+
+async def test_a_sidecar_of_an_older_release_is_not_waited_for() -> None:
+    """It has no slots, so `on_unreachable` decides at once, as where nobody listens."""
+    async with older_puppet() as older, asyncio.timeout(PATIENT):
+
+        def work() -> str:
+            asking = BlockingClient(str(older.address), budget=2 * PATIENT, secret="")
+            with asking, asking.slot(KEY, 1) as got:
+                return got.source
+
+        assert await in_thread(work) == "open"

@@ -20,6 +20,8 @@ from tests.sidecar.node.holds.trio import (
     FAULT,
     GRANTED,
     NOBODY,
+    PATIENCE,
+    TTL,
     WAITS,
     SlotCluster,
 )
@@ -101,6 +103,20 @@ def test_who_waits_in_vain_is_told(nodes: SlotCluster) -> None:
     assert nodes.in_flight("b", key) == 0
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_waits_no_more_lets_those_behind_it_go_on(nodes: SlotCluster, *, leaves: bool) -> None:
+    """They may have asked for one of more, as apps do of which some have a new limit already."""
+    key = nodes.key("b")
+    nodes["a"].ask(1, key)
+    nodes["c"].ask(2, key, wait=1_000)
+    assert nodes["a"].ask(3, key, 2, wait=9_000).state is WAITS
+    if leaves:
+        nodes.kill("c")
+    else:
+        nodes.run(1.1)
+    assert (nodes["a"].answers[-1].slot, nodes["a"].answers[-1].state) == (3, GRANTED)
+
+
 def test_who_waits_and_is_cancelled_gets_nothing(nodes: SlotCluster) -> None:
     key = nodes.key("b")
     nodes["a"].ask(1, key)
@@ -118,6 +134,16 @@ def test_a_grant_that_nobody_waits_for_is_given_back(nodes: SlotCluster) -> None
     nodes["a"].node.on_message("b", late, nodes.now)
     nodes.deliver()
     assert nodes.in_flight("b", key) == 0
+
+
+def test_a_grant_of_what_another_node_has_given_meanwhile_is_given_back(nodes: SlotCluster) -> None:
+    key = nodes.key("b")
+    nodes["a"].ask(1, key)
+    nodes["c"].node.owner.hold([(1, key, 1_000)], "a", nodes.now, claim=True)
+    late = SlotAnswer(1, GRANTED, "c", "backup", 1, holder="a")
+    nodes["a"].node.on_message("c", late, nodes.now)
+    nodes.deliver()
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 1, 0]
 
 
 def test_nobody_frees_the_slot_of_another_app(nodes: SlotCluster) -> None:
@@ -185,12 +211,31 @@ def test_a_node_that_has_just_begun_gives_no_strict_ones() -> None:
     assert nodes["a"].ask(2, "k").state is GRANTED
 
 
-def test_the_former_owner_decides_while_the_new_one_hears_what_is_held(nodes: SlotCluster) -> None:
+def key_of_former(nodes: SlotCluster) -> str:
+    """Have the ring lack b; return a key of c that is b's as soon as the ring has it again."""
     nodes.ring_of("a", "c")
     nodes.run(3.0)
     before, after = nodes["a"].ring, Ring(["a", "b", "c"])
     keys = (f"k{at}" for at in range(10_000))
-    key = next(it for it in keys if (before.pair(it)[0], after.pair(it)[0]) == ("c", "b"))
+    return next(it for it in keys if (before.pair(it)[0], after.pair(it)[0]) == ("c", "b"))
+
+
+@pytest.mark.parametrize("at", ["a", "b"])
+def test_who_is_cancelled_while_the_former_owner_decides_holds_nothing(
+    nodes: SlotCluster, at: str
+) -> None:
+    """Neither there nor at the new owner, which has noted what the former one granted."""
+    key = key_of_former(nodes)
+    nodes.ring_of("a", "b", "c")
+    ask, freed = SlotAsk(2, 0, key, 1, TTL), SlotsFreed(0, "", FreedBy.RELEASED, [(2, key)])
+    for message in (ask, freed):  # before anybody has heard of either
+        nodes[at].node.on_message(APP, message, nodes.now)
+    nodes.deliver()
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 0, 0]
+
+
+def test_the_former_owner_decides_while_the_new_one_hears_what_is_held(nodes: SlotCluster) -> None:
+    key = key_of_former(nodes)
     nodes["a"].ask(1, key, at_most=2)
     nodes.ring_of("a", "b", "c")
     assert nodes["a"].ask(2, key, at_most=2).node == "c"
@@ -214,6 +259,17 @@ def test_an_owner_that_is_silent_is_asked_nothing_for_a_while(nodes: SlotCluster
     assert (answer.slot, answer.state, answer.node) == (2, GRANTED, "c")
     assert nodes["a"].doubted == ["b"]
     assert nodes["a"].ask(3, key, at_most=9).node == "c"
+
+
+def test_an_owner_that_answers_late_is_the_only_one_to_have_given_it(nodes: SlotCluster) -> None:
+    """Its backup was asked meanwhile, has given the same slot, and is told that it hasn't."""
+    key = nodes.key("b", "c")
+    nodes["a"].node.on_message(APP, SlotAsk(1, 0, key, 1, TTL), nodes.now)
+    nodes.now += 2 * PATIENCE
+    nodes["a"].node.tick(nodes.now)
+    nodes.deliver()
+    assert (nodes["a"].answers[-1].state, nodes["a"].answers[-1].node) == (GRANTED, "b")
+    assert [nodes.in_flight(name, key) for name in "abc"] == [0, 1, 0]
 
 
 def test_strict_ones_are_not_given_for_an_owner_that_is_silent(nodes: SlotCluster) -> None:
