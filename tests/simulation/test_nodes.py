@@ -10,6 +10,7 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.scenarios.deploys import deploy
+from tests.simulation.scenarios.holds.slots import slots_move
 from tests.simulation.scenarios.large import form, large
 from tests.simulation.scenarios.outages import crash
 from tests.simulation.scenarios.small import SMALL
@@ -23,6 +24,12 @@ def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
     for seed in SEEDS:
         scenario(seed)
+
+
+@pytest.mark.parametrize(("scenario", "seed"), [(slots_move, 21_194)])
+def test_what_a_seed_once_found_stays_mended(scenario: Callable[[int], object], seed: int) -> None:
+    """A slot that the former owner might have been giving was taken for given when it went."""
+    scenario(seed)
 
 
 def test_the_same_seed_makes_the_same_run() -> None:

@@ -237,6 +237,8 @@ class SlotNode:
         for former, ask, _ in list(self._deferred.values()):
             if former == name:
                 del self._deferred[ask.slot]
+                # Taken for held while it might be: what that one has granted came by way of us.
+                self.owner.free([(ask.slot, ask.key)], ask.holder, now)
                 self.owner.ask(ask, now)
 
     def ring_changed(self, now: int) -> None:
