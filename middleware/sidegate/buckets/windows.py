@@ -33,8 +33,8 @@ _MAX_DATED = MAX_TEXT + MAX_LIMITS * MAX_DIGITS
 class CurrentWindow:
     """The window that it is now; `now` is in ns on the clock of the table, as are the fields.
 
-    `ticks` is where the clock of its quotas stands, from `since` until `until`; `latest` is the
-    number of the latest window that ever was, a later one where the clock was set back.
+    `ticks` is where the clock of its quotas stands, until `until`; `latest` is the number of the
+    latest window that ever was, a later one where the clock was set back.
     """
 
     __slots__ = (
@@ -44,7 +44,6 @@ class CurrentWindow:
         "length",
         "number",
         "period",
-        "since",
         "ticks",
         "until",
     )
@@ -53,13 +52,18 @@ class CurrentWindow:
         self.period = period
         self.length = period.length * SECOND  # ticks from one window to the next
         self._clock = clock
-        self.latest = self.number = self.ticks = self.since = self.until = 0
+        self.latest = self.number = self.ticks = self.until = 0
 
     def at(self, now: int) -> int:
         """Return where the clock of quotas stands (ticks)."""
         if now >= self.until:
             self._turn(now)
         return self.ticks
+
+    def number_at(self, now: int) -> int:
+        """Return the number of the window."""
+        self.at(now)
+        return self.number
 
     def left(self, now: int) -> int:
         """Return how long the window lasts from now on (ns)."""
@@ -111,7 +115,6 @@ class CurrentWindow:
         self.number = window.number
         self.latest = max(self.latest, window.number)
         self.ticks = window.number * self.length
-        self.since = window.begin - self._clock.wall
         self.until = window.end - self._clock.wall
 
 
@@ -165,17 +168,13 @@ class WindowClock:
         """Is it the window of this number? So it is of what isn't a quota, and of no number (0)."""
         if limit.period is None or not number:
             return True
-        window = self.of(limit.period)
-        window.at(now)
-        return number == window.number
+        return number == self.of(limit.period).number_at(now)
 
     def dated(self, limit: Limit, now: int) -> str:
         """Return the text of a limit, and the window that it is."""
         if limit.period is None:
             return limit.text
-        window = self.of(limit.period)
-        window.at(now)
-        return f"{limit.text}{DATED}{window.number}"
+        return f"{limit.text}{DATED}{self.of(limit.period).number_at(now)}"
 
 
 def dated(limits: Limits, windows: Sequence[int]) -> str:

@@ -37,6 +37,20 @@ def begin(
     return world, names, keys_of(world, keys)
 
 
+def trouble(world: World, names: Sequence[str]) -> None:
+    """Have one of three nodes or more die, and another stand still, be split off, and come back."""
+    victim, sleeper, *rest = world.random.sample(names, len(names))
+    world.crash(victim)
+    world.run(world.random.random() * 4)
+    world.network.pause(sleeper)
+    world.run(world.random.random() * 4)
+    world.network.resume(sleeper)
+    world.run(2.0)
+    world.network.split([sleeper], rest)
+    world.run(world.random.random() * 6)
+    world.network.heal()
+
+
 def exactly(world: World, key: str, limit: str, admitted: int) -> None:
     """Fail unless a key was admitted so often, in a run too short for a token to come back."""
     assert admitted == parse_limits(limit).smallest_burst, world.say(

@@ -10,7 +10,7 @@ from sidegate.buckets.limits import SECOND
 from sidegate_sidecar.cache.fills import MAX_LEASE
 from tests.simulation.caching import TTL
 from tests.simulation.network import Faults
-from tests.simulation.scenarios.bounds import begin
+from tests.simulation.scenarios.bounds import begin, trouble
 from tests.simulation.scenarios.deploys import depart
 from tests.simulation.world import TCP, World
 
@@ -86,16 +86,7 @@ def values_lost(seed: int) -> None:
     world, names, _ = begin(seed, 3, 5)
     _asks(world, 30.0)
     world.run(2.0)
-    victim, sleeper, *rest = world.random.sample(names, len(names))
-    world.crash(victim)
-    world.run(world.random.random() * 4)
-    world.network.pause(sleeper)
-    world.run(world.random.random() * 4)
-    world.network.resume(sleeper)
-    world.run(2.0)
-    world.network.split([sleeper], rest)
-    world.run(world.random.random() * 6)
-    world.network.heal()
+    trouble(world, names)
     world.run(20.0)
     world.settle(60.0)
     _all_is_well(world)

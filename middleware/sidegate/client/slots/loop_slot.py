@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.slots.slot import Slot
 from sidegate.client.slots.slot_alone import by_policy, instead_of_asking
+from sidegate.client.slots.slot_block import SlotBlock
 from sidegate.protocol.holds.slot_messages import MAX_SLOT_ID, SlotState
 
 if TYPE_CHECKING:
@@ -42,33 +43,28 @@ if TYPE_CHECKING:
             ...
 
 
-class LoopSlot:
+class LoopSlot(SlotBlock):
     """One slot of a key; `async with` it. It may be used again, but not while it is held.
 
     `here` returns the session of the running loop.
     """
 
     def __init__(self, here: Callable[[], SlotSession], wanted: SlotWanted) -> None:
+        super().__init__(wanted)
         self._here = here
-        self._wanted = wanted
-        self._free: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Slot:
-        if self._free is not None:
-            raise RuntimeError(f"slot of {self._wanted.key!r}: it is held already, ask for another")
+        self._require_free()
         session = self._here()
         instead = instead_of_asking(session.options, self._wanted)
         if instead is None:
             instead = await self._ask(session)
         if isinstance(instead, Slot):
-            self._free = self._free or _nothing
-            return instead
+            return self._got(instead)
         return await self._take(instead)
 
     async def __aexit__(self, *_: object) -> None:
-        free, self._free = self._free, None
-        if free is not None:
-            free()
+        self._leave()
 
     async def _ask(self, session: SlotSession) -> HereWanted | Slot:
         """Ask the sidecar. NoSlot, or a CheckError."""
@@ -110,7 +106,3 @@ class LoopSlot:
             raise
         self._free = partial(here.slots.free, slot)
         return here.got()
-
-
-def _nothing() -> None:
-    """Free what isn't held anywhere."""

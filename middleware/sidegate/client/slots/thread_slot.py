@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.client.slots.slot import Slot
 from sidegate.client.slots.slot_alone import by_policy, instead_of_asking
+from sidegate.client.slots.slot_block import SlotBlock
 from sidegate.protocol.holds.slot_messages import MAX_SLOT_ID, SlotState
 
 if TYPE_CHECKING:
@@ -41,33 +42,28 @@ if TYPE_CHECKING:
             ...
 
 
-class ThreadSlot:
+class ThreadSlot(SlotBlock):
     """One slot of a key, for a `with` block. It may be used again, but not while it is held.
 
     `here` returns what asks in this process.
     """
 
     def __init__(self, here: Callable[[], SlotThreads], wanted: SlotWanted) -> None:
+        super().__init__(wanted)
         self._here = here
-        self._wanted = wanted
-        self._free: Callable[[], None] | None = None
 
     def __enter__(self) -> Slot:
-        if self._free is not None:
-            raise RuntimeError(f"slot of {self._wanted.key!r}: it is held already, ask for another")
+        self._require_free()
         shared = self._here()
         instead = instead_of_asking(shared.options, self._wanted)
         if instead is None:
             instead = self._ask(shared)
         if isinstance(instead, Slot):
-            self._free = self._free or _nothing
-            return instead
+            return self._got(instead)
         return self._take(instead)
 
     def __exit__(self, *_: object) -> None:
-        free, self._free = self._free, None
-        if free is not None:
-            free()
+        self._leave()
 
     def _ask(self, shared: SlotThreads) -> HereWanted | Slot:
         """Ask the sidecar. NoSlot, or a CheckError."""
@@ -107,7 +103,3 @@ class ThreadSlot:
             raise
         self._free = partial(here.slots.free, slot)
         return here.got()
-
-
-def _nothing() -> None:
-    """Free what isn't held anywhere."""

@@ -15,6 +15,7 @@ from sidegate.link.parts import Joiner
 from sidegate.protocol.cache_messages import CacheGet, CachePart
 from sidegate.protocol.codec import WireError
 from sidegate_sidecar.cache.cache_node import CacheNode
+from sidegate_sidecar.links.app_numbers import AppNumbers
 from sidegate_sidecar.links.caching.value_queues import GONE, ValueQueues
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class CacheLinks:
         self._cluster = cluster
         self._peers = peers
         self._clock = clock
-        self._numbers: dict[Connection, int] = {}
-        self._apps: dict[int, Connection] = {}
-        self._last_number = 0
+        self._apps = AppNumbers()
         self._joiners: dict[Source, Joiner] = {}
         self.joining = 0  # bytes of unfinished messages
         self.queues = ValueQueues(self)
@@ -61,12 +60,7 @@ class CacheLinks:
 
     def on_app(self, connection: Connection, message: CacheMessage) -> None:
         """Handle a message of an app. WireError for one that makes no sense."""
-        number = self._numbers.get(connection)
-        if number is None:
-            self._last_number += 1
-            number = self._numbers[connection] = self._last_number
-            self._apps[number] = connection
-        self._handle(number, message)
+        self._handle(self._apps.of(connection), message)
 
     def on_node(self, name: str, message: CacheMessage) -> None:
         """Handle a message of a node. WireError for one that makes no sense."""
@@ -101,9 +95,8 @@ class CacheLinks:
 
     def app_left(self, connection: Connection) -> None:
         """Called when the connection of an app ended."""
-        number = self._numbers.pop(connection, None)
+        number = self._apps.forget(connection)
         if number is not None:
-            del self._apps[number]
             self._left(number)
 
     def node_left(self, name: str) -> None:
@@ -149,19 +142,19 @@ class CacheLinks:
         """Return how many bytes wait to be read by somebody."""
         if isinstance(to, str):
             return self._peers.unsent(to)
-        connection = self._apps.get(to)
+        connection = self._apps.connection(to)
         return GONE if connection is None else connection.transport.get_write_buffer_size()
 
     def write(self, to: Source, message: CacheMessage) -> None:
         """Send a message now, or drop it."""
         if isinstance(to, str):
             self._peers.post(to, message)
-        elif (connection := self._apps.get(to)) and not connection.transport.is_closing():
+        elif (connection := self._apps.connection(to)) and not connection.transport.is_closing():
             connection.send(message)
 
     def cut_off(self, to: Source) -> None:
         """Close the connection of an app that asks and doesn't read. Nodes have other business."""
-        if isinstance(to, int) and (connection := self._apps.get(to)):
+        if isinstance(to, int) and (connection := self._apps.connection(to)):
             self.queues.drop(to)
             connection.fail(WireError("timeout", "answers of the cache unread, and more asked"))
 

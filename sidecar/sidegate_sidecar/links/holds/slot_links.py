@@ -13,6 +13,7 @@ from sidegate.errors import SidegateError
 from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.holds.slot_messages import SlotAsk
+from sidegate_sidecar.links.app_numbers import AppNumbers
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.holds.slot_node import SlotNode
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -57,9 +58,7 @@ class SlotLinks:
         self._cluster = cluster
         self._peers = peers
         self._clock = clock
-        self._numbers: dict[Connection, int] = {}
-        self._apps: dict[int, Connection] = {}
-        self._last_number = 0
+        self._apps = AppNumbers()
         patience = budget * ANSWERS_SHARE * OWNERS_SHARE
         self.node = SlotNode(self, patience=int(patience * SECOND), now=clock())
 
@@ -67,12 +66,7 @@ class SlotLinks:
 
     def on_app(self, connection: Connection, message: SlotMessage) -> None:
         """Handle a message of an app. WireError for one that makes no sense."""
-        number = self._numbers.get(connection)
-        if number is None:
-            self._last_number += 1
-            number = self._numbers[connection] = self._last_number
-            self._apps[number] = connection
-        self._handle(number, message)
+        self._handle(self._apps.of(connection), message)
 
     def on_node(self, name: str, message: SlotMessage) -> None:
         """Handle a message of a node. WireError for one that makes no sense."""
@@ -90,9 +84,8 @@ class SlotLinks:
 
     def app_left(self, connection: Connection) -> None:
         """Called when the connection of an app ended."""
-        number = self._numbers.pop(connection, None)
+        number = self._apps.forget(connection)
         if number is not None:
-            del self._apps[number]
             self.node.app_left(number, self._clock())
 
     def node_up(self, name: str) -> None:
@@ -138,7 +131,7 @@ class SlotLinks:
         if isinstance(to, str):
             self._peers.post(to, message)
             return
-        connection = self._apps.get(to)
+        connection = self._apps.connection(to)
         if connection is None or connection.transport.is_closing():
             return
         if connection.transport.get_write_buffer_size() > MAX_UNSENT:

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.simulation.holds.slots import SlotBody
 from tests.simulation.network import Faults
-from tests.simulation.scenarios.bounds import begin
+from tests.simulation.scenarios.bounds import begin, trouble
 from tests.simulation.scenarios.deploys import depart
 from tests.simulation.world import TCP, World
 
@@ -120,16 +120,7 @@ def slots_storm(seed: int) -> None:
     world, names, _ = begin(seed, 3, 5)
     _asks(world, 20.0)
     world.run(2.0)
-    victim, sleeper, *rest = world.random.sample(names, len(names))
-    world.crash(victim)
-    world.run(world.random.random() * 4)
-    world.network.pause(sleeper)
-    world.run(world.random.random() * 4)
-    world.network.resume(sleeper)
-    world.run(2.0)
-    world.network.split([sleeper], rest)
-    world.run(world.random.random() * 6)
-    world.network.heal()
+    trouble(world, names)
     world.run(12.0)
     world.settle(60.0)
     _nothing_is_held(world)
