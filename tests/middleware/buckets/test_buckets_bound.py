@@ -252,7 +252,7 @@ def test_to_make_room_few_buckets_are_looked_at(monkeypatch: pytest.MonkeyPatch)
 
     def counted(table: object, key: str, now: int) -> int:
         looks[0] += 1
-        return full_at(table, key, now)  # type: ignore[arg-type]
+        return full_at(table, key, now)  # type: ignore[arg-type]  # a table
 
     monkeypatch.setattr(BucketTable, "_full_at", staticmethod(counted))
     for at in range(2_000):

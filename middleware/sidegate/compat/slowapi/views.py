@@ -83,7 +83,7 @@ def limited(limiter: ViewChecks, view: V) -> V:
         return result
 
     made: Any = in_loop if inspect.iscoroutinefunction(view) else in_thread
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # it is called as the view is
 
 
 def _request_of(args: Sequence[Any], kwargs: Mapping[str, Any], at: int) -> Request:

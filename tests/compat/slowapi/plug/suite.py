@@ -29,7 +29,7 @@ def _take_over() -> None:
         sys.modules[f"slowapi{module}"] = ours
     sys.modules.setdefault("mock", mock)  # the package that has become this module
     if uri := os.environ.get("SUITE_URI"):
-        Limiter.__init__ = _counting_at(uri)  # type: ignore[method-assign]
+        Limiter.__init__ = _counting_at(uri)  # type: ignore[method-assign]  # theirs, counted
 
 
 def _counting_at(uri: str) -> Callable[..., None]:
@@ -75,4 +75,4 @@ def pytest_sessionfinish() -> None:
 
 _take_over()
 if not hasattr(Starlette, "route"):
-    Starlette.route = _route  # type: ignore[attr-defined]
+    Starlette.route = _route  # type: ignore[attr-defined]  # of older releases

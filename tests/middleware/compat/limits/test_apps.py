@@ -19,7 +19,7 @@ from sidegate.testing import isolated
 def flask_app(**options: object) -> Flask:
     """Return an app with one view, and fields on its responses."""
     app = Flask(__name__)
-    limiter = Limiter(get_remote_address, headers_enabled=True, **options)  # type: ignore[arg-type]
+    limiter = Limiter(get_remote_address, headers_enabled=True, **options)  # type: ignore[arg-type]  # any
     limiter.init_app(app)
 
     app.add_url_rule("/", view_func=limiter.limit("2/hour; 3/day")(index))
