@@ -114,6 +114,7 @@ class RateLimitWSGIMiddleware:
             secret=options.get("secret"),
             tls=options.get("tls"),
             otel=options.get("otel"),
+            lease=options.get("lease"),
         )
         limiter.count = own.count
         if limiter.settings.from_sidecar:

@@ -107,6 +107,9 @@ class Client(LoopHolds, SlotsInLoops):
             session = self._here()
             turn = session.turn
         future: Future[Decision] = Future(loop=session.loop)
+        if session.leased and (made := session.spend(key, limits, cost)):
+            future.set_result(made)
+            return future
         if session.denied and (denial := session.recall(key, limits, cost)):
             future.set_result(denial)
             return future
@@ -160,7 +163,9 @@ class Client(LoopHolds, SlotsInLoops):
         session = self._here()
         if decision.source is Source.MEMORY:
             STANDING.memory.refund(check, limits)
-        else:
+        elif decision.source is not Source.LEASE or not session.leases.refund(
+            key, limits, decision.cost
+        ):
             session.refund(check)
         session.note_refund(key, decision)
 
