@@ -1,4 +1,4 @@
-"""What an app borrows: spent without asking, renewed ahead, given back, never spent for too long."""
+"""What an app borrows: spent without asking, renewed ahead, given back, never spent too long."""
 
 from __future__ import annotations
 
