@@ -13,7 +13,8 @@ from sidegate.protocol.messages import Checks, Forget, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.testing import isolated
 from tests.middleware.client.puppet_client import pair, say
-from tests.support.in_process.cluster import GENEROUS, eventually, sources
+from tests.support.in_process.cluster import GENEROUS, client, eventually, sources
+from tests.support.in_process.puppets import puppet
 
 if TYPE_CHECKING:
     from sidegate.client.client import Client
@@ -171,15 +172,8 @@ async def test_what_stands_in_for_the_sidecar_decides_in_place_of_leases() -> No
             assert (await asking.check("k", LIMITS)).source == "memory"
 
 
-async def test_a_sidecar_of_an_older_release_is_never_asked_to_lend(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with pair(lease=True) as (asking, other):
-        await turn(asking, other)
-        link = asking._here().link
-        assert link is not None
-        assert link._connection is not None
-        monkeypatch.setattr(link._connection._handshake, "lacks", lambda _: "it is older")
+async def test_a_sidecar_of_an_older_release_is_never_asked_to_lend() -> None:
+    async with puppet(level=3) as other, client(other.address, lease=True) as asking:
         for _ in range(5):
             await turn(asking, other)
         assert not [it for it in other.heard if isinstance(it, Borrow)]
