@@ -112,9 +112,15 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         recalled = [shared.recall(key, limits, cost, asked_at) for (key, _, cost), limits in asked]
         if any(recalled):
             return recalled
-        made = shared.decide_all(
-            [(Question(check, asked_at * 1e-9), limits) for check, limits in asked]
+        leased = [
+            shared.spend(key, limits, cost, asked_at) if shared.leased else None
+            for (key, _, cost), limits in asked
+        ]
+        rest = [it for it, one in zip(asked, leased, strict=True) if one is None]
+        answers = iter(
+            shared.decide_all([(Question(it, asked_at * 1e-9), limits) for it, limits in rest])
         )
+        made = [next(answers) if one is None else one for one in leased]
         keys = [key for (key, _, _), _ in asked]
         for key, decided in zip(keys, made, strict=True):
             if not isinstance(decided, BaseException) and not decided.allowed:

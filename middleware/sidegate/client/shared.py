@@ -142,6 +142,8 @@ class Shared:
         """Return what `decide` does of each question, or the CheckError; all are asked as one."""
         if instead := STANDING.decide or self._instead:
             return [instead(question.check, limits) for question, limits in asked]
+        if not asked:
+            return []
         entry = self.breaker.enter(time.monotonic())
         if entry is Entry.REFUSED:
             return [self.alone.unreachable(it.check, limits, self._why) for it, limits in asked]

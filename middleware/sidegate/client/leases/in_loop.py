@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from sidegate.client.leases.borrower import MAX_LAPSE
 from sidegate.client.leases.leases import TICK_EVERY, Leases
 from sidegate.client.memory import STANDING
 from sidegate.link.health import LinkState
@@ -129,14 +130,22 @@ class LoopLeases:
             self._loop.call_later(TICK_EVERY, self._tick)
 
     def _tick(self) -> None:
-        self._leases.tick(time.monotonic_ns())
+        self._leases.tick(now := time.monotonic_ns())
+        if len(self._asked) > len(self.table):  # of some that are over the answer never comes
+            self._withdraw(now - MAX_LAPSE)
         self._say()
         if self._loop.time() >= self._tell_at or not self.table:
             self._tell()
         self._is_ticking = False
-        if self.table:
+        if self.table or self._asked:
             self._is_ticking = True
             self._loop.call_later(TICK_EVERY, self._tick)
+
+    def _withdraw(self, before: int) -> None:
+        for it, number in list(self._asked.items()):
+            if self._link is not None and it.is_over and it.asked_at < before:
+                del self._asked[it]
+                self._link.withdraw(number)
 
     def _tell(self) -> None:
         """Tell what was decided here, if the sidecar is there; else nobody."""

@@ -180,6 +180,15 @@ async def test_a_sidecar_of_an_older_release_is_never_asked_to_lend() -> None:
         assert not asking._here().leases.table
 
 
+async def test_a_wish_that_is_never_answered_isn_t_kept() -> None:
+    async with pair(lease=True) as (asking, other):
+        await hot(asking, other)
+        leases, link = asking._here().leases, asking._here().link
+        assert link is not None
+        assert link._questions._inquiries
+        await eventually(lambda: not leases.table and not link._questions._inquiries)
+
+
 async def test_a_lease_outlives_the_connection_but_not_its_time() -> None:
     async with pair(lease=True, on_unreachable="closed") as (asking, other):
         await hot(asking, other)
