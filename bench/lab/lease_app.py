@@ -29,7 +29,7 @@ SETTLED: Final = 1.0  # seconds: by then the burst is spent, and the rate is all
 async def _ask(client: Client, key: str, text: str, begins: float, ends: float) -> dict[str, float]:
     limits, counts = parse_limits(text), Counter[str]()
     latencies: list[int] = []
-    settled = begins + SETTLED
+    settled, first = begins + SETTLED, monotonic()
 
     async def work() -> None:
         while (now := monotonic()) < ends:
@@ -47,7 +47,8 @@ async def _ask(client: Client, key: str, text: str, begins: float, ends: float) 
 
     await asyncio.gather(*(work() for _ in range(_WORKERS)))
     ascending = sorted(latencies) or [0]
-    return {**counts, "p50": quantile(ascending, 0.50), "p99": quantile(ascending, 0.99)}
+    said = {"first": first, "last": monotonic(), **counts}
+    return {**said, "p50": quantile(ascending, 0.50), "p99": quantile(ascending, 0.99)}
 
 
 async def _run(address: str, key: str, limits: str, begins: float, seconds: float) -> None:

@@ -55,7 +55,8 @@ async def _round(addresses: list[str], key: str, seconds: float) -> dict[str, fl
     )
     apps = [json.loads(line) for line in told]
     allowed = sum(app["allowed"] for app in apps)
-    bound = RATE + RATE * seconds
+    took = max(app["last"] for app in apps) - min(app["first"] for app in apps)
+    bound = RATE + RATE * took
     if allowed > bound:
         raise VoidError(f"{allowed:,} were let through, and {bound:,.0f} may be")
     return {

@@ -83,7 +83,7 @@ class Borrower:
         self.pause_until = 0  # ns; nothing is asked for before
         self.denied_until = 0  # ns; what has no tokens here has none there
         self.denials: dict[int, Decision | None] = {}  # by cost, while that lasts
-        self.refused = 0  # checks, since the owner was heard of
+        self.refused = 0  # checks of late, in pauses
         self.lent: Lent | None = None  # what was last said of it
         self.is_over = False
         # how often it was asked

@@ -43,11 +43,14 @@ IDLE: Final = MAX_LAPSE // 2  # ns without a check, after which tokens are given
 RETURN_BEFORE: Final = 35_000_000
 RENEW_BEFORE: Final = 65_000_000  # ns before its end: a slow one is asked for anew
 TICK_EVERY: Final = 0.0125  # seconds, while anything is borrowed
-# ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word. So long, too, checks
-# are denied that come between a pause and the answer to what was asked at its end.
+# ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word.
 MAX_PAUSE: Final = 10_000_000
+# ns: what was asked at the end of a pause may take so long, while checks are denied that come as
+# often as in the pause: within MAX_PAUSE of each other.
+MAX_UNHEARD: Final = 50_000_000
 FIRST_BACKOFF: Final = 10_000_000  # ns without asking where an owner has tokens and lends none
-MIN_REFUSED: Final = 4  # checks in a pause: who asks so often asks again in the next ms
+# checks in a pause, and half of those in the one before it: who asks so often asks again soon
+MIN_REFUSED: Final = 4
 
 
 class Leases:
@@ -99,6 +102,9 @@ class Leases:
         if self._remembers and (denial := it.denial(cost, now)):
             it.denied += 1
             it.refused += 1
+            if it.asked_at and it.refused >= MIN_REFUSED:
+                until = min(now + MAX_PAUSE, it.asked_at + MAX_UNHEARD)
+                it.denied_until = max(it.denied_until, until)
             return denial
         return None
 
@@ -151,7 +157,7 @@ class Leases:
         it.lent = lent
         it.pause_until = now + pause
         it.deny_until(now + pause if lent.pause else 0)
-        it.refused = 0
+        it.refused = it.refused // 2 if lent.pause else 0
 
     def _have(self, it: Borrower, loan: Loan, now: int) -> None:
         if it.loan is not None and it.tokens and now < it.ends:

@@ -218,6 +218,17 @@ class TestPauses:
         assert session.check() is not None
         assert len(session.leases.wishes) == 1
         session.now += 10 * MS
+        assert session.check() is None  # nobody has asked in between
+
+    def test_and_for_50_ms_at_the_most(self) -> None:
+        session = Session()
+        session.hot()
+        session.lend(0, 2_000, EMPTY)
+        assert all(session.check() for _ in range(4))
+        session.now += 2 * MS
+        for _ in range(10):
+            assert session.check() is not None
+            session.now += 5 * MS
         assert session.check() is None
 
     def test_nobody_is_denied_for_longer_than_10_ms_on_an_owner_s_word(self) -> None:
