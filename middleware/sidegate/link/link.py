@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
     from sidegate.link.endpoint import Endpoint
+    from sidegate.link.questions import Posed
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.holds.lease_messages import Borrow, Returned
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace, UnaskedMessage
@@ -211,6 +212,14 @@ class Link:
     ) -> InquiryAnswer | None:
         """Return the answer to a question of that id within `budget` seconds, None for none."""
         return await self._questions.inquire(question, budget)
+
+    def pose(self, question: Callable[[int], Inquiry]) -> Posed:
+        """Ask, and wait for nothing; see `Questions.pose`."""
+        return self._questions.pose(question)
+
+    def withdraw(self, number: int) -> None:
+        """Forget a question that was posed."""
+        self._questions.withdraw(number)
 
     def lacks(self, kind: type[Message]) -> str:
         """Return why the other side isn't told messages of that kind, for people; "" if it is."""
