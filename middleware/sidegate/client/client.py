@@ -111,7 +111,9 @@ class Client(LoopHolds, SlotsInLoops):
         ):
             future.set_result(made)
             return future
-        turn = turn or session.open_turn()
+        if turn is None:
+            session.ask_first(asked, limits, future)
+            return future
         turn.checks.append(asked)
         turn.limits.append(limits)
         turn.futures.append(future)
@@ -133,6 +135,8 @@ class Client(LoopHolds, SlotsInLoops):
             recalled = [session.recall(key, limits, cost) for (key, _, cost), limits in asked]
             if any(recalled):
                 return recalled
+        if session.turn is None:
+            session.open_turn()  # which none of these leaves alone
         futures = [self.check(key, limits, cost) for (key, _, cost), limits in asked]
         made: list[Decision | BaseException] = []
         try:

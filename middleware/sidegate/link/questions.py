@@ -69,7 +69,7 @@ class Questions:
         if self._flights.checks + count > self._max_in_flight:
             return False
         self._last_id = number = self._last_id + 1
-        message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        message = Checks(number, hops, int(budget * 1e6), checks, ids[0], ids[1])
         if traces is not None:
             message = TracedChecks(number, hops, message.budget, checks, *ids, traces)
         if count > MAX_CHECKS:
@@ -80,7 +80,10 @@ class Questions:
         wake_at = self._flights.add(number, asker, count, budget, self._loop.time())
         if wake_at < inf:
             self._wake_at(wake_at)
-        self._write(number, frame)
+        if self._connection is not None:
+            self._connection.write(frame)
+        else:
+            self._waiting[number] = frame
         return True
 
     def _ask_halves(self, whole: Checks, budget: float, asker: Asker) -> bool:
@@ -144,12 +147,6 @@ class Questions:
             self._settle(number, None)
         else:
             connection.send(question)
-
-    def _write(self, number: int, frame: bytes) -> None:
-        if self._connection is not None:
-            self._connection.write(frame)
-        else:
-            self._waiting[number] = frame
 
     # --- the connection
 

@@ -144,9 +144,13 @@ class Node:
         elsewhere: Split = {}
         if len(ring.nodes) == 1 and ring.nodes[0] == me:
             return None, elsewhere
-        mine: list[int] = []
         pair = ring.pair
-        for position, check in enumerate(frame.checks):
+        checks = frame.checks
+        if len(checks) == 1 and len(key := checks[0][0]) <= MAX_KEY_BYTES:
+            owner = pair(key)[0]
+            return (None, elsewhere) if owner == me else ([], {owner: [0]})
+        mine: list[int] = []
+        for position, check in enumerate(checks):
             key = check[0]
             owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else me  # too long: say so here
             if owner == me:

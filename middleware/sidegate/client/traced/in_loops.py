@@ -74,6 +74,11 @@ class TracedSession(Session):
         self.spend = self._spend
         self._new_turn = partial(TracedTurn, telemetry=options.telemetry)
 
+    def flush(self) -> None:
+        """Send the checks of this turn; never one before, for its span is added behind it."""
+        super().flush()
+        self._lone_turns = 0
+
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
         denial = super().recall(key, limits, cost)
