@@ -2,6 +2,7 @@
 
 import sys
 import tracemalloc
+from collections.abc import Callable
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
@@ -49,11 +50,12 @@ def test_a_number_takes_two_digits_and_not_three() -> None:
         buckets.take(key, LIMITS, 1, NOW)
     held = buckets._tables[LIMITS.items[0].text].dict_of
     assert held(keys[0])[keys[0]].bit_length() <= 60
-    for change in (
+    changes: list[Callable[[str], object]] = [
         lambda key: buckets.take(key, LIMITS, 1, NOW),
         lambda key: buckets.take(key, LIMITS, 2, NOW),
         lambda key: buckets.merge(key, LIMITS.items[0], 10**13, NOW),
-    ):
+    ]
+    for change in changes:
         tracemalloc.start()
         try:
             before, _ = tracemalloc.get_traced_memory()
