@@ -212,6 +212,8 @@ class BucketTable(CarryingStore):
         known = [held for held in dicts if held.get(key)]
         for held in known:
             held[key] = FULL if held[key] > 0 else PUT_BY
+        for table in self._tables_of(key) if self.lent else ():
+            self.lent.disturb(table.limit.text, (key,))
         return len(known)
 
     def fill(self, text: str, keys: Iterable[str], now: int) -> list[str]:
@@ -221,6 +223,9 @@ class BucketTable(CarryingStore):
             return []
         one, shards, ticks = table.one, table.shards, table.ticks(now)
         full: list[str] = []
+        keys = list(keys)
+        if self.lent:
+            self.lent.disturb(text, keys)
         for key in keys:
             held = one if shards is None else shards[hash(key) >> SHIFT]
             full_at = held.get(key, FULL)
@@ -269,6 +274,8 @@ class BucketTable(CarryingStore):
         before = self._debt(key, limit, now)
         debt, most = before + ticks, max(before, limit.capacity)
         fitting = min(max(debt, 0), most)
+        if ticks < 0 and self.lent and (lent := self.lent.get(limit.text, key)):
+            fitting = min(max(fitting, lent.floor(limit, now)), before)
         if is_put_by and place is not None:
             place[key] = -(self._ticks(limit, now) + fitting)
         elif fitting or place is not None:
@@ -284,6 +291,8 @@ class BucketTable(CarryingStore):
         table = self._tables.get(text)
         if table is not None and table.window is not None:
             table.renumber(keys, now)
+        if self.lent:
+            self.lent.disturb(text, keys)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * scale, most) - 0  # as above
             if table is None:

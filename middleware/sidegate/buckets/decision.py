@@ -30,6 +30,7 @@ class Source(StrEnum):
 
     OWNER = "owner"  #: the node that holds the bucket
     BACKUP = "backup"  #: the next node on the ring, which holds a copy
+    LEASE = "lease"  #: this process, by tokens that the owner has lent it
     LOCAL = "local"  #: the sidecar that was asked, by its share of the limit
     OPEN = "open"  #: nobody could be asked: let through
     CLOSED = "closed"  #: nobody could be asked: refused

@@ -15,6 +15,7 @@ from sidegate.client.denials import Denials
 from sidegate.client.events.in_loop import LoopEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.leases.in_loop import LoopLeases
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
@@ -100,6 +101,9 @@ class Session:
         self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         no_link = options.fault or options.instead
         self.link = None if no_link else Link.of_app(options, self, _MAX_LATE)
+        self.leases = LoopLeases(loop, self.link, options, remembers=remembers)
+        self.leased = self.leases.table  # as `denied`
+        self.spend = self.leases.spend
         self._new_turn: Callable[[Session], Turn] = Turn
         self._loop_end = LoopEnd(self._end)
 
@@ -154,6 +158,8 @@ class Session:
             return
         if link is None or not link.ask(turn.checks, 0, self.budget, turn, (0, None), turn.traces):
             turn.unanswered(None)
+        else:
+            self.leases.saw(turn.checks, turn.limits, turn.asked_at)
 
     def _tell_outcomes(self) -> None:
         link = self.link
@@ -180,6 +186,7 @@ class Session:
         """Have this check asked about again, and by who waits for its key."""
         refunded = (key, decision.limits.text, decision.cost)
         self.denials.forget_check(refunded, time.monotonic_ns())
+        self.leases.ask_again(key, decision.limits)
         self.waiting.queues.forget(key)
 
     async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
@@ -349,6 +356,7 @@ class Session:
         self._loop_end.forget()
         self.flush()
         if self.link is not None:
+            self.leases.close()
             await self._events.tell_last(self.link, self.budget)
             await self.link.close()
 
@@ -393,6 +401,7 @@ class Session:
 
     def _forget(self, key: str, *, begins: bool = False) -> None:
         self.denials.forget(key, time.monotonic_ns(), begins=begins)
+        self.leases.forget(key, begins=begins)
         self.waiting.queues.forget(key, begins=begins)
 
     def roster(self, _link: Link, roster: Roster) -> None:

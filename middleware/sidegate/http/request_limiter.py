@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -130,6 +130,7 @@ class RequestLimiter:
         self._plain = (  # nearly all decisions say the same, and are made up the short way
             settings.headers is HeaderStyle.DRAFT and not settings.shadow
         )
+        self._leased: tuple[Rule | None, Decision | None, list[Pair]] = None, None, []
         self._faults = KeyFaults()
         first = self.rules[0] if self.rules and not settings.exempt else None
         self._every: tuple[Chain, ...] | None = None
@@ -308,7 +309,11 @@ class RequestLimiter:
 
     def plain_fields(self, rule: Rule, decision: Decision) -> list[Pair] | None:
         """Return the fields of a request that passes as nearly all do; None for any other."""
-        if not (self._plain and decision.allowed and decision.source is Source.OWNER):
+        if not (self._plain and decision.allowed):
+            return None
+        if decision.source is Source.LEASE:
+            return self._leased_fields(rule, decision)
+        if decision.source is not Source.OWNER:
             return None
         if decision.limits is not rule.limits:
             return None
@@ -325,6 +330,19 @@ class RequestLimiter:
             return None
         detail, body, fields = told
         return Verdict(fields, 429, body, decision, detail)
+
+    def _leased_fields(self, rule: Rule, decision: Decision) -> list[Pair]:
+        """Return those of a decision by a lease, which is the same for all that the lease allows.
+
+        It is of the rule's limits: others have another lease.
+        """
+        by, made, fields = self._leased
+        if by is not rule or made is not decision:
+            fields = [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
+            if self.settings.expose_source:
+                fields.append(_BY_LEASE)
+            self._leased = rule, decision, fields
+        return [*fields]
 
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
         fields: list[Pair] = []
@@ -350,6 +368,9 @@ class RequestLimiter:
             if line := self._faults.failed(rule.name, named, error, done, now):
                 log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
             return usual
+
+
+_BY_LEASE: Final = SOURCE, Source.LEASE.encode("ascii")
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _CONNECTING, _UP = LinkState.CONNECTING, LinkState.UP  # quicker to look up
 
+Posed: TypeAlias = "tuple[int, asyncio.Future[InquiryAnswer | None]]"
+"""The number of a question, and the answer to come: None if there is no connection, or no more."""
+
 Silent: TypeAlias = Callable[[float], None]
 """Called, with the time, when a budget ran out and the other side is silent."""
 
@@ -107,16 +110,25 @@ class Questions:
         """
         if not self._health.takes_checks:
             return None
-        self._last_id = number = self._last_id + 1
-        answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
-        self._inquiries[number] = answer
-        self._pose(number, question(number))
+        number, answer = self.pose(question)
         try:
             await asyncio.wait((answer,), timeout=budget)
             return answer.result() if answer.done() else None  # also one that our loop read late
         finally:
-            del self._inquiries[number]
-            self._waiting.pop(number, None)
+            self.withdraw(number)
+
+    def pose(self, question: Callable[[int], Inquiry]) -> Posed:
+        """Ask; return the number and the answer to come. Whoever asks has to withdraw it."""
+        self._last_id = number = self._last_id + 1
+        answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
+        self._inquiries[number] = answer
+        self._pose(number, question(number))
+        return number, answer
+
+    def withdraw(self, number: int) -> None:
+        """Forget a question that was answered, or isn't waited for any more."""
+        del self._inquiries[number]
+        self._waiting.pop(number, None)
 
     def told(self, answer: InquiryAnswer) -> None:
         """Hand over the answer to an inquiry; a late one is for nobody."""

@@ -208,9 +208,13 @@ class Line:
 
     # --- bytes
 
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why the other side isn't told messages of that kind, for people; "" if it is."""
+        return self._handshake.lacks(kind) if self._handshake else ""
+
     def tell(self, message: Message) -> None:
         """Send a message; OlderSide, and nothing is sent, if the other side doesn't know it."""
-        if self._handshake and (why := self._handshake.lacks(type(message))):
+        if why := self.lacks(type(message)):
             raise OlderSide(why)
         self.send(encode(message))
 
