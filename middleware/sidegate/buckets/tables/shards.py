@@ -134,8 +134,8 @@ class Table:
 
     def _spread(self) -> None:
         held = self.one
-        self._dicts = [{} for _ in range(_DICTS)]
-        self.shards = [self._dicts[place % _DICTS] for place in range(_PLACES)]
+        self._dicts = dicts = [dict[str, int]() for _ in range(_DICTS)]
+        self.shards = [dicts[place % _DICTS] for place in range(_PLACES)]
         for key, full_at in held.items():
             self.shards[hash(key) >> SHIFT][key] = full_at
         self.one = {}
