@@ -18,7 +18,7 @@ from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, ab
 from sidegate.client.leases.in_loop import LoopLeases
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
-from sidegate.client.turn import Turn
+from sidegate.client.turn import LoneTurns, Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
@@ -56,9 +56,6 @@ _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
 _MAX_REPORTS = 4  # that a loop asks for at a time, or lists of keys, or resets of many
-# Turns in a row with one check and nothing else in flight, before the next one is taken for such a
-# turn too. Where it isn't, its others take a frame of their own: 8 µs, once in so many turns.
-_LONE_TURNS = 8
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -83,7 +80,6 @@ class Session:
         self.loop = loop
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
-        self._lone_turns = 0  # in a row
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
@@ -105,6 +101,7 @@ class Session:
         self.leased = self.leases.table  # as `denied`
         self.spend = self.leases.spend
         self._new_turn: Callable[[Session], Turn] = Turn
+        self.lone_turns = LoneTurns(self.link)
         self._loop_end = LoopEnd(self._end)
 
     # --- asking
@@ -121,13 +118,8 @@ class Session:
         return turn
 
     def ask_first(self, check: Check, limits: Limits, future: asyncio.Future[Decision]) -> None:
-        """Take the first check of a turn; send it at once where those before came one by one.
-
-        To wait for others takes another turn of the loop: 0.6 µs of 21 for a lone check, on asyncio
-        1.6 of 29. Others that follow after all find it in flight, and leave together.
-        """
-        link = self.link
-        is_lone = self._lone_turns >= _LONE_TURNS and link is not None and not link.in_flight
+        """Take the first check of a turn; send it at once where those before came one by one."""
+        is_lone = self.lone_turns.go_on
         turn = self._new_turn(self) if is_lone else self.open_turn()
         turn.checks.append(check)
         turn.limits.append(limits)
@@ -138,13 +130,9 @@ class Session:
     def flush(self) -> None:
         """Send the checks of this turn."""
         turn, self.turn = self.turn, None
-        if turn is None:
-            return
-        if turn.checks:
-            link = self.link
-            is_lone = len(turn.checks) == 1 and link is not None and not link.in_flight
-            self._lone_turns = self._lone_turns + 1 if is_lone else 0
-        self._send(turn)
+        if turn is not None:
+            self.lone_turns.note(len(turn.checks))
+            self._send(turn)
 
     def _send(self, turn: Turn) -> None:
         """Send checks, behind what the sidecar is to know of those before."""
