@@ -76,9 +76,8 @@ class Client(LoopHolds, SlotsInLoops):
         look. A cost of 0 only looks. Limits that don't parse, a cost above a burst, a key of over
         512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
 
-        `"@api"` in the place of limits is the rule of that name in the sidecar's rules file: its
-        limits, cost and mode, and its buckets "api:KEY". `default` are the limits where there is
-        none; without it that is a RuleNotInForce, at once or when it is awaited.
+        `"@api"` in place of limits is the rule of that name in the sidecar's rules file. `default`
+        are the limits where there is none; else it's a RuleNotInForce, at once or when awaited.
         """
         if type(limits) is str:
             if default is not None or (known := known_limits(limits)) is None:

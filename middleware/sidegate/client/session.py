@@ -13,7 +13,7 @@ from sidegate.client.inquiries.in_loop import LoopInquiries
 from sidegate.client.leases.in_loop import LoopLeases
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, held_here
-from sidegate.client.turn import Turn
+from sidegate.client.turn import LoneTurns, Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from sidegate.ruleset.ruleset import RuleSet
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
-# Turns in a row with one check and nothing else in flight, before the next one is taken for such a
-# turn too. Where it isn't, its others take a frame of their own: 8 µs, once in so many turns.
-_LONE_TURNS = 8
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -66,7 +63,6 @@ class Session:
         self.loop = loop
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
-        self._lone_turns = 0  # in a row
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
@@ -87,6 +83,7 @@ class Session:
         self.leased = self.leases.table  # as `denied`
         self.spend = self.leases.spend
         self._new_turn: Callable[[Session], Turn] = Turn
+        self.lone_turns = LoneTurns(self.link)
         self._loop_end = LoopEnd(self._end)
 
     # --- asking
@@ -103,13 +100,8 @@ class Session:
         return turn
 
     def ask_first(self, check: Check, limits: Limits, future: asyncio.Future[Decision]) -> None:
-        """Take the first check of a turn; send it at once where those before came one by one.
-
-        To wait for others takes another turn of the loop: 0.6 µs of 21 for a lone check, on asyncio
-        1.6 of 29. Others that follow after all find it in flight, and leave together.
-        """
-        link = self.link
-        is_lone = self._lone_turns >= _LONE_TURNS and link is not None and not link.in_flight
+        """Take the first check of a turn; send it at once where those before came one by one."""
+        is_lone = self.lone_turns.go_on
         turn = self._new_turn(self) if is_lone else self.open_turn()
         turn.checks.append(check)
         turn.limits.append(limits)
@@ -120,13 +112,9 @@ class Session:
     def flush(self) -> None:
         """Send the checks of this turn."""
         turn, self.turn = self.turn, None
-        if turn is None:
-            return
-        if turn.checks:
-            link = self.link
-            is_lone = len(turn.checks) == 1 and link is not None and not link.in_flight
-            self._lone_turns = self._lone_turns + 1 if is_lone else 0
-        self._send(turn)
+        if turn is not None:
+            self.lone_turns.note(len(turn.checks))
+            self._send(turn)
 
     def _send(self, turn: Turn) -> None:
         """Send checks, behind what the sidecar is to know of those before."""
