@@ -220,11 +220,16 @@ class Cluster:
         if not self.vouchers.is_fresh(name, now):
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
-    def tick(self, now: int) -> int:
-        """Do what is due; return in how many ns to call again, 0 for as soon as possible."""
+    def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Do what is due; return in how many ns to call again, 0 for as soon as possible.
+
+        Work that can wait is done in pieces, one at least, while the turn `has_time`.
+        """
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
+        while has_time() and self.sync.working:
+            self._post(self.sync.work(now))
         if not self.sync.is_settled and self._all_agree(unheard=False):
             self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
-PAUSE = 0.001  # seconds: twice a slice, and what timers can do
+SLICE = 150_000  # ns of work in a turn of the loop: for so long a check may wait for it
+TURNS = 3  # with a slice each, between two pauses: up to a third of the time is for such work
+PAUSE = 0.001  # seconds: what timers can do
 BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
 
@@ -26,7 +28,7 @@ class Ticker:
     """One timer of the running loop; `clock` is in ns and only used to tell the cluster.
 
     Work that is never due, such as a walk through a million buckets, goes on at once while nobody
-    asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
+    asks anything, and pauses after a few slices while somebody does. `asked` counts who has asked.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class Ticker:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._at = inf
+        self._until = 0  # ns: the end of this turn's slice
+        self._slices = 0  # since the last pause
 
     def start(self) -> None:
         """Tick from now on."""
@@ -64,7 +68,9 @@ class Ticker:
 
     def _tick(self) -> None:
         try:
-            wait = self._cluster.tick(self._clock()) * 1e-9 or self._pause()
+            now = self._clock()
+            self._until = now + SLICE
+            wait = self._cluster.tick(now, self._has_time) * 1e-9 or self._pause_after_slice()
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
@@ -73,6 +79,13 @@ class Ticker:
             self._timer = self._loop.call_at(self._at, self._tick)
         else:  # after whatever else is ready
             self._timer = self._loop.call_soon(self._tick)
+
+    def _has_time(self) -> bool:
+        return self._clock() < self._until
+
+    def _pause_after_slice(self) -> float:
+        self._slices = (self._slices + 1) % TURNS
+        return 0.0 if self._slices else self._pause()
 
     def _pause(self) -> float:
         """Return how long to leave the processor to others between two slices of work."""

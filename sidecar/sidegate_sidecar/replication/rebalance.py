@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Part, Pulled
+from sidegate_sidecar.replication.arcs import Arcs
 from sidegate_sidecar.replication.targets import Move
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = dict[str, dict[str, list[str]]]  # keys by target and text of the limit
 
-SLICE = 200  # buckets looked at between two looks at the sockets: 0.2 ms
+SLICE = 50  # buckets looked at in a piece of work: 0.05 ms
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,7 @@ class Walk:
         self._is_stale = False  # has the ring changed since the last walk began?
         self._moves = [Move(me, ring, ring)]  # that walk's, the one from the last ring first
         self._for: list[Puller] = []  # whom the present or last walk was for
+        self._arcs = Arcs((ring,), self._targets_at)
         self._rest: Iterator[tuple[str, list[str]]] | None = None
 
     @property
@@ -160,18 +162,12 @@ class Walk:
             self._begin()
         assert self._rest is not None
         piece = next(self._rest, None)
-        rows: Rows = {}
         if piece is None:
             self._rest = None
-            return rows
+            return {}
         text, keys = piece
-        place_of, heirs_at = self._ring.place, self._moves[0].heirs_at
-        plain = len(self._moves) == 1 and not self._for
-        for key in keys:
-            place = place_of(key)
-            for target in heirs_at(place) if plain else self._targets(key, place):
-                rows.setdefault(target, {}).setdefault(text, []).append(key)
-        return rows
+        found = self._arcs.targets(keys, self._targets)
+        return {target: {text: some} for target, some in found.items()}
 
     def _is_due(self) -> bool:
         return self._is_stale or bool(self._unserved())
@@ -189,6 +185,8 @@ class Walk:
         self._moves = [Move(self._me, it, self._ring, asked, added, away) for it in befores]
         self._is_stale = False
         self._for = self._unserved()
+        rings = [puller.ring for puller in self._for] + [it.before for it in self._moves]
+        self._arcs = Arcs([self._ring, *rings], self._targets_at)
         for puller in self._for:
             puller.walked = True
         nothing = self._moves_nothing() and not self._for
@@ -213,14 +211,27 @@ class Walk:
         has_left = self._me in last.before and self._me not in last.ring
         return last.before if has_left else last.ring
 
-    def _targets(self, key: str, place: int) -> dict[str, None]:
-        targets = {name: None for move in self._moves for name in move.heirs_at(place)}
-        for puller in self._for:
-            if puller.ring.pair_at(place)[0] == puller.name and (
-                puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller)
-            ):
+    def _targets_at(self, place: int) -> tuple[str, ...] | None:
+        """Return who is to be sent the keys there; None if that may change during the walk."""
+        pullers = self._pullers_at(place)
+        if any(it.without.pair_at(place)[0] != self._me for it in pullers):
+            return None
+        return tuple({**self._heirs_at(place), **{it.name: None for it in pullers}})
+
+    def _targets(self, key: str) -> dict[str, None]:
+        place = self._ring.place(key)
+        targets = self._heirs_at(place)
+        for puller in self._pullers_at(place):
+            if puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller):
                 targets[puller.name] = None
         return targets
+
+    def _heirs_at(self, place: int) -> dict[str, None]:
+        return {name: None for move in self._moves for name in move.heirs_at(place)}
+
+    def _pullers_at(self, place: int) -> list[Puller]:
+        """Return for whom the walk is that will own a key at that place: one, but for a moment."""
+        return [it for it in self._for if it.ring.pair_at(place)[0] == it.name]
 
     def _stands_for(self, key: str, puller: Puller) -> bool:
         """Is it this node that holds a bucket until the newcomer does?"""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
 
-BATCH = 200  # buckets in a message: 0.1 ms for each side, and no check waits longer for it
+BATCH = 100  # buckets in a message: 0.1 ms for each side, twice that where all are new
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Sends: TypeAlias = list[tuple[str, NodeMessage]]
 
-AT_A_TIME = 2  # messages to a node between two looks at the sockets: 0.3 ms
+AT_A_TIME = 1  # messages to a node in a piece of work: 0.1 ms
 
 
 class Sending:
