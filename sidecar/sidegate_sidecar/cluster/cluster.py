@@ -228,12 +228,21 @@ class Cluster:
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
-        while has_time() and self.sync.working:
-            self._post(self.sync.work(now))
         if not self.sync.is_settled and self._all_agree(unheard=False):
             self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
+        return self._go_on(now, has_time)
+
+    def work(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Go on with the work that can wait, between two ticks; otherwise as `tick`."""
+        self.notice(now)
+        self._post(self.sync.work(now))
+        return self._go_on(now, has_time)
+
+    def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
+        while has_time() and self.sync.working:
+            self._post(self.sync.work(now))
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
-SLICE = 150_000  # ns of work in a turn of the loop: for so long a check may wait for it
-TURNS = 3  # with a slice each, between two pauses: up to a third of the time is for such work
+SLICE = 100_000  # ns of work in a turn of the loop: for so long a check may wait for it
+TURNS = 1  # with a slice each, between two pauses: a tenth of the time is for such work
+FULL_EVERY = 10 * 10**6  # ns between two full ticks while there is work
 PAUSE = 0.001  # seconds: what timers can do
 BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
@@ -44,6 +45,7 @@ class Ticker:
         self._at = inf
         self._until = 0  # ns: the end of this turn's slice
         self._slices = 0  # since the last pause
+        self._full_at = 0  # ns: when all is to be done that is due
 
     def start(self) -> None:
         """Tick from now on."""
@@ -70,7 +72,12 @@ class Ticker:
         try:
             now = self._clock()
             self._until = now + SLICE
-            wait = self._cluster.tick(now, self._has_time) * 1e-9 or self._pause_after_slice()
+            if now < self._full_at:
+                wait = self._cluster.work(now, self._has_time) * 1e-9
+            else:
+                self._full_at = now + FULL_EVERY
+                wait = self._cluster.tick(now, self._has_time) * 1e-9
+            wait = wait or self._pause_after_slice()
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT

@@ -177,6 +177,8 @@ class Sessions:
         match message:
             case Checks():
                 by = _forwarder(connection, message) if message.serial else ""
+                if by and self._peers.inbox.arrivals:
+                    self._peers.inbox.arrivals.finish(by)
                 self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))

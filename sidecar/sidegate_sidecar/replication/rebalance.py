@@ -118,11 +118,16 @@ class Walk:
         without = self._ring.without_node(name)
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
+        if part is Part.ALL:
+            self._asked.pop(name, None)  # if it is on the ring that was a life before this one
 
     def renew(self, name: str) -> None:
-        """Take a node for one that has nothing: it died and came back, and we didn't see it."""
+        """Take a node for one that has nothing: it died and came back, and we didn't see it.
+
+        One that we saw come is sent what it lacks anyhow.
+        """
         puller = self.pullers.get(name)
-        if name not in self._added and not (puller and puller.whole):
+        if name not in {*self._added, *self._asked} and not (puller and puller.whole):
             self.lacks(name)
 
     def lacks(self, name: str) -> None:

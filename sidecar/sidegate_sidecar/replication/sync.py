@@ -315,9 +315,16 @@ class Sync:
         self.rows.walk_all()
         self._flush.place_all(now)
 
-    def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
+    def merge_part(self, sender: str, message: Buckets, now: int) -> None:
+        """Merge some buckets of a message; what is left of it comes by `step`. ValueError as by it.
+
+        Who sent it is told when all of it is merged.
+        """
         self._pulling.came(now)
         self.counts.merged += self._merging.merge(sender, message, now)
+
+    def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
+        self.merge_part(sender, message, now)
         return [(sender, Merged(message.id))]
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
@@ -388,7 +395,8 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once)
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:

@@ -34,7 +34,17 @@ class Table:
     may change which keys there are.
     """
 
-    __slots__ = ("capacity", "interval", "limit", "one", "scale", "shards", "size", "window")
+    __slots__ = (
+        "capacity",
+        "interval",
+        "limit",
+        "one",
+        "puts_by",
+        "scale",
+        "shards",
+        "size",
+        "window",
+    )
 
     def __init__(self, limit: Limit, window: CurrentWindow | None = None) -> None:
         self.limit = limit
@@ -43,6 +53,7 @@ class Table:
         self.interval = limit.interval
         self.capacity = limit.capacity
         self.size = 0
+        self.puts_by = False  # has a bucket been put by, ever?
         self.one: dict[str, int] = {}  # all keys, while there are few
         self.shards: list[dict[str, int]] | None = None  # then they are here
 

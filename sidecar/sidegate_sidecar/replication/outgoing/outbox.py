@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
 
-BATCH = 100  # buckets in a message: 0.1 ms for each side, twice that where all are new
+BATCH = 100  # buckets in a message: 0.1 ms here; there it is merged in parts
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 
@@ -56,6 +56,10 @@ class Outbox:
     def window_is_full(self) -> bool:
         """Are as many messages on their way as may be?"""
         return len(self._flying) >= WINDOW
+
+    def is_ripe(self, now: int, gather: int) -> bool:
+        """Is there a full message, or has some of it waited for `gather` ns?"""
+        return self.waiting >= BATCH or now - self._since >= gather
 
     def add(self, text: str, keys: Iterable[str], now: int) -> None:
         """Queue the buckets of these keys under one limit."""
