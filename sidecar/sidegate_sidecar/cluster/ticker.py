@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
-SLICE = 100_000  # ns of work in a turn of the loop: for so long a check may wait for it
+SLICE = 150_000  # ns of work in a turn of the loop: for so long a check may wait for it
 TURNS = 1  # with a slice each, between two pauses: a tenth of the time is for such work
 FULL_EVERY = 10 * 10**6  # ns between two full ticks while there is work
 PAUSE = 0.001  # seconds: what timers can do

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import Group
 
-SLICE: Final = 100_000  # ns of merging in a turn
-PART: Final = 50  # buckets between two looks at the clock: up to 0.1 ms
+SLICE: Final = 50_000  # ns of merging in a turn, and what one part takes beyond
+PART: Final = 25  # buckets between two looks at the clock: up to 0.05 ms
 MAX_WAITING: Final = 64  # parts of a node: an honest one has eight messages under way
 
 

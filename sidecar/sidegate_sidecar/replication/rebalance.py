@@ -152,7 +152,19 @@ class Walk:
 
         `has_all` says whether nothing waits for a node any more.
         """
-        done = [it for it in self.pullers.values() if not it.told and has_all(it.name)]
+        return self._told([it for it in self.pullers.values() if has_all(it.name)])
+
+    def early_answers(self, has_changes: Callable[[str], bool]) -> list[tuple[str, Pulled]]:
+        """Return what to say while there is a walk to do, to those who needn't wait for it.
+
+        They have been sent all that they own before they came on the ring, and ask what has changed
+        since. What the walk finds for them is what they are to hold for others.
+        """
+        asked = [it for it in self.pullers.values() if not it.whole and it.name in self._asked]
+        return self._told([it for it in asked if has_changes(it.name)])
+
+    def _told(self, pullers: list[Puller]) -> list[tuple[str, Pulled]]:
+        done = [it for it in pullers if not it.told]
         for puller in done:
             puller.told = True
             if not puller.whole or puller.name in self._ring:

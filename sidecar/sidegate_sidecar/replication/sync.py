@@ -365,14 +365,15 @@ class Sync:
         return outgoing
 
     def work(self, now: int) -> Sends:
-        """Do one piece of the work that there is: flush, walk, send what the windows have room for.
+        """Do one piece of the work that there is: send what the windows have room for, or walk on.
 
         It takes a tenth of a millisecond: whoever has more time in this turn calls it again.
         """
         self._flush.tick(now)
-        if not self._outboxes.hold_up:
-            self._add(self._walk.slice(), now)
-        return self._send(now)
+        if (outgoing := self._send(now)) or self._outboxes.hold_up:
+            return outgoing
+        self._add(self._walk.slice(), now)
+        return self._tell_done()
 
     def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -390,7 +391,7 @@ class Sync:
         for target, texts in rows.items():
             if target in self.ring or target in self._walk.pullers:  # else gone since it began
                 for text, keys in texts.items():
-                    self._outboxes.of(target).add(text, keys, now)
+                    self._outboxes.of(target).add(text, keys, now, found=True)
                     self.counts.handed += len(keys)
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
@@ -401,8 +402,10 @@ class Sync:
 
     def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
-        if self._walk.to_do or self.rows.to_do:
+        if self.rows.to_do:
             return []
+        if self._walk.to_do:
+            return [*self._walk.early_answers(self._has_changes)]
         digest, lacks = self.ring.digest, self.copies.lacks
         answers = self._inquiries.answers(digest, self._has_buckets, lacks=lacks)
         return [*self._walk.answers(self._has_all), *answers]
@@ -411,5 +414,9 @@ class Sync:
         return not (self._outboxes.get(name) or self.rows.lacks_some(name))
 
     def _has_all(self, name: str) -> bool:
-        waits = name in self._ledgers or self.resets.is_deaf(name)
-        return self._has_buckets(name) and not waits
+        return self._has_buckets(name) and self._has_changes(name)
+
+    def _has_changes(self, name: str) -> bool:
+        box = self._outboxes.get(name)
+        waits = name in self._ledgers or self.resets.is_deaf(name) or self.rows.lacks_some(name)
+        return not (waits or (box and box.has_changes))
