@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
 FLUSH_SLICE = 100  # changes flushed in a piece of work: 0.08 ms
-BACKLOG_SHARE = 32  # of changes that wait to be flushed, at once: else many made-up keys pile up
+BACKLOG_SHARE = 16  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 
 class Flush:

@@ -124,10 +124,11 @@ class Walk:
     def renew(self, name: str) -> None:
         """Take a node for one that has nothing: it died and came back, and we didn't see it.
 
-        One that we saw come is sent what it lacks anyhow.
+        One that we saw come is being sent what it lacks anyhow.
         """
         puller = self.pullers.get(name)
-        if name not in {*self._added, *self._asked} and not (puller and puller.whole):
+        is_served = name in self._asked and self.to_do
+        if name not in self._added and not (is_served or (puller and puller.whole)):
             self.lacks(name)
 
     def lacks(self, name: str) -> None:

@@ -357,9 +357,9 @@ class Sync:
             if not (self._flush.has_unsent or self._outboxes.get(name)):
                 self._ledgers.caught_up(name)
         self._outboxes.give_back(now)
+        outgoing = [*self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        outgoing = [*self._resetting.answers(), *self.work(now)]
         outgoing += self.copies.questions(now, self._usable)
         outgoing += self._pulling.ask_again(now)
         return outgoing
