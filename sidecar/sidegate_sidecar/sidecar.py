@@ -27,7 +27,7 @@ from sidegate_sidecar.config import Role
 from sidegate_sidecar.errors import NOT_SAVED
 from sidegate_sidecar.links.caching.cache_links import CacheLinks
 from sidegate_sidecar.links.discovery import Discovery
-from sidegate_sidecar.links.inbox import Inbox
+from sidegate_sidecar.links.inbox.inbox import Inbox
 from sidegate_sidecar.links.listener import Listener
 from sidegate_sidecar.links.peers import Peers
 from sidegate_sidecar.links.secret_files import look_at_secrets

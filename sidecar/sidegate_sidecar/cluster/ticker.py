@@ -18,9 +18,8 @@ log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
 SLICE = 150_000  # ns of work in a turn of the loop: for so long a check may wait for it
-TURNS = 1  # with a slice each, between two pauses: a tenth of the time is for such work
 FULL_EVERY = 10 * 10**6  # ns between two full ticks while there is work
-PAUSE = 0.001  # seconds: what timers can do
+PAUSE = 0.001  # seconds: what timers can do; so a fifth of the time at most is for such work
 BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
 
@@ -29,7 +28,7 @@ class Ticker:
     """One timer of the running loop; `clock` is in ns and only used to tell the cluster.
 
     Work that is never due, such as a walk through a million buckets, goes on at once while nobody
-    asks anything, and pauses after a few slices while somebody does. `asked` counts who has asked.
+    asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class Ticker:
         self._timer: asyncio.Handle | None = None
         self._at = inf
         self._until = 0  # ns: the end of this turn's slice
-        self._slices = 0  # since the last pause
         self._full_at = 0  # ns: when all is to be done that is due
 
     def start(self) -> None:
@@ -77,7 +75,7 @@ class Ticker:
             else:
                 self._full_at = now + FULL_EVERY
                 wait = self._cluster.tick(now, self._has_time) * 1e-9
-            wait = wait or self._pause_after_slice()
+            wait = wait or self._pause()
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
@@ -89,10 +87,6 @@ class Ticker:
 
     def _has_time(self) -> bool:
         return self._clock() < self._until
-
-    def _pause_after_slice(self) -> float:
-        self._slices = (self._slices + 1) % TURNS
-        return 0.0 if self._slices else self._pause()
 
     def _pause(self) -> float:
         """Return how long to leave the processor to others between two slices of work."""

@@ -15,7 +15,7 @@ from sidegate_ring.membership.membership import Life
 from sidegate_ring.membership.messages import MAX_AHEAD
 from sidegate_sidecar.cluster.records.addresses import address_of
 from sidegate_sidecar.cluster.records.claims import has_claimed
-from sidegate_sidecar.links.arrivals import Arrivals
+from sidegate_sidecar.links.inbox.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
