@@ -177,8 +177,8 @@ class Sessions:
         match message:
             case Checks():
                 by = _forwarder(connection, message) if message.serial else ""
-                if by and self._peers.inbox.arrivals:
-                    self._peers.inbox.arrivals.finish(by)
+                if by and self._peers.inbox.merge_queue:
+                    self._peers.inbox.merge_queue.finish(by)
                 self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))

@@ -15,7 +15,7 @@ from sidegate_ring.membership.membership import Life
 from sidegate_ring.membership.messages import MAX_AHEAD
 from sidegate_sidecar.cluster.records.addresses import address_of
 from sidegate_sidecar.cluster.records.claims import has_claimed
-from sidegate_sidecar.links.inbox.arrivals import Arrivals
+from sidegate_sidecar.links.inbox.merge_queue import MergeQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,11 @@ class Inbox:
     clock: Callable[[], int]
     cache: CacheLinks | NoCache
     slots: SlotLinks
-    arrivals: Arrivals = field(init=False)
+    merge_queue: MergeQueue = field(init=False)
     """Buckets that wait to be merged."""
 
     def __post_init__(self) -> None:
-        self.arrivals = Arrivals(self._merge, self.clock, asyncio.get_running_loop().call_soon)
+        self.merge_queue = MergeQueue(self._merge, self.clock, asyncio.get_running_loop().call_soon)
 
     def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""
@@ -58,7 +58,7 @@ class Inbox:
 
     def on_disconnected(self, name: str) -> None:
         """Called when the link to a node broke."""
-        self.arrivals.drop(name)
+        self.merge_queue.drop(name)
         self.cluster.on_disconnected(name, self.clock())
         self.lost(name)
         self.ticker.hurry()
@@ -71,10 +71,10 @@ class Inbox:
     def on_message(self, name: str, message: UnaskedMessage, host: str) -> None:
         """Called with each message of a node; WireError for one that makes no sense."""
         if isinstance(message, Buckets):
-            self.arrivals.take(name, message)
+            self.merge_queue.take(name, message)
             return
-        if self.arrivals and not isinstance(message, Merged):
-            self.arrivals.finish(name)
+        if self.merge_queue and not isinstance(message, Merged):
+            self.merge_queue.finish(name)
         if isinstance(message, CACHE_MESSAGES):
             self.cache.on_node(name, message)
             return
@@ -95,7 +95,7 @@ class Inbox:
             raise WireError("bad-message", str(error)) from None
         self.ticker.hurry()
 
-    def _merge(self, name: str, part: Buckets, is_last: bool) -> None:  # noqa: FBT001  # a callback
+    def _merge(self, name: str, part: Buckets, is_last: bool) -> None:  # a callback
         now = self.clock()
         if is_last:
             self.cluster.step(name, part, now)

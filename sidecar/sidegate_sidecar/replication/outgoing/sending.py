@@ -56,7 +56,8 @@ class Sending:
     def send(self, now: int, least: int, *, at_once: bool = False, walks: bool = False) -> Sends:
         """Return what the windows have room for; `at_once` all, without waiting for answers.
 
-        While a walk goes on it is full messages only, or what has waited for a while. Debts of no more than `least` ns are left out, but for newcomers, who have nothing else.
+        While a walk goes on it is full messages only, or what has waited for a while. Debts of no
+        more than `least` ns are left out, but for newcomers, who have nothing else.
         """
         outgoing: Sends = []
         deaf = {*self._resets.hearers} if self._resets else set[str]()

@@ -1,4 +1,4 @@
-"""Arrivals: buckets that nodes have sent, merged some in each turn of the loop.
+"""The merge queue: buckets that nodes have sent, merged some in each turn of the loop.
 
 A message of 200 buckets that are new here takes half a millisecond, and eight of each node may be
 under way. So they are merged in parts, while a turn has time. Whatever else that node says waits
@@ -24,7 +24,7 @@ PART: Final = 25  # buckets between two looks at the clock: up to 0.05 ms
 MAX_WAITING: Final = 64  # parts of a node: an honest one has eight messages under way
 
 
-class Arrivals:
+class MergeQueue:
     """What waits to be merged, by node. `clock` is in ns, `later` calls in the next turn.
 
     `merge` merges a part of a message, and is told whether it is the last one. It may raise
