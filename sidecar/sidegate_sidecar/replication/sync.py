@@ -157,11 +157,7 @@ class Sync:
         return any(puller.whole for puller in self._walk.pullers.values())
 
     def owed(self) -> set[tuple[str, str]] | None:
-        """Return the buckets that others haven't merged yet, by text of the limit and key.
-
-        None if that can't be told, since a walk has still to find who lacks what, or more waited
-        than may.
-        """
+        """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
         return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
 
     def flush_due(self, now: int) -> int:
