@@ -264,13 +264,15 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, values last, within the drain; go on forwarding as a leaf.
+        """Leave the ring and hand over, slots and values last, within the drain; go on forwarding as a leaf.
 
         The last owner waits for another node first, unless it never had one or saves its buckets
         in a file, and stays on the ring if none comes.
         """
         drain = self.config.drain
         departure = await self.leaving.leave(drain, saved=self.state is not None)
+        slots = self.sessions.slots.node.handover
+        await _until(lambda: slots.is_over, drain - departure.seconds)
         if self.cache is not None:
             handover = self.cache.node.handover
             await _until(lambda: handover.is_over, drain - departure.seconds)
