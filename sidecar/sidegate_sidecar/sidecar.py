@@ -264,7 +264,7 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, slots and values last, within the drain; go on forwarding as a leaf.
+        """Leave the ring and hand over, slots and values last, within the drain; forward as a leaf.
 
         The last owner waits for another node first, unless it never had one or saves its buckets
         in a file, and stays on the ring if none comes.
