@@ -36,6 +36,8 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
+        self.unsent: dict[str, int] = {}  # tokens by key, of what is charged since the last flush
+        self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
         self.usable = usable
@@ -58,10 +60,10 @@ class Flush:
         """Is a change in no outbox yet?"""
         return bool(self.changed or self._unplaced)
 
-    @property
-    def unsent(self) -> list[Check]:
-        """Return the changes that are in no outbox yet."""
-        return [*self.changed, *self._unplaced]
+    def unsent_buckets(self) -> set[tuple[str, str]]:
+        """Return the buckets that are in no outbox yet, by text of the limit and key."""
+        changes = [*self.changed, *self._unplaced]
+        return {(it.text, key) for key, texts, _ in changes for it in parse_limits(texts).items}
 
     def due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
@@ -99,7 +101,8 @@ class Flush:
         self._flushed_at = now
         self.is_urgent = False
         self._unplaced += self.changed
-        self.changed.clear()
+        for placed in (self.changed, self.unsent, self.at_risk):
+            placed.clear()
         for owner, check in self._stood_in:
             if self.ring.pair(check[0])[0] == owner:
                 self._place_but(owner, check, now)

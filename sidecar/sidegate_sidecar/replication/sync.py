@@ -6,25 +6,21 @@ which checks two nodes have both decided (`ledger.py`), and that a key was reset
 has its own. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
-  time at the latest, and at once when nothing was sent for that long;
-- join: a newcomer asks for all that it will own (`Pull`), and from then on is sent each change
-  of it too, until it is on the ring;
+  time at the latest, and at once (`early/`) before much of a burst is unsent;
+- join: a newcomer asks for all that it will own (`Pull`), and then gets each change of it too;
 - leave: what has changed since the last time goes out before the node leaves the ring;
-- repair: when the ring has changed, all buckets are walked through, and those whose holders are
-  others than before are sent to them.
+- repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
 What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
 a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
-can, or is off the ring; meanwhile its part goes to the next node that can be reached. Messages are
-small, only a few are under way to one node, and the walk goes in slices and waits for the outboxes
-to empty: so a million buckets move without a check waiting for more than one slice.
+can, or is off the ring; meanwhile its part goes to the next one that can. Messages are small, only
+a few are under way to a node, and a walk waits for outboxes to empty: no check waits for long.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import (
     Buckets,
@@ -45,6 +41,7 @@ from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
+from sidegate_sidecar.replication.early.early import Early
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
@@ -99,9 +96,10 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed = self._flush.changed
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
+        self.early = Early(self._flush, self._sending, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
         self.rows = RowCopies(
@@ -165,13 +163,12 @@ class Sync:
         if self._walk.to_do or self._outboxes.overflowed:
             return None
         owed = {*self._outboxes.unmerged()} | self._ledgers.unsettled()
-        for key, texts, _ in self._flush.unsent:
-            owed |= {(limit.text, key) for limit in parse_limits(texts).items}
-        return owed
+        return owed | self._flush.unsent_buckets()
 
     def flush_due(self, now: int) -> int:
-        """Return in how many ns changes are to be sent, 0 for now."""
-        return self._flush.due(now)
+        """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
+        early, flush = self.early.due(now), self._flush.due(now)
+        return flush if early is None else min(early, flush)
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -249,6 +246,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
+        self.early.unreachable(name)
         self.rows.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
@@ -259,6 +257,7 @@ class Sync:
 
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
+        self.early.unreachable(name)
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
@@ -302,7 +301,7 @@ class Sync:
         return self._send(now)
 
     def _landed(self, sender: str, number: int) -> Sends:
-        for waits in (self._outboxes, self.resets, self.rows):
+        for waits in (self._outboxes, self.resets, self.rows, self.early):
             waits.landed(sender, number)
         return self._tell_done()  # the next messages wait for their turn
 
@@ -344,6 +343,7 @@ class Sync:
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
+        early = self.early.tick(now)
         self._flush.tick(now)
         self.rows.tick(now)
         if not self._outboxes.hold_up:
@@ -355,10 +355,9 @@ class Sync:
         self._outboxes.give_back(now)
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        outgoing = [*self._resetting.answers(), *self._send(now)]
+        outgoing = [*early, *self._resetting.answers(), *self._send(now)]
         outgoing += self.copies.questions(now, self._usable)
-        outgoing += self._pulling.ask_again(now)
-        return outgoing
+        return [*outgoing, *self._pulling.ask_again(now)]
 
     def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
