@@ -85,6 +85,16 @@ class Flush:
         targets = [name for name in self.ring.pair(key) if name and name != self.me]
         return [*targets, *self._further_targets(key, targets, self._newcomers.values())]
 
+    def targets_of_all(
+        self, holders: tuple[str, str], checks: list[Check]
+    ) -> Iterator[tuple[list[str], list[Check]]]:
+        """Yield who else is to have what is known of keys with these holders, and of which."""
+        targets = [name for name in holders if name and name != self.me]
+        if self._newcomers or not all(map(self.usable, targets)):  # then it depends on the key
+            yield from ((list(self.targets_of(check[0])), [check]) for check in checks)
+        else:
+            yield targets, checks
+
     def tick(self, now: int) -> None:
         """Place some changes, or more of those that are being placed."""
         if (self.changed or self._stood_in) and not self.due(now):

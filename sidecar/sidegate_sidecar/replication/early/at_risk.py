@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.outgoing.outbox import Keys
     from sidegate_sidecar.replication.outgoing.sending import Sending, Sends
 
-# A message costs an owner some 50 us with its answer, so these are a tenth of its time.
-EARLY_EVERY = 500_000  # ns between two messages in the long run: what has to wait, waits so long
+# A message costs an owner 50 to 80 us with its answer, so these are less than a tenth of its time.
+EARLY_EVERY = 10**6  # ns between two messages in the long run: what has to wait, waits so long
 EARLY_SAVED = 250  # messages that may go out at once after a pause: the bursts of some keys
+TAIL = 5 * 10**6  # ns that what waits may wait where nobody asks any more: else it goes with those
 
 
 class AtRisk:
@@ -34,8 +35,8 @@ class AtRisk:
         self._saved_at = 0  # when as many messages are saved up as may be
 
     def due(self, now: int) -> int | None:
-        """Return in how many ns what waits may be sent, None if nothing does."""
-        return max(self._next_at() - now, 0) if self._flush.at_risk else None
+        """Return in how many ns what waits is to be sent, if nobody asks, None if nothing does."""
+        return max(self._next_at() - now, 0) + TAIL if self._flush.at_risk else None
 
     def _next_at(self) -> int:
         return self._saved_at - EARLY_EVERY * (EARLY_SAVED - 1)
@@ -43,14 +44,15 @@ class AtRisk:
     def send(self, checks: Iterable[Check], now: int) -> tuple[Sends, set[Check]]:
         """Send the buckets of these checks to all who are to have them.
 
-        Return also the checks that needn't be flushed any more. If too much was sent of late they
-        all wait for a tick, and what can't be sent for another reason for the next flush.
+        Return also the checks that needn't be flushed any more. If too much was sent of late all
+        wait for a later call, and what can't be sent for another reason for the next flush.
         """
-        checks = set(checks)
+        waiting = self._flush.at_risk
+        waiting.update(checks)
         if now < self._next_at():
-            self._flush.at_risk |= checks
             return [], set()
-        by_target, sent = self._placed(checks)
+        by_target, sent = self._placed(waiting)
+        waiting.clear()
         messages: Sends = []
         for target, some in by_target.items():
             for at in range(0, len(some), BATCH):
@@ -61,6 +63,7 @@ class AtRisk:
                     messages.append((target, message))
         for key, *_ in sent:
             self._flush.unsent.pop(key, None)
+        self._flush.changed -= sent
         self._saved_at = max(self._saved_at, now) + EARLY_EVERY * max(len(messages), 1)
         return messages, sent
 
@@ -68,30 +71,31 @@ class AtRisk:
         """Return who is sent which of these checks, and those that all get who are to have them."""
         by_target: dict[str, list[Check]] = {}
         sent: set[Check] = set()
+        groups: dict[tuple[str, str], list[Check]] = {}
+        pair = self._flush.ring.pair
         for check in checks:
-            targets = list(self._flush.targets_of(check[0]))
-            usable = [name for name in targets if self._usable(name)]
-            for target in usable:
-                by_target.setdefault(target, []).append(check)
-            if len(usable) == len(targets):
-                sent.add(check)
+            groups.setdefault(pair(check[0]), []).append(check)
+        for holders, some in groups.items():
+            for targets, part in self._flush.targets_of_all(holders, some):
+                usable = [name for name in targets if self._usable(name)]
+                for target in usable:
+                    by_target.setdefault(target, []).extend(part)
+                if len(usable) == len(targets):
+                    sent.update(part)
         return by_target, sent
 
     def tick(self, now: int) -> Sends:
         """Send what waits, if it may go out by now."""
-        waiting = self._flush.at_risk
-        if not waiting or now < self._next_at():
-            return []
-        self._flush.at_risk = set()
-        messages, sent = self.send(waiting, now)
-        self._flush.changed -= sent
-        return messages
+        return self.send((), now)[0] if self._flush.at_risk else []
 
 
 def keys_of(checks: Iterable[Check]) -> Keys:
     """Return the buckets of some checks: keys by the texts of their limits."""
-    keys: Keys = {}
+    by_texts: dict[str, list[str]] = {}
     for key, texts, _ in checks:
+        by_texts.setdefault(texts, []).append(key)
+    keys: Keys = {}
+    for texts, some in by_texts.items():
         for limit in parse_limits(texts).items:
-            keys.setdefault(limit.text, []).append(key)
+            keys.setdefault(limit.text, []).extend(some)
     return keys
