@@ -144,7 +144,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Limits:
-    """One to eight different limits that are decided together; equal when their texts are.
+    """One to eight different limits, decided together; equal when their texts are, and `sync`.
 
     Limits that carry are the only ones that their key has at a time. So if it had others before,
     these were changed, and what was spent of them is carried over: who had spent 40 % of the old
@@ -160,7 +160,7 @@ class Limits:
     windows: tuple[int, ...] = field(compare=False, repr=False)  # which of them are quotas
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
-    sync: bool = field(compare=False, repr=False)  # is it backed up before it is answered?
+    sync: bool = field(repr=False)  # is it backed up before it is answered?
     max_unsent: int = field(compare=False, repr=False)  # tokens that may wait to be backed up
     is_at_risk: bool = field(compare=False, repr=False)  # may as many be charged one by one?
 
@@ -202,7 +202,7 @@ class Limits:
 
     def synced(self) -> "Limits":
         """Return the same limits, and have each charge be backed up before it is answered."""
-        return self if self.sync else Limits(self.items, carries=self.carries, sync=True)
+        return self if self.sync else parse_limits(CARRYING * self.carries + SYNC + self.text)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.

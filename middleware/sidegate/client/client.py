@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, overload
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, synced, waited_for
 from sidegate.client.holds.in_loop import LoopHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
@@ -68,7 +68,13 @@ class Client(LoopHolds, SlotsInLoops):
             vars(self)["check"] = TracedCheck(self.check, self._open_turn, options.telemetry)
 
     def check(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
@@ -79,7 +85,12 @@ class Client(LoopHolds, SlotsInLoops):
         `"@api"` in the place of limits is the rule of that name in the sidecar's rules file: its
         limits, cost and mode, and its buckets "api:KEY". `default` are the limits where there is
         none; without it that is a RuleNotInForce, at once or when it is awaited.
+
+        With `sync` a charge is answered only when the key's backup has it too, so that no kill of
+        one sidecar loses it; if that takes too long, by `on_unreachable`. It costs one more hop.
         """
+        if sync:
+            limits = synced(limits)
         if type(limits) is str:
             if default is not None or (known := known_limits(limits)) is None:
                 return self._check_by_text(key, limits, cost, default)

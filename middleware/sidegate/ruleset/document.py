@@ -94,6 +94,7 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         int | None,
         _said("How many requests of a key run at a time; those of apps' middleware.", minimum=1),
     ] = None
+    sync: Annotated[bool, _said("Whether a charge is answered when a backup has it too.")] = False
 
 
 class RulesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -94,7 +94,8 @@ class Applied:
         """Return the rule that these limits are here."""
         key = self.limit.key.function
         named = self.name, self.bucket, service
-        return _rule(named, limits, key if is_total(key) else _ADDRESS, carries=self.carries)
+        asked = limits.synced() if self.limit.sync else limits
+        return _rule(named, asked, key if is_total(key) else _ADDRESS, carries=self.carries)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
