@@ -78,19 +78,12 @@ class Client(LoopHolds, SlotsInLoops):
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
-        It comes within the budget, whatever happens to the sidecar; only a loop that is too busy
-        to look makes it later. A cost of 0 only looks. Limits that don't parse, a cost above a
-        burst, a key of over 512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
-
-        `"@api"` in the place of limits is the rule of that name in the sidecar's rules file: its
-        limits, cost and mode, and its buckets "api:KEY". `default` are the limits where there is
-        none; without it that is a RuleNotInForce, at once or when it is awaited.
-
-        With `sync` a charge is answered only when the key's backup has it too, so that no kill of
-        one sidecar loses it; if that takes too long, by `on_unreachable`. It costs one more hop.
+        It comes within the budget; only a loop that is too busy to look makes it later. A cost of 0
+        only looks. What can't be asked raises at once: limits that don't parse, a cost above a
+        burst, a key of over 512 bytes, no event loop. `"@api"` is a rule of the sidecar's file, and
+        `default` for where it is none. `sync`: a charge is answered when the backup has it too.
         """
-        if sync:
-            limits = synced(limits)
+        limits = synced(limits) if sync else limits
         if type(limits) is str:
             if default is not None or (known := known_limits(limits)) is None:
                 return self._check_by_text(key, limits, cost, default)
@@ -107,22 +100,19 @@ class Client(LoopHolds, SlotsInLoops):
         else:
             asked, limits = question(key, limits, cost)
         session = self._latest
-        # An open turn is of this loop if its loop runs in this thread; see `Session.turn`. That
-        # costs 50 ns, and get_running_loop 140, of 1,700 for a check under load (CPython 3.11).
+        # An open turn is of a loop that runs in this thread. 50 ns; get_running_loop takes 140.
         if (
             session is None
             or (turn := session.turn) is None
             or session.thread != get_ident()
             or not session.loop.is_running()
         ):
-            session = self._here()
-            turn = session.turn
+            turn = (session := self._here()).turn
         future: Future[Decision] = Future(loop=session.loop)
         if session.denied and (denial := session.recall(key, limits, cost)):
             future.set_result(denial)
             return future
-        if turn is None:
-            turn = session.open_turn()
+        turn = turn or session.open_turn()
         turn.checks.append(asked)
         turn.limits.append(limits)
         turn.futures.append(future)

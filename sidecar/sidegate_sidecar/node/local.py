@@ -13,7 +13,7 @@ from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
-from sidegate_sidecar.node.confirmed.confirmed import Confirmed
+from sidegate_sidecar.node.confirmed.confirmed_answers import ConfirmedAnswers
 from sidegate_sidecar.node.forward import places_of
 from sidegate_sidecar.node.share import take_share
 from sidegate_sidecar.replication.corrections.decided import charges_of
@@ -72,7 +72,7 @@ class Local:
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
         self._unsent = cluster.sync.unsent
-        self._confirmed = Confirmed(cluster, fallback, counts, self.deadline)
+        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline)
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 

@@ -1,4 +1,4 @@
-"""Confirmed: answers of an owner that leave when another node knows what they charged. Pure."""
+"""Confirmed answers: of an owner, that leave when another node knows what they charged. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.forward import Send
 
 
-class Confirmed:
+class ConfirmedAnswers:
     """Answers to checks with `sync`. Those of one frame leave in parts, none waits for another."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Confirmed:
 
         `local` has nobody better to ask than this node, and `closed` gives back what it refuses.
         """
-        answers = decided
+        answers: list[Answer] = decided
         match self._fallback.policy:
             case OnUnreachable.OPEN:
                 answers = [[1] for _ in positions]
