@@ -6,6 +6,7 @@ from typing import Final
 from tests.simulation.scenarios import charges, names, values
 from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
+from tests.simulation.scenarios.fleets.zones import ZONES
 from tests.simulation.scenarios.holds import reservations, slots
 from tests.simulation.scenarios.limits.quotas import quotas, quotas_and_fail
 from tests.simulation.scenarios.outages import (
@@ -43,4 +44,4 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
 )
 
 HOLDS: Final = (*reservations.SMALL, *slots.SMALL)
-SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS)
+SMALL: Final = (*NODES, *ZONES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS)
