@@ -36,7 +36,7 @@ class Care:
         self._known = known
         self._heard: dict[str, float] = {}
         self._changes = -1
-        self._is_owner = False
+        self._is_owner: bool = False
 
     @property
     def leaves(self) -> Iterable[str]:

@@ -88,9 +88,10 @@ class Outgoing:
 
         Leaves hear nothing of each other.
         """
-        rumors = [self._me.rumor, *self._members.rumors.values()]
+        others = self._members.rumors.values()
         if to in self._members.leaves:
-            rumors = [it for it in rumors if it.role != LEAF or it.name == to]
+            others = [it for it in others if it.role != LEAF or it.name == to]
+        rumors = [self._me.rumor, *others]
         for start in range(0, len(rumors), MAX_IN_FULL):
             self._send(to, kind, id_, "", rumors[start : start + MAX_IN_FULL])
             kind = SwimKind.FULL_STATE
