@@ -18,10 +18,10 @@ Who is to blame. The suspicion of one accuser lasts long, and shorter with each 
 it. A node whose own probes fail for want of any answer, or that is suspected itself, is probably
 slow: its health score worsens, and it gives others more time.
 
-Healing. Everything is exchanged with each node that a link comes up to, with one now and then, and
-with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves of
-a split meet again each node must have its chance to refute. So nodes also tell each other in every
-ping what they think of the other.
+Healing. Everything is exchanged with the first nodes that links come up to, with one now and then,
+and with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves
+of a split meet again each node must have its chance to refute. So nodes also tell each other in
+every ping what they think of the other.
 
 Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
 that haven't spoken to this one; the others are when they speak, as each does to each.
@@ -223,10 +223,10 @@ class Membership:
         return self._outcome()
 
     def on_connected(self, name: str, now: float) -> Effects:
-        """Called when a link to a node came up, maybe an unknown one: exchange everything."""
+        """Called when a link to a node came up, maybe an unknown one."""
         del now
         if name != self.me.name:
-            self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
+            self._outgoing.greet(name, self._next_id())
         return self._outcome()
 
     def on_disconnected(self, name: str, now: float) -> Effects:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidegate_ring.membership.broadcast import Rumors
 from sidegate_ring.membership.messages import LEAF, MAX_IN_FULL, Life, SwimKind, SwimMessage
-from sidegate_ring.membership.parameters import Timing, transmissions
+from sidegate_ring.membership.parameters import Timing, exchanges_wanted, transmissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class Outgoing:
     """Puts messages together, and holds them until they are taken."""
 
-    __slots__ = ("_for_leaves", "_me", "_members", "_rumors", "_sends", "_timing")
+    __slots__ = ("_exchanges", "_for_leaves", "_me", "_members", "_rumors", "_sends", "_timing")
 
     def __init__(self, me: Member, members: Members, timing: Timing) -> None:
         self._me = me
         self._members = members
         self._timing = timing
         self._rumors = Rumors()
+        self._exchanges = 0  # with nodes that we were linked to
         self._for_leaves: dict[str, Rumor] = {}
         self._sends: list[tuple[str, SwimMessage]] = []
 
@@ -88,13 +89,27 @@ class Outgoing:
 
         Leaves hear nothing of each other.
         """
-        others = self._members.rumors.values()
+        others = [*self._members.rumors.values()]
         if to in self._members.leaves:
             others = [it for it in others if it.role != LEAF or it.name == to]
         rumors = [self._me.rumor, *others]
         for start in range(0, len(rumors), MAX_IN_FULL):
             self._send(to, kind, id_, "", rumors[start : start + MAX_IN_FULL])
             kind = SwimKind.FULL_STATE
+
+    def greet(self, to: str, id_: int) -> None:
+        """Exchange everything with one that we are linked to by now, or, after enough, a word.
+
+        That has its own record and ours; if there is more to exchange, its ring will tell.
+        """
+        core = self._members.core
+        if not core:
+            self._exchanges = 0  # all others have gone, and may have met some meanwhile
+        if self._exchanges < exchanges_wanted(len(core)):
+            self._exchanges += 1
+            self.tell_all(to, SwimKind.PUSH_PULL, id_)
+        else:
+            self.talk(to, SwimKind.PING, id_)
 
     def _news(self, count: int, without: Sequence[str] = ()) -> list[Rumor]:
         if not self._rumors:

@@ -94,7 +94,9 @@ class Cluster:
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
     introduced: set[str] = field(default_factory=set[str])
-    """Nodes that have told us everything they know."""
+    """Nodes that have told us everything they know, or all that we wanted of them."""
+    _greeted: set[str] = field(default_factory=set[str])
+    """Nodes of which nothing more is wanted than that they are there."""
     newcomers: Newcomers = field(default_factory=Newcomers)
     strangers: set[str] = field(default_factory=set[str])
     """Addresses of other leaves, with which this one, which is one, has nothing to do."""
@@ -169,7 +171,10 @@ class Cluster:
     def on_connected(self, name: str, now: int) -> None:
         """Called when a link to a node came up."""
         self.sync.resets.on_connected(name)  # it is told of them before anything else
-        self._apply(self.membership.on_connected(name, now / SECOND), now)
+        effects = self.membership.on_connected(name, now / SECOND)
+        if all(said.kind == SwimKind.PING for _, said in effects.sends):
+            self._greeted.add(name)
+        self._apply(effects, now)
         if self.stage is Stage.RETURNING:
             self.place.ask_again()
         self._post(self.sync.tick(now))  # it may be owed something
@@ -177,6 +182,7 @@ class Cluster:
     def on_disconnected(self, name: str, now: int) -> None:
         """Called when the link to a node broke."""
         self.introduced.discard(name)
+        self._greeted.discard(name)
         self.place.heirs.on_disconnected(name)
         self.sync.unreachable(name, now)
         self._apply(self.membership.on_disconnected(name, now / SECOND), now)
@@ -199,7 +205,9 @@ class Cluster:
                 self.sync.copies.doubt()
             heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
             effects = self.membership.step(sender, heard, now / SECOND)
-            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}:
+            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} or (
+                message.kind == SwimKind.ACK and sender in self._greeted
+            ):
                 self.introduced.add(sender)
             self._told_of = message.nodes if sender in self.ring else self._told_of
             self._apply(effects, now)
