@@ -45,6 +45,7 @@ MIN_REPORT_MEMORY = 64 << 10  # bytes: with less, a few keys
 MAX_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
+_ZONE = regular(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")  # as values of labels are
 
 _EXPOSED = (
     "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
@@ -121,6 +122,7 @@ class Config:
     cache_bytes: int = CACHE_BYTES  # what values may take; 0: there is no cache
     max_connections: int = MAX_CONNECTIONS
     role: Role = Role.OWNER
+    zone: str = ""  # where it runs; empty: it doesn't say
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
     rules: str = ""  # path of a rules file; empty: there is none
@@ -147,14 +149,20 @@ class Config:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         if self.ring_seed:
             require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
-        for host in self.http_hosts:
-            if not _HOST.fullmatch(host):
-                why = "expected the name of a host, without a scheme or a port"
-                raise OptionError("http-host", host, why)
+        self._check_names()
         self._check_numbers()
         self._check_secrets()
         self._check_grpc()
         self._check_auth()
+
+    def _check_names(self) -> None:
+        if self.zone and not _ZONE.fullmatch(self.zone):
+            why = "expected up to 63 letters, digits, '-', '_' and '.', as a label has them"
+            raise OptionError("zone", self.zone, why)
+        for host in self.http_hosts:
+            if not _HOST.fullmatch(host):
+                why = "expected the name of a host, without a scheme or a port"
+                raise OptionError("http-host", host, why)
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.

@@ -125,6 +125,8 @@ MESSAGES: dict[str, messages.Message] = {
             (*MEMBERS[1], 1_795_000_321, 1, 1, "node-c", 0),
         ],
         "49c28c89d766",
+        ["owner eu-1a", "owner"],
+        14,
     ),
     "Buckets": messages.Buckets(13, [("5/minute", [KEY], [DEBT])]),
     "Charged": messages.Charged(

@@ -242,6 +242,10 @@ class Network:
         one.links[peer] = other.life
         other.links[name] = one.life
 
+    def links_of(self, name: str) -> list[str]:
+        """Return with whom a host has connections, as far as it knows."""
+        return [*self._machines[name].links]
+
     def connected(self, name: str, peer: str) -> bool:
         """Tell whether a host has a connection with another, as far as it knows."""
         return peer in self._machines[name].links

@@ -10,8 +10,8 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.scenarios.deploys import deploy
+from tests.simulation.scenarios.fleets.large import form, large
 from tests.simulation.scenarios.holds.slots import slots_move
-from tests.simulation.scenarios.large import form, large
 from tests.simulation.scenarios.outages import crash
 from tests.simulation.scenarios.small import SMALL
 from tests.simulation.world import World

@@ -129,6 +129,15 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.cluster | quote }}
 - name: SIDEGATE_ROLE
   value: {{ $values.role }}
+{{- if $values.zone }}
+- name: SIDEGATE_ZONE
+  value: {{ $values.zone | quote }}
+{{- else if $values.zoneLabel }}
+- name: SIDEGATE_ZONE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['{{ $values.zoneLabel }}']
+{{- end }}
 - name: SIDEGATE_ON_UNREACHABLE
   value: {{ $values.onUnreachable }}
 - name: SIDEGATE_BUDGET

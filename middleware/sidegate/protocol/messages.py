@@ -74,9 +74,7 @@ Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
-"""(limit, keys, debts in ns): buckets of one limit, a debt for each key.
-
-The text of a quota ends in "@" and the number of the window that it is about."""
+"""(limit, keys, debts in ns), a debt for each key; after a quota's "@" its window's number."""
 
 Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
 """(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
@@ -204,6 +202,8 @@ class Gossip(Struct, array_like=True, frozen=True, tag=11):
     digest: str
     rumors: list[Rumor]
     rules: Annotated[str, Meta(max_length=MAX_DIGEST)] | None = None  # None: it doesn't say
+    roles: list[str] | None = None  # what the node of each is; None: it doesn't say
+    nodes: Annotated[int, Meta(ge=0)] = 0  # that live, the sender included, as far as it knows
 
 
 class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):

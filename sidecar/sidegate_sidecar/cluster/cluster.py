@@ -18,26 +18,27 @@ from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import Buckets, Gossip, Stay
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
+from sidegate_ring.membership.members import MAX_LEAVES
 from sidegate_ring.membership.membership import (
     Life,
     Membership,
-    Rumor,
     SwimKind,
     SwimMessage,
     Timing,
 )
+from sidegate_ring.membership.messages import role_of
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.cluster.records.rules_held import RulesHeld
-from sidegate_sidecar.cluster.records.rumors import placed, takes_for_dead
+from sidegate_sidecar.cluster.records.rumors import gossip_of, rumors_of, takes_for_dead
 from sidegate_sidecar.cluster.routes.detour import Detour, route_of
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
 from sidegate_sidecar.cluster.routes.vouchers import Vouchers
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.routes.transport import Transport
     from sidegate_sidecar.replication.early.confirming import Done, Wanted
 
-    MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
+    MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...], Mapping[str, str]], Ring]
 
 __all__ = ["Cluster", "Stage"]
 
@@ -71,6 +72,8 @@ class Cluster:
     tag: int = 0
     """What tells this process from another one of its name, in 30 bits."""
     leaf: bool = False
+    zone: str = ""
+    """Where this node runs; the backup of what it owns is elsewhere, if all owners say where."""
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
     empty: Ring = field(default_factory=Ring)
@@ -92,11 +95,17 @@ class Cluster:
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
     introduced: set[str] = field(default_factory=set[str])
-    """Nodes that have told us everything they know."""
+    """Nodes that have told us everything they know, or all that we wanted of them."""
+    _greeted: set[str] = field(default_factory=set[str])
+    """Nodes of which nothing more is wanted than that they are there."""
     newcomers: Newcomers = field(default_factory=Newcomers)
+    strangers: set[str] = field(default_factory=set[str])
+    """Addresses of other leaves, with which this one, which is one, has nothing to do."""
+    _told_of: int = 0
+    """How many nodes an owner has said that there are."""
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(self.empty, ())
+        empty = self.make_ring(self.empty, (), {})
         self.ring = self.route = empty
         self.rules = RulesHeld(self.name)
         self.membership = Membership(
@@ -106,6 +115,7 @@ class Cluster:
             randrange=self.randrange,
             timing=self.timing,
             now=self.now / SECOND,
+            role=role_of(leaf=self.leaf, zone=self.zone),
         )
         self.sync = Sync(self.name, self.table, self.transport.is_up, empty, self._was_reset)
         self.place = Place(
@@ -133,8 +143,12 @@ class Cluster:
 
     @property
     def parts(self) -> int:
-        """Return how many nodes there are, this one included: how many may decide alone."""
-        return len(self.membership.living()) + 1
+        """Return how many nodes there are, this one included: how many may decide alone.
+
+        A leaf knows owners only, and takes their word for it.
+        """
+        known = len(self.membership.living()) + 1
+        return max(known, self._told_of) if self.leaf else known
 
     @property
     def agrees(self) -> bool:
@@ -142,9 +156,12 @@ class Cluster:
         return self._all_agree(unheard=True)
 
     def _all_agree(self, *, unheard: bool) -> bool:
-        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too."""
+        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too.
+
+        Leaves hold no buckets, and of what they say most is heard by their keepers only.
+        """
         held = {self.ring.digest, ""} if unheard else {self.ring.digest}
-        return all(it.digest in held for it in self.membership.living())
+        return all(it.digest in held for it in self.membership.core())
 
     def held(self) -> tuple[int, int]:
         """Return how many buckets are held as owner and as backup; of many, an estimate."""
@@ -155,7 +172,10 @@ class Cluster:
     def on_connected(self, name: str, now: int) -> None:
         """Called when a link to a node came up."""
         self.sync.resets.on_connected(name)  # it is told of them before anything else
-        self._apply(self.membership.on_connected(name, now / SECOND), now)
+        effects = self.membership.on_connected(name, now / SECOND)
+        if all(said.kind == SwimKind.PING for _, said in effects.sends):
+            self._greeted.add(name)
+        self._apply(effects, now)
         if self.stage is Stage.RETURNING:
             self.place.ask_again()
         self._post(self.sync.tick(now))  # it may be owed something
@@ -163,6 +183,7 @@ class Cluster:
     def on_disconnected(self, name: str, now: int) -> None:
         """Called when the link to a node broke."""
         self.introduced.discard(name)
+        self._greeted.discard(name)
         self.place.heirs.on_disconnected(name)
         self.sync.unreachable(name, now)
         self._apply(self.membership.on_disconnected(name, now / SECOND), now)
@@ -190,18 +211,22 @@ class Cluster:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
         if isinstance(message, Gossip):
-            rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
+            rumors = rumors_of(message, sender, host)
             if any(takes_for_dead(it, self.membership.me) for it in rumors):
                 self.sync.copies.doubt()
             heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
-            self._apply(self.membership.step(sender, heard, now / SECOND), now)
+            effects = self.membership.step(sender, heard, now / SECOND)
+            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} or (
+                message.kind == SwimKind.ACK and sender in self._greeted
+            ):
+                self.introduced.add(sender)
+            self._told_of = message.nodes if sender in self.ring else self._told_of
+            self._apply(effects, now)
             if self.membership.is_replaced:
                 self.place.shut_out(now)
             if (member := self.membership.members.get(sender)) and member.living:
                 self.rules.hear(sender, message.rules)
-            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}:
-                self.introduced.add(sender)
-            elif message.kind == SwimKind.ACK and message.about:
+            if message.kind == SwimKind.ACK and message.about:
                 self._vouched(message.about, sender, now)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)
@@ -294,22 +319,20 @@ class Cluster:
                     self.vouchers.drop(member.name)
                     self.introduced.discard(member.name)
                     self.rules.forget(member.name)
+                    if self.leaf and member.is_leaf and len(self.strangers) < MAX_LEAVES:
+                        self.strangers.add(member.address)
             self.transport.members_changed(outcome.changed)
             self._rebuild(now)
+        nodes = len(self.membership.living()) + 1
         for name, gossip in outcome.sends:
-            rumors = [
-                (it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors
-            ]
-            held = self.rules.mine
-            message = Gossip(int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors, held)
-            self.transport.post(name, message)
+            self.transport.post(name, gossip_of(gossip, self.rules.mine, nodes))
 
     def _rebuild(self, now: int) -> None:
-        names = self.membership.owners()
-        if names == self.ring.nodes:
+        names, zones = self.membership.owners(), self.membership.zones()
+        if names == self.ring.nodes and zones == self.ring.zones:
             return
         self.newcomers.ring_changed(names, placed=self.name in self.ring, now=now)
-        self.ring = self.make_ring(self.ring, names)
+        self.ring = self.make_ring(self.ring, names, zones)
         self.membership.digest = self.ring.digest
         self.sync.ring_changed(self.ring)
         self._reroute()
@@ -320,16 +343,17 @@ class Cluster:
         """Have buckets sent by the ring of some nodes only, or by that of all."""
         names = names or self.ring.nodes
         if names != self.sync.ring.nodes:
-            self.sync.aim(self.make_ring(self.ring, names))
+            self.sync.aim(self.make_ring(self.ring, names, self.ring.zones))
 
     def _reroute(self) -> None:
+        is_told, is_new = self.place.is_told, self.stage in {Stage.JOINING, Stage.SETTLING}
         self.route = route_of(
-            self.ring, self._without_me, self.sync.copies, self.name, told=self.place.is_told
+            self.ring, self._without_me, self.sync.copies, self.name, told=is_told, new=is_new
         )
 
     def _without_me(self) -> Ring:
         others = tuple(name for name in self.ring.nodes if name != self.name)
-        return self.make_ring(self.ring, others)
+        return self.make_ring(self.ring, others, self.ring.zones)
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:

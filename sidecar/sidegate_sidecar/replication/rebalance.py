@@ -218,6 +218,7 @@ class Walk:
         others = [name for name in self._ring.nodes if name != self._me]
         befores = [[name for name in it.before.nodes if name != self._me] for it in self._moves]
         has_left = self._me not in self._ring and all(it == others for it in befores)
+        has_left &= not any(it.before.is_zoned for it in self._moves)  # then heirs aren't backups
         return not others or (has_left and not self._asked and not self._added)
 
     def _before(self) -> Ring:

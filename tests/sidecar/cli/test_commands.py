@@ -73,6 +73,7 @@ NAMES = (
     "auth-proxies",
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
     *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
+    "zone",
     *("state-file", "rules", "report-rules", "report-memory", "report-keys", "log-level"),
 )
 VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
@@ -129,6 +130,7 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--max-memory": "64MiB",
         "--max-connections": "64",
         "--role": "leaf",
+        "--zone": "eu-1a",
         "--drain": "2.5",
         "--state-file": str(tmp_path / "state"),
         "--rules": str(rules_in(tmp_path)),
@@ -168,6 +170,7 @@ def expected(given: dict[str, str]) -> Config:
         max_memory=64 << 20,
         max_connections=64,
         role=Role.LEAF,
+        zone="eu-1a",
         drain=2.5,
         state_file=given["--state-file"],
         rules=given["--rules"],
@@ -249,6 +252,7 @@ WRONG = {
     "--max-memory": ("1e6", "'1e6': expected bytes, such as \"256MiB\""),
     "--max-connections": ("0", "'0': expected at least 1"),
     "--role": ("twig", "'twig': expected one of owner, leaf"),
+    "--zone": ("eu 1", "'eu 1': expected up to 63 letters, digits"),
     "--drain": ("0", "'0': expected seconds, above 0"),
     "--state-file": ("/nowhere/state", "'/nowhere/state': expected a path in a folder that can"),
     "--rules": ("/nowhere.yaml", "'/nowhere.yaml': expected a file with rules: No such file"),

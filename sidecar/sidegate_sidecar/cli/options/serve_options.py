@@ -222,6 +222,17 @@ NodeRole = Annotated[
         _BEHAVIOUR,
     ),
 ]
+Zone = Annotated[
+    str,
+    option(
+        "zone",
+        "ZONE",
+        "Where it runs, such as eu-1a. If all owners say so, and not all the same, the backup of a"
+        " key is in another zone than its owner.",
+        _BEHAVIOUR,
+        shown="none",
+    ),
+]
 Drain = Annotated[
     str,
     option(

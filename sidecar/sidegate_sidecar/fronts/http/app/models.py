@@ -214,6 +214,7 @@ class RingNode(BaseModel):
         life="alive",
         incarnation=1795500000,
         owner=True,
+        zone="eu-1a",
         share=0.334,
         ring="6f8a2c7d9e01b345",
         rules="49c28c89d766",
@@ -228,6 +229,7 @@ class RingNode(BaseModel):
     )
     incarnation: int = Field(description="Rises each time the node says something new of itself.")
     owner: bool = Field(description="Whether it is on the ring.")
+    zone: str = Field(description="Where it runs; empty if it doesn't say, as a leaf doesn't.")
     share: float = Field(description="The part of all keys that it owns, 0 to 1.")
     ring: str = Field(description="Digest of the ring as it last told; empty while unknown.")
     rules: str | None = Field(

@@ -58,6 +58,7 @@ def _node(sidecar: Sidecar, member: Member) -> RingNode:
         life=member.state.name.lower(),
         incarnation=member.incarnation,
         owner=member.owner,
+        zone=member.zone,
         share=cluster.ring.share(member.name),
         ring=cluster.ring.digest if is_me else member.digest,
         rules=cluster.rules.of(member.name),
