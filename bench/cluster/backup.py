@@ -76,6 +76,6 @@ async def _synced(folder: Path) -> AsyncGenerator[Contender]:
 async def _contender(
     name: str, owner: Sidecar, limits: str | Limits = LIMIT
 ) -> AsyncGenerator[Contender]:
-    async with Client(owner.address, budget=BUDGET) as client:
+    async with Client(owner.address, budget=BUDGET, lease=False) as client:
         keys = keys_of(_OWNER, _NODES)  # those of the one that has a backup
         yield await owned_by(owner.name, client, keys, name, _NOTES[name], limits)

@@ -63,12 +63,16 @@ class CarryingStore(Store):
         for table in old:
             held = table.dict_of(key)
             held[key] = min(-held[key], PUT_BY)
+            table.puts_by = True
         wholes = [limit.whole for limit in limits.items]
         if len(self.carried) < MAX_CARRIED:
             self.carried += [(key, table.limit.text, 0) for table in old]
             self.carried.append((key, limits.text, 0))
         for limit, carried in zip(wholes, shares(wholes, owed), strict=True):
             debt = max(carried, self._debt(key, limit, now))
+            if self.lent:
+                floor = self.lent.carried_floor(key, limit, [it.limit for it in old], now)
+                debt = max(debt, floor)
             if debt or self._place(key, limit) is not None:
                 self._put(key, limit, debt, now)
         return True
@@ -106,7 +110,7 @@ class CarryingStore(Store):
         table = self._tables.get(text)
         found: list[str] = []
         debts: list[int] = []
-        if table is None:
+        if table is None or not table.puts_by:
             return found, debts
         for key in keys:
             full_at = table.dict_of(key).get(key, FULL)
@@ -125,6 +129,8 @@ class CarryingStore(Store):
         ticks = self._ticks(limit, now)
         if table := self._tables.get(limit.text):
             table.renumber(keys, now)
+        if self.lent:
+            self.lent.disturb(limit.text, keys)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * limit.scale, limit.most)
             held = self._place(key, limit)
@@ -133,6 +139,7 @@ class CarryingStore(Store):
                 held = self._place(key, limit)
             if held is not None and held[key] - full_at <= limit.capacity >> _NEWS:
                 held[key] = min(-abs(held[key]), -full_at)
+                self._tables[limit.text].puts_by = True
 
     def _merged(self, key: str, limit: Limit, known: int, full_at: int) -> int:
         """Return what becomes of a bucket that was put by, and isn't by another node.
@@ -170,6 +177,13 @@ class CarryingStore(Store):
             return None
         held = table.dict_of(key)
         return held if key in held else None
+
+    def keep_down(self, key: str, limit: Limit, now: int) -> None:
+        """Have a bucket of which tokens are out owe its floor at least."""
+        bucket = self.lent.get(limit.text, key)
+        floor = 0 if bucket is None else bucket.floor(limit, now)
+        if floor > self._debt(key, limit, now):
+            self._put(key, limit, floor, now)
 
     def _put(self, key: str, limit: Limit, debt: int, now: int) -> None:
         """Set the debt (ticks) of a bucket, which may be a new one."""

@@ -150,12 +150,14 @@ class Limits:
     these were changed, and what was spent of them is carried over: who had spent 40 % of the old
     limit has spent 40 % of the new one. Others stand beside those that the same key has elsewhere,
     each for itself. `asked` is the text that a check has, and says which they are, and whether a
-    charge is to be answered only when a backup has it.
+    charge is to be answered only when a backup has it (`sync`). Of those that `may_lease` an app
+    may borrow tokens.
     """
 
     text: str
     asked: str = field(compare=False, repr=False)
     carries: bool = field(compare=False)
+    may_lease: bool = field(compare=False, repr=False)
     items: tuple[Limit, ...] = field(compare=False)
     windows: tuple[int, ...] = field(compare=False, repr=False)  # which of them are quotas
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
@@ -165,7 +167,12 @@ class Limits:
     is_at_risk: bool = field(compare=False, repr=False)  # may as many be charged one by one?
 
     def __init__(
-        self, items: Iterable[Limit], *, carries: bool = False, sync: bool = False
+        self,
+        items: Iterable[Limit],
+        *,
+        carries: bool = False,
+        may_lease: bool = True,
+        sync: bool = False,
     ) -> None:
         items = tuple(items)
         if not 1 <= len(items) <= MAX_LIMITS:
@@ -177,6 +184,7 @@ class Limits:
         marks = CARRYING * carries + SYNC * sync
         object.__setattr__(self, "asked", marks + text)
         object.__setattr__(self, "carries", carries)
+        object.__setattr__(self, "may_lease", may_lease and not sync)  # what is lent isn't known
         object.__setattr__(self, "items", items)
         windows = tuple(at for at, limit in enumerate(items) if limit.period)
         object.__setattr__(self, "windows", windows)
@@ -194,15 +202,22 @@ class Limits:
 
     def carrying(self) -> "Limits":
         """Return the same limits, and have them carry."""
-        return self if self.carries else Limits(self.items, carries=True, sync=self.sync)
+        return self if self.carries else self._with(carries=True)
 
     def apart(self) -> "Limits":
         """Return the same limits, and have them stand for themselves."""
-        return Limits(self.items, sync=self.sync) if self.carries else self
+        return self._with(carries=False) if self.carries else self
+
+    def unleased(self) -> "Limits":
+        """Return the same limits, and have nothing be borrowed of them."""
+        return Limits(self.items, carries=self.carries, may_lease=False) if self.may_lease else self
 
     def synced(self) -> "Limits":
         """Return the same limits, and have each charge be backed up before it is answered."""
         return self if self.sync else parse_limits(CARRYING * self.carries + SYNC + self.text)
+
+    def _with(self, *, carries: bool) -> "Limits":
+        return Limits(self.items, carries=carries, may_lease=self.may_lease, sync=self.sync)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.

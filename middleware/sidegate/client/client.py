@@ -78,10 +78,14 @@ class Client(LoopHolds, SlotsInLoops):
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
-        It comes within the budget; only a loop that is too busy to look makes it later. A cost of 0
-        only looks. What can't be asked raises at once: limits that don't parse, a cost above a
-        burst, a key of over 512 bytes, no event loop. `"@api"` is a rule of the sidecar's file, and
-        `default` for where it is none. `sync`: a charge is answered when the backup has it too.
+        It comes within the budget, whatever happens to the sidecar, unless the loop is too busy to
+        look. A cost of 0 only looks. Limits that don't parse, a cost above a burst, a key of over
+        512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
+
+        `"@api"` in place of limits is the rule of that name in the sidecar's rules file. `default`
+        are the limits where there is none; else it's a RuleNotInForce, at once or when awaited.
+        With `sync` a charge is answered when the key's backup has it too, so that no kill of one
+        sidecar loses it; where that takes too long, by `on_unreachable`.
         """
         limits = synced(limits) if sync else limits
         if type(limits) is str:
@@ -100,7 +104,7 @@ class Client(LoopHolds, SlotsInLoops):
         else:
             asked, limits = question(key, limits, cost)
         session = self._latest
-        # An open turn is of a loop that runs in this thread. 50 ns; get_running_loop takes 140.
+        # An open turn is of this loop if that runs in this thread: 50 ns (get_running_loop 140).
         if (
             session is None
             or (turn := session.turn) is None
@@ -109,10 +113,14 @@ class Client(LoopHolds, SlotsInLoops):
         ):
             turn = (session := self._here()).turn
         future: Future[Decision] = Future(loop=session.loop)
-        if session.denied and (denial := session.recall(key, limits, cost)):
-            future.set_result(denial)
+        if (session.leased and (made := session.spend(key, limits, cost))) or (
+            session.denied and (made := session.recall(key, limits, cost))
+        ):
+            future.set_result(made)
             return future
-        turn = turn or session.open_turn()
+        if turn is None:
+            session.ask_first(asked, limits, future)
+            return future
         turn.checks.append(asked)
         turn.limits.append(limits)
         turn.futures.append(future)
@@ -134,6 +142,8 @@ class Client(LoopHolds, SlotsInLoops):
             recalled = [session.recall(key, limits, cost) for (key, _, cost), limits in asked]
             if any(recalled):
                 return recalled
+        if session.turn is None:
+            session.open_turn()  # which none of these leaves alone
         futures = [self.check(key, limits, cost) for (key, _, cost), limits in asked]
         made: list[Decision | BaseException] = []
         try:
@@ -161,7 +171,9 @@ class Client(LoopHolds, SlotsInLoops):
         session = self._here()
         if decision.source is Source.MEMORY:
             STANDING.memory.refund(check, limits)
-        else:
+        elif decision.source is not Source.LEASE or not session.leases.refund(
+            key, limits, decision.cost
+        ):
             session.refund(check)
         session.note_refund(key, decision)
 
@@ -173,7 +185,7 @@ class Client(LoopHolds, SlotsInLoops):
         It is for people and scripts: it takes a sidecar more than a check, and 64 are asked at a
         time.
         """
-        return await self._here().inspect(plain_key(key), reset=False)
+        return await self._here().inquiries.inspect(plain_key(key), reset=False)
 
     async def reset(self, key: str) -> dict[str, int]:
         """Make all buckets of a key full again; return what was forgotten, as `peek` does.
@@ -182,7 +194,7 @@ class Client(LoopHolds, SlotsInLoops):
         and elsewhere as soon as it is known there. Unreachable if no answer has come: then it may
         have been done all the same.
         """
-        return await self._here().inspect(plain_key(key), reset=True)
+        return await self._here().inquiries.inspect(plain_key(key), reset=True)
 
     async def keys(
         self,
@@ -200,7 +212,7 @@ class Client(LoopHolds, SlotsInLoops):
         node walks through its buckets. The answer comes within half a second, whatever the budget,
         and says which nodes have given none; Unreachable if the sidecar doesn't.
         """
-        return await self._here().list_keys(list_question(prefix, identity, order, most))
+        return await self._here().inquiries.list_keys(list_question(prefix, identity, order, most))
 
     async def reset_prefix(self, prefix: str, *, everything: bool = False) -> KeysForgotten:
         """Make all buckets full of all keys that begin so, on all nodes; return how many they were.
@@ -209,7 +221,9 @@ class Client(LoopHolds, SlotsInLoops):
         is an error, unless `everything` is said. The answer may take seconds, 11 at most. Then
         Unreachable is raised, and it may have been done all the same.
         """
-        return await self._here().reset_keys(reset_question(prefix, everything=everything))
+        return await self._here().inquiries.reset_keys(
+            reset_question(prefix, everything=everything)
+        )
 
     @overload
     async def report(
@@ -233,12 +247,12 @@ class Client(LoopHolds, SlotsInLoops):
         as a rule is asked for as that of an event, see `events`; an UnknownRule if it is none
         either. Where no sidecar is asked, nothing is counted.
         """
-        session = self._here()
+        inquiries = self._here().inquiries
         try:
-            return await session.report(report_query(rule, last, by, top))
+            return await inquiries.report(report_query(rule, last, by, top))
         except UnknownRule as unknown:
             query = event_instead(unknown, last, by, top)
-            return known_event(await session.events(query), unknown)
+            return known_event(await inquiries.events(query), unknown)
 
     def record(self, event: str, key: str = "", value: float = 1) -> None:
         """Count an event of the app's own, by key, and add the value to its sum.
@@ -260,7 +274,7 @@ class Client(LoopHolds, SlotsInLoops):
         come first. `last` and `top` are as in `report`, and so is what it raises, but an event that
         nobody has recorded was recorded 0 times.
         """
-        return await self._here().events(event_query(event, last, by, top))
+        return await self._here().inquiries.events(event_query(event, last, by, top))
 
     async def acquire(
         self,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.rebalance import Puller
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
-FLUSH_SLICE = 400  # changes flushed between two looks at the sockets: 0.3 ms
-BACKLOG_SHARE = 8  # of changes that wait to be flushed, at once: else many made-up keys pile up
+FLUSH_SLICE = 100  # changes flushed in a piece of work: 0.08 ms
+BACKLOG_SHARE = 16  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 
 class Flush:
@@ -36,7 +36,7 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
-        self.unsent: dict[str, int] = {}  # tokens by key, of what is charged since the last flush
+        self.unsent_tokens: dict[str, int] = {}  # by key, since the last flush
         self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
@@ -60,10 +60,10 @@ class Flush:
         """Is a change in no outbox yet?"""
         return bool(self.changed or self._unplaced)
 
-    def unsent_buckets(self) -> set[tuple[str, str]]:
-        """Return the buckets that are in no outbox yet, by text of the limit and key."""
-        changes = [*self.changed, *self._unplaced]
-        return {(it.text, key) for key, texts, _ in changes for it in parse_limits(texts).items}
+    @property
+    def unsent(self) -> list[Check]:
+        """Return the changes that are in no outbox yet."""
+        return [*self.changed, *self._unplaced]
 
     def due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, 0 for now."""
@@ -111,7 +111,7 @@ class Flush:
         self._flushed_at = now
         self.is_urgent = False
         self._unplaced += self.changed
-        for placed in (self.changed, self.unsent, self.at_risk):
+        for placed in (self.changed, self.unsent_tokens, self.at_risk):
             placed.clear()
         for owner, check in self._stood_in:
             if self.ring.pair(check[0])[0] == owner:

@@ -1,9 +1,8 @@
 """Sync: every bucket gets to the nodes that should hold it. Pure: messages in, messages out.
 
 There is one message, "here are buckets", and since merging two copies of a bucket takes the
-larger debt, it may be sent twice, late or in any order without harm. Two things it can't tell:
-which checks two nodes have both decided (`ledger.py`), and that a key was reset (`resets.py`); each
-has its own. Buckets serve four purposes:
+larger debt, it may be sent twice, late or in any order without harm. What it can't tell, checks
+that two nodes have decided and resets, is in `corrections/`. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
   time at the latest, and at once (`early/`) before much of a burst is unsent;
@@ -13,8 +12,8 @@ has its own. Buckets serve four purposes:
 
 What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
 a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
-can, or is off the ring; meanwhile its part goes to the next one that can. Messages are small, only
-a few are under way to a node, and a walk waits for outboxes to empty: no check waits for long.
+can, or is off the ring; meanwhile its part goes to the next node that can be reached. A walk waits
+for the outboxes to empty, and `work` does a piece at a time: so no check waits for a million.
 """
 
 from __future__ import annotations
@@ -45,6 +44,7 @@ from sidegate_sidecar.replication.early.early import Early
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
+from sidegate_sidecar.replication.lacking import Lacking
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
@@ -96,7 +96,7 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed, self.unsent = self._flush.changed, self._flush.unsent
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent_tokens
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.early = Early(self._flush, self._sending, usable)
@@ -105,6 +105,7 @@ class Sync:
         self.rows = RowCopies(
             *(table, self._settling, self._flush, self._sending, self._owns, self.stood_in)
         )
+        self._lacking = Lacking(boxes, self._ledgers, self.resets, self.rows)
 
     # --- what others ask about it
 
@@ -117,8 +118,7 @@ class Sync:
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(True for _ in self._outboxes.reachable())
-        busy |= self._resetting.is_walking
-        busy |= self.rows.is_busy
+        busy |= self._resetting.is_walking or self.rows.is_busy
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
@@ -130,9 +130,12 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walk.to_do and not self._outboxes.hold_up
-        walks |= self._resetting.is_walking or self.rows.is_due
+        walks = self._walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
+
+    @property
+    def _walks(self) -> bool:
+        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def is_urgent(self) -> bool:
@@ -155,20 +158,12 @@ class Sync:
         return any(puller.whole for puller in self._walk.pullers.values())
 
     def owed(self) -> set[tuple[str, str]] | None:
-        """Return the buckets that others haven't merged yet, by text of the limit and key.
-
-        None if that can't be told, since a walk has still to find who lacks what, or more waited
-        than may.
-        """
-        if self._walk.to_do or self._outboxes.overflowed:
-            return None
-        owed = {*self._outboxes.unmerged()} | self._ledgers.unsettled()
-        return owed | self._flush.unsent_buckets()
+        """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
+        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
-        early, flush = self.early.due(now), self._flush.due(now)
-        return flush if early is None else min(early, flush)
+        return min(self._flush.due(now), self.early.due(now))
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -179,8 +174,7 @@ class Sync:
     def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Called when a check was decided here in place of its owner, to tell it soon.
 
-        At once, if it can be reached: it is about to decide again. Of too many checks it is only
-        sent the bucket, of which the larger debt counts.
+        At once, if it can be reached: it is about to decide again. Of too many only the bucket.
         """
         self._flush.is_urgent |= self._usable(owner)
         if not self._ledgers.add(owner, check[0], limits, charge, now):
@@ -245,10 +239,9 @@ class Sync:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
-        self._outboxes.drop(name)
+        for sent in (self._outboxes, self.rows, self._inquiries):
+            sent.drop(name)
         self.early.unreachable(name)
-        self.rows.drop(name)
-        self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
         self._resetting.drop(name)
@@ -279,7 +272,8 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                return self._merge(sender, message, now)
+                self.merge_part(sender, message, now)
+                return [(sender, Merged(message.id))]
             case Merged():
                 return self._landed(sender, message.id)
             case ReservationRows():
@@ -314,10 +308,13 @@ class Sync:
         self.rows.walk_all()
         self._flush.place_all(now)
 
-    def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
+    def merge_part(self, sender: str, message: Buckets, now: int) -> None:
+        """Merge some buckets of a message; what is left of it comes by `step`. ValueError as by it.
+
+        Who sent it is told when all of it is merged.
+        """
         self._pulling.came(now)
         self.counts.merged += self._merging.merge(sender, message, now)
-        return [(sender, Merged(message.id))]
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
         if isinstance(message, Confirmed):
@@ -332,32 +329,41 @@ class Sync:
         """Count what a node has decided in our place, and have our backups hear of it."""
         if (count := sum(max(len(row[3]), 1) for row in message.rows)) > MAX_BUCKETS:
             raise ValueError(f"{count:,} charges: expected at most {MAX_BUCKETS:,}")
+        settled = Settled(message.id, self._settling.settle_all(sender, message.rows, now))
         for key, text, *_ in message.rows:
             if self.ring.pair(key)[1] not in {sender, ""}:
                 self.changed.add((key, text, 0))
-        return Settled(message.id, self._settling.settle_all(sender, message.rows, now))
+        return settled
 
     def tick(self, now: int) -> Sends:
-        """Do what is due: flush changes, walk a slice, send what the windows have room for."""
+        """Do what is due, and the first piece of work."""
         self.decided.tick(now)
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
-        early = self.early.tick(now)
-        self._flush.tick(now)
         self.rows.tick(now)
-        if not self._outboxes.hold_up:
-            self._add(self._walk.slice(), now)
         self._ledgers.give_back(now, RESEND_AFTER)
         for name in self._ledgers.overflown:
             if not (self._flush.has_unsent or self._outboxes.get(name)):
                 self._ledgers.caught_up(name)
         self._outboxes.give_back(now)
+        outgoing = [*self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        outgoing = [*early, *self._resetting.answers(), *self._send(now)]
-        outgoing += self.copies.questions(now, self._usable)
-        return [*outgoing, *self._pulling.ask_again(now)]
+        questions = self.copies.questions(now, self._usable)
+        return [*self.early.tick(now), *outgoing, *questions, *self._pulling.ask_again(now)]
+
+    def work(self, now: int) -> Sends:
+        """Do one piece of the work that there is: send what the windows have room for, or walk on.
+
+        It takes a tenth of a millisecond: whoever has more time in this turn calls it again.
+        """
+        self._flush.tick(now)
+        if outgoing := self._send(now):
+            return outgoing
+        if not self._outboxes.hold_up:
+            self._add(self._walk.slice(), now)
+        return self._tell_done()
 
     def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -375,25 +381,20 @@ class Sync:
         for target, texts in rows.items():
             if target in self.ring or target in self._walk.pullers:  # else gone since it began
                 for text, keys in texts.items():
-                    self._outboxes.of(target).add(text, keys, now)
+                    self._outboxes.of(target).add(text, keys, now, found=True)
                     self.counts.handed += len(keys)
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once)
+        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
-        if self._walk.to_do or self.rows.to_do:
+        if self.rows.to_do:
             return []
-        digest, lacks = self.ring.digest, self.copies.lacks
-        answers = self._inquiries.answers(digest, self._has_buckets, lacks=lacks)
-        return [*self._walk.answers(self._has_all), *answers]
-
-    def _has_buckets(self, name: str) -> bool:
-        return not (self._outboxes.get(name) or self.rows.lacks_some(name))
-
-    def _has_all(self, name: str) -> bool:
-        waits = name in self._ledgers or self.resets.is_deaf(name)
-        return self._has_buckets(name) and not waits
+        if self._walk.to_do:
+            return [*self._walk.early_answers(self._lacking.has_changes)]
+        has, lacks = self._lacking.has_buckets, self.copies.lacks
+        answers = self._inquiries.answers(self.ring.digest, has, lacks=lacks)
+        return [*self._walk.answers(self._lacking.has_all), *answers]

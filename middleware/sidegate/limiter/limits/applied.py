@@ -94,8 +94,9 @@ class Applied:
         """Return the rule that these limits are here."""
         key = self.limit.key.function
         named = self.name, self.bucket, service
+        key = key if is_total(key) else _ADDRESS
         asked = limits.synced() if self.limit.sync else limits
-        return _rule(named, asked, key if is_total(key) else _ADDRESS, carries=self.carries)
+        return _rule(named, asked, key, carries=self.carries, lease=self.limit.lease)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
@@ -104,9 +105,11 @@ class Applied:
 
 
 @lru_cache(MAX_RULES)
-def _rule(named: tuple[str, str, str], limits: Limits, key: Identity, *, carries: bool) -> Rule:
+def _rule(
+    named: tuple[str, str, str], limits: Limits, key: Identity, *, carries: bool, lease: bool
+) -> Rule:
     name, bucket, service = named
-    rule = Rule(name, limits, key=key).of(service, bucket)
+    rule = Rule(name, limits, key=key, lease=lease).of(service, bucket)
     return rule if carries else rule.stand_apart()
 
 

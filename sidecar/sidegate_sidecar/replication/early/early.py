@@ -21,10 +21,9 @@ class Early:
         self.at_risk = AtRisk(flush, sending, usable)
         self.confirming = Confirming(flush, sending, usable)
 
-    def due(self, now: int) -> int | None:
-        """Return in how many ns to call `tick`, None for never."""
-        times = (self.at_risk.due(now), self.confirming.due(now))
-        return min((it for it in times if it is not None), default=None)
+    def due(self, now: int) -> int:
+        """Return in how many ns to call `tick`."""
+        return min(self.at_risk.due(now), self.confirming.due(now))
 
     def tick(self, now: int) -> Sends:
         """Send what waits, if it may go out by now; answer who has waited long enough."""
