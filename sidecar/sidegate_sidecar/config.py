@@ -16,6 +16,7 @@ from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.protocol.report_messages import MAX_TOP
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
+from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
 from sidegate_sidecar.sizes import size_text
@@ -116,6 +117,7 @@ class Config:
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
+    on_split: OnSplit = OnSplit.OPTIMISTIC
     budget: float = DEFAULT_BUDGET  # seconds
     max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     cache_bytes: int = CACHE_BYTES  # what values may take; 0: there is no cache

@@ -97,6 +97,7 @@ class Sidecar:
             now=self.clock(),
             tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
+            on_split=config.on_split,
             stall=max(STALL, int(patience * SECOND)),
             reservation_ids=ReservationIds(config.cluster, config.node_secrets, time.time_ns),
             empty=Ring(key_hash=seeded(config.ring_seed)),

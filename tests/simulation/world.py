@@ -11,6 +11,7 @@ from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
+from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.series import Column
 from tests.simulation.known import BY_TABLE, Known
 from tests.simulation.links import BUDGET
@@ -48,6 +49,8 @@ class World:
     seed: int
     faults: Faults = TCP
     timing: Timing = field(default_factory=Timing)
+    on_split: OnSplit = OnSplit.OPTIMISTIC
+    on_unreachable: str = "open"
     nodes: dict[str, SimNode] = field(default_factory=dict[str, SimNode])
     ever: list[SimNode] = field(default_factory=list[SimNode])  # those that have ended as well
     hops: int = 0

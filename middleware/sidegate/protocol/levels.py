@@ -31,7 +31,13 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import RulesPush, Standing, StandingQuery, WatchRules
+from sidegate.protocol.standing_messages import (
+    RulesPush,
+    Standing,
+    StandingQuery,
+    Voters,
+    WatchRules,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,10 +80,13 @@ _NEW: Final[tuple[Kinds, ...]] = (
         ReservationRows: _RESERVATIONS,
         **dict.fromkeys(SLOT_MESSAGES, "slots"),
     },
+    {  # in level 4
+        Voters: "splits",
+    },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""
 
-_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {})
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {}, {})
 """The same of kinds that only apps said before, and nodes say to each other since."""
 
 LEVEL: Final = len(_NEW)

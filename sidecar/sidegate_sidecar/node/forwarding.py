@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import OnUnreachable, Source
+from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import MAX_HOPS
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import Asked, Forward
@@ -149,7 +149,9 @@ class Forwarding:
         """
         asked = forward.asked
         pair = self._cluster.ring.pair(forward.checks[0][0])
-        if self._after is None or not any(name in forward.declined for name in pair):
+        if self._after is None or not self._cluster.side.decides:
+            return False
+        if not any(name in forward.declined for name in pair):
             return False
         pause = self._patience.pause(asked.at, asked.deadline, now)
         if pause:
@@ -168,14 +170,10 @@ class Forwarding:
         self._ask_next(forward, range(len(forward.positions)))
 
     def _give_up(self, forward: Forward, now: int) -> None:
-        """Answer by this node's share, or by the policy for unreachable.
-
-        Who is on the ring knows how many they are, so its share is better than to let everyone
-        through. Who is to refuse what it can't have decided does.
-        """
+        """Answer by this node's share, or by the policy for unreachable."""
         cluster, fallback = self._cluster, self._fallback
         parts = cluster.parts
-        if cluster.has_share and parts > 1 and fallback.policy is not OnUnreachable.CLOSED:
+        if cluster.gives_share(fallback.policy):
             answers = self._local.by_share(forward, parts, now)
             forward.answer(Source.LOCAL, answers, cluster.name, parts)
             return

@@ -96,6 +96,7 @@ class Node:
         self.forwarding = Forwarding(
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
+        cluster.on_side = self.local.side_moved
         self._refunds = Refunds(cluster, links, self.local, counts)
         self.links = links
         road = HolderRoad(cluster, links, counts, clock, budget)
@@ -112,7 +113,7 @@ class Node:
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
-        if frame.hops and self.cluster.stage is Stage.RETURNING:
+        if frame.hops and (self.cluster.stage is Stage.RETURNING or not self.cluster.side.decides):
             self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
             return
         if frame.hops == MAX_HOPS and frame.serial:

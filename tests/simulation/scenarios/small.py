@@ -18,6 +18,8 @@ from tests.simulation.scenarios.outages import (
     split,
     stall,
 )
+from tests.simulation.scenarios.splits.hold_downs import HOLD_DOWNS
+from tests.simulation.scenarios.splits.quorums import QUORUMS
 from tests.simulation.scenarios.storms import bustle, kills, storm
 
 NODES: Final[tuple[Callable[[int], object], ...]] = (
@@ -43,4 +45,5 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
 )
 
 HOLDS: Final = (*reservations.SMALL, *slots.SMALL)
-SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS)
+SPLITS: Final = (*HOLD_DOWNS, *QUORUMS)
+SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS, *SPLITS)
