@@ -261,6 +261,12 @@ class Config:
         return not (self.ring_seed or self.link.is_local)
 
     @property
+    def opens_on_split(self) -> bool:
+        """Would the smaller side of a split, which is to decide nothing, let everyone through?"""
+        is_quorum = self.on_split is OnSplit.QUORUM
+        return is_quorum and self.on_unreachable is OnUnreachable.OPEN
+
+    @property
     def report_bytes(self) -> int:
         """What all counts for reports take of the memory, at most: of rules, and of events."""
         return 2 * (self.report_rules + 1) * self.report_memory if self.report_rules else 0

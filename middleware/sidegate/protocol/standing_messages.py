@@ -12,6 +12,9 @@ MAX_DIGEST = 64  # characters: SHA-256, in hexadecimal digits
 MAX_VOTERS: Final = 1_001
 """Names in a set of voters: a node knows 1,000 others."""
 
+MAX_VERSION: Final = 1 << 53
+"""Of a set of voters: one each second for 285 million years."""
+
 MAX_PROPOSED: Final = 2
 """Sets that are promised and not agreed: with the agreed one, and those that are gone, they fit
 into a frame if all names are as long as they may be."""
@@ -20,7 +23,7 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=253)]
 
 Names: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=MAX_VOTERS)]
 
-NumberedVoters: TypeAlias = tuple[Annotated[int, Meta(ge=0, le=1 << 53)], Names]
+NumberedVoters: TypeAlias = tuple[Annotated[int, Meta(ge=0, le=MAX_VERSION)], Names]
 """(version, names): a set of nodes, sorted; version 0 is none."""
 
 

@@ -140,9 +140,12 @@ class Cluster:
     def _has_no_voters(self, name: str) -> bool:
         return bool(self.transport.lacks(name, Voters))
 
-    def _side_moved(self) -> None:
-        self._reroute()
+    def _side_moved(self, are_back: bool, now: int) -> None:
         self.on_side()  # which may be another function by now
+        if are_back:  # as after a standstill: others have decided what it doesn't know
+            self.sync.copies.doubt()
+            self.place.stood_still(0, now)
+        self._reroute()
 
     @property
     def stage(self) -> Stage:

@@ -114,7 +114,8 @@ class Forwarding:
         now = self._clock()
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
-        hops = frame.hops if in_time else MAX_HOPS
+        is_small = frame.hops and not self._cluster.side.decides  # who asks us may ask another
+        hops = frame.hops if in_time and not is_small else MAX_HOPS
         way = Way(hops, {*forward.tried, forward.to, forward.asked.by}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:

@@ -113,7 +113,7 @@ class Node:
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
-        if frame.hops and (self.cluster.stage is Stage.RETURNING or not self.cluster.side.decides):
+        if frame.hops and self.cluster.stage is Stage.RETURNING:
             self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
             return
         if frame.hops == MAX_HOPS and frame.serial:

@@ -38,8 +38,8 @@ async def sides(asking: list[Client]) -> tuple[Spent, Spent]:
 
 async def test_the_smaller_side_of_a_quorum_refuses_and_the_larger_goes_on() -> None:
     """Also where the key is one of which the smaller side has the owner or the backup."""
-    policies = {"on_split": "quorum", "on_unreachable": "closed"}
-    async with trio(patience=PATIENCE, **policies) as (net, asking):
+    running = trio(patience=PATIENCE, on_split="quorum", on_unreachable="closed")
+    async with running as (net, asking):
         await until_agreed(net)
         net.wire.split([2])
         await until_shares(net, 1, 1, 0)

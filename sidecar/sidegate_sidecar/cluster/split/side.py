@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.standing_messages import MAX_VOTERS, Voters
+from sidegate.protocol.standing_messages import MAX_VERSION, MAX_VOTERS, Voters
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.split.part import WHOLE, Part
 from sidegate_sidecar.cluster.split.voter_sets import (
@@ -49,7 +49,8 @@ log = logging.getLogger("sidegate")
 class Side:
     """The side of one node. `lacks` tells if a node is of a release that has no voters.
 
-    `moved` is called when it `decides`, or its `part`, has changed.
+    `moved` is called when it `decides`, or its `part`, has changed; with True where nodes are back
+    that it has missed, which may have decided something meanwhile.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Side:
         on_split: OnSplit,
         membership: Membership,
         lacks: Callable[[str], bool],
-        moved: Callable[[], None],
+        moved: Callable[[bool, int], None],
         now: int,
     ) -> None:
         self.on_split = on_split
@@ -73,6 +74,7 @@ class Side:
         self._asked: dict[str, int] = {}
         self._here: tuple[str, ...] = ()
         self._here_since = self._lost_since = now
+        self._are_back = False  # some that were lost, and it isn't whole yet
         self._said: Voters | None = None
         self._look_at = self._probe_at = now
 
@@ -149,7 +151,7 @@ class Side:
         self.sets.agree(binding[0])
         self._note_gone(binding)
         self._count_lost(binding[0], now)
-        self._judge(binding)
+        self._judge(binding, now)
         if self._membership.me.name in here:
             self._go_on(now)
         return [*self._say(), *self._ask(now)]
@@ -198,11 +200,12 @@ class Side:
         gone = self.sets.gone
         lost = tuple(it for it in agreed.names if it not in self._here and it not in gone)
         if lost != self.lost:
+            self._are_back = self._are_back or not {*self.lost}.isdisjoint(self._here)
             self.lost, self._lost_since = lost, now
 
     # --- what that lets it do
 
-    def _judge(self, binding: list[VoterSet]) -> None:
+    def _judge(self, binding: list[VoterSet], now: int) -> None:
         decides, part = True, WHOLE
         if self.on_split is OnSplit.QUORUM:
             decides = all(has_majority(it.names, self._here, self.sets.gone) for it in binding)
@@ -210,10 +213,12 @@ class Side:
             part = Part(max(self.counted - len(self.lost), 1), self.counted)
         if (decides, part) == (self.decides, self.part):
             return
-        self.losses += not decides or part.nodes < part.of
+        is_whole = decides and part.is_whole
+        self.losses += not is_whole
         self.decides, self.part = decides, part
         self._log()
-        self._moved()
+        self._moved(is_whole and self._are_back, now)
+        self._are_back = self._are_back and not is_whole
 
     def _log(self) -> None:
         name = self._membership.me.name
@@ -256,7 +261,7 @@ class Side:
     def _next_version(self) -> int:
         sets = (self.sets.agreed, *self.sets.proposed)
         theirs = [it for told in self._told.values() for it in (told.agreed, *told.proposed)]
-        return 1 + max(version for version, _ in (*sets, *theirs))
+        return min(1 + max(version for version, _ in (*sets, *theirs)), MAX_VERSION)
 
     def _agree_if_promised(self) -> None:
         """Count by those who are here alone, once all of them have promised it."""

@@ -12,6 +12,7 @@ from tests.simulation.scenarios.splits.sides import (
     BURST,
     BUSY,
     LATE,
+    MEETING,
     NOTICED_WITHIN,
     RATE,
     RING_WITHIN,
@@ -53,7 +54,7 @@ def quorum(seed: int) -> None:
     heal(world)
     world.run(1.0)
     for key in keys:
-        each_interval(world, key, BUSY, extra=LATE, since=noticed)
+        each_interval(world, key, BUSY, extra=LATE + MEETING, since=noticed)
         each_interval(world, key, BUSY, extra=more * (len(sides) - 1), since=began)
 
 
@@ -94,13 +95,18 @@ def kill_one(seed: int) -> None:
 
 
 def kill_most(seed: int) -> None:
-    """Most are killed at once: the rest refuses until they are back, or are forgotten."""
+    """Most are killed at once: the rest refuses until they are back, or are forgotten.
+
+    So does a leaf, which forwards to them.
+    """
     world, names, keys = counting(seed, OnSplit.QUORUM, 3, 7)
+    world.start("leaf", leaf=True)
+    world.run(1.0)
     victims = world.random.sample(names, len(names) // 2 + 1)
     for name in victims:
         world.crash(name)
     world.run(NOTICED_WITHIN + RING_WITHIN)
-    rest = [name for name in names if name not in victims]
+    rest = ["leaf", *(name for name in names if name not in victims)]
     _goes_on_or_refuses(world, rest, keys[0], goes=False)
     world.run(30.0)
     _goes_on_or_refuses(world, rest, keys[0], goes=False)
@@ -110,8 +116,8 @@ def kill_most(seed: int) -> None:
         world.settle()
     else:
         for name in victims:
-            why = world.nodes[rest[0]].cluster.side.forget(name)
-            assert not why or name in world.nodes[rest[0]].cluster.side.sets.gone, world.say(why)
+            why = world.nodes[rest[1]].cluster.forget(name, world.nodes[rest[1]].clock())
+            assert not why or name in world.nodes[rest[1]].cluster.side.sets.gone, world.say(why)
     agree(world)
     _goes_on_or_refuses(world, rest, keys[0], goes=True)
 
@@ -159,7 +165,7 @@ def deploys_apart(seed: int) -> None:
         assert deciding == goes, world.say(f"{sides}: {said(world.running)}")
     heal(world)
     for key in keys:
-        each_interval(world, key, BUSY, extra=LATE, since=noticed)
+        each_interval(world, key, BUSY, extra=LATE + MEETING, since=noticed)
 
 
 def to_zero(seed: int) -> None:

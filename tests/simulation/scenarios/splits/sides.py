@@ -11,6 +11,7 @@ from tests.simulation.world import World
 
 BUSY = "20/second"
 BURST = RATE = 20.0  # of it
+MEETING = 0.15 * RATE  # what an owner decides until it hears that sides have met
 LATE = 1.2  # tokens of it: debts of 50 ms, one of them, aren't sent; and answers come late
 AGREED_WITHIN = 15.0  # seconds until a whole cluster counts by all of its nodes: 10 are a hold
 NOTICED_WITHIN = 3.0  # seconds from a split until the last node knows its side
