@@ -15,8 +15,8 @@ from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.protocol.report_messages import MAX_TOP
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
 from sidegate_sidecar.sizes import size_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate_sidecar.on_split import OnSplit
+from sidegate.protocol.standing_messages import OnSplit
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Answers

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sidegate.protocol.messages import Answers, Checks
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.stages import FLUSHING
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.series import Column
 from tests.simulation.known import BY_TABLE, Known
 from tests.simulation.links import BUDGET

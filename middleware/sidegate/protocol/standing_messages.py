@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, Struct
@@ -61,6 +62,14 @@ class RulesPush(Struct, array_like=True, frozen=True, gc=False, tag=53):
 
     digest: Annotated[str, Meta(max_length=MAX_DIGEST)]
     encoded: bytes = b""
+
+
+class OnSplit(StrEnum):
+    """What becomes of a side of a split network, which misses nodes."""
+
+    OPTIMISTIC = "optimistic"  # it goes on: one limit a side
+    HOLD_DOWN = "hold-down"  # it serves its part of each limit, until it has been stable for 10 s
+    QUORUM = "quorum"  # the smaller side decides nothing: it goes by on_unreachable
 
 
 class Voters(Struct, array_like=True, frozen=True, tag=70):

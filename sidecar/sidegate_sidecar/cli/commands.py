@@ -15,6 +15,7 @@ import typer
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.version import __version__
 from sidegate_sidecar.cli.options import credentials, readers, serve_options
 from sidegate_sidecar.cli.options.names import complaint, variable
@@ -35,7 +36,6 @@ from sidegate_sidecar.config import (
 )
 from sidegate_sidecar.errors import BAD_INPUT, NOT_SERVING, Failure
 from sidegate_sidecar.links.sockets import ListenError
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.activity import RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS

@@ -17,7 +17,7 @@ from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import Buckets, Gossip, Stay
-from sidegate.protocol.standing_messages import Voters
+from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import (
@@ -38,7 +38,6 @@ from sidegate_sidecar.cluster.routes.nowhere import Nowhere
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
 from sidegate_sidecar.cluster.routes.vouchers import Vouchers
 from sidegate_sidecar.cluster.split.side import Side
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
 from sidegate_sidecar.config import Role
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.process import Process
 from tests.support.in_process.beside import meet, ring_with_puppet
 from tests.support.in_process.cluster import cluster, config, eventually, key_of

@@ -7,12 +7,12 @@ import pytest
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import parse_address
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate.version import __version__
 from sidegate_sidecar import process
 from sidegate_sidecar.config import Config, Role
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.shown_keys import ShownKeys
 from tests.support.certificates import Authority
 from tests.support.in_process.commands import Ending, Run

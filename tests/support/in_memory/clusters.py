@@ -7,9 +7,9 @@ from typing import TypeAlias
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Gossip, Message, NodeMessage
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.membership.membership import Member, Timing
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.on_split import OnSplit
 
 Post: TypeAlias = tuple[str, str, NodeMessage]  # sender, receiver, message
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.config import DEFAULT_PROXIES, Role
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.reports.shown_keys import ShownKeys
 from sidegate_sidecar.telemetry.logs import LEVELS
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Take: TypeAlias = Callable[[str, Limits, int, int], tuple[bool, list[int]]]
 
 
-class Part(NamedTuple):
+class SidePart(NamedTuple):
     """So many nodes of all that there were."""
 
     nodes: int
@@ -34,10 +34,10 @@ class Part(NamedTuple):
         return self.nodes >= self.of
 
 
-WHOLE = Part(1, 1)
+WHOLE = SidePart(1, 1)
 
 
-def taking(table: BucketTable, part: Part) -> Take:
+def taking(table: BucketTable, part: SidePart) -> Take:
     """Return what takes tokens from the buckets of a table as `BucketTable.take` does, in part.
 
     A cost above the part is charged as all of it, so of each limit one passes at the least. The

@@ -10,9 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.standing_messages import MAX_VERSION, MAX_VOTERS, Voters
+from sidegate.protocol.standing_messages import MAX_VERSION, MAX_VOTERS, OnSplit, Voters
 from sidegate_ring.membership.membership import Life
-from sidegate_sidecar.cluster.split.part import WHOLE, Part
+from sidegate_sidecar.cluster.split.part import WHOLE, SidePart
 from sidegate_sidecar.cluster.split.voter_sets import (
     NONE_YET,
     Told,
@@ -20,7 +20,6 @@ from sidegate_sidecar.cluster.split.voter_sets import (
     VoterSets,
     has_majority,
 )
-from sidegate_sidecar.on_split import OnSplit
 from sidegate_sidecar.text import visible
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Side:
     ) -> None:
         self.on_split = on_split
         self.decides = True  # or is it the smaller side of a quorum?
-        self.part: Part = WHOLE  # of each limit, in a hold-down
+        self.part: SidePart = WHOLE  # of each limit, in a hold-down
         self.lost: tuple[str, ...] = ()  # nodes that count, and aren't here
         self.losses = 0  # how often it came to be a part, or to decide nothing
         self.sets = VoterSets()
@@ -210,7 +209,7 @@ class Side:
         if self.on_split is OnSplit.QUORUM:
             decides = all(has_majority(it.names, self._here, self.sets.gone) for it in binding)
         elif self.lost:
-            part = Part(max(self.counted - len(self.lost), 1), self.counted)
+            part = SidePart(max(self.counted - len(self.lost), 1), self.counted)
         if (decides, part) == (self.decides, self.part):
             return
         is_whole = decides and part.is_whole

@@ -5,7 +5,7 @@ import pytest
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.errors import CostError
-from sidegate_sidecar.cluster.split.part import WHOLE, Part, taking
+from sidegate_sidecar.cluster.split.part import WHOLE, SidePart, taking
 
 NOW = 10**15
 LIMITS = parse_limits("60/minute")  # a token a second
@@ -20,7 +20,7 @@ def test_two_sides_together_admit_one_limit_and_nothing_when_they_meet() -> None
     tables = BucketTable(), BucketTable()
     counts = [
         sum(taking(table, part)("k", LIMITS, 1, NOW)[0] for _ in range(100))
-        for table, part in zip(tables, (Part(2, 3), Part(1, 3)), strict=True)
+        for table, part in zip(tables, (SidePart(2, 3), SidePart(1, 3)), strict=True)
     ]
     assert counts == [40, 20]
     one, other = tables
@@ -30,7 +30,7 @@ def test_two_sides_together_admit_one_limit_and_nothing_when_they_meet() -> None
 
 
 def test_a_caller_is_told_what_is_left_of_the_part() -> None:
-    take = taking(BucketTable(), Part(1, 2))
+    take = taking(BucketTable(), SidePart(1, 2))
     for left in range(29, -1, -1):
         allowed, [debt] = take("k", LIMITS, 1, NOW)
         assert allowed
@@ -41,7 +41,7 @@ def test_a_caller_is_told_what_is_left_of_the_part() -> None:
 
 def test_who_is_denied_is_told_when_to_come_again() -> None:
     """A second of the limit by the part is two."""
-    take = taking(BucketTable(), Part(1, 2))
+    take = taking(BucketTable(), SidePart(1, 2))
     for _ in range(30):
         take("k", LIMITS, 1, NOW)
     allowed, [debt] = take("k", LIMITS, 1, NOW)
@@ -53,7 +53,7 @@ def test_who_is_denied_is_told_when_to_come_again() -> None:
 
 
 def test_a_cost_above_the_part_is_charged_as_all_of_it() -> None:
-    take = taking(BucketTable(), Part(1, 3))
+    take = taking(BucketTable(), SidePart(1, 3))
     assert take("k", LIMITS, 50, NOW)[0]
     assert not take("k", LIMITS, 1, NOW)[0]
     with pytest.raises(CostError):
@@ -61,10 +61,10 @@ def test_a_cost_above_the_part_is_charged_as_all_of_it() -> None:
 
 
 def test_of_a_limit_below_the_number_of_nodes_one_passes() -> None:
-    take = taking(BucketTable(), Part(1, 5))
+    take = taking(BucketTable(), SidePart(1, 5))
     one = parse_limits("1/hour")
     assert [take("k", one, 1, NOW)[0] for _ in range(3)] == [True, False, False]
 
 
 def test_blocked_limits_stay_blocked() -> None:
-    assert taking(BucketTable(), Part(1, 2))("k", parse_limits("0/hour"), 1, NOW) == (False, [])
+    assert taking(BucketTable(), SidePart(1, 2))("k", parse_limits("0/hour"), 1, NOW) == (False, [])

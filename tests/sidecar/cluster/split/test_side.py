@@ -5,10 +5,9 @@ import logging
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
-from sidegate.protocol.standing_messages import Voters
+from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate_sidecar.cluster.cluster import Cluster
-from sidegate_sidecar.cluster.split.part import Part
-from sidegate_sidecar.on_split import OnSplit
+from sidegate_sidecar.cluster.split.part import SidePart
 from tests.support.in_memory.clusters import Post, Room
 
 NOTICED_WITHIN = 3.0
@@ -141,7 +140,7 @@ def test_a_hold_down_serves_a_part_for_10_seconds() -> None:
     room = counting("abc", OnSplit.HOLD_DOWN)
     split(room, "a", "bc")
     parts = {name: node.side.part for name, node in room.nodes.items()}
-    assert parts == {"a": Part(1, 3), "b": Part(2, 3), "c": Part(2, 3)}
+    assert parts == {"a": SidePart(1, 3), "b": SidePart(2, 3), "c": SidePart(2, 3)}
     assert deciding(room) == "abc"
     room.run(6)
     assert room["a"].side.share == pytest.approx(1 / 3)

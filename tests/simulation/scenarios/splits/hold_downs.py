@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cluster.split.side import HOLD
-from sidegate_sidecar.on_split import OnSplit
 from tests.simulation.scenarios.bounds import HEALED_WITHIN, SYNC, decided_by
 from tests.simulation.scenarios.splits.sides import (
     BURST,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from sidegate_sidecar.on_split import OnSplit
+from sidegate.protocol.standing_messages import OnSplit
 from tests.simulation.known import BY_TABLE
 from tests.simulation.scenarios.bounds import WHOLE_WITHIN
 from tests.simulation.scenarios.deploys import depart

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.on_split import OnSplit
+from sidegate.protocol.standing_messages import OnSplit
 from tests.simulation.known import BY_TABLE
 from tests.simulation.nodes import SimNode
 from tests.simulation.scenarios.bounds import HEALED_WITHIN, keys_of

@@ -21,9 +21,9 @@ from sidegate.buckets.windows import WindowClock
 from sidegate.errors import CostError
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import Departure
-from sidegate_sidecar.on_split import OnSplit
 
 _KEY = "Who is limited: any text of at most 512 bytes in UTF-8."
 _OWNER = "Name of the node that owns the key by this node's ring."
