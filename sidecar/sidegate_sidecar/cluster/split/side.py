@@ -93,11 +93,6 @@ class Side:
         living = self._membership.members
         return sum(not (it in living and living[it].living) for it in self.lost)
 
-    @property
-    def settings(self) -> dict[str, str]:
-        """Return what other nodes do in a split, as far as they have told."""
-        return {name: told.on_split for name, told in self._told.items()}
-
     # --- what happens
 
     def hear(self, sender: str, voters: Voters) -> Outgoing:
