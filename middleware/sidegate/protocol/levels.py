@@ -14,6 +14,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.buckets.windows import DATED
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.holds.reservation_messages import (
     Commit,
     ReservationRows,
@@ -52,6 +53,7 @@ _KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
 _STANDING = "words about how it stands"
 _RULES = "rules for apps"
 _RESERVATIONS = "reservations"
+_LEASES = "leases"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -81,6 +83,9 @@ _NEW: Final[tuple[Kinds, ...]] = (
         **dict.fromkeys(SLOT_MESSAGES, "slots"),
     },
     {  # in level 4
+        Borrow: _LEASES,
+        Lent: _LEASES,
+        Returned: _LEASES,
         Voters: "splits",
     },
 )
