@@ -118,6 +118,10 @@ _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows sourc
 _FULL_OF_READERS = (503, FULL)
 _OTHER_ID = (409, "id 'job-7': expected what it had first, 5000 of 20000/day")
 _OVER = (410, "a reservation that ended more than 10 minutes ago: nothing was changed")
+_WRONG_NAME = (
+    422,
+    ProblemFault(field="name", message="String should have at least 1 character"),
+)
 _NOT_MISSED = (409, "node 'node-b': expected one that is missed here: node-c")
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
@@ -333,7 +337,7 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER, answers=KeysFound)
     limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
-    cluster("DELETE", "/v1/nodes", api.forget, secret, *_NOT_ALLOWED, _NOT_MISSED)
+    cluster("DELETE", "/v1/nodes", api.forget, secret, *_NOT_ALLOWED, _NOT_MISSED, _WRONG_NAME)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
     cluster(
         "GET",
