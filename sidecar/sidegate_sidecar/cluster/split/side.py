@@ -73,7 +73,8 @@ class Side:
         self._asked: dict[str, int] = {}
         self._here: tuple[str, ...] = ()
         self._here_since = self._lost_since = now
-        self._are_back = False  # some that were lost, and it isn't whole yet
+        self._are_back = False  # some that were lost, and what they decided isn't asked for yet
+        self._was_less = False  # than whole, since it has missed anybody
         self._said: Voters | None = None
         self._look_at = self._probe_at = now
 
@@ -194,7 +195,8 @@ class Side:
         gone = self.sets.gone
         lost = tuple(it for it in agreed.names if it not in self._here and it not in gone)
         if lost != self.lost:
-            self._are_back = self._are_back or not {*self.lost}.isdisjoint(self._here)
+            are_back = not {*self.lost}.isdisjoint(self._here)
+            self._are_back = self._are_back or (are_back and self._was_less)
             self.lost, self._lost_since = lost, now
 
     # --- what that lets it do
@@ -205,14 +207,17 @@ class Side:
             decides = all(has_majority(it.names, self._here, self.sets.gone) for it in binding)
         elif self.lost:
             part = SidePart(max(self.counted - len(self.lost), 1), self.counted)
-        if (decides, part) == (self.decides, self.part):
-            return
         is_whole = decides and part.is_whole
-        self.losses += not is_whole
+        are_back = is_whole and self._are_back
+        has_changed = (decides, part) != (self.decides, self.part)
         self.decides, self.part = decides, part
-        self._log()
-        self._moved(is_whole and self._are_back, now)
+        if has_changed:
+            self.losses += not is_whole
+            self._log()
+        if has_changed or are_back:
+            self._moved(are_back, now)
         self._are_back = self._are_back and not is_whole
+        self._was_less = not is_whole or (self._was_less and bool(self.lost))
 
     def _log(self) -> None:
         name = self._membership.me.name

@@ -223,6 +223,7 @@ def _change(world: World, names: list[str]) -> None:
         case "kill" if len(world.running) > 2:
             world.crash(random.choice([it.name for it in world.running]))
         case _:
+            world.network.heal()  # who starts alone knows of nobody before
             if away := [name for name in names if not world.network.is_up(name)]:
                 world.start(random.choice(away), names)
 
