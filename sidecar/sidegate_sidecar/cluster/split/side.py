@@ -74,6 +74,7 @@ class Side:
         self._here: tuple[str, ...] = ()
         self._here_since = self._lost_since = now
         self._are_back = False  # some that were lost, and what they decided isn't asked for yet
+        self._alive: set[str] = set()
         self._was_less = False  # than whole, since it has missed anybody
         self._said: Voters | None = None
         self._look_at = self._probe_at = now
@@ -139,6 +140,7 @@ class Side:
         if self.on_split is OnSplit.OPTIMISTIC:
             return []
         self._forget_the_dead()
+        self._find_back()
         here = self._find_here()
         if here != self._here:
             self._here, self._here_since = here, now
@@ -172,6 +174,16 @@ class Side:
         for name in [name for name in self._asked if name not in living]:
             del self._asked[name]
 
+    def _find_back(self) -> None:
+        """Find out if any of the lost are back, told or not: they may be asked what they decided.
+
+        Only where this side has been less than whole since it missed them.
+        """
+        alive = {it.name for it in self._membership.living() if it.owner and it.state is Life.ALIVE}
+        if self._was_less and not (alive - self._alive).isdisjoint(self.lost):
+            self._are_back = True
+        self._alive = alive
+
     def _find_here(self) -> tuple[str, ...]:
         me, known = self._membership.me, self._told
         others = (it for it in self._membership.living() if it.owner and it.state is Life.ALIVE)
@@ -195,8 +207,6 @@ class Side:
         gone = self.sets.gone
         lost = tuple(it for it in agreed.names if it not in self._here and it not in gone)
         if lost != self.lost:
-            are_back = not {*self.lost}.isdisjoint(self._here)
-            self._are_back = self._are_back or (are_back and self._was_less)
             self.lost, self._lost_since = lost, now
 
     # --- what that lets it do
