@@ -97,6 +97,7 @@ class Node:
         self.forwarding = Forwarding(
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
+        cluster.on_side = self.local.side_moved
         self._refunds = Refunds(cluster, links, self.local, counts)
         self.links = links
         road = HolderRoad(cluster, links, counts, clock, budget)
