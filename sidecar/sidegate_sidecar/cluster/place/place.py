@@ -6,10 +6,11 @@
                                        member <- waiting <-> flushing
 
 Joining: pull all that will be mine; take the place (`announce`); settling: pull what has changed
-since; it has `joined` when it has its copies of others' buckets too. Leaving: flush what has changed, and have another owner promise to stay (`heirs.py`); give up
-the place; wait until everyone has noticed. The last owner waits for another one, and goes on
-deciding; when none has come in time it stays. Every other step has a deadline after which the node
-goes on without: a counter may be wrong, a check may not wait.
+since; it has `joined` when it has its copies of others' buckets too. Leaving: flush what has
+changed, and have another owner promise to stay (`heirs.py`); give up the place; wait until everyone
+has noticed. The last owner waits for another one, and goes on deciding; when none has come in time
+it stays. Every other step has a deadline after which the node goes on without: a counter may be
+wrong, a check may not wait.
 """
 
 from __future__ import annotations
