@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.holds.reservation_messages import ReservationRows
-from sidegate.protocol.messages import Buckets, Gossip, Stay
+from sidegate.protocol.messages import Buckets, Confirm, Gossip, Stay
 from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
@@ -262,6 +262,8 @@ class Cluster:
         elif isinstance(message, Voters):
             self._post(self.side.hear(sender, message))
         else:
+            if isinstance(message, Confirm) and (member := self.membership.members.get(sender)):
+                member.digest = message.ring  # known sooner than by gossip
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self.place.note_progress(now)
@@ -298,8 +300,6 @@ class Cluster:
         if self.side.is_in_doubt(now):
             self._apply(self.membership.probe_all(now / SECOND), now)
         self._post(self.sync.tick(now))
-        if not self.sync.is_settled and self._all_agree(unheard=False):
-            self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
         return self._go_on(now, has_time)
@@ -313,6 +313,8 @@ class Cluster:
     def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
         while has_time() and self.sync.working:
             self._post(self.sync.work(now))
+        if self.sync.may_settle and self._all_agree(unheard=False):
+            self.sync.settle()
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall

@@ -225,9 +225,9 @@ class Sync:
         return strangers
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._walk.is_settled
+    def may_settle(self) -> bool:
+        """Has all been sent by the present ring, on which all may agree?"""
+        return self._walk.may_settle
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring."""
