@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.lending import LAPSE, MAX_LEASES, Lending, Loan
+from sidegate.buckets.lending import LAPSE, MAX_LEASES, Lending, LeaseTerms
 from sidegate.buckets.limits import SECOND, parse_limits
 from tests.middleware.buckets.lending.test_intervals import BEGAN
 
@@ -23,7 +23,7 @@ class Desk:
         self.now = NOW
         self.last = 0
 
-    def lend(self, wanted: int = 1_000, key: str = KEY) -> Loan:
+    def lend(self, wanted: int = 1_000, key: str = KEY) -> LeaseTerms:
         self.last += 1
         return self.lending.lend(self.last, key, self.limits, wanted, self.now)
 
