@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.lending import LAPSE, MAX_LEASES, Lending, LeaseTerms
+from sidegate.buckets.lending import LAPSE, MAX_LEASES, LeaseTerms, Lending
 from sidegate.buckets.limits import SECOND, parse_limits
 from tests.middleware.buckets.lending.test_intervals import BEGAN
 
