@@ -225,3 +225,26 @@ def test_so_many_leases_are_out_at_a_time() -> None:
     desk.now += LAPSE
     assert desk.lend(2).tokens == 2
     assert len(desk.lending) == 1
+
+
+def test_those_that_were_given_back_are_remembered_until_they_would_have_lapsed() -> None:
+    """Only so many of them: who borrows and gives back for ever fills nothing."""
+    desk = Desk("1000000/minute")
+    for _ in range(4 * MAX_LEASES):
+        assert desk.lend(2).tokens == 2
+        desk.settle(desk.last, 2)
+    assert desk.lend(2).tokens == 0
+    desk.now += LAPSE
+    assert desk.lend(2).tokens == 2
+
+
+def test_what_was_charged_in_a_window_that_is_over_stays_so() -> None:
+    """It is over as soon as another node says so, up to a second early."""
+    desk = Desk("1000/hour window")
+    desk.lend()
+    window = desk.table.windows.of_limit(desk.limits.items[0])
+    assert window is not None
+    assert window.enter(window.number + 1, NOW)
+    assert desk.take(100)
+    assert desk.settle(1, 20) == 20
+    assert desk.left() == 900
