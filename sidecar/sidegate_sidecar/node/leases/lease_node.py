@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MICROSECOND: Final = 1_000  # ns
 
 
-class Leases:
+class LeaseNode:
     """What one node is asked to lend, and is given back. `clock` is in ns, `budget` in seconds."""
 
     def __init__(
