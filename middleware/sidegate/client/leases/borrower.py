@@ -28,7 +28,7 @@ MAX_DENIALS: Final = 16  # costs whose denial is kept ready, in a pause
 NEVER: Final = -1
 
 
-class Loan:
+class Borrowed:
     """Tokens that were lent: by which number, until when (ns, by the clock of who asked)."""
 
     __slots__ = ("debts", "ends", "given", "node", "number")
@@ -77,8 +77,8 @@ class Borrower:
         self.ends = 0  # ns
         self.renew_at = NEVER  # tokens; asked for anew when so few are left
         self.decision = Decision(True, limits, 1, (), Source.LEASE)
-        self.loan: Loan | None = None
-        self.next: Loan | None = None
+        self.loan: Borrowed | None = None
+        self.next: Borrowed | None = None
         self.asked_at = 0  # ns, 0 if nothing is asked for
         self.pause_until = 0  # ns; nothing is asked for before
         self.denied_until = 0  # ns; what has no tokens here has none there
@@ -104,7 +104,7 @@ class Borrower:
         """How many tokens were spent of loans."""
         return self.charged + (0 if self.loan is None else self.loan.given - self.tokens)
 
-    def take(self, loan: Loan) -> None:
+    def take(self, loan: Borrowed) -> None:
         """Spend of this loan from now on."""
         self.loan = loan
         self.tokens, self.ends = loan.given, loan.ends

@@ -17,8 +17,8 @@ from sidegate.buckets.decision import Source
 from sidegate.client.leases.borrower import (
     MAX_LAPSE,
     NEVER,
+    Borrowed,
     Borrower,
-    Loan,
     fits,
     lasts_until,
 )
@@ -53,7 +53,7 @@ FIRST_BACKOFF: Final = 10_000_000  # ns without asking where an owner has tokens
 MIN_REFUSED: Final = 4
 
 
-class Leases:
+class AppLeases:
     """What is borrowed, by question. `now` is in ns of a monotonic clock.
 
     `remembers`: are checks denied for which the owner had no tokens a moment ago?
@@ -151,7 +151,7 @@ class Leases:
             return
         pause = min(lent.pause * 1_000, MAX_PAUSE)
         if lent.tokens:
-            self._have(it, Loan(lent, ends), now)
+            self._have(it, Borrowed(lent, ends), now)
         elif not pause:
             pause = FIRST_BACKOFF
         it.lent = lent
@@ -159,7 +159,7 @@ class Leases:
         it.deny_until(now + pause if lent.pause else 0)
         it.refused = it.refused // 2 if lent.pause else 0
 
-    def _have(self, it: Borrower, loan: Loan, now: int) -> None:
+    def _have(self, it: Borrower, loan: Borrowed, now: int) -> None:
         if it.loan is not None and it.tokens and now < it.ends:
             it.next = loan
         else:
