@@ -195,7 +195,9 @@ def denied(limits: Limits, cost: int, lent: Lent, wait: int) -> Decision | None:
 
 
 def fits(lent: Lent, limits: Limits) -> bool:
-    """Are the debts those of these limits?"""
+    """Are the debts those of these limits? There are none where nothing can be lent of them."""
+    if not lent.tokens and not lent.debts:
+        return True
     return len(lent.debts) == len(limits.items) + 2 * len(limits.windows)
 
 

@@ -45,6 +45,7 @@ RENEW_BEFORE: Final = 65_000_000  # ns before its end: a slow one is asked for a
 TICK_EVERY: Final = 0.0125  # seconds, while anything is borrowed
 # ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word.
 MAX_PAUSE: Final = 10_000_000
+MAX_WAIT: Final = 1_000_000_000  # ns without asking, where nothing can be lent of such limits
 # ns: what was asked at the end of a pause may take so long, while checks are denied that come as
 # often as in the pause: within MAX_PAUSE of each other.
 MAX_UNHEARD: Final = 50_000_000
@@ -142,21 +143,21 @@ class AppLeases:
         asked_at, it.asked_at = it.asked_at, 0
         ends = lasts_until(lent, asked_at)
         if lent.source != Source.OWNER or not fits(lent, it.limits):
-            self.unlent(it, now)
+            self.unlent(it, now)  # nobody to ask now, or what makes no sense
             return
         if it.is_over or now >= ends:
             if lent.tokens:
                 row = (it.key, it.limits.asked, lent.number, lent.tokens)
                 self.returned.append(row)
             return
-        pause = min(lent.pause * 1_000, MAX_PAUSE)
+        pause = min(lent.pause * 1_000, MAX_WAIT)
         if lent.tokens:
             self._have(it, Borrowed(lent, ends), now)
         elif not pause:
             pause = FIRST_BACKOFF
         it.lent = lent
         it.pause_until = now + pause
-        it.deny_until(now + pause if lent.pause else 0)
+        it.deny_until(now + min(pause, MAX_PAUSE) if lent.pause and lent.debts else 0)
         it.refused = it.refused // 2 if lent.pause else 0
 
     def _have(self, it: Borrower, loan: Borrowed, now: int) -> None:

@@ -184,6 +184,17 @@ class TestAsking:
         session.check()
         assert len(session.leases.wishes) == 1
 
+    def test_where_nothing_can_be_lent_nobody_asks_for_as_long_as_the_owner_says(self) -> None:
+        session = Session()
+        session.hot()
+        session.lend(0, 1_000_000, [])
+        for _ in range(10):
+            assert session.check() is None
+            assert session.leases.wishes == []
+            session.now += LAPSE
+        session.check()
+        assert len(session.leases.wishes) == 1
+
     def test_debts_that_fit_no_such_limits_are_no_answer(self) -> None:
         session = Session()
         session.hot()
