@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sidegate.protocol.holds.lease_messages import Lent, ReturnedRow
 
 MAX_LAPSE: Final = 100_000_000  # ns: no lease lasts longer, whatever an owner says
-# Of what is spent in a lapse: the rest of a lease is given back before it lapses, and is too late
-# for that when half a lapse is all that is left of it.
-WANTED_FOR: Final = 60_000_000  # ns
+RENEWED: Final = 35  # % of its time: one that is spent slowly is asked for anew
+RETURNED: Final = 65  # % of its time: what is left of it then is given back
+WANTED_FOR: Final = 60_000_000  # ns: about so long is spent of a lease that lasts for a lapse
 LEAST_WANTED: Final = 2  # tokens
 MAX_WANTED: Final = 1_000_000_000  # tokens: more than are spent in a lapse
 MEASURED_FOR: Final = 5_000_000  # ns: over less a rate says nothing
@@ -31,14 +31,16 @@ NEVER: Final = -1
 class Borrowed:
     """Tokens that were lent: by which number, until when (ns, by the clock of who asked)."""
 
-    __slots__ = ("debts", "ends", "given", "node", "number")
+    __slots__ = ("debts", "ends", "given", "node", "number", "renew_from", "return_from")
 
-    def __init__(self, lent: Lent, ends: int) -> None:
+    def __init__(self, lent: Lent, asked_at: int, ends: int) -> None:
         self.number = lent.number
         self.given = lent.tokens
         self.node = lent.node
         self.debts = lent.debts
         self.ends = ends
+        self.renew_from = asked_at + (ends - asked_at) * RENEWED // 100
+        self.return_from = asked_at + (ends - asked_at) * RETURNED // 100
 
 
 class Borrower:

@@ -38,11 +38,9 @@ if TYPE_CHECKING:
 
 MAX_BORROWERS: Final = 256  # questions that are asked all the time: 0.3 MB
 IDLE: Final = MAX_LAPSE // 2  # ns without a check, after which tokens are given back
-# ns before its end: what is left of a lease then is given back. Two looks of `tick`, so that one
-# of them is in time, and the owner hears of it before it takes the tokens for lost.
-RETURN_BEFORE: Final = 35_000_000
-RENEW_BEFORE: Final = 65_000_000  # ns before its end: a slow one is asked for anew
-TICK_EVERY: Final = 0.0125  # seconds, while anything is borrowed
+# Seconds, while anything is borrowed: of the last third of a lease two looks, so one of them is
+# in time, and the owner hears of it before it takes the tokens for lost.
+TICK_EVERY: Final = 0.0125
 # ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word.
 MAX_PAUSE: Final = 10_000_000
 MAX_WAIT: Final = 1_000_000_000  # ns without asking, where nothing can be lent of such limits
@@ -152,7 +150,7 @@ class AppLeases:
             return
         pause = min(lent.pause * 1_000, MAX_WAIT)
         if lent.tokens:
-            self._have(it, Borrowed(lent, ends), now)
+            self._have(it, Borrowed(lent, asked_at, ends), now)
         elif not pause:
             pause = FIRST_BACKOFF
         it.lent = lent
@@ -182,11 +180,11 @@ class AppLeases:
             if idle >= IDLE:
                 self._drop(question)
                 continue
-            left = it.ends - now
-            if it.loan is not None and left < RENEW_BEFORE and idle < IDLE // 2:
-                self._renew(it, now)
-            if it.loan is not None and left < RETURN_BEFORE:
-                self.returned += it.move_on()
+            if it.loan is not None:
+                if now >= it.loan.renew_from and idle < IDLE // 2:
+                    self._renew(it, now)
+                if now >= it.loan.return_from:
+                    self.returned += it.move_on()
             if it.asked_at and now - it.asked_at >= MAX_LAPSE:
                 self.unlent(it, now)
 
