@@ -43,6 +43,7 @@ class Table:
         "interval",
         "limit",
         "one",
+        "puts_by",
         "scale",
         "shards",
         "size",
@@ -56,6 +57,7 @@ class Table:
         self.interval = limit.interval
         self.capacity = limit.capacity
         self.size = 0
+        self.puts_by = False  # has a bucket been put by, ever?
         self.one: dict[str, int] = {}  # all keys, while there are few
         self.shards: list[dict[str, int]] | None = None  # then, by hash, the dict that has it
         self._dicts = [self.one]
