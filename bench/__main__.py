@@ -33,6 +33,7 @@ from bench.parts import (
     values,
 )
 from bench.plan import Plan, full_plan, quick_plan
+from bench.quiet import Quiet
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
 from bench.sizing import part as sizing
@@ -74,12 +75,15 @@ def main() -> int:
         del os.environ[name]  # our sidecars are nobody else's
     logging.getLogger("sidegate").setLevel(logging.ERROR)  # that sidecars end is what we want
     console = Console(record=True, width=WIDTH)
+    quiet = Quiet()
+    quiet.look()
     results = Results(describe_machine(), busy_share())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_measure(plan, results, console))
+            runner.run(_measure(plan, results, console, quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+    results.quiet = quiet.figures()
     place = _save(results)
     print_report(results, console, plan.rounds)
     console.save_text(str(place.with_suffix(".txt")))
@@ -87,7 +91,7 @@ def main() -> int:
     return 1 if results.void else 0
 
 
-async def _measure(plan: Plan, results: Results, console: Console) -> None:
+async def _measure(plan: Plan, results: Results, console: Console, quiet: Quiet) -> None:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -96,6 +100,7 @@ async def _measure(plan: Plan, results: Results, console: Console) -> None:
         for part in plan.parts:
             with console.status(part) as status:
                 await _measure_part(part, plan, results, Path(folder), status)
+            quiet.look()
 
 
 async def _measure_part(
