@@ -32,6 +32,7 @@ from bench.parts import (
     tracing,
     values,
 )
+from bench.peers.parts import clusters, peer_decisions, peer_memory, peer_web
 from bench.plan import Plan, full_plan, quick_plan
 from bench.quiet import Quiet
 from bench.report import print_report
@@ -62,6 +63,10 @@ PARTS: Final = {
         ring,
         cluster,
         sizing,
+        peer_decisions,
+        peer_web,
+        peer_memory,
+        clusters,
     )
 }
 WIDTH: Final = 110  # of the tables, also where the output is no terminal

@@ -24,6 +24,7 @@ from bench.parts import (
     values,
 )
 from bench.parts.front_tables import front_tables
+from bench.peers.parts.peer_tables import peer_tables
 from bench.quiet import verdict
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
@@ -106,6 +107,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
     yield from cluster_tables(results, titled)
     yield from sizing_tables(results, titled)
+    yield from peer_tables(results, titled)
 
 
 def _over_http(results: Results) -> Iterator[Table]:
