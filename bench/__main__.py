@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench.cluster import part as cluster
 from bench.fronts import forward_auth, http_checks, rls
-from bench.limits import quotas
+from bench.limits import leases, quotas
 from bench.machine import busy_share, describe_machine
 from bench.parts import (
     decisions,
@@ -49,6 +49,7 @@ PARTS: Final = {
     for part in (
         decisions,
         quotas,
+        leases,
         reports,
         threads,
         tracing,

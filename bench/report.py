@@ -11,7 +11,7 @@ from bench.cluster.cluster_tables import cluster_tables
 from bench.contenders.echo import ECHO
 from bench.contenders.sidegate_client import ONE_HOP
 from bench.fronts import forward_auth, http_checks, rls
-from bench.limits import quotas
+from bench.limits import leases, quotas
 from bench.parts import (
     decisions,
     fastapi_app,
@@ -123,6 +123,8 @@ def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
     if results.contenders(quotas.PART):
         title = f"Decisions/s of quotas, {titled} (x: {quotas.BUCKET})"
         yield _by_setting(results, quotas.PART, "rate", title, quotas.BUCKET)
+    if results.contenders(leases.PART):
+        yield _leases(results, titled)
     if results.contenders(reports.PART):
         title = f"Decisions/s and p99 in µs with reports, {titled} (x: {reports.WITHOUT}, its own)"
         for value in ("rate", "p99"):
@@ -133,6 +135,24 @@ def _with_other_work(results: Results, titled: str) -> Iterator[Table]:
     if results.contenders(values.PART):
         title = "p99 latency in µs by checks in flight (x: so many times that of an idle cache)"
         yield _by_setting(results, values.PART, "p99", title, values.IDLE)
+
+
+def _leases(results: Results, titled: str) -> Table:
+    columns = ("admitted of B + rT", "by leases", "checks/s", "times the rate", "p50 µs", "p99 µs")
+    table = new_table(f"One key of {leases.LIMIT} under overload, {titled}", *columns)
+
+    def figure(value: str) -> float | None:
+        return results.median(leases.PART, leases.OURS, "3", value)
+
+    share = figure("admitted")
+    table.add_row(
+        leases.OURS,
+        "-" if share is None else f"{share:.3%}",
+        percent(figure("leased")),
+        *(written(figure(value)) for value in ("rate", "overload")),
+        *(written(figure(value), 1) for value in ("p50", "p99")),
+    )
+    return table
 
 
 def _over_resp(results: Results, titled: str) -> Iterator[Table]:

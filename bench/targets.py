@@ -12,7 +12,7 @@ from bench.contenders.redis_client import REDIS_PY
 from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.fronts import forward_auth, http_checks
 from bench.lab.usage import MIB
-from bench.limits import quotas
+from bench.limits import leases, quotas
 from bench.parts import decisions, fastapi_app, front, reports, resp, values
 from bench.peers.contenders import BY_HAND, OURS
 from bench.peers.parts import clusters, peer_decisions
@@ -53,6 +53,7 @@ def targets(results: Results) -> list[Target]:
         *_auth(results),
         *_front(results),
         *_quotas(results),
+        *_leases(results),
         *_reports(results),
         *_cluster(results),
         *_light(results),
@@ -166,6 +167,17 @@ def _quotas(results: Results) -> list[Target]:
             ("a quota", "a bucket", _ratio(rate(quotas.BUCKET), rate(quotas.QUOTA))),
             ("both", "two buckets", _ratio(rate(quotas.TWO), rate(quotas.BOTH))),
         )
+    ]
+
+
+def _leases(results: Results) -> list[Target]:
+    def figure(value: str) -> float | None:
+        return results.median(leases.PART, leases.OURS, "3", value)
+
+    return [
+        Target("admitted of one key under overload, over B + rT", 0.999, figure("admitted")),
+        Target("p50 in µs of its allowed checks", 2.0, figure("p50"), at_least=False),
+        Target("p99 in µs of the same", 50.0, figure("p99"), at_least=False),
     ]
 
 

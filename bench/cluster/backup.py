@@ -60,6 +60,6 @@ async def _backed_up(folder: Path) -> AsyncGenerator[Contender]:
 
 @asynccontextmanager
 async def _contender(name: str, owner: Sidecar) -> AsyncGenerator[Contender]:
-    async with Client(owner.address, budget=BUDGET) as client:
+    async with Client(owner.address, budget=BUDGET, lease=False) as client:
         keys = keys_of(_OWNER, _NODES)  # those of the one that has a backup
         yield await owned_by(owner.name, client, keys, name, _NOTES[name])

@@ -87,7 +87,7 @@ async def _hand_over(nodes: Fleet, plan: Plan, results: Results, round_: int) ->
 async def _fill(nodes: Fleet, count: int) -> None:
     """Charge all keys, and those of the sample each by another number of tokens."""
     old = nodes.nodes[_OLD]
-    async with Client(old.address, budget=BUDGET) as client:
+    async with Client(old.address, budget=BUDGET, lease=False) as client:
 
         def charge(key: str) -> Awaitable[Decision]:
             return client.check(key, HELD_LIMIT)
@@ -105,7 +105,7 @@ async def _fill(nodes: Fleet, count: int) -> None:
 async def _wrong(nodes: Fleet) -> int:
     """Return of how many keys of the sample the new node doesn't know what was charged."""
     wrong = 0
-    async with Client(nodes.nodes[_NEW].address, budget=BUDGET) as client:
+    async with Client(nodes.nodes[_NEW].address, budget=BUDGET, lease=False) as client:
         for key, more in _sample().items():
             found = await client.check(key, HELD_LIMIT, 0)
             if (found.source, found.node) != (Source.OWNER, _NEW):

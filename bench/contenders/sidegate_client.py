@@ -30,7 +30,7 @@ async def sidegate_clients(folder: Path) -> AsyncGenerator[list[Contender]]:
     """Offer both as contenders for as long as the block: the same link, but other keys."""
     async with (
         fleet(folder, *_NODES) as nodes,
-        Client(nodes.nodes[_NEAR].address, budget=BUDGET) as client,
+        Client(nodes.nodes[_NEAR].address, budget=BUDGET, lease=False) as client,
     ):
         near, far = (keys_of(name, _NODES) for name in _NODES)
         yield [

@@ -81,7 +81,7 @@ class Crowd:
 
     async def come(self, node: Sidecar) -> None:
         """Ask this node too, over its Unix socket."""
-        client = Client(node.address, budget=BUDGET, remember_denials=False)
+        client = Client(node.address, budget=BUDGET, lease=False, remember_denials=False)
         self._clients[node.name] = client
         if not await client.connect():
             raise VoidError(f"{node.name} does not answer")

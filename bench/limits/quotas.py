@@ -37,7 +37,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
     """Measure all, one after the other, each with keys of its own."""
     async with (
         sidecar(folder, "quotas") as owner,
-        Client(owner.address, budget=BUDGET) as client,
+        Client(owner.address, budget=BUDGET, lease=False) as client,
     ):
         keys = keys_of(owner.name, [owner.name])
         contenders = [

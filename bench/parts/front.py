@@ -73,7 +73,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
             async with AsyncExitStack() as serving_them:
                 apps = await _open(serving_them, framework, near.address, results, folder)
                 await _take_turns(framework, apps, plan, results, tell)
-        client = await stack.enter_async_context(Client(near.address, budget=BUDGET))
+        client = await stack.enter_async_context(Client(near.address, budget=BUDGET, lease=False))
         await _measure_checks(client, plan, results, tell)
 
 

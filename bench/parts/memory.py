@@ -53,7 +53,10 @@ async def _table(count: int, _folder: Path) -> int:
 
 
 async def _sidecar(count: int, folder: Path) -> int:
-    async with sidecar(folder, "full") as server, Client(server.address, budget=BUDGET) as client:
+    async with (
+        sidecar(folder, "full") as server,
+        Client(server.address, budget=BUDGET, lease=False) as client,
+    ):
         await client.check("warm", HELD_LIMIT, 0)
         before = resident_bytes(server.pid)
         held = 0

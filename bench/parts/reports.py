@@ -54,6 +54,6 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
 
 @asynccontextmanager
 async def _contender(name: str, owner: Sidecar) -> AsyncGenerator[Contender]:
-    async with Client(owner.address, budget=BUDGET) as client:
+    async with Client(owner.address, budget=BUDGET, lease=False) as client:
         keys = keys_of(owner.name, [owner.name])
         yield await owned_by(owner.name, client, keys, name, _NOTES[name])

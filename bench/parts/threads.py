@@ -36,7 +36,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
     """Measure both clients, one after the other at each number of threads."""
     async with AsyncExitStack() as stack:
         near = await stack.enter_async_context(sidecar(folder, "threads"))
-        client = stack.enter_context(BlockingClient(near.address, budget=BUDGET))
+        client = stack.enter_context(BlockingClient(near.address, budget=BUDGET, lease=False))
         contenders = [_ours(client)]
         try:
             contenders.append(_redis(await stack.enter_async_context(redis_server(folder))))

@@ -49,7 +49,7 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
         keys = keys_of(owner.name, [owner.name])
         contenders: list[Contender] = []
         for name in (OFF, ON, TRACED):
-            options = Client(owner.address, budget=BUDGET, otel=name != OFF)
+            options = Client(owner.address, budget=BUDGET, lease=False, otel=name != OFF)
             client = await stack.enter_async_context(options)
             contenders.append(await owned_by(owner.name, client, keys, name, _NOTES[name]))
         span = provider.get_tracer("bench").start_span("request")

@@ -46,7 +46,7 @@ async def _contenders(folder: Path) -> AsyncGenerator[list[Contender]]:
     async with (
         sidecar(folder, "values") as near,
         sidecar(folder, "elsewhere") as other,
-        Client(near.address, budget=BUDGET) as client,
+        Client(near.address, budget=BUDGET, lease=False) as client,
     ):
         keys = list(key_names(KEYS))
 

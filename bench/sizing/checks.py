@@ -90,7 +90,7 @@ async def _open(stack: AsyncExitStack, folder: Path) -> list[Setup]:
 async def _setup(
     stack: AsyncExitStack, asked: Sidecar, roles: dict[str, Sidecar], keys: Sequence[str]
 ) -> Setup:
-    client = await stack.enter_async_context(Client(asked.address, budget=BUDGET))
+    client = await stack.enter_async_context(Client(asked.address, budget=BUDGET, lease=False))
     made = 0
     name = " / ".join(roles)
 

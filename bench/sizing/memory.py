@@ -55,7 +55,7 @@ async def _fill(
 ) -> None:
     node = nodes.nodes[_NAMES[contender][0]]
     keys, held, at_rest = key_names(most), 0, 0
-    async with Client(node.address, budget=BUDGET) as client:
+    async with Client(node.address, budget=BUDGET, lease=False) as client:
         await client.check("warm", HELD_LIMIT, 0)
         for step in (step for step in _STEPS if step <= most):
             tell(f"round {round_ + 1}: {contender}, {step:,} keys")

@@ -56,6 +56,7 @@ class CommonOptions(TypedDict, Generic[C], total=False):
     shadow: bool
     enabled: bool
     otel: bool | None
+    lease: bool | None
 
 
 class Options(CommonOptions[C], total=False):
@@ -71,7 +72,8 @@ class Options(CommonOptions[C], total=False):
     - `exempt`: paths that are never limited, written as in a Rule, as the app's routes have them.
     - `service`: keeps the buckets of this service apart from those of others on the same ring
       (default: SIDEGATE_SERVICE, or none).
-    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`, `otel`: as for a `Client`.
+    - `sidecar`, `secret`, `tls`, `budget`, `on_unreachable`, `otel`, `lease`: as for a
+      `Client`.
     - `client`: a client that exists, instead of these; it is shared, and not closed.
     - `trusted_proxies`: how many proxies stand in front, or their networks; see `Proxies`.
     - `on_key_error`: "open" lets a request through whose key or cost raises, gives nonsense or
@@ -165,7 +167,7 @@ def service_name(option: object) -> str:
 def _require_known(options: Options[C]) -> None:
     require_known("the middleware", options, Options.__annotations__)
     if options.get("client") is not None:
-        for option in ("sidecar", "secret", "tls", "otel"):
+        for option in ("sidecar", "secret", "tls", "otel", "lease"):
             if options.get(option) is not None:
                 raise ValueError(f"{option}= given with client=, which has its own")
 

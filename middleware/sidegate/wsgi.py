@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol, Unpack
+from typing import Any, Final, Protocol, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sidegate.buckets.decision import Decision
@@ -21,6 +22,7 @@ from sidegate.sidecar_rules import watch
 from sidegate.wrapped_app import require_wsgi
 from sidegate.wsgi_slots import WSGISlots, require_thread_slots
 
+_MAX_NAMES: Final = 256  # of fields, remembered as they are written: ours, and those of on_denied
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -114,6 +116,7 @@ class RateLimitWSGIMiddleware:
             secret=options.get("secret"),
             tls=options.get("tls"),
             otel=options.get("otel"),
+            lease=options.get("lease"),
         )
         limiter.count = own.count
         if limiter.settings.from_sidecar:
@@ -208,4 +211,9 @@ def _status_line(verdict: Verdict) -> str:
 
 def as_text(fields: Iterable[Pair]) -> list[tuple[str, str]]:
     """Return fields as WSGI has them: values are those of `on_denied` too, in Latin-1."""
-    return [(name.decode("ascii").title(), value.decode("latin-1")) for name, value in fields]
+    return [(_title(name), value.decode("latin-1")) for name, value in fields]
+
+
+@lru_cache(_MAX_NAMES)
+def _title(name: bytes) -> str:
+    return name.decode("ascii").title()

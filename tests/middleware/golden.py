@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sidegate.protocol import cache_messages, messages, report_messages, standing_messages
 from sidegate.protocol.holds import slot_messages
+from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.holds.reservation_messages import (
     Commit,
     ReservationRows,
@@ -155,6 +156,10 @@ MESSAGES: dict[str, messages.Message] = {
             )
         ],
     ),
+    "Borrow": Borrow(25, 0, 50_000, KEY, "20000/second", 1_000),
+    "Lent": Lent(25, "owner", "node-a", 1_000, 100_000, SERIAL, 0, [250_000_000]),
+    "Lent of an owner that lends nothing now": Lent(25, "nobody", "node-a", pause=10_000),
+    "Returned": Returned(0, [(KEY, "20000/second", SERIAL, 17)]),
     "Stay": messages.Stay(16, messages.StayPromise.ASKED),
     "CacheGet": cache_messages.CacheGet(18, 0, "users", ["42"], 2_000_000),
     "CacheValues": cache_messages.CacheValues(

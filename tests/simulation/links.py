@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidegate.link.in_flight import Asker
+    from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
     from sidegate.protocol.messages import Check, Holdings, Ids, Message, Refund, Trace
     from tests.simulation.network import Network
@@ -94,9 +95,15 @@ class SimLink:
             self._timer.set(wake_at)
         return True
 
-    def tell(self, message: Refund) -> bool:
-        """Not simulated."""
-        raise AssertionError(message)
+    def tell(self, message: Refund | Returned) -> bool:
+        """Say it, if it is connected."""
+        if self.is_up:
+            self._network.send(self._node.name, self._peer, message)
+        return self.is_up
+
+    async def borrow(self, question: Callable[[int], Borrow], budget: float) -> Lent | None:
+        """Ask to be lent something."""
+        return await self._node.holds.ask(self._peer, question, budget) if self.is_up else None
 
     async def inspect(self, key: str, *, reset: bool, hops: int, budget: float) -> Holdings | None:
         """Not simulated."""

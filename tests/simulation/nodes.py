@@ -13,6 +13,7 @@ from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
@@ -188,8 +189,10 @@ class SimNode:
             link.answered(message)
         elif isinstance(message, Ping):
             self._send(sender, Pong(message.id))
-        elif isinstance(message, Reserve | Commit | Reserved):
+        elif isinstance(message, Reserve | Commit | Reserved | Borrow | Lent):
             self.holds.hear(sender, message)
+        elif isinstance(message, Returned):
+            self.node.leases.take_back(message)
         elif isinstance(message, CACHE_MESSAGES):
             self.values.hear(sender, message)
         elif isinstance(message, SLOT_MESSAGES):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import Answers, Checks
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Timing
@@ -150,9 +151,8 @@ class World:
                 for (_, column), count in rule.totals.items():
                     totals[column] += count
         decided = totals[Column.ALLOWED] + totals[Column.DENIED] + totals[Column.ERRORS]
-        return Counted(
-            self.told, decided, self.asked + unanswered, len(self.admitted), totals[Column.ALLOWED]
-        )
+        told = sum(it[3] != Source.LEASE for it in self.admitted)  # the others nodes didn't see
+        return Counted(self.told, decided, self.asked + unanswered, told, totals[Column.ALLOWED])
 
     def quiesce(self, within: float = 20.0) -> None:
         """Run until all buckets are where they belong."""

@@ -249,7 +249,8 @@ class RateLimitMiddleware:
         """Return what becomes of a request by this decision."""
         limiter = self._limiter
         epoch = time.time() if limiter.legacy else 0.0
-        request = None if decision.allowed else ScopeRequest(scope, limiter.proxies)
+        is_told = not decision.allowed and limiter.settings.on_denied is not None
+        request = ScopeRequest(scope, limiter.proxies) if is_told else None
         return limiter.verdict(rule, decision, epoch, request)
 
     def _go_on(

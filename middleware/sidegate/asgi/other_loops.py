@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 _MAX_THREADS = 40  # that wait for the sidecar: as many as trio gives an app for itself
-_OPTIONS = ("sidecar", "secret", "tls", "budget", "on_unreachable", "otel")
+_OPTIONS = ("sidecar", "secret", "tls", "budget", "on_unreachable", "otel", "lease")
 
 
 class AnyLoop:

@@ -59,19 +59,19 @@ class BucketTable(CarryingStore):
         if window is not None:
             return self._take_of_window(key, limits, window, held, cost, now)
         scale = table.scale
-        ticks = now * scale
+        ticks = now if scale == 1 else now * scale
         if full_at > ticks:
             debt = full_at - ticks
         elif full_at < 0:  # put by
             return self._take(key, limits, cost, now)
         else:
             debt = 0
-        after = debt + cost * table.interval
+        after = debt + (table.interval if cost == 1 else cost * table.interval)
         if after > table.capacity:
             if cost > limits.smallest_burst:
                 raise CostError(cost, limits.smallest_burst)
             return False, [debt if scale == 1 else -(-debt // scale)]
-        held[key] = ticks + after
+        held[key] = ticks + after - 0  # see tables/shards.py
         return True, [after if scale == 1 else -(-after // scale)]
 
     def _take_of_window(  # as `take` goes on, for a quota
@@ -161,7 +161,7 @@ class BucketTable(CarryingStore):
             place = places[at]
             if place is not None:
                 ticks = now * limit.scale if limit.period is None else self._ticks(limit, now)
-                place[key] = ticks + debts[at]
+                place[key] = ticks + debts[at] - 0  # as above
         if None in places:  # last, for a new bucket may need the room of one of the others
             for at, limit in enumerate(limits.items):
                 if places[at] is None:
@@ -212,6 +212,8 @@ class BucketTable(CarryingStore):
         known = [held for held in dicts if held.get(key)]
         for held in known:
             held[key] = FULL if held[key] > 0 else PUT_BY
+        for table in self._tables_of(key) if self.lent else ():
+            self.lent.disturb(table.limit.text, (key,))
         return len(known)
 
     def fill(self, text: str, keys: Iterable[str], now: int) -> list[str]:
@@ -221,6 +223,9 @@ class BucketTable(CarryingStore):
             return []
         one, shards, ticks = table.one, table.shards, table.ticks(now)
         full: list[str] = []
+        keys = list(keys)
+        if self.lent:
+            self.lent.disturb(text, keys)
         for key in keys:
             held = one if shards is None else shards[hash(key) >> SHIFT]
             full_at = held.get(key, FULL)
@@ -269,6 +274,8 @@ class BucketTable(CarryingStore):
         before = self._debt(key, limit, now)
         debt, most = before + ticks, max(before, limit.capacity)
         fitting = min(max(debt, 0), most)
+        if ticks < 0 and self.lent and (lent := self.lent.get(limit.text, key)):
+            fitting = min(max(fitting, lent.floor(limit, now)), before)
         if is_put_by and place is not None:
             place[key] = -(self._ticks(limit, now) + fitting)
         elif fitting or place is not None:
@@ -284,8 +291,10 @@ class BucketTable(CarryingStore):
         table = self._tables.get(text)
         if table is not None and table.window is not None:
             table.renumber(keys, now)
+        if self.lent:
+            self.lent.disturb(text, keys)
         for key, debt in zip(keys, debts, strict=True):
-            full_at = ticks + min(debt * scale, most)
+            full_at = ticks + min(debt * scale, most) - 0  # as above
             if table is None:
                 known = None
             else:

@@ -69,6 +69,9 @@ class CarryingStore(Store):
             self.carried.append((key, limits.text, 0))
         for limit, carried in zip(wholes, shares(wholes, owed), strict=True):
             debt = max(carried, self._debt(key, limit, now))
+            if self.lent:
+                floor = self.lent.carried_floor(key, limit, [it.limit for it in old], now)
+                debt = max(debt, floor)
             if debt or self._place(key, limit) is not None:
                 self._put(key, limit, debt, now)
         return True
@@ -125,6 +128,8 @@ class CarryingStore(Store):
         ticks = self._ticks(limit, now)
         if table := self._tables.get(limit.text):
             table.renumber(keys, now)
+        if self.lent:
+            self.lent.disturb(limit.text, keys)
         for key, debt in zip(keys, debts, strict=True):
             full_at = ticks + min(debt * limit.scale, limit.most)
             held = self._place(key, limit)
@@ -170,6 +175,13 @@ class CarryingStore(Store):
             return None
         held = table.dict_of(key)
         return held if key in held else None
+
+    def keep_down(self, key: str, limit: Limit, now: int) -> None:
+        """Have a bucket of which tokens are out owe its floor at least."""
+        bucket = self.lent.get(limit.text, key)
+        floor = 0 if bucket is None else bucket.floor(limit, now)
+        if floor > self._debt(key, limit, now):
+            self._put(key, limit, floor, now)
 
     def _put(self, key: str, limit: Limit, debt: int, now: int) -> None:
         """Set the debt (ticks) of a bucket, which may be a new one."""

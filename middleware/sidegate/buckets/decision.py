@@ -30,6 +30,7 @@ class Source(StrEnum):
 
     OWNER = "owner"  #: the node that holds the bucket
     BACKUP = "backup"  #: the next node on the ring, which holds a copy
+    LEASE = "lease"  #: this process, by tokens that the owner has lent it
     LOCAL = "local"  #: the sidecar that was asked, by its share of the limit
     OPEN = "open"  #: nobody could be asked: let through
     CLOSED = "closed"  #: nobody could be asked: refused
@@ -84,7 +85,10 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     @property
     def wait(self) -> int:
         """Nanoseconds until the same check can pass: `retry_after` before it became a float."""
-        return max(map(self.wait_of, range(len(self.limits.items))), default=0) if self.debts else 0
+        if not self.debts:
+            return 0
+        count = len(self.limits.items)
+        return self.wait_of(0) if count == 1 else max(map(self.wait_of, range(count)))
 
     @property
     def reset_after(self) -> float | None:
@@ -159,7 +163,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 def aged(decision: Decision, age: int) -> list[int]:
     """Return the debts of a decision as they are `age` ns later, if its windows aren't over."""
     limits = decision.limits
-    debts = [max(debt - age, 0) for debt in decision.debts]
+    debts = [debt - age if debt > age else 0 for debt in decision.debts]
+    if not limits.windows:  # nearly all
+        return debts
     for at in limits.windows if debts else ():
         debts[at] = decision.debts[at]  # in a window nothing comes back
     debts[len(limits.items) + 1 :: 2] = decision.debts[len(limits.items) + 1 :: 2]

@@ -146,18 +146,22 @@ class Limits:
     Limits that carry are the only ones that their key has at a time. So if it had others before,
     these were changed, and what was spent of them is carried over: who had spent 40 % of the old
     limit has spent 40 % of the new one. Others stand beside those that the same key has elsewhere,
-    each for itself. `asked` is the text that a check has, and says which they are.
+    each for itself. `asked` is the text that a check has, and says which they are. Of those that
+    `may_lease` an app may borrow tokens.
     """
 
     text: str
     asked: str = field(compare=False, repr=False)
     carries: bool = field(compare=False)
+    may_lease: bool = field(compare=False, repr=False)
     items: tuple[Limit, ...] = field(compare=False)
     windows: tuple[int, ...] = field(compare=False, repr=False)  # which of them are quotas
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
 
-    def __init__(self, items: Iterable[Limit], *, carries: bool = False) -> None:
+    def __init__(
+        self, items: Iterable[Limit], *, carries: bool = False, may_lease: bool = True
+    ) -> None:
         items = tuple(items)
         if not 1 <= len(items) <= MAX_LIMITS:
             raise LimitError(f"expected 1 to {MAX_LIMITS} limits, not {len(items)}")
@@ -167,6 +171,7 @@ class Limits:
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "asked", CARRYING + text if carries else text)
         object.__setattr__(self, "carries", carries)
+        object.__setattr__(self, "may_lease", may_lease)
         object.__setattr__(self, "items", items)
         windows = tuple(at for at, limit in enumerate(items) if limit.period)
         object.__setattr__(self, "windows", windows)
@@ -181,11 +186,18 @@ class Limits:
 
     def carrying(self) -> "Limits":
         """Return the same limits, and have them carry."""
-        return self if self.carries else Limits(self.items, carries=True)
+        return self if self.carries else self._with(carries=True)
 
     def apart(self) -> "Limits":
         """Return the same limits, and have them stand for themselves."""
-        return Limits(self.items) if self.carries else self
+        return self._with(carries=False) if self.carries else self
+
+    def unleased(self) -> "Limits":
+        """Return the same limits, and have nothing be borrowed of them."""
+        return Limits(self.items, carries=self.carries, may_lease=False) if self.may_lease else self
+
+    def _with(self, *, carries: bool) -> "Limits":
+        return Limits(self.items, carries=carries, may_lease=self.may_lease)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.

@@ -17,6 +17,7 @@ from sidegate.buckets.tables.accounts import Accounts
 from sidegate.buckets.tables.expiry import due_time
 from sidegate.buckets.tables.footprint import LEDGER, SLOT, SPREAD, bytes_of
 from sidegate.buckets.tables.ledger import Ledger, LedgerTable, PayerKind
+from sidegate.buckets.tables.lent_buckets import LentBuckets
 from sidegate.buckets.tables.listing import all_keys, in_debt, some_keys
 from sidegate.buckets.windows import WindowClock
 
@@ -51,6 +52,7 @@ class Store:
         "_tables",
         "_tolerated",
         "evicted",
+        "lent",
         "max_memory",
         "windows",
     )
@@ -60,6 +62,7 @@ class Store:
             raise ValueError(f"max_memory {max_memory}: expected at least {MIN_MEMORY} bytes")
         self.max_memory = max_memory
         self.windows = WindowClock()
+        self.lent = LentBuckets()
         # Buckets forgotten at the bound while still in debt.
         self.evicted: dict[PayerKind, int] = dict.fromkeys(PayerKind, 0)
         self._count = 0
@@ -190,6 +193,8 @@ class Store:
         table.remove(key)
         self._count -= 1
         self._accounts.leave(ledger, key)
+        if self.lent:
+            self.lent.disturb(table.limit.text, (key,))
         if not table.size:
             del self._tables[table.limit.text]
             if table.shards is not None:

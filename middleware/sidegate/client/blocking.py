@@ -77,11 +77,14 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         check, limits = question(key, limits, cost)
         shared = self._here()
         asked_at = time.monotonic_ns()
+        if shared.leased and (made := shared.spend(key, limits, cost, asked_at)):
+            return made
         if shared.denials and (denial := shared.recall(key, limits, cost, asked_at)):
             return denial
         decided = shared.decide(Question(check, asked_at * 1e-9), limits)
         if not decided.allowed:
             shared.remember(key, decided, asked_at)
+        shared.saw(check, limits, asked_at)
         return decided
 
     def _check_by_name(
@@ -109,9 +112,15 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         recalled = [shared.recall(key, limits, cost, asked_at) for (key, _, cost), limits in asked]
         if any(recalled):
             return recalled
-        made = shared.decide_all(
-            [(Question(check, asked_at * 1e-9), limits) for check, limits in asked]
+        leased = [
+            shared.spend(key, limits, cost, asked_at) if shared.leased else None
+            for (key, _, cost), limits in asked
+        ]
+        rest = [it for it, one in zip(asked, leased, strict=True) if one is None]
+        answers = iter(
+            shared.decide_all([(Question(it, asked_at * 1e-9), limits) for it, limits in rest])
         )
+        made = [next(answers) if one is None else one for one in leased]
         keys = [key for (key, _, _), _ in asked]
         for key, decided in zip(keys, made, strict=True):
             if not isinstance(decided, BaseException) and not decided.allowed:
@@ -130,9 +139,11 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         shared = self._here()
         if decision.source is Source.MEMORY:
             STANDING.memory.refund(check, limits)
-        else:
+        elif decision.source is not Source.LEASE or not shared.leases.refund(
+            key, limits, decision.cost
+        ):
             shared.refund(check)
-        shared.forget_check((key, decision.limits.text, decision.cost))
+        shared.note_refund(key, decision)
         self._waiting.forget(key)
 
     def peek(self, key: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ MAX_TOGETHER = 64  # checks of one call: what one request asks for, not a table 
 Wanted: TypeAlias = tuple[str, str | Limits, int]
 """(key, limits, cost): a check as a caller has it."""
 
-_CHARGING = frozenset({Source.OWNER, Source.BACKUP, Source.MEMORY})  # who can give back
+_CHARGING = frozenset({Source.OWNER, Source.BACKUP, Source.LEASE, Source.MEMORY})  # can give back
 
 
 def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:

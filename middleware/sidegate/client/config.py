@@ -69,6 +69,7 @@ class Configured(ABC):
         remember_denials: bool = True,
         name: str = "app",
         otel: bool | None = None,
+        lease: bool | None = None,
     ) -> None:
         """Read the options; ValueError names one that can't be used.
 
@@ -83,9 +84,14 @@ class Configured(ABC):
         - `name`: how the sidecar's log calls this app.
         - `otel`: True makes spans and counts of OpenTelemetry (default: SIDEGATE_OTEL, or False);
           see docs/running/tracing.md.
+        - `lease`: False borrows no tokens of busy keys ahead (default: SIDEGATE_LEASE, or True);
+          see docs/apps/leases.md.
         """
         options = client_options(
-            sidecar, budget, secret, tls, name, on_unreachable=on_unreachable, otel=otel
+            *(sidecar, budget, secret, tls, name),
+            on_unreachable=on_unreachable,
+            otel=otel,
+            lease=lease,
         )
         alone = Alone(str(options.sidecar), on_unreachable)
         self._pushed: PushedRules | None = None  # once somebody wants the sidecar's rules
@@ -152,18 +158,19 @@ def client_options(
     *,
     on_unreachable: object = OnUnreachable.OPEN,
     otel: object = None,
+    lease: object = None,
 ) -> Endpoint:
     """Return what the options of a client say. ValueError names an argument that can't be used.
 
-    None for `sidecar`, `secret` or `otel` means: take it from SIDEGATE_SIDECAR, SIDEGATE_OTEL,
-    SIDEGATE_SECRET_FILE or SIDEGATE_SECRET. What is wrong there is logged once, and `fault` says
-    it if it stays wrong.
+    None for `sidecar`, `secret`, `otel` or `lease` means: take it from SIDEGATE_SIDECAR,
+    SIDEGATE_OTEL, SIDEGATE_LEASE, SIDEGATE_SECRET_FILE or SIDEGATE_SECRET. What is wrong there is
+    logged once, and `fault` says it if it stays wrong.
     """
     policy = require_on_unreachable(on_unreachable)
     seconds, who = require_seconds("budget", budget), _name(name)
     if tls is not None and not isinstance(tls, Tls):
         raise _wrong("tls", tls, "a sidegate.Tls, or None")
-    telemetry = _telemetry(otel)
+    telemetry, leases = _telemetry(otel), _leases(lease)
     mode = _mode(sidecar)
     address = None if mode else _address(sidecar)
     for line in unknown(os.environ):
@@ -175,7 +182,8 @@ def client_options(
     given = None if secret is None else _secrets(secret, least)
     secrets, other = (given, "") if given else _secrets_of_environment(policy, least)
     identity = Identity("app", who, "", secrets)
-    return Endpoint(address, seconds, identity, tls, fault or other, telemetry=telemetry)
+    fault = fault or other
+    return Endpoint(address, seconds, identity, tls, fault, telemetry=telemetry, leases=leases)
 
 
 def _mode(sidecar: object) -> str:
@@ -270,6 +278,15 @@ def _telemetry(otel: object) -> CheckTelemetry | None:
         raise _wrong("otel", otel, _NO_OTEL) from None
 
 
+def _leases(lease: object) -> bool:
+    """Return whether tokens of busy keys are borrowed; ValueError for what says neither."""
+    if lease is None:
+        return _leases_of_environment()
+    if isinstance(lease, bool):
+        return lease
+    raise _wrong("lease", lease, "True, False or None")
+
+
 def _new_telemetry() -> CheckTelemetry:
     from sidegate.telemetry.checks import CheckTelemetry  # noqa: PLC0415 - of an extra
 
@@ -292,6 +309,15 @@ def _telemetry_of_environment() -> CheckTelemetry | None:
         line = f"sidegate: SIDEGATE_OTEL={shown(text)}: {fault}. Nothing is traced or counted"
         log_once(logging.ERROR, line)
     return None
+
+
+def _leases_of_environment() -> bool:
+    """Return what SIDEGATE_LEASE says; where it says nothing that can be read, the log does."""
+    text = os.environ.get("SIDEGATE_LEASE", "").strip().lower()
+    if text and text not in YES | NO:
+        fault = "expected 1, true, yes or on; or 0, false, no or off"
+        log_once(logging.ERROR, f"sidegate: SIDEGATE_LEASE={shown(text)}: {fault}. It is on")
+    return not text or text not in NO
 
 
 def _address_of_environment(policy: OnUnreachable) -> tuple[Address, str]:

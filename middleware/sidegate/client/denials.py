@@ -7,8 +7,6 @@ for one second at most.
 
 from typing import TypeAlias
 
-from msgspec.structs import replace
-
 from sidegate.buckets.decision import Decision, Source, aged
 from sidegate.buckets.limits import SECOND, Limits
 from sidegate.client.unreachable.key_counts import of_denials
@@ -58,11 +56,12 @@ class Denials:
             return None
         then, decision = entry
         age = now - then
-        if age >= min(decision.wait, LONGEST):
+        if age >= LONGEST or age >= decision.wait:
             del self.table[question]
             return None
         self.recalled[key] = self.recalled.get(key, 0) + 1
-        return replace(decision, debts=aged(decision, age), source=Source.REMEMBERED)
+        debts = aged(decision, age)
+        return Decision(False, decision.limits, cost, debts, Source.REMEMBERED, decision.node)
 
     def take_recalled(self) -> list[KeyOutcome]:
         """Return what to tell the sidecar of denials that were recalled, and count anew."""

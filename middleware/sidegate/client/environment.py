@@ -18,6 +18,7 @@ NO = frozenset({"", "0", "false", "no", "off"})
 
 OF_APPS = frozenset(
     {
+        "SIDEGATE_LEASE",
         "SIDEGATE_SECRET",
         "SIDEGATE_SECRET_FILE",
         "SIDEGATE_SERVICE",

@@ -15,6 +15,7 @@ from sidegate.client.denials import Denials
 from sidegate.client.events.in_loop import LoopEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.leases.in_loop import LoopLeases
 from sidegate.client.loop_end import LoopEnd
 from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
 from sidegate.client.turn import Turn
@@ -55,6 +56,9 @@ _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that
 # A sidecar closes a connection that asks it about 250 keys at a time.
 _MAX_INSPECTIONS = 64
 _MAX_REPORTS = 4  # that a loop asks for at a time, or lists of keys, or resets of many
+# Turns in a row with one check and nothing else in flight, before the next one is taken for such a
+# turn too. Where it isn't, its others take a frame of their own: 8 µs, once in so many turns.
+_LONE_TURNS = 8
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -79,6 +83,7 @@ class Session:
         self.loop = loop
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
+        self._lone_turns = 0  # in a row
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
@@ -96,6 +101,9 @@ class Session:
         self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         no_link = options.fault or options.instead
         self.link = None if no_link else Link.of_app(options, self, _MAX_LATE)
+        self.leases = LoopLeases(loop, self.link, options, remembers=remembers)
+        self.leased = self.leases.table  # as `denied`
+        self.spend = self.leases.spend
         self._new_turn: Callable[[Session], Turn] = Turn
         self._loop_end = LoopEnd(self._end)
 
@@ -112,11 +120,34 @@ class Session:
         self.loop.call_soon(self.flush)
         return turn
 
+    def ask_first(self, check: Check, limits: Limits, future: asyncio.Future[Decision]) -> None:
+        """Take the first check of a turn; send it at once where those before came one by one.
+
+        To wait for others takes another turn of the loop: 0.6 µs of 21 for a lone check, on asyncio
+        1.6 of 29. Others that follow after all find it in flight, and leave together.
+        """
+        link = self.link
+        is_lone = self._lone_turns >= _LONE_TURNS and link is not None and not link.in_flight
+        turn = self._new_turn(self) if is_lone else self.open_turn()
+        turn.checks.append(check)
+        turn.limits.append(limits)
+        turn.futures.append(future)
+        if is_lone:
+            self._send(turn)
+
     def flush(self) -> None:
-        """Send the checks of this turn, behind what the sidecar is to know of those before."""
+        """Send the checks of this turn."""
         turn, self.turn = self.turn, None
         if turn is None:
             return
+        if turn.checks:
+            link = self.link
+            is_lone = len(turn.checks) == 1 and link is not None and not link.in_flight
+            self._lone_turns = self._lone_turns + 1 if is_lone else 0
+        self._send(turn)
+
+    def _send(self, turn: Turn) -> None:
+        """Send checks, behind what the sidecar is to know of those before."""
         turn.asked_at = time.monotonic_ns()
         link = None if STANDING.decide else self.link
         if self.alone.has_outcomes:
@@ -127,6 +158,8 @@ class Session:
             return
         if link is None or not link.ask(turn.checks, 0, self.budget, turn, (0, None), turn.traces):
             turn.unanswered(None)
+        else:
+            self.leases.saw(turn.checks, turn.limits, turn.asked_at)
 
     def _tell_outcomes(self) -> None:
         link = self.link
@@ -134,7 +167,10 @@ class Session:
             link.tell(told)
 
     def refund(self, check: Check) -> None:
-        """Give back what a check has charged: in this turn, in front of its checks, or never."""
+        """Give back what a check has charged: in this turn, in front of its checks, or never.
+
+        One that was sent at once is before it.
+        """
         if len(self._refunds) >= MAX_REFUNDS:
             self._tell_refunds(None if STANDING.decide else self.link)
         self._refunds.append(check)
@@ -150,6 +186,7 @@ class Session:
         """Have this check asked about again, and by who waits for its key."""
         refunded = (key, decision.limits.text, decision.cost)
         self.denials.forget_check(refunded, time.monotonic_ns())
+        self.leases.ask_again(key, decision.limits)
         self.waiting.queues.forget(key)
 
     async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
@@ -319,6 +356,7 @@ class Session:
         self._loop_end.forget()
         self.flush()
         if self.link is not None:
+            self.leases.close()
             await self._events.tell_last(self.link, self.budget)
             await self.link.close()
 
@@ -363,6 +401,7 @@ class Session:
 
     def _forget(self, key: str, *, begins: bool = False) -> None:
         self.denials.forget(key, time.monotonic_ns(), begins=begins)
+        self.leases.forget(key, begins=begins)
         self.waiting.queues.forget(key, begins=begins)
 
     def roster(self, _link: Link, roster: Roster) -> None:

@@ -13,6 +13,7 @@ from sidegate.client.answers import decision, spent_of
 from sidegate.client.events.in_threads import ThreadEvents
 from sidegate.client.keys.key_lists import key_list, keys_forgotten
 from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.leases.in_threads import ThreadLeases
 from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
 from sidegate.client.unreachable.breaker import Breaker, Entry
 from sidegate.errors import CheckError, NoReport, Unreachable
@@ -21,6 +22,7 @@ from sidegate.link.blocking.line import FAULTS
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import WireError, encode
+from sidegate.protocol.holds.lease_messages import Lent
 from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.levels import OlderSide
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve
-    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer
+    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer, Message
     from sidegate.protocol.report_messages import EventQuery, ReportQuery
     from sidegate.reports.event_counts import Recorded
     from sidegate.reports.event_report import EventReport
@@ -70,6 +72,10 @@ class Shared:
         self.denials = denials
         self.breaker = Breaker(random.uniform)
         self.multiplexer = Multiplexer(options, self)
+        self.leases = ThreadLeases(
+            options.budget, self.multiplexer.look, remembers=denials is not None
+        )
+        self.leased = self.leases.table  # empty most of the time, which costs nothing to see
         self._events = ThreadEvents(options)
         self._rules: ThreadRules | None = None  # once somebody wants the sidecar's rules
         self.options = options
@@ -95,6 +101,20 @@ class Shared:
         if self.denials is not None:
             with self._lock:
                 self.denials.remember(key, denial, asked_at)
+
+    def spend(self, key: str, limits: Limits, cost: int, now: int) -> Decision | None:
+        """Return the decision of a check that leases can make."""
+        return None if STANDING.decide else self.leases.spend(key, limits, cost, now)
+
+    def saw(self, check: Check, limits: Limits, now: int) -> None:
+        """Look at a check that was asked: are tokens to be borrowed for it?"""
+        if self.options.leases and not (STANDING.decide or self._instead):
+            self.leases.saw(check, limits, now)
+
+    def note_refund(self, key: str, decision: Decision) -> None:
+        """Have this check asked about again."""
+        self.forget_check((key, decision.limits.text, decision.cost))
+        self.leases.ask_again(key, decision.limits)
 
     def forget_check(self, check: Check) -> None:
         """Ask about a check again: it may pass now."""
@@ -122,6 +142,8 @@ class Shared:
         """Return what `decide` does of each question, or the CheckError; all are asked as one."""
         if instead := STANDING.decide or self._instead:
             return [instead(question.check, limits) for question, limits in asked]
+        if not asked:
+            return []
         entry = self.breaker.enter(time.monotonic())
         if entry is Entry.REFUSED:
             return [self.alone.unreachable(it.check, limits, self._why) for it, limits in asked]
@@ -290,14 +312,26 @@ class Shared:
 
     # --- what the leader tells
 
-    def told(self, message: Roster | Forget) -> None:
-        """Keep the size of the ring; forget the denials of a key that was reset."""
-        if isinstance(message, Roster):
+    @property
+    def has_words(self) -> bool:
+        """Is there something to say of leases?"""
+        return self.leases.has_words
+
+    def words(self) -> Sequence[Message]:
+        """Return what there is to say of leases: now, or never."""
+        return self.leases.words()
+
+    def told(self, message: Roster | Forget | Lent) -> None:
+        """Keep the size of the ring; forget the denials of a key that was reset; take a lease."""
+        if isinstance(message, Lent):
+            self.leases.told(message)
+        elif isinstance(message, Roster):
             self.alone.nodes = max(len(message.members), 1)
         else:
             self._forget(message.key, begins=message.begins == 1)
 
     def _forget(self, key: str, *, begins: bool = False) -> None:
+        self.leases.forget(key, begins=begins)
         if self.denials is not None:
             with self._lock:
                 self.denials.forget(key, time.monotonic_ns(), begins=begins)
@@ -334,6 +368,7 @@ class Shared:
         """Close the connection, or in a forked process our copy of it."""
         if self.pid == os.getpid():
             self._events.close()
+            self.leases.end()
             if self._slots is not None:
                 self._slots.close()
             if self._rules is not None:

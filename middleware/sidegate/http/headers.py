@@ -5,9 +5,9 @@ problem types; both fields are lists of strings with parameters (RFC 9651). A dr
 so nothing outside this file knows how they are written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,7 @@ RETRY_AFTER = b"retry-after"
 SOURCE = b"sidegate-source"
 SHADOW = b"sidegate-shadow"
 
+_MAX_TOLD = 32  # which of a policy's limits refuse together: few do, and each takes 0.5 kB
 CLOSED_RETRY = 1  # seconds; a sidecar that is gone is tried again several times in one
 
 _PROBLEM = (
@@ -32,6 +33,14 @@ NO_STORE: Pair = (b"cache-control", b"no-store")
 _NOT_STORED: tuple[Pair, ...] = ((b"content-type", b"application/problem+json"), NO_STORE)
 
 
+class _Told(NamedTuple):
+    """What limits say when they refuse, up to the seconds and behind them."""
+
+    detail: str
+    begin: bytes
+    end: bytes
+
+
 class Policy:
     """The names of a rule's limits and everything about them that no request changes.
 
@@ -40,7 +49,7 @@ class Policy:
     quotes and backslashes, so that it may stand in a structured field and in JSON as it is.
     """
 
-    __slots__ = ("_heads", "_quoted", "field", "limits")
+    __slots__ = ("_heads", "_quoted", "_told", "field", "limits")
 
     def __init__(self, rule: str, limits: Limits) -> None:
         names = [rule] if len(limits) == 1 else [f"{rule} {limit}" for limit in limits]
@@ -48,6 +57,7 @@ class Policy:
         self._quoted = [f'"{name}"'.encode("ascii") for name in names]
         self._heads = [name + b";r=" for name in self._quoted]
         self.field: Pair = (POLICY, b", ".join(map(_policy, self._quoted, limits)))
+        self._told: dict[tuple[int, ...], _Told] = {}  # by which limits refuse
 
     def current(self, decision: Decision, retry: int) -> bytes:
         """Return the value of `RateLimit`: for each limit what is left, and for how long.
@@ -65,21 +75,76 @@ class Policy:
             parts.append(b"%b%d;t=%d" % (head, left, effective_window(decision, at, left, retry)))
         return b", ".join(parts)
 
+    def refusal(self, decision: Decision, retry: int, detail: str = "") -> tuple[str, bytes]:
+        """Return the sentence for people and the `problem` with it; `detail` is another sentence.
+
+        Of the usual one only the seconds are made anew: a flood of refusals costs half as much.
+        """
+        if detail or not retry or decision.source is Source.CLOSED:
+            detail = detail or self.detail(decision, retry)
+            return detail, self.problem(decision, detail)
+        told = self._told_by(_refusing(decision))
+        return f"{told.detail}{retry} s.", b"%b%d%b" % (told.begin, retry, told.end)
+
+    def plain_refusal(
+        self, decision: Decision, own: Sequence[Pair]
+    ) -> tuple[str, bytes, list[Pair]] | None:
+        """Return sentence, body and fields of a refusal as most are; None for any other.
+
+        That is one token of one limit, which then says 0 left and the same seconds everywhere:
+        1 µs instead of 3. `own` are fields behind those of the limit.
+        """
+        if len(self._heads) != 1 or decision.cost != 1 or not decision.debts:
+            return None
+        if not (wait := decision.wait_of(0)) or decision.source is Source.CLOSED:
+            return None
+        told = self._told_by((0,))
+        seconds = b"%d" % _seconds(wait)
+        body = told.begin + seconds + told.end
+        fields = [
+            self.field,
+            (CURRENT, b"%b0;t=%b" % (self._heads[0], seconds)),
+            *own,
+            *_NOT_STORED,
+            (b"content-length", b"%d" % len(body)),
+            (RETRY_AFTER, seconds),
+        ]
+        return f"{told.detail}{_seconds(wait)} s.", body, fields
+
+    def _told_by(self, refusing: tuple[int, ...]) -> _Told:
+        if (told := self._told.get(refusing)) is not None:
+            return told
+        if len(self._told) >= _MAX_TOLD:
+            self._told.clear()
+        detail = self._limit_is(refusing)
+        body = quota_exceeded(detail, self._names_of(refusing))
+        begin, middle, end = body.partition(msgspec.json.encode(detail))
+        told = self._told[refusing] = _Told(detail, begin + middle[:-1], b' s."' + end)
+        return told
+
     def problem(self, decision: Decision, detail: str) -> bytes:
         """Return the body of a refusal (RFC 9457); `detail` is its sentence for people."""
         if decision.source is Source.CLOSED:
             return reduced_capacity(detail)
-        return quota_exceeded(detail, b", ".join(self._quoted[at] for at in _refusing(decision)))
+        return quota_exceeded(detail, self._names_of(_refusing(decision)))
 
     def detail(self, decision: Decision, retry: int) -> str:
         """Return a sentence for people, why a request is refused; `retry` is its `retry_after`."""
         if decision.source is Source.CLOSED:
             return f"The limits can't be checked now. Retry in {retry} s."
-        violated = _refusing(decision)
-        limits = ", ".join(str(self.limits.items[at]) for at in violated)
+        refusing = _refusing(decision)
         if not retry:
-            return f"A request of cost {decision.cost} never fits in {limits}."
-        return f"The limit is {limits}. Retry in {retry} s."
+            return f"A request of cost {decision.cost} never fits in {self._texts_of(refusing)}."
+        return f"{self._limit_is(refusing)}{retry} s."
+
+    def _limit_is(self, refusing: tuple[int, ...]) -> str:
+        return f"The limit is {self._texts_of(refusing)}. Retry in "
+
+    def _texts_of(self, refusing: tuple[int, ...]) -> str:
+        return ", ".join(str(self.limits.items[at]) for at in refusing)
+
+    def _names_of(self, refusing: tuple[int, ...]) -> bytes:
+        return b", ".join(self._quoted[at] for at in refusing)
 
 
 def reduced_capacity(detail: str) -> bytes:
@@ -169,11 +234,13 @@ def _policy(name: bytes, limit: Limit) -> bytes:
     return b"%b;q=%d;w=%d" % (name, limit.burst, refill)
 
 
-def _refusing(decision: Decision) -> list[int]:
+def _refusing(decision: Decision) -> tuple[int, ...]:
     limits = decision.limits.items
     if not decision.debts:
-        return [at for at, limit in enumerate(limits) if limit.burst < decision.cost]
-    return [at for at in range(len(limits)) if decision.wait_of(at)]
+        return tuple(at for at, limit in enumerate(limits) if limit.burst < decision.cost)
+    if len(limits) == 1:  # nearly all
+        return (0,) if decision.wait_of(0) else ()
+    return tuple(at for at in range(len(limits)) if decision.wait_of(at))
 
 
 def _seconds(nanoseconds: int) -> int:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -81,9 +81,6 @@ class Form(NamedTuple):
     detail: str = ""
 
 
-_USUAL = Form()
-
-
 class FileRule(Protocol):
     """A rule of the sidecar's file, which code asks for by its name."""
 
@@ -129,9 +126,11 @@ class RequestLimiter:
         self.policy: Callable[[], OnUnreachable] = lambda: settings.on_unreachable
         self.proxies = settings.proxies
         self.legacy = settings.headers in {HeaderStyle.LEGACY, HeaderStyle.BOTH}
+        self._draft = settings.headers in {HeaderStyle.DRAFT, HeaderStyle.BOTH}
         self._plain = (  # nearly all decisions say the same, and are made up the short way
             settings.headers is HeaderStyle.DRAFT and not settings.shadow
         )
+        self._leased: tuple[Rule | None, Decision | None, list[Pair]] = None, None, []
         self._faults = KeyFaults()
         first = self.rules[0] if self.rules and not settings.exempt else None
         self._every: tuple[Chain, ...] | None = None
@@ -284,8 +283,11 @@ class RequestLimiter:
         policy = rule.policy
         if decision.limits is not rule.limits:
             policy = _lowered(rule.name, decision.limits)
-        elif plain := self.plain_fields(rule, decision):
-            return Verdict(plain)  # nearly all
+        elif fields := self.plain_fields(rule, decision):
+            return Verdict(fields)  # nearly all
+        on_denied = None if request is None else self.settings.on_denied
+        if form is None and on_denied is None and (plain := self._plain_refusal(rule, decision)):
+            return plain
         retry = retry_after(decision)
         fields = self._fields(policy, decision, retry, epoch)
         if decision.source is not Source.OWNER and self.settings.expose_source:
@@ -295,37 +297,62 @@ class RequestLimiter:
         if rule.shadow or self.settings.shadow:
             fields.append((SHADOW, b"denied"))
             return Verdict(fields)
-        if form is None and request is not None and (on_denied := self.settings.on_denied):
+        if form is None and request is not None and on_denied is not None:
             form = Form(on_denied, partial(on_denied, request))
-        return self._refused(rule, policy, decision, fields, form or _USUAL)
+        status = 503 if decision.source is Source.CLOSED else 429
+        detail, body = policy.refusal(decision, retry, "" if form is None else form.detail)
+        usual = refusal(retry, body)
+        if form is None:
+            return Verdict([*fields, *usual], status, body, decision, detail)
+        made = self.formed(rule, form, decision, Refusal(status, body, usual), retry)
+        return Verdict([*fields, *made.fields], made.status, made.body, decision, detail)
 
     def plain_fields(self, rule: Rule, decision: Decision) -> list[Pair] | None:
         """Return the fields of a request that passes as nearly all do; None for any other."""
-        if not (self._plain and decision.allowed and decision.source is Source.OWNER):
+        if not (self._plain and decision.allowed):
+            return None
+        if decision.source is Source.LEASE:
+            return self._leased_fields(rule, decision)
+        if decision.source is not Source.OWNER:
             return None
         if decision.limits is not rule.limits:
             return None
         return [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
 
+    def _plain_refusal(self, rule: Rule, decision: Decision) -> Verdict | None:
+        """Return what becomes of a request that is refused as most are; None for any other."""
+        if not self._plain or decision.allowed or rule.shadow:
+            return None
+        source = decision.source
+        is_told = source is not Source.OWNER and self.settings.expose_source
+        own = ((SOURCE, source.encode("ascii")),) if is_told else ()
+        if (told := rule.policy.plain_refusal(decision, own)) is None:
+            return None
+        detail, body, fields = told
+        return Verdict(fields, 429, body, decision, detail)
+
+    def _leased_fields(self, rule: Rule, decision: Decision) -> list[Pair]:
+        """Return those of a decision by a lease, which is the same for all that the lease allows.
+
+        It is of the rule's limits: others have another lease.
+        """
+        by, made, fields = self._leased
+        if by is not rule or made is not decision:
+            fields = [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
+            if self.settings.expose_source:
+                fields.append(_BY_LEASE)
+            self._leased = rule, decision, fields
+        return [*fields]
+
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
-        style, fields = self.settings.headers, list[Pair]()
-        if style in {HeaderStyle.DRAFT, HeaderStyle.BOTH}:
+        fields: list[Pair] = []
+        if self._draft:
             fields.append(policy.field)
             if decision.debts:
                 fields.append((CURRENT, policy.current(decision, retry)))
         if self.legacy and decision.debts:
             fields += legacy(decision, retry, epoch)
         return fields
-
-    def _refused(
-        self, rule: Rule, policy: Policy, decision: Decision, fields: list[Pair], form: Form
-    ) -> Verdict:
-        status = 503 if decision.source is Source.CLOSED else 429
-        retry = retry_after(decision)
-        detail = form.detail or policy.detail(decision, retry)
-        body = policy.problem(decision, detail)
-        made = self.formed(rule, form, decision, Refusal(status, body, refusal(retry, body)), retry)
-        return Verdict([*fields, *made.fields], made.status, made.body, decision, detail)
 
     def formed(
         self, rule: Rule, form: Form, decision: Decision, usual: Refusal, retry: int
@@ -341,6 +368,9 @@ class RequestLimiter:
             if line := self._faults.failed(rule.name, named, error, done, now):
                 log.error(line)  # noqa: TRY400  # it names the place; no stack each minute
             return usual
+
+
+_BY_LEASE: Final = SOURCE, Source.LEASE.encode("ascii")
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.

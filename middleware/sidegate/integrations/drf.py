@@ -52,7 +52,7 @@ log = logging.getLogger("sidegate")
 RATES: Final = "REST_FRAMEWORK['DEFAULT_THROTTLE_RATES']"
 MAX_RULES: Final = 1_024  # remembered: more than a project has scopes
 _EXPECTED: Final = "expected a rate such as '100/day', or None for no limit"
-_OF_CLIENT: Final = ("sidecar", "secret", "tls", "budget", "on_unreachable", "otel")
+_OF_CLIENT: Final = ("sidecar", "secret", "tls", "budget", "on_unreachable", "otel", "lease")
 _ONLY_OF_DRF: Final = (
     "THROTTLE_RATES",
     "get_rate",

@@ -201,6 +201,12 @@ def conclude(core: Core, client: Any, request: Any, response: Any) -> None:  # n
     if current.charged:
         give_back(core.enforcer, client, current, response)
     currents: dict[Core, Current] = getattr(request, _CURRENTS)
+    if len(currents) == 1 and not current.is_refused:
+        said = dict(found := as_text(current.fields))
+        if len(said) == len(found):  # each name once, as nearly always
+            for name, value in found:
+                response.headers.set(name, value)
+            return
     is_refused = any(each.is_refused for each in currents.values())
     fields: dict[str, list[str]] = {}
     for each in currents.values():

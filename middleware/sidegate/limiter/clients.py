@@ -33,6 +33,7 @@ class Clients:
             "budget": settings.budget,
             "on_unreachable": settings.on_unreachable,
             "otel": options.get("otel"),
+            "lease": options.get("lease"),
         }
         self._any_loop: AnyLoop | None = None
         self._blocking: BlockingClient | None = None

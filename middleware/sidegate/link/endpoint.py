@@ -29,6 +29,7 @@ class Endpoint:
     fault: str = ""  # what is wrong with the environment; then nobody is asked
     instead: Callable[[Check, Limits], Decision] | None = None  # who decides, if nobody is asked
     telemetry: CheckTelemetry | None = None  # spans and counts, where they are switched on
+    leases: bool = True  # may tokens of busy keys be borrowed?
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context for one connection, None on a Unix socket or without TLS.

@@ -164,7 +164,7 @@ class InFlight:
             self._deadline = deadline
         if latest < self._latest:  # noqa: PLR1730 - as above
             self._latest = latest
-        look_at = now + (min(self._step, wait))
+        look_at = now + (self._step if self._step < wait else wait)  # noqa: FURB136 - as above
         if look_at >= self._look_at:
             return inf
         self._look_by(look_at, now)

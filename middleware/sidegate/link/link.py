@@ -21,6 +21,7 @@ from sidegate.link.in_flight import Asker, InFlight
 from sidegate.link.questions import Questions
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import refuse
+from sidegate.protocol.holds.lease_messages import Lent
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import KeysListed, KeysReset
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
     from sidegate.link.address import Address
     from sidegate.link.connection import Connection
     from sidegate.link.endpoint import Endpoint
+    from sidegate.link.questions import Posed
     from sidegate.protocol.handshake import Identity
+    from sidegate.protocol.holds.lease_messages import Borrow, Returned
     from sidegate.protocol.messages import Ids, Inquiry, InquiryAnswer, Trace, UnaskedMessage
     from sidegate.protocol.outcome_messages import Outcomes
     from sidegate.protocol.report_messages import Events
@@ -199,11 +202,24 @@ class Link:
         found = await self.inquire(question, budget)
         return found if isinstance(found, Reserved) else None
 
+    async def borrow(self, question: Callable[[int], Borrow], budget: float) -> Lent | None:
+        """Return what is lent there, None if there is no answer."""
+        found = await self.inquire(question, budget)
+        return found if isinstance(found, Lent) else None
+
     async def inquire(
         self, question: Callable[[int], Inquiry], budget: float
     ) -> InquiryAnswer | None:
         """Return the answer to a question of that id within `budget` seconds, None for none."""
         return await self._questions.inquire(question, budget)
+
+    def pose(self, question: Callable[[int], Inquiry]) -> Posed:
+        """Ask, and wait for nothing; see `Questions.pose`."""
+        return self._questions.pose(question)
+
+    def withdraw(self, number: int) -> None:
+        """Forget a question that was posed."""
+        self._questions.withdraw(number)
 
     def lacks(self, kind: type[Message]) -> str:
         """Return why the other side isn't told messages of that kind, for people; "" if it is."""
@@ -215,7 +231,9 @@ class Link:
         connection = self._connection
         return 0 if connection is None else connection.transport.get_write_buffer_size()
 
-    def tell(self, message: UnaskedMessage | Outcomes | Refund | Events | WatchRules) -> bool:
+    def tell(
+        self, message: UnaskedMessage | Outcomes | Refund | Returned | Events | WatchRules
+    ) -> bool:
         """Say something that isn't answered; False if the other side can't be told that now."""
         connection = self._connection
         if connection is None or connection.transport.get_write_buffer_size() > MAX_UNSENT:
@@ -248,6 +266,7 @@ class Link:
                 | ReportAnswer()
                 | Standing()
                 | Reserved()
+                | Lent()
             ):
                 self._questions.told(message)
             case Ping():

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _CONNECTING, _UP = LinkState.CONNECTING, LinkState.UP  # quicker to look up
 
+Posed: TypeAlias = "tuple[int, asyncio.Future[InquiryAnswer | None]]"
+"""The number of a question, and the answer to come: None if there is no connection, or no more."""
+
 Silent: TypeAlias = Callable[[float], None]
 """Called, with the time, when a budget ran out and the other side is silent."""
 
@@ -66,7 +69,7 @@ class Questions:
         if self._flights.checks + count > self._max_in_flight:
             return False
         self._last_id = number = self._last_id + 1
-        message = Checks(number, hops, int(budget * 1e6), checks, *ids)
+        message = Checks(number, hops, int(budget * 1e6), checks, ids[0], ids[1])
         if traces is not None:
             message = TracedChecks(number, hops, message.budget, checks, *ids, traces)
         if count > MAX_CHECKS:
@@ -77,7 +80,10 @@ class Questions:
         wake_at = self._flights.add(number, asker, count, budget, self._loop.time())
         if wake_at < inf:
             self._wake_at(wake_at)
-        self._write(number, frame)
+        if self._connection is not None:
+            self._connection.write(frame)
+        else:
+            self._waiting[number] = frame
         return True
 
     def _ask_halves(self, whole: Checks, budget: float, asker: Asker) -> bool:
@@ -104,16 +110,25 @@ class Questions:
         """
         if not self._health.takes_checks:
             return None
-        self._last_id = number = self._last_id + 1
-        answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
-        self._inquiries[number] = answer
-        self._pose(number, question(number))
+        number, answer = self.pose(question)
         try:
             await asyncio.wait((answer,), timeout=budget)
             return answer.result() if answer.done() else None  # also one that our loop read late
         finally:
-            del self._inquiries[number]
-            self._waiting.pop(number, None)
+            self.withdraw(number)
+
+    def pose(self, question: Callable[[int], Inquiry]) -> Posed:
+        """Ask; return the number and the answer to come. Whoever asks has to withdraw it."""
+        self._last_id = number = self._last_id + 1
+        answer: asyncio.Future[InquiryAnswer | None] = self._loop.create_future()
+        self._inquiries[number] = answer
+        self._pose(number, question(number))
+        return number, answer
+
+    def withdraw(self, number: int) -> None:
+        """Forget a question that was answered, or isn't waited for any more."""
+        del self._inquiries[number]
+        self._waiting.pop(number, None)
 
     def told(self, answer: InquiryAnswer) -> None:
         """Hand over the answer to an inquiry; a late one is for nobody."""
@@ -132,12 +147,6 @@ class Questions:
             self._settle(number, None)
         else:
             connection.send(question)
-
-    def _write(self, number: int, frame: bytes) -> None:
-        if self._connection is not None:
-            self._connection.write(frame)
-        else:
-            self._waiting[number] = frame
 
     # --- the connection
 

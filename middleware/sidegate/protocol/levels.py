@@ -14,6 +14,7 @@ from sidegate.buckets.limits import parse_limits
 from sidegate.buckets.windows import DATED
 from sidegate.errors import SidegateError
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
+from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.holds.reservation_messages import (
     Commit,
     ReservationRows,
@@ -46,6 +47,7 @@ _KEYS, _REPORTS, _EVENTS = "lists of keys", "reports", "events of apps"
 _STANDING = "words about how it stands"
 _RULES = "rules for apps"
 _RESERVATIONS = "reservations"
+_LEASES = "leases"
 
 _NEW: Final[tuple[Kinds, ...]] = (
     {  # in level 1
@@ -74,10 +76,15 @@ _NEW: Final[tuple[Kinds, ...]] = (
         ReservationRows: _RESERVATIONS,
         **dict.fromkeys(SLOT_MESSAGES, "slots"),
     },
+    {  # in level 4
+        Borrow: _LEASES,
+        Lent: _LEASES,
+        Returned: _LEASES,
+    },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""
 
-_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {})
+_NEW_AMONG_NODES: Final[tuple[Kinds, ...]] = ({Outcomes: _REPORTS}, {}, {}, {})
 """The same of kinds that only apps said before, and nodes say to each other since."""
 
 LEVEL: Final = len(_NEW)

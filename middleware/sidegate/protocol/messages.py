@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.cache_messages import CacheMessage
+from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.holds.reservation_messages import Commit, ReservationRows, Reserve, Reserved
 from sidegate.protocol.holds.slot_messages import SlotMessage
 from sidegate.protocol.key_messages import KeysListed, KeysReset, ListKeys, ResetKeys
@@ -354,15 +355,11 @@ UnaskedMessage: TypeAlias = NodeMessage | CacheMessage | SlotMessage
 
 Message: TypeAlias = (
     Hello
-    | Proof
-    | Welcome
-    | Checks
-    | Answers
+    | (Proof | Welcome)
+    | (Checks | Answers)
     | (Ping | Pong)
     | Roster
-    | Inspect
-    | Reset
-    | Holdings
+    | (Inspect | Reset | Holdings)
     | Error
     | Outcomes
     | Refund
@@ -379,15 +376,16 @@ Message: TypeAlias = (
     | Standing
     | RulesMessage
     | (Reserve | Commit | Reserved)
+    | (Borrow | Lent | Returned)
     | UnaskedMessage
 )
 
 _Asked: TypeAlias = Inspect | Reset | ListKeys | ResetKeys | ReportQuery | StandingQuery
-Inquiry: TypeAlias = _Asked | Reserve | Commit
+Inquiry: TypeAlias = _Asked | Reserve | Commit | Borrow
 """A question other than checks: each is answered by one message."""
 
 _Told: TypeAlias = Holdings | KeysListed | KeysReset | ReportPart | ReportAnswer | Standing
-InquiryAnswer: TypeAlias = _Told | Reserved
+InquiryAnswer: TypeAlias = _Told | Reserved | Lent
 
 
 def require_key(key: str) -> None:

@@ -103,6 +103,7 @@ class CompiledRule:
             cost=self.entry.cost,
             shadow=shadow,
             in_flight=self.entry.in_flight,
+            lease=self.entry.lease,
             next_rule=False,  # its key has something for each request
         )
         return rule if is_one_set else rule.stand_apart()

@@ -94,6 +94,9 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         int | None,
         _said("How many requests of a key run at a time; those of apps' middleware.", minimum=1),
     ] = None
+    lease: Annotated[
+        bool, _said("Whether apps may borrow tokens of its busy keys, and spend them unasked.")
+    ] = True
 
 
 class RulesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

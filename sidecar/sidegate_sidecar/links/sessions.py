@@ -13,6 +13,7 @@ from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import Refused, WireError, decode, encode, refuse, tracing_decoder
 from sidegate.protocol.handshake import NONCE_BYTES, Accepting
+from sidegate.protocol.holds.lease_messages import Borrow, Returned
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.key_messages import ListKeys, ResetKeys
@@ -36,6 +37,7 @@ from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.answering import is_node
 from sidegate_sidecar.links.caching.no_cache import NoCache
+from sidegate_sidecar.links.holds.lease_answers import LeaseAnswers
 from sidegate_sidecar.links.holds.reservation_answers import ReservationAnswers
 from sidegate_sidecar.links.holds.slot_links import SlotLinks
 from sidegate_sidecar.links.inspections import Inspections
@@ -116,6 +118,7 @@ class Sessions:
         self.open: set[Connection] = set()
         self.cache: CacheLinks | NoCache = NoCache(peers)
         self.reservations = ReservationAnswers(node.reservations)
+        self._leases = LeaseAnswers(node.leases)
         self.slots = SlotLinks(node.cluster, peers, node.clock, node.budget)
 
     def accept(
@@ -206,6 +209,8 @@ class Sessions:
                 self._key_answers.ask(connection, message)
             case Reserve() | Commit():
                 self.reservations.ask(connection, message)
+            case Borrow() | Returned():
+                self._leases.ask(connection, message)
             case ReportQuery():
                 self._report_answers.ask(connection, message)
             case WatchRules() if not is_node(connection):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sidegate.link.in_flight import Asker
+    from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
     from sidegate.protocol.messages import Check, Holdings, Ids, Message, Refund, Trace
     from sidegate_sidecar.cluster.cluster import Cluster
@@ -48,11 +49,15 @@ if TYPE_CHECKING:
             """Return what has become of a reservation there, None if there is no answer."""
             ...
 
+        async def borrow(self, question: Callable[[int], Borrow], budget: float) -> Lent | None:
+            """Return what is lent there, None if there is no answer."""
+            ...
+
         def lacks(self, kind: type[Message]) -> str:
             """Return why it isn't told messages of that kind, for people; "" if it is."""
             ...
 
-        def tell(self, message: Refund) -> bool:
+        def tell(self, message: Refund | Returned) -> bool:
             """Say it now, once, or return False."""
             ...
 

@@ -348,6 +348,11 @@ class Local:
 
     # --- others are to know
 
+    def note_charged(self, check: Check) -> None:
+        """Have the backups hear of what was charged beside checks, if there are any."""
+        if len(self._cluster.ring.nodes) > 1:
+            self._note_changed((check, *self._buckets.take_carried()))
+
     def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Tell the owner of a key of a check that was decided in its place."""
         sync = self._cluster.sync

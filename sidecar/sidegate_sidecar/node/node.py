@@ -25,6 +25,7 @@ from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
 from sidegate_sidecar.node.holds.holder_road import HolderRoad
 from sidegate_sidecar.node.holds.reservations import Reservations
+from sidegate_sidecar.node.leases.leases import Leases
 from sidegate_sidecar.node.local import Local
 from sidegate_sidecar.node.refunds import Refunds
 
@@ -102,6 +103,7 @@ class Node:
         self.reservations = Reservations(
             cluster, self.local, fallback, road, self.forwarding.next_serial
         )
+        self.leases = Leases(cluster, links, self.local, clock, budget, self.forwarding.next_serial)
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:
         """Answer a frame of checks, in as many parts as there are nodes that decide some of it.
@@ -142,9 +144,13 @@ class Node:
         elsewhere: Split = {}
         if len(ring.nodes) == 1 and ring.nodes[0] == me:
             return None, elsewhere
-        mine: list[int] = []
         pair = ring.pair
-        for position, check in enumerate(frame.checks):
+        checks = frame.checks
+        if len(checks) == 1 and len(key := checks[0][0]) <= MAX_KEY_BYTES:
+            owner = pair(key)[0]
+            return (None, elsewhere) if owner == me else ([], {owner: [0]})
+        mine: list[int] = []
+        for position, check in enumerate(checks):
             key = check[0]
             owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else me  # too long: say so here
             if owner == me:

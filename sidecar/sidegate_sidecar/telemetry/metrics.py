@@ -148,7 +148,8 @@ def _bounded(checks: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, s
 
 
 _SOURCES = frozenset(source.value for source in Source)
-_DECIDING = sorted(_SOURCES - {Source.REMEMBERED.value, Source.MEMORY.value})  # of apps only
+_OF_APPS = {Source.REMEMBERED.value, Source.MEMORY.value, Source.LEASE.value}
+_DECIDING = sorted(_SOURCES - _OF_APPS)
 
 
 def _holdings(sidecar: Sidecar) -> Iterator[Metric]:

@@ -172,5 +172,5 @@ def test_a_debt_beyond_the_bucket_leaves_nothing() -> None:
 
 def test_sources_are_the_words_of_the_protocol() -> None:
     """They stand in headers, metrics and the wire as they are."""
-    words = ["owner", "backup", "local", "open", "closed", "remembered", "memory"]
+    words = ["owner", "backup", "lease", "local", "open", "closed", "remembered", "memory"]
     assert list(map(str, Source)) == words

@@ -12,6 +12,7 @@ from typing import Any
 from sidegate.buckets.decision import Source
 from sidegate.client.unreachable.fallback import Fallback
 from sidegate.link.in_flight import Asker, Flight
+from sidegate.protocol.holds.lease_messages import Borrow, Returned
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve
 from sidegate.protocol.messages import Answers, Check, Checks, Holdings, Ids, Message, Refund, Trace
 from sidegate_sidecar.node.node import Node
@@ -50,7 +51,7 @@ class TrioLink:
         self._trio.send(*self._way, frame)
         return True
 
-    def tell(self, message: Refund) -> bool:
+    def tell(self, message: Refund | Returned) -> bool:
         """Say it, on the way of the checks."""
         self._trio.send(*self._way, message)
         return True
@@ -60,6 +61,10 @@ class TrioLink:
         raise AssertionError((key, reset, hops, budget))
 
     async def hold(self, question: Callable[[int], Reserve | Commit], budget: float) -> None:
+        """Not needed."""
+        raise AssertionError((question(0), budget))
+
+    async def borrow(self, question: Callable[[int], Borrow], budget: float) -> None:
         """Not needed."""
         raise AssertionError((question(0), budget))
 

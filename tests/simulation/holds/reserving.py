@@ -1,9 +1,10 @@
-"""Reservations on a simulated network: the real routes and tables, without an event loop."""
+"""Reservations and leases on a simulated network: the real routes and tables, without a loop."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidegate.protocol.holds.lease_messages import Borrow, Lent
 from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def drive(work: Coroutine[Any, Any, Any], done: Callable[[Any], None]) -> None:
 
 
 class SimHolds:
-    """What one node is asked about reservations, and asks other nodes."""
+    """What one node is asked about reservations and leases, and asks other nodes."""
 
     def __init__(self, node: SimNode) -> None:
         self._node = node
@@ -51,8 +52,8 @@ class SimHolds:
         self._last_id = 0
 
     async def ask(
-        self, peer: str, question: Callable[[int], Reserve | Commit], budget: float
-    ) -> Reserved | None:
+        self, peer: str, question: Callable[[int], Reserve | Commit | Borrow], budget: float
+    ) -> Any:
         """Ask another node; None if its answer doesn't come in time."""
         self._last_id = number = self._last_id + 1
         pending = Pending()
@@ -60,21 +61,26 @@ class SimHolds:
         network, name = self._node.network, self._node.name
         network.send(name, peer, question(number))
         network.at(network.now + budget, name, lambda: pending.come(None))
-        found: Reserved | None = await pending
+        found = await pending
         del self._pending[number]
         return found
 
-    def begin(self, asked: Reserve | Commit, done: Callable[[Reserved], None]) -> None:
+    def begin(self, asked: Reserve | Commit | Borrow, done: Callable[[Any], None]) -> None:
         """Have something decided, here or by the nodes that may."""
-        reservations = self._node.node.reservations
-        if isinstance(asked, Reserve):
+        reservations, leases = self._node.node.reservations, self._node.node.leases
+        if isinstance(asked, Borrow):
+            if lent := leases.borrow_here(asked):
+                done(lent)
+            else:
+                drive(leases.borrow(asked), done)
+        elif isinstance(asked, Reserve):
             drive(reservations.reserve(asked), done)
         else:
             drive(reservations.commit(asked), done)
 
-    def hear(self, sender: str, message: Reserve | Commit | Reserved) -> None:
+    def hear(self, sender: str, message: Reserve | Commit | Reserved | Borrow | Lent) -> None:
         """Handle a message."""
-        if not isinstance(message, Reserved):
+        if not isinstance(message, Reserved | Lent):
             self.begin(message, lambda it: self._node.network.send(self._node.name, sender, it))
         elif found := self._pending.get(message.id):
             found[1].come(message)

@@ -103,9 +103,14 @@ def key_of(owner: str, ring: Ring, start: str = "key") -> str:
 
 
 def client(sidecar: Process | Address | str, **options: Any) -> Client:
-    """Return a client that takes nothing from the environment, and asks for every denial."""
+    """Return a client that takes nothing from the environment, and asks about every check."""
     address = sidecar.link if isinstance(sidecar, Process) else sidecar
-    defaults: dict[str, Any] = {"budget": GENEROUS, "secret": "", "remember_denials": False}
+    defaults: dict[str, Any] = {
+        "budget": GENEROUS,
+        "secret": "",
+        "remember_denials": False,
+        "lease": False,
+    }
     return Client(str(address), **{**defaults, **options})
 
 

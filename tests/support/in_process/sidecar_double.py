@@ -16,8 +16,10 @@ from sidegate.link.address import parse_address
 from sidegate.link.connection import Connection
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.handshake import NONCE_BYTES, PLAIN, UNIX, Accepting, Identity, tls_channel
+from sidegate.protocol.holds.lease_messages import MAX_LEASE, Borrow, Lent, Returned, ReturnedRow
 from sidegate.protocol.levels import LEVEL
 from sidegate.protocol.messages import (
+    NOBODY,
     Answer,
     Answers,
     Check,
@@ -61,6 +63,8 @@ class SidecarDouble:
         self.reason = ""  # why it can't decide, if it can't
         self.leaving = 0  # 1: it tells each new connection that it is going
         self.knows_outcomes = True
+        self.lends = 0  # tokens that it lends at most
+        self.returned: list[ReturnedRow] = []
         self.source = "owner"  # as what it decides
         self.is_mute = False  # does it say nothing on new connections?
         self.dropped = 0  # so many frames to come are answered by closing their connections
@@ -68,6 +72,7 @@ class SidecarDouble:
         self._tls = tls
         self._buckets = BucketTable()
         self._server: asyncio.Server | None = None
+        self._lent = 0
         self._held: list[tuple[Connection, Checks]] = []
         self._hold_until = 0
         self._thawed = threading.Event()
@@ -219,6 +224,10 @@ class SidecarDouble:
             self._inspect(connection, message)
         elif isinstance(message, Ping):
             connection.send(Pong(message.id))
+        elif isinstance(message, Borrow):
+            connection.send(self._lend(message))
+        elif isinstance(message, Returned):
+            self.returned += message.rows
         else:
             self.heard.append(message)
             if not isinstance(message, (Pong, Outcomes, Events) if self.knows_outcomes else Pong):
@@ -259,6 +268,16 @@ class SidecarDouble:
             self._buckets.reset(message.key)
         told = [(limit.text, debt) for limit, debt in held]
         connection.send(Holdings(message.id, self.source, "double", told))
+
+    def _lend(self, wish: Borrow) -> Lent:
+        self.heard.append(wish)
+        limits, tokens = parse_limits(wish.limits), min(wish.wanted, self.lends)
+        now = time.monotonic_ns()
+        if not self.lends or not self._buckets.take(wish.key, limits, tokens, now)[0]:
+            return Lent(wish.id, NOBODY, "double")
+        debts = self._buckets.take(wish.key, limits, 0, now)[1]
+        self._lent += 1
+        return Lent(wish.id, "owner", "double", tokens, MAX_LEASE, self._lent, 0, list(debts))
 
     def _decide(self, check: Check) -> Answer:
         key, limits, cost = check

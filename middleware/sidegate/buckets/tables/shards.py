@@ -82,6 +82,7 @@ class Table:
     def add(self, key: str, full_at: int) -> bool:
         """Add a key that isn't there; tell whether the table was spread out because of it."""
         self.size += 1
+        full_at -= 0
         if self.shards is not None:
             self.shards[hash(key) >> SHIFT][key] = full_at
             return False

@@ -71,7 +71,13 @@ class TracedSession(Session):
         super().__init__(loop, options, alone, ended, remembers=remembers)
         assert options.telemetry is not None  # else it would be a Session
         self._telemetry = options.telemetry
+        self.spend = self._spend
         self._new_turn = partial(TracedTurn, telemetry=options.telemetry)
+
+    def flush(self) -> None:
+        """Send the checks of this turn; never one before, for its span is added behind it."""
+        super().flush()
+        self._lone_turns = 0
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -79,6 +85,13 @@ class TracedSession(Session):
         if denial is not None:
             self._telemetry.recalled(key, denial)
         return denial
+
+    def _spend(self, key: str, limits: Limits, cost: int) -> Decision | None:
+        """Return the decision of a check that leases can make."""
+        made = self.leases.spend(key, limits, cost)
+        if made is not None:
+            self._telemetry.recalled(key, made)
+        return made
 
 
 class TracedTurn(Turn):

@@ -36,6 +36,13 @@ class TracedShared(Shared):
             self._telemetry.recalled(key, denial)
         return denial
 
+    def spend(self, key: str, limits: Limits, cost: int, now: int) -> Decision | None:
+        """Return the decision of a check that leases can make."""
+        made = super().spend(key, limits, cost, now)
+        if made is not None:
+            self._telemetry.recalled(key, made)
+        return made
+
     def decide(self, question: Question, limits: Limits) -> Decision:
         """Return the decision. CheckError."""
         span = self._begin(question)

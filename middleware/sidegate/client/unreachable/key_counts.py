@@ -26,12 +26,12 @@ class KeyCounts:
         self.counts: dict[_Which, int] = {}
         self.tokens: dict[_Which, int] = {}
 
-    def add(self, key: str, source: str, *, allowed: bool, tokens: int) -> None:
-        """Count a check."""
+    def add(self, key: str, source: str, *, allowed: bool, tokens: int, times: int = 1) -> None:
+        """Count checks, so many of them, which have charged so many tokens together."""
         which: _Which = (key, source, allowed)
         if which not in self.counts and len(self.counts) >= MAX_COUNTED:
             which = (None, source, allowed)
-        self.counts[which] = self.counts.get(which, 0) + 1
+        self.counts[which] = self.counts.get(which, 0) + times
         self.tokens[which] = self.tokens.get(which, 0) + tokens
 
     def take(self) -> list[KeyOutcome]:

@@ -25,7 +25,8 @@ C = TypeVar("C", bound=Configured)
 _RAISE: Final = "raise"  # as on_unreachable: StorageError, which their own options take over from
 _POLICIES: Final = (*OnUnreachable, _RAISE)
 _IN_ADDRESS: Final = (
-    *("budget", "key_prefix", "name", "on_unreachable", "otel", "remember_denials", "service"),
+    *("budget", "key_prefix", "lease", "name", "on_unreachable", "otel", "remember_denials"),
+    "service",
 )
 _MAX_AGE: Final = 1.0  # a context that goes on, as a thread's does, may be told what is over
 _OPTIONS: Final = (*_IN_ADDRESS, "secret", "tls")
@@ -128,7 +129,10 @@ def _switch(text: str) -> object:
     return text.lower() in YES if text.lower() in YES | NO else text
 
 
-_READERS: Final = {"budget": _seconds, "otel": _switch, "remember_denials": _switch}
+_READERS: Final = {
+    "budget": _seconds,
+    **dict.fromkeys(("lease", "otel", "remember_denials"), _switch),
+}
 
 
 def _wrong(error: Exception) -> ConfigurationError:

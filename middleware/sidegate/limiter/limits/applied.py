@@ -94,7 +94,8 @@ class Applied:
         """Return the rule that these limits are here."""
         key = self.limit.key.function
         named = self.name, self.bucket, service
-        return _rule(named, limits, key if is_total(key) else _ADDRESS, carries=self.carries)
+        key = key if is_total(key) else _ADDRESS
+        return _rule(named, limits, key, carries=self.carries, lease=self.limit.lease)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""
@@ -103,9 +104,11 @@ class Applied:
 
 
 @lru_cache(MAX_RULES)
-def _rule(named: tuple[str, str, str], limits: Limits, key: Identity, *, carries: bool) -> Rule:
+def _rule(
+    named: tuple[str, str, str], limits: Limits, key: Identity, *, carries: bool, lease: bool
+) -> Rule:
     name, bucket, service = named
-    rule = Rule(name, limits, key=key).of(service, bucket)
+    rule = Rule(name, limits, key=key, lease=lease).of(service, bucket)
     return rule if carries else rule.stand_apart()
 
 

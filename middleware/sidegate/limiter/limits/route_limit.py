@@ -33,6 +33,7 @@ class SharedOptions(TypedDict, total=False):
     per_method: bool
     exempt_when: Callable[..., object] | None
     override_defaults: bool
+    lease: bool
     charge_when: Callable[[Any], object] | None
     on_denied: Callable[[Any, Decision], object] | None
     error_message: str | Callable[..., object] | None
@@ -50,6 +51,7 @@ class LimitOptions(SharedOptions, total=False):
       (default: each route has its own).
     - `exempt_when`: a function that says whether this request is let off.
     - `override_defaults`: False has `default_limits` apply too.
+    - `lease`: False has nothing be borrowed of these limits; see docs/apps/leases.md.
     - `charge_when`: a function of the framework's response that says whether to charge for it. The
       request is charged at once, and gets its tokens back when this returns False.
     - `on_denied`: makes the body of a refusal, of the request and the decision.
@@ -75,6 +77,7 @@ class RouteLimit:
     scope: str | AppFunction | None
     exempt_when: AppFunction | None
     override_defaults: bool
+    lease: bool
     charge_when: Callable[[Any], object] | None
     on_denied: AppFunction | None
     error_message: str | AppFunction | None
@@ -115,6 +118,7 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         scope=_scope(options.get("scope")),
         exempt_when=_function("exempt_when", options.get("exempt_when")),
         override_defaults=flag("override_defaults", options.get("override_defaults", True)),
+        lease=flag("lease", options.get("lease", True)),
         charge_when=_charge_when(options.get("charge_when")),
         on_denied=on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),

@@ -10,11 +10,14 @@ from sidegate.link.blocking.contention import is_contended
 from sidegate.link.blocking.exchange import Exchange
 from sidegate.link.blocking.line import FAULTS, Line
 from sidegate.link.blocking.trouble import Trouble
-from sidegate.protocol.codec import Refused, decode, refuse
+from sidegate.protocol.codec import Refused, decode, encode, refuse
+from sidegate.protocol.holds.lease_messages import Borrow, Lent
 from sidegate.protocol.levels import OlderSide
 from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Refund, Roster
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidegate.link.blocking.exchange import Question
     from sidegate.link.blocking.waiting import Waiting
     from sidegate.link.endpoint import Endpoint
@@ -36,8 +39,8 @@ RELIEF_EVERY = 0.1
 class ConversationWatcher(Protocol):
     """Who hears from the leader of a process what happens besides answers."""
 
-    def told(self, message: Roster | Forget, /) -> None:
-        """Take what the sidecar says to all apps."""
+    def told(self, message: Roster | Forget | Lent, /) -> None:
+        """Take what the sidecar says to all apps, or what it lends."""
 
     def answered(self) -> None:
         """Take note that checks were answered."""
@@ -47,6 +50,15 @@ class ConversationWatcher(Protocol):
 
     def report(self) -> bytes:
         """Return frames that a sidecar should get now in front of checks, mostly none."""
+        ...
+
+    @property
+    def has_words(self) -> bool:
+        """Is there something to say of leases?"""
+        ...
+
+    def words(self) -> Sequence[Message]:
+        """Return what there is to say of leases: now, or never."""
         ...
 
 
@@ -119,6 +131,8 @@ class Conversation:
         """Write checks with the whole budget: until now their askers have waited for ourselves."""
         if self._waiting.refunds:
             self._give_back(line)
+        if self._watcher.has_words:
+            self._say_words(line)
         if questions := self._waiting.take():
             report = self._watcher.report() if self._exchange.has_answered else b""
             frames = self._exchange.write(questions, self._budget, now + 2 * self._patience)
@@ -127,6 +141,25 @@ class Conversation:
     def _give_back(self, line: Line) -> None:
         with suppress(OlderSide):  # then they are lost, which is safe
             line.tell(Refund(0, self._waiting.take_refunds()))
+
+    def _say_words(self, line: Line) -> None:
+        words = self._watcher.words()
+        if words and not line.lacks(Borrow):
+            line.send(b"".join(map(encode, words)))
+
+    def look(self) -> None:
+        """Say what there is to say of leases, and hear what has come, without waiting."""
+        line = self._line
+        if line is None or not line.is_up or line.is_clogged:
+            return
+        try:
+            if self._watcher.has_words:
+                self._say_words(line)
+            while line.is_readable():
+                for body in line.receive():
+                    self._hear(line, body)
+        except FAULTS as error:
+            self._lose(error)
 
     def say_refunds(self) -> None:
         """Say what is to be given back, if the line can take it now; else drop it."""
@@ -149,7 +182,7 @@ class Conversation:
 
     def _hear_rarer(self, line: Line, message: Message) -> None:
         match message:
-            case Roster() | Forget():
+            case Roster() | Forget() | Lent():
                 self._watcher.told(message)
                 line.is_left |= isinstance(message, Roster) and message.leaving == 1
             case Ping():

@@ -55,6 +55,7 @@ class Line:
         "_early",
         "_framer",
         "_handshake",
+        "_is_plain",
         "_options",
         "_seal",
         "_socket",
@@ -75,6 +76,7 @@ class Line:
         self._seal: Seal | None = None  # of what is sent
         self._early: Sequence[Bytes] = ()  # what came right behind the handshake
         self._unsent = b""
+        self._is_plain = False  # are its bytes those of the socket, without TLS between?
         self._dialling = self._dial()
         self.is_resolving = False
         self.is_up = False
@@ -111,6 +113,8 @@ class Line:
         channel = UNIX if self._options.sidecar.path else PLAIN
         if context := self._options.context():
             channel = tls_channel((yield from self._encrypt(self._socket, context)))
+        else:
+            self._is_plain = True
         yield from self._shake_hands(channel)
 
     def _connect(self) -> _Steps:
@@ -204,9 +208,13 @@ class Line:
 
     # --- bytes
 
+    def lacks(self, kind: type[Message]) -> str:
+        """Return why the other side isn't told messages of that kind, for people; "" if it is."""
+        return self._handshake.lacks(kind) if self._handshake else ""
+
     def tell(self, message: Message) -> None:
         """Send a message; OlderSide, and nothing is sent, if the other side doesn't know it."""
-        if self._handshake and (why := self._handshake.lacks(type(message))):
+        if why := self.lacks(type(message)):
             raise OlderSide(why)
         self.send(encode(message))
 
@@ -217,10 +225,24 @@ class Line:
         # Kept before it is sent: who is killed here leaves nothing half said.
         self._unsent = frames = self._unsent + frames if self._unsent else frames
         try:
-            sent = self._connected.send(frames)
+            sent = self._send(frames)
         except _NOT_NOW:
             return
         self._unsent = b"" if sent == len(frames) else frames[sent:]
+
+    def _send(self, frames: bytes) -> int:
+        """Return how many bytes went; one of _NOT_NOW if none did within a step.
+
+        A socket with a timeout looks first whether it can be written to, which it nearly always
+        can: a system call of four, of 23 µs for a check by 1 thread.
+        """
+        connected = self._connected
+        if self._is_plain:
+            try:
+                return os.write(connected.fileno(), frames)
+            except BlockingIOError:
+                pass  # it is full
+        return connected.send(frames)
 
     def receive(self) -> Sequence[Bytes]:
         """Return the frames that come within a step, perhaps none. OSError at the end."""

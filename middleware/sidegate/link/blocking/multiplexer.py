@@ -118,6 +118,22 @@ class Multiplexer:
                 if self._is_closed:
                     self.close()
 
+    def look(self) -> None:
+        """Say what leases have to say, and hear what has come, unless somebody leads, who does."""
+        if not self.waiting.lead(nothing := Question(("", "", 0), 0.0), anyway=True):
+            return
+        try:
+            self._conversation.look()
+        except BaseException:
+            self._conversation.break_off()
+            raise
+        finally:
+            self.waiting.leave(nothing)
+            if self.waiting.refunds:
+                self._say_refunds()
+            if self._is_closed:
+                self.close()
+
     def _follow(self, question: Question, wake: threading.Lock) -> None:
         """Wait until the question is settled, or for the lead.
 

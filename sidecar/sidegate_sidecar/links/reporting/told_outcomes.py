@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.buckets.decision import Source
 from sidegate.errors import KeyTooLong
 from sidegate.protocol.codec import WireError
+from sidegate.protocol.holds.lease_messages import Borrow
 from sidegate.protocol.messages import MAX_KEY_BYTES
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate_sidecar.reports.series import Column
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.node.node import Node
 
-SOURCES: Final = frozenset(map(str, (Source.REMEMBERED, Source.OPEN, Source.CLOSED, Source.LOCAL)))
+SOURCES: Final = frozenset(
+    map(str, (Source.REMEMBERED, Source.LEASE, Source.OPEN, Source.CLOSED, Source.LOCAL))
+)
 """What owners don't see."""
 
 
@@ -53,7 +56,9 @@ class ToldOutcomes:
 
     def _tell(self, owner: str, rows: list[KeyOutcome]) -> bool:
         link = self._peers.link_to(owner)
-        return link is not None and link.tell(Outcomes([], rows, 1))
+        if link is None or (link.lacks(Borrow) and any(row[1] == Source.LEASE for row in rows)):
+            return False  # an older release knows no leases: the rows would end the link
+        return link.tell(Outcomes([], rows, 1))
 
     def _count(self, rows: Iterable[KeyOutcome]) -> None:
         if (counting := self._node.counting) is None:

@@ -9,7 +9,7 @@ from sidegate.client.checks import MAX_TOGETHER, questions, refund_of
 from sidegate.errors import CheckError, CostError, KeyTooLong, LimitError
 
 TWO = parse_limits("5/minute; 100/hour")
-GIVEN = {Source.OWNER, Source.BACKUP, Source.MEMORY}
+GIVEN = {Source.OWNER, Source.BACKUP, Source.LEASE, Source.MEMORY}
 
 
 def decided(

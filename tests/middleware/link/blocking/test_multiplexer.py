@@ -16,7 +16,8 @@ from sidegate.link.blocking.exchange import Question
 from sidegate.link.blocking.multiplexer import Multiplexer
 from sidegate.link.blocking.trouble import Trouble
 from sidegate.protocol.codec import encode
-from sidegate.protocol.messages import Answers, Forget, Ping, Pong, Roster
+from sidegate.protocol.holds.lease_messages import Lent
+from sidegate.protocol.messages import Answers, Forget, Message, Ping, Pong, Roster
 from tests.support.in_process.sidecar_double import SidecarDouble
 from tests.support.signals import Interrupted, interruptible
 from tests.support.waiting import AMPLE, PATIENCE, SCANT, in_threads, until
@@ -29,7 +30,7 @@ class Watching:
         self.failures: list[Exception] = []
         self.frames: list[bytes] = []  # to be sent, one in front of each frame of checks
 
-    def told(self, message: Roster | Forget) -> None:
+    def told(self, message: Roster | Forget | Lent) -> None:
         """Take no note."""
 
     def answered(self) -> None:
@@ -42,6 +43,15 @@ class Watching:
     def report(self) -> bytes:
         """Return what is to be sent."""
         return self.frames.pop() if self.frames else b""
+
+    @property
+    def has_words(self) -> bool:
+        """Say nothing of leases."""
+        return False
+
+    def words(self) -> list[Message]:
+        """Return nothing."""
+        return []
 
 
 class Lines(Multiplexer):

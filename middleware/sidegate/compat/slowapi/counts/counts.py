@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SIDECAR = "sidegate://"
 SOCKET = "sidegate+unix://"
 MEMORY = frozenset({"memory://", "async+memory://", "sidegate+memory://"})
-_OPTIONS = ("sidecar", "budget", "on_unreachable", "secret", "tls", "otel")
+_OPTIONS = ("sidecar", "budget", "on_unreachable", "secret", "tls", "otel", "lease")
 _EXPECTED = (
     f'{SIDECAR}HOST:PORT or {SOCKET}/PATH of a sidecar, or "memory://" for limits of this process'
     " alone; sidegate needs no Redis, Memcached or MongoDB"

@@ -1,0 +1,1 @@
+"""Leases: tokens of busy keys that an app has borrowed, and spends without asking."""
