@@ -31,12 +31,12 @@ from bench.peers.servers import (
     ratelimit_alone,
     throttlecrab,
 )
-from bench.plan import KEYS, LIMIT_TOKENS, LIMIT_WINDOW, key_names
+from bench.plan import KEYS, LIMIT, LIMIT_TOKENS, LIMIT_WINDOW, key_names
 from bench.results import UnavailableError, VoidError
-from sidegate import Client
+from sidegate import Client, Source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -44,9 +44,11 @@ if TYPE_CHECKING:
     from bench.peers.asking.usual import AskPeer
     from bench.peers.servers import Served
     from bench.results import Results
+    from sidegate import Decision
 
 OURS: Final = "sidegate, owner"
 OURS_FORWARDED: Final = "sidegate, forwarded"
+OURS_LEASED: Final = "sidegate, forwarded, may lease"
 BY_HAND: Final = "by hand"
 RATE: Final = Rate(LIMIT_TOKENS, LIMIT_WINDOW)
 AN_HOUR: Final = Rate(LIMIT_TOKENS, 3_600)  # rateguard knows no longer unit
@@ -86,15 +88,29 @@ async def _ours(folder: Path) -> AsyncGenerator[list[Beside]]:
     near, far = _NODES
     async with (
         fleet(folder, *_NODES) as nodes,
-        Client(nodes.nodes[near].address, budget=BUDGET) as client,
+        Client(nodes.nodes[near].address, budget=BUDGET, lease=False) as client,
+        Client(nodes.nodes[near].address, budget=BUDGET) as leasing,
     ):
         pids = [nodes.nodes[name].pid for name in _NODES]
         note = "sidegate.Client, unix socket, one of two sidecars that back each other up, "
         named = {near: (OURS, f"{note}its own keys"), far: (OURS_FORWARDED, f"{note}the other's")}
-        yield [
-            Beside(await owned_by(owner, client, keys_of(owner, _NODES), *words), pids)
+        asked = [
+            await owned_by(owner, client, keys_of(owner, _NODES), *words)
             for owner, words in named.items()
         ]
+        asked.append(_leased(leasing, keys_of(far, _NODES)))
+        yield [Beside(contender, pids) for contender in asked]
+
+
+def _leased(client: Client, keys: Sequence[str]) -> Contender:
+    def ask(key: str) -> Awaitable[Decision]:
+        return client.check(key, LIMIT)
+
+    def allowed(decision: Decision) -> bool:
+        return decision.allowed and decision.source in {Source.OWNER, Source.LEASE}
+
+    note = "the same by a client as it is unless it is told otherwise, which spends leases"
+    return python_contender(OURS_LEASED, note, ask, allowed, keys)
 
 
 async def _charged(name: str, note: str, ask: Ask, keys: Sequence[str]) -> Contender:

@@ -73,7 +73,10 @@ async def _grown(ask: Ask, pids: Sequence[int], count: int) -> int:
 
 @asynccontextmanager
 async def _sidegate(folder: Path, _keys: int) -> AsyncGenerator[tuple[Ask, Sequence[int]]]:
-    async with sidecar(folder, "full") as server, Client(server.address, budget=BUDGET) as client:
+    async with (
+        sidecar(folder, "full") as server,
+        Client(server.address, budget=BUDGET, lease=False) as client,
+    ):
         yield lambda key: client.check(key, HELD_LIMIT), [server.pid]
 
 
