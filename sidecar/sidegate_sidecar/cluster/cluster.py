@@ -220,8 +220,11 @@ class Cluster:
         if not self.vouchers.is_fresh(name, now):
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
-    def tick(self, now: int) -> int:
-        """Do what is due; return in how many ns to call again, 0 for as soon as possible."""
+    def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Do what is due; return in how many ns to call again, 0 for as soon as possible.
+
+        Work that can wait is done in pieces, one at least, while the turn `has_time`.
+        """
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
@@ -229,6 +232,17 @@ class Cluster:
             self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
+        return self._go_on(now, has_time)
+
+    def work(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Go on with the work that can wait, between two ticks; otherwise as `tick`."""
+        self.notice(now)
+        self._post(self.sync.work(now))
+        return self._go_on(now, has_time)
+
+    def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
+        while has_time() and self.sync.working:
+            self._post(self.sync.work(now))
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall

@@ -110,8 +110,8 @@ def test_both_formats_mean_the_same(tmp_path: Path) -> None:
             'limits: "plan',
             'limit: "plan',
             (
-                "16: rules[1].limit: 'plan:api': expected no such field here, but one of"
-                " name, limits, match, key, cost, max_fraction, mode, in_flight; did you mean"
+                "16: rules[1].limit: 'plan:api': expected no such field here, but one of name,"
+                " limits, match, key, cost, max_fraction, mode, in_flight, lease; did you mean"
                 " limits?"
             ),
         ),

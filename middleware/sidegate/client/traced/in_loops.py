@@ -77,7 +77,7 @@ class TracedSession(Session):
     def flush(self) -> None:
         """Send the checks of this turn; never one before, for its span is added behind it."""
         super().flush()
-        self._lone_turns = 0
+        self.lone_turns.end()
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
