@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench.lab.fleet import fleet
-from bench.lab.lease_app import SETTLED
 from bench.lab.processes import output_of, python
+from bench.limits.lease_app import SETTLED
 from bench.results import VoidError
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ async def _round(addresses: list[str], key: str, seconds: float) -> dict[str, fl
     begins = time.monotonic() + _STARTING
     told = await asyncio.gather(
         *(
-            output_of(python("bench.lab.lease_app", address, key, LIMIT, str(begins), str(seconds)))
+            output_of(
+                python("bench.limits.lease_app", address, key, LIMIT, str(begins), str(seconds))
+            )
             for address in addresses
         )
     )
