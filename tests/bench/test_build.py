@@ -61,6 +61,7 @@ def test_a_reason_is_forgotten_once_the_build_works(place: Path) -> None:
     PINS["gubernator"].path.parent.mkdir(parents=True)
     assert build_peer("gubernator", PINS["gubernator"]) is None
     assert peer_program("gubernator") == str(PINS["gubernator"].path)
+    assert not list(build.PLACE.glob("*.reason"))
 
 
 @pytest.mark.usefixtures("place")
