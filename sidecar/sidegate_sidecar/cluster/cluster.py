@@ -37,13 +37,14 @@ from sidegate_sidecar.cluster.routes.vouchers import Vouchers
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.protocol.messages import NodeMessage
+    from sidegate.protocol.messages import Check, NodeMessage
     from sidegate_ring.membership.membership import Effects
     from sidegate_sidecar.cluster.routes.transport import Transport
+    from sidegate_sidecar.replication.early.confirming import Done, Wanted
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
 
@@ -175,6 +176,16 @@ class Cluster:
         """Begin to make the buckets of all keys that begin so full, here and on all nodes."""
         self._post(self.sync.reset_all(prefix, number, now))
 
+    def back_up(self, checks: Sequence[Check], now: int) -> set[Check]:
+        """Have buckets that are at risk backed up before the next flush, those returned at once."""
+        messages, sent = self.sync.early.at_risk.send(checks, now)
+        self._post(messages)
+        return sent
+
+    def confirm(self, wanted: Wanted, until: int, done: Done, now: int) -> None:
+        """Have another node know what these checks have charged; see `Confirming.ask`."""
+        self._post(self.sync.early.confirming.ask(wanted, until, done, now))
+
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
@@ -251,7 +262,8 @@ class Cluster:
     def _wait(self, now: int) -> int:
         if self.sync.working:
             return 0
-        return min(TICK_EVERY, self.sync.flush_due(now)) if self.sync.changed else TICK_EVERY
+        due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
+        return min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.

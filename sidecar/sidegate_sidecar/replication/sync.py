@@ -5,16 +5,14 @@ larger debt, it may be sent twice, late or in any order without harm. What it ca
 that two nodes have decided and resets, is in `corrections/`. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
-  time at the latest, and at once when nothing was sent for that long;
-- join: a newcomer asks for all that it will own (`Pull`), and from then on is sent each change too;
+  time at the latest, and at once (`early/`) before much of a burst is unsent;
+- join: a newcomer asks for all that it will own (`Pull`), and then gets each change of it too;
 - leave: what has changed since the last time goes out before the node leaves the ring;
-- repair: when the ring has changed, all buckets are walked through, and those whose holders are
-  others than before are sent to them.
+- repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
-What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
-a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
-can, or is off the ring; meanwhile its part goes to the next node that can be reached. A walk waits
-for the outboxes to empty, and `work` does a piece at a time: so no check waits for a million.
+What is to be sent waits in a node's outbox: `flush.py` puts changes there, `rebalance.py` what a
+walk finds; `sending.py` takes it out. While a node can't be reached its part goes to the next one
+that can. A walk waits for outboxes to empty, and `work` does one piece: no check waits for long.
 """
 
 from __future__ import annotations
@@ -41,6 +39,7 @@ from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
+from sidegate_sidecar.replication.early.early import Early
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
@@ -96,9 +95,10 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed = self._flush.changed
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
+        self.early = Early(self._flush, self._sending, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
         self.rows = RowCopies(
@@ -129,12 +129,9 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walks or self._resetting.is_walking or self.rows.is_due
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        walks = walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
-
-    @property
-    def _walks(self) -> bool:
-        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def is_urgent(self) -> bool:
@@ -158,11 +155,11 @@ class Sync:
 
     def owed(self) -> set[tuple[str, str]] | None:
         """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
-        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
+        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent_changes())
 
     def flush_due(self, now: int) -> int:
-        """Return in how many ns changes are to be sent, 0 for now."""
-        return self._flush.due(now)
+        """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
+        return min(self.early.due(now), self._flush.due(now))
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -240,6 +237,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
+        self.early.unreachable(name)
         self.rows.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
@@ -250,6 +248,7 @@ class Sync:
 
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
+        self.early.unreachable(name)
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
@@ -294,7 +293,7 @@ class Sync:
         return self._send(now)
 
     def _landed(self, sender: str, number: int) -> Sends:
-        for waits in (self._outboxes, self.resets, self.rows):
+        for waits in (self._outboxes, self.resets, self.rows, self.early):
             waits.landed(sender, number)
         return self._tell_done()  # the next messages wait for their turn
 
@@ -340,13 +339,14 @@ class Sync:
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
+        early = self.early.tick(now)
         self.rows.tick(now)
         self._ledgers.give_back(now, RESEND_AFTER)
         for name in self._ledgers.overflown:
             if not (self._flush.has_unsent or self._outboxes.get(name)):
                 self._ledgers.caught_up(name)
         self._outboxes.give_back(now)
-        outgoing = [*self._resetting.answers(), *self.work(now)]
+        outgoing = [*early, *self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
         questions = self.copies.questions(now, self._usable)
@@ -385,7 +385,8 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
