@@ -210,7 +210,9 @@ class Limits:
 
     def unleased(self) -> "Limits":
         """Return the same limits, and have nothing be borrowed of them."""
-        return Limits(self.items, carries=self.carries, may_lease=False) if self.may_lease else self
+        if not self.may_lease:
+            return self
+        return Limits(self.items, carries=self.carries, may_lease=False, sync=self.sync)
 
     def synced(self) -> "Limits":
         """Return the same limits, and have each charge be backed up before it is answered."""

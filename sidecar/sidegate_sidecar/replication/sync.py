@@ -130,12 +130,9 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walks or self._resetting.is_walking or self.rows.is_due
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        walks = walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
-
-    @property
-    def _walks(self) -> bool:
-        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def is_urgent(self) -> bool:
@@ -228,9 +225,9 @@ class Sync:
         return strangers
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._walk.is_settled
+    def may_settle(self) -> bool:
+        """Has all been sent by the present ring, on which all may agree?"""
+        return self._walk.may_settle
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring."""
@@ -386,7 +383,8 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
