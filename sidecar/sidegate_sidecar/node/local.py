@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import known_limits, parse_limits, require_cost
-from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
 from sidegate_sidecar.cluster.split.part import taking
@@ -109,7 +108,7 @@ class Local:
                     require_key(key)
                 limits = known_limits(text)
                 if limits is None:  # `or` would call its __len__: 5 % of all this
-                    limits = self._read(text)
+                    limits = self.read(text)
                 allowed, debts = take(key, limits, cost, now)
             except NewLimitsError:
                 positions = self._put_off(
@@ -202,30 +201,13 @@ class Local:
             return str(error)[:MAX_ERROR]
         return [int(charged == cost), *debts]
 
-    def refund(self, check: Check, now: int) -> bool:
-        """Give back what a check of a key of ours has charged; False if it makes no sense.
-
-        And if too many limits are new in this turn, of which these are one.
-        """
-        key, text, cost = check
-        try:
-            require_key(key)
-            text, windows = undated(text)
-            limits = known_limits(text) or self._read(text)
-            require_cost(cost, limits)
-            if cost:
-                self._cluster.sync.refund(key, limits, cost, now, windows)
-        except (SidegateError, ValueError):
-            return False
-        return cost > 0
-
     # --- limits that are new wait their turn
 
     def deadline(self, frame: Checks, now: int) -> int:
         """Return until when a frame is to be answered, so that its asker hears it in time."""
         return now + int(min(self._budget * 1e9, frame.budget * 1e3) * ANSWERS_SHARE)
 
-    def _read(self, text: str) -> Limits:
+    def read(self, text: str) -> Limits:
         """Read limits that nobody has used before; NewLimitsError for one too many at once."""
         if self.later is None:
             return parse_limits(text)
@@ -311,7 +293,7 @@ class Local:
         key, text, cost = check
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
+            limits = known_limits(text) or self.read(text)
             allowed, debts = self._take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MAX_ERROR]
@@ -340,7 +322,7 @@ class Local:
         key, text, cost = check
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
+            limits = known_limits(text) or self.read(text)
             require_cost(cost, limits)
             if (charged := self._decided.charged(*number)) is not None:  # while it waited here
                 _, debts = self._buckets.take(key, limits.divided(parts), 0, now)
@@ -362,7 +344,7 @@ class Local:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
+            limits = known_limits(text) or self.read(text)
             require_cost(cost, limits)
             return self._fallback.answer(key, limits, cost, self._cluster.parts, now)
         except SidegateError as error:
