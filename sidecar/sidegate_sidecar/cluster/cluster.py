@@ -262,13 +262,18 @@ class Cluster:
         elif isinstance(message, Voters):
             self._post(self.side.hear(sender, message))
         else:
-            if isinstance(message, Confirm) and (member := self.membership.members.get(sender)):
-                member.digest = message.ring  # known sooner than by gossip
+            self._note_ring(sender, message)
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self.place.note_progress(now)
         self._post(self.sync.copies.questions(now, self.transport.is_up))  # checks may wait for it
         self.place.proceed(now)
+
+    def _note_ring(self, sender: str, message: NodeMessage) -> None:
+        """Note which ring a node has, which it says here sooner than by gossip."""
+        member = self.membership.members.get(sender)
+        if member is not None and isinstance(message, Confirm):
+            member.digest = message.ring
 
     def hold_rules(self, digest: str) -> None:
         """Tell all nodes at once which rules are in force here; whoever is met later hears too."""
