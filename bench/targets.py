@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.cluster import backup, failover, handover, roll
+from bench.cluster import backup, failover, handover, loss, roll
 from bench.contenders.echo import ECHO
 from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
@@ -204,6 +204,16 @@ def _cluster(results: Results) -> list[Target]:
             "decisions/s at 256 in flight of an owner with a backup, over without",
             0.75,
             _ratio(backed_up, alone),
+        ),
+        *(
+            Target(
+                f"% of a burst of {limits} lost by a kill -9 while it is spent, {which}",
+                most,
+                of(loss.PART, limits, loss.SETTING, "lost"),
+                at_least=False,
+            )
+            for limits, _ in loss.SPENT
+            for which, most, of in (("median", 1.0, results.median), ("at most", 5.0, results.most))
         ),
         _slower(results, "a handover", handover.PART, handover.BEFORE, handover.MEANWHILE),
         Target(

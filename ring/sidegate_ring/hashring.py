@@ -214,6 +214,18 @@ class Ring:
             self._pairs.extend(successors(self._owners, self.zones if self.is_zoned else {}))
         return self._pairs[bisect_left(self._positions, place)]
 
+    def arcs(self, keys: Iterable[str]) -> list[int]:
+        """Return the number of the arc on which each key is: between which two points.
+
+        All keys on an arc have the same owners, also on rings of some of the nodes only.
+        """
+        positions, place_of = self._positions, self._key_hash
+        return [bisect_left(positions, place_of(key)) for key in keys]
+
+    def arc_end(self, arc: int) -> int:
+        """Return a place on an arc: its last one. Behind the last point begins the first arc."""
+        return self._positions[arc % len(self._positions)] if self._positions else 0
+
     def share(self, node: str) -> float:
         """Return the part of the circle that the node owns, 0 to 1; 0 for one that isn't here."""
         if not self._shares:

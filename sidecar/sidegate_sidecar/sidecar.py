@@ -27,7 +27,7 @@ from sidegate_sidecar.config import Role
 from sidegate_sidecar.errors import NOT_SAVED
 from sidegate_sidecar.links.caching.cache_links import CacheLinks
 from sidegate_sidecar.links.discovery import Discovery
-from sidegate_sidecar.links.inbox import Inbox
+from sidegate_sidecar.links.inbox.inbox import Inbox
 from sidegate_sidecar.links.listener import Listener
 from sidegate_sidecar.links.peers import Peers
 from sidegate_sidecar.links.secret_files import look_at_secrets
@@ -265,13 +265,15 @@ class Sidecar:
         self._tasks.append(task)
 
     async def leave(self) -> Departure:
-        """Leave the ring and hand over, values last, within the drain; go on forwarding as a leaf.
+        """Leave the ring and hand over, slots and values last, within the drain; forward as a leaf.
 
         The last owner waits for another node first, unless it never had one or saves its buckets
         in a file, and stays on the ring if none comes.
         """
         drain = self.config.drain
         departure = await self.leaving.leave(drain, saved=self.state is not None)
+        slots = self.sessions.slots.node.handover
+        await _until(lambda: slots.is_over, drain - departure.seconds)
         if self.cache is not None:
             handover = self.cache.node.handover
             await _until(lambda: handover.is_over, drain - departure.seconds)

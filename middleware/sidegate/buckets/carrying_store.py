@@ -63,6 +63,7 @@ class CarryingStore(Store):
         for table in old:
             held = table.dict_of(key)
             held[key] = min(-held[key], PUT_BY)
+            table.puts_by = True
         wholes = [limit.whole for limit in limits.items]
         if len(self.carried) < MAX_CARRIED:
             self.carried += [(key, table.limit.text, 0) for table in old]
@@ -109,7 +110,7 @@ class CarryingStore(Store):
         table = self._tables.get(text)
         found: list[str] = []
         debts: list[int] = []
-        if table is None:
+        if table is None or not table.puts_by:
             return found, debts
         for key in keys:
             full_at = table.dict_of(key).get(key, FULL)
@@ -138,6 +139,7 @@ class CarryingStore(Store):
                 held = self._place(key, limit)
             if held is not None and held[key] - full_at <= limit.capacity >> _NEWS:
                 held[key] = min(-abs(held[key]), -full_at)
+                self._tables[limit.text].puts_by = True
 
     def _merged(self, key: str, limit: Limit, known: int, full_at: int) -> int:
         """Return what becomes of a bucket that was put by, and isn't by another node.

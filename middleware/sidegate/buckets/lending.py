@@ -55,7 +55,6 @@ class Lending:
 
     def __init__(self, table: BucketTable) -> None:
         self.lent = self.returned = self.lapsed = 0  # tokens, ever
-        self.refused = 0  # times that nothing was lent
         self._table = table
         self._leases: dict[int, Lease] = {}
         self._ends: list[tuple[int, int]] = []  # a heap: (end, number)
@@ -63,17 +62,11 @@ class Lending:
     def __len__(self) -> int:
         return len(self._leases)
 
-    @property
-    def tokens(self) -> int:
-        """How many tokens are out."""
-        return sum(lease.tokens for lease in self._leases.values())
-
     def lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> Loan:
         """Lend up to so many tokens, charged to all of these limits; none if it makes no sense."""
         self.lapse(now)
         loan = self._lend(number, key, limits, wanted, now)
         self.lent += loan.tokens
-        self.refused += not loan.tokens
         return loan
 
     def _lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> Loan:
@@ -87,10 +80,10 @@ class Lending:
             return Loan(0, 0, _FOR_OTHERS, debts)
         here = _here(limits, debts)
         tokens = min(wanted, free, here)
-        pause = 0 if here >= min(wanted, free) else _pause(limits, debts, wanted)
         if tokens < LEAST:
-            return Loan(0, 0, pause, debts)
+            return Loan(0, 0, _pause(limits, debts, wanted), debts)
         _, debts = self._table.take(key, limits, tokens, now)
+        pause = _pause(limits, debts, wanted) if tokens == here else 0
         lasts = max(_spent_in(tokens, wanted), self._headroom(key, limits, debts, tokens))
         lasts = min([longest, lasts, *_windows_left(limits, debts)])
         self._enter(number, Lease(key, limits, tokens, now + lasts, _windows(limits, debts)), now)

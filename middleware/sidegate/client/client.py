@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, overload
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, synced, waited_for
 from sidegate.client.holds.in_loop import LoopHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
@@ -68,18 +68,22 @@ class Client(LoopHolds, SlotsInLoops):
             vars(self)["check"] = TracedCheck(self.check, self._open_turn, options.telemetry)
 
     def check(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
-        It comes within the budget, whatever happens to the sidecar, unless the loop is too busy to
-        look. A cost of 0 only looks. Limits that don't parse, a cost above a burst, a key of over
-        512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
-
-        `"@api"` in the place of limits is the rule of that name in the sidecar's rules file: its
-        limits, cost and mode, and its buckets "api:KEY". `default` are the limits where there is
-        none; without it that is a RuleNotInForce, at once or when it is awaited.
+        It comes within the budget; only a loop that is too busy to look makes it later. A cost of 0
+        only looks. What can't be asked raises at once: limits that don't parse, a cost above a
+        burst, a key of over 512 bytes, no event loop. `"@api"` is a rule of the sidecar's file, and
+        `default` for where it is none. `sync`: a charge is answered when the backup has it too.
         """
+        limits = synced(limits) if sync else limits
         if type(limits) is str:
             if default is not None or (known := known_limits(limits)) is None:
                 return self._check_by_text(key, limits, cost, default)
@@ -103,8 +107,7 @@ class Client(LoopHolds, SlotsInLoops):
             or session.thread != get_ident()
             or not session.loop.is_running()
         ):
-            session = self._here()
-            turn = session.turn
+            turn = (session := self._here()).turn
         future: Future[Decision] = Future(loop=session.loop)
         if (session.leased and (made := session.spend(key, limits, cost))) or (
             session.denied and (made := session.recall(key, limits, cost))
@@ -178,7 +181,7 @@ class Client(LoopHolds, SlotsInLoops):
         It is for people and scripts: it takes a sidecar more than a check, and 64 are asked at a
         time.
         """
-        return await self._here().inspect(plain_key(key), reset=False)
+        return await self._here().inquiries.inspect(plain_key(key), reset=False)
 
     async def reset(self, key: str) -> dict[str, int]:
         """Make all buckets of a key full again; return what was forgotten, as `peek` does.
@@ -187,7 +190,7 @@ class Client(LoopHolds, SlotsInLoops):
         and elsewhere as soon as it is known there. Unreachable if no answer has come: then it may
         have been done all the same.
         """
-        return await self._here().inspect(plain_key(key), reset=True)
+        return await self._here().inquiries.inspect(plain_key(key), reset=True)
 
     async def keys(
         self,
@@ -205,7 +208,7 @@ class Client(LoopHolds, SlotsInLoops):
         node walks through its buckets. The answer comes within half a second, whatever the budget,
         and says which nodes have given none; Unreachable if the sidecar doesn't.
         """
-        return await self._here().list_keys(list_question(prefix, identity, order, most))
+        return await self._here().inquiries.list_keys(list_question(prefix, identity, order, most))
 
     async def reset_prefix(self, prefix: str, *, everything: bool = False) -> KeysForgotten:
         """Make all buckets full of all keys that begin so, on all nodes; return how many they were.
@@ -214,7 +217,9 @@ class Client(LoopHolds, SlotsInLoops):
         is an error, unless `everything` is said. The answer may take seconds, 11 at most. Then
         Unreachable is raised, and it may have been done all the same.
         """
-        return await self._here().reset_keys(reset_question(prefix, everything=everything))
+        return await self._here().inquiries.reset_keys(
+            reset_question(prefix, everything=everything)
+        )
 
     @overload
     async def report(
@@ -238,12 +243,12 @@ class Client(LoopHolds, SlotsInLoops):
         as a rule is asked for as that of an event, see `events`; an UnknownRule if it is none
         either. Where no sidecar is asked, nothing is counted.
         """
-        session = self._here()
+        inquiries = self._here().inquiries
         try:
-            return await session.report(report_query(rule, last, by, top))
+            return await inquiries.report(report_query(rule, last, by, top))
         except UnknownRule as unknown:
             query = event_instead(unknown, last, by, top)
-            return known_event(await session.events(query), unknown)
+            return known_event(await inquiries.events(query), unknown)
 
     def record(self, event: str, key: str = "", value: float = 1) -> None:
         """Count an event of the app's own, by key, and add the value to its sum.
@@ -265,7 +270,7 @@ class Client(LoopHolds, SlotsInLoops):
         come first. `last` and `top` are as in `report`, and so is what it raises, but an event that
         nobody has recorded was recorded 0 times.
         """
-        return await self._here().events(event_query(event, last, by, top))
+        return await self._here().inquiries.events(event_query(event, last, by, top))
 
     async def acquire(
         self,

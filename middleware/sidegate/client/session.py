@@ -2,63 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from sidegate.client.answers import spent_of
 from sidegate.client.denials import Denials
 from sidegate.client.events.in_loop import LoopEvents
-from sidegate.client.keys.key_lists import key_list, keys_forgotten
-from sidegate.client.keys.key_questions import LIST_PATIENCE, RESET_PATIENCE, about
+from sidegate.client.inquiries.in_loop import LoopInquiries
 from sidegate.client.leases.in_loop import LoopLeases
 from sidegate.client.loop_end import LoopEnd
-from sidegate.client.memory import STANDING, held_here, listed_here, reset_here, spent_here
-from sidegate.client.turn import Turn
+from sidegate.client.memory import STANDING, held_here
+from sidegate.client.turn import LoneTurns, Turn
 from sidegate.client.waiting.in_loop import LoopWaiting
-from sidegate.errors import NoReport, Unreachable
 from sidegate.link.health import LinkState
 from sidegate.link.link import Link
 from sidegate.protocol.codec import refuse
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
-from sidegate.protocol.key_messages import KeysListed, KeysReset
 from sidegate.protocol.messages import MAX_REFUNDS, NOBODY, Forget, Hello, Refund, Roster
 from sidegate.protocol.outcome_messages import Outcomes
-from sidegate.protocol.report_messages import REPORTED_WITHIN, ReportAnswer
-from sidegate.reports.event_report import event_report_of, no_events
-from sidegate.reports.report import nothing, report_of
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from sidegate.buckets.decision import Decision
     from sidegate.buckets.limits import Limits
-    from sidegate.client.keys.key_lists import KeyList, KeysForgotten
-    from sidegate.client.keys.key_questions import ListQuestion, ResetQuestion
     from sidegate.client.rules.in_loop import LoopRules
     from sidegate.client.rules.pushed_rules import PushedRules
     from sidegate.client.slots.slots_in_loop import LoopSlots
     from sidegate.client.unreachable.alone import Alone
     from sidegate.link.endpoint import Endpoint
     from sidegate.protocol.holds.reservation_messages import Commit, Reserve, Reserved
-    from sidegate.protocol.messages import Check, Inquiry, InquiryAnswer, UnaskedMessage
-    from sidegate.protocol.report_messages import EventQuery, ReportQuery
+    from sidegate.protocol.messages import Check, UnaskedMessage
     from sidegate.reports.event_counts import Recorded
-    from sidegate.reports.event_report import EventReport
-    from sidegate.reports.report import Report
     from sidegate.ruleset.ruleset import RuleSet
 
 _TELL_EVERY = 1.0  # seconds between two words to the sidecar about denials that were recalled
-# A sidecar closes a connection that asks it about 250 keys at a time.
-_MAX_INSPECTIONS = 64
-_MAX_REPORTS = 4  # that a loop asks for at a time, or lists of keys, or resets of many
-# Turns in a row with one check and nothing else in flight, before the next one is taken for such a
-# turn too. Where it isn't, its others take a frame of their own: 8 µs, once in so many turns.
-_LONE_TURNS = 8
 # Seconds that a check may wait for its own busy loop, beyond its budget. A loop that is later than
 # that serves nobody: whoever sent the request has hung up.
 _MAX_LATE = 10.0
@@ -83,7 +63,6 @@ class Session:
         self.loop = loop
         self.turn: Turn | None = None
         self.thread = 0  # where the loop ran when the turn was opened
-        self._lone_turns = 0  # in a row
         self._refunds: list[Check] = []  # what this turn gives back
         self.denials = Denials()
         self.waiting = LoopWaiting(loop)
@@ -97,14 +76,14 @@ class Session:
         self._ended = ended
         self._remembers = remembers
         self._will_tell = False  # is _tell_recalled going to be called?
-        self._inspecting = asyncio.Semaphore(_MAX_INSPECTIONS)
-        self._reporting = asyncio.Semaphore(_MAX_REPORTS)
         no_link = options.fault or options.instead
         self.link = None if no_link else Link.of_app(options, self, _MAX_LATE)
+        self.inquiries = LoopInquiries(loop, self.link, options, self)
         self.leases = LoopLeases(loop, self.link, options, remembers=remembers)
         self.leased = self.leases.table  # as `denied`
         self.spend = self.leases.spend
         self._new_turn: Callable[[Session], Turn] = Turn
+        self.lone_turns = LoneTurns(self.link)
         self._loop_end = LoopEnd(self._end)
 
     # --- asking
@@ -121,13 +100,8 @@ class Session:
         return turn
 
     def ask_first(self, check: Check, limits: Limits, future: asyncio.Future[Decision]) -> None:
-        """Take the first check of a turn; send it at once where those before came one by one.
-
-        To wait for others takes another turn of the loop: 0.6 µs of 21 for a lone check, on asyncio
-        1.6 of 29. Others that follow after all find it in flight, and leave together.
-        """
-        link = self.link
-        is_lone = self._lone_turns >= _LONE_TURNS and link is not None and not link.in_flight
+        """Take the first check of a turn; send it at once where those before came one by one."""
+        is_lone = self.lone_turns.go_on
         turn = self._new_turn(self) if is_lone else self.open_turn()
         turn.checks.append(check)
         turn.limits.append(limits)
@@ -138,13 +112,9 @@ class Session:
     def flush(self) -> None:
         """Send the checks of this turn."""
         turn, self.turn = self.turn, None
-        if turn is None:
-            return
-        if turn.checks:
-            link = self.link
-            is_lone = len(turn.checks) == 1 and link is not None and not link.in_flight
-            self._lone_turns = self._lone_turns + 1 if is_lone else 0
-        self._send(turn)
+        if turn is not None:
+            self.lone_turns.note(len(turn.checks))
+            self._send(turn)
 
     def _send(self, turn: Turn) -> None:
         """Send checks, behind what the sidecar is to know of those before."""
@@ -189,43 +159,6 @@ class Session:
         self.leases.ask_again(key, decision.limits)
         self.waiting.queues.forget(key)
 
-    async def inspect(self, key: str, *, reset: bool) -> dict[str, int]:
-        """Return what a key has spent, and have it forgotten if `reset`; see `Client.peek`."""
-        if instead := STANDING.decide or self.options.instead:
-            return spent_here(instead, key, reset=reset)
-        link = self.link
-        if link is None:
-            raise Unreachable(key, self.options.fault)
-        deadline = self.loop.time() + self.budget
-        async with self._inspecting:  # for a budget at most: those before give up by then
-            budget = deadline - self.loop.time()
-            found = None
-            if budget > 0:
-                found = await link.inspect(key, reset=reset, hops=0, budget=budget)
-        if found is None:
-            raise Unreachable(key, self._why(link, self.budget))
-        if reset:
-            self._forget(key)
-        return spent_of(key, found)
-
-    async def list_keys(self, question: ListQuestion) -> KeyList:
-        """Return the first keys in debt; see `Client.keys`."""
-        if instead := STANDING.decide or self.options.instead:
-            return key_list(listed_here(instead, question(0)))
-        async with self._reporting:
-            found = await self._inquire(question, LIST_PATIENCE, about(question(0)))
-        return key_list(found) if isinstance(found, KeysListed) else refuse(found)
-
-    async def reset_keys(self, question: ResetQuestion) -> KeysForgotten:
-        """Have all keys forgotten that begin so; see `Client.reset_prefix`."""
-        asked = question(0)
-        if instead := STANDING.decide or self.options.instead:
-            return keys_forgotten(reset_here(instead, asked))
-        async with self._reporting:
-            found = await self._inquire(question, RESET_PATIENCE, about(asked))
-        self._forget(asked.prefix, begins=True)
-        return keys_forgotten(found) if isinstance(found, KeysReset) else refuse(found)
-
     async def hold(self, question: Callable[[int], Reserve | Commit]) -> Reserved | None:
         """Return what a sidecar, or who stands in for it, says of a reservation; None: nothing."""
         if instead := STANDING.decide or self.options.instead:
@@ -233,18 +166,6 @@ class Session:
         link = self.link
         found = None if link is None else await link.hold(question, self.budget)
         return None if found is None or found.source == NOBODY else found
-
-    async def _inquire(
-        self, question: Callable[[int], Inquiry], patience: float, about: str
-    ) -> InquiryAnswer:
-        link = self.link
-        if link is None:
-            raise Unreachable(about, self.options.fault)
-        found = await link.inquire(question, max(self.budget, patience))
-        if found is None:
-            budget = max(self.budget, patience)
-            raise Unreachable(about, link.lacks(type(question(0))) or self._why(link, budget))
-        return found
 
     def rules(self, pushed: PushedRules) -> RuleSet | None:
         """Return the sidecar's rules, and hear of them from now on; see `Client.rules`."""
@@ -270,31 +191,6 @@ class Session:
         """Count an event of the app; nothing is kept where no sidecar is asked."""
         if self.link is not None and not STANDING.decide:
             self._events.record(event, self.link)
-
-    async def report(self, query: ReportQuery) -> Report:
-        """Return what all nodes have decided of late; see `Client.report`."""
-        if STANDING.decide or self.options.instead:
-            return nothing(query)
-        return report_of(query, await self._answer(query), time.time())
-
-    async def events(self, query: EventQuery) -> EventReport:
-        """Return what the apps of all nodes have recorded of late; see `Client.events`."""
-        if STANDING.decide or self.options.instead:
-            return no_events(query)
-        return event_report_of(query, await self._answer(query), time.time())
-
-    async def _answer(self, query: ReportQuery) -> ReportAnswer:
-        link = self.link
-        if link is None:
-            raise NoReport(self.options.fault)
-        async with self._reporting:
-            answer = await link.inquire(
-                lambda number: replace(query, id=number), self.budget + REPORTED_WITHIN
-            )
-        if not isinstance(answer, ReportAnswer):
-            why = link.lacks(type(query)) or self._why(link, self.budget + REPORTED_WITHIN)
-            raise NoReport(why)
-        return answer
 
     def recall(self, key: str, limits: Limits, cost: int) -> Decision | None:
         """Return the denial of this check, if one holds."""
@@ -333,9 +229,10 @@ class Session:
             return self.alone.closed
         if link.takes_checks:
             return partial(self.alone.share, why="its event loop is too busy, or asks too much")
-        return partial(self.alone.unreachable, why=self._why(link, self.budget))
+        return partial(self.alone.unreachable, why=self.why_unanswered(link, self.budget))
 
-    def _why(self, link: Link, budget: float) -> str:
+    def why_unanswered(self, link: Link, budget: float) -> str:
+        """Say why no answer has come within so many seconds."""
         if link.refusal and link.state is LinkState.DOWN:
             return link.refusal
         return f"no answer within {budget * 1e3:g} ms"
@@ -397,9 +294,10 @@ class Session:
             return
         if not isinstance(message, Forget):
             refuse(message)
-        self._forget(message.key, begins=message.begins == 1)
+        self.forget(message.key, begins=message.begins == 1)
 
-    def _forget(self, key: str, *, begins: bool = False) -> None:
+    def forget(self, key: str, *, begins: bool = False) -> None:
+        """Forget what was said of a key that was reset, or of all that begin with it."""
         self.denials.forget(key, time.monotonic_ns(), begins=begins)
         self.leases.forget(key, begins=begins)
         self.waiting.queues.forget(key, begins=begins)

@@ -9,6 +9,8 @@ from sidegate.buckets.decision import Decision, Source
 from sidegate.client.answers import decision
 from sidegate.errors import CheckError
 
+LONE_TURNS = 8  # in a row: who is wrong needs a frame more, 8 µs, once in so many turns
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.alone import Alone
+    from sidegate.link.link import Link
     from sidegate.protocol.messages import Answer, Answers, Check, Trace
 
     class Deciding(Protocol):
@@ -30,6 +33,38 @@ if TYPE_CHECKING:
         def decides_alone(self) -> Callable[[Check, Limits], Decision]:
             """Return what decides checks that get no answer."""
             ...
+
+
+class LoneTurns:
+    """Counts the turns in a row that had one check, with nothing else in flight on the link.
+
+    After some the next check is taken for a lone one too, and sent without waiting for the end of
+    its turn: 0.6 µs of 21, on asyncio 1.6 of 29. Others that follow it after all find it in flight,
+    leave together, and begin the count anew.
+    """
+
+    __slots__ = ("_count", "_link")
+
+    def __init__(self, link: Link | None) -> None:
+        self._link = link
+        self._count = 0
+
+    @property
+    def go_on(self) -> bool:
+        """Is a check that comes now taken for a lone one?"""
+        link = self._link
+        return self._count >= LONE_TURNS and link is not None and not link.in_flight
+
+    def note(self, checks: int) -> None:
+        """Called when a turn is about to send so many checks at its end."""
+        if checks:
+            link = self._link
+            is_lone = checks == 1 and link is not None and not link.in_flight
+            self._count = self._count + 1 if is_lone else 0
+
+    def end(self) -> None:
+        """Begin the count anew."""
+        self._count = 0
 
 
 class Turn:

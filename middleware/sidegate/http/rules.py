@@ -58,6 +58,7 @@ class Rule:
       holds a slot until its response has ended, and is refused while there is none; what is
       refused by the limits gives its slot back.
     - `lease`: False has nothing be borrowed of these limits; see docs/apps/leases.md.
+    - `sync`: what is charged is answered only when the key's backup has it too; see `Client.check`.
     - `next_rule`: what happens when `key` returns None: the next rule that matches is looked at
       (True, the default), or the request isn't limited at all (False).
     """
@@ -90,10 +91,13 @@ class Rule:
         in_flight: int | None = None,
         lease: bool = True,
         next_rule: bool = True,
+        sync: bool = False,
     ) -> None:
         parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
         if not flag("lease", lease):
             parsed = parsed.unleased()
+        if flag("sync", sync):
+            parsed = parsed.synced()
         self._set(
             name=require_name("name", name),
             limits=parsed,

@@ -89,6 +89,10 @@ class SlotTable:
         """Is a slot held?"""
         return slot in self._slots
 
+    def all_held(self) -> list[HeldSlot]:
+        """Return all slots that are held."""
+        return list(self._slots.values())
+
     def held_of(self, key: str) -> list[HeldSlot]:
         """Return the slots of a key that are held."""
         slots = self._keys.get(key)

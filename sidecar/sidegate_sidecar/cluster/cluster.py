@@ -38,13 +38,14 @@ from sidegate_sidecar.cluster.routes.vouchers import Vouchers
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.protocol.messages import NodeMessage
+    from sidegate.protocol.messages import Check, NodeMessage
     from sidegate_ring.membership.membership import Effects
     from sidegate_sidecar.cluster.routes.transport import Transport
+    from sidegate_sidecar.replication.early.confirming import Done, Wanted
 
     MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...], Mapping[str, str]], Ring]
 
@@ -196,6 +197,16 @@ class Cluster:
         """Begin to make the buckets of all keys that begin so full, here and on all nodes."""
         self._post(self.sync.reset_all(prefix, number, now))
 
+    def back_up(self, checks: Sequence[Check], now: int) -> set[Check]:
+        """Have buckets that are at risk backed up before the next flush, those returned at once."""
+        messages, sent = self.sync.early.at_risk.send(checks, now)
+        self._post(messages)
+        return sent
+
+    def confirm(self, wanted: Wanted, until: int, done: Done, now: int) -> None:
+        """Have another node know what these checks have charged; see `Confirming.ask`."""
+        self._post(self.sync.early.confirming.ask(wanted, until, done, now))
+
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
@@ -245,8 +256,11 @@ class Cluster:
         if not self.vouchers.is_fresh(name, now):
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
-    def tick(self, now: int) -> int:
-        """Do what is due; return in how many ns to call again, 0 for as soon as possible."""
+    def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Do what is due; return in how many ns to call again, 0 for as soon as possible.
+
+        Work that can wait is done in pieces, one at least, while the turn `has_time`.
+        """
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.sync.tick(now))
@@ -254,6 +268,17 @@ class Cluster:
             self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
+        return self._go_on(now, has_time)
+
+    def work(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
+        """Go on with the work that can wait, between two ticks; otherwise as `tick`."""
+        self.notice(now)
+        self._post(self.sync.work(now))
+        return self._go_on(now, has_time)
+
+    def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
+        while has_time() and self.sync.working:
+            self._post(self.sync.work(now))
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
@@ -262,7 +287,8 @@ class Cluster:
     def _wait(self, now: int) -> int:
         if self.sync.working:
             return 0
-        return min(TICK_EVERY, self.sync.flush_due(now)) if self.sync.changed else TICK_EVERY
+        due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
+        return min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.

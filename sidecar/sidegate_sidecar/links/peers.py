@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.handshake import Identity
     from sidegate.protocol.messages import Hello, Message, Roster, UnaskedMessage
     from sidegate_ring.membership.membership import Member
-    from sidegate_sidecar.links.inbox import Inbox
+    from sidegate_sidecar.links.inbox.inbox import Inbox
 
 log = logging.getLogger("sidegate")
 

@@ -113,7 +113,7 @@ class Sessions:
         self.rules = RulesFeed()
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
-        self.refusals = Refusals(node.counts.turned_away, _now)
+        self.refusals = Refusals(node.counts.turned_away, asyncio.get_running_loop().time)
         self.patience = Timeouts()
         self.open: set[Connection] = set()
         self.cache: CacheLinks | NoCache = NoCache(peers)
@@ -180,6 +180,8 @@ class Sessions:
         match message:
             case Checks():
                 by = _forwarder(connection, message) if message.serial else ""
+                if by and self._peers.inbox.merge_queue:
+                    self._peers.inbox.merge_queue.finish(by)
                 self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))
@@ -361,10 +363,6 @@ class Sessions:
         self.admission.close()
         for connection in list(self.open):
             connection.close()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _who(connection: Connection | None, remote: str) -> str:

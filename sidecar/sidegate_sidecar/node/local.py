@@ -13,6 +13,7 @@ from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
+from sidegate_sidecar.node.confirmed.confirmed_answers import ConfirmedAnswers
 from sidegate_sidecar.node.forward import places_of
 from sidegate_sidecar.node.share import take_share
 from sidegate_sidecar.replication.corrections.decided import charges_of
@@ -70,12 +71,14 @@ class Local:
         self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
+        self._unsent = cluster.sync.unsent
+        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline)
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 
     # --- as the owner
 
-    def decide(  # noqa: C901, PLR0912  # one loop, without a call of our own for each check
+    def decide(  # noqa: C901, PLR0912, PLR0915  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int, until: int = 0
     ) -> None:
         """Decide the checks at these positions (None: all), which are ours.
@@ -88,7 +91,12 @@ class Local:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, text, cost in checks:
+        is_backed_up = len(self._cluster.ring.nodes) > 1
+        at_risk: list[Check] = []
+        awaited: list[int] = []  # places of those that are answered when the backup has them
+        unsent = self._unsent
+        for check in checks:
+            key, text, cost = check
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
@@ -108,12 +116,23 @@ class Local:
             else:
                 if allowed:
                     answers.append([1, *debts])
+                    if is_backed_up and (limits.is_at_risk or cost > 1) and cost:
+                        if limits.sync:
+                            awaited.append(len(answers) - 1)
+                        else:
+                            count = unsent[key] = unsent.get(key, 0) + cost
+                            if count > limits.max_unsent:
+                                at_risk.append(check)
                 else:
                     answers.append([0, *debts])
                     denied += 1
         if not answers:  # all were put off
             return
-        send(Answers(frame.id, "owner", self.name, positions, answers))
+        sent = self._cluster.back_up(at_risk, now) if at_risk else ()  # first: see `early/`
+        if awaited:
+            self._confirmed.send(frame, positions, answers, awaited, send, now)
+        else:
+            send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
             charges: Charges
             if denied or errors:
@@ -128,10 +147,12 @@ class Local:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if self._buckets.carried:
             checks = [*checks, *self._buckets.take_carried()]
-        if len(self._cluster.ring.nodes) > 1:
-            self._note_changed(checks)
+        if is_backed_up:
+            self._note_changed([it for it in checks if it not in sent] if sent else checks)
+            if awaited or len(sent) < len(at_risk):  # there is something to do before a flush
+                self.wake()
         tally = self._tally_forwarded if frame.hops else self._tally_own
-        tally.allowed += len(answers) - denied - errors
+        tally.allowed += len(answers) - denied - errors - len(awaited)
         tally.denied += denied
         tally.error += errors
 
@@ -151,7 +172,7 @@ class Local:
         }
         if found:
             source = Source.OWNER if mine is None or mine else Source.BACKUP
-            send(Answers(frame.id, source, self.name, list(found), list(found.values())))
+            self._confirmed.send_again(frame, found, source, send, now)
         rest = [position for position in (every if mine is None else mine) if position not in found]
         others = {
             owner: [it for it in some if it not in found] for owner, some in elsewhere.items()
@@ -348,10 +369,20 @@ class Local:
 
     # --- others are to know
 
-    def note_charged(self, check: Check) -> None:
-        """Have the backups hear of what was charged beside checks, if there are any."""
-        if len(self._cluster.ring.nodes) > 1:
-            self._note_changed((check, *self._buckets.take_carried()))
+    def note_charged(self, check: Check, limits: Limits, now: int) -> None:
+        """Have the backups hear of what was charged beside checks, if there are any.
+
+        It is to be called before anybody else hears of it, as what is at risk goes out first.
+        """
+        if len(self._cluster.ring.nodes) == 1:
+            return
+        key, _, cost = check
+        count = self._unsent[key] = self._unsent.get(key, 0) + cost
+        sent = self._cluster.back_up([check], now) if count > limits.max_unsent else ()
+        changes = (*(() if check in sent else (check,)), *self._buckets.take_carried())
+        if changes:
+            self._note_changed(changes)
+            self.wake()
 
     def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Tell the owner of a key of a check that was decided in its place."""
@@ -366,6 +397,7 @@ class Local:
     def _note_changed(self, checks: Iterable[Check]) -> None:
         """Mark the buckets of these checks as changed, for their backups."""
         sync = self._cluster.sync
-        if not sync.changed or sync.is_urgent:
-            self.wake()
+        was_idle = not sync.changed
         sync.changed.update(checks)  # one call for all: half the cost of adding each
+        if (was_idle and sync.changed) or sync.is_urgent:
+            self.wake()

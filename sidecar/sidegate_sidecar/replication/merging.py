@@ -27,8 +27,7 @@ class Merging:
 
     def merge(self, sender: str, message: Buckets, now: int) -> int:
         """Merge the buckets of a message; return how many. ValueError if they make no sense."""
-        count = sum(max(len(keys), 1) for _, keys, _ in message.groups)
-        if count > MAX_BUCKETS:
+        if (count := size_of(message)) > MAX_BUCKETS:
             raise ValueError(f"{count:,} buckets in a message: expected at most {MAX_BUCKETS:,}")
         stale = self._resets.unheard(sender)
         for text, keys, debts in message.groups:
@@ -43,6 +42,11 @@ class Merging:
             else:
                 merge(limits.items[0], keys, debts, now)
         return sum(len(keys) for _, keys, _ in message.groups)
+
+
+def size_of(message: Buckets) -> int:
+    """Return how much work a message is, in buckets."""
+    return sum(max(len(keys), 1) for _, keys, _ in message.groups)
 
 
 def _limits_of(group: Group) -> tuple[Limits, int]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Part, Pulled
+from sidegate_sidecar.replication.arcs import Arcs
 from sidegate_sidecar.replication.targets import Move
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = dict[str, dict[str, list[str]]]  # keys by target and text of the limit
 
-SLICE = 200  # buckets looked at between two looks at the sockets: 0.2 ms
+SLICE = 50  # buckets looked at in a piece of work: 0.05 ms
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,7 @@ class Walk:
         self._is_stale = False  # has the ring changed since the last walk began?
         self._moves = [Move(me, ring, ring)]  # that walk's, the one from the last ring first
         self._for: list[Puller] = []  # whom the present or last walk was for
+        self._arcs = Arcs((ring,), self._targets_at)
         self._rest: Iterator[tuple[str, list[str]]] | None = None
 
     @property
@@ -116,11 +118,17 @@ class Walk:
         without = self._ring.without_node(name)
         whole = part is Part.ALL or (part is Part.REST and name not in self._ring)
         self.pullers[name] = Puller(name, number, whole, without.with_node(name), without)
+        if part is Part.ALL:
+            self._asked.pop(name, None)  # if it is on the ring that was a life before this one
 
     def renew(self, name: str) -> None:
-        """Take a node for one that has nothing: it died and came back, and we didn't see it."""
+        """Take a node for one that has nothing: it died and came back, and we didn't see it.
+
+        One that we saw come is being sent what it lacks anyhow.
+        """
         puller = self.pullers.get(name)
-        if name not in self._added and not (puller and puller.whole):
+        is_served = name in self._asked and self.to_do
+        if name not in self._added and not (is_served or (puller and puller.whole)):
             self.lacks(name)
 
     def lacks(self, name: str) -> None:
@@ -145,7 +153,19 @@ class Walk:
 
         `has_all` says whether nothing waits for a node any more.
         """
-        done = [it for it in self.pullers.values() if not it.told and has_all(it.name)]
+        return self._told([it for it in self.pullers.values() if has_all(it.name)])
+
+    def early_answers(self, has_changes: Callable[[str], bool]) -> list[tuple[str, Pulled]]:
+        """Return what to say while there is a walk to do, to those who needn't wait for it.
+
+        They have been sent all that they own before they came on the ring, and ask what has changed
+        since. What the walk finds for them is what they are to hold for others.
+        """
+        asked = [it for it in self.pullers.values() if not it.whole and it.name in self._asked]
+        return self._told([it for it in asked if has_changes(it.name)])
+
+    def _told(self, pullers: list[Puller]) -> list[tuple[str, Pulled]]:
+        done = [it for it in pullers if not it.told]
         for puller in done:
             puller.told = True
             if not puller.whole or puller.name in self._ring:
@@ -160,18 +180,12 @@ class Walk:
             self._begin()
         assert self._rest is not None
         piece = next(self._rest, None)
-        rows: Rows = {}
         if piece is None:
             self._rest = None
-            return rows
+            return {}
         text, keys = piece
-        place_of, heirs_at = self._ring.place, self._moves[0].heirs_at
-        plain = len(self._moves) == 1 and not self._for
-        for key in keys:
-            place = place_of(key)
-            for target in heirs_at(place) if plain else self._targets(key, place):
-                rows.setdefault(target, {}).setdefault(text, []).append(key)
-        return rows
+        found = self._arcs.targets(keys, self._targets)
+        return {target: {text: some} for target, some in found.items()}
 
     def _is_due(self) -> bool:
         return self._is_stale or bool(self._unserved())
@@ -189,6 +203,8 @@ class Walk:
         self._moves = [Move(self._me, it, self._ring, asked, added, away) for it in befores]
         self._is_stale = False
         self._for = self._unserved()
+        rings = [puller.ring for puller in self._for] + [it.before for it in self._moves]
+        self._arcs = Arcs([self._ring, *rings], self._targets_at)
         for puller in self._for:
             puller.walked = True
         nothing = self._moves_nothing() and not self._for
@@ -214,14 +230,27 @@ class Walk:
         has_left = self._me in last.before and self._me not in last.ring
         return last.before if has_left else last.ring
 
-    def _targets(self, key: str, place: int) -> dict[str, None]:
-        targets = {name: None for move in self._moves for name in move.heirs_at(place)}
-        for puller in self._for:
-            if puller.ring.pair_at(place)[0] == puller.name and (
-                puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller)
-            ):
+    def _targets_at(self, place: int) -> tuple[str, ...] | None:
+        """Return who is to be sent the keys there; None if that may change during the walk."""
+        pullers = self._pullers_at(place)
+        if any(it.without.pair_at(place)[0] != self._me for it in pullers):
+            return None
+        return tuple({**self._heirs_at(place), **{it.name: None for it in pullers}})
+
+    def _targets(self, key: str) -> dict[str, None]:
+        place = self._ring.place(key)
+        targets = self._heirs_at(place)
+        for puller in self._pullers_at(place):
+            if puller.without.pair_at(place)[0] == self._me or self._stands_for(key, puller):
                 targets[puller.name] = None
         return targets
+
+    def _heirs_at(self, place: int) -> dict[str, None]:
+        return {name: None for move in self._moves for name in move.heirs_at(place)}
+
+    def _pullers_at(self, place: int) -> list[Puller]:
+        """Return for whom the walk is that will own a key at that place: one, but for a moment."""
+        return [it for it in self._for if it.ring.pair_at(place)[0] == it.name]
 
     def _stands_for(self, key: str, puller: Puller) -> bool:
         """Is it this node that holds a bucket until the newcomer does?"""

@@ -1,30 +1,24 @@
 """Sync: every bucket gets to the nodes that should hold it. Pure: messages in, messages out.
 
 There is one message, "here are buckets", and since merging two copies of a bucket takes the
-larger debt, it may be sent twice, late or in any order without harm. Two things it can't tell:
-which checks two nodes have both decided (`ledger.py`), and that a key was reset (`resets.py`); each
-has its own. Buckets serve four purposes:
+larger debt, it may be sent twice, late or in any order without harm. What it can't tell, checks
+that two nodes have decided and resets, is in `corrections/`. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
-  time at the latest, and at once when nothing was sent for that long;
-- join: a newcomer asks for all that it will own (`Pull`), and from then on is sent each change
-  of it too, until it is on the ring;
+  time at the latest, and at once (`early/`) before much of a burst is unsent;
+- join: a newcomer asks for all that it will own (`Pull`), and then gets each change of it too;
 - leave: what has changed since the last time goes out before the node leaves the ring;
-- repair: when the ring has changed, all buckets are walked through, and those whose holders are
-  others than before are sent to them.
+- repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
-What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
-a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
-can, or is off the ring; meanwhile its part goes to the next node that can be reached. Messages are
-small, only a few are under way to one node, and the walk goes in slices and waits for the outboxes
-to empty: so a million buckets move without a check waiting for more than one slice.
+What is to be sent waits in a node's outbox: `flush.py` puts changes there, `rebalance.py` what a
+walk finds; `sending.py` takes it out. While a node can't be reached its part goes to the next one
+that can. A walk waits for outboxes to empty, and `work` does one piece: no check waits for long.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import (
     Buckets,
@@ -45,9 +39,11 @@ from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
+from sidegate_sidecar.replication.early.early import Early
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
+from sidegate_sidecar.replication.lacking import Lacking
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, Merging
 from sidegate_sidecar.replication.outgoing.outbox import RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
@@ -99,14 +95,16 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed = self._flush.changed
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
+        self.early = Early(self._flush, self._sending, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
         self.rows = RowCopies(
             *(table, self._settling, self._flush, self._sending, self._owns, self.stood_in)
         )
+        self._lacking = Lacking(boxes, self._ledgers, self.resets, self.rows)
 
     # --- what others ask about it
 
@@ -119,8 +117,7 @@ class Sync:
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
         busy = any(True for _ in self._outboxes.reachable())
-        busy |= self._resetting.is_walking
-        busy |= self.rows.is_busy
+        busy |= self._resetting.is_walking or self.rows.is_busy
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
@@ -133,7 +130,7 @@ class Sync:
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
         walks = self._walk.to_do and not self._outboxes.hold_up
-        walks |= self._resetting.is_walking or self.rows.is_due
+        walks = walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
 
     @property
@@ -157,21 +154,12 @@ class Sync:
         return any(puller.whole for puller in self._walk.pullers.values())
 
     def owed(self) -> set[tuple[str, str]] | None:
-        """Return the buckets that others haven't merged yet, by text of the limit and key.
-
-        None if that can't be told, since a walk has still to find who lacks what, or more waited
-        than may.
-        """
-        if self._walk.to_do or self._outboxes.overflowed:
-            return None
-        owed = {*self._outboxes.unmerged()} | self._ledgers.unsettled()
-        for key, texts, _ in self._flush.unsent:
-            owed |= {(limit.text, key) for limit in parse_limits(texts).items}
-        return owed
+        """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
+        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent_changes())
 
     def flush_due(self, now: int) -> int:
-        """Return in how many ns changes are to be sent, 0 for now."""
-        return self._flush.due(now)
+        """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
+        return min(self.early.due(now), self._flush.due(now))
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -249,6 +237,7 @@ class Sync:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
         self._outboxes.drop(name)
+        self.early.unreachable(name)
         self.rows.drop(name)
         self._inquiries.drop(name)
         self._ledgers.drop(name)
@@ -259,6 +248,7 @@ class Sync:
 
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
+        self.early.unreachable(name)
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
@@ -280,7 +270,8 @@ class Sync:
         """Handle a message. ValueError for buckets that make no sense."""
         match message:
             case Buckets():
-                return self._merge(sender, message, now)
+                self.merge_part(sender, message, now)
+                return [(sender, Merged(message.id))]
             case Merged():
                 return self._landed(sender, message.id)
             case ReservationRows():
@@ -302,7 +293,7 @@ class Sync:
         return self._send(now)
 
     def _landed(self, sender: str, number: int) -> Sends:
-        for waits in (self._outboxes, self.resets, self.rows):
+        for waits in (self._outboxes, self.resets, self.rows, self.early):
             waits.landed(sender, number)
         return self._tell_done()  # the next messages wait for their turn
 
@@ -315,10 +306,13 @@ class Sync:
         self.rows.walk_all()
         self._flush.place_all(now)
 
-    def _merge(self, sender: str, message: Buckets, now: int) -> Sends:
+    def merge_part(self, sender: str, message: Buckets, now: int) -> None:
+        """Merge some buckets of a message; what is left of it comes by `step`. ValueError as by it.
+
+        Who sent it is told when all of it is merged.
+        """
         self._pulling.came(now)
         self.counts.merged += self._merging.merge(sender, message, now)
-        return [(sender, Merged(message.id))]
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
         if isinstance(message, Confirmed):
@@ -333,32 +327,42 @@ class Sync:
         """Count what a node has decided in our place, and have our backups hear of it."""
         if (count := sum(max(len(row[3]), 1) for row in message.rows)) > MAX_BUCKETS:
             raise ValueError(f"{count:,} charges: expected at most {MAX_BUCKETS:,}")
+        settled = Settled(message.id, self._settling.settle_all(sender, message.rows, now))
         for key, text, *_ in message.rows:
             if self.ring.pair(key)[1] not in {sender, ""}:
                 self.changed.add((key, text, 0))
-        return Settled(message.id, self._settling.settle_all(sender, message.rows, now))
+        return settled
 
     def tick(self, now: int) -> Sends:
-        """Do what is due: flush changes, walk a slice, send what the windows have room for."""
+        """Do what is due, and the first piece of work."""
         self.decided.tick(now)
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
-        self._flush.tick(now)
+        early = self.early.tick(now)
         self.rows.tick(now)
-        if not self._outboxes.hold_up:
-            self._add(self._walk.slice(), now)
         self._ledgers.give_back(now, RESEND_AFTER)
         for name in self._ledgers.overflown:
             if not (self._flush.has_unsent or self._outboxes.get(name)):
                 self._ledgers.caught_up(name)
         self._outboxes.give_back(now)
+        outgoing = [*early, *self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        outgoing = [*self._resetting.answers(), *self._send(now)]
-        outgoing += self.copies.questions(now, self._usable)
-        outgoing += self._pulling.ask_again(now)
-        return outgoing
+        questions = self.copies.questions(now, self._usable)
+        return [*outgoing, *questions, *self._pulling.ask_again(now)]
+
+    def work(self, now: int) -> Sends:
+        """Do one piece of the work that there is: send what the windows have room for, or walk on.
+
+        It takes a tenth of a millisecond: whoever has more time in this turn calls it again.
+        """
+        self._flush.tick(now)
+        if outgoing := self._send(now):
+            return outgoing
+        if not self._outboxes.hold_up:
+            self._add(self._walk.slice(), now)
+        return self._tell_done()
 
     def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -376,25 +380,21 @@ class Sync:
         for target, texts in rows.items():
             if target in self.ring or target in self._walk.pullers:  # else gone since it began
                 for text, keys in texts.items():
-                    self._outboxes.of(target).add(text, keys, now)
+                    self._outboxes.of(target).add(text, keys, now, found=True)
                     self.counts.handed += len(keys)
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once)
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:
         """Say so to those who asked for something, and for whom nothing is left."""
-        if self._walk.to_do or self.rows.to_do:
+        if self.rows.to_do:
             return []
-        digest, lacks = self.ring.digest, self.copies.lacks
-        answers = self._inquiries.answers(digest, self._has_buckets, lacks=lacks)
-        return [*self._walk.answers(self._has_all), *answers]
-
-    def _has_buckets(self, name: str) -> bool:
-        return not (self._outboxes.get(name) or self.rows.lacks_some(name))
-
-    def _has_all(self, name: str) -> bool:
-        waits = name in self._ledgers or self.resets.is_deaf(name)
-        return self._has_buckets(name) and not waits
+        if self._walk.to_do:
+            return [*self._walk.early_answers(self._lacking.has_changes)]
+        has, lacks = self._lacking.has_buckets, self.copies.lacks
+        answers = self._inquiries.answers(self.ring.digest, has, lacks=lacks)
+        return [*self._walk.answers(self._lacking.has_all), *answers]

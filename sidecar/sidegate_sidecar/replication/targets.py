@@ -60,7 +60,7 @@ class Move:
         if owner == me:
             had_it = backup == was_owner or held == pair
             return () if not backup or (had_it and not self._is_new(backup)) else (backup,)
-        if me == backup and me not in held and owner in held:
+        if me == backup and me not in held and owner in held and self._is_lost(held, owner):
             # That one has lost who held it too, and may lack what we have: from when we were the
             # backup, or from one that decided while that owner was away, and died before it woke.
             return (owner,)
@@ -74,6 +74,11 @@ class Move:
         if me in {first, was_owner}:
             return tuple(name for name in lacking if name not in {me, ""})
         return (owner,) if me == backup and owner in self.added else ()
+
+    def _is_lost(self, held: Pair, owner: str) -> bool:
+        """Is the other one of two holders no more, or not to be relied on?"""
+        other = held[held[0] == owner]
+        return bool(other) and (other not in self.ring or self._lacks(other))
 
     def _lacks(self, name: str) -> bool:
         """Is a node not to be relied on to send what it held?"""

@@ -23,6 +23,7 @@ from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.reports.series import Column
 from sidegate_sidecar.telemetry.cache_metrics import cache_metrics
 from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogram
+from sidegate_sidecar.telemetry.lease_metrics import lease_metrics
 from sidegate_sidecar.telemetry.reservation_metrics import reservation_metrics
 from sidegate_sidecar.telemetry.slot_metrics import slot_metrics
 
@@ -65,6 +66,7 @@ class SidecarCollector(Collector):
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
         yield from reservation_metrics(sidecar.node.reservations.table)
+        yield from lease_metrics(sidecar.node.leases.lending)
         if sidecar.cache is not None:
             yield from cache_metrics(sidecar.cache)
         yield from slot_metrics(sidecar.sessions.slots.node)

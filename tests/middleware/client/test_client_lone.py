@@ -3,7 +3,7 @@
 import asyncio
 
 from sidegate.client.client import Client
-from sidegate.client.session import _LONE_TURNS
+from sidegate.client.turn import LONE_TURNS
 from sidegate.protocol.messages import Checks, Refund
 from tests.middleware.client.puppet_client import pair, say, session_of
 from tests.support.in_process.cluster import client, cluster, eventually, link_of
@@ -13,7 +13,7 @@ from tests.support.telemetry import sdk
 DAY = "5/day"
 
 
-async def one_by_one(asking: Client, other: Puppet, count: int = _LONE_TURNS) -> None:
+async def one_by_one(asking: Client, other: Puppet, count: int = LONE_TURNS) -> None:
     """Ask so many checks, each once the one before has its answer."""
     for at in range(count):
         asked = asking.check(f"k{at}", DAY)
@@ -30,7 +30,7 @@ def is_sent_at_once(asking: Client, key: str = "lone") -> bool:
 
 async def test_a_check_after_lone_ones_is_sent_at_once() -> None:
     async with pair() as (asking, other):
-        await one_by_one(asking, other, _LONE_TURNS - 1)
+        await one_by_one(asking, other, LONE_TURNS - 1)
         assert not is_sent_at_once(asking)
         await say(other, [1, 1])
         await eventually(lambda: not link_of(asking).in_flight)
@@ -93,7 +93,7 @@ async def test_without_a_sidecar_the_decision_is_there_at_once() -> None:
 
 async def test_who_traces_waits_for_its_span() -> None:
     async with cluster("n1") as nodes, client(nodes[0], otel=True) as asking:
-        for at in range(_LONE_TURNS + 2):
+        for at in range(LONE_TURNS + 2):
             with sdk().request():
                 await asking.check(f"lone.traced:{at}", DAY)
-    assert len(sdk().spans("lone.traced")) == _LONE_TURNS + 2
+    assert len(sdk().spans("lone.traced")) == LONE_TURNS + 2

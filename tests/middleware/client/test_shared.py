@@ -105,7 +105,7 @@ class TestShares:
 class TestOutcomes:
     def test_reported(self, sidecar: SidecarDouble) -> None:
         """The sidecar hears what was decided without it, once it has answered again."""
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+        with BlockingClient(sidecar.address, budget=AMPLE, lease=False) as client:
             client.check("k", "5/minute")
             sidecar.stop()
             opened = [client.check("k", "5/minute").source for _ in range(3)].count(Source.OPEN)
@@ -125,7 +125,7 @@ class TestOutcomes:
             assert sidecar.heard == [told]
 
     def test_a_sidecar_that_decides_everything_hears_nothing(self, sidecar: SidecarDouble) -> None:
-        with BlockingClient(sidecar.address, budget=AMPLE) as client:
+        with BlockingClient(sidecar.address, budget=AMPLE, lease=False) as client:
             for _ in range(5):
                 client.check("k", "500/minute")
         assert sidecar.heard == []

@@ -121,6 +121,7 @@ WRONG: Final[dict[str, dict[str, list[Any]]]] = {
         FUNCTION: [needs_three],
     },
     "default": {"belongs to limits='@NAME'": ["5/minute", 7, True, [], {}]},
+    "lease": {"expected True or False": [7, "x", 0, None]},
     "exempt_when": {FUNCTION: [True, 7, "x", [], needs_three]},
     "charge_when": {
         "expected a plain function of the response": [True, 7, "x", [404], later, Later()],

@@ -1,7 +1,7 @@
 """The pulse: when a cluster is told to do what is due, and how it makes way for checks."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, Ticker
+from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, SLICE, Ticker
 from tests.support.in_process.cluster import eventually
 
 NS = 10**9
@@ -27,6 +27,9 @@ class Ticking:
         self.asks = False  # does somebody ask between any two ticks?
         self.times: list[float] = []
         self.fault: Exception | None = None
+        self.now = 0  # ns
+        self.piece = SLICE  # ns that a piece of work takes
+        self.pieces: list[int] = []  # in each slice
         self.sync = SimpleNamespace(flush_due=self.flush_due, working=True)
 
     @property
@@ -38,8 +41,17 @@ class Ticking:
         """Return in how many ns changes are to be sent."""
         return int(self.due * NS)
 
-    def tick(self, _now: int) -> int:
-        """Do nothing, but note it."""
+    def tick(self, _now: int, has_time: Callable[[], bool]) -> int:
+        """Do nothing for as long as there is time, but note it."""
+        self.pieces.append(0)
+        while has_time():
+            self.pieces[-1] += 1
+            self.now += self.piece
+        return self._noted()
+
+    work = tick
+
+    def _noted(self) -> int:
         self.times.append(asyncio.get_running_loop().time())
         self.asked += self.asks
         if self.fault is not None:
@@ -48,7 +60,7 @@ class Ticking:
 
 
 def pulse_of(ticking: Ticking) -> Ticker:
-    return Ticker(cast("Cluster", ticking), lambda: 0, lambda: ticking.asked)
+    return Ticker(cast("Cluster", ticking), lambda: ticking.now, lambda: ticking.asked)
 
 
 @contextmanager
@@ -78,6 +90,18 @@ async def test_work_pauses_after_each_slice_while_somebody_asks() -> None:
     with started(ticking):
         await eventually(lambda: len(ticking.times) >= 10)
     assert min(ticking.gaps[1:]) > PAUSE / 2
+
+
+async def test_a_slice_is_as_long_as_it_may_be_and_not_so_many_pieces() -> None:
+    ticking = Ticking()
+    ticking.piece = SLICE // 3 + 1
+    with started(ticking):
+        await turns(3)
+        ticking.piece = SLICE * 10
+        before = len(ticking.pieces)
+        await turns(3)
+    assert set(ticking.pieces[:before]) == {3}
+    assert set(ticking.pieces[before:]) == {1}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
-from sidegate.protocol.messages import Part
+from sidegate.protocol.messages import Part, Pulled
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.rebalance import SLICE, Walk
 
@@ -155,6 +155,51 @@ def test_a_newcomer_that_was_told_all_is_not_sent_it_again_on_the_ring() -> None
     assert finish(walk).get("c", []) == [
         k for k in map(str, range(40)) if ring.pair(k) == ("a", "c")
     ]
+
+
+def test_one_that_we_saw_come_is_sent_all_that_it_lacks_once() -> None:
+    """It says that it has nothing, which is so until the walk for it is over."""
+    walk = walk_of("a", "ab")
+    tell(walk, "c")
+    walk.ring_changed(ring_with("abc"))
+    walk.renew("c")
+    sent = finish(walk)["c"]
+    assert sent == [k for k in map(str, range(40)) if ring_with("abc").pair(k) == ("a", "c")]
+
+
+def test_another_life_of_one_that_we_saw_come_is_sent_all() -> None:
+    """It asks for what it owns, and that it has nothing to hold for others it says then."""
+    walk = walk_of("a", "ab")
+    tell(walk, "c")
+    walk.ring_changed(ring_with("abc"))
+    walk.pulled_by("c", 2, Part.ALL)
+    assert set(owned("abc", "c", by="ab")) <= set(finish(walk)["c"])
+    assert walk.answers(lambda _: True)
+    walk.renew("c")
+    assert {k for k in map(str, range(40)) if ring_with("abc").pair(k) == ("a", "c")} <= set(
+        finish(walk)["c"]
+    )
+
+
+def test_who_came_is_told_its_changes_before_the_walk_is_over() -> None:
+    """It owns its keys by then. What a walk finds is what it holds for others."""
+    walk = walk_of("a", "ab")
+    tell(walk, "c")
+    walk.ring_changed(ring_with("abc"))
+    walk.pulled_by("c", 2, Part.REST)
+    assert walk.to_do
+    assert walk.early_answers(lambda _: False) == []
+    assert walk.early_answers(lambda _: True) == [("c", Pulled(2))]
+    assert walk.early_answers(lambda _: True) == []
+
+
+def test_one_that_never_asked_for_its_own_waits_for_the_walk() -> None:
+    walk = walk_of("a", "ab")
+    walk.ring_changed(ring_with("abc"))
+    walk.pulled_by("c", 2, Part.REST)
+    assert walk.early_answers(lambda _: True) == []
+    assert finish(walk)["c"]
+    assert walk.answers(lambda _: True) == [("c", Pulled(2))]
 
 
 def test_one_that_has_nothing_though_it_was_told_all_is_sent_it_again() -> None:

@@ -151,7 +151,7 @@ def test_a_walk_waits_for_a_node_that_is_slow_to_merge() -> None:
     nodes.add("c")
     nodes.ring_is("ac")
     most = 0
-    for _ in range(100):
+    for _ in range(400):
         nodes.tick()
         most = max(most, nodes["a"]._outboxes.of("c").waiting)
     assert WALK_WAITS_AT < most <= WALK_WAITS_AT + SLICE

@@ -39,6 +39,8 @@ LABELS = {
     "sidegate_reservations": {"outcome"},
     "sidegate_reservation_tokens": {"fate"},
     "sidegate_reservations_open": set[str](),
+    "sidegate_leases_open": set[str](),
+    "sidegate_lease_tokens": {"fate"},
     "sidegate_cache_values": set[str](),
     "sidegate_cache_bytes": set[str](),
     "sidegate_cache_max_bytes": set[str](),

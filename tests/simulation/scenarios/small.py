@@ -8,7 +8,7 @@ from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
 from tests.simulation.scenarios.fleets.zones import ZONES
 from tests.simulation.scenarios.holds import reservations, slots
-from tests.simulation.scenarios.limits import leases
+from tests.simulation.scenarios.limits import bursts, leases
 from tests.simulation.scenarios.limits.quotas import quotas, quotas_and_fail
 from tests.simulation.scenarios.outages import (
     bumpy,
@@ -45,4 +45,13 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
 )
 
 HOLDS: Final = (*reservations.SMALL, *slots.SMALL, *leases.SMALL)
-SMALL: Final = (*NODES, *ZONES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS)
+SMALL: Final = (
+    *NODES,
+    *ZONES,
+    *bursts.SMALL,
+    *charges.SMALL,
+    *COPIES,
+    *names.SMALL,
+    *values.SMALL,
+    *HOLDS,
+)

@@ -17,7 +17,7 @@ _WIDEST = 8  # a character takes 1, 2 or 4 bytes, and up to 4 in UTF-8
 BUCKET = DICT_ENTRY + _NUMBER + _DUE_ENTRY  # without its key. A multiple of 16, for Fragments
 SLOT = 1_024  # a due time: its lists, and its places in the order of all of them
 LEDGER = 3_584  # a rule under a limit, and the table of the limit, which several rules may share
-SPREAD = 16_384  # the many dicts of a large table, with next to nothing in them
+SPREAD = 32_768  # the many dicts of a large table, with next to nothing in them
 
 
 def bytes_of(key: str) -> int:

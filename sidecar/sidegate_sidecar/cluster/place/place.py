@@ -112,7 +112,8 @@ class Place:
 
     def note_progress(self, now: int) -> None:
         """Wait on for what still arrives, as long as there is any sense in it."""
-        if self.stage in {Stage.JOINING, Stage.SETTLING}:
+        is_joining = self.stage in {Stage.JOINING, Stage.SETTLING}
+        if is_joining or (self.stage is Stage.MEMBER and not self.joined):
             later = min(now + SETTLE_WITHIN, self._since + JOIN_AT_MOST)
             self._deadline = max(self._deadline, later)
 
@@ -281,7 +282,9 @@ class Place:
                 self._passed(Stage.JOINING, now, overdue=bool(self.sync.waiting))
                 self._take(now)
             case Stage.SETTLING if overdue or not self.sync.waiting:
-                self._enter(Stage.MEMBER, now)
+                self._enter(Stage.MEMBER, now, SETTLE_WITHIN)
+                self.proceed(now)
+            case Stage.MEMBER if not self.joined and (overdue or self.sync.copies.is_settled):
                 self.joined = True
             case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
                 self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))

@@ -24,6 +24,7 @@ from sidegate.protocol.holds.slot_messages import (
 from sidegate.protocol.messages import MAX_HOPS, require_key
 from sidegate_sidecar.cache.silence import Silence
 from sidegate_sidecar.node.holds.slot_counts import SlotCounts
+from sidegate_sidecar.node.holds.slot_handover import SlotHandover
 from sidegate_sidecar.node.holds.slot_holder import MAX_HELD, SlotHolder
 from sidegate_sidecar.node.holds.slot_owner import SlotOwner
 from sidegate_sidecar.node.holds.slot_places import SlotPlaces
@@ -42,6 +43,7 @@ class SlotNode:
         self.counts = SlotCounts()
         self._places = SlotPlaces(around, silence, now)
         self.owner = SlotOwner(around.name, self._places, self.counts, self._deliver, now)
+        self.handover = SlotHandover(around, self._places, self.owner.table)
         self.holder = SlotHolder(around, self._places, silence, self.counts, self)
         self._now = now
         self._deferred: dict[int, tuple[str, SlotAsk, int]] = {}
@@ -128,7 +130,7 @@ class SlotNode:
             self.ask(decider, ask, now)
         else:
             answer = SlotAnswer(ask.slot, SlotState.NOBODY, me, "", 0, holder=ask.holder)
-            self._deliver(answer)
+            self._deliver(answer, ask.key)
 
     def _decider(self, key: str) -> str:
         """Return who is to decide, as far as is known here; "" for nobody."""
@@ -136,9 +138,11 @@ class SlotNode:
             return self._around.name
         return self._places.decider(key, self._now)
 
-    def _deliver(self, answer: SlotAnswer) -> None:
+    def _deliver(self, answer: SlotAnswer, key: str) -> None:
         """Give an answer to the holder of its question, by the way that it came if need be."""
         holder = answer.holder
+        if answer.state is SlotState.GRANTED and not self._is_former:
+            self.handover.granted(answer, key)
         if self._via and self._is_former:  # who owns the key now is to hear of it
             self._around.post(self._via, answer)
         elif holder == self._around.name:
@@ -245,6 +249,7 @@ class SlotNode:
         """Called when there is another ring."""
         self._now = now
         self._places.ring_changed(now)
+        self.handover.ring_changed(now)
         self.owner.ring_changed()
         self.holder.changed(now)
 
@@ -256,4 +261,5 @@ class SlotNode:
             if now - asked_at > self._silence.patience:
                 del self._deferred[ask.slot]
         self.owner.tick(now)
+        self.handover.tick(now)
         self.holder.tick(now)

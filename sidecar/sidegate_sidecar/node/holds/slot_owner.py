@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from sidegate_sidecar.node.holds.slot_counts import SlotCounts
     from sidegate_sidecar.node.holds.slot_places import SlotPlaces
 
-    Deliver: TypeAlias = Callable[[SlotAnswer], None]
+    Deliver: TypeAlias = Callable[[SlotAnswer, str], None]
 
 STOOD_STILL: Final = SECOND // 2  # ns between two ticks: then nobody was heard meanwhile
 
 
 class SlotOwner:
-    """The table of one node. `deliver` sends an answer to the holder of its question."""
+    """The table of one node. `deliver` sends an answer about a key to who holds its question."""
 
     def __init__(
         self, name: str, places: SlotPlaces, counts: SlotCounts, deliver: Deliver, now: int
@@ -81,7 +81,7 @@ class SlotOwner:
         answer = SlotAnswer(
             ask.slot, state, self._name, source, in_flight, retry_after, ask.holder, why
         )
-        self._deliver(answer)
+        self._deliver(answer, ask.key)
 
     def hold(self, rows: Iterable[HeldRow], holder: str, now: int, *, claim: bool) -> None:
         """Take note that slots are held, however many are."""

@@ -60,6 +60,10 @@ class SlotPlaces:
                 return ring.pair(key)[0]
         return ""
 
+    def owner_before(self, key: str) -> str:
+        """Return the owner of a key on the ring before the present one, if that was just now."""
+        return self._former[-1][1].pair(key)[0] if self._former else ""
+
     def knows_all_at(self, key: str, now: int) -> int:
         """Return from when on this node knows all slots of a key that are held.
 

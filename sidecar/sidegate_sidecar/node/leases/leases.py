@@ -98,7 +98,9 @@ class Leases:
     def _lend(self, asked: Borrow, now: int) -> Lent:
         cluster = self._cluster
         limits = known_limits(asked.limits)  # read before, for a check
-        if self._quiet.lasts(now) or limits is None or not self._may_lend(asked.key):
+        if limits is None or not limits.may_lease or self._quiet.lasts(now):
+            return self._nothing(asked)
+        if not self._may_lend(asked.key):
             return self._nothing(asked)
         number = self._next_serial()
         try:
@@ -107,7 +109,7 @@ class Leases:
         except SidegateError:  # a check is told which
             return self._nothing(asked)
         if loan.tokens:
-            self._local.note_charged((asked.key, limits.asked, loan.tokens))
+            self._local.note_charged((asked.key, limits.asked, loan.tokens), limits, now)
         lasts, pause = loan.lasts // _MICROSECOND, -(-loan.pause // _MICROSECOND)
         number = number if loan.tokens else 0
         name, tokens = cluster.name, loan.tokens

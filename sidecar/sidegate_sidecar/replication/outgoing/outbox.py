@@ -17,53 +17,81 @@ if TYPE_CHECKING:
 
     Keys: TypeAlias = dict[str, list[str]]  # by the text of their limit
 
-BATCH = 200  # buckets in a message: 0.1 ms for each side, and no check waits longer for it
+BATCH = 100  # buckets in a message: 0.1 ms here; there it is merged in parts
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
+EARLY_WINDOW = 32  # with those that can't wait: a busy node reads so many in some milliseconds
+SHORT_PART = 32  # of a burst, in the time that it takes to refill, which is short for any limit
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 
 
 class _Flying:
     """One message on its way."""
 
-    __slots__ = ("keys", "sent_at", "since")
+    __slots__ = ("has_changes", "keys", "sent_at", "since")
 
-    def __init__(self, keys: Keys, sent_at: int, since: int) -> None:
+    def __init__(self, keys: Keys, sent_at: int, since: int, *, has_changes: bool) -> None:
         self.keys = keys
+        self.has_changes = has_changes
         self.sent_at = sent_at
         self.since = since
+
+
+def _groups_of(keys: Keys, table: BucketTable, now: int, least: int) -> list[Group]:
+    groups: list[Group] = []
+    for text, some in keys.items():
+        dated = table.dated(text, now)
+        short = min(least, table.full_in(text) // SHORT_PART) if dated == text else 0
+        found, debts = table.debts(text, some, now, short)
+        if found:
+            groups.append((dated, found, debts))
+        found, debts = table.put_by(text, some, now)
+        if found:
+            groups.append((CARRYING + dated, found, debts))
+    return groups
 
 
 class Outbox:
     """Which buckets to send, not what they owe: that is looked up when they are sent.
 
     So a bucket that changes a thousand times while it waits is sent once, and a debt is never
-    older than the message that carries it. Times are in ns.
+    older than the message that carries it. What has changed goes before what a walk has found.
+    Times are in ns.
     """
 
-    __slots__ = ("_flying", "_pending", "_since", "overflowed", "waiting")
+    __slots__ = ("_changed", "_flying", "_found", "_since", "overflowed", "waiting")
 
     def __init__(self) -> None:
-        self._pending: dict[str, dict[str, None]] = {}  # keys by the text of their limit
+        self._changed: dict[str, dict[str, None]] = {}  # keys by the text of their limit
+        self._found: dict[str, dict[str, None]] = {}
         self._flying: dict[int, _Flying] = {}
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
         self.overflowed = False  # then it takes nothing, until all is put into it anew
 
     def __bool__(self) -> bool:
-        return bool(self._pending or self._flying)
+        return bool(self._changed or self._found or self._flying)
+
+    @property
+    def has_changes(self) -> bool:
+        """Is there a change that isn't merged there yet?"""
+        return bool(self._changed) or any(it.has_changes for it in self._flying.values())
 
     @property
     def window_is_full(self) -> bool:
         """Are as many messages on their way as may be?"""
         return len(self._flying) >= WINDOW
 
-    def add(self, text: str, keys: Iterable[str], now: int) -> None:
-        """Queue the buckets of these keys under one limit."""
+    def is_ripe(self, now: int, gather: int) -> bool:
+        """Is there a full message, or has some of it waited for `gather` ns?"""
+        return self.waiting >= BATCH or now - self._since >= gather
+
+    def add(self, text: str, keys: Iterable[str], now: int, *, found: bool = False) -> None:
+        """Queue the buckets of these keys under one limit, which have changed, or were found."""
         if self.overflowed:
             return
-        if not self._pending:
+        if not (self._changed or self._found):
             self._since = now
-        held = self._pending.setdefault(text, {})
+        held = (self._found if found else self._changed).setdefault(text, {})
         before = len(held)
         held.update(dict.fromkeys(keys))
         self.waiting += len(held) - before
@@ -72,33 +100,40 @@ class Outbox:
         """Return the next message, None when there is nothing to say.
 
         Buckets that owe no more than `least` aren't worth it, and are left out; not those of
-        quotas, of which nothing is back so soon.
+        quotas, of which nothing is back so soon, nor more than a part of a small burst.
         """
-        while self._pending:
-            keys = self._next_keys()
-            groups: list[Group] = []
-            for text, some in keys.items():
-                dated = table.dated(text, now)
-                found, debts = table.debts(text, some, now, least if dated == text else 0)
-                if found:
-                    groups.append((dated, found, debts))
-                found, debts = table.put_by(text, some, now)
-                if found:
-                    groups.append((CARRYING + dated, found, debts))
+        while self._changed or self._found:
+            has_changes = bool(self._changed)
+            keys = self._next_keys(self._changed or self._found)
+            groups = _groups_of(keys, table, now, least)
             if groups:
-                self._flying[number] = _Flying(keys, now, self._since)
+                flying = _Flying(keys, now, self._since, has_changes=has_changes)
+                self._flying[number] = flying
                 return Buckets(number, groups)
         return None
 
-    def _next_keys(self) -> Keys:
+    def take_early(self, number: int, keys: Keys, table: BucketTable, now: int) -> Buckets | None:
+        """Return a message of these buckets before all that waits, None if it has to wait too.
+
+        They may be some more than BATCH, of checks with several limits. It is empty if they owe
+        nothing.
+        """
+        if self.overflowed or len(self._flying) >= EARLY_WINDOW:
+            return None
+        groups = _groups_of(keys, table, now, 0)
+        if groups:
+            self._flying[number] = _Flying(keys, now, now, has_changes=True)
+        return Buckets(number, groups)
+
+    def _next_keys(self, pending: dict[str, dict[str, None]]) -> Keys:
         """Take out the keys of one message."""
         taken: Keys = {}
         room = BATCH
-        while room and self._pending:
-            text, held = next(iter(self._pending.items()))
+        while room and pending:
+            text, held = next(iter(pending.items()))
             if len(held) <= room:
                 taken[text] = list(held)
-                del self._pending[text]
+                del pending[text]
             else:
                 taken[text] = list(islice(held, room))
                 for key in taken[text]:
@@ -109,7 +144,8 @@ class Outbox:
 
     def overflow(self) -> None:
         """Forget what waits, and take nothing more: a walk is to begin anew for this node."""
-        self._pending.clear()
+        self._changed.clear()
+        self._found.clear()
         self.waiting = 0
         self.overflowed = True
 
@@ -123,16 +159,18 @@ class Outbox:
         before = self.waiting
         for number in lost:
             flying = self._flying.pop(number)
-            since = min(self._since, flying.since) if self._pending else flying.since
+            waits = self._changed or self._found
+            since = min(self._since, flying.since) if waits else flying.since
             for text, keys in flying.keys.items():
-                self.add(text, keys, now)
+                self.add(text, keys, now, found=not flying.has_changes)
             self._since = since
         return self.waiting - before
 
     def unmerged(self) -> Iterator[tuple[str, str]]:
         """Give all buckets that aren't merged there yet: text of the limit, and key."""
-        for text, held in self._pending.items():
-            yield from ((text, key) for key in held)
+        for pending in (self._changed, self._found):
+            for text, held in pending.items():
+                yield from ((text, key) for key in held)
         for flying in self._flying.values():
             for text, keys in flying.keys.items():
                 yield from ((text, key) for key in keys)
@@ -140,6 +178,6 @@ class Outbox:
     def lag(self, now: int) -> int:
         """Return how long the oldest change has waited to be merged there, in ns."""
         times = [flying.since for flying in self._flying.values()]
-        if self._pending:
+        if self._changed or self._found:
             times.append(self._since)
         return now - min(times, default=now)

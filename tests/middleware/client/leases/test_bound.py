@@ -121,3 +121,19 @@ def test_a_lease_that_is_spent_too_long_would_be_found() -> None:
     fleet = Fleet(1)
     fleet.admitted = [(NOW, LIMIT.burst), (NOW + MS, 1)]
     assert fleet.excess() > 0
+
+
+def test_what_has_lapsed_isn_t_spent_beside_a_bucket_that_is_full_again() -> None:
+    """Also by an app that stood still, and so gave nothing back."""
+    fleet = Fleet(1)
+    (app,) = fleet.apps
+    for _ in range(3):
+        fleet.check(app, 1)
+    fleet.talk(app, 0, 0, is_lost=False)
+    fleet.go_on(fleet.now)
+    assert fleet.lender.lent > 0
+    fleet.go_on(fleet.now + 1_000 * MS)
+    for _ in range(2 * LIMIT.burst):
+        fleet.check(app, 1)
+    assert len(fleet.admitted) == 3 + LIMIT.burst
+    assert fleet.excess() <= 0

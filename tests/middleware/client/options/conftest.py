@@ -7,6 +7,6 @@ from sidegate.client.config import log_once
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIDEGATE_OTEL", "SIDEGATE_SECRET", "SIDEGATE_SECRET_FILE", "SIDEGATE_SIDECAR"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("LEASE", "OTEL", "SECRET", "SECRET_FILE", "SIDECAR"):
+        monkeypatch.delenv(f"SIDEGATE_{name}", raising=False)
     log_once.cache_clear()  # what other tests were told

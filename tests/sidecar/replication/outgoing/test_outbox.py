@@ -56,12 +56,12 @@ def test_a_message_says_what_is_owed_when_it_is_sent() -> None:
 def test_of_a_quota_the_smallest_debt_is_sent() -> None:
     """A bucket that owes as much is full before anybody could ask its backup."""
     table, second = BucketTable(), SECOND // 20
-    for text in ("20/second", "20/second window"):
+    for text in ("20/second burst 40", "20/second window"):
         table.take("k", parse_limits(text), 1, START)
         outbox = Outbox()
         outbox.add(text, ["k"], START)
         message = outbox.take(1, table, START, second)
-        assert (message is not None) is ("window" in text)
+        assert (message is not None) is ("window" in text), text
 
 
 def test_a_bucket_that_changes_often_while_it_waits_is_sent_once() -> None:
@@ -242,13 +242,14 @@ acts = st.lists(
 def test_whatever_is_put_in_lands_or_is_still_there(script: list[tuple[str, int, int]]) -> None:
     """With any order of sending, answers, losses and lateness; and `waiting` is what waits."""
     outbox, table = Outbox(), table_of(4 * BATCH)
+    lanes = outbox._changed, outbox._found
     owed: set[str] = set()  # put in, and not in a message that landed since
     flying: dict[int, list[str]] = {}
     now = START
     for number, (what, first, count) in enumerate(script):
         now += SECOND // 2
         if what == "add":
-            outbox.add(HOURLY, keys(first, first + count), now)
+            outbox.add(HOURLY, keys(first, first + count), now, found=count % 2 == 0)
             owed |= set(keys(first, first + count))
         elif what == "take":
             if message := outbox.take(number, table, now, 0):
@@ -259,11 +260,11 @@ def test_whatever_is_put_in_lands_or_is_still_there(script: list[tuple[str, int,
             if outbox.landed(landed):
                 owed -= set(flying[landed])
             del flying[landed]
-            waits = {key for held in outbox._pending.values() for key in held}
+            waits = {key for lane in lanes for held in lane.values() for key in held}
             owed |= waits | {k for it in outbox._flying.values() for k in it.keys[HOURLY]}
         else:
             outbox.give_back(now, 0 if what == "break" else RESEND_AFTER)
-        assert outbox.waiting == sum(map(len, outbox._pending.values()))
+        assert outbox.waiting == sum(len(held) for lane in lanes for held in lane.values())
         assert bool(outbox) == bool(owed)
     outbox.give_back(now)
-    assert sum(sent(outbox, table, now)) == len(owed)
+    assert sum(sent(outbox, table, now)) >= len(owed)  # what was found may have changed since

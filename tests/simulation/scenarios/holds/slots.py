@@ -3,7 +3,8 @@
 In the end nobody waits and nothing is held: none was leaked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Final
 
 from tests.simulation.holds.slots import SlotBody
@@ -17,6 +18,7 @@ AT_MOST = 4
 EVERY = 0.02  # seconds between two questions
 QUIET = 8.0  # seconds after which nothing is held: the longest body, and what holders need
 LASTS = 2.0  # seconds that a slot is held whose holder says nothing
+KEPT = (0.3, 1.4)  # seconds that a node is kept from running: less than its slots last
 NOTICED = 0.3  # seconds until it is noticed that a link broke, or that the ring has changed
 
 
@@ -55,10 +57,12 @@ def _at_a_time(world: World, key: str) -> list[tuple[float, int]]:
     return found
 
 
-def _no_more_than(world: World, most: int, since: float = 0.0, until: float = 1e9) -> None:
-    for at in range(KEYS):
-        for time, count in _at_a_time(world, f"k{at}"):
-            if since <= time <= until:
+def _no_more_than(
+    world: World, most: int, until: float = 1e9, but: Collection[str] = frozenset()
+) -> None:
+    for key in {f"k{at}" for at in range(KEYS)} - {*but}:
+        for time, count in _at_a_time(world, key):
+            if time <= until:
                 assert count <= most, world.say(f"{count} at {time:.3f}, at most {most}")
 
 
@@ -101,6 +105,29 @@ def slots_move(seed: int) -> None:
     _no_more_than(world, AT_MOST)
 
 
+def slots_deploy(seed: int) -> None:
+    """Nodes leave while others, by which apps hold slots, are kept from running for a while.
+
+    What these hold is known to who decides then, though they can't say so.
+    """
+    world, names, _ = begin(seed, 3, 5)
+    _asks(world, 12.0)
+    world.run(3.0)
+    leaver, slow = world.random.sample(names, 2)
+    ring = world.nodes[leaver].cluster.ring
+    rings = ring, ring.without_node(leaver)
+    its = {f"k{at}" for at in range(KEYS) if slow in {it.owner(f"k{at}") for it in rings}}
+    world.network.pause(slow)
+    wakes = world.network.now + world.random.uniform(*KEPT)
+    world.network.plan(wakes, partial(world.network.resume, slow))
+    world.run(world.random.random() * KEPT[0])
+    depart(world, leaver)
+    world.run(12.0)
+    world.settle(60.0)
+    _nothing_is_held(world)
+    _no_more_than(world, AT_MOST, but=its)  # of which others decide while it doesn't answer
+
+
 def slots_lost(seed: int) -> None:
     """A node is killed: for two seconds there may be twice as many, and none is leaked."""
     world, names, _ = begin(seed, 3, 5)
@@ -126,4 +153,4 @@ def slots_storm(seed: int) -> None:
     _nothing_is_held(world)
 
 
-SMALL: Final = (slots, slots_move, slots_lost, slots_storm)
+SMALL: Final = (slots, slots_move, slots_deploy, slots_lost, slots_storm)

@@ -6,6 +6,7 @@ Importing it takes 22 MiB and 400 ms of CPU, which most sidecars never need.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -61,7 +62,10 @@ class LazyApp:
             from sidegate_sidecar.fronts.http.app.api import create_app  # noqa: PLC0415  # see above
             from sidegate_sidecar.fronts.http.app.memory import AppServer  # noqa: PLC0415
 
-            return AppServer(create_app(self._sidecar, self._address, self._scrape))
+            server = AppServer(create_app(self._sidecar, self._address, self._scrape))
+        if gc.get_freeze_count():  # as in a process of its own, which freezes what it begins with
+            gc.freeze()  # else the next collection stops the loop for 100 ms, to look at all of it
+        return server
 
 
 def _pages_of(server: AppServer) -> dict[str, Reply]:

@@ -67,7 +67,7 @@ print(tracemalloc.get_traced_memory()[0] - empty, buckets.bytes)
 """
 
 
-@pytest.mark.parametrize("count", [44_000])
+@pytest.mark.parametrize("count", [33_000])
 @pytest.mark.parametrize(
     "shape", ["plain", "long", "wide", "greek", "rules", "limits", "times", "shrunk"]
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sidegate.protocol.cache_messages import CACHE_MESSAGES
 from sidegate.protocol.codec import WireError, refuse
 from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
-from sidegate.protocol.messages import Forget, Gossip
+from sidegate.protocol.messages import Buckets, Forget, Gossip, Merged
 from sidegate_ring.membership.membership import Life
 from sidegate_ring.membership.messages import MAX_AHEAD
 from sidegate_sidecar.cluster.records.addresses import address_of
 from sidegate_sidecar.cluster.records.claims import has_claimed
+from sidegate_sidecar.links.inbox.merge_queue import MergeQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 EPOCH: Final = 1_767_225_600  # 2026, in seconds since 1970: a clock before it is wrong
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inbox:
     """What one node hears, and what it knows of who speaks. `clock` is in ns."""
 
@@ -41,6 +43,11 @@ class Inbox:
     clock: Callable[[], int]
     cache: CacheLinks | NoCache
     slots: SlotLinks
+    merge_queue: MergeQueue = field(init=False)
+    """Buckets that wait to be merged."""
+
+    def __post_init__(self) -> None:
+        self.merge_queue = MergeQueue(self._merge, self.clock, asyncio.get_running_loop().call_soon)
 
     def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""
@@ -51,6 +58,7 @@ class Inbox:
 
     def on_disconnected(self, name: str) -> None:
         """Called when the link to a node broke."""
+        self.merge_queue.drop(name)
         self.cluster.on_disconnected(name, self.clock())
         self.lost(name)
         self.ticker.hurry()
@@ -62,6 +70,11 @@ class Inbox:
 
     def on_message(self, name: str, message: UnaskedMessage, host: str) -> None:
         """Called with each message of a node; WireError for one that makes no sense."""
+        if isinstance(message, Buckets):
+            self.merge_queue.take(name, message)
+            return
+        if self.merge_queue and not isinstance(message, Merged):
+            self.merge_queue.finish(name)
         if isinstance(message, CACHE_MESSAGES):
             self.cache.on_node(name, message)
             return
@@ -81,6 +94,14 @@ class Inbox:
         except ValueError as error:
             raise WireError("bad-message", str(error)) from None
         self.ticker.hurry()
+
+    def _merge(self, name: str, part: Buckets, is_last: bool) -> None:  # a callback
+        now = self.clock()
+        if is_last:
+            self.cluster.step(name, part, now)
+            self.ticker.hurry()
+        else:
+            self.cluster.sync.merge_part(name, part, now)
 
     def changed(self) -> None:
         """Called when somebody between spoiled a connection of our own; counts like the others'."""

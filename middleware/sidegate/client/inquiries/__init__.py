@@ -1,0 +1,1 @@
+"""Inquiries: what people and scripts ask, of keys and for reports."""

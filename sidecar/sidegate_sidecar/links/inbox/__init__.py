@@ -1,0 +1,1 @@
+"""What other nodes say, and in which order and turns it is heard."""

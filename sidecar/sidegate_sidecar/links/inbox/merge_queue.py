@@ -1,0 +1,115 @@
+"""The merge queue: buckets that nodes have sent, merged some in each turn of the loop.
+
+A message of 200 buckets that are new here takes half a millisecond, and eight of each node may be
+under way. So they are merged in parts, while a turn has time. Whatever else that node says waits
+until they are: a check that it passes on comes after what it has charged before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sidegate.protocol.codec import WireError
+from sidegate.protocol.messages import Buckets
+from sidegate_sidecar.replication.merging import MAX_BUCKETS, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sidegate.protocol.messages import Group
+
+SLICE: Final = 50_000  # ns of merging in a turn, and what one part takes beyond
+PART: Final = 25  # buckets between two looks at the clock: up to 0.05 ms
+MAX_WAITING: Final = 64  # parts of a node: an honest one has eight messages under way
+
+
+class MergeQueue:
+    """What waits to be merged, by node. `clock` is in ns, `later` calls in the next turn.
+
+    `merge` merges a part of a message, and is told whether it is the last one. It may raise
+    ValueError; its node hears of that with what it says next.
+    """
+
+    def __init__(
+        self,
+        merge: Callable[[str, Buckets, bool], None],
+        clock: Callable[[], int],
+        later: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._merge = merge
+        self._clock = clock
+        self._later = later
+        self._waiting: dict[str, deque[tuple[Buckets, bool]]] = {}
+        self._faults: dict[str, str] = {}
+        self._goes_on = False  # is _go_on going to be called?
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting or self._faults)
+
+    def take(self, name: str, message: Buckets) -> None:
+        """Merge buckets of a node: now, as far as this turn has time, and the others soon."""
+        waiting = self._waiting.setdefault(name, deque())
+        waiting.extend(_parts(message))
+        if len(waiting) > MAX_WAITING:
+            self.finish(name)
+        if not self._goes_on:
+            self._go_on()
+        if fault := self._faults.pop(name, None):
+            raise WireError("bad-message", fault)
+
+    def finish(self, name: str) -> None:
+        """Merge all that a node has sent. WireError if some of it made no sense."""
+        for part in self._waiting.pop(name, ()):
+            self._merge_part(name, part)
+        if fault := self._faults.pop(name, None):
+            raise WireError("bad-message", fault)
+
+    def drop(self, name: str) -> None:
+        """Merge what a node has sent, and don't mind if it makes no sense: it is gone."""
+        for part in self._waiting.pop(name, ()):
+            self._merge_part(name, part)
+        self._faults.pop(name, None)
+
+    def _go_on(self) -> None:
+        """Merge parts of all nodes in turn, one at least, and go on in the next turn."""
+        self._goes_on = bool(self._waiting)
+        if not self._goes_on:
+            return
+        self._later(self._go_on)
+        until = self._clock() + SLICE
+        while self._waiting:
+            name, waiting = next(iter(self._waiting.items()))
+            del self._waiting[name]
+            part = waiting.popleft()
+            if waiting:
+                self._waiting[name] = waiting  # behind the others
+            self._merge_part(name, part)
+            if self._clock() >= until:
+                return
+
+    def _merge_part(self, name: str, part: tuple[Buckets, bool]) -> None:
+        try:
+            self._merge(name, *part)
+        except ValueError as error:
+            self._faults[name] = str(error)
+
+
+def _parts(message: Buckets) -> Iterator[tuple[Buckets, bool]]:
+    """Cut a message into parts, each with its number; the last one is marked."""
+    if not PART < size_of(message) <= MAX_BUCKETS:  # one that is too large is refused whole
+        yield message, True
+        return
+    groups = [piece for group in message.groups for piece in _pieces(group)]
+    for group in groups[:-1]:
+        yield Buckets(message.id, [group]), False
+    yield Buckets(message.id, groups[-1:]), True
+
+
+def _pieces(group: Group) -> Iterator[Group]:
+    text, keys, debts = group
+    if len(keys) != len(debts):  # it makes no sense, and is refused whole
+        yield group
+        return
+    for at in range(0, max(len(keys), 1), PART):
+        yield text, keys[at : at + PART], debts[at : at + PART]
